@@ -1,0 +1,88 @@
+# hookward -- `make help` lists what can be made.
+#
+# Every variant (plain, ASan+UBSan, TSan) is built by this same file into a folder of its own:
+#   make BUILD=build/asan SANITIZE=address,undefined
+
+BUILD    ?= build
+SANITIZE ?=
+PREFIX   ?= /usr/local
+CC       ?= cc
+WERROR   ?=
+
+PACKAGES_BUILD = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libuv1-dev libssl-dev \
+                 libsqlite3-dev libcurl4-openssl-dev lua-cjson lua-argparse
+PACKAGES_RUN   = $(PACKAGES_BUILD) openssl curl ca-certificates
+PACKAGES_TEST  = $(PACKAGES_RUN) libcmocka-dev lua-busted lua-socket lua-filesystem
+PACKAGES_CI    = $(PACKAGES_TEST) clang libclang-rt-14-dev clang-format lua-check wrk
+
+LIBS = lua5.4 libuv libcrypto sqlite3 libcurl
+
+# Nothing here may run before the packages are there, hence `=` and not `:=`.
+PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS))
+PKG_LIBS   = $(shell pkg-config --libs $(LIBS))
+
+WARN   = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
+         $(if $(WERROR),-Werror)
+CFLAGS ?= -O2 -g
+SAN    = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+ALL_CFLAGS  = -std=c11 -D_GNU_SOURCE -Icore $(WARN) $(CFLAGS) $(SAN) $(DEFINES) -pthread
+ALL_LDFLAGS = $(LDFLAGS) $(SAN) -pthread -rdynamic
+
+SOURCES  = $(filter-out core/main.c,$(wildcard core/*.c))
+OBJECTS  = $(SOURCES:core/%.c=$(BUILD)/core/%.o)
+LUA      = $(wildcard lua/hookward/*.lua lua/hookward/*/*.lua)
+TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c))
+FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
+
+.PHONY: all help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
+        format asan tsan fuzz bench top install clean
+.DEFAULT_GOAL := all
+
+all: $(BUILD)/hookward ## build the binary: build/hookward
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BUILD)/hookward: $(BUILD)/core/main.o $(BUILD)/embedded.o $(OBJECTS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/core/%.o: core/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The Lua half is carried inside the binary.
+$(BUILD)/embedded.c: core/embed.lua $(LUA) Makefile
+	@mkdir -p $(@D)
+	lua5.4 core/embed.lua $(LUA) > $@.new && mv $@.new $@
+
+$(BUILD)/embedded.o: $(BUILD)/embedded.c
+	$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -c -o $@ $<
+
+# Tests of the C units: one program for each spec/core/X_test.c, linked with everything but main.
+$(BUILD)/spec/%_test: spec/core/%_test.c $(BUILD)/embedded.o $(OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Ispec/core $(PKG_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(BUILD)/embedded.o \
+	  $(OBJECTS) $(PKG_LIBS) -lcmocka
+
+-include $(wildcard $(BUILD)/core/*.d $(BUILD)/spec/*.d)
+
+# Set-up: names what is missing, then installs it; asks and does nothing when all is there.
+define install_missing
+	@missing=$$(for p in $(1); do \
+	    dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+	  echo "installing with apt:" $$missing; \
+	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  $$sudo apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing \
+	    >/dev/null || exit 1; \
+	fi
+endef
+
+setup-build: ; $(call install_missing,$(PACKAGES_BUILD))
+setup-run:   ; $(call install_missing,$(PACKAGES_RUN))
+setup-test:  ; $(call install_missing,$(PACKAGES_TEST))
+setup-ci:    ; $(call install_missing,$(PACKAGES_CI))
+
+clean: ## remove what was built
+	rm -rf build

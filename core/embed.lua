@@ -1,0 +1,23 @@
+-- embed.lua -- writes the C file that carries hookward's Lua modules inside the binary.
+-- usage: lua5.4 core/embed.lua lua/hookward/init.lua ... > embedded.c
+
+local function module_name(path)
+  return (path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", "."))
+end
+
+local rows = {}
+print('#include "embedded.h"\n')
+for i, path in ipairs(arg) do
+  local file = assert(io.open(path, "rb"))
+  local text = file:read("a")
+  file:close()
+  print(("static const unsigned char m%d[] = {"):format(i))
+  for at = 1, #text, 20 do
+    print((text:sub(at, at + 19):gsub(".", function(c) return c:byte() .. "," end)))
+  end
+  print("0};")
+  rows[i] = ('    {"%s", "@%s", (const char *)m%d, %d},'):format(module_name(path), path, i, #text)
+end
+print("const struct hw_embedded hw_embedded[] = {")
+print(table.concat(rows, "\n"))
+print("    {0, 0, 0, 0}};")

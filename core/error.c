@@ -1,0 +1,35 @@
+/* error.c -- see error.h */
+#include "error.h"
+
+#include "check.h"
+
+static const struct {
+    const char *name;
+    const char *message;
+    int status;
+} table[] = {
+#define HW_ERROR_ROW(code, name, status, message) {name, message, status},
+    HW_ERRORS(HW_ERROR_ROW)
+#undef HW_ERROR_ROW
+};
+
+static int row(int code)
+{
+    HW_CHECK(code > HW_ERROR_BASE && code < HW_ERROR_END);
+    return code - HW_ERROR_BASE - 1;
+}
+
+const char *hw_error_name(int code)
+{
+    return table[row(code)].name;
+}
+
+const char *hw_error_message(int code)
+{
+    return table[row(code)].message;
+}
+
+int hw_error_status(int code)
+{
+    return table[row(code)].status;
+}

@@ -1,0 +1,97 @@
+/* http.h -- the HTTP/1.1 request parser: bytes in, views out.
+ *
+ * Pure and incremental: no I/O, no allocation, no clock, no state but the caller's struct. However
+ * a message is split into reads, the outcome is the same. Strict where RFC 9112 lets a server be:
+ * what leaves any doubt about where a message ends is refused, and then nothing behind it counts.
+ *
+ * Use     init; head() until it is not 0; if there is a body, body() until it is not 0.
+ * Thread  whoever owns the struct. */
+#ifndef HW_HTTP_H
+#define HW_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "str.h"
+
+/* Header lines of one request; one more is header_too_large, as is a head (or a head and its
+ * trailers) of more bytes than header_max. */
+enum { HW_HTTP_HEADERS_MAX = 64 };
+
+/* Bytes of one chunk-size line with its extensions, its line end not counted. */
+enum { HW_HTTP_CHUNK_LINE_MAX = 256 };
+
+struct hw_http_limits {
+    uint32_t header_max; /* bytes: request line, header lines and trailers together */
+    uint64_t body_max;   /* bytes of the body, decoded */
+};
+
+/* A place in the message's bytes; a position and not a pointer, so that the bytes may move. */
+struct hw_http_span {
+    uint32_t at, len;
+};
+
+struct hw_http_header {
+    struct hw_http_span name, value; /* the value without the white space around it */
+};
+
+struct hw_http {
+    /* constant after init */
+    struct hw_http_limits limits;
+
+    /* results; the head's are valid once head() was positive */
+    struct hw_http_span method;
+    struct hw_http_span path;  /* the target up to its query; of an absolute URI its path */
+    struct hw_http_span query; /* behind the '?', or empty */
+    struct hw_http_header headers[HW_HTTP_HEADERS_MAX];
+    uint16_t header_count;
+    uint8_t minor;            /* 0 or 1: HTTP/1.0 or HTTP/1.1 */
+    bool keep_alive;          /* by version and Connection */
+    bool expects_continue;    /* Expect: 100-continue, on HTTP/1.1, and a body follows */
+    bool chunked;
+    uint64_t content_length;  /* 0 when chunked or absent */
+    uint64_t body_length;     /* decoded bytes so far; final once body() was positive */
+    const char *why;          /* after a refusal: a static text for the answer and the log */
+
+    /* set by the caller after head(): body bytes are checked and counted, but not kept */
+    bool discard;
+
+    /* http.c only */
+    uint32_t state, line_at, scanned, trailer_bytes;
+    uint64_t chunk_left;
+};
+
+void hw_http_init(struct hw_http *p, const struct hw_http_limits *limits);
+
+/* Reads the head (request line, header lines, empty line) of the message that begins at bytes[0].
+ * Call it again with the same bytes and more behind them, wherever they are by then. It never
+ * looks at a byte twice, but for the line that is still incomplete.
+ * Returns the head's length in bytes; 0 when it needs more; or a refusal, which is final:
+ * HW_EMALFORMED_REQUEST, HW_EHEADER_TOO_LARGE, HW_EBODY_TOO_LARGE, HW_EUNSUPPORTED_VERSION,
+ * HW_EUNSUPPORTED_TRANSFER_CODING, HW_EUNSUPPORTED_EXPECTATION; p->why then says more. */
+int64_t hw_http_head(struct hw_http *p, const char *bytes, size_t len);
+
+/* True when a body follows the head, be it of no bytes at all (chunked). */
+bool hw_http_has_body(const struct hw_http *p);
+
+/* Reads the body behind the head. `bytes` is the message from its first byte on, `*len` how many
+ * are there. A chunked body is decoded in place: the framing is taken out and *len shrinks by as
+ * much, so that the body always stands in one piece right behind the head. With p->discard the
+ * body bytes are taken out too.
+ * Returns the message's length (head and kept body; what is behind it, up to *len, belongs to the
+ * next message); 0 when it needs more; or a refusal as above. */
+int64_t hw_http_body(struct hw_http *p, char *bytes, size_t *len);
+
+/* The bytes of a span in the message that begins at `bytes`. */
+static inline struct hw_str hw_http_view(const char *bytes, struct hw_http_span span)
+{
+    return (struct hw_str){bytes + span.at, span.len};
+}
+
+/* The number of header lines with this name (given in lower case); *value is the first one's. */
+unsigned hw_http_find(const struct hw_http *p, const char *bytes, struct hw_str lower,
+                      struct hw_str *value);
+
+#endif

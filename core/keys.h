@@ -1,0 +1,52 @@
+/* keys.h -- public RSA keys in every text form, and the set of those that the host trusts.
+ *
+ * Why     Accredit does not document the form of its Signature Key; a user should be able to save
+ *         it as it came. The form is recognised, never declared.
+ * Forms   PEM (PUBLIC KEY, RSA PUBLIC KEY, CERTIFICATE), DER of the same three, Base64 of that DER
+ *         with or without line breaks, .NET XML (RSAKeyValue), JWK, and Microsoft's CSP
+ *         (PUBLICKEYBLOB) and CNG (BCRYPT_RSAPUBLIC_BLOB) key blobs, raw or as Base64.
+ * Thread  a key set is a shared constant: built by one thread, then read by any, replaced whole
+ *         (ref/unref, atomic). */
+#ifndef HW_KEYS_H
+#define HW_KEYS_H
+
+#include <openssl/evp.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "str.h"
+
+enum {
+    HW_KEY_FILE_MAX = 64 * 1024, /* bytes of a key file */
+    HW_KEYS_MAX = 64,            /* keys in a set: each one is tried on a forgery */
+    HW_KEY_BITS_MAX = 16384      /* a larger modulus costs too much for each forgery */
+};
+
+struct hw_key {
+    char *name;          /* the file's name without its folder */
+    const char *form;    /* "PEM", "PEM certificate", "Base64 of PKCS#1", …; static */
+    int bits;
+    char fingerprint[65]; /* SHA-256 of the SubjectPublicKeyInfo's DER, hex */
+    EVP_PKEY *pkey;
+};
+
+struct hw_keyset {
+    atomic_int refs;
+    size_t count;
+    struct hw_key keys[];
+};
+
+/* Recognises the form of `text` and parses it into *key, all but its name. Returns 0, or HW_EFAILED
+ * with one line in `why` that says what was found instead of a public RSA key of min_bits or more
+ * ("this is a private key; …", "an EC key; …", "1024 bits, fewer than min_key_bits (2048)"). */
+int hw_key_parse(struct hw_key *key, struct hw_str text, int min_bits, char *why, size_t why_size);
+void hw_key_fini(struct hw_key *key);
+
+/* Reads one key from each of `count` files. Returns a set with one reference, or NULL with one line
+ * in `why` that names the file. The same key in two files is taken once (the first file's name). */
+struct hw_keyset *hw_keyset_load(const char *const *paths, size_t count, int min_bits, char *why,
+                                 size_t why_size);
+struct hw_keyset *hw_keyset_ref(struct hw_keyset *set);
+void hw_keyset_unref(struct hw_keyset *set);
+
+#endif

@@ -1,0 +1,59 @@
+/* main.c -- the binary: Lua with hookward inside it, and all that belongs to the process.
+ *
+ * The command line is Lua (lua/hookward/cli.lua). */
+#include <lauxlib.h>
+#include <locale.h>
+#include <lualib.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "embedded.h"
+#include "module.h"
+
+static int traceback(lua_State *L)
+{
+    luaL_traceback(L, L, luaL_tolstring(L, 1, NULL), 1);
+    return 1;
+}
+
+/* hookward.cli.main(arg) -> exit code */
+static int run(lua_State *L)
+{
+    int argc = (int)lua_tointeger(L, 1);
+    char **argv = lua_touserdata(L, 2);
+    luaL_openlibs(L);
+    hw_module_preload(L, hw_embedded);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "hookward.cli");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "main");
+    lua_createtable(L, argc, 1);
+    for (int i = 0; i < argc; i++) {
+        lua_pushstring(L, argv[i]);
+        lua_rawseti(L, -2, i);
+    }
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    lua_State *L = luaL_newstate();
+    if (!L) {
+        fputs("hookward: out of memory\n", stderr);
+        return 1;
+    }
+    lua_pushcfunction(L, traceback);
+    lua_pushcfunction(L, run);
+    lua_pushinteger(L, argc);
+    lua_pushlightuserdata(L, argv);
+    int code = 1;
+    if (lua_pcall(L, 2, 1, 1))
+        fprintf(stderr, "hookward: bug: %s\n", lua_tostring(L, -1));
+    else
+        code = (int)lua_tointeger(L, -1);
+    lua_close(L);
+    return code;
+}

@@ -1,0 +1,50 @@
+/* module.c -- see module.h */
+#include "module.h"
+
+#include <lauxlib.h>
+
+#include "crypto_api.h"
+#include "http_client.h"
+#include "json.h"
+#include "sys_api.h"
+#include "version.h"
+
+int luaopen_hookward_core(lua_State *L)
+{
+    lua_newtable(L);
+    lua_pushliteral(L, HW_VERSION);
+    lua_setfield(L, -2, "version");
+    hw_json_open(L);
+    hw_json_push_api(L);
+    lua_setfield(L, -2, "json");
+    hw_http_client_push_api(L);
+    lua_setfield(L, -2, "http");
+    hw_crypto_push_api(L);
+    lua_setfield(L, -2, "crypto");
+    hw_sys_push_api(L);
+    lua_setfield(L, -2, "sys");
+    return 1;
+}
+
+static int load_embedded(lua_State *L)
+{
+    const struct hw_embedded *m = lua_touserdata(L, lua_upvalueindex(1));
+    if (luaL_loadbufferx(L, m->text, m->len, m->chunk, "t"))
+        return lua_error(L);
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+void hw_module_preload(lua_State *L, const struct hw_embedded *modules)
+{
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    lua_pushcfunction(L, luaopen_hookward_core);
+    lua_setfield(L, -2, "hookward.core");
+    for (; modules && modules->module; modules++) {
+        lua_pushlightuserdata(L, (void *)modules);
+        lua_pushcclosure(L, load_embedded, 1);
+        lua_setfield(L, -2, modules->module);
+    }
+    lua_pop(L, 1);
+}

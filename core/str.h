@@ -1,0 +1,47 @@
+/* str.h -- a view of bytes: a pointer and a length, never an owner.
+ *
+ * A view is valid as long as what it looks into; it is not terminated by a zero byte. */
+#ifndef HW_STR_H
+#define HW_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+struct hw_str {
+    const char *ptr;
+    size_t len;
+};
+
+#define HW_STR(literal) ((struct hw_str){(literal), sizeof(literal) - 1})
+#define HW_STR_NONE ((struct hw_str){NULL, 0})
+
+/* For printf's "%.*s". */
+#define HW_STR_ARG(s) (int)(s).len, (s).ptr ? (s).ptr : ""
+
+static inline struct hw_str hw_str_of(const char *text)
+{
+    return (struct hw_str){text, text ? strlen(text) : 0};
+}
+
+static inline bool hw_str_eq(struct hw_str a, struct hw_str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+/* Compares ASCII letters without regard to case; `lower` must be in lower case already. */
+static inline bool hw_str_is(struct hw_str s, struct hw_str lower)
+{
+    if (s.len != lower.len)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        if (c >= 'A' && c <= 'Z')
+            c |= 0x20;
+        if (c != (unsigned char)lower.ptr[i])
+            return false;
+    }
+    return true;
+}
+
+#endif
