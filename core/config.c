@@ -1,0 +1,108 @@
+/* config.c -- see config.h */
+#include "config.h"
+
+#include <lauxlib.h>
+
+static const char *keep(struct hw_config *c, lua_State *L, struct hw_str text)
+{
+    struct hw_str copy = hw_arena_copy(&c->arena, text);
+    if (!copy.ptr)
+        luaL_error(L, "out of memory");
+    return copy.ptr;
+}
+
+static struct hw_str read_str(struct hw_config *c, lua_State *L, int table, const char *key)
+{
+    size_t len;
+    lua_getfield(L, table, key);
+    const char *text = lua_tolstring(L, -1, &len);
+    if (!text)
+        luaL_error(L, "configuration: %s: a string was expected", key);
+    text = keep(c, L, (struct hw_str){text, len});
+    lua_pop(L, 1);
+    return (struct hw_str){text, len};
+}
+
+static lua_Integer read_int(lua_State *L, int table, const char *key)
+{
+    int ok;
+    lua_getfield(L, table, key);
+    lua_Integer value = lua_tointegerx(L, -1, &ok);
+    if (!ok && !lua_isnil(L, -1))
+        luaL_error(L, "configuration: %s: an integer was expected", key);
+    lua_pop(L, 1);
+    return value;
+}
+
+static bool read_bool(lua_State *L, int table, const char *key)
+{
+    lua_getfield(L, table, key);
+    bool value = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+static const char **read_list(struct hw_config *c, lua_State *L, int table, const char *key,
+                              size_t *count)
+{
+    lua_getfield(L, table, key);
+    luaL_checktype(L, -1, LUA_TTABLE);
+    *count = lua_rawlen(L, -1);
+    const char **list = hw_arena_alloc(&c->arena, (*count + 1) * sizeof *list);
+    if (!list)
+        luaL_error(L, "out of memory");
+    for (size_t i = 0; i < *count; i++) {
+        lua_rawgeti(L, -1, (lua_Integer)i + 1);
+        list[i] = keep(c, L, hw_str_of(luaL_checkstring(L, -1)));
+        lua_pop(L, 1);
+    }
+    list[*count] = NULL;
+    lua_pop(L, 1);
+    return list;
+}
+
+static bool read_choice(struct hw_config *c, lua_State *L, int table, const char *key,
+                        const char *value)
+{
+    return hw_str_eq(read_str(c, L, table, key), hw_str_of(value));
+}
+
+void hw_config_read(struct hw_config *c, lua_State *L, int index)
+{
+    int t = lua_absindex(L, index);
+    luaL_checktype(L, t, LUA_TTABLE);
+    memset(c, 0, sizeof *c);
+    hw_arena_init(&c->arena, NULL, 0);
+    c->file = read_str(c, L, t, "file").ptr;
+    c->folder = read_str(c, L, t, "folder").ptr;
+    c->listen = read_list(c, L, t, "listen", &c->listen_count);
+    c->path = read_str(c, L, t, "path");
+    c->handlers = read_str(c, L, t, "handlers").ptr;
+    c->key_files = read_list(c, L, t, "key_files", &c->key_count);
+    c->min_key_bits = (int)read_int(L, t, "min_key_bits");
+    c->ledger = read_str(c, L, t, "ledger").ptr;
+    c->workers = (unsigned)read_int(L, t, "workers");
+    c->handler_timeout_ms = (uint64_t)read_int(L, t, "handler_timeout_ms");
+    c->header_timeout_ms = (uint64_t)read_int(L, t, "header_timeout_ms");
+    c->body_timeout_ms = (uint64_t)read_int(L, t, "body_timeout_ms");
+    c->idle_timeout_ms = (uint64_t)read_int(L, t, "idle_timeout_ms");
+    c->drain_timeout_ms = (uint64_t)read_int(L, t, "drain_timeout_ms");
+    c->max_age_ms = (uint64_t)read_int(L, t, "max_age_ms");
+    c->retention_ms = (uint64_t)read_int(L, t, "retention_ms");
+    c->vm_memory = (size_t)read_int(L, t, "vm_memory");
+    c->max_body = (size_t)read_int(L, t, "max_body");
+    c->max_header = (size_t)read_int(L, t, "max_header");
+    c->max_connections = (size_t)read_int(L, t, "max_connections");
+    c->max_queue = (size_t)read_int(L, t, "max_queue");
+    c->accept_unhandled = read_choice(c, L, t, "unhandled", "accept");
+    c->by_body = read_choice(c, L, t, "duplicates", "by-body");
+    c->keep_bodies = read_bool(L, t, "keep_bodies");
+    c->log_level = (enum hw_log_level)hw_log_level_of(read_str(c, L, t, "log_level"));
+    c->log_json = read_choice(c, L, t, "log_format", "json");
+    c->settings = read_str(c, L, t, "settings_source");
+}
+
+void hw_config_fini(struct hw_config *config)
+{
+    hw_arena_fini(&config->arena);
+}

@@ -1,0 +1,425 @@
+/* log.c -- see log.h */
+#include "log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "error.h"
+
+static const char *const level_names[] = {"debug", "info", "warn", "error", "off"};
+static const char *const level_colours[] = {"\033[2m", "\033[32m", "\033[33m", "\033[31m"};
+
+/* The two buffers take turns: one collects lines while the thread writes the other. */
+struct buffer {
+    char *bytes;
+    size_t len, cap;
+};
+
+static struct {
+    /* atomic */
+    atomic_int level;
+    atomic_bool json;
+    atomic_bool colour;
+    atomic_int fd;
+
+    /* guarded by m */
+    pthread_mutex_t m;
+    pthread_cond_t filled, written;
+    struct buffer filling;
+    uint64_t dropped;
+    int opened;
+    bool waiting; /* the thread sleeps: it wants a signal */
+    bool closing, ended;
+
+    /* log thread only */
+    struct buffer writing;
+
+    /* constant after open */
+    pthread_t thread;
+} L = {.level = HW_LOG_INFO,
+       .fd = STDERR_FILENO,
+       .m = PTHREAD_MUTEX_INITIALIZER,
+       .filled = PTHREAD_COND_INITIALIZER,
+       .written = PTHREAD_COND_INITIALIZER};
+
+/* ---- writing out ---- */
+
+static void write_all(const char *bytes, size_t len)
+{
+    while (len) {
+        ssize_t n = write(L.fd, bytes, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return; /* nobody reads: there is no better place to say so */
+        bytes += n;
+        len -= (size_t)n;
+    }
+}
+
+static void report_dropped(uint64_t dropped)
+{
+    char text[96];
+    int n = snprintf(text, sizeof text,
+                     L.json ? "{\"level\":\"warn\",\"message\":\"log lines dropped\",\"count\":%llu}\n"
+                            : "warn  log lines dropped count=%llu\n",
+                     (unsigned long long)dropped);
+    write_all(text, (size_t)n);
+}
+
+static void *write_lines(void *unused)
+{
+    (void)unused;
+    pthread_mutex_lock(&L.m);
+    while (L.filling.len || !L.closing) {
+        if (!L.filling.len) {
+            L.waiting = true;
+            pthread_cond_wait(&L.filled, &L.m);
+            L.waiting = false;
+            continue;
+        }
+        struct buffer b = L.filling;
+        L.filling = L.writing;
+        L.writing = b;
+        uint64_t dropped = L.dropped;
+        L.dropped = 0;
+        pthread_mutex_unlock(&L.m);
+        write_all(b.bytes, b.len);
+        if (dropped)
+            report_dropped(dropped);
+        L.writing.len = 0;
+        pthread_mutex_lock(&L.m);
+    }
+    L.ended = true;
+    pthread_cond_signal(&L.written);
+    pthread_mutex_unlock(&L.m);
+    return NULL;
+}
+
+static bool reserve_locked(struct buffer *b, size_t len)
+{
+    if (b->len + len <= b->cap)
+        return true;
+    size_t cap = b->cap ? b->cap * 2 : 16 * 1024;
+    while (cap < b->len + len)
+        cap *= 2;
+    char *bytes = cap <= HW_LOG_BUFFER_MAX ? realloc(b->bytes, cap) : NULL;
+    if (!bytes)
+        return false;
+    b->bytes = bytes;
+    b->cap = cap;
+    return true;
+}
+
+static void append(const char *bytes, size_t len)
+{
+    pthread_mutex_lock(&L.m);
+    bool buffered = L.opened > 0;
+    if (buffered && reserve_locked(&L.filling, len)) {
+        memcpy(L.filling.bytes + L.filling.len, bytes, len);
+        L.filling.len += len;
+        if (L.waiting)
+            pthread_cond_signal(&L.filled);
+    } else if (buffered) {
+        L.dropped++;
+    }
+    pthread_mutex_unlock(&L.m);
+    if (!buffered)
+        write_all(bytes, len);
+}
+
+int hw_log_open(int fd)
+{
+    pthread_mutex_lock(&L.m);
+    int rc = 0;
+    if (L.opened == 0) {
+        L.fd = fd;
+        L.colour = isatty(fd) && !getenv("NO_COLOR");
+        L.closing = L.ended = false;
+        rc = pthread_create(&L.thread, NULL, write_lines, NULL) ? HW_EFAILED : 0;
+    }
+    if (rc == 0)
+        L.opened++;
+    pthread_mutex_unlock(&L.m);
+    return rc;
+}
+
+void hw_log_close(void)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += HW_LOG_CLOSE_MS / 1000;
+
+    pthread_mutex_lock(&L.m);
+    bool last = L.opened > 0 && --L.opened == 0;
+    bool ended = false;
+    if (last) {
+        L.closing = true;
+        pthread_cond_signal(&L.filled);
+        int rc = 0;
+        while (!L.ended && rc == 0)
+            rc = pthread_cond_timedwait(&L.written, &L.m, &until);
+        ended = L.ended;
+    }
+    pthread_mutex_unlock(&L.m);
+    if (!last)
+        return;
+    if (!ended) {
+        pthread_detach(L.thread); /* stuck in write(); what it holds is lost with the process */
+        return;
+    }
+    pthread_join(L.thread, NULL);
+    free(L.filling.bytes);
+    free(L.writing.bytes);
+    L.filling = L.writing = (struct buffer){0};
+}
+
+/* ---- building a line ---- */
+
+void hw_log_set(enum hw_log_level level, bool json)
+{
+    L.level = level;
+    L.json = json;
+}
+
+bool hw_log_wants(enum hw_log_level level)
+{
+    return (int)level >= atomic_load_explicit(&L.level, memory_order_relaxed);
+}
+
+int hw_log_level_of(struct hw_str name)
+{
+    for (int i = 0; i <= HW_LOG_OFF; i++)
+        if (hw_str_eq(name, hw_str_of(level_names[i])))
+            return i;
+    return -1;
+}
+
+enum {
+    LINE_END = 8,   /* bytes kept free for the line's end */
+    ROOM_LEFT = 32, /* a text stops here, so that its closing quote has room */
+    FIELD_MIN = 128 /* with less room than this a field is left out whole: JSON must stay JSON */
+};
+
+static void put(struct hw_log_line *line, const char *bytes, size_t len)
+{
+    size_t room = sizeof line->bytes - LINE_END - line->len;
+    if (len > room)
+        len = room;
+    memcpy(line->bytes + line->len, bytes, len);
+    line->len += len;
+}
+
+static void put_text(struct hw_log_line *line, const char *text)
+{
+    put(line, text, strlen(text));
+}
+
+/* Bytes of the UTF-8 sequence at s[i], or 0 if it is none. Overlong forms and surrogates may pass:
+ * a log reader takes them, and JSON bodies were checked elsewhere. */
+static size_t utf8_length(struct hw_str s, size_t i)
+{
+    unsigned char c = (unsigned char)s.ptr[i];
+    size_t n = c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
+    if (n == 0 || n > s.len - i)
+        return 0;
+    for (size_t k = 1; k < n; k++)
+        if (((unsigned char)s.ptr[i + k] & 0xc0) != 0x80)
+            return 0;
+    return n;
+}
+
+/* Escapes as JSON does, also in text lines, so that a stranger's bytes can neither end a line nor
+ * colour a terminal. What is not UTF-8 becomes U+FFFD. */
+static void put_escaped(struct hw_log_line *line, struct hw_str s)
+{
+    char code[8];
+    for (size_t i = 0, n; i < s.len && line->len < sizeof line->bytes - ROOM_LEFT; i += n) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        n = 1;
+        if (c == '"' || c == '\\') {
+            code[0] = '\\';
+            code[1] = (char)c;
+            put(line, code, 2);
+        } else if (c == '\n') {
+            put(line, "\\n", 2);
+        } else if (c < 0x20 || c == 0x7f) {
+            put(line, code, (size_t)snprintf(code, sizeof code, "\\u%04x", c));
+        } else if (c < 0x80) {
+            put(line, s.ptr + i, 1);
+        } else if ((n = utf8_length(s, i)) > 0) {
+            put(line, s.ptr + i, n);
+        } else {
+            n = 1;
+            put(line, "\xef\xbf\xbd", 3);
+        }
+    }
+}
+
+static bool is_plain(struct hw_str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        if (c <= ' ' || c == '"' || c == '\\' || c == '=' || c >= 0x7f)
+            return false;
+    }
+    return s.len > 0;
+}
+
+static void put_quoted(struct hw_log_line *line, struct hw_str s)
+{
+    put(line, "\"", 1);
+    put_escaped(line, s);
+    put(line, "\"", 1);
+}
+
+static void put_time(struct hw_log_line *line)
+{
+    struct timespec now;
+    struct tm tm;
+    char text[40];
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &tm);
+    size_t n = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+    n += (size_t)snprintf(text + n, sizeof text - n, ".%03ldZ", now.tv_nsec / 1000000);
+    put(line, text, n);
+}
+
+void hw_log_begin(struct hw_log_line *line, enum hw_log_level level, struct hw_str message)
+{
+    line->level = level;
+    line->len = line->more_len = 0;
+    if (L.json) {
+        put_text(line, "{\"time\":\"");
+        put_time(line);
+        put_text(line, "\",\"level\":\"");
+        put_text(line, level_names[level]);
+        put_text(line, "\",\"message\":");
+        put_quoted(line, message);
+        return;
+    }
+    char name[16];
+    put_time(line);
+    put(line, " ", 1);
+    if (L.colour)
+        put_text(line, level_colours[level]);
+    put(line, name, (size_t)snprintf(name, sizeof name, "%-5s", level_names[level]));
+    put_text(line, L.colour ? "\033[0m " : " ");
+    put_escaped(line, message);
+}
+
+static bool put_name(struct hw_log_line *line, const char *name)
+{
+    if (sizeof line->bytes - line->len < FIELD_MIN)
+        return false;
+    if (L.json) {
+        put_text(line, ",\"");
+        put_text(line, name);
+        put_text(line, "\":");
+    } else {
+        put(line, " ", 1);
+        put_text(line, name);
+        put(line, "=", 1);
+    }
+    return true;
+}
+
+/* Text format: the value follows the line, each of its lines indented. */
+static void put_below(struct hw_log_line *line, struct hw_str value)
+{
+    size_t at = line->more_len, end = sizeof line->more - LINE_END;
+    bool fresh = true;
+    for (size_t i = 0; i < value.len && at + 5 < end; i++) {
+        unsigned char c = (unsigned char)value.ptr[i];
+        if (fresh) {
+            memcpy(line->more + at, "\n    ", 5);
+            at += 5;
+        }
+        fresh = c == '\n';
+        if (!fresh)
+            line->more[at++] = c < ' ' && c != '\t' ? '?' : (char)c;
+    }
+    line->more_len = at;
+}
+
+void hw_log_text(struct hw_log_line *line, const char *name, struct hw_str value)
+{
+    if (!value.ptr)
+        return;
+    if (!L.json && memchr(value.ptr, '\n', value.len)) {
+        put_below(line, value);
+        return;
+    }
+    if (!put_name(line, name))
+        return;
+    if (!L.json && is_plain(value) && value.len < sizeof line->bytes - ROOM_LEFT - line->len)
+        put(line, value.ptr, value.len);
+    else
+        put_quoted(line, value);
+}
+
+void hw_log_int(struct hw_log_line *line, const char *name, int64_t value)
+{
+    char text[24];
+    if (put_name(line, name))
+        put(line, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)value));
+}
+
+void hw_log_real(struct hw_log_line *line, const char *name, double value, int decimals)
+{
+    char text[64];
+    int n = snprintf(text, sizeof text, "%.*f", decimals, value);
+    if (n >= (int)sizeof text || value != value || value - value != 0)
+        n = snprintf(text, sizeof text, "null"); /* no number that JSON knows */
+    if (put_name(line, name))
+        put(line, text, (size_t)n);
+}
+
+void hw_log_bool(struct hw_log_line *line, const char *name, bool value)
+{
+    if (put_name(line, name))
+        put_text(line, value ? "true" : "false");
+}
+
+void hw_log_end(struct hw_log_line *line)
+{
+    char *end = line->bytes + line->len;
+    if (L.json)
+        *end++ = '}';
+    if (line->more_len == 0) {
+        *end++ = '\n';
+        append(line->bytes, (size_t)(end - line->bytes));
+        return;
+    }
+    char both[sizeof line->bytes + sizeof line->more];
+    size_t len = (size_t)(end - line->bytes);
+    memcpy(both, line->bytes, len);
+    memcpy(both + len, line->more, line->more_len);
+    len += line->more_len;
+    both[len++] = '\n';
+    append(both, len);
+}
+
+void hw_log_say(enum hw_log_level level, const char *format, ...)
+{
+    if (!hw_log_wants(level))
+        return;
+    struct hw_log_line line;
+    char text[2048];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (n < 0)
+        return;
+    if ((size_t)n >= sizeof text)
+        n = sizeof text - 1;
+    hw_log_begin(&line, level, (struct hw_str){text, (size_t)n});
+    hw_log_end(&line);
+}

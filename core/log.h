@@ -1,0 +1,62 @@
+/* log.h -- one line for each thing worth saying: text for people, JSON for machines.
+ *
+ * Why     the host must go on when whoever reads its log does not: a full pipe may cost lines,
+ *         never an answer.
+ * How     a line is built on the caller's stack, then appended to a buffer that a thread of its own
+ *         writes out. What does not fit is dropped, counted and reported. Before hw_log_open and
+ *         after hw_log_close lines are written directly.
+ * Not     no bodies, no signatures, no key material: callers never pass them.
+ * Thread  one log a process; any thread may log. */
+#ifndef HW_LOG_H
+#define HW_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "str.h"
+
+enum hw_log_level { HW_LOG_DEBUG, HW_LOG_INFO, HW_LOG_WARN, HW_LOG_ERROR, HW_LOG_OFF };
+
+enum {
+    HW_LOG_LINE_MAX = 8 * 1024,      /* bytes of a line; what is longer is cut */
+    HW_LOG_BUFFER_MAX = 1024 * 1024, /* bytes that wait to be written */
+    HW_LOG_CLOSE_MS = 1000           /* how long closing waits for a reader that is stuck */
+};
+
+struct hw_log_line {
+    enum hw_log_level level;
+    size_t len;
+    size_t more_len; /* text format: values of several lines, which follow indented */
+    char bytes[HW_LOG_LINE_MAX];
+    char more[HW_LOG_LINE_MAX];
+};
+
+/* Level and format may be set at any time, also without hw_log_open. */
+void hw_log_set(enum hw_log_level level, bool json);
+bool hw_log_wants(enum hw_log_level level);
+
+/* Starts the writing thread; lines go to the file descriptor, in colour if it is a terminal.
+ * Returns 0 or HW_EFAILED. Calls nest: the last close stops it. */
+int hw_log_open(int fd);
+
+/* Writes out what waits and stops the thread. */
+void hw_log_close(void);
+
+/* A line: begin, fields, end. `message` is the first thing that a person reads. A field without a
+ * value ({NULL, 0}) is left out. */
+void hw_log_begin(struct hw_log_line *line, enum hw_log_level level, struct hw_str message);
+void hw_log_text(struct hw_log_line *line, const char *name, struct hw_str value);
+void hw_log_int(struct hw_log_line *line, const char *name, int64_t value);
+void hw_log_real(struct hw_log_line *line, const char *name, double value, int decimals);
+void hw_log_bool(struct hw_log_line *line, const char *name, bool value);
+void hw_log_end(struct hw_log_line *line);
+
+/* A line without fields, by format. */
+void hw_log_say(enum hw_log_level level, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* 0 … HW_LOG_OFF, or -1. */
+int hw_log_level_of(struct hw_str name);
+
+#endif
