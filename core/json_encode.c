@@ -1,0 +1,289 @@
+/* json_encode.c -- from Lua values to JSON.
+ *
+ * Why     not lua-cjson's: it writes 14 digits of a number, has settings for what to do about gaps
+ *         in an array, does not look at UTF-8, can't say where in a value the trouble is, and
+ *         leaks its buffer when Lua runs out of memory. Around all that, it would be longer.
+ * How     a walk bounded by HW_JSON_DEPTH_MAX (which ends a cycle as well) that writes into a
+ *         buffer on the C stack, then into a userdata, so that a Lua error frees it. Tables are
+ *         read raw: metamethods are not asked.
+ * Thread  the one that has the Lua state. */
+#include <lauxlib.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "error.h"
+#include "json.h"
+
+struct step { /* from a table to one of its values */
+    const char *name;
+    lua_Integer index; /* when name is NULL */
+};
+
+struct encoder {
+    lua_State *L;
+    int slot; /* the stack index of the userdata that holds `ptr` once `first` was too small */
+    char *ptr;
+    size_t len, size;
+    int depth;
+    const char *why; /* static, or on the Lua stack */
+    struct step path[HW_JSON_DEPTH_MAX];
+    char first[1024];
+};
+
+static void write_bytes(struct encoder *e, const char *bytes, size_t length)
+{
+    if (e->size - e->len < length) {
+        size_t size = (e->size + length) * 2;
+        char *larger = lua_newuserdatauv(e->L, size, 0);
+        memcpy(larger, e->ptr, e->len);
+        lua_replace(e->L, e->slot);
+        e->ptr = larger;
+        e->size = size;
+    }
+    memcpy(e->ptr + e->len, bytes, length);
+    e->len += length;
+}
+
+static bool encode_string(struct encoder *e, int index)
+{
+    size_t length;
+    const char *at = lua_tolstring(e->L, index, &length), *end = at + length;
+    write_bytes(e, "\"", 1);
+    while (at < end) {
+        const char *start = at;
+        while (at < end && (unsigned char)*at >= 0x20 && *at != '"' && *at != '\\') {
+            size_t bytes = 1;
+            if (*at & 0x80)
+                bytes = hw_json_utf8_length((struct hw_str){at, (size_t)(end - at)});
+            if (bytes == 0) {
+                e->why = "a string that is not valid UTF-8";
+                return false;
+            }
+            at += bytes;
+        }
+        write_bytes(e, start, (size_t)(at - start));
+        if (at < end) {
+            static const char names[] = "btn?fr"; /* from 0x08 */
+            unsigned char c = (unsigned char)*at++;
+            char escape[8];
+            int used;
+            if (c == '"' || c == '\\')
+                used = snprintf(escape, sizeof escape, "\\%c", c);
+            else if (c >= 8 && c <= 13 && c != 11)
+                used = snprintf(escape, sizeof escape, "\\%c", names[c - 8]);
+            else
+                used = snprintf(escape, sizeof escape, "\\u%04x", c);
+            write_bytes(e, escape, (size_t)used);
+        }
+    }
+    write_bytes(e, "\"", 1);
+    return true;
+}
+
+static bool encode_number(struct encoder *e, int index)
+{
+    char text[40];
+    int used;
+    if (lua_isinteger(e->L, index)) {
+        used = snprintf(text, sizeof text, LUA_INTEGER_FMT, lua_tointeger(e->L, index));
+    } else {
+        double number = lua_tonumber(e->L, index);
+        if (!isfinite(number)) {
+            e->why = isnan(number) ? "NaN" : "an infinite number";
+            return false;
+        }
+        used = hw_json_print_float(text, sizeof text, number);
+    }
+    write_bytes(e, text, (size_t)used);
+    return true;
+}
+
+static bool encode_value(struct encoder *e, int index);
+
+static bool encode_array(struct encoder *e, int table, lua_Integer length)
+{
+    struct step *step = &e->path[e->depth - 1];
+    step->name = NULL;
+    write_bytes(e, "[", 1);
+    for (lua_Integer i = 1; i <= length; i++) {
+        step->index = i;
+        if (i > 1)
+            write_bytes(e, ",", 1);
+        lua_rawgeti(e->L, table, i); /* … value */
+        if (!encode_value(e, lua_gettop(e->L)))
+            return false;
+        lua_pop(e->L, 1); /* … */
+    }
+    write_bytes(e, "]", 1);
+    return true;
+}
+
+static bool encode_object(struct encoder *e, int table)
+{
+    struct step *step = &e->path[e->depth - 1];
+    int key = lua_gettop(e->L) + 1;
+    bool first = true;
+    write_bytes(e, "{", 1);
+    lua_pushnil(e->L); /* … key */
+    while (lua_next(e->L, table)) {
+        step->name = lua_tostring(e->L, key); /* … key value */
+        if (!first)
+            write_bytes(e, ",", 1);
+        first = false;
+        if (!encode_string(e, key))
+            return false;
+        write_bytes(e, ":", 1);
+        if (!encode_value(e, key + 1))
+            return false;
+        lua_settop(e->L, key); /* … key */
+    }
+    write_bytes(e, "}", 1);
+    return true;
+}
+
+/* What the table's keys make of it: its length as an array (0 too), -1 for an object, -2 for
+ * neither, with e->why. */
+static lua_Integer table_length(struct encoder *e, int table)
+{
+    lua_Integer count = 0, largest = 0, strings = 0;
+    lua_pushnil(e->L); /* … key */
+    while (lua_next(e->L, table)) {
+        lua_pop(e->L, 1); /* … key */
+        lua_Integer key = lua_isinteger(e->L, -1) ? lua_tointeger(e->L, -1) : 0;
+        if (lua_type(e->L, -1) == LUA_TSTRING)
+            strings++;
+        else if (key < 1)
+            e->why = "a table with a key that is neither a string nor an index from 1";
+        else
+            count++;
+        largest = key > largest ? key : largest;
+    }
+    if (!e->why && strings > 0 && count > 0)
+        e->why = "a table with both names and indices as keys";
+    else if (!e->why && count != largest)
+        e->why = "an array with gaps";
+    if (e->why)
+        return -2;
+    return strings > 0 ? -1 : count;
+}
+
+static bool is_array_marked(lua_State *L, int table)
+{
+    if (!lua_getmetatable(L, table))
+        return false;
+    luaL_getmetatable(L, HW_JSON_ARRAY); /* … its ours */
+    bool marked = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return marked;
+}
+
+static bool encode_table(struct encoder *e, int table)
+{
+    if (e->depth == HW_JSON_DEPTH_MAX) {
+        e->why = "a table nested more than 100 deep (or inside itself)";
+        return false;
+    }
+    luaL_checkstack(e->L, 8, NULL);
+    lua_Integer length = table_length(e, table);
+    if (length < -1)
+        return false;
+    e->depth++;
+    bool is_array = length > 0 || (length == 0 && is_array_marked(e->L, table));
+    bool done = is_array ? encode_array(e, table, length) : encode_object(e, table);
+    e->depth -= done; /* else the path stays, for the reason */
+    return done;
+}
+
+static bool encode_value(struct encoder *e, int index)
+{
+    switch (lua_type(e->L, index)) {
+    case LUA_TNIL:
+        write_bytes(e, "null", 4);
+        return true;
+    case LUA_TBOOLEAN:
+        lua_toboolean(e->L, index) ? write_bytes(e, "true", 4) : write_bytes(e, "false", 5);
+        return true;
+    case LUA_TNUMBER:
+        return encode_number(e, index);
+    case LUA_TSTRING:
+        return encode_string(e, index);
+    case LUA_TTABLE:
+        return encode_table(e, index);
+    case LUA_TLIGHTUSERDATA:
+        if (lua_touserdata(e->L, index) == NULL) {
+            write_bytes(e, "null", 4);
+            return true;
+        } /* fall through */
+    default:
+        e->why = lua_pushfstring(e->L, "a %s", luaL_typename(e->L, index));
+        return false;
+    }
+}
+
+static bool is_name(const char *text)
+{
+    size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
+    return length > 0 && text[length] == 0 && strchr("0123456789", text[0]) == NULL;
+}
+
+/* The reason is for a log: what can't be printed is a '?', and a long key is cut. */
+static void add_key(luaL_Buffer *buffer, const char *key)
+{
+    enum { SHOWN = 40 };
+    luaL_addstring(buffer, "[\"");
+    for (int i = 0; i < SHOWN && key[i]; i++)
+        luaL_addchar(buffer, key[i] >= 0x20 && key[i] < 0x7f ? key[i] : '?');
+    luaL_addstring(buffer, "\"]");
+}
+
+/* items[3].x["odd key"] */
+static void add_path(const struct encoder *e, luaL_Buffer *buffer)
+{
+    for (int i = 0; i < e->depth; i++) {
+        const char *name = e->path[i].name;
+        if (!name) {
+            lua_pushfstring(e->L, "[%I]", e->path[i].index);
+            luaL_addvalue(buffer);
+        } else if (is_name(name)) {
+            luaL_addstring(buffer, i > 0 ? "." : "");
+            luaL_addstring(buffer, name);
+        } else {
+            add_key(buffer, name);
+        }
+    }
+}
+
+static void push_reason(const struct encoder *e)
+{
+    luaL_Buffer buffer;
+    luaL_buffinit(e->L, &buffer);
+    luaL_addstring(&buffer, "cannot encode ");
+    luaL_addstring(&buffer, e->why);
+    if (e->depth > 0)
+        luaL_addstring(&buffer, " at ");
+    add_path(e, &buffer);
+    luaL_pushresult(&buffer);
+}
+
+int hw_json_encode(lua_State *L, int index)
+{
+    struct encoder e; /* not cleared: 3 KB, of which most is never looked at */
+    index = lua_absindex(L, index);
+    luaL_checkstack(L, 8, NULL);
+    lua_pushnil(L); /* slot */
+    e.L = L;
+    e.slot = lua_gettop(L);
+    e.ptr = e.first;
+    e.size = sizeof e.first;
+    e.len = 0;
+    e.depth = 0;
+    e.why = NULL;
+    bool done = encode_value(&e, index);
+    if (done)
+        lua_pushlstring(L, e.ptr, e.len);
+    else
+        push_reason(&e);
+    lua_replace(L, e.slot); /* text | reason … */
+    lua_settop(L, e.slot);  /* text | reason */
+    return done ? 0 : HW_EFAILED;
+}
