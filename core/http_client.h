@@ -1,7 +1,8 @@
 /* http_client.h -- outgoing HTTP and HTTPS for handlers and commands, on libcurl.
  *
  * Certificates are verified, always; there is no switch. Redirects are not followed. Only http and
- * https are spoken. It blocks the calling thread, as a handler may.
+ * https are spoken. It blocks the calling thread, as a handler may. A process that calls it
+ * ignores SIGPIPE (some versions of libcurl raise it over TLS).
  * Thread  the one that has the Lua state; a curl handle (with its kept connections) a state. */
 #ifndef HW_HTTP_CLIENT_H
 #define HW_HTTP_CLIENT_H
@@ -9,13 +10,32 @@
 #include <lua.h>
 
 enum {
-    HW_HTTP_CLIENT_TIMEOUT_MS = 10000,        /* the whole exchange, unless `timeout` says otherwise */
-    HW_HTTP_CLIENT_ANSWER_MAX = 64 * 1024 * 1024 /* bytes of an answer's body */
+    HW_HTTP_CLIENT_TIMEOUT_MS = 10000, /* the whole exchange, unless `timeout` says otherwise */
+    HW_HTTP_CLIENT_CONNECT_MS = 5000,  /* of which until there is a connection */
+    HW_HTTP_CLIENT_ANSWER_MAX = 64 * 1024 * 1024, /* bytes of an answer's body */
+    HW_HTTP_CLIENT_HEADER_MAX = 256 * 1024        /* bytes of an answer's header */
 };
 
-/* Pushes the table behind hook.http: request{ method, url, body, headers, timeout, unix, answer_max },
- * get(url, options), post(url, body, options); each returns { status, headers, body } or nil, error.
- * A table as body is sent as JSON. Stack: -0 +1. */
+/* Pushes the table behind hook.http:
+ *
+ *     request { url =, method =, body =, headers =, timeout =, unix =, answer_max =, ca = }
+ *     get(url, options)          options: what request takes but for url, method, body
+ *     post(url, body, options)
+ *
+ *     url         http://… or https://…; the one that is required
+ *     method      a token; GET, or POST with a body
+ *     body        a string, or a table, which is sent as JSON
+ *     headers     name -> string or number
+ *     timeout     seconds, for the whole exchange
+ *     unix        the path of a Unix socket to connect to instead of the url's host
+ *     answer_max  bytes of the answer's body; over that it is an error
+ *     ca          a file of certificates (PEM): these are trusted, and no others. Else those of
+ *                 the environment's SSL_CERT_FILE and SSL_CERT_DIR, else the system's
+ *
+ * Each returns { status = integer, headers = { lower-case name -> value }, body = string },
+ * repeated headers joined with ", "; or nil and one line that says what went wrong. Misuse (an
+ * unknown option, a wrong type, a header or method that would break the request apart) raises an
+ * error. libcurl is not initialised before the first request. Stack: -0 +1. */
 void hw_http_client_push_api(lua_State *L);
 
 #endif

@@ -1,0 +1,618 @@
+/* http_client.c -- a request out, an answer back: libcurl's easy interface under a Lua function.
+ *
+ * How     three steps that do not mix. The options are read (Lua, which may raise). The exchange
+ *         runs (curl, which never calls Lua). The answer becomes tables (Lua again, which may run
+ *         out of memory). All C memory of one request hangs on one userdata, the exchange, that
+ *         is closed when the function is left in whichever way; the curl handle is reset before
+ *         that, so that it never points into an exchange that is gone.
+ * Cost    nothing until the first request: a state that never makes one has no curl handle, and a
+ *         process that never does has not initialised libcurl.
+ * Thread  the one that has the Lua state. curl_global_init runs once, whoever comes first. */
+#include "http_client.h"
+
+#include <ctype.h>
+#include <curl/curl.h>
+#include <lauxlib.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "json.h"
+#include "str.h"
+#include "version.h"
+
+#define CLIENT "hookward.http.client"     /* a userdata: CURL *, in the registry */
+#define EXCHANGE "hookward.http.exchange" /* a userdata: struct exchange */
+
+/* What was asked for. The texts belong to Lua values that stay on the stack. */
+struct request {
+    const char *url, *unix_path, *ca;
+    char method[32];
+    struct hw_str body; /* ptr NULL: none */
+    bool body_is_json;
+    bool has_content_type, has_expect;
+    long timeout_ms;
+    size_t answer_max;
+};
+
+struct bytes {
+    char *ptr;
+    size_t len, size;
+};
+
+struct exchange {
+    struct curl_slist *headers;
+    struct bytes head, body; /* of the answer */
+    size_t body_max;
+    bool head_done; /* what comes behind the empty line are trailers */
+    const char *refused;
+    char error[CURL_ERROR_SIZE];
+};
+
+/* ---- what is owned, and how it goes ---- */
+
+static int close_exchange(lua_State *L)
+{
+    struct exchange *x = luaL_checkudata(L, 1, EXCHANGE);
+    curl_slist_free_all(x->headers);
+    free(x->head.ptr);
+    free(x->body.ptr);
+    memset(x, 0, sizeof *x);
+    return 0;
+}
+
+static struct exchange *push_exchange(lua_State *L)
+{
+    struct exchange *x = lua_newuserdatauv(L, sizeof *x, 0);
+    memset(x, 0, sizeof *x);
+    if (luaL_newmetatable(L, EXCHANGE)) {
+        lua_pushcfunction(L, close_exchange);
+        lua_setfield(L, -2, "__gc");
+        lua_pushcfunction(L, close_exchange);
+        lua_setfield(L, -2, "__close");
+    }
+    lua_setmetatable(L, -2);
+    lua_toclose(L, -1);
+    return x;
+}
+
+static int close_client(lua_State *L)
+{
+    CURL **client = luaL_checkudata(L, 1, CLIENT);
+    curl_easy_cleanup(*client);
+    *client = NULL;
+    return 0;
+}
+
+static void init_curl(void)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+/* The state's curl handle. It is kept, for the sake of its connections. Stack: -0 +0. */
+static CURL *client_of(lua_State *L)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static const char key;
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TNIL) {
+        CURL **client = lua_newuserdatauv(L, sizeof *client, 0); /* nil client */
+        *client = NULL;
+        if (luaL_newmetatable(L, CLIENT)) { /* nil client metatable */
+            lua_pushcfunction(L, close_client);
+            lua_setfield(L, -2, "__gc");
+        }
+        lua_setmetatable(L, -2); /* nil client */
+        pthread_once(&once, init_curl);
+        *client = curl_easy_init();
+        if (!*client)
+            luaL_error(L, "hook.http: libcurl can't be initialised");
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &key); /* nil client */
+        lua_remove(L, -2);                       /* client */
+    }
+    CURL *easy = *(CURL **)lua_touserdata(L, -1);
+    lua_pop(L, 1); /* the registry holds it */
+    return easy;
+}
+
+/* ---- reading the options ---- */
+
+static bool is_token(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= 0x80 || (!isalnum(c) && (c == 0 || !strchr("!#$%&'*+-.^_`|~", c))))
+            return false;
+    }
+    return length > 0;
+}
+
+static bool has_control(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return true;
+    }
+    return false;
+}
+
+/* A string without a zero byte in it. */
+static const char *option_text(lua_State *L, int index, const char *name)
+{
+    size_t length;
+    if (lua_type(L, index) != LUA_TSTRING)
+        luaL_error(L, "hook.http: %s must be a string, not %s", name, luaL_typename(L, index));
+    const char *text = lua_tolstring(L, index, &length);
+    if (strlen(text) != length)
+        luaL_error(L, "hook.http: %s has a zero byte in it", name);
+    return text;
+}
+
+static void read_url(lua_State *L, struct request *r, int index)
+{
+    r->url = option_text(L, index, "url");
+}
+
+static void read_unix(lua_State *L, struct request *r, int index)
+{
+    r->unix_path = option_text(L, index, "unix");
+}
+
+static void read_ca(lua_State *L, struct request *r, int index)
+{
+    r->ca = option_text(L, index, "ca");
+}
+
+static void read_method(lua_State *L, struct request *r, int index)
+{
+    const char *method = option_text(L, index, "method");
+    size_t length = strlen(method);
+    if (!is_token(method, length) || length >= sizeof r->method)
+        luaL_error(L, "hook.http: method is not a token of up to %d characters",
+                   (int)sizeof r->method - 1);
+    for (size_t i = 0; i <= length; i++) /* "post" means POST: no method in use is in lower case */
+        r->method[i] = (char)toupper((unsigned char)method[i]);
+}
+
+static void read_body(lua_State *L, struct request *r, int index)
+{
+    int type = lua_type(L, index);
+    if (type == LUA_TSTRING)
+        r->body.ptr = lua_tolstring(L, index, &r->body.len);
+    else if (type == LUA_TTABLE)
+        r->body_is_json = true;
+    else
+        luaL_error(L, "hook.http: body must be a string or a table, not %s",
+                   luaL_typename(L, index));
+}
+
+static void read_headers(lua_State *L, struct request *r, int index)
+{
+    (void)r; /* put_headers reads them, when there is an exchange to put them in */
+    if (lua_type(L, index) != LUA_TTABLE)
+        luaL_error(L, "hook.http: headers must be a table, not %s", luaL_typename(L, index));
+}
+
+static void read_timeout(lua_State *L, struct request *r, int index)
+{
+    double seconds = lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index) : 0;
+    if (!(seconds >= 0.001 && seconds <= 86400))
+        luaL_error(L, "hook.http: timeout must be seconds, from 0.001 to 86400");
+    r->timeout_ms = (long)(seconds * 1000);
+}
+
+static void read_answer_max(lua_State *L, struct request *r, int index)
+{
+    lua_Integer max = lua_isinteger(L, index) ? lua_tointeger(L, index) : -1;
+    if (max < 0 || max > HW_HTTP_CLIENT_ANSWER_MAX)
+        luaL_error(L, "hook.http: answer_max must be bytes, a whole number from 0 to %d",
+                   HW_HTTP_CLIENT_ANSWER_MAX);
+    r->answer_max = (size_t)max;
+}
+
+static const struct option {
+    const char *name;
+    void (*read)(lua_State *L, struct request *r, int index);
+    bool positional; /* get and post take it as an argument */
+} options[] = {
+    {"url", read_url, true},
+    {"method", read_method, true},
+    {"body", read_body, true},
+    {"headers", read_headers, false},
+    {"timeout", read_timeout, false},
+    {"unix", read_unix, false},
+    {"answer_max", read_answer_max, false},
+    {"ca", read_ca, false},
+};
+
+static int unknown_option(lua_State *L, int key, bool positional)
+{
+    luaL_Buffer known;
+    const char *name = luaL_tolstring(L, key, NULL);
+    luaL_buffinit(L, &known);
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        if (options[i].positional && !positional)
+            continue;
+        luaL_addstring(&known, luaL_bufflen(&known) > 0 ? ", " : "");
+        luaL_addstring(&known, options[i].name);
+    }
+    luaL_pushresult(&known);
+    return luaL_error(L, "hook.http: unknown option '%s' (known: %s)", name, lua_tostring(L, -1));
+}
+
+static const struct option *find_option(lua_State *L, int key, bool positional)
+{
+    const char *name = lua_type(L, key) == LUA_TSTRING ? lua_tostring(L, key) : "";
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (strcmp(options[i].name, name) == 0 && (positional || !options[i].positional))
+            return &options[i];
+    unknown_option(L, key, positional);
+    return NULL;
+}
+
+/* Reads the table at `index`, with url, method and body among the names if `positional`. */
+static void read_options(lua_State *L, struct request *r, int index, bool positional)
+{
+    lua_pushnil(L);
+    while (lua_next(L, index)) { /* key value */
+        int value = lua_gettop(L);
+        find_option(L, value - 1, positional)->read(L, r, value);
+        lua_pop(L, 1); /* key */
+    }
+}
+
+/* ---- the header of the request ---- */
+
+static void add_header(lua_State *L, struct exchange *x, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(x->headers, line);
+    if (!longer)
+        luaL_error(L, "hook.http: out of memory");
+    x->headers = longer;
+}
+
+static bool is_name(const char *name, const char *lower)
+{
+    return hw_str_is(hw_str_of(name), hw_str_of(lower));
+}
+
+/* Adds the header whose name and value are the two values on top. */
+static void put_header(lua_State *L, struct request *r, struct exchange *x)
+{
+    size_t name_len = 0, value_len;
+    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &name_len) : "";
+    if (!is_token(name, name_len))
+        luaL_error(L, "hook.http: the name of a header is not a token");
+    if (lua_type(L, -1) != LUA_TSTRING && lua_type(L, -1) != LUA_TNUMBER)
+        luaL_error(L, "hook.http: the header %s must be a string or a number, not %s", name,
+                   luaL_typename(L, -1));
+    const char *value = luaL_tolstring(L, -1, &value_len); /* name value text */
+    if (has_control(value, value_len))
+        luaL_error(L, "hook.http: the header %s has a control character in it", name);
+    if (is_name(name, "content-length") || is_name(name, "transfer-encoding"))
+        luaL_error(L, "hook.http: the header %s follows from the body and can't be set", name);
+    r->has_content_type |= is_name(name, "content-type");
+    r->has_expect |= is_name(name, "expect");
+    /* curl's way to say "empty" is a semicolon: a colon and nothing would take the header away */
+    bool empty = strspn(value, " \t") == value_len;
+    lua_pushfstring(L, empty ? "%s;" : "%s: %s", name, value);
+    add_header(L, x, lua_tostring(L, -1)); /* name value text line */
+    lua_pop(L, 2);
+}
+
+/* `index`: of the options, or 0. */
+static void put_headers(lua_State *L, struct request *r, struct exchange *x, int index)
+{
+    if (index != 0 && (lua_pushliteral(L, "headers"), lua_rawget(L, index)) == LUA_TTABLE) {
+        lua_pushnil(L);
+        while (lua_next(L, -2)) { /* headers name value */
+            put_header(L, r, x);
+            lua_pop(L, 1);
+        }
+    }
+    if (!r->has_content_type) /* curl's own idea is a form's */
+        add_header(L, x, r->body_is_json ? "Content-Type: application/json" : "Content-Type:");
+    if (!r->has_expect) /* curl would wait a second for a 100 that few servers send */
+        add_header(L, x, "Expect:");
+}
+
+/* ---- the exchange ---- */
+
+static bool append(struct bytes *bytes, const char *more, size_t length)
+{
+    if (bytes->size - bytes->len < length) {
+        size_t size = bytes->len + length < 4096 ? 4096 : (bytes->len + length) * 2;
+        char *larger = realloc(bytes->ptr, size);
+        if (!larger)
+            return false;
+        bytes->ptr = larger;
+        bytes->size = size;
+    }
+    memcpy(bytes->ptr + bytes->len, more, length);
+    bytes->len += length;
+    return true;
+}
+
+/* Takes up to `max` bytes in all; anything but `length` makes curl give up. */
+static size_t receive(struct exchange *x, struct bytes *to, struct hw_str more, size_t max,
+                      const char *too_large)
+{
+    if (more.len > max - to->len)
+        x->refused = too_large;
+    else if (!append(to, more.ptr, more.len))
+        x->refused = "out of memory";
+    return x->refused ? 0 : more.len;
+}
+
+static size_t on_body(char *bytes, size_t one, size_t length, void *exchange)
+{
+    struct exchange *x = exchange;
+    return receive(x, &x->body, (struct hw_str){bytes, one * length}, x->body_max,
+                   "the answer is larger than answer_max");
+}
+
+static size_t on_header(char *bytes, size_t one, size_t length, void *exchange)
+{
+    struct exchange *x = exchange;
+    struct hw_str line = {bytes, one * length};
+    if (line.len >= 5 && memcmp(line.ptr, "HTTP/", 5) == 0) {
+        x->head.len = 0; /* what there was belonged to a 100 Continue */
+        x->head_done = false;
+    } else if (line.len > 0 && (line.ptr[0] == '\r' || line.ptr[0] == '\n')) {
+        x->head_done = true;
+    } else if (!x->head_done) {
+        return receive(x, &x->head, line, HW_HTTP_CLIENT_HEADER_MAX,
+                       "the header of the answer is too large");
+    }
+    return line.len;
+}
+
+static CURLcode configure_trust(CURL *easy, const struct request *r)
+{
+    /* The curl program honours these variables; its library does not. */
+    const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
+    CURLcode rc = CURLE_OK;
+    if (r->ca) {
+        rc |= curl_easy_setopt(easy, CURLOPT_CAINFO, r->ca);
+        rc |= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    } else {
+        if (file && *file)
+            rc |= curl_easy_setopt(easy, CURLOPT_CAINFO, file);
+        if (folder && *folder)
+            rc |= curl_easy_setopt(easy, CURLOPT_CAPATH, folder);
+    }
+    rc |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    rc |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    return rc;
+}
+
+static CURLcode configure_protocols(CURL *easy)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500 /* 7.85.0 */
+    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+}
+
+static CURLcode configure_body(CURL *easy, const struct request *r)
+{
+    CURLcode rc = CURLE_OK;
+    bool wants_length = r->body.ptr || strcmp(r->method, "POST") == 0 ||
+                        strcmp(r->method, "PUT") == 0 || strcmp(r->method, "PATCH") == 0;
+    if (wants_length) {
+        rc |= curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body.ptr ? r->body.ptr : "");
+        rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
+    } else if (strcmp(r->method, "HEAD") == 0) {
+        rc |= curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    }
+    rc |= curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
+    return rc;
+}
+
+static CURLcode configure(CURL *easy, const struct request *r, struct exchange *x)
+{
+    long connect_ms = HW_HTTP_CLIENT_CONNECT_MS;
+    CURLcode rc = CURLE_OK;
+    rc |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->error);
+    rc |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L); /* there are other threads */
+    rc |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    rc |= curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    rc |= curl_easy_setopt(easy, CURLOPT_USERAGENT, "hookward/" HW_VERSION);
+    rc |= curl_easy_setopt(easy, CURLOPT_URL, r->url);
+    rc |= curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, r->unix_path);
+    rc |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, x->headers);
+    rc |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, r->timeout_ms);
+    rc |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                           r->timeout_ms < connect_ms ? r->timeout_ms : connect_ms);
+    rc |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    rc |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
+    rc |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    rc |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
+    rc |= configure_protocols(easy);
+    rc |= configure_body(easy, r);
+    rc |= configure_trust(easy, r);
+    return rc == CURLE_OK ? CURLE_OK : CURLE_FAILED_INIT;
+}
+
+/* No Lua between the first setting and the reset. Returns the status, or -1 with x->error. */
+static long exchange(CURL *easy, const struct request *r, struct exchange *x)
+{
+    long status = -1;
+    x->body_max = r->answer_max;
+    CURLcode rc = configure(easy, r, x);
+    if (rc == CURLE_OK)
+        rc = curl_easy_perform(easy);
+    if (rc == CURLE_OK)
+        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_reset(easy); /* keeps the connections */
+    if (rc == CURLE_OK)
+        return status;
+    const char *why = x->refused ? x->refused : curl_easy_strerror(rc);
+    if (x->refused || x->error[0] == 0)
+        snprintf(x->error, sizeof x->error, "%s", why);
+    for (char *c = x->error; *c; c++)
+        if (*c == '\r' || *c == '\n')
+            *c = ' ';
+    return -1;
+}
+
+/* ---- the answer ---- */
+
+static struct hw_str trimmed(const char *start, const char *end)
+{
+    while (start < end && strchr(" \t", *start))
+        start++;
+    while (start < end && strchr(" \t\r\n", end[-1]))
+        end--;
+    return (struct hw_str){start, (size_t)(end - start)};
+}
+
+static void push_lower(lua_State *L, struct hw_str name)
+{
+    luaL_Buffer buffer;
+    char *to = luaL_buffinitsize(L, &buffer, name.len);
+    for (size_t i = 0; i < name.len; i++)
+        to[i] = (char)tolower((unsigned char)name.ptr[i]);
+    luaL_pushresultsize(&buffer, name.len);
+}
+
+/* Puts one line of the answer's header into the table on top. */
+static void add_field(lua_State *L, const char *line, const char *end)
+{
+    const char *colon = memchr(line, ':', (size_t)(end - line));
+    if (!colon)
+        return;
+    struct hw_str value = trimmed(colon + 1, end);
+    push_lower(L, trimmed(line, colon)); /* headers name */
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, -3) == LUA_TSTRING) { /* headers name before */
+        lua_pushliteral(L, ", ");
+        lua_pushlstring(L, value.ptr, value.len);
+        lua_concat(L, 3);
+    } else {
+        lua_pop(L, 1);
+        lua_pushlstring(L, value.ptr, value.len);
+    }
+    lua_rawset(L, -3); /* headers */
+}
+
+static void push_headers(lua_State *L, const struct bytes *head)
+{
+    const char *at = head->ptr, *end = at + head->len;
+    lua_newtable(L);
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        const char *next = newline ? newline + 1 : end;
+        add_field(L, at, next);
+        at = next;
+    }
+}
+
+static void push_answer(lua_State *L, long status, const struct exchange *x)
+{
+    lua_createtable(L, 0, 3); /* answer */
+    lua_pushinteger(L, status);
+    lua_setfield(L, -2, "status");
+    push_headers(L, &x->head);
+    lua_setfield(L, -2, "headers");
+    lua_pushlstring(L, x->body.ptr ? x->body.ptr : "", x->body.len);
+    lua_setfield(L, -2, "body");
+}
+
+/* ---- the Lua functions ---- */
+
+static void init_request(struct request *r)
+{
+    memset(r, 0, sizeof *r);
+    r->timeout_ms = HW_HTTP_CLIENT_TIMEOUT_MS;
+    r->answer_max = HW_HTTP_CLIENT_ANSWER_MAX;
+}
+
+static int fail(lua_State *L, const char *why)
+{
+    lua_pushnil(L);
+    lua_pushstring(L, why);
+    return 2;
+}
+
+/* `body`: the index of a table to send as JSON, if it is one; `index`: of the options, or 0. */
+static int run(lua_State *L, struct request *r, int body, int index)
+{
+    bool is_http = strncmp(r->url, "http://", 7) == 0 || strncmp(r->url, "https://", 8) == 0;
+    if (!is_http)
+        return fail(L, "the url must begin with http:// or https://");
+    if (r->body_is_json) {
+        if (hw_json_encode(L, body) != 0) { /* reason */
+            lua_pushfstring(L, "body: %s", lua_tostring(L, -1));
+            return fail(L, lua_tostring(L, -1));
+        }
+        r->body.ptr = lua_tolstring(L, -1, &r->body.len); /* text */
+    }
+    if (r->method[0] == 0)
+        strcpy(r->method, r->body.ptr ? "POST" : "GET");
+    if (strcmp(r->method, "HEAD") == 0 && r->body.ptr)
+        luaL_error(L, "hook.http: a HEAD request has no body");
+    CURL *easy = client_of(L);
+    struct exchange *x = push_exchange(L); /* … exchange */
+    put_headers(L, r, x, index);
+    long status = exchange(easy, r, x);
+    if (status < 0)
+        return fail(L, x->error);
+    push_answer(L, status, x);
+    return 1;
+}
+
+static int l_request(lua_State *L)
+{
+    struct request r;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    init_request(&r);
+    read_options(L, &r, 1, true);
+    if (!r.url)
+        return luaL_error(L, "hook.http: the option url is missing");
+    lua_getfield(L, 1, "body"); /* options body */
+    return run(L, &r, 2, 1);
+}
+
+/* url at 1, options (or nothing) at `index`, which is the top. */
+static int shortcut(lua_State *L, struct request *r, int body, int index)
+{
+    read_url(L, r, 1);
+    if (lua_isnil(L, index))
+        return run(L, r, body, 0);
+    luaL_checktype(L, index, LUA_TTABLE);
+    read_options(L, r, index, false);
+    return run(L, r, body, index);
+}
+
+static int l_get(lua_State *L)
+{
+    struct request r;
+    lua_settop(L, 2);
+    init_request(&r);
+    strcpy(r.method, "GET");
+    return shortcut(L, &r, 0, 2);
+}
+
+static int l_post(lua_State *L)
+{
+    struct request r;
+    lua_settop(L, 3);
+    init_request(&r);
+    strcpy(r.method, "POST");
+    if (!lua_isnil(L, 2))
+        read_body(L, &r, 2);
+    return shortcut(L, &r, 2, 3);
+}
+
+void hw_http_client_push_api(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"request", l_request}, {"get", l_get}, {"post", l_post}, {NULL, NULL}};
+    luaL_newlib(L, functions);
+}
