@@ -41,7 +41,8 @@
     X(HW_EHEADER_TOO_LARGE, "header_too_large", 431, "the header is larger than max_header")       \
     X(HW_EUNSUPPORTED_TRANSFER_CODING, "unsupported_transfer_coding", 501,                         \
       "the only transfer coding that is understood is chunked")                                    \
-    X(HW_EUNSUPPORTED_VERSION, "unsupported_version", 505, "only HTTP/1.0 and HTTP/1.1 are spoken") \
+    X(HW_EUNSUPPORTED_VERSION, "unsupported_version", 505,                                         \
+      "only HTTP/1.0 and HTTP/1.1 are spoken")                                                     \
     /* inside the host; never sent */                                                              \
     X(HW_ENOMEM, "out_of_memory", 500, "out of memory")                                            \
     X(HW_EFAILED, "failed", 500, "failed")

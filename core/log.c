@@ -66,10 +66,11 @@ static void write_all(const char *bytes, size_t len)
 static void report_dropped(uint64_t dropped)
 {
     char text[96];
-    int n = snprintf(text, sizeof text,
-                     L.json ? "{\"level\":\"warn\",\"message\":\"log lines dropped\",\"count\":%llu}\n"
-                            : "warn  log lines dropped count=%llu\n",
-                     (unsigned long long)dropped);
+    int n =
+        snprintf(text, sizeof text,
+                 L.json ? "{\"level\":\"warn\",\"message\":\"log lines dropped\",\"count\":%llu}\n"
+                        : "warn  log lines dropped count=%llu\n",
+                 (unsigned long long)dropped);
     write_all(text, (size_t)n);
 }
 

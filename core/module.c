@@ -3,15 +3,23 @@
 
 #include <lauxlib.h>
 
+#include "api.h"
 #include "crypto_api.h"
+#include "host_parts.h"
 #include "http_client.h"
 #include "json.h"
 #include "sys_api.h"
 #include "version.h"
 
+static const char modules_key;
+
 int luaopen_hookward_core(lua_State *L)
 {
     lua_newtable(L);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &modules_key);
+    hw_host_push_check(L, lua_touserdata(L, -1));
+    lua_setfield(L, -3, "check");
+    lua_pop(L, 1);
     lua_pushliteral(L, HW_VERSION);
     lua_setfield(L, -2, "version");
     hw_json_open(L);
@@ -21,6 +29,8 @@ int luaopen_hookward_core(lua_State *L)
     lua_setfield(L, -2, "http");
     hw_crypto_push_api(L);
     lua_setfield(L, -2, "crypto");
+    hw_api_push_log(L);
+    lua_setfield(L, -2, "log");
     hw_sys_push_api(L);
     lua_setfield(L, -2, "sys");
     return 1;
@@ -38,6 +48,8 @@ static int load_embedded(lua_State *L)
 
 void hw_module_preload(lua_State *L, const struct hw_embedded *modules)
 {
+    lua_pushlightuserdata(L, (void *)modules);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &modules_key);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     lua_pushcfunction(L, luaopen_hookward_core);
     lua_setfield(L, -2, "hookward.core");

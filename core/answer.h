@@ -1,0 +1,38 @@
+/* answer.h -- the bytes of an answer.
+ *
+ * Answers carry Date, Content-Type, Content-Length and, where it matters, Connection and Allow;
+ * never Server, nor anything about a handler's code (RFC 9110 and 9112; design: "Answers").
+ * Thread  the leader, who owns the cached date. */
+#ifndef HW_ANSWER_H
+#define HW_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "str.h"
+
+enum {
+    HW_ANSWER_MAX = 2048,      /* bytes of any answer, with its head */
+    HW_ANSWER_REASON_MAX = 200 /* bytes of a handler's reason; more is cut between characters */
+};
+
+struct hw_answer_clock {
+    time_t second;
+    char date[32]; /* "Mon, 23 Nov 2026 20:30:00 GMT" */
+};
+
+struct hw_answer {
+    int code;             /* 0 for 200, or an HW_E… */
+    struct hw_str reason; /* in place of the code's own message; may be anything */
+    bool close;           /* Connection: close */
+    bool keep_alive_1_0;  /* Connection: keep-alive, which HTTP/1.0 wants to hear */
+    bool head;            /* to HEAD: no body */
+};
+
+/* Returns the number of bytes written to out[0..HW_ANSWER_MAX). */
+size_t hw_answer_write(char *out, const struct hw_answer *answer, struct hw_answer_clock *clock);
+
+extern const struct hw_str hw_answer_continue; /* 100 Continue */
+
+#endif

@@ -1,0 +1,252 @@
+/* api.c -- see api.h */
+#include "api.h"
+
+#include <lauxlib.h>
+
+#include "log.h"
+#include "module.h"
+#include "vm.h"
+
+/* ---- log ---- */
+
+enum { NAME_MAX_LEN = 64 }; /* characters of a field's name in the log */
+
+/* A field's name stands in the line as it is: anything unusual becomes '_'. */
+static void plain_name(char out[NAME_MAX_LEN + 1], const char *name)
+{
+    size_t i = 0;
+    for (; name[i] && i < NAME_MAX_LEN; i++) {
+        char c = name[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '_' || c == '-' || c == '.';
+        out[i] = plain ? c : '_';
+    }
+    out[i] = '\0';
+}
+
+static void log_value(lua_State *L, struct hw_log_line *line, const char *name, int index)
+{
+    size_t len;
+    if (lua_isinteger(L, index)) {
+        hw_log_int(line, name, lua_tointeger(L, index));
+    } else if (lua_isboolean(L, index)) {
+        hw_log_bool(line, name, lua_toboolean(L, index));
+    } else {
+        const char *text = luaL_tolstring(L, index, &len);
+        hw_log_text(line, name, (struct hw_str){text, len});
+        lua_pop(L, 1);
+    }
+}
+
+static void log_fields(lua_State *L, struct hw_log_line *line, int table)
+{
+    char name[NAME_MAX_LEN + 1];
+    lua_pushnil(L);
+    while (lua_next(L, table)) {
+        plain_name(name, luaL_tolstring(L, -2, NULL));
+        lua_pop(L, 1);
+        log_value(L, line, name, lua_absindex(L, -1));
+        lua_pop(L, 1);
+    }
+}
+
+/* log(level, message, fields) */
+static int log_line(lua_State *L)
+{
+    struct hw_log_line line;
+    size_t len;
+    enum hw_log_level level = (enum hw_log_level)luaL_checkinteger(L, 1);
+    if (!hw_log_wants(level))
+        return 0;
+    if (!lua_isnoneornil(L, 3))
+        luaL_checktype(L, 3, LUA_TTABLE);
+    const char *message = luaL_tolstring(L, 2, &len);
+    const struct hw_job *job = hw_vm_job_of(L);
+    hw_log_begin(&line, level, (struct hw_str){message, len});
+    if (job) {
+        hw_log_text(&line, "event", job->event);
+        hw_log_text(&line, "job", job->id);
+    }
+    if (!lua_isnoneornil(L, 3))
+        log_fields(L, &line, 3);
+    hw_log_end(&line);
+    return 0;
+}
+
+void hw_api_push_log(lua_State *L)
+{
+    lua_pushcfunction(L, log_line);
+}
+
+static int print_to_log(lua_State *L)
+{
+    luaL_Buffer b;
+    int count = lua_gettop(L);
+    luaL_buffinit(L, &b);
+    for (int i = 1; i <= count; i++) {
+        if (i > 1)
+            luaL_addchar(&b, '\t');
+        luaL_tolstring(L, i, NULL);
+        luaL_addvalue(&b);
+    }
+    luaL_pushresult(&b);
+    lua_pushcfunction(L, log_line);
+    lua_pushinteger(L, HW_LOG_INFO);
+    lua_pushvalue(L, -3);
+    lua_call(L, 2, 0);
+    return 0;
+}
+
+/* ---- what is refused ---- */
+
+static int refuse(lua_State *L)
+{
+    return luaL_error(L, "%s", lua_tostring(L, lua_upvalueindex(1)));
+}
+
+static void refuse_field(lua_State *L, const char *library, const char *name, const char *why)
+{
+    lua_getglobal(L, library);
+    lua_pushstring(L, why);
+    lua_pushcclosure(L, refuse, 1);
+    lua_setfield(L, -2, name);
+    lua_pop(L, 1);
+}
+
+void hw_api_open(lua_State *L, const struct hw_embedded *modules)
+{
+    hw_module_preload(L, modules);
+    lua_register(L, "print", print_to_log);
+    refuse_field(L, "os", "exit",
+                 "os.exit would stop the whole host; return nil and a reason, or raise an error");
+    refuse_field(L, "os", "setlocale", "os.setlocale would change the locale of every handler");
+    refuse_field(L, "debug", "sethook", "debug.sethook is what handler_timeout is made of");
+}
+
+/* ---- globals ---- */
+
+/* __newindex of _G: rawset makes the name known, so that it is warned about once. */
+static int on_new_global(lua_State *L)
+{
+    struct hw_log_line line;
+    if (hw_log_wants(HW_LOG_WARN) && hw_vm_job_of(L)) {
+        luaL_where(L, 1);
+        const char *place = lua_tostring(L, -1);
+        size_t len = strlen(place);
+        lua_pushfstring(L,
+                        "a handler set the global '%s': it lasts until its VM is replaced; "
+                        "is a 'local' missing?",
+                        luaL_tolstring(L, 2, NULL));
+        hw_log_begin(&line, HW_LOG_WARN, hw_str_of(lua_tostring(L, -1)));
+        if (len > 2)
+            hw_log_text(&line, "place", (struct hw_str){place, len - 2}); /* without ": " */
+        hw_log_end(&line);
+    }
+    lua_settop(L, 3);
+    lua_rawset(L, 1);
+    return 0;
+}
+
+void hw_api_guard_globals(lua_State *L)
+{
+    lua_pushglobaltable(L);
+    if (lua_getmetatable(L, -1)) { /* the user's own guard, "strict.lua" say */
+        lua_pop(L, 2);
+        return;
+    }
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, on_new_global);
+    lua_setfield(L, -2, "__newindex");
+    lua_setmetatable(L, -2);
+    lua_pop(L, 1);
+}
+
+/* ---- warnings ---- */
+
+static void on_warning(void *ud, const char *message, int more)
+{
+    (void)ud;
+    if (!more && message[0] == '@')
+        return; /* a control message: "@on" */
+    hw_log_say(HW_LOG_WARN, "Lua: %s", message);
+}
+
+void hw_api_set_warnings(lua_State *L)
+{
+    lua_setwarnf(L, on_warning, NULL);
+}
+
+/* ---- the job ---- */
+
+static void set_text(lua_State *L, const char *name, struct hw_str value)
+{
+    lua_pushlstring(L, value.ptr ? value.ptr : "", value.len);
+    lua_setfield(L, -2, name);
+}
+
+static void set_bool(lua_State *L, const char *name, bool value)
+{
+    lua_pushboolean(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static void set_digest(lua_State *L, const uint8_t digest[HW_DIGEST_SIZE])
+{
+    static const char hex[] = "0123456789abcdef";
+    char text[2 * HW_DIGEST_SIZE];
+    for (int i = 0; i < HW_DIGEST_SIZE; i++) {
+        text[2 * i] = hex[digest[i] >> 4];
+        text[2 * i + 1] = hex[digest[i] & 15];
+    }
+    set_text(L, "digest", (struct hw_str){text, sizeof text});
+}
+
+/* Pushes the name in lower case. Names were limited by max_header. */
+static void push_lower(lua_State *L, struct hw_str name)
+{
+    luaL_Buffer b;
+    char *out = luaL_buffinitsize(L, &b, name.len);
+    for (size_t i = 0; i < name.len; i++)
+        out[i] =
+            (char)(name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? name.ptr[i] | 0x20 : name.ptr[i]);
+    luaL_pushresultsize(&b, name.len);
+}
+
+/* Values of a repeated name are joined with ", " (RFC 9110, 5.3). */
+static void set_headers(lua_State *L, const struct hw_request *request)
+{
+    const struct hw_http *http = &request->http;
+    lua_createtable(L, 0, http->header_count); /* headers */
+    for (unsigned i = 0; i < http->header_count; i++) {
+        struct hw_str value = hw_http_view(request->bytes, http->headers[i].value);
+        push_lower(L, hw_http_view(request->bytes, http->headers[i].name));
+        lua_pushvalue(L, -1);
+        if (lua_rawget(L, -3) == LUA_TNIL) {
+            lua_pop(L, 1);
+            lua_pushlstring(L, value.ptr, value.len);
+        } else {
+            lua_pushliteral(L, ", ");
+            lua_pushlstring(L, value.ptr, value.len);
+            lua_concat(L, 3);
+        }
+        lua_rawset(L, -3);
+    }
+    lua_setfield(L, -2, "headers");
+}
+
+void hw_api_push_job(lua_State *L, const struct hw_job *job)
+{
+    lua_createtable(L, 0, 10);
+    set_text(L, "id", job->id);
+    lua_pushinteger(L, job->attempt);
+    lua_setfield(L, -2, "attempt");
+    set_bool(L, "last", job->attempt >= HW_ATTEMPT_LAST);
+    set_text(L, "event", job->event);
+    set_digest(L, job->identity.digest);
+    lua_pushnumber(L, job->received_at);
+    lua_setfield(L, -2, "received_at");
+    set_bool(L, "redelivered", job->attempt > 0 || job->known.deliveries > 0);
+    set_headers(L, job->request);
+    set_text(L, "body", job->body);
+    set_text(L, "key", job->key);
+}

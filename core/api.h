@@ -1,0 +1,29 @@
+/* api.h -- what the C host offers to a handler, beside plain Lua.
+ *
+ * The user's face of it is lua/hookward/init.lua; here are the parts that need the host.
+ * Thread  the one that has the Lua state. All may raise Lua errors, unless they say otherwise. */
+#ifndef HW_API_H
+#define HW_API_H
+
+#include <lua.h>
+
+#include "embedded.h"
+#include "job.h"
+
+/* Prepares a handler's state: hookward's modules, print to the log, and a refusal in place of what
+ * would take the whole host down or lift a limit (os.exit, os.setlocale, debug.sethook). */
+void hw_api_open(lua_State *L, const struct hw_embedded *modules);
+
+/* From here on a global that a handler sets is warned about, once per name. */
+void hw_api_guard_globals(lua_State *L);
+
+/* Lua's warnings (an error in a finalizer, say) go to the log. Never raises. */
+void hw_api_set_warnings(lua_State *L);
+
+/* The handler's second argument. Stack: -0 +1. */
+void hw_api_push_job(lua_State *L, const struct hw_job *job);
+
+/* log(level, message, fields): the function behind hook.log. Stack: -0 +1. */
+void hw_api_push_log(lua_State *L);
+
+#endif

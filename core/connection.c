@@ -1,0 +1,567 @@
+/* connection.c -- see connection.h */
+#include "connection.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "config.h"
+
+enum state { IDLE, HEAD, BODY, BUSY, FLUSH, LINGER, CLOSED };
+
+struct hw_connection {
+    /* leader only */
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } u;
+    struct hw_server *server;
+    struct hw_connection *prev, *next;
+    enum state state;
+    struct hw_request *request; /* being read; the next one's bytes while BUSY */
+    struct hw_deadline deadline;
+    struct hw_waiter waiter;
+    size_t lingered; /* bytes */
+
+    /* of the request at hand */
+    int refusal;         /* decided at the head, answered when the body was read */
+    bool gated;          /* counted at the gate, and the job not cut yet */
+    bool close;          /* the answer is the last one */
+    bool head;           /* the method was HEAD */
+    bool old_keep_alive; /* HTTP/1.0 with Connection: keep-alive */
+    bool hard_close;     /* bytes may still come that will never be read */
+
+    bool eof; /* the client will send no more; it may still read */
+    bool reading;
+};
+
+static void advance(struct hw_connection *c);
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
+static void on_written(uv_write_t *write, int status);
+static void on_closed(uv_handle_t *handle);
+static void on_answer(struct hw_waiter *waiter, int code, struct hw_str reason);
+static void on_deadline(struct hw_deadline *deadline);
+
+static void set_deadline(struct hw_connection *c, enum hw_deadline_kind kind)
+{
+    hw_deadline_set(&c->server->deadlines, &c->deadline, kind);
+}
+
+/* ---- closing ---- */
+
+static void drop_request(struct hw_connection *c)
+{
+    if (c->request)
+        hw_request_put(&c->server->requests, c->request);
+    c->request = NULL;
+    if (c->gated)
+        hw_dispatch_leave_gate(c->server->dispatch);
+    c->gated = false;
+}
+
+static void close_connection(struct hw_connection *c)
+{
+    if (c->state == CLOSED)
+        return;
+    c->state = CLOSED;
+    hw_deadline_clear(&c->deadline);
+    hw_dispatch_abandon(&c->waiter);
+    drop_request(c);
+    uv_close(&c->u.handle, on_closed);
+}
+
+static void stop_reading(struct hw_connection *c)
+{
+    if (c->reading)
+        uv_read_stop(&c->u.stream);
+    c->reading = false;
+}
+
+static void start_reading(struct hw_connection *c)
+{
+    if (!c->reading && !c->eof && uv_read_start(&c->u.stream, on_alloc, on_read) == 0)
+        c->reading = true;
+}
+
+static bool has_unread(struct hw_connection *c)
+{
+    int fd, count = 0;
+    return uv_fileno(&c->u.handle, &fd) == 0 && ioctl(fd, FIONREAD, &count) == 0 && count > 0;
+}
+
+/* A close with unread bytes in the socket is a reset, and a reset takes the answer with it
+ * (RFC 9112, 9.6). */
+static void linger(struct hw_connection *c)
+{
+    int fd;
+    bool unread = c->hard_close || c->request || has_unread(c);
+    drop_request(c);
+    if (c->eof || !unread || uv_fileno(&c->u.handle, &fd)) {
+        close_connection(c);
+        return;
+    }
+    shutdown(fd, SHUT_WR);
+    c->state = LINGER;
+    set_deadline(c, HW_DEADLINE_LINGER);
+    start_reading(c);
+}
+
+/* ---- writing ---- */
+
+/* What did not fit the socket at once. */
+struct rest {
+    uv_write_t write;
+    char bytes[];
+};
+
+static int write_rest(struct hw_connection *c, const char *bytes, size_t len)
+{
+    struct rest *rest = malloc(sizeof *rest + len);
+    if (!rest)
+        return UV_ENOMEM;
+    memcpy(rest->bytes, bytes, len);
+    uv_buf_t buf = uv_buf_init(rest->bytes, (unsigned)len);
+    int rc = uv_write(&rest->write, &c->u.stream, &buf, 1, on_written);
+    if (rc)
+        free(rest);
+    return rc;
+}
+
+/* Returns 0 when all was written, 1 when a rest is on its way, or a libuv error. */
+static int write_bytes(struct hw_connection *c, const char *bytes, size_t len)
+{
+    uv_buf_t buf = uv_buf_init((char *)bytes, (unsigned)len);
+    int n = uv_try_write(&c->u.stream, &buf, 1);
+    if (n == UV_EAGAIN)
+        n = 0;
+    if (n < 0)
+        return n;
+    if ((size_t)n == len)
+        return 0;
+    int rc = write_rest(c, bytes + n, len - (size_t)n);
+    return rc ? rc : 1;
+}
+
+static void forget_request(struct hw_connection *c)
+{
+    c->refusal = 0;
+    c->head = c->old_keep_alive = c->hard_close = false;
+}
+
+/* The answer is out: what now? */
+static void answered(struct hw_connection *c)
+{
+    if (c->close || c->server->draining) {
+        linger(c);
+        return;
+    }
+    forget_request(c);
+    c->state = IDLE;
+    set_deadline(c, HW_DEADLINE_IDLE);
+    start_reading(c);
+}
+
+static void answer(struct hw_connection *c, int code, struct hw_str reason)
+{
+    char bytes[HW_ANSWER_MAX];
+    bool last = c->close || (c->eof && !c->request) || c->server->draining;
+    struct hw_answer a = {.code = code,
+                          .reason = reason,
+                          .close = last,
+                          .keep_alive_1_0 = c->old_keep_alive,
+                          .head = c->head};
+    size_t len = hw_answer_write(bytes, &a, &c->server->clock);
+    c->close = last;
+    int rc = write_bytes(c, bytes, len);
+    if (rc < 0) {
+        close_connection(c);
+    } else if (rc > 0) {
+        c->state = FLUSH;
+        set_deadline(c, HW_DEADLINE_WRITE);
+    } else {
+        answered(c);
+    }
+}
+
+/* ---- refusals ---- */
+
+static struct hw_str peer_of(struct hw_connection *c, char *text, size_t size)
+{
+    struct sockaddr_storage address;
+    int len = sizeof address;
+    if (c->u.handle.type != UV_TCP ||
+        uv_tcp_getpeername(&c->u.tcp, (struct sockaddr *)&address, &len))
+        return HW_STR("unix");
+    char host[64] = "";
+    int port = 0;
+    if (address.ss_family == AF_INET6) {
+        uv_ip6_name((struct sockaddr_in6 *)&address, host, sizeof host);
+        port = ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+    } else {
+        uv_ip4_name((struct sockaddr_in *)&address, host, sizeof host);
+        port = ntohs(((struct sockaddr_in *)&address)->sin_port);
+    }
+    int n = snprintf(text, size, strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, port);
+    return (struct hw_str){text, (size_t)n};
+}
+
+static void report(struct hw_connection *c, int code, const char *why)
+{
+    char peer[96];
+    hw_report_refusal(&c->server->report, code, hw_str_of(why), peer_of(c, peer, sizeof peer));
+}
+
+/* After this nothing of the connection's bytes is certain any more: it ends. */
+static void refuse_and_close(struct hw_connection *c, int code, const char *why)
+{
+    char text[160];
+    report(c, code, why);
+    int n = why ? snprintf(text, sizeof text, "%s: %s", hw_error_message(code), why) : 0;
+    c->close = c->hard_close = true;
+    answer(c, code, n ? (struct hw_str){text, (size_t)n} : HW_STR_NONE);
+}
+
+/* ---- reading a request ---- */
+
+static int route(struct hw_connection *c, const struct hw_request *r)
+{
+    struct hw_str method = hw_http_view(r->bytes, r->http.method);
+    c->head = hw_str_eq(method, HW_STR("HEAD"));
+    if (!hw_str_eq(hw_http_view(r->bytes, r->http.path), c->server->path))
+        return HW_ENOT_FOUND;
+    if (!hw_str_eq(method, HW_STR("POST")))
+        return HW_EMETHOD_NOT_ALLOWED;
+    int rc = hw_dispatch_enter_gate(c->server->dispatch);
+    c->gated = rc == 0;
+    return rc;
+}
+
+static void accept_head(struct hw_connection *c)
+{
+    struct hw_request *r = c->request;
+    struct hw_http *http = &r->http;
+    c->refusal = route(c, r);
+    c->close = !http->keep_alive;
+    c->old_keep_alive = http->minor == 0 && http->keep_alive;
+    http->discard = c->refusal != 0;
+    if (http->expects_continue && r->len == r->head_len) {
+        if (c->refusal) {
+            /* Whether the client will still send the body is not known: the framing is lost. */
+            refuse_and_close(c, c->refusal, NULL);
+            return;
+        }
+        if (write_bytes(c, hw_answer_continue.ptr, hw_answer_continue.len) < 0) {
+            close_connection(c);
+            return;
+        }
+    }
+    c->state = BODY;
+    set_deadline(c, HW_DEADLINE_BODY);
+}
+
+/* Bytes behind the message are the next one's. */
+static int split_rest(struct hw_connection *c, size_t end)
+{
+    struct hw_request *r = c->request;
+    struct hw_str rest = {r->bytes + end, r->len - end};
+    r->len = end;
+    if (rest.len == 0) {
+        c->request = NULL;
+        return 0;
+    }
+    struct hw_request *next = hw_request_take(&c->server->requests);
+    if (!next || hw_request_append(next, rest)) {
+        if (next)
+            hw_request_put(&c->server->requests, next);
+        return HW_ENOMEM;
+    }
+    c->request = next;
+    return 0;
+}
+
+static void start_job(struct hw_connection *c, struct hw_request *r)
+{
+    int code;
+    struct hw_server *s = c->server;
+    struct hw_job *job = hw_job_cut(&r, s->hasher, s->by_body, hw_now_ns(), &code);
+    if (!job) {
+        hw_request_put(&s->requests, r);
+        hw_dispatch_leave_gate(s->dispatch);
+        c->gated = false;
+        report(c, code, NULL);
+        answer(c, code, HW_STR_NONE);
+        return;
+    }
+    c->gated = false; /* the job counts from here */
+    c->state = BUSY;
+    set_deadline(c, HW_DEADLINE_ANSWER);
+    hw_dispatch_admit(s->dispatch, job, &c->waiter);
+}
+
+static void complete(struct hw_connection *c, size_t end)
+{
+    struct hw_request *r = c->request;
+    if (split_rest(c, end)) {
+        close_connection(c);
+        return;
+    }
+    if (c->refusal) {
+        int code = c->refusal;
+        hw_request_put(&c->server->requests, r);
+        report(c, code, NULL);
+        answer(c, code, HW_STR_NONE);
+        return;
+    }
+    start_job(c, r);
+}
+
+static void read_head(struct hw_connection *c)
+{
+    struct hw_request *r = c->request;
+    int64_t n = hw_http_head(&r->http, r->bytes, r->len);
+    if (n < 0) {
+        refuse_and_close(c, (int)n, r->http.why);
+    } else if (n > 0) {
+        r->head_len = (size_t)n;
+        accept_head(c);
+    }
+}
+
+static void read_body(struct hw_connection *c)
+{
+    struct hw_request *r = c->request;
+    int64_t n = hw_http_body(&r->http, r->bytes, &r->len);
+    if (n < 0)
+        refuse_and_close(c, (int)n, r->http.why);
+    else if (n > 0)
+        complete(c, (size_t)n);
+}
+
+/* Goes as far as the bytes that are here allow. */
+static void advance(struct hw_connection *c)
+{
+    enum state before;
+    do {
+        before = c->state;
+        if (c->state == IDLE && c->request) {
+            c->state = HEAD;
+            set_deadline(c, HW_DEADLINE_HEAD);
+        }
+        if (c->state == HEAD)
+            read_head(c);
+        else if (c->state == BODY)
+            read_body(c);
+    } while (c->state != before && (c->state == BODY || (c->state == IDLE && c->request)));
+
+    /* The client is done, and what it sent is not a whole request: nothing to wait for. */
+    if (c->eof && (c->state == IDLE || c->state == HEAD || c->state == BODY))
+        close_connection(c);
+}
+
+/* ---- opening ---- */
+
+void hw_server_init(struct hw_server *server, const struct hw_config *config)
+{
+    uint64_t *durations = server->deadlines.durations_ms;
+    server->path = config->path;
+    server->connections_max = config->max_connections;
+    server->by_body = config->by_body;
+    hw_requests_init(&server->requests,
+                     (struct hw_http_limits){(uint32_t)config->max_header, config->max_body});
+    hw_deadlines_init(&server->deadlines, server->loop, on_deadline);
+    durations[HW_DEADLINE_IDLE] = config->idle_timeout_ms;
+    durations[HW_DEADLINE_HEAD] = config->header_timeout_ms;
+    durations[HW_DEADLINE_BODY] = config->body_timeout_ms;
+    durations[HW_DEADLINE_ANSWER] = config->handler_timeout_ms + HW_ANSWER_GRACE_MS;
+    durations[HW_DEADLINE_WRITE] = HW_WRITE_TIMEOUT_MS;
+    durations[HW_DEADLINE_LINGER] = HW_LINGER_MS;
+}
+
+void hw_server_fini(struct hw_server *server)
+{
+    hw_requests_fini(&server->requests);
+}
+
+static void link_in(struct hw_connection *c)
+{
+    struct hw_server *s = c->server;
+    c->next = s->connections;
+    if (c->next)
+        c->next->prev = c;
+    s->connections = c;
+    s->connection_count++;
+}
+
+static void link_out(struct hw_connection *c)
+{
+    if (c->next)
+        c->next->prev = c->prev;
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        c->server->connections = c->next;
+    c->server->connection_count--;
+}
+
+int hw_connection_accept(struct hw_server *server, uv_stream_t *listener, uv_handle_type type)
+{
+    struct hw_connection *c = calloc(1, sizeof *c);
+    if (!c)
+        return UV_ENOMEM;
+    c->server = server;
+    c->waiter.answer = on_answer;
+    int rc = type == UV_TCP ? uv_tcp_init(server->loop, &c->u.tcp)
+                            : uv_pipe_init(server->loop, &c->u.pipe, 0);
+    if (rc) {
+        free(c);
+        return rc;
+    }
+    c->u.handle.data = c;
+    link_in(c);
+    rc = uv_accept(listener, &c->u.stream);
+    if (rc) {
+        close_connection(c);
+        return rc;
+    }
+    if (type == UV_TCP)
+        uv_tcp_nodelay(&c->u.tcp, 1);
+    set_deadline(c, HW_DEADLINE_IDLE);
+    start_reading(c);
+    return 0;
+}
+
+/* ---- draining ---- */
+
+void hw_connections_drain(struct hw_server *server)
+{
+    server->draining = true;
+    for (struct hw_connection *c = server->connections; c; c = c->next)
+        if (c->state == IDLE && !has_unread(c))
+            close_connection(c);
+}
+
+void hw_connections_close(struct hw_server *server)
+{
+    for (struct hw_connection *c = server->connections; c; c = c->next)
+        close_connection(c);
+}
+
+/* ---- callbacks: they translate, and call what has a name ---- */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    (void)suggested;
+    struct hw_connection *c = handle->data;
+    *buf = uv_buf_init(c->server->scratch, sizeof c->server->scratch);
+    if (c->state == LINGER)
+        return;
+    if (!c->request)
+        c->request = hw_request_take(&c->server->requests);
+    if (c->request && hw_request_reserve(c->request) == 0)
+        *buf = uv_buf_init(c->request->bytes + c->request->len,
+                           (unsigned)(c->request->cap - c->request->len));
+    else
+        *buf = uv_buf_init(NULL, 0); /* libuv reports UV_ENOBUFS */
+}
+
+static void read_on(struct hw_connection *c, size_t n)
+{
+    if (c->state == LINGER) {
+        c->lingered += n;
+        if (c->lingered > HW_LINGER_MAX)
+            close_connection(c);
+        return;
+    }
+    c->request->len += n;
+    if (c->state == BUSY || c->state == FLUSH) {
+        if (c->request->len == c->request->cap)
+            stop_reading(c); /* enough for now: the rest waits in the socket */
+        return;
+    }
+    advance(c);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    (void)buf;
+    struct hw_connection *c = stream->data;
+    if (n > 0) {
+        read_on(c, (size_t)n);
+        return;
+    }
+    if (c->state != LINGER && c->request && c->request->len == 0)
+        drop_request(c); /* it was taken for bytes that did not come */
+    if (n == UV_EOF && (c->state == BUSY || c->state == FLUSH)) {
+        c->eof = true; /* it may have closed its half only, and still wants the answer */
+        stop_reading(c);
+    } else if (n < 0) {
+        close_connection(c);
+    }
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct hw_connection *c = write->handle->data;
+    free(write);
+    if (c->state == CLOSED)
+        return;
+    if (status < 0) {
+        close_connection(c);
+    } else if (c->state == FLUSH) {
+        answered(c);
+        advance(c);
+    }
+}
+
+static void on_answer(struct hw_waiter *waiter, int code, struct hw_str reason)
+{
+    struct hw_connection *c =
+        (struct hw_connection *)((char *)waiter - offsetof(struct hw_connection, waiter));
+    answer(c, code, reason);
+    advance(c);
+}
+
+static void give_up_waiting(struct hw_connection *c)
+{
+    struct hw_job *job = c->waiter.job;
+    bool begun = atomic_load_explicit(&job->begun, memory_order_relaxed);
+    if (begun && !job->reported_stuck)
+        hw_report_stuck(job);
+    job->reported_stuck = begun;
+    hw_dispatch_abandon(&c->waiter);
+    answer(c, begun ? HW_EHANDLER_TIMEOUT : HW_EOVERLOADED, HW_STR_NONE);
+    advance(c);
+}
+
+static void on_deadline(struct hw_deadline *deadline)
+{
+    struct hw_connection *c =
+        (struct hw_connection *)((char *)deadline - offsetof(struct hw_connection, deadline));
+    switch (deadline->kind) {
+    case HW_DEADLINE_HEAD:
+        refuse_and_close(c, HW_EREQUEST_TIMEOUT, "the header took longer than header_timeout");
+        break;
+    case HW_DEADLINE_BODY:
+        refuse_and_close(c, HW_EREQUEST_TIMEOUT, "the body took longer than body_timeout");
+        break;
+    case HW_DEADLINE_ANSWER:
+        give_up_waiting(c);
+        break;
+    default:
+        close_connection(c);
+    }
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct hw_connection *c = handle->data;
+    struct hw_server *server = c->server;
+    link_out(c);
+    free(c);
+    server->on_room(server);
+}

@@ -1,0 +1,441 @@
+/* crew.c -- see crew.h */
+#include "crew.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "check.h"
+
+enum {
+    TICK_NS = 1000000, /* the watchdog's look at the threads */
+    CALM_TICKS = 20,   /* ticks without a job until the watchdog goes to sleep */
+    SETTLE_MAX = 32    /* answers that may wait for a leader while jobs are ready */
+};
+
+struct queue {
+    struct hw_job *head, **tail;
+    size_t count;
+};
+
+struct thread {
+    /* constant after start */
+    struct hw_crew *crew;
+    uv_thread_t id;
+
+    /* this thread only */
+    struct hw_worker *worker;
+    uint64_t jobs; /* counts up */
+
+    /* atomic: the number of the job that it is inside of, 0 for none */
+    _Atomic uint64_t inside;
+
+    /* watchdog only */
+    uint64_t inside_before;
+
+    /* guarded by m */
+    struct thread *idle_next;
+    bool blocked; /* not counted as active: inside one job for over a tick */
+    bool roused;
+    uv_cond_t wake;
+};
+
+struct hw_crew {
+    /* constant after start */
+    struct hw_crew_config config;
+    unsigned thread_count;
+    struct thread *threads;
+    uv_thread_t watchdog;
+
+    /* leader only */
+    struct queue fresh; /* cut since the leader last held m */
+
+    /* guarded by m */
+    uv_mutex_t m;
+    struct queue ready, done;
+    struct hw_worker *free_workers;
+    struct thread *idle; /* the last to park is the first to be roused: its cache is warm */
+    struct thread *leader;
+    unsigned active, running, alive;
+    uint64_t leads;      /* how often the lead was taken */
+    bool polling, woken; /* the leader may sleep in the loop; it was sent a wake-up */
+    bool lead_wanted;
+    bool watchdog_sleeps;
+    bool stopping;
+    uv_cond_t watchdog_wake, ended;
+
+    /* any thread: uv_async_send is made for that */
+    uv_async_t wake;
+};
+
+/* ---- queues ---- */
+
+static void queue_init(struct queue *q)
+{
+    *q = (struct queue){.tail = &q->head};
+}
+
+static void push(struct queue *q, struct hw_job *job)
+{
+    job->next = NULL;
+    *q->tail = job;
+    q->tail = &job->next;
+    q->count++;
+}
+
+static struct hw_job *pop(struct queue *q)
+{
+    struct hw_job *job = q->head;
+    q->head = job->next;
+    if (!q->head)
+        q->tail = &q->head;
+    q->count--;
+    job->next = NULL;
+    return job;
+}
+
+static struct hw_job *take_all(struct queue *q)
+{
+    struct hw_job *head = q->head;
+    queue_init(q);
+    return head;
+}
+
+static void move_all(struct queue *from, struct queue *to)
+{
+    if (!from->head)
+        return;
+    *to->tail = from->head;
+    to->tail = from->tail;
+    to->count += from->count;
+    queue_init(from);
+}
+
+/* ---- who is awake ---- */
+
+static bool can_run_locked(const struct hw_crew *c)
+{
+    return c->ready.head && c->free_workers;
+}
+
+/* Lets one more thread join, if there is something for it to do and a core for it to run on. */
+static void rouse_locked(struct hw_crew *c)
+{
+    struct thread *t = c->idle;
+    if (!t || c->active >= c->config.active_max || (c->leader && !can_run_locked(c)))
+        return;
+    c->idle = t->idle_next;
+    c->active++;
+    t->roused = true;
+    uv_cond_signal(&t->wake);
+}
+
+static void park_locked(struct thread *t)
+{
+    struct hw_crew *c = t->crew;
+    c->active--;
+    t->idle_next = c->idle;
+    c->idle = t;
+    t->roused = false;
+    while (!t->roused)
+        uv_cond_wait(&t->wake, &c->m);
+}
+
+static void wake_leader_locked(struct hw_crew *c)
+{
+    if (!c->polling || c->woken)
+        return;
+    c->woken = true;
+    uv_async_send(&c->wake);
+}
+
+/* ---- running a job ---- */
+
+static void take_worker_locked(struct thread *t)
+{
+    if (t->worker)
+        return;
+    t->worker = t->crew->free_workers;
+    t->crew->free_workers = t->worker->next;
+}
+
+static void put_worker_locked(struct thread *t)
+{
+    if (!t->worker)
+        return;
+    t->worker->next = t->crew->free_workers;
+    t->crew->free_workers = t->worker;
+    t->worker = NULL;
+}
+
+static void begin_locked(struct thread *t)
+{
+    struct hw_crew *c = t->crew;
+    c->running++;
+    atomic_store_explicit(&t->inside, ++t->jobs, memory_order_relaxed);
+    if (c->watchdog_sleeps) {
+        c->watchdog_sleeps = false;
+        uv_cond_signal(&c->watchdog_wake);
+    }
+}
+
+static void end_locked(struct thread *t)
+{
+    struct hw_crew *c = t->crew;
+    c->running--;
+    atomic_store_explicit(&t->inside, 0, memory_order_relaxed);
+    if (t->blocked) {
+        t->blocked = false;
+        c->active++;
+    }
+}
+
+static void run_job_locked(struct thread *t)
+{
+    struct hw_crew *c = t->crew;
+    take_worker_locked(t);
+    struct hw_job *job = pop(&c->ready);
+    begin_locked(t);
+    uv_mutex_unlock(&c->m);
+    hw_stages_run(t->worker, job);
+    uv_mutex_lock(&c->m);
+    end_locked(t);
+    push(&c->done, job);
+    wake_leader_locked(c);
+}
+
+/* ---- leading ---- */
+
+/* One turn: give answers, then let the loop run; it waits only if there is nothing else to do. */
+static void turn_locked(struct hw_crew *c)
+{
+    struct hw_job *done = take_all(&c->done);
+    uv_run_mode mode = UV_RUN_NOWAIT;
+    if (!done && !can_run_locked(c)) {
+        c->polling = true;
+        mode = UV_RUN_ONCE;
+    }
+    uv_mutex_unlock(&c->m);
+    if (done)
+        c->config.settle(c->config.owner, done);
+    uv_run(c->config.loop, mode);
+    uv_mutex_lock(&c->m);
+    c->polling = c->woken = false;
+    move_all(&c->fresh, &c->ready);
+}
+
+static void lead_locked(struct thread *t)
+{
+    struct hw_crew *c = t->crew;
+    c->leader = t;
+    c->leads++;
+    c->lead_wanted = false;
+    do
+        turn_locked(c);
+    while (!c->stopping && (c->done.head || !can_run_locked(c)));
+    c->leader = NULL;
+    if (c->ready.count > 1)
+        rouse_locked(c);
+}
+
+/* ---- the threads ---- */
+
+static bool should_run_locked(const struct thread *t)
+{
+    const struct hw_crew *c = t->crew;
+    if (!c->ready.head || !(t->worker || c->free_workers))
+        return false;
+    return c->leader || !(c->lead_wanted || c->done.count >= SETTLE_MAX);
+}
+
+static void on_thread(void *arg)
+{
+    struct thread *t = arg;
+    struct hw_crew *c = t->crew;
+    uv_mutex_lock(&c->m);
+    c->active++;
+    while (!c->stopping) {
+        if (should_run_locked(t)) {
+            run_job_locked(t);
+            continue;
+        }
+        put_worker_locked(t);
+        if (!c->leader)
+            lead_locked(t);
+        else
+            park_locked(t);
+    }
+    put_worker_locked(t);
+    c->alive--;
+    uv_cond_broadcast(&c->ended);
+    uv_mutex_unlock(&c->m);
+}
+
+/* A thread that is inside the same job as a tick ago is blocked, or computes for long; either way
+ * another one may use the place. A lead that nobody took for a tick is asked for. */
+static void look_locked(struct hw_crew *c, uint64_t *leads_before)
+{
+    for (unsigned i = 0; i < c->thread_count; i++) {
+        struct thread *t = &c->threads[i];
+        uint64_t inside = atomic_load_explicit(&t->inside, memory_order_relaxed);
+        if (inside && inside == t->inside_before && !t->blocked) {
+            t->blocked = true;
+            c->active--;
+        }
+        t->inside_before = inside;
+    }
+    c->lead_wanted = !c->leader && c->leads == *leads_before;
+    *leads_before = c->leads;
+    rouse_locked(c);
+}
+
+static void on_watchdog(void *arg)
+{
+    struct hw_crew *c = arg;
+    uint64_t leads_before = 0;
+    unsigned calm = 0;
+    uv_mutex_lock(&c->m);
+    while (!c->stopping) {
+        calm = c->running ? 0 : calm + 1;
+        if (calm < CALM_TICKS) {
+            uv_cond_timedwait(&c->watchdog_wake, &c->m, TICK_NS);
+        } else {
+            c->watchdog_sleeps = true;
+            uv_cond_wait(&c->watchdog_wake, &c->m);
+            calm = 0;
+        }
+        look_locked(c, &leads_before);
+    }
+    c->alive--;
+    uv_cond_broadcast(&c->ended);
+    uv_mutex_unlock(&c->m);
+}
+
+/* ---- start and stop ---- */
+
+static void on_wake(uv_async_t *async)
+{
+    (void)async; /* to have come out of the poll is all */
+}
+
+static void init_sync(struct hw_crew *c)
+{
+    HW_CHECK(uv_mutex_init(&c->m) == 0);
+    HW_CHECK(uv_cond_init(&c->watchdog_wake) == 0);
+    HW_CHECK(uv_cond_init(&c->ended) == 0);
+    for (unsigned i = 0; i < c->thread_count; i++) {
+        c->threads[i].crew = c;
+        HW_CHECK(uv_cond_init(&c->threads[i].wake) == 0);
+    }
+}
+
+static int start_threads(struct hw_crew *c)
+{
+    int rc = uv_thread_create(&c->watchdog, on_watchdog, c);
+    uv_mutex_lock(&c->m);
+    if (rc == 0)
+        c->alive = 1;
+    for (unsigned i = 0; rc == 0 && i < c->thread_count; i++) {
+        rc = uv_thread_create(&c->threads[i].id, on_thread, &c->threads[i]);
+        if (rc == 0)
+            c->alive++;
+    }
+    uv_mutex_unlock(&c->m);
+    return rc;
+}
+
+struct hw_crew *hw_crew_start(const struct hw_crew_config *config, struct hw_crew **out)
+{
+    struct hw_crew *c = calloc(1, sizeof *c);
+    struct thread *threads = calloc(config->worker_count + 1, sizeof *threads);
+    if (!c || !threads) {
+        free(c);
+        free(threads);
+        return NULL;
+    }
+    c->config = *config;
+    c->threads = threads;
+    c->thread_count = config->worker_count + 1;
+    queue_init(&c->fresh);
+    queue_init(&c->ready);
+    queue_init(&c->done);
+    for (unsigned i = config->worker_count; i-- > 0;) {
+        config->workers[i].next = c->free_workers;
+        c->free_workers = &config->workers[i];
+    }
+    init_sync(c);
+    HW_CHECK(uv_async_init(config->loop, &c->wake, on_wake) == 0);
+    *out = c;
+    /* A process that may not have so many threads would be short of them later as well. */
+    HW_CHECK(start_threads(c) == 0);
+    return c;
+}
+
+void hw_crew_submit(struct hw_crew *crew, struct hw_job *job)
+{
+    push(&crew->fresh, job);
+}
+
+void hw_crew_wake(struct hw_crew *crew)
+{
+    uv_async_send(&crew->wake);
+}
+
+void hw_crew_stop(struct hw_crew *c)
+{
+    uv_mutex_lock(&c->m);
+    c->stopping = true;
+    for (struct thread *t = c->idle, *next; t; t = next) {
+        next = t->idle_next;
+        t->roused = true;
+        uv_cond_signal(&t->wake);
+    }
+    c->idle = NULL;
+    uv_cond_signal(&c->watchdog_wake);
+    uv_cond_broadcast(&c->ended);
+    uv_mutex_unlock(&c->m);
+}
+
+unsigned hw_crew_join(struct hw_crew *c, unsigned ms)
+{
+    uv_mutex_lock(&c->m);
+    while (!c->stopping)
+        uv_cond_wait(&c->ended, &c->m);
+    uint64_t until = uv_hrtime() + (uint64_t)ms * 1000000;
+    for (uint64_t now = uv_hrtime(); c->alive && now < until; now = uv_hrtime())
+        uv_cond_timedwait(&c->ended, &c->m, until - now);
+    unsigned alive = c->alive;
+    uv_mutex_unlock(&c->m);
+    if (alive)
+        return alive;
+    uv_thread_join(&c->watchdog);
+    for (unsigned i = 0; i < c->thread_count; i++)
+        uv_thread_join(&c->threads[i].id);
+    return 0;
+}
+
+struct hw_job *hw_crew_take_rest(struct hw_crew *c)
+{
+    move_all(&c->done, &c->ready);
+    move_all(&c->fresh, &c->ready);
+    return take_all(&c->ready);
+}
+
+static void on_wake_closed(uv_handle_t *handle)
+{
+    (void)handle;
+}
+
+/* The threads are gone and the caller owns the loop: it closes the handle by running it. */
+void hw_crew_free(struct hw_crew *c)
+{
+    uv_close((uv_handle_t *)&c->wake, on_wake_closed);
+    uv_run(c->config.loop, UV_RUN_DEFAULT);
+    for (unsigned i = 0; i < c->thread_count; i++)
+        uv_cond_destroy(&c->threads[i].wake);
+    uv_cond_destroy(&c->watchdog_wake);
+    uv_cond_destroy(&c->ended);
+    uv_mutex_destroy(&c->m);
+    free(c->threads);
+    free(c);
+}

@@ -1,0 +1,61 @@
+/* crew.h -- leader/followers: a fixed crew of threads shares one libuv loop.
+ *
+ * Why     handing each request to a pool costs a wake-up and a cold cache; a loop a thread freezes
+ *         with its handler. Here whoever reads a request also runs it, and somebody can always
+ *         read.
+ * How     At most one thread, the leader, is inside uv_run; holding the lead is owning the loop,
+ *         its handles and all that is marked "leader only". When the loop has cut jobs the leader
+ *         steps away and takes jobs itself; whoever runs out of jobs takes the lead. As many
+ *         threads as there are cores are active. A watchdog that finds a thread inside one job for
+ *         more than a millisecond counts it as blocked and lets another one join. A job needs a
+ *         worker, and there is one thread more than there are workers: one can always lead.
+ *         libuv allows a loop to be run by different threads, one at a time.
+ * Thread  as each function says. */
+#ifndef HW_CREW_H
+#define HW_CREW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+#include "job.h"
+#include "stages.h"
+
+struct hw_crew;
+
+/* Called by the leader, outside any callback of the loop: `done` is a list (by job->next) of jobs
+ * that have their outcome. The callee owns them from then on. */
+typedef void hw_settle_fn(void *owner, struct hw_job *done);
+
+struct hw_crew_config {
+    uv_loop_t *loop;
+    struct hw_worker *workers; /* the crew's while it runs */
+    unsigned worker_count;
+    unsigned active_max; /* threads active at once: the number of cores */
+    hw_settle_fn *settle;
+    void *owner;
+};
+
+/* Sets *out before the first thread runs, and returns it; NULL without memory. The loop belongs to
+ * the crew from start to join. */
+struct hw_crew *hw_crew_start(const struct hw_crew_config *config, struct hw_crew **out);
+
+/* Leader only: the job may run. It is taken over. */
+void hw_crew_submit(struct hw_crew *crew, struct hw_job *job);
+
+/* Leader only: threads end when they have nothing in hand; what is queued stays there. */
+void hw_crew_stop(struct hw_crew *crew);
+
+/* Any thread: makes the leader come out of its poll. */
+void hw_crew_wake(struct hw_crew *crew);
+
+/* Waits until the threads have ended, for at most `ms` once hw_crew_stop was called; the calling
+ * thread must not be one of them. Returns the number of threads that are still inside a handler:
+ * when it is not 0 the crew and its workers can't be freed. */
+unsigned hw_crew_join(struct hw_crew *crew, unsigned ms);
+void hw_crew_free(struct hw_crew *crew);
+
+/* After hw_crew_join returned 0: the jobs that were left over, a list by job->next. */
+struct hw_job *hw_crew_take_rest(struct hw_crew *crew);
+
+#endif

@@ -1,0 +1,67 @@
+/* deadline.c -- see deadline.h */
+#include "deadline.h"
+
+#include <stddef.h>
+
+static void on_timer(uv_timer_t *timer);
+
+void hw_deadlines_init(struct hw_deadlines *all, uv_loop_t *loop, hw_deadline_fn *expired)
+{
+    uv_timer_init(loop, &all->timer);
+    all->timer.data = all;
+    all->expired = expired;
+    for (int i = 0; i < HW_DEADLINE_KINDS; i++)
+        all->lists[i].prev = all->lists[i].next = &all->lists[i];
+}
+
+/* The timer is only ever moved forward in time when it fires: under load the first deadline of a
+ * list changes with every request, and being woken once too early is cheaper. */
+static void arm(struct hw_deadlines *all, uint64_t at_ms)
+{
+    uint64_t now = uv_now(all->timer.loop);
+    uint64_t in_ms = at_ms > now ? at_ms - now : 0;
+    if (!uv_is_active((uv_handle_t *)&all->timer) || uv_timer_get_due_in(&all->timer) > in_ms)
+        uv_timer_start(&all->timer, on_timer, in_ms, 0);
+}
+
+void hw_deadline_clear(struct hw_deadline *deadline)
+{
+    if (!deadline->next)
+        return;
+    deadline->prev->next = deadline->next;
+    deadline->next->prev = deadline->prev;
+    deadline->prev = deadline->next = NULL;
+}
+
+void hw_deadline_set(struct hw_deadlines *all, struct hw_deadline *deadline,
+                     enum hw_deadline_kind kind)
+{
+    struct hw_deadline *ring = &all->lists[kind];
+    hw_deadline_clear(deadline);
+    deadline->kind = kind;
+    deadline->at_ms = uv_now(all->timer.loop) + all->durations_ms[kind];
+    deadline->next = ring;
+    deadline->prev = ring->prev;
+    ring->prev->next = deadline;
+    ring->prev = deadline;
+    arm(all, deadline->at_ms);
+}
+
+static void expire(struct hw_deadlines *all, struct hw_deadline *ring)
+{
+    uint64_t now = uv_now(all->timer.loop);
+    while (ring->next != ring && ring->next->at_ms <= now) {
+        struct hw_deadline *deadline = ring->next;
+        hw_deadline_clear(deadline);
+        all->expired(deadline);
+    }
+    if (ring->next != ring)
+        arm(all, ring->next->at_ms);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct hw_deadlines *all = timer->data;
+    for (int i = 0; i < HW_DEADLINE_KINDS; i++)
+        expire(all, &all->lists[i]);
+}

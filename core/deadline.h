@@ -1,0 +1,47 @@
+/* deadline.h -- many deadlines, few durations, one timer.
+ *
+ * Why     a connection gets a new deadline with every request; a timer in a heap for each would be
+ *         work on the hot path.
+ * How     a list a kind. All deadlines of a kind last equally long, so each list is in order by
+ *         itself: setting and clearing are pointer moves, and only the first of each is looked at.
+ * Thread  leader only. */
+#ifndef HW_DEADLINE_H
+#define HW_DEADLINE_H
+
+#include <stdint.h>
+#include <uv.h>
+
+enum hw_deadline_kind {
+    HW_DEADLINE_IDLE,   /* the next request must begin */
+    HW_DEADLINE_HEAD,   /* the head must be complete */
+    HW_DEADLINE_BODY,   /* the body must be complete */
+    HW_DEADLINE_ANSWER, /* the job must have its outcome */
+    HW_DEADLINE_WRITE,  /* the client must take the answer */
+    HW_DEADLINE_LINGER, /* the client must close */
+    HW_DEADLINE_KINDS
+};
+
+struct hw_deadline {
+    struct hw_deadline *prev, *next; /* NULL when it is not set */
+    uint64_t at_ms;                  /* by the loop's clock */
+    enum hw_deadline_kind kind;
+};
+
+typedef void hw_deadline_fn(struct hw_deadline *deadline);
+
+struct hw_deadlines {
+    uv_timer_t timer;
+    struct hw_deadline lists[HW_DEADLINE_KINDS]; /* rings around these */
+    uint64_t durations_ms[HW_DEADLINE_KINDS];
+    hw_deadline_fn *expired;
+};
+
+/* `expired` is called with each deadline that has passed, already cleared. */
+void hw_deadlines_init(struct hw_deadlines *all, uv_loop_t *loop, hw_deadline_fn *expired);
+
+/* Sets (or sets anew) the deadline to the duration of its kind from now on. */
+void hw_deadline_set(struct hw_deadlines *all, struct hw_deadline *deadline,
+                     enum hw_deadline_kind kind);
+void hw_deadline_clear(struct hw_deadline *deadline);
+
+#endif

@@ -1,0 +1,213 @@
+/* dispatch.c -- see dispatch.h */
+#include "dispatch.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "check.h"
+#include "log.h"
+
+int hw_dispatch_init(struct hw_dispatch *d, struct hw_ledger *ledger, struct hw_requests *requests,
+                     struct hw_report *report, size_t open_max)
+{
+    *d = (struct hw_dispatch){
+        .ledger = ledger, .requests = requests, .report = report, .open_max = open_max};
+    d->bucket_count = 64;
+    while (d->bucket_count < open_max && d->bucket_count < 65536)
+        d->bucket_count *= 2;
+    d->buckets = calloc(d->bucket_count, sizeof(struct hw_job *));
+    if (!d->buckets)
+        return HW_ENOMEM;
+    if (getrandom(&d->seed, sizeof d->seed, 0) != sizeof d->seed)
+        d->seed = hw_now_ns();
+    return 0;
+}
+
+void hw_dispatch_fini(struct hw_dispatch *d)
+{
+    free(d->buckets);
+}
+
+/* ---- the gate ---- */
+
+int hw_dispatch_enter_gate(struct hw_dispatch *d)
+{
+    if (d->draining)
+        return HW_EDRAINING;
+    if (d->open >= d->open_max)
+        return HW_EOVERLOADED;
+    d->open++;
+    return 0;
+}
+
+void hw_dispatch_leave_gate(struct hw_dispatch *d)
+{
+    HW_CHECK(d->open > 0);
+    d->open--;
+}
+
+/* ---- jobs in flight ---- */
+
+static struct hw_job **bucket_of(struct hw_dispatch *d, const struct hw_job *job)
+{
+    uint64_t h;
+    memcpy(&h, job->identity.digest, sizeof h);
+    h ^= d->seed;
+    for (size_t i = 0; i < job->identity.id.len; i++)
+        h = (h ^ (unsigned char)job->identity.id.ptr[i]) * 0x100000001b3u;
+    h *= 0x9e3779b97f4a7c15u;
+    return &d->buckets[(h >> 40) & (d->bucket_count - 1)];
+}
+
+static struct hw_job *find(struct hw_job *first, const struct hw_job *job)
+{
+    while (first && !hw_job_same(first, job))
+        first = first->bucket_next;
+    return first;
+}
+
+static void enter(struct hw_dispatch *d, struct hw_job *job)
+{
+    struct hw_job **bucket = bucket_of(d, job);
+    job->bucket_next = *bucket;
+    *bucket = job;
+    hw_crew_submit(d->crew, job);
+}
+
+static void leave(struct hw_dispatch *d, struct hw_job *job)
+{
+    struct hw_job **link = bucket_of(d, job);
+    while (*link != job)
+        link = &(*link)->bucket_next;
+    *link = job->bucket_next;
+}
+
+/* ---- waiters ---- */
+
+static void wait_for(struct hw_waiter *waiter, struct hw_job *job)
+{
+    waiter->job = job;
+    waiter->next = job->waiters;
+    waiter->link = &job->waiters;
+    if (waiter->next)
+        waiter->next->link = &waiter->next;
+    job->waiters = waiter;
+}
+
+void hw_dispatch_abandon(struct hw_waiter *waiter)
+{
+    if (!waiter->link)
+        return;
+    *waiter->link = waiter->next;
+    if (waiter->next)
+        waiter->next->link = waiter->link;
+    waiter->link = NULL;
+    waiter->job = NULL;
+}
+
+static void answer_all(struct hw_job *job)
+{
+    while (job->waiters) {
+        struct hw_waiter *waiter = job->waiters;
+        hw_dispatch_abandon(waiter);
+        waiter->answer(waiter, job->outcome.code, job->outcome.reason);
+    }
+}
+
+/* ---- birth and death ---- */
+
+static void bury(struct hw_dispatch *d, struct hw_job *job)
+{
+    if (job->request)
+        hw_request_put(d->requests, job->request);
+    hw_job_free(job);
+    hw_dispatch_leave_gate(d);
+}
+
+void hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waiter *waiter)
+{
+    struct hw_job *twin = find(*bucket_of(d, job), job);
+    if (!twin) {
+        wait_for(waiter, job);
+        enter(d, job);
+        return;
+    }
+    for (struct hw_job *other = twin; other; other = other->behind) {
+        if (hw_str_eq(other->signature, job->signature)) {
+            wait_for(waiter, other);
+            other->joined++;
+            bury(d, job);
+            return;
+        }
+        if (!other->behind) {
+            other->behind = job;
+            wait_for(waiter, job);
+            return;
+        }
+    }
+}
+
+/* The next copy that waited behind takes the place; the rest stays behind it. */
+static void promote(struct hw_dispatch *d, struct hw_job *job)
+{
+    if (job->behind)
+        enter(d, job->behind);
+}
+
+static void reply(struct hw_dispatch *d, struct hw_job *job)
+{
+    leave(d, job);
+    promote(d, job); /* before any answer: that could bring in the next copy */
+    hw_report_job(d->report, job);
+    answer_all(job);
+    bury(d, job);
+}
+
+/* ---- commit, then reply ---- */
+
+/* Disk before anyone: a commit that fails turns every outcome of its batch into a failure. */
+static void commit(struct hw_dispatch *d, struct hw_job **batch, size_t count)
+{
+    int rc = count ? hw_ledger_commit(d->ledger, batch, count) : 0;
+    for (size_t i = 0; i < count; i++) {
+        if (rc) {
+            batch[i]->outcome.code = rc;
+            batch[i]->outcome.reason = HW_STR_NONE;
+        }
+        reply(d, batch[i]);
+    }
+}
+
+void hw_dispatch_settle(void *owner, struct hw_job *done)
+{
+    struct hw_dispatch *d = owner;
+    struct hw_job *batch[HW_LEDGER_BATCH_MAX];
+    size_t count = 0;
+    while (done) {
+        struct hw_job *job = done;
+        done = job->next;
+        if (!job->outcome.authentic) {
+            reply(d, job);
+            continue;
+        }
+        batch[count++] = job;
+        if (count == HW_LEDGER_BATCH_MAX) {
+            commit(d, batch, count);
+            count = 0;
+        }
+    }
+    commit(d, batch, count);
+}
+
+void hw_dispatch_drop(struct hw_dispatch *d, struct hw_job *list)
+{
+    while (list) {
+        struct hw_job *job = list;
+        list = job->next;
+        while (job) {
+            struct hw_job *behind = job->behind;
+            bury(d, job);
+            job = behind;
+        }
+    }
+}

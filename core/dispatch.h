@@ -1,0 +1,73 @@
+/* dispatch.h -- the leader's half of a job's trip: admit it at the door, commit it, reply, bury it.
+ *
+ * The gate  a request is counted when its head is accepted and until its job's death; over
+ *           max_queue it is refused. So no queue further inside needs a bound of its own.
+ * In flight a table of all jobs between admission and reply, by identity. A copy with the same
+ *           signature joins: it gets the same answer. A copy with another signature (another key;
+ *           or a forgery) waits its turn behind, and is then looked at by itself. So two copies of
+ *           one notification never run side by side, and no forgery can speak for the original.
+ * Waiting   is an intrusive list of the leader's own: connections enter it when their request is
+ *           cut and leave it when they are gone. No other thread ever sees one.
+ * Thread    leader only. */
+#ifndef HW_DISPATCH_H
+#define HW_DISPATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "crew.h"
+#include "job.h"
+#include "ledger.h"
+#include "report.h"
+
+struct hw_waiter;
+
+/* The answer to one waiter, who has left the job by then. `reason` lives until it returns. */
+typedef void hw_answer_fn(struct hw_waiter *waiter, int code, struct hw_str reason);
+
+struct hw_waiter {
+    struct hw_waiter *next, **link; /* in job->waiters; link is NULL outside */
+    struct hw_job *job;
+    hw_answer_fn *answer;
+};
+
+struct hw_dispatch {
+    /* constant after init */
+    struct hw_crew *crew;
+    struct hw_ledger *ledger;
+    struct hw_requests *requests;
+    struct hw_report *report;
+    size_t open_max;
+
+    /* leader only */
+    size_t open; /* heads accepted whose job has not died yet */
+    bool draining;
+    struct hw_job **buckets;
+    size_t bucket_count; /* a power of two */
+    uint64_t seed;       /* a stranger must not be able to choose his bucket */
+};
+
+/* Returns 0 or HW_ENOMEM. `crew` is set later, before the first admission. */
+int hw_dispatch_init(struct hw_dispatch *d, struct hw_ledger *ledger, struct hw_requests *requests,
+                     struct hw_report *report, size_t open_max);
+void hw_dispatch_fini(struct hw_dispatch *d);
+
+/* The gate: 0, or HW_EOVERLOADED or HW_EDRAINING. What was let in must go through admit, or out
+ * again by leave_gate. */
+int hw_dispatch_enter_gate(struct hw_dispatch *d);
+void hw_dispatch_leave_gate(struct hw_dispatch *d);
+
+/* Takes the job over. The waiter gets its answer later, never from within this call. */
+void hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waiter *waiter);
+
+/* The waiter gets no answer any more (its connection is gone, or answered otherwise). The job goes
+ * on: its sender will ask again, and then finds it recorded. */
+void hw_dispatch_abandon(struct hw_waiter *waiter);
+
+/* The crew's settle function; `owner` is the dispatch. */
+void hw_dispatch_settle(void *owner, struct hw_job *done);
+
+/* Frees a list of jobs that will never run (the host has stopped). */
+void hw_dispatch_drop(struct hw_dispatch *d, struct hw_job *list);
+
+#endif

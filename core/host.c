@@ -1,0 +1,246 @@
+/* host.c -- see host.h */
+#include "host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "bundle.h"
+#include "check.h"
+#include "connection.h"
+#include "crew.h"
+#include "dispatch.h"
+#include "host_parts.h"
+#include "listener.h"
+#include "log.h"
+#include "stages.h"
+#include "version.h"
+
+enum { STUCK_MS = 200 }; /* what a thread may need to end once it was told to */
+
+struct hw_host {
+    /* constant after start */
+    struct hw_config *config;
+    struct hw_stages stages;
+    struct hw_worker *workers;
+    unsigned worker_count; /* that were initialised */
+    struct hw_crew *crew;
+    bool loop_open, dispatch_open, log_open;
+
+    /* leader only */
+    uv_loop_t loop;
+    uv_timer_t drain_timer;
+    struct hw_server server;
+    struct hw_listeners listeners;
+    struct hw_dispatch dispatch;
+    bool draining, stopped, cut_off;
+
+    /* any thread: uv_async_send is made for that */
+    uv_async_t stop;
+};
+
+/* ---- drain ---- */
+
+static void finish(struct hw_host *h)
+{
+    if (h->stopped)
+        return;
+    h->stopped = true;
+    hw_crew_stop(h->crew);
+}
+
+static void finish_if_idle(struct hw_host *h)
+{
+    if (h->draining && h->dispatch.open == 0 && h->server.connection_count == 0)
+        finish(h);
+}
+
+static void on_drain_timeout(uv_timer_t *timer)
+{
+    struct hw_host *h = timer->data;
+    h->cut_off = true;
+    hw_log_say(HW_LOG_WARN, "drain_timeout: cut off %zu connections and %zu notifications",
+               h->server.connection_count, h->dispatch.open);
+    hw_connections_close(&h->server);
+    finish(h);
+}
+
+static void on_stop(uv_async_t *async)
+{
+    struct hw_host *h = async->data;
+    if (h->draining)
+        return;
+    h->draining = h->dispatch.draining = true;
+    hw_log_say(HW_LOG_INFO, "stopping: finishing what was begun");
+    hw_listeners_close(&h->listeners);
+    hw_connections_drain(&h->server);
+    uv_timer_start(&h->drain_timer, on_drain_timeout, h->config->drain_timeout_ms, 0);
+    finish_if_idle(h);
+}
+
+void hw_host_stop(struct hw_host *host)
+{
+    uv_async_send(&host->stop);
+}
+
+/* ---- what the others call back ---- */
+
+static void on_settle(void *owner, struct hw_job *done)
+{
+    struct hw_host *h = owner;
+    hw_dispatch_settle(&h->dispatch, done);
+    finish_if_idle(h);
+}
+
+static void on_room(struct hw_server *server)
+{
+    struct hw_host *h = server->owner;
+    hw_listeners_resume(&h->listeners);
+    finish_if_idle(h);
+}
+
+/* ---- start ---- */
+
+static int start_workers(struct hw_host *h, char *why, size_t size)
+{
+    unsigned count = h->config->workers;
+    h->workers = calloc(count, sizeof *h->workers);
+    snprintf(why, size, "out of memory");
+    if (!h->workers)
+        return HW_EFAILED;
+    int rc = 0;
+    while (rc == 0 && h->worker_count < count)
+        rc = hw_worker_init(&h->workers[h->worker_count++], &h->stages, why, size);
+    return rc;
+}
+
+static int start_server(struct hw_host *h, char *why, size_t size)
+{
+    struct hw_config *c = h->config;
+    snprintf(why, size, "out of memory");
+    if (uv_loop_init(&h->loop))
+        return HW_EFAILED;
+    h->loop_open = true;
+    h->server.loop = &h->loop;
+    h->server.owner = h;
+    h->server.on_room = on_room;
+    h->server.dispatch = &h->dispatch;
+    h->server.hasher = hw_hasher_new();
+    hw_server_init(&h->server, c);
+    h->listeners.server = &h->server;
+    uv_timer_init(&h->loop, &h->drain_timer);
+    h->drain_timer.data = h;
+    uv_async_init(&h->loop, &h->stop, on_stop);
+    h->stop.data = h;
+    if (!h->server.hasher || hw_dispatch_init(&h->dispatch, h->stages.ledger, &h->server.requests,
+                                              &h->server.report, c->max_queue))
+        return HW_EFAILED;
+    h->dispatch_open = true;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < c->listen_count; i++)
+        rc = hw_listeners_open(&h->listeners, c->listen[i], why, size);
+    return rc;
+}
+
+static int start_crew(struct hw_host *h, char *why, size_t size)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    struct hw_crew_config config = {.loop = &h->loop,
+                                    .workers = h->workers,
+                                    .worker_count = h->worker_count,
+                                    .active_max = cores > 0 ? (unsigned)cores : 1,
+                                    .settle = on_settle,
+                                    .owner = h};
+    hw_listeners_report(&h->listeners);
+    h->crew = hw_crew_start(&config, &h->dispatch.crew);
+    if (h->crew)
+        return 0;
+    snprintf(why, size, "out of memory");
+    return HW_EFAILED;
+}
+
+static int start(struct hw_host *h, const struct hw_embedded *modules, char *why, size_t size)
+{
+    struct hw_config *c = h->config;
+    hw_log_set(c->log_level, c->log_json);
+    int rc = hw_host_load(c, modules, &h->stages, why, size);
+    if (rc == 0)
+        rc = start_workers(h, why, size);
+    if (rc == 0)
+        rc = start_server(h, why, size);
+    if (rc)
+        return rc;
+    h->log_open = hw_log_open(STDERR_FILENO) == 0;
+    hw_log_say(HW_LOG_INFO, "hookward %s: %zu keys, %u workers, ledger %s", HW_VERSION,
+               h->stages.keys->count, h->worker_count, h->stages.ledger->type->name);
+    return start_crew(h, why, size);
+}
+
+/* ---- stop ---- */
+
+static void close_handle(uv_handle_t *handle, void *unused)
+{
+    (void)unused;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void close_loop(struct hw_host *h)
+{
+    hw_listeners_close(&h->listeners);
+    hw_connections_close(&h->server);
+    uv_walk(&h->loop, close_handle, NULL);
+    uv_run(&h->loop, UV_RUN_DEFAULT);
+    HW_CHECK(uv_loop_close(&h->loop) == 0);
+    hw_listeners_free(&h->listeners);
+    hw_server_fini(&h->server);
+    if (h->server.hasher)
+        hw_hasher_free(h->server.hasher);
+}
+
+void hw_host_free(struct hw_host *h)
+{
+    if (h->crew) {
+        hw_dispatch_drop(&h->dispatch, hw_crew_take_rest(h->crew));
+        hw_crew_free(h->crew);
+    }
+    if (h->loop_open)
+        close_loop(h);
+    if (h->dispatch_open)
+        hw_dispatch_fini(&h->dispatch);
+    for (unsigned i = 0; i < h->worker_count; i++)
+        hw_worker_fini(&h->workers[i]);
+    free(h->workers);
+    hw_host_unload(&h->stages);
+    if (h->log_open)
+        hw_log_close();
+    hw_config_fini(h->config);
+    free(h->config);
+    free(h);
+}
+
+struct hw_host *hw_host_start(struct hw_config *config, const struct hw_embedded *modules,
+                              char *why, size_t why_size)
+{
+    struct hw_host *h = calloc(1, sizeof *h);
+    HW_CHECK(h);
+    h->config = config;
+    if (start(h, modules, why, why_size) == 0)
+        return h;
+    hw_host_free(h);
+    return NULL;
+}
+
+int hw_host_wait(struct hw_host *h, bool *stuck)
+{
+    *stuck = hw_crew_join(h->crew, STUCK_MS) > 0;
+    int code = h->cut_off || *stuck;
+    if (*stuck) {
+        hw_log_say(HW_LOG_ERROR, "a handler never came back; ending without it");
+        hw_log_close();
+        return code;
+    }
+    hw_log_say(HW_LOG_INFO, "stopped");
+    return code;
+}

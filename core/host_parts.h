@@ -1,0 +1,24 @@
+/* host_parts.h -- what is read from files before a host can start: keys, scripts, ledger.
+ *
+ * `hookward check` and `hookward serve` load the same things by the same code, so that what passes
+ * the one starts with the other.
+ * Thread  the caller's. */
+#ifndef HW_HOST_PARTS_H
+#define HW_HOST_PARTS_H
+
+#include <lua.h>
+
+#include "config.h"
+#include "stages.h"
+
+/* Loads keys and scripts, and opens the ledger. `config` must outlive it. Returns 0, or HW_EFAILED
+ * with one line in `why`; what was loaded by then is for hw_host_unload. */
+int hw_host_load(const struct hw_config *config, const struct hw_embedded *modules,
+                 struct hw_stages *stages, char *why, size_t why_size);
+void hw_host_unload(struct hw_stages *stages);
+
+/* check(config) -> { routes = { { pattern, place }… } } | nil, why: loads the scripts in one VM, as
+ * a host would. `modules` as in hw_host_start. Stack: -0 +1, a function. */
+void hw_host_push_check(lua_State *L, const struct hw_embedded *modules);
+
+#endif

@@ -1,0 +1,133 @@
+/* job.c -- see job.h */
+#include "job.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+double hw_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+uint64_t hw_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* ---- the three headers ---- */
+
+static unsigned find(const struct hw_request *r, struct hw_str lower, struct hw_str *value)
+{
+    return hw_http_find(&r->http, r->bytes, lower, value);
+}
+
+static int read_signature(struct hw_job *job, const struct hw_request *r)
+{
+    unsigned n = find(r, HW_STR("x-signature"), &job->signature);
+    if (n == 0)
+        return HW_EMISSING_SIGNATURE;
+    return n == 1 && job->signature.len ? 0 : HW_EMALFORMED_SIGNATURE;
+}
+
+static int read_id(struct hw_job *job, const struct hw_request *r)
+{
+    unsigned n = find(r, HW_STR("x-jobid"), &job->id);
+    if (n == 0)
+        return 0;
+    if (n > 1 || job->id.len == 0 || job->id.len > HW_JOB_ID_MAX)
+        return HW_EMALFORMED_JOB_ID;
+    for (size_t i = 0; i < job->id.len; i++)
+        if (job->id.ptr[i] < ' ' || job->id.ptr[i] > '~')
+            return HW_EMALFORMED_JOB_ID;
+    job->has_id = true;
+    return 0;
+}
+
+static int read_attempt(struct hw_job *job, const struct hw_request *r)
+{
+    struct hw_str text;
+    unsigned n = find(r, HW_STR("x-jobattempt"), &text);
+    if (n == 0)
+        return 0;
+    if (n > 1 || text.len == 0 || text.len > HW_ATTEMPT_DIGITS_MAX)
+        return HW_EMALFORMED_JOB_ATTEMPT;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return HW_EMALFORMED_JOB_ATTEMPT;
+        job->attempt = job->attempt * 10 + (uint32_t)(text.ptr[i] - '0');
+    }
+    return 0;
+}
+
+/* ---- birth and death ---- */
+
+/* A notification without X-JobId is known by its content. */
+static int name_by_digest(struct hw_job *job)
+{
+    static const char hex[] = "0123456789abcdef";
+    char *text = hw_arena_alloc(&job->arena, 16);
+    if (!text)
+        return HW_ENOMEM;
+    for (int i = 0; i < 8; i++) {
+        text[2 * i] = hex[job->identity.digest[i] >> 4];
+        text[2 * i + 1] = hex[job->identity.digest[i] & 15];
+    }
+    job->id = (struct hw_str){text, 16};
+    return 0;
+}
+
+static int read_request(struct hw_job *job, const struct hw_request *r, struct hw_hasher *hasher,
+                        bool by_body)
+{
+    int rc = read_signature(job, r);
+    if (rc == 0)
+        rc = read_id(job, r);
+    if (rc == 0)
+        rc = read_attempt(job, r);
+    if (rc)
+        return rc;
+    job->body = (struct hw_str){r->bytes + r->head_len, (size_t)r->http.body_length};
+    hw_hasher_digest(hasher, job->body, job->identity.digest);
+    if (!job->has_id)
+        rc = name_by_digest(job);
+    if (!by_body)
+        job->identity.id = job->id;
+    return rc;
+}
+
+struct hw_job *hw_job_cut(struct hw_request **request, struct hw_hasher *hasher, bool by_body,
+                          uint64_t now_ns, int *code)
+{
+    struct hw_job *job = malloc(sizeof *job);
+    *code = HW_ENOMEM;
+    if (!job)
+        return NULL;
+    memset(job, 0, offsetof(struct hw_job, first_block));
+    hw_arena_init(&job->arena, job->first_block, sizeof job->first_block);
+    *code = read_request(job, *request, hasher, by_body);
+    if (*code) {
+        hw_job_free(job);
+        return NULL;
+    }
+    job->cut_ns = now_ns;
+    job->received_at = hw_now();
+    job->request = *request;
+    *request = NULL;
+    return job;
+}
+
+void hw_job_free(struct hw_job *job)
+{
+    hw_arena_fini(&job->arena);
+    free(job);
+}
+
+bool hw_job_same(const struct hw_job *a, const struct hw_job *b)
+{
+    return memcmp(a->identity.digest, b->identity.digest, HW_DIGEST_SIZE) == 0 &&
+           hw_str_eq(a->identity.id, b->identity.id);
+}

@@ -1,0 +1,106 @@
+/* job.h -- the job: one notification on its way, passed on like a baton.
+ *
+ * Birth   connection.c cuts it when the last byte of a request is there.
+ * Way     admit (leader) ▸ verify ▸ look up ▸ decode ▸ handle (any crew thread) ▸ commit ▸ reply
+ *         (leader). One owner at a time: who has passed it on has no pointer to it any more. Each
+ *         stage writes its own part, once; what comes later only reads it.
+ * Death   dispatch.c, in one place.
+ * Thread  see the groups of the struct. */
+#ifndef HW_JOB_H
+#define HW_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "error.h"
+#include "ledger.h"
+#include "request.h"
+#include "signature.h"
+#include "str.h"
+
+enum {
+    HW_JOB_ID_MAX = 128,      /* characters of X-JobId */
+    HW_ATTEMPT_LAST = 5,      /* Accredit's last retry: it gives up after this one */
+    HW_ATTEMPT_DIGITS_MAX = 9 /* of X-JobAttempt; more is malformed */
+};
+
+struct hw_waiter;
+
+/* Where a handler was registered, and what became of it. */
+struct hw_outcome {
+    int code;             /* 0, or why not */
+    bool authentic;       /* it was verified: the ledger wants to know */
+    bool from_ledger;     /* a repeat: nothing was run */
+    bool unhandled;       /* no handler, and that is fine: unhandled = "accept" */
+    bool ran;             /* a handler was begun */
+    struct hw_str reason; /* the handler's `return nil, reason`; goes into the answer */
+    struct hw_str detail; /* for the log and the ledger only: an error with its traceback */
+    struct hw_str place;  /* "handlers/badges.lua:4" */
+    uint64_t finished_ns;
+};
+
+struct hw_job {
+    /* constant once cut */
+    struct hw_request *request; /* owns the bytes that the views below look into */
+    struct hw_str body;
+    struct hw_str signature; /* the header's text */
+    struct hw_str id;        /* X-JobId, or the first 16 hex digits of the digest */
+    bool has_id;
+    uint32_t attempt;
+    struct hw_identity identity;
+    double received_at; /* seconds since 1970 */
+    uint64_t cut_ns;    /* monotonic */
+
+    /* leader only */
+    struct hw_job *bucket_next; /* in the table of jobs in flight */
+    struct hw_job *behind;      /* the same identity under another signature: runs after this one */
+    struct hw_waiter *waiters;  /* the connections that get its answer */
+    uint32_t joined;            /* copies that came while it was in flight */
+    bool reported_stuck;
+
+    /* atomic */
+    _Atomic bool begun; /* a handler has it */
+
+    /* travels with the job: written by the stage of that name */
+    struct hw_str key;         /* verify: the name of the key that verified it */
+    struct hw_known known;     /* look up */
+    struct hw_str event;       /* decode */
+    struct hw_outcome outcome; /* whichever stage ended it */
+
+    /* travels with the job */
+    struct hw_job *next; /* in the queue that it waits in */
+    struct hw_arena arena;
+    _Alignas(max_align_t) char first_block[1024];
+};
+
+/* Cuts a job from a request that is complete and takes the request over (*request becomes NULL).
+ * Checks X-Signature, X-JobId and X-JobAttempt as far as their form goes. Returns NULL with *code
+ * HW_EMISSING_SIGNATURE, HW_EMALFORMED_SIGNATURE, HW_EMALFORMED_JOB_ID, HW_EMALFORMED_JOB_ATTEMPT
+ * or HW_ENOMEM, and leaves the request to the caller. Leader only (it uses the leader's hasher). */
+struct hw_job *hw_job_cut(struct hw_request **request, struct hw_hasher *hasher, bool by_body,
+                          uint64_t now_ns, int *code);
+void hw_job_free(struct hw_job *job);
+
+/* Two copies of the same notification: they must never run side by side. */
+bool hw_job_same(const struct hw_job *a, const struct hw_job *b);
+
+/* Ends the job with `code` before a handler has it. */
+static inline int hw_job_fail(struct hw_job *job, int code)
+{
+    return job->outcome.code = code;
+}
+
+/* What the ledger remembers of this outcome. */
+static inline enum hw_ledger_state hw_outcome_state(const struct hw_outcome *outcome)
+{
+    if (outcome->code)
+        return HW_FAILED;
+    return outcome->unhandled ? HW_UNHANDLED : HW_SUCCEEDED;
+}
+
+/* Seconds since 1970, and monotonic nanoseconds. */
+double hw_now(void);
+uint64_t hw_now_ns(void);
+
+#endif

@@ -1,0 +1,84 @@
+/* ledger.h -- what hookward remembers of notifications: the interface, and its implementations.
+ *
+ * Why     a sender may deliver twice, and we may crash between any two lines.
+ * What    an identity is (job id, SHA-256 of the signed body), or the digest alone. Look-ups run in
+ *         crew threads, each with a reader of its own, after verification and before decoding.
+ *         Outcomes are committed in batches; no answer leaves before its batch is committed.
+ * Thread  look_up: the owner of the reader. commit: one thread at a time, at the same time as
+ *         look-ups. */
+#ifndef HW_LEDGER_H
+#define HW_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "signature.h"
+#include "str.h"
+
+enum { HW_LEDGER_BATCH_MAX = 256 };
+
+struct hw_identity {
+    struct hw_str id; /* empty when the digest alone is the identity */
+    uint8_t digest[HW_DIGEST_SIZE];
+};
+
+enum hw_ledger_state { HW_NEVER_SEEN, HW_SUCCEEDED, HW_FAILED, HW_UNHANDLED };
+
+/* What a look-up finds. */
+struct hw_known {
+    enum hw_ledger_state state;
+    uint32_t deliveries; /* before this one */
+    bool other_body;     /* the job id is known with a body that differs */
+};
+
+struct hw_ledger;
+struct hw_ledger_reader;
+struct hw_job;
+
+struct hw_ledger_type {
+    const char *name;
+    bool waits; /* commit waits for a disk: it belongs into a thread of its own */
+    struct hw_ledger_reader *(*reader_open)(struct hw_ledger *ledger);
+    void (*reader_close)(struct hw_ledger_reader *reader);
+    int (*look_up)(struct hw_ledger_reader *reader, const struct hw_identity *identity,
+                   struct hw_known *known);
+    int (*commit)(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t count);
+    void (*close)(struct hw_ledger *ledger);
+};
+
+/* An implementation's struct begins with this one. */
+struct hw_ledger {
+    const struct hw_ledger_type *type;
+};
+
+/* Opens the ledger that the configuration names. Returns NULL with one line in `why`. */
+struct hw_config;
+struct hw_ledger *hw_ledger_open(const struct hw_config *config, char *why, size_t why_size);
+
+/* ledger_memory.c: bounded, forgets the oldest, for tests and trials. */
+enum { HW_LEDGER_MEMORY_MAX = 65536 };
+struct hw_ledger *hw_ledger_memory_open(void);
+
+/* A reader for one thread; NULL without memory. */
+static inline struct hw_ledger_reader *hw_ledger_reader_open(struct hw_ledger *ledger)
+{
+    return ledger->type->reader_open(ledger);
+}
+
+/* Returns 0 with *known filled in, or HW_ELEDGER_UNAVAILABLE. */
+static inline int hw_ledger_look_up(struct hw_ledger *ledger, struct hw_ledger_reader *reader,
+                                    const struct hw_identity *identity, struct hw_known *known)
+{
+    return ledger->type->look_up(reader, identity, known);
+}
+
+/* Records the outcomes of `count` jobs, at most HW_LEDGER_BATCH_MAX, all or none; once it returned
+ * 0 they are as durable as this ledger makes them. Returns 0 or HW_ELEDGER_UNAVAILABLE. */
+static inline int hw_ledger_commit(struct hw_ledger *ledger, struct hw_job *const *jobs,
+                                   size_t count)
+{
+    return ledger->type->commit(ledger, jobs, count);
+}
+
+#endif

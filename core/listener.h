@@ -1,0 +1,39 @@
+/* listener.h -- the sockets that clients connect to: TCP, Unix, or handed over by systemd.
+ *
+ * Thread  open and free: whoever has the loop; otherwise leader only. */
+#ifndef HW_LISTENER_H
+#define HW_LISTENER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+#include "connection.h"
+
+enum { HW_LISTENERS_MAX = 64, HW_LISTEN_BACKLOG = 4096 };
+
+struct hw_listener;
+
+struct hw_listeners {
+    struct hw_server *server;
+    struct hw_listener *first;
+    size_t count;
+};
+
+/* Opens "host:port", "[v6]:port", "unix:/path" or "systemd" (all sockets of LISTEN_FDS). A Unix
+ * socket that a dead process left behind is replaced. Returns 0, or HW_EFAILED with one line. */
+int hw_listeners_open(struct hw_listeners *all, const char *address, char *why, size_t why_size);
+
+/* Names each address in the log, with the port that the kernel chose. */
+void hw_listeners_report(const struct hw_listeners *all);
+
+/* A connection was closed: one that waits may come in. */
+void hw_listeners_resume(struct hw_listeners *all);
+
+/* Stops accepting; Unix sockets are removed from their folder. */
+void hw_listeners_close(struct hw_listeners *all);
+
+/* After the loop has closed the handles. */
+void hw_listeners_free(struct hw_listeners *all);
+
+#endif

@@ -1,0 +1,119 @@
+/* report.c -- see report.h */
+#include "report.h"
+
+#include <time.h>
+
+#include "log.h"
+
+/* True when this refusal gets a line; *suppressed is how many did not since the last line. */
+static bool may_report(struct hw_report *report, int code, uint32_t *suppressed)
+{
+    int64_t now = (int64_t)time(NULL);
+    int row = code - HW_ERROR_BASE;
+    if (report->refusals[row].second != now) {
+        report->refusals[row].second = now;
+        report->refusals[row].lines = 0;
+    }
+    if (report->refusals[row].lines == HW_REPORT_REFUSALS) {
+        report->refusals[row].suppressed++;
+        return false;
+    }
+    report->refusals[row].lines++;
+    *suppressed = report->refusals[row].suppressed;
+    report->refusals[row].suppressed = 0;
+    return true;
+}
+
+static void add_job(struct hw_log_line *line, const struct hw_job *job)
+{
+    hw_log_text(line, "event", job->event);
+    hw_log_text(line, "job", job->id);
+    hw_log_int(line, "attempt", job->attempt);
+}
+
+static void add_end(struct hw_log_line *line, const struct hw_job *job)
+{
+    int code = job->outcome.code;
+    hw_log_int(line, "status", code ? hw_error_status(code) : 200);
+    hw_log_text(line, "key", job->key);
+    hw_log_real(line, "ms", (double)(job->outcome.finished_ns - job->cut_ns) / 1e6, 2);
+    hw_log_text(line, "place", job->outcome.place);
+}
+
+static struct hw_str outcome_name(const struct hw_job *job)
+{
+    if (job->outcome.code)
+        return HW_STR("failed");
+    if (job->outcome.from_ledger)
+        return HW_STR("duplicate");
+    return job->outcome.unhandled ? HW_STR("unhandled") : HW_STR("succeeded");
+}
+
+static void report_notes(const struct hw_job *job)
+{
+    struct hw_log_line line;
+    if (job->known.other_body) {
+        hw_log_begin(&line, HW_LOG_WARN,
+                     HW_STR("this job id was seen before with another body; both were processed"));
+        add_job(&line, job);
+        hw_log_end(&line);
+    }
+    if (job->attempt > HW_ATTEMPT_LAST) {
+        hw_log_begin(&line, HW_LOG_WARN, HW_STR("X-JobAttempt is over 5, Accredit's last retry"));
+        add_job(&line, job);
+        hw_log_end(&line);
+    }
+}
+
+void hw_report_job(struct hw_report *report, const struct hw_job *job)
+{
+    struct hw_log_line line;
+    int code = job->outcome.code;
+    enum hw_log_level level = code ? HW_LOG_WARN : HW_LOG_INFO;
+    uint32_t suppressed = 0;
+    if (!hw_log_wants(level))
+        return;
+    if (!job->outcome.authentic && !may_report(report, code, &suppressed))
+        return;
+    hw_log_begin(&line, level, job->outcome.authentic ? outcome_name(job) : HW_STR("refused"));
+    add_job(&line, job);
+    if (code)
+        hw_log_text(&line, "error", hw_str_of(hw_error_name(code)));
+    hw_log_text(&line, "reason", job->outcome.reason);
+    add_end(&line, job);
+    hw_log_text(&line, "detail", job->outcome.detail);
+    if (suppressed)
+        hw_log_int(&line, "suppressed", suppressed);
+    hw_log_end(&line);
+    if (job->outcome.authentic)
+        report_notes(job);
+}
+
+void hw_report_refusal(struct hw_report *report, int code, struct hw_str why, struct hw_str peer)
+{
+    struct hw_log_line line;
+    uint32_t suppressed;
+    if (!hw_log_wants(HW_LOG_WARN) || !may_report(report, code, &suppressed))
+        return;
+    hw_log_begin(&line, HW_LOG_WARN, HW_STR("refused"));
+    hw_log_text(&line, "error", hw_str_of(hw_error_name(code)));
+    hw_log_int(&line, "status", hw_error_status(code));
+    hw_log_text(&line, "why", why);
+    hw_log_text(&line, "peer", peer);
+    if (suppressed)
+        hw_log_int(&line, "suppressed", suppressed);
+    hw_log_end(&line);
+}
+
+void hw_report_stuck(const struct hw_job *job)
+{
+    struct hw_log_line line;
+    if (!hw_log_wants(HW_LOG_ERROR))
+        return;
+    hw_log_begin(&line, HW_LOG_ERROR,
+                 HW_STR("a handler is stuck past handler_timeout; its sender was answered 400, "
+                        "its outcome will be recorded"));
+    hw_log_text(&line, "job", job->id);
+    hw_log_int(&line, "attempt", job->attempt);
+    hw_log_end(&line);
+}

@@ -1,0 +1,47 @@
+/* request.h -- the bytes of one request and what the parser saw in them.
+ *
+ * A connection reads into it (leader only); when the request is complete it moves into the job,
+ * bytes and all: nothing is copied. An idle connection has none.
+ * Thread  the leader, then whoever has the job. */
+#ifndef HW_REQUEST_H
+#define HW_REQUEST_H
+
+#include <stddef.h>
+
+#include "http.h"
+
+enum {
+    HW_REQUEST_FIRST = 4096,     /* bytes: an ordinary request fits */
+    HW_REQUEST_STEP = 64 * 1024, /* a longer one grows by doubling, from here on by need */
+    HW_REQUEST_SPARE = 256       /* requests kept for reuse */
+};
+
+struct hw_request {
+    struct hw_request *next; /* among the spare ones */
+    struct hw_http http;
+    size_t head_len; /* 0 until the head is complete */
+    size_t len, cap;
+    char *bytes;
+};
+
+/* The spare requests. Leader only. */
+struct hw_requests {
+    struct hw_request *spare;
+    size_t count;
+    struct hw_http_limits limits;
+};
+
+void hw_requests_init(struct hw_requests *pool, struct hw_http_limits limits);
+void hw_requests_fini(struct hw_requests *pool);
+
+/* NULL without memory. */
+struct hw_request *hw_request_take(struct hw_requests *pool);
+void hw_request_put(struct hw_requests *pool, struct hw_request *request);
+
+/* Makes room to read into: at least one byte behind len. Returns 0 or HW_ENOMEM. */
+int hw_request_reserve(struct hw_request *request);
+
+/* Appends a copy. Returns 0 or HW_ENOMEM. */
+int hw_request_append(struct hw_request *request, struct hw_str bytes);
+
+#endif

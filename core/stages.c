@@ -1,0 +1,92 @@
+/* stages.c -- see stages.h */
+#include "stages.h"
+
+#include <stdio.h>
+
+#include "log.h"
+
+int hw_worker_init(struct hw_worker *worker, const struct hw_stages *shared, char *why,
+                   size_t why_size)
+{
+    *worker = (struct hw_worker){.shared = shared};
+    worker->vm = hw_vm_new(&shared->vm, shared->bundle, why, why_size);
+    if (!worker->vm)
+        return HW_EFAILED;
+    snprintf(why, why_size, "out of memory");
+    worker->verifier = hw_verifier_new(shared->keys);
+    worker->reader = hw_ledger_reader_open(shared->ledger);
+    return worker->verifier && worker->reader ? 0 : HW_EFAILED;
+}
+
+void hw_worker_fini(struct hw_worker *worker)
+{
+    if (worker->vm)
+        hw_vm_free(worker->vm);
+    if (worker->verifier)
+        hw_verifier_free(worker->verifier);
+    if (worker->reader)
+        worker->shared->ledger->type->reader_close(worker->reader);
+}
+
+/* ---- the stages: 0 means that the next one has its turn ---- */
+
+enum { SETTLED = 1 }; /* nothing more to do, and nothing wrong */
+
+static int verify(struct hw_worker *w, struct hw_job *job)
+{
+    const struct hw_key *key;
+    int rc = hw_verifier_check(w->verifier, job->signature, job->identity.digest, &key);
+    if (rc)
+        return hw_job_fail(job, rc);
+    job->outcome.authentic = true;
+    /* A copy: the key set may be replaced while the job is on its way. */
+    job->key = hw_arena_copy(&job->arena, hw_str_of(key->name));
+    return 0;
+}
+
+static int look_up(struct hw_worker *w, struct hw_job *job)
+{
+    int rc = hw_ledger_look_up(w->shared->ledger, w->reader, &job->identity, &job->known);
+    if (rc)
+        return hw_job_fail(job, rc);
+    if (job->known.state != HW_SUCCEEDED && job->known.state != HW_UNHANDLED)
+        return 0;
+    job->outcome.from_ledger = true;
+    return SETTLED;
+}
+
+static int decode(struct hw_worker *w, struct hw_job *job)
+{
+    return hw_vm_decode(w->vm, job);
+}
+
+static int handle(struct hw_worker *w, struct hw_job *job)
+{
+    atomic_store_explicit(&job->begun, true, memory_order_relaxed);
+    return hw_vm_handle(w->vm, job);
+}
+
+/* A state that a handler has filled up starts afresh, between jobs. */
+static void rest(struct hw_worker *w)
+{
+    char why[512];
+    if (!hw_vm_rest(w->vm))
+        return;
+    struct hw_vm *fresh = hw_vm_new(&w->shared->vm, w->shared->bundle, why, sizeof why);
+    if (!fresh) {
+        hw_log_say(HW_LOG_ERROR, "a Lua state over half of vm_memory could not be replaced: %s",
+                   why);
+        return;
+    }
+    hw_vm_free(w->vm);
+    w->vm = fresh;
+    hw_log_say(HW_LOG_WARN, "a Lua state stayed over half of vm_memory and was replaced");
+}
+
+void hw_stages_run(struct hw_worker *w, struct hw_job *job)
+{
+    if (verify(w, job) == 0 && look_up(w, job) == 0 && decode(w, job) == 0)
+        handle(w, job);
+    job->outcome.finished_ns = hw_now_ns();
+    rest(w);
+}

@@ -1,0 +1,42 @@
+/* stages.h -- verify ▸ look up ▸ decode ▸ handle: a job's trip through one worker.
+ *
+ * A worker is all that a thread needs to take a job through: one Lua VM, one verifier, one ledger
+ * reader. It is used by one thread at a time, whichever; there are `workers` of them.
+ * Thread  the holder of the worker, who is also the owner of the job. */
+#ifndef HW_STAGES_H
+#define HW_STAGES_H
+
+#include "bundle.h"
+#include "job.h"
+#include "keys.h"
+#include "ledger.h"
+#include "signature.h"
+#include "vm.h"
+
+/* What all workers share. Constant after start. */
+struct hw_stages {
+    struct hw_vm_config vm;
+    struct hw_bundle *bundle;
+    struct hw_keyset *keys;
+    struct hw_ledger *ledger;
+};
+
+struct hw_worker {
+    struct hw_worker *next; /* among the free ones: guarded by the crew's m */
+
+    /* the holder's only */
+    const struct hw_stages *shared;
+    struct hw_vm *vm;
+    struct hw_verifier *verifier;
+    struct hw_ledger_reader *reader;
+};
+
+/* Returns 0, or HW_EFAILED with one line in `why`. */
+int hw_worker_init(struct hw_worker *worker, const struct hw_stages *shared, char *why,
+                   size_t why_size);
+void hw_worker_fini(struct hw_worker *worker);
+
+/* Takes the job to its outcome. May block for as long as the handler does. */
+void hw_stages_run(struct hw_worker *worker, struct hw_job *job);
+
+#endif

@@ -1,0 +1,92 @@
+/* timestamp.c -- see timestamp.h */
+#include "timestamp.h"
+
+#include <stdint.h>
+
+/* What is still to be read; a failed step makes all later ones fail too. */
+struct reader {
+    const char *at, *end;
+    bool bad;
+};
+
+static int digits(struct reader *r, int count, int min, int max)
+{
+    int value = 0;
+    for (int i = 0; i < count; i++, r->at++) {
+        if (r->at == r->end || *r->at < '0' || *r->at > '9') {
+            r->bad = true;
+            return min;
+        }
+        value = value * 10 + (*r->at - '0');
+    }
+    r->bad |= value < min || value > max;
+    return value;
+}
+
+static bool take(struct reader *r, const char *any_of)
+{
+    if (r->at == r->end || !strchr(any_of, *r->at) || *r->at == '\0')
+        return false;
+    r->at++;
+    return true;
+}
+
+static void expect(struct reader *r, const char *any_of)
+{
+    r->bad |= !take(r, any_of);
+}
+
+/* Days from 1970-01-01 in the Gregorian calendar; March is the year's first month here, so that a
+ * leap day comes last. */
+static int64_t days(int year, int month, int day)
+{
+    int64_t y = month > 2 ? year : year - 1;
+    int64_t m = (month + 9) % 12;
+    return 365 * y + y / 4 - y / 100 + y / 400 + (m * 306 + 5) / 10 + day - 1 - 719468;
+}
+
+static double fraction(struct reader *r)
+{
+    double value = 0, unit = 0.1;
+    if (!take(r, "."))
+        return 0;
+    const char *first = r->at;
+    for (; r->at != r->end && *r->at >= '0' && *r->at <= '9'; r->at++, unit /= 10)
+        value += unit * (*r->at - '0');
+    r->bad |= r->at == first;
+    return value;
+}
+
+static int offset_seconds(struct reader *r)
+{
+    if (r->at == r->end || take(r, "Zz"))
+        return 0;
+    int sign = r->at != r->end && *r->at == '-' ? -1 : 1;
+    expect(r, "+-");
+    int hours = digits(r, 2, 0, 23);
+    expect(r, ":");
+    return sign * (hours * 3600 + digits(r, 2, 0, 59) * 60);
+}
+
+int hw_timestamp_parse(struct hw_str text, double *seconds)
+{
+    struct reader r = {text.ptr, text.ptr + text.len, false};
+    int year = digits(&r, 4, 0, 9999);
+    expect(&r, "-");
+    int month = digits(&r, 2, 1, 12);
+    expect(&r, "-");
+    int day = digits(&r, 2, 1, 31);
+    expect(&r, "Tt ");
+    int hour = digits(&r, 2, 0, 23);
+    expect(&r, ":");
+    int minute = digits(&r, 2, 0, 59);
+    expect(&r, ":");
+    int second = digits(&r, 2, 0, 60);
+    double part = fraction(&r);
+    int offset = offset_seconds(&r);
+    if (r.bad || r.at != r.end)
+        return -1;
+    *seconds = (double)(days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second) +
+               part - offset;
+    return 0;
+}

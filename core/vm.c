@@ -1,0 +1,454 @@
+/* vm.c -- see vm.h
+ *
+ * The registry holds, under the addresses of the keys below: the VM itself, the router's resolve
+ * function, and the decoded event between the two stages. */
+#include "vm.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api.h"
+#include "check.h"
+#include "json.h"
+#include "timestamp.h"
+
+enum { HOOK_EVERY = 10000 }; /* VM instructions between two looks at the clock: about 50 us */
+
+struct hw_vm {
+    /* constant after new */
+    const struct hw_vm_config *config;
+    struct hw_bundle *bundle;
+    lua_State *L;
+
+    /* the holder's only */
+    size_t memory_used;
+    uint64_t deadline_ns; /* 0: none */
+    bool timed_out;
+    struct hw_job *job;
+};
+
+static const char vm_key, resolve_key, routes_key, event_key;
+
+static struct hw_vm *vm_of(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key);
+    struct hw_vm *vm = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return vm;
+}
+
+const struct hw_job *hw_vm_job_of(lua_State *L)
+{
+    struct hw_vm *vm = vm_of(L);
+    return vm ? vm->job : NULL;
+}
+
+/* ---- limits ---- */
+
+static void *allocate(void *ud, void *old, size_t old_size, size_t size)
+{
+    struct hw_vm *vm = ud;
+    if (!old)
+        old_size = 0; /* Lua passes the kind of the new object there */
+    if (size == 0) {
+        free(old);
+        vm->memory_used -= old_size;
+        return NULL;
+    }
+    if (size > old_size && size - old_size > vm->config->memory_max - vm->memory_used)
+        return NULL;
+    void *p = realloc(old, size);
+    if (p)
+        vm->memory_used += size - old_size;
+    return p;
+}
+
+/* From the deadline on every instruction raises, in this coroutine and in the main one, so that a
+ * pcall in a loop can't outlast it. */
+static void on_count(lua_State *L, lua_Debug *ar)
+{
+    (void)ar;
+    struct hw_vm *vm = *(struct hw_vm **)lua_getextraspace(L);
+    if (vm->deadline_ns == 0 || hw_now_ns() < vm->deadline_ns) {
+        if (lua_gethookcount(L) != HOOK_EVERY)
+            lua_sethook(L, on_count, LUA_MASKCOUNT, HOOK_EVERY);
+        return;
+    }
+    vm->timed_out = true;
+    lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
+    lua_sethook(vm->L, on_count, LUA_MASKCOUNT, 1);
+    luaL_error(L, "it ran longer than handler_timeout (%d ms)", (int)vm->config->timeout_ms);
+}
+
+static void set_deadline(struct hw_vm *vm)
+{
+    vm->timed_out = false;
+    vm->deadline_ns = hw_now_ns() + vm->config->timeout_ms * 1000000;
+    lua_sethook(vm->L, on_count, LUA_MASKCOUNT, HOOK_EVERY);
+}
+
+/* ---- errors of scripts, of any type ---- */
+
+/* The message handler: any value -> text with a traceback. */
+static int describe(lua_State *L)
+{
+    const char *text = lua_tostring(L, 1);
+    if (!text && luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING)
+        text = lua_tostring(L, -1);
+    if (!text)
+        text = lua_pushfstring(L, "(an error that is a %s value)", luaL_typename(L, 1));
+    luaL_traceback(L, L, text, 1);
+    return 1;
+}
+
+/* The text of the error on top, which it pops. */
+static struct hw_str take_error(struct hw_vm *vm, int status, struct hw_arena *arena)
+{
+    size_t len = 0;
+    bool is_text = lua_type(vm->L, -1) == LUA_TSTRING; /* else a conversion could raise again */
+    const char *text = is_text ? lua_tolstring(vm->L, -1, &len) : NULL;
+    struct hw_str s = {text, len};
+    char memory[80];
+    if (status == LUA_ERRMEM) {
+        snprintf(memory, sizeof memory, "not enough memory (vm_memory is %zu bytes)",
+                 vm->config->memory_max);
+        s = hw_str_of(memory);
+    } else if (!text) {
+        s = HW_STR("an error in the error's own description");
+    }
+    s = hw_arena_copy(arena, s);
+    lua_pop(vm->L, 1);
+    return s;
+}
+
+/* ---- loading ---- */
+
+static int search_bundle(lua_State *L)
+{
+    struct hw_vm *vm = vm_of(L);
+    const char *name = luaL_checkstring(L, 1);
+    const struct hw_script *script = hw_bundle_find(vm->bundle, name);
+    if (!script) {
+        lua_pushfstring(L, "no script '%s' in the handlers folder or its lib/", name);
+        return 1;
+    }
+    if (luaL_loadbufferx(L, script->code.ptr, script->code.len, script->chunk, "b"))
+        return lua_error(L);
+    lua_pushstring(L, script->chunk + 1);
+    return 2;
+}
+
+/* package.searchers: preload, the bundle, then what was there (system modules). */
+static void add_searcher(lua_State *L)
+{
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "searchers"); /* package searchers */
+    for (lua_Integer i = (lua_Integer)lua_rawlen(L, -1); i >= 2; i--) {
+        lua_rawgeti(L, -1, i);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_pushcfunction(L, search_bundle);
+    lua_rawseti(L, -2, 2);
+    lua_pop(L, 2);
+}
+
+/* hookward.settings: what the configuration's `settings` holds. */
+static int load_settings(lua_State *L)
+{
+    struct hw_vm *vm = vm_of(L);
+    if (luaL_loadbufferx(L, vm->bundle->settings.ptr, vm->bundle->settings.len, "=settings", "t"))
+        return lua_error(L);
+    lua_call(L, 0, 1);
+    return 1;
+}
+
+static void require(lua_State *L, const char *module)
+{
+    lua_getglobal(L, "require");
+    lua_pushstring(L, module);
+    lua_call(L, 1, 1);
+}
+
+static void keep_router(lua_State *L)
+{
+    require(L, "hookward.router"); /* router */
+    lua_getfield(L, -1, "seal");
+    lua_call(L, 0, 0);
+    lua_getfield(L, -1, "resolve");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &resolve_key);
+    lua_getfield(L, -1, "routes");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &routes_key);
+    lua_pop(L, 1);
+}
+
+/* The slot keeps a value, so that it is never made anew where nothing is protected. */
+static void forget_event(lua_State *L)
+{
+    lua_pushboolean(L, false);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &event_key);
+}
+
+/* Runs protected; the VM is its light userdata argument. */
+static int load_all(lua_State *L)
+{
+    struct hw_vm *vm = lua_touserdata(L, 1);
+    luaL_openlibs(L);
+    lua_pushlightuserdata(L, vm);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key);
+    hw_api_open(L, vm->config->modules);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    lua_pushcfunction(L, load_settings);
+    lua_setfield(L, -2, "hookward.settings");
+    lua_pop(L, 1);
+    add_searcher(L);
+    for (size_t i = 0; i < vm->bundle->count; i++) {
+        if (!vm->bundle->scripts[i].handler)
+            continue;
+        require(L, vm->bundle->scripts[i].module);
+        lua_pop(L, 1);
+    }
+    keep_router(L);
+    forget_event(L);
+    hw_api_guard_globals(L);
+    return 0;
+}
+
+static void first_line(struct hw_str text, char *why, size_t size)
+{
+    const char *end = text.ptr ? memchr(text.ptr, '\n', text.len) : NULL;
+    snprintf(why, size, "%.*s", end ? (int)(end - text.ptr) : (int)text.len,
+             text.ptr ? text.ptr : "out of memory");
+}
+
+static int load(struct hw_vm *vm, char *why, size_t why_size)
+{
+    lua_State *L = vm->L;
+    struct hw_arena arena;
+    lua_pushcfunction(L, describe);
+    lua_pushcfunction(L, load_all);
+    lua_pushlightuserdata(L, vm);
+    set_deadline(vm);
+    int status = lua_pcall(L, 1, 0, 1);
+    vm->deadline_ns = 0;
+    if (status) {
+        hw_arena_init(&arena, NULL, 0);
+        first_line(take_error(vm, status, &arena), why, why_size);
+        hw_arena_fini(&arena);
+    }
+    lua_settop(L, 0);
+    return status ? -1 : 0;
+}
+
+struct hw_vm *hw_vm_new(const struct hw_vm_config *config, struct hw_bundle *bundle, char *why,
+                        size_t why_size)
+{
+    struct hw_vm *vm = calloc(1, sizeof *vm);
+    snprintf(why, why_size, "out of memory");
+    if (!vm)
+        return NULL;
+    vm->config = config;
+    vm->bundle = hw_bundle_ref(bundle);
+    vm->L = lua_newstate(allocate, vm);
+    if (vm->L) {
+        *(struct hw_vm **)lua_getextraspace(vm->L) = vm;
+        hw_api_set_warnings(vm->L);
+        if (load(vm, why, why_size) == 0)
+            return vm;
+    }
+    hw_vm_free(vm);
+    return NULL;
+}
+
+void hw_vm_free(struct hw_vm *vm)
+{
+    if (vm->L) {
+        set_deadline(vm); /* for finalizers */
+        lua_close(vm->L);
+    }
+    hw_bundle_unref(vm->bundle);
+    free(vm);
+}
+
+/* ---- decode ---- */
+
+/* The event's Timestamp must not be older than max_age, nor missing: this is the only defence
+ * against an old body that somebody kept. */
+static bool is_too_old(lua_State *L, const struct hw_vm *vm, const struct hw_job *job)
+{
+    size_t len;
+    double then;
+    lua_getfield(L, -1, "Timestamp");
+    const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
+    bool known = text && hw_timestamp_parse((struct hw_str){text, len}, &then) == 0;
+    lua_pop(L, 1);
+    return !known || job->received_at - then > (double)vm->config->max_age_ms / 1000;
+}
+
+static int read_event(lua_State *L, struct hw_vm *vm, struct hw_job *job)
+{
+    size_t len;
+    if (lua_type(L, -1) != LUA_TTABLE)
+        return HW_EMISSING_EVENT;
+    lua_pushliteral(L, "Event");
+    lua_rawget(L, -2);
+    if (lua_type(L, -1) != LUA_TSTRING)
+        return HW_EMISSING_EVENT;
+    const char *text = lua_tolstring(L, -1, &len);
+    job->event = hw_arena_copy(&job->arena, (struct hw_str){text, len});
+    lua_pop(L, 1);
+    if (!job->event.ptr)
+        return HW_EHANDLER_ERROR;
+    return vm->config->max_age_ms && is_too_old(L, vm, job) ? HW_ETOO_OLD : 0;
+}
+
+/* Runs protected; leaves the event in the registry. */
+static int decode(lua_State *L)
+{
+    struct hw_vm *vm = lua_touserdata(L, 1);
+    struct hw_job *job = vm->job;
+    struct hw_json_scan scan;
+    int rc = hw_json_decode(L, hw_json_skip_bom(job->body), &scan);
+    if (rc) {
+        char text[160];
+        snprintf(text, sizeof text, "the body is not valid JSON: %s at byte %zu", scan.why,
+                 scan.error_at);
+        job->outcome.reason = hw_arena_copy(&job->arena, hw_str_of(text));
+    } else {
+        rc = read_event(L, vm, job);
+        lua_settop(L, 2);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &event_key);
+    }
+    lua_pushinteger(L, rc);
+    return 1;
+}
+
+int hw_vm_decode(struct hw_vm *vm, struct hw_job *job)
+{
+    lua_State *L = vm->L;
+    vm->job = job;
+    lua_pushcfunction(L, decode);
+    lua_pushlightuserdata(L, vm);
+    int status = lua_pcall(L, 1, 1, 0);
+    if (status) {
+        job->outcome.detail = take_error(vm, status, &job->arena);
+        return hw_job_fail(job, HW_EHANDLER_ERROR);
+    }
+    int rc = (int)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    return hw_job_fail(job, rc);
+}
+
+/* ---- handle ---- */
+
+static struct hw_str keep(lua_State *L, int index, struct hw_job *job)
+{
+    size_t len;
+    const char *text = luaL_tolstring(L, index, &len);
+    struct hw_str s = hw_arena_copy(&job->arena, (struct hw_str){text, len});
+    lua_pop(L, 1);
+    return s;
+}
+
+static int is_status(lua_State *L, int index, lua_Integer *status)
+{
+    int whole;
+    *status = lua_tointegerx(L, index, &whole);
+    return whole && (*status == 200 || *status == 400);
+}
+
+/* What the handler returned, at [first, top] -> the outcome. */
+static int read_results(lua_State *L, int first, struct hw_job *job)
+{
+    lua_Integer status;
+    int count = lua_gettop(L) - first + 1;
+    if (count <= 0)
+        return 0;
+    if (lua_type(L, first) == LUA_TNUMBER) {
+        if (!is_status(L, first, &status)) {
+            lua_pushfstring(L,
+                            "the handler returned the number %s; only 200 and 400 mean something",
+                            luaL_tolstring(L, first, NULL));
+            job->outcome.detail = keep(L, -1, job);
+            return HW_EHANDLER_ERROR;
+        }
+        if (status == 200)
+            return 0;
+    } else if (lua_toboolean(L, first)) {
+        return 0;
+    }
+    if (count > 1 && !lua_isnil(L, first + 1))
+        job->outcome.reason = keep(L, first + 1, job);
+    return HW_EHANDLER_REFUSED;
+}
+
+/* Runs protected, the message handler below it. */
+static int handle(lua_State *L)
+{
+    struct hw_vm *vm = lua_touserdata(L, 1);
+    struct hw_job *job = vm->job;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &resolve_key);
+    lua_pushlstring(L, job->event.ptr, job->event.len);
+    lua_call(L, 1, 2); /* vm handler place */
+    if (lua_isnil(L, 2)) {
+        job->outcome.unhandled = vm->config->accept_unhandled;
+        lua_pushinteger(L, vm->config->accept_unhandled ? 0 : HW_ENO_HANDLER);
+        return 1;
+    }
+    job->outcome.place = keep(L, 3, job);
+    job->outcome.ran = true;
+    lua_pushvalue(L, 2);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &event_key);
+    hw_api_push_job(L, job);     /* vm handler place handler event job */
+    lua_call(L, 2, LUA_MULTRET); /* vm handler place results… */
+    lua_pushinteger(L, read_results(L, 4, job));
+    return 1;
+}
+
+int hw_vm_handle(struct hw_vm *vm, struct hw_job *job)
+{
+    lua_State *L = vm->L;
+    lua_pushcfunction(L, describe);
+    lua_pushcfunction(L, handle);
+    lua_pushlightuserdata(L, vm);
+    set_deadline(vm);
+    int status = lua_pcall(L, 1, 1, 1);
+    vm->deadline_ns = 0;
+    if (status) {
+        job->outcome.detail = take_error(vm, status, &job->arena);
+        return hw_job_fail(job, vm->timed_out ? HW_EHANDLER_TIMEOUT : HW_EHANDLER_ERROR);
+    }
+    return hw_job_fail(job, (int)lua_tointeger(L, -1));
+}
+
+bool hw_vm_rest(struct hw_vm *vm)
+{
+    lua_State *L = vm->L;
+    vm->job = NULL;
+    lua_settop(L, 0);
+    forget_event(L);
+    if (vm->memory_used <= vm->config->memory_max / 2)
+        return false;
+    set_deadline(vm); /* for finalizers */
+    lua_gc(L, LUA_GCCOLLECT);
+    vm->deadline_ns = 0;
+    return vm->memory_used > vm->config->memory_max / 2;
+}
+
+/* ---- routes ---- */
+
+void hw_vm_routes(struct hw_vm *vm, hw_route_fn *each, void *ud)
+{
+    lua_State *L = vm->L;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &routes_key);
+    int status = lua_pcall(L, 0, 1, 0); /* { { pattern, place }… } */
+    HW_CHECK(status == 0);
+    for (lua_Integer i = 1; lua_rawgeti(L, -1, i) == LUA_TTABLE; i++) {
+        lua_rawgeti(L, -1, 1);
+        lua_rawgeti(L, -2, 2);
+        each(ud, lua_tostring(L, -2), lua_tostring(L, -1));
+        lua_pop(L, 3);
+    }
+    lua_settop(L, 0);
+}

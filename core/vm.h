@@ -1,0 +1,55 @@
+/* vm.h -- a Lua state with its limits, all handler files loaded, that runs one job at a time.
+ *
+ * Why     handlers are plain Lua and may block; each of `workers` states serves one job at a time.
+ * How     an allocator that refuses past vm_memory; a count hook that ends a Lua loop at its
+ *         deadline. Every entry into Lua is protected: no error of a script's leaves this file.
+ * Not     no threads, no queues; what a handler may call is in api.c and lua/hookward.
+ * Thread  one at a time, whichever holds the VM. */
+#ifndef HW_VM_H
+#define HW_VM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bundle.h"
+#include "embedded.h"
+#include "job.h"
+
+struct hw_vm;
+
+struct hw_vm_config {
+    size_t memory_max;   /* bytes of a state */
+    uint64_t timeout_ms; /* of a handler, and of loading a file */
+    uint64_t max_age_ms; /* 0: none */
+    bool accept_unhandled;
+    const struct hw_embedded *modules; /* hookward's own; NULL: `require` finds them on disk */
+};
+
+/* A state with the bundle loaded (it takes a reference of its own). Returns NULL with one line in
+ * `why` that names file and line. `config` must outlive it. */
+struct hw_vm *hw_vm_new(const struct hw_vm_config *config, struct hw_bundle *bundle, char *why,
+                        size_t why_size);
+void hw_vm_free(struct hw_vm *vm);
+
+/* The stage: job->body -> job->event, and the decoded table kept for hw_vm_handle. Returns 0, or
+ * the job's code: HW_EINVALID_JSON, HW_EMISSING_EVENT, HW_ETOO_OLD, HW_EHANDLER_ERROR (memory). */
+int hw_vm_decode(struct hw_vm *vm, struct hw_job *job);
+
+/* The stage: finds the handler and runs it. Returns 0 or the job's code: HW_ENO_HANDLER,
+ * HW_EHANDLER_REFUSED, HW_EHANDLER_ERROR, HW_EHANDLER_TIMEOUT. */
+int hw_vm_handle(struct hw_vm *vm, struct hw_job *job);
+
+/* Forgets the job. True when the state should be replaced: it stays over half of its memory after a
+ * full collection. */
+bool hw_vm_rest(struct hw_vm *vm);
+
+/* The job that it runs, for log lines; NULL between jobs. */
+struct lua_State;
+const struct hw_job *hw_vm_job_of(struct lua_State *L);
+
+/* Calls `each` for every route, the most specific first. */
+typedef void hw_route_fn(void *ud, const char *pattern, const char *place);
+void hw_vm_routes(struct hw_vm *vm, hw_route_fn *each, void *ud);
+
+#endif

@@ -1,0 +1,47 @@
+-- What a handler sees as `require "hookward"`.
+
+local core = require "hookward.core"
+local router = require "hookward.router"
+
+local M = {
+  version = core.version,
+  on = router.on,
+  null = core.json.null,
+  json = { decode = core.json.decode, encode = core.json.encode },
+  http = core.http,
+}
+
+---@class hookward.log
+M.log = {}
+
+for level, name in pairs { [0] = "debug", "info", "warn", "error" } do
+  ---@param message any shown as tostring makes it
+  ---@param fields? table<string, any> shown as name=value; tables as tostring makes them
+  M.log[name] = function(message, fields)
+    return core.log(level, message, fields)
+  end
+end
+
+-- A view of the settings that refuses to be changed: every job of this VM sees the same.
+local function readonly(value, path)
+  if type(value) ~= "table" then return value end
+  local view = {}
+  for key, item in pairs(value) do
+    view[key] = readonly(item, ("%s.%s"):format(path, tostring(key)))
+  end
+  return setmetatable({}, {
+    __index = view,
+    __len = function() return #view end,
+    __pairs = function() return next, view, nil end,
+    __newindex = function(_, key)
+      error(("%s is read-only: %s can't be set; change `settings` in hookward.lua")
+        :format(path, tostring(key)), 2)
+    end,
+  })
+end
+
+-- Only a handler's VM has settings; elsewhere (the command line, say) they are empty.
+M.config = readonly(package.preload["hookward.settings"] and require "hookward.settings" or {},
+  "hook.config")
+
+return M
