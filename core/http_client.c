@@ -1,71 +1,44 @@
-/* http_client.c -- a request out, an answer back: libcurl's easy interface under a Lua function.
+/* http_client.c -- hook.http: from a table of options to a table with the answer.
  *
  * How     three steps that do not mix. The options are read (Lua, which may raise). The exchange
- *         runs (curl, which never calls Lua). The answer becomes tables (Lua again, which may run
- *         out of memory). All C memory of one request hangs on one userdata, the exchange, that
- *         is closed when the function is left in whichever way; the curl handle is reset before
- *         that, so that it never points into an exchange that is gone.
+ *         runs (http_exchange.c: curl, which never calls Lua). The answer becomes tables (Lua
+ *         again, which may run out of memory). All C memory of one request hangs on one userdata,
+ *         the exchange, that is closed when the function is left, in whichever way.
  * Cost    nothing until the first request: a state that never makes one has no curl handle, and a
  *         process that never does has not initialised libcurl.
  * Thread  the one that has the Lua state. curl_global_init runs once, whoever comes first. */
 #include "http_client.h"
 
-#include <ctype.h>
-#include <curl/curl.h>
 #include <lauxlib.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <strings.h>
 
+#include "http_exchange.h"
 #include "json.h"
 #include "str.h"
-#include "version.h"
 
 #define CLIENT "hookward.http.client"     /* a userdata: CURL *, in the registry */
-#define EXCHANGE "hookward.http.exchange" /* a userdata: struct exchange */
+#define EXCHANGE "hookward.http.exchange" /* a userdata: struct hw_http_exchange */
 
-/* What was asked for. The texts belong to Lua values that stay on the stack. */
 struct request {
-    const char *url, *unix_path, *ca;
-    char method[32];
-    struct hw_str body; /* ptr NULL: none */
+    struct hw_http_request out;
     bool body_is_json;
     bool has_content_type, has_expect;
-    long timeout_ms;
-    size_t answer_max;
-};
-
-struct bytes {
-    char *ptr;
-    size_t len, size;
-};
-
-struct exchange {
-    struct curl_slist *headers;
-    struct bytes head, body; /* of the answer */
-    size_t body_max;
-    bool head_done; /* what comes behind the empty line are trailers */
-    const char *refused;
-    char error[CURL_ERROR_SIZE];
 };
 
 /* ---- what is owned, and how it goes ---- */
 
 static int close_exchange(lua_State *L)
 {
-    struct exchange *x = luaL_checkudata(L, 1, EXCHANGE);
-    curl_slist_free_all(x->headers);
-    free(x->head.ptr);
-    free(x->body.ptr);
-    memset(x, 0, sizeof *x);
+    hw_http_exchange_fini(luaL_checkudata(L, 1, EXCHANGE));
     return 0;
 }
 
-static struct exchange *push_exchange(lua_State *L)
+static struct hw_http_exchange *push_exchange(lua_State *L)
 {
-    struct exchange *x = lua_newuserdatauv(L, sizeof *x, 0);
-    memset(x, 0, sizeof *x);
+    struct hw_http_exchange *x = lua_newuserdatauv(L, sizeof *x, 0);
+    hw_http_exchange_init(x);
     if (luaL_newmetatable(L, EXCHANGE)) {
         lua_pushcfunction(L, close_exchange);
         lua_setfield(L, -2, "__gc");
@@ -118,11 +91,23 @@ static CURL *client_of(lua_State *L)
 
 /* ---- reading the options ---- */
 
+/* Not <ctype.h>'s: a handler may have set a locale. */
+static char to_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+static char to_upper(char c)
+{
+    return c >= 'a' && c <= 'z' ? (char)(c & ~0x20) : c;
+}
+
 static bool is_token(const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c >= 0x80 || (!isalnum(c) && (c == 0 || !strchr("!#$%&'*+-.^_`|~", c))))
+        char c = to_lower(text[i]);
+        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if (!alphanumeric && (c == 0 || !strchr("!#$%&'*+-.^_`|~", c)))
             return false;
     }
     return length > 0;
@@ -152,35 +137,35 @@ static const char *option_text(lua_State *L, int index, const char *name)
 
 static void read_url(lua_State *L, struct request *r, int index)
 {
-    r->url = option_text(L, index, "url");
+    r->out.url = option_text(L, index, "url");
 }
 
 static void read_unix(lua_State *L, struct request *r, int index)
 {
-    r->unix_path = option_text(L, index, "unix");
+    r->out.unix_path = option_text(L, index, "unix");
 }
 
 static void read_ca(lua_State *L, struct request *r, int index)
 {
-    r->ca = option_text(L, index, "ca");
+    r->out.ca = option_text(L, index, "ca");
 }
 
 static void read_method(lua_State *L, struct request *r, int index)
 {
     const char *method = option_text(L, index, "method");
     size_t length = strlen(method);
-    if (!is_token(method, length) || length >= sizeof r->method)
+    if (!is_token(method, length) || length >= sizeof r->out.method)
         luaL_error(L, "hook.http: method is not a token of up to %d characters",
-                   (int)sizeof r->method - 1);
+                   (int)sizeof r->out.method - 1);
     for (size_t i = 0; i <= length; i++) /* "post" means POST: no method in use is in lower case */
-        r->method[i] = (char)toupper((unsigned char)method[i]);
+        r->out.method[i] = to_upper(method[i]);
 }
 
 static void read_body(lua_State *L, struct request *r, int index)
 {
     int type = lua_type(L, index);
     if (type == LUA_TSTRING)
-        r->body.ptr = lua_tolstring(L, index, &r->body.len);
+        r->out.body.ptr = lua_tolstring(L, index, &r->out.body.len);
     else if (type == LUA_TTABLE)
         r->body_is_json = true;
     else
@@ -200,7 +185,7 @@ static void read_timeout(lua_State *L, struct request *r, int index)
     double seconds = lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index) : 0;
     if (!(seconds >= 0.001 && seconds <= 86400))
         luaL_error(L, "hook.http: timeout must be seconds, from 0.001 to 86400");
-    r->timeout_ms = (long)(seconds * 1000);
+    r->out.timeout_ms = (long)(seconds * 1000);
 }
 
 static void read_answer_max(lua_State *L, struct request *r, int index)
@@ -209,7 +194,7 @@ static void read_answer_max(lua_State *L, struct request *r, int index)
     if (max < 0 || max > HW_HTTP_CLIENT_ANSWER_MAX)
         luaL_error(L, "hook.http: answer_max must be bytes, a whole number from 0 to %d",
                    HW_HTTP_CLIENT_ANSWER_MAX);
-    r->answer_max = (size_t)max;
+    r->out.answer_max = (size_t)max;
 }
 
 static const struct option {
@@ -265,12 +250,10 @@ static void read_options(lua_State *L, struct request *r, int index, bool positi
 
 /* ---- the header of the request ---- */
 
-static void add_header(lua_State *L, struct exchange *x, const char *line)
+static void add_header(lua_State *L, struct hw_http_exchange *x, const char *line)
 {
-    struct curl_slist *longer = curl_slist_append(x->headers, line);
-    if (!longer)
+    if (!hw_http_exchange_add_header(x, line))
         luaL_error(L, "hook.http: out of memory");
-    x->headers = longer;
 }
 
 static bool is_name(const char *name, const char *lower)
@@ -279,7 +262,7 @@ static bool is_name(const char *name, const char *lower)
 }
 
 /* Adds the header whose name and value are the two values on top. */
-static void put_header(lua_State *L, struct request *r, struct exchange *x)
+static void put_header(lua_State *L, struct request *r, struct hw_http_exchange *x)
 {
     size_t name_len = 0, value_len;
     const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &name_len) : "";
@@ -303,7 +286,7 @@ static void put_header(lua_State *L, struct request *r, struct exchange *x)
 }
 
 /* `index`: of the options, or 0. */
-static void put_headers(lua_State *L, struct request *r, struct exchange *x, int index)
+static void put_headers(lua_State *L, struct request *r, struct hw_http_exchange *x, int index)
 {
     if (index != 0 && (lua_pushliteral(L, "headers"), lua_rawget(L, index)) == LUA_TTABLE) {
         lua_pushnil(L);
@@ -316,148 +299,6 @@ static void put_headers(lua_State *L, struct request *r, struct exchange *x, int
         add_header(L, x, r->body_is_json ? "Content-Type: application/json" : "Content-Type:");
     if (!r->has_expect) /* curl would wait a second for a 100 that few servers send */
         add_header(L, x, "Expect:");
-}
-
-/* ---- the exchange ---- */
-
-static bool append(struct bytes *bytes, const char *more, size_t length)
-{
-    if (bytes->size - bytes->len < length) {
-        size_t size = bytes->len + length < 4096 ? 4096 : (bytes->len + length) * 2;
-        char *larger = realloc(bytes->ptr, size);
-        if (!larger)
-            return false;
-        bytes->ptr = larger;
-        bytes->size = size;
-    }
-    memcpy(bytes->ptr + bytes->len, more, length);
-    bytes->len += length;
-    return true;
-}
-
-/* Takes up to `max` bytes in all; anything but `length` makes curl give up. */
-static size_t receive(struct exchange *x, struct bytes *to, struct hw_str more, size_t max,
-                      const char *too_large)
-{
-    if (more.len > max - to->len)
-        x->refused = too_large;
-    else if (!append(to, more.ptr, more.len))
-        x->refused = "out of memory";
-    return x->refused ? 0 : more.len;
-}
-
-static size_t on_body(char *bytes, size_t one, size_t length, void *exchange)
-{
-    struct exchange *x = exchange;
-    return receive(x, &x->body, (struct hw_str){bytes, one * length}, x->body_max,
-                   "the answer is larger than answer_max");
-}
-
-static size_t on_header(char *bytes, size_t one, size_t length, void *exchange)
-{
-    struct exchange *x = exchange;
-    struct hw_str line = {bytes, one * length};
-    if (line.len >= 5 && memcmp(line.ptr, "HTTP/", 5) == 0) {
-        x->head.len = 0; /* what there was belonged to a 100 Continue */
-        x->head_done = false;
-    } else if (line.len > 0 && (line.ptr[0] == '\r' || line.ptr[0] == '\n')) {
-        x->head_done = true;
-    } else if (!x->head_done) {
-        return receive(x, &x->head, line, HW_HTTP_CLIENT_HEADER_MAX,
-                       "the header of the answer is too large");
-    }
-    return line.len;
-}
-
-static CURLcode configure_trust(CURL *easy, const struct request *r)
-{
-    /* The curl program honours these variables; its library does not. */
-    const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
-    CURLcode rc = CURLE_OK;
-    if (r->ca) {
-        rc |= curl_easy_setopt(easy, CURLOPT_CAINFO, r->ca);
-        rc |= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    } else {
-        if (file && *file)
-            rc |= curl_easy_setopt(easy, CURLOPT_CAINFO, file);
-        if (folder && *folder)
-            rc |= curl_easy_setopt(easy, CURLOPT_CAPATH, folder);
-    }
-    rc |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    rc |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    return rc;
-}
-
-static CURLcode configure_protocols(CURL *easy)
-{
-#if LIBCURL_VERSION_NUM >= 0x075500 /* 7.85.0 */
-    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-#else
-    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
-#endif
-}
-
-static CURLcode configure_body(CURL *easy, const struct request *r)
-{
-    CURLcode rc = CURLE_OK;
-    bool wants_length = r->body.ptr || strcmp(r->method, "POST") == 0 ||
-                        strcmp(r->method, "PUT") == 0 || strcmp(r->method, "PATCH") == 0;
-    if (wants_length) {
-        rc |= curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body.ptr ? r->body.ptr : "");
-        rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
-    } else if (strcmp(r->method, "HEAD") == 0) {
-        rc |= curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    }
-    rc |= curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
-    return rc;
-}
-
-static CURLcode configure(CURL *easy, const struct request *r, struct exchange *x)
-{
-    long connect_ms = HW_HTTP_CLIENT_CONNECT_MS;
-    CURLcode rc = CURLE_OK;
-    rc |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->error);
-    rc |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L); /* there are other threads */
-    rc |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    rc |= curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    rc |= curl_easy_setopt(easy, CURLOPT_USERAGENT, "hookward/" HW_VERSION);
-    rc |= curl_easy_setopt(easy, CURLOPT_URL, r->url);
-    rc |= curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, r->unix_path);
-    rc |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, x->headers);
-    rc |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, r->timeout_ms);
-    rc |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                           r->timeout_ms < connect_ms ? r->timeout_ms : connect_ms);
-    rc |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    rc |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
-    rc |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    rc |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
-    rc |= configure_protocols(easy);
-    rc |= configure_body(easy, r);
-    rc |= configure_trust(easy, r);
-    return rc == CURLE_OK ? CURLE_OK : CURLE_FAILED_INIT;
-}
-
-/* No Lua between the first setting and the reset. Returns the status, or -1 with x->error. */
-static long exchange(CURL *easy, const struct request *r, struct exchange *x)
-{
-    long status = -1;
-    x->body_max = r->answer_max;
-    CURLcode rc = configure(easy, r, x);
-    if (rc == CURLE_OK)
-        rc = curl_easy_perform(easy);
-    if (rc == CURLE_OK)
-        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_reset(easy); /* keeps the connections */
-    if (rc == CURLE_OK)
-        return status;
-    const char *why = x->refused ? x->refused : curl_easy_strerror(rc);
-    if (x->refused || x->error[0] == 0)
-        snprintf(x->error, sizeof x->error, "%s", why);
-    for (char *c = x->error; *c; c++)
-        if (*c == '\r' || *c == '\n')
-            *c = ' ';
-    return -1;
 }
 
 /* ---- the answer ---- */
@@ -476,7 +317,7 @@ static void push_lower(lua_State *L, struct hw_str name)
     luaL_Buffer buffer;
     char *to = luaL_buffinitsize(L, &buffer, name.len);
     for (size_t i = 0; i < name.len; i++)
-        to[i] = (char)tolower((unsigned char)name.ptr[i]);
+        to[i] = to_lower(name.ptr[i]);
     luaL_pushresultsize(&buffer, name.len);
 }
 
@@ -484,7 +325,7 @@ static void push_lower(lua_State *L, struct hw_str name)
 static void add_field(lua_State *L, const char *line, const char *end)
 {
     const char *colon = memchr(line, ':', (size_t)(end - line));
-    if (!colon)
+    if (!colon || *line == ' ' || *line == '\t') /* a folded line, which RFC 9112 has abolished */
         return;
     struct hw_str value = trimmed(colon + 1, end);
     push_lower(L, trimmed(line, colon)); /* headers name */
@@ -500,9 +341,9 @@ static void add_field(lua_State *L, const char *line, const char *end)
     lua_rawset(L, -3); /* headers */
 }
 
-static void push_headers(lua_State *L, const struct bytes *head)
+static void push_headers(lua_State *L, const struct hw_http_bytes *head)
 {
-    const char *at = head->ptr, *end = at + head->len;
+    const char *at = head->len > 0 ? head->ptr : "", *end = at + head->len;
     lua_newtable(L);
     while (at < end) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
@@ -512,7 +353,7 @@ static void push_headers(lua_State *L, const struct bytes *head)
     }
 }
 
-static void push_answer(lua_State *L, long status, const struct exchange *x)
+static void push_answer(lua_State *L, long status, const struct hw_http_exchange *x)
 {
     lua_createtable(L, 0, 3); /* answer */
     lua_pushinteger(L, status);
@@ -528,8 +369,8 @@ static void push_answer(lua_State *L, long status, const struct exchange *x)
 static void init_request(struct request *r)
 {
     memset(r, 0, sizeof *r);
-    r->timeout_ms = HW_HTTP_CLIENT_TIMEOUT_MS;
-    r->answer_max = HW_HTTP_CLIENT_ANSWER_MAX;
+    r->out.timeout_ms = HW_HTTP_CLIENT_TIMEOUT_MS;
+    r->out.answer_max = HW_HTTP_CLIENT_ANSWER_MAX;
 }
 
 static int fail(lua_State *L, const char *why)
@@ -542,7 +383,8 @@ static int fail(lua_State *L, const char *why)
 /* `body`: the index of a table to send as JSON, if it is one; `index`: of the options, or 0. */
 static int run(lua_State *L, struct request *r, int body, int index)
 {
-    bool is_http = strncmp(r->url, "http://", 7) == 0 || strncmp(r->url, "https://", 8) == 0;
+    bool is_http =
+        strncasecmp(r->out.url, "http://", 7) == 0 || strncasecmp(r->out.url, "https://", 8) == 0;
     if (!is_http)
         return fail(L, "the url must begin with http:// or https://");
     if (r->body_is_json) {
@@ -550,16 +392,16 @@ static int run(lua_State *L, struct request *r, int body, int index)
             lua_pushfstring(L, "body: %s", lua_tostring(L, -1));
             return fail(L, lua_tostring(L, -1));
         }
-        r->body.ptr = lua_tolstring(L, -1, &r->body.len); /* text */
+        r->out.body.ptr = lua_tolstring(L, -1, &r->out.body.len); /* text */
     }
-    if (r->method[0] == 0)
-        strcpy(r->method, r->body.ptr ? "POST" : "GET");
-    if (strcmp(r->method, "HEAD") == 0 && r->body.ptr)
+    if (r->out.method[0] == 0)
+        strcpy(r->out.method, r->out.body.ptr ? "POST" : "GET");
+    if (strcmp(r->out.method, "HEAD") == 0 && r->out.body.ptr)
         luaL_error(L, "hook.http: a HEAD request has no body");
     CURL *easy = client_of(L);
-    struct exchange *x = push_exchange(L); /* … exchange */
+    struct hw_http_exchange *x = push_exchange(L); /* … exchange */
     put_headers(L, r, x, index);
-    long status = exchange(easy, r, x);
+    long status = hw_http_exchange_run(easy, &r->out, x);
     if (status < 0)
         return fail(L, x->error);
     push_answer(L, status, x);
@@ -573,7 +415,7 @@ static int l_request(lua_State *L)
     lua_settop(L, 1);
     init_request(&r);
     read_options(L, &r, 1, true);
-    if (!r.url)
+    if (!r.out.url)
         return luaL_error(L, "hook.http: the option url is missing");
     lua_getfield(L, 1, "body"); /* options body */
     return run(L, &r, 2, 1);
@@ -595,7 +437,7 @@ static int l_get(lua_State *L)
     struct request r;
     lua_settop(L, 2);
     init_request(&r);
-    strcpy(r.method, "GET");
+    strcpy(r.out.method, "GET");
     return shortcut(L, &r, 0, 2);
 }
 
@@ -604,7 +446,7 @@ static int l_post(lua_State *L)
     struct request r;
     lua_settop(L, 3);
     init_request(&r);
-    strcpy(r.method, "POST");
+    strcpy(r.out.method, "POST");
     if (!lua_isnil(L, 2))
         read_body(L, &r, 2);
     return shortcut(L, &r, 2, 3);

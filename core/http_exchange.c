@@ -1,0 +1,177 @@
+/* http_exchange.c -- see http_exchange.h
+ *
+ * The curl handle is reset before an exchange is left, so that it never points into one that is
+ * gone: not when its connections are closed either, much later. */
+#include "http_exchange.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "http_client.h"
+#include "version.h"
+
+void hw_http_exchange_init(struct hw_http_exchange *x)
+{
+    memset(x, 0, sizeof *x);
+}
+
+void hw_http_exchange_fini(struct hw_http_exchange *x)
+{
+    curl_slist_free_all(x->headers);
+    free(x->head.ptr);
+    free(x->body.ptr);
+    hw_http_exchange_init(x);
+}
+
+bool hw_http_exchange_add_header(struct hw_http_exchange *x, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(x->headers, line);
+    if (longer)
+        x->headers = longer;
+    return longer != NULL;
+}
+
+static bool append(struct hw_http_bytes *bytes, const char *more, size_t length)
+{
+    if (bytes->size - bytes->len <= length) { /* never left NULL */
+        size_t size = bytes->len + length < 4096 ? 4096 : (bytes->len + length) * 2;
+        char *larger = realloc(bytes->ptr, size);
+        if (!larger)
+            return false;
+        bytes->ptr = larger;
+        bytes->size = size;
+    }
+    memcpy(bytes->ptr + bytes->len, more, length);
+    bytes->len += length;
+    return true;
+}
+
+/* Takes up to `max` bytes in all; anything but `length` makes curl give up. */
+static size_t receive(struct hw_http_exchange *x, struct hw_http_bytes *to, struct hw_str more,
+                      size_t max, const char *too_large)
+{
+    if (more.len > max - to->len)
+        x->refused = too_large;
+    else if (!append(to, more.ptr, more.len))
+        x->refused = "out of memory";
+    return x->refused ? 0 : more.len;
+}
+
+static size_t on_body(char *bytes, size_t one, size_t length, void *exchange);
+static size_t on_header(char *bytes, size_t one, size_t length, void *exchange);
+
+static CURLcode configure_trust(CURL *easy, const struct hw_http_request *r)
+{
+    /* The curl program honours these variables; its library does not. */
+    const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
+    CURLcode rc = CURLE_OK;
+    if (r->ca) {
+        rc |= curl_easy_setopt(easy, CURLOPT_CAINFO, r->ca);
+        rc |= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    } else {
+        if (file && *file)
+            rc |= curl_easy_setopt(easy, CURLOPT_CAINFO, file);
+        if (folder && *folder)
+            rc |= curl_easy_setopt(easy, CURLOPT_CAPATH, folder);
+    }
+    rc |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    rc |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    return rc;
+}
+
+static CURLcode configure_protocols(CURL *easy)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500 /* 7.85.0 */
+    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+}
+
+static CURLcode configure_body(CURL *easy, const struct hw_http_request *r)
+{
+    CURLcode rc = CURLE_OK;
+    bool wants_length = r->body.ptr || strcmp(r->method, "POST") == 0 ||
+                        strcmp(r->method, "PUT") == 0 || strcmp(r->method, "PATCH") == 0;
+    if (wants_length) {
+        rc |= curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body.ptr ? r->body.ptr : "");
+        rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
+    } else if (strcmp(r->method, "HEAD") == 0) {
+        rc |= curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    }
+    rc |= curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
+    return rc;
+}
+
+static CURLcode configure(CURL *easy, const struct hw_http_request *r, struct hw_http_exchange *x)
+{
+    long connect_ms = HW_HTTP_CLIENT_CONNECT_MS;
+    CURLcode rc = CURLE_OK;
+    rc |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->error);
+    rc |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L); /* there are other threads */
+    rc |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    rc |= curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    rc |= curl_easy_setopt(easy, CURLOPT_USERAGENT, "hookward/" HW_VERSION);
+    rc |= curl_easy_setopt(easy, CURLOPT_URL, r->url);
+    if (r->unix_path)
+        rc |= curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, r->unix_path);
+    rc |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, x->headers);
+    rc |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, r->timeout_ms);
+    rc |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                           r->timeout_ms < connect_ms ? r->timeout_ms : connect_ms);
+    rc |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    rc |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
+    rc |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    rc |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
+    rc |= configure_protocols(easy);
+    rc |= configure_body(easy, r);
+    rc |= configure_trust(easy, r);
+    return rc == CURLE_OK ? CURLE_OK : CURLE_FAILED_INIT;
+}
+
+long hw_http_exchange_run(CURL *easy, const struct hw_http_request *r, struct hw_http_exchange *x)
+{
+    long status = -1;
+    x->body_max = r->answer_max;
+    CURLcode rc = configure(easy, r, x);
+    if (rc == CURLE_OK)
+        rc = curl_easy_perform(easy);
+    if (rc == CURLE_OK)
+        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_reset(easy); /* keeps the connections */
+    if (rc == CURLE_OK)
+        return status;
+    const char *why = x->refused ? x->refused : curl_easy_strerror(rc);
+    if (x->refused || x->error[0] == 0)
+        snprintf(x->error, sizeof x->error, "%s", why);
+    for (char *c = x->error; *c; c++)
+        if (*c == '\r' || *c == '\n')
+            *c = ' ';
+    return -1;
+}
+
+/* ---- called by curl ---- */
+
+static size_t on_body(char *bytes, size_t one, size_t length, void *exchange)
+{
+    struct hw_http_exchange *x = exchange;
+    return receive(x, &x->body, (struct hw_str){bytes, one * length}, x->body_max,
+                   "the answer is larger than answer_max");
+}
+
+static size_t on_header(char *bytes, size_t one, size_t length, void *exchange)
+{
+    struct hw_http_exchange *x = exchange;
+    struct hw_str line = {bytes, one * length};
+    if (line.len >= 5 && memcmp(line.ptr, "HTTP/", 5) == 0) {
+        x->head.len = 0; /* what there was belonged to a 100 Continue */
+        x->head_done = false;
+    } else if (line.len > 0 && (line.ptr[0] == '\r' || line.ptr[0] == '\n')) {
+        x->head_done = true;
+    } else if (!x->head_done) {
+        return receive(x, &x->head, line, HW_HTTP_CLIENT_HEADER_MAX,
+                       "the header of the answer is too large");
+    }
+    return line.len;
+}

@@ -1,0 +1,54 @@
+/* http_exchange.h -- one HTTP exchange over libcurl: a request out, the answer into memory.
+ *
+ * No Lua here, and so nothing that could leave in the middle. http_client.c is the Lua side.
+ * Thread  the one that has the curl handle. */
+#ifndef HW_HTTP_EXCHANGE_H
+#define HW_HTTP_EXCHANGE_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "str.h"
+
+/* What to send. The texts are the caller's and outlive the exchange. */
+struct hw_http_request {
+    const char *url;
+    const char *unix_path; /* or NULL */
+    const char *ca;        /* a file of the only trusted certificates, or NULL */
+    char method[32];
+    struct hw_str body; /* ptr NULL: none */
+    long timeout_ms;
+    size_t answer_max;
+};
+
+struct hw_http_bytes {
+    char *ptr;
+    size_t len, size;
+};
+
+/* All memory of one exchange. */
+struct hw_http_exchange {
+    struct curl_slist *headers; /* to send, as lines */
+    struct hw_http_bytes head;  /* the answer's header lines, without its status line */
+    struct hw_http_bytes body;
+    size_t body_max;
+    bool head_done; /* what comes behind the empty line are trailers */
+    const char *refused;
+    char error[CURL_ERROR_SIZE];
+};
+
+void hw_http_exchange_init(struct hw_http_exchange *x);
+
+/* May be called twice. */
+void hw_http_exchange_fini(struct hw_http_exchange *x);
+
+/* Adds "Name: value" (or curl's "Name:", not to be sent, and "Name;", sent empty), which is
+ * copied. False without memory. */
+bool hw_http_exchange_add_header(struct hw_http_exchange *x, const char *line);
+
+/* Blocks until the answer is complete. Returns its status, or -1 with one line in x->error. `easy`
+ * is as if new before and after, but for the connections it keeps. */
+long hw_http_exchange_run(CURL *easy, const struct hw_http_request *r, struct hw_http_exchange *x);
+
+#endif
