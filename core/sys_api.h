@@ -1,4 +1,5 @@
-/* sys_api.h -- the few things that commands need from the system and Lua lacks: `hookward.core.sys`.
+/* sys_api.h -- the few things that commands need from the system and Lua lacks:
+ * `hookward.core.sys`.
  *
  * Thread  the one that has the Lua state. */
 #ifndef HW_SYS_API_H
@@ -6,14 +7,15 @@
 
 #include <lua.h>
 
-/* Pushes a table of functions; each returns nil and one line on failure:
+/* Pushes a table of functions; each returns nil and one line ("PATH: reason") on failure:
  *   glob(pattern) -> sorted array of paths (plain files); an empty one when nothing matches
+ *   list(path) -> sorted array of the names in a folder, without "." and ".."
  *   realpath(path) -> absolute path          cwd() -> absolute path
- *   stat(path) -> { kind = "file" | "folder" | "other", size, mode }
+ *   stat(path) -> { kind = "file" | "folder" | "other", size, mode }, of what a symlink points to
  *   mkdir(path, mode) -> true                write_new(path, text, mode) -> true; never overwrites
  *   isatty(fd) -> boolean                    columns() -> width of the terminal or 80
  *   sleep(seconds) -> true                   now() -> seconds since 1970, a float
- * Stack: -0 +1. */
+ * Misuse (a wrong type) raises an error. Stack: -0 +1. */
 void hw_sys_push_api(lua_State *L);
 
 #endif

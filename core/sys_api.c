@@ -1,0 +1,260 @@
+/* sys_api.c -- see sys_api.h */
+#include "sys_api.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <lauxlib.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { COLUMNS_DEFAULT = 80, MODE_BITS = 07777 };
+
+static const double SLEEP_MAX = 1e9; /* seconds: what a time_t surely holds */
+
+/* nil, "PATH: reason" */
+static int fail(lua_State *L, const char *path, int error)
+{
+    lua_pushnil(L);
+    lua_pushfstring(L, "%s: %s", path, strerror(error));
+    return 2;
+}
+
+/* ---- what has to be given back although Lua may raise a memory error in between ---- */
+
+struct listing {
+    glob_t matches;
+    struct dirent **names;
+    int name_count;
+};
+
+static int free_listing(lua_State *L)
+{
+    struct listing *l = lua_touserdata(L, 1);
+    globfree(&l->matches);
+    while (l->name_count > 0)
+        free(l->names[--l->name_count]);
+    free(l->names);
+    l->names = NULL;
+    return 0;
+}
+
+static struct listing *push_listing(lua_State *L)
+{
+    struct listing *l = lua_newuserdatauv(L, sizeof *l, 0);
+    memset(l, 0, sizeof *l);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, free_listing);
+    lua_setfield(L, -2, "__close");
+    lua_setmetatable(L, -2);
+    lua_toclose(L, -1);
+    return l;
+}
+
+/* ---- folders ---- */
+
+static bool is_plain_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* A folder that is not there matches nothing; one that can't be read must not look empty. */
+static int on_glob_error(const char *path, int error)
+{
+    (void)path;
+    return error != ENOENT && error != ENOTDIR;
+}
+
+static int sys_glob(lua_State *L)
+{
+    const char *pattern = luaL_checkstring(L, 1);
+    struct listing *l = push_listing(L);
+    int rc = glob(pattern, 0, on_glob_error, &l->matches);
+    if (rc == GLOB_NOSPACE)
+        return fail(L, pattern, ENOMEM);
+    if (rc == GLOB_ABORTED)
+        return fail(L, pattern, EACCES);
+    lua_createtable(L, (int)l->matches.gl_pathc, 0);
+    lua_Integer count = 0;
+    for (size_t i = 0; i < l->matches.gl_pathc; i++) {
+        if (!is_plain_file(l->matches.gl_pathv[i]))
+            continue;
+        lua_pushstring(L, l->matches.gl_pathv[i]);
+        lua_rawseti(L, -2, ++count);
+    }
+    return 1;
+}
+
+static int is_entry(const struct dirent *entry)
+{
+    return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int sys_list(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    struct listing *l = push_listing(L);
+    int count = scandir(path, &l->names, is_entry, by_bytes);
+    if (count < 0)
+        return fail(L, path, errno);
+    l->name_count = count;
+    lua_createtable(L, count, 0);
+    for (int i = 0; i < count; i++) {
+        lua_pushstring(L, l->names[i]->d_name);
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
+static int sys_mkdir(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    if (mkdir(path, (mode_t)luaL_checkinteger(L, 2)))
+        return fail(L, path, errno);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* ---- paths and files ---- */
+
+static int sys_realpath(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    char absolute[PATH_MAX];
+    if (!realpath(path, absolute))
+        return fail(L, path, errno);
+    lua_pushstring(L, absolute);
+    return 1;
+}
+
+static int sys_cwd(lua_State *L)
+{
+    char path[PATH_MAX];
+    if (!getcwd(path, sizeof path))
+        return fail(L, "the current folder", errno);
+    lua_pushstring(L, path);
+    return 1;
+}
+
+static const char *kind_of(mode_t mode)
+{
+    return S_ISREG(mode) ? "file" : S_ISDIR(mode) ? "folder" : "other";
+}
+
+static int sys_stat(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    struct stat st;
+    if (stat(path, &st))
+        return fail(L, path, errno);
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, kind_of(st.st_mode));
+    lua_setfield(L, -2, "kind");
+    lua_pushinteger(L, st.st_size);
+    lua_setfield(L, -2, "size");
+    lua_pushinteger(L, st.st_mode & MODE_BITS);
+    lua_setfield(L, -2, "mode");
+    return 1;
+}
+
+static int write_all(int fd, const char *text, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, text, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno;
+        text += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+static int sys_write_new(lua_State *L)
+{
+    size_t len;
+    const char *path = luaL_checkstring(L, 1);
+    const char *text = luaL_checklstring(L, 2, &len);
+    mode_t mode = (mode_t)luaL_checkinteger(L, 3);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0)
+        return fail(L, path, errno);
+    int error = write_all(fd, text, len);
+    if (close(fd) && !error)
+        error = errno;
+    if (error) {
+        unlink(path); /* half a key is worse than none */
+        return fail(L, path, error);
+    }
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* ---- terminal and time ---- */
+
+static int sys_isatty(lua_State *L)
+{
+    lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+    return 1;
+}
+
+static int sys_columns(lua_State *L)
+{
+    struct winsize size;
+    bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    lua_pushinteger(L, known ? size.ws_col : COLUMNS_DEFAULT);
+    return 1;
+}
+
+static int sys_sleep(lua_State *L)
+{
+    double seconds = luaL_checknumber(L, 1);
+    luaL_argcheck(L, seconds >= 0 && seconds <= SLEEP_MAX, 1, "not a number of seconds");
+    struct timespec rest = {.tv_sec = (time_t)seconds};
+    rest.tv_nsec = (long)((seconds - (double)rest.tv_sec) * 1e9);
+    while (nanosleep(&rest, &rest) && errno == EINTR)
+        ;
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int sys_now(lua_State *L)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    lua_pushnumber(L, (double)now.tv_sec + (double)now.tv_nsec / 1e9);
+    return 1;
+}
+
+void hw_sys_push_api(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"glob", sys_glob},
+        {"list", sys_list},
+        {"realpath", sys_realpath},
+        {"cwd", sys_cwd},
+        {"stat", sys_stat},
+        {"mkdir", sys_mkdir},
+        {"write_new", sys_write_new},
+        {"isatty", sys_isatty},
+        {"columns", sys_columns},
+        {"sleep", sys_sleep},
+        {"now", sys_now},
+        {NULL, NULL},
+    };
+    luaL_newlib(L, functions);
+}
