@@ -421,16 +421,8 @@ struct hw_job *hw_crew_take_rest(struct hw_crew *c)
     return take_all(&c->ready);
 }
 
-static void on_wake_closed(uv_handle_t *handle)
-{
-    (void)handle;
-}
-
-/* The threads are gone and the caller owns the loop: it closes the handle by running it. */
 void hw_crew_free(struct hw_crew *c)
 {
-    uv_close((uv_handle_t *)&c->wake, on_wake_closed);
-    uv_run(c->config.loop, UV_RUN_DEFAULT);
     for (unsigned i = 0; i < c->thread_count; i++)
         uv_cond_destroy(&c->threads[i].wake);
     uv_cond_destroy(&c->watchdog_wake);

@@ -53,6 +53,8 @@ void hw_crew_wake(struct hw_crew *crew);
  * thread must not be one of them. Returns the number of threads that are still inside a handler:
  * when it is not 0 the crew and its workers can't be freed. */
 unsigned hw_crew_join(struct hw_crew *crew, unsigned ms);
+
+/* After hw_crew_join returned 0 and the caller has closed every handle of the loop. */
 void hw_crew_free(struct hw_crew *crew);
 
 /* After hw_crew_join returned 0: the jobs that were left over, a list by job->next. */

@@ -201,12 +201,12 @@ static void close_loop(struct hw_host *h)
 
 void hw_host_free(struct hw_host *h)
 {
-    if (h->crew) {
+    if (h->crew)
         hw_dispatch_drop(&h->dispatch, hw_crew_take_rest(h->crew));
-        hw_crew_free(h->crew);
-    }
     if (h->loop_open)
         close_loop(h);
+    if (h->crew)
+        hw_crew_free(h->crew);
     if (h->dispatch_open)
         hw_dispatch_fini(&h->dispatch);
     for (unsigned i = 0; i < h->worker_count; i++)

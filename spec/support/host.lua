@@ -1,0 +1,297 @@
+-- Runs the real binary on a loopback port, with real keys, for the end-to-end specs.
+--
+-- A host has a folder of its own with hookward.lua, handlers/, keys/ and its log. Whatever a spec
+-- starts is stopped by M.stop_all(), which each spec calls in after_each; a failed spec can print
+-- host:log().
+
+local lfs = require "lfs"
+local socket = require "socket"
+
+local M = {}
+
+local binary = os.getenv("HOOKWARD") or "build/hookward"
+if binary:sub(1, 1) ~= "/" then binary = lfs.currentdir() .. "/" .. binary end
+M.binary = binary
+
+-- The sanitizers and valgrind make everything slower; what is waited for still comes.
+local PATIENCE = tonumber(os.getenv("HOOKWARD_SPEC_PATIENCE") or 20)
+
+---@class hookward.spec.Host
+local Host = {}
+Host.__index = Host
+
+local running = {}
+
+local function write(path, text)
+  local file = assert(io.open(path, "wb"))
+  file:write(text)
+  file:close()
+end
+M.write = write
+
+local function read(path)
+  local file = io.open(path, "rb")
+  local text = file and file:read("a") or ""
+  if file then file:close() end
+  return text
+end
+M.read = read
+
+local function sh(command)
+  local pipe = io.popen(command .. " 2>&1")
+  local out = pipe:read("a")
+  local ok, _, code = pipe:close()
+  return ok and out, out, code
+end
+M.sh = sh
+
+---Polls until `check` returns something true; the event is waited for, not a time.
+function M.wait_until(check, what)
+  local until_time = socket.gettime() + PATIENCE
+  repeat
+    local result = check()
+    if result then return result end
+    socket.sleep(0.003)
+  until socket.gettime() > until_time
+  error("waited in vain for " .. (what or "a condition"), 2)
+end
+
+---A fresh folder; removed by stop_all.
+local folders = {}
+function M.folder()
+  local path = os.tmpname()
+  os.remove(path)
+  path = path .. ".hookward"
+  assert(lfs.mkdir(path))
+  folders[#folders + 1] = path
+  return path
+end
+
+-- ---- keys and signatures, made by openssl alone ----
+
+-- One development key pair for all specs of a run: making one takes a moment.
+local key_folder = os.getenv("HOOKWARD_SPEC_KEYS")
+function M.keys()
+  if not key_folder then
+    key_folder = os.tmpname()
+    os.remove(key_folder)
+    assert(lfs.mkdir(key_folder))
+    assert(sh(("openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out %s/private.pem")
+      :format(key_folder)))
+    assert(sh(("openssl pkey -in %s/private.pem -pubout -out %s/public.pem")
+      :format(key_folder, key_folder)))
+  end
+  return key_folder .. "/private.pem", key_folder .. "/public.pem"
+end
+
+local signatures = {}
+
+---Base64 of the RSASSA-PKCS1-v1_5 SHA-256 signature of `body`, by `openssl dgst`.
+function M.sign(body, private)
+  private = private or M.keys()
+  local id = private .. "\0" .. body
+  if not signatures[id] then
+    local path = os.tmpname()
+    write(path, body)
+    local text = assert(sh(("openssl dgst -sha256 -sign %s %s | base64 -w0"):format(private, path)))
+    os.remove(path)
+    signatures[id] = text
+  end
+  return signatures[id]
+end
+
+-- ---- starting and stopping ----
+
+local function quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+M.quote = quote
+
+local function lay_out(folder, options)
+  lfs.mkdir(folder .. "/handlers")
+  lfs.mkdir(folder .. "/keys")
+  for name, text in pairs(options.handlers or {}) do
+    local sub = name:match("^(.*)/")
+    if sub then sh("mkdir -p " .. quote(folder .. "/handlers/" .. sub)) end
+    write(folder .. "/handlers/" .. name, text)
+  end
+  if options.keys then
+    for name, text in pairs(options.keys) do write(folder .. "/keys/" .. name, text) end
+  else
+    local _, public = M.keys()
+    write(folder .. "/keys/public.pem", read(public))
+  end
+  write(folder .. "/hookward.lua", ("return { listen = %s,\n ledger = %q,\n %s }\n"):format(
+    options.listen or '"127.0.0.1:0"', options.ledger or "memory:", options.config or ""))
+end
+
+---Lays out a project and starts `hookward serve` in it; returns once it listens.
+---@param options table handlers = { ["a.lua"] = text }, config = "key = value, …", keys, listen, args,
+--- env, folder (of an earlier host, to start again with its files), fails = true: it must not start
+function M.start(options)
+  local self = setmetatable({ folder = options.folder or M.folder() }, Host)
+  if not options.folder then lay_out(self.folder, options) end
+  self.log_path = self.folder .. "/log"
+  write(self.log_path, "")
+  local command = ("cd %s && echo $$ && %s exec %s serve %s >out 2>log"):format(quote(self.folder),
+    options.env or "", quote(binary), options.args or "")
+  self.pipe = io.popen(command, "r")
+  self.pid = tonumber(self.pipe:read("l"))
+  running[self] = true
+  if options.fails then return self end
+  local ok, err = pcall(M.wait_until, function()
+    return self:log():find("listening on", 1, true) or not self:alive()
+  end, "the host to listen")
+  if not ok or not self:alive() then
+    error((err or "the host did not start") .. "\n" .. self:log(), 2)
+  end
+  self.port = tonumber(self:log():match("listening on http://[^\n]-:(%d+)/"))
+  return self
+end
+
+function Host:log() return read(self.log_path) end
+
+function Host:alive()
+  local state = read(("/proc/%d/stat"):format(self.pid)):match("^%d+ %b() (%a)")
+  return state ~= nil and state ~= "Z"
+end
+
+---Waits for a line of the log that matches a Lua pattern; returns the pattern's first capture.
+function Host:wait_log(pattern)
+  local ok, result = pcall(M.wait_until, function() return self:log():match(pattern) end, pattern)
+  if not ok then error(result .. "\n" .. self:log(), 2) end
+  return result
+end
+
+function Host:signal(name)
+  os.execute(("kill -%s %d 2>/dev/null"):format(name, self.pid))
+end
+
+---Waits for the process to end; returns its exit code, or nil and the signal's number.
+function Host:wait()
+  if not self.pipe then return self.code, self.killed_by end
+  local _, how, code = self.pipe:close()
+  self.pipe = nil
+  running[self] = nil
+  if how == "signal" or (code and code > 128) then
+    self.killed_by = how == "signal" and code or code - 128
+  end
+  self.code = code
+  return code
+end
+
+---Drains; returns the exit code.
+function Host:stop()
+  self:signal("TERM")
+  return self:wait()
+end
+
+function Host:kill()
+  self:signal("KILL")
+  return self:wait()
+end
+
+---Call it in after_each: ends what still runs and removes the folders.
+function M.stop_all()
+  for host in pairs(running) do
+    host:signal("KILL")
+    host:wait()
+  end
+  for _, folder in ipairs(folders) do sh("rm -rf " .. quote(folder)) end
+  folders = {}
+end
+
+-- ---- talking HTTP ----
+
+---@class hookward.spec.Client
+local Client = {}
+Client.__index = Client
+
+---A connection of a spec's own: it sends the very bytes it is told to.
+function Host:connect()
+  local tcp = assert(socket.connect("127.0.0.1", self.port))
+  tcp:settimeout(PATIENCE)
+  tcp:setoption("tcp-nodelay", true)
+  return setmetatable({ tcp = tcp }, Client)
+end
+
+function Client:send(bytes)
+  local sent, err = self.tcp:send(bytes)
+  return sent and self or nil, err
+end
+
+---Reads one answer: { status, headers (lower-case names), body, json-less }, or nil and "closed".
+function Client:receive()
+  local line, err = self.tcp:receive("*l")
+  if not line then return nil, err end
+  local answer = { line = line, status = tonumber(line:match("^HTTP/1%.1 (%d%d%d) ")), headers = {} }
+  while true do
+    line, err = self.tcp:receive("*l")
+    if not line then return nil, err end
+    if line == "" then break end
+    local name, value = line:match("^([^:]+): (.*)$")
+    answer.headers[name:lower()] = value
+  end
+  local length = tonumber(answer.headers["content-length"] or 0)
+  answer.body = length > 0 and answer.status ~= 100 and not self.head and self.tcp:receive(length) or ""
+  answer.error = answer.body:match('"error":"([^"]*)"')
+  answer.message = answer.body:match('"message":"(.*)"}$')
+  return answer
+end
+
+---True when the host has closed the connection and sent nothing more.
+function Client:is_closed()
+  local byte, err = self.tcp:receive(1)
+  return byte == nil and (err == "closed" or err:find("reset") ~= nil)
+end
+
+function Client:close() self.tcp:close() end
+
+---The bytes of a signed notification. `options`: id (default: a fresh one; false: none), attempt,
+---signature (false: none), headers = { "Name: value" }, path, key (private key file), close.
+local last_id = 0
+function M.request(body, options)
+  options = options or {}
+  local lines = { ("POST %s HTTP/1.1"):format(options.path or "/baseWebhookNotification"), "Host: h" }
+  local function add(name, value)
+    if value then lines[#lines + 1] = ("%s: %s"):format(name, value) end
+  end
+  if options.id == nil then
+    last_id = last_id + 1
+    options.id = ("spec-%d"):format(last_id)
+  end
+  add("X-JobId", options.id)
+  add("X-JobAttempt", options.attempt)
+  if options.signature == nil then add("X-Signature", M.sign(body, options.key))
+  else add("X-Signature", options.signature) end
+  for _, line in ipairs(options.headers or {}) do lines[#lines + 1] = line end
+  if options.close then add("Connection", "close") end
+  if not options.chunked then add("Content-Length", #body) end
+  return table.concat(lines, "\r\n") .. "\r\n\r\n" .. (options.chunked and "" or body)
+end
+
+---Delivers one signed notification on a connection of its own and returns the answer.
+function Host:notify(body, options)
+  local client = self:connect()
+  client:send(M.request(body, options))
+  local answer, err = client:receive()
+  client:close()
+  if not answer then error(("no answer (%s)\n%s"):format(err, self:log()), 2) end
+  return answer
+end
+
+---Sends raw bytes on a connection of their own and returns the first answer (or nil).
+function Host:raw(bytes)
+  local client = self:connect()
+  client:send(bytes)
+  local answer, err = client:receive()
+  return answer, client, err
+end
+
+---A body of an event, with fields added: '{"Event":"A.B","Timestamp":"…",…}'.
+function M.event(name, fields)
+  return ('{"Event":"%s","Timestamp":"2024-05-10T11:09:21.248Z"%s}'):format(name,
+    fields and "," .. fields or "")
+end
+
+return M
