@@ -58,7 +58,8 @@ static int log_line(lua_State *L)
     enum hw_log_level level = (enum hw_log_level)luaL_checkinteger(L, 1);
     if (!hw_log_wants(level))
         return 0;
-    if (!lua_isnoneornil(L, 3))
+    lua_settop(L, 3);
+    if (!lua_isnil(L, 3))
         luaL_checktype(L, 3, LUA_TTABLE);
     const char *message = luaL_tolstring(L, 2, &len);
     const struct hw_job *job = hw_vm_job_of(L);
@@ -67,7 +68,7 @@ static int log_line(lua_State *L)
         hw_log_text(&line, "event", job->event);
         hw_log_text(&line, "job", job->id);
     }
-    if (!lua_isnoneornil(L, 3))
+    if (!lua_isnil(L, 3))
         log_fields(L, &line, 3);
     hw_log_end(&line);
     return 0;
