@@ -20,11 +20,13 @@
  * trailers) of more bytes than header_max. */
 enum { HW_HTTP_HEADERS_MAX = 64 };
 
-/* Bytes of one chunk-size line with its extensions, its line end not counted. */
+/* Bytes of one chunk-size line with its extensions, its line end not counted; one more is
+ * malformed_request. */
 enum { HW_HTTP_CHUNK_LINE_MAX = 256 };
 
 struct hw_http_limits {
-    uint32_t header_max; /* bytes: request line, header lines and trailers together */
+    uint32_t header_max; /* bytes: request line, header lines and trailers together, line ends
+                          * too; not the empty line that ends a chunked body */
     uint64_t body_max;   /* bytes of the body, decoded */
 };
 
@@ -43,26 +45,35 @@ struct hw_http {
 
     /* results; the head's are valid once head() was positive */
     struct hw_http_span method;
-    struct hw_http_span path;  /* the target up to its query; of an absolute URI its path */
+    struct hw_http_span path;  /* the target up to its query; of an absolute URI its path ("/" when
+                                * it has none); "*" and CONNECT's host:port as they are */
     struct hw_http_span query; /* behind the '?', or empty */
-    struct hw_http_header headers[HW_HTTP_HEADERS_MAX];
     uint16_t header_count;
-    uint8_t minor;            /* 0 or 1: HTTP/1.0 or HTTP/1.1 */
-    bool keep_alive;          /* by version and Connection */
-    bool expects_continue;    /* Expect: 100-continue, on HTTP/1.1, and a body follows */
+    uint8_t minor;         /* 0 or 1: HTTP/1.0 or HTTP/1.1 */
+    bool keep_alive;       /* by version and Connection */
+    bool expects_continue; /* Expect: 100-continue, on HTTP/1.1, and a body follows */
     bool chunked;
-    uint64_t content_length;  /* 0 when chunked or absent */
-    uint64_t body_length;     /* decoded bytes so far; final once body() was positive */
-    const char *why;          /* after a refusal: a static text for the answer and the log */
+    uint64_t content_length; /* 0 when chunked or absent */
+    uint64_t body_length;    /* decoded bytes so far; final once body() was positive */
+    const char *why;         /* after a refusal: a static text for the answer and the log */
 
     /* set by the caller after head(): body bytes are checked and counted, but not kept */
     bool discard;
 
     /* http.c only */
-    uint32_t state, line_at, scanned, trailer_bytes;
-    uint64_t chunk_left;
+    uint8_t state;
+    uint16_t seen;        /* what the special header lines said, as flags */
+    int refused;          /* the refusal; it is final */
+    uint32_t header_left; /* of header_max */
+    uint32_t scanned;     /* bytes of the incomplete line that are known to be clean */
+    uint64_t at;          /* the incomplete line's start; later the kept body's end */
+    uint64_t left;        /* bytes to come of the body, or of the chunk */
+
+    /* result, last so that init need not clear it: header_count of them are valid */
+    struct hw_http_header headers[HW_HTTP_HEADERS_MAX];
 };
 
+/* For one message: call it again for the next. */
 void hw_http_init(struct hw_http *p, const struct hw_http_limits *limits);
 
 /* Reads the head (request line, header lines, empty line) of the message that begins at bytes[0].
@@ -70,7 +81,8 @@ void hw_http_init(struct hw_http *p, const struct hw_http_limits *limits);
  * looks at a byte twice, but for the line that is still incomplete.
  * Returns the head's length in bytes; 0 when it needs more; or a refusal, which is final:
  * HW_EMALFORMED_REQUEST, HW_EHEADER_TOO_LARGE, HW_EBODY_TOO_LARGE, HW_EUNSUPPORTED_VERSION,
- * HW_EUNSUPPORTED_TRANSFER_CODING, HW_EUNSUPPORTED_EXPECTATION; p->why then says more. */
+ * HW_EUNSUPPORTED_TRANSFER_CODING, HW_EUNSUPPORTED_EXPECTATION; p->why then says more.
+ * One empty line before the request line is read over, and is part of the head's length. */
 int64_t hw_http_head(struct hw_http *p, const char *bytes, size_t len);
 
 /* True when a body follows the head, be it of no bytes at all (chunked). */
@@ -80,8 +92,10 @@ bool hw_http_has_body(const struct hw_http *p);
  * are there. A chunked body is decoded in place: the framing is taken out and *len shrinks by as
  * much, so that the body always stands in one piece right behind the head. With p->discard the
  * body bytes are taken out too.
+ * Call it again with what it left in `bytes`, wherever that is by then, and more behind it.
  * Returns the message's length (head and kept body; what is behind it, up to *len, belongs to the
- * next message); 0 when it needs more; or a refusal as above. */
+ * next message); 0 when it needs more; or a refusal as above, after which the bytes are worthless.
+ * May be called, and returns the head's length at once, when no body follows. */
 int64_t hw_http_body(struct hw_http *p, char *bytes, size_t *len);
 
 /* The bytes of a span in the message that begins at `bytes`. */

@@ -1,0 +1,689 @@
+/* http.c -- see http.h
+ *
+ * How     A line is first scanned for its end, eight bytes at a time and past no byte twice, which
+ *         settles all about control bytes and line ends; only a whole line is then taken apart.
+ *         So an outcome hangs on the bytes up to some place alone, and never on where a read ended.
+ *         What concerns several header lines is gathered as flags and judged at the empty line.
+ *
+ *         START ▸ AFTER_EMPTY ▸ HEADERS ─┬───────────────────────────────────────▸ DONE
+ *           (one empty line is allowed)  ├▸ FIXED ────────────────────────────────▸ DONE
+ *                                        └▸ CHUNK_SIZE ▸ CHUNK_DATA ▸ CHUNK_END ▸ CHUNK_SIZE …
+ *                                                └▸ TRAILERS ─────────────────────▸ DONE
+ *
+ * Section numbers are RFC 9112's where no other is named. */
+#include "http.h"
+
+#include "check.h"
+
+enum { START, AFTER_EMPTY, HEADERS, FIXED, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILERS, DONE };
+
+enum {
+    SEEN_HOST = 1,
+    SEEN_LENGTH = 2,
+    SEEN_HUGE_LENGTH = 4, /* more than 64 bits can say */
+    SEEN_CODING = 8,      /* a Transfer-Encoding line */
+    SEEN_CHUNKED = 16,
+    SEEN_OTHER_CODING = 32,
+    SEEN_CLOSE = 64,
+    SEEN_KEEP_ALIVE = 128,
+    SEEN_CONTINUE = 256,
+    SEEN_OTHER_EXPECTATION = 512
+};
+
+/* What find_line_end() and the steps of the body say, beside a refusal. */
+enum { NEED_MORE, GO_ON, TOO_LONG };
+
+/* The classes of bytes, and the letters that the table is written in. A target is any visible byte
+ * but '#': a stricter grammar would turn away clients that do not escape, and tell us nothing about
+ * where a message ends. */
+enum {
+    TARGET = 1,
+    TOKEN = 2, /* RFC 9110 5.6.2 */
+    HOST = 4,  /* unreserved and sub-delims: RFC 3986 2.2, 2.3 */
+    V = TARGET,
+    K = TOKEN,
+    T = TARGET | TOKEN,
+    H = TARGET | HOST,
+    A = TARGET | TOKEN | HOST
+};
+
+static const uint8_t classes[256] = {
+    /* clang-format off */
+    ['!'] = A, V, K, A, T, A, A, H, H, A, A, H, A, A, V, /* ! " # $ % & ' ( ) * + , - . / */
+    ['0'] = A, A, A, A, A, A, A, A, A, A, V, H, V, H, V, V, /* 0-9 : ; < = > ? */
+    ['@'] = V, A, A, A, A, A, A, A, A, A, A, A, A, A, A, A,
+    ['P'] = A, A, A, A, A, A, A, A, A, A, A, V, V, V, T, A, /* P-Z [ \ ] ^ _ */
+    ['`'] = T, A, A, A, A, A, A, A, A, A, A, A, A, A, A, A,
+    ['p'] = A, A, A, A, A, A, A, A, A, A, A, V, T, V, A, /* p-z { | } ~ */
+    /* clang-format on */
+};
+
+static bool is_class(char c, uint8_t class)
+{
+    return classes[(unsigned char)c] & class;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static int hex_value(char c)
+{
+    if (is_digit(c))
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int refuse(struct hw_http *p, int code, const char *why)
+{
+    p->why = why;
+    return p->refused = code;
+}
+
+static int malformed(struct hw_http *p, const char *why)
+{
+    return refuse(p, HW_EMALFORMED_REQUEST, why);
+}
+
+/* ---- lines ---- */
+
+static bool is_control(char c)
+{
+    return ((unsigned char)c < 0x20 && c != '\t') || c == 0x7f;
+}
+
+/* Whether one of eight bytes is below 0x20 or DEL: the borrow of a subtraction reaches a byte's top
+ * bit, which the byte itself did not have, when it was below what was taken off. */
+static bool any_control(uint64_t bytes)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    uint64_t below = (bytes - ones * 0x20) & ~bytes;
+    uint64_t del = bytes ^ (ones * 0x7f);
+    return (below | ((del - ones) & ~del)) & tops;
+}
+
+/* The position of the first control byte from `i` on (HTAB is none here), or n. */
+static size_t skip_clean(const char *s, size_t i, size_t n)
+{
+    for (;;) {
+        for (uint64_t eight; n - i >= sizeof eight; i += sizeof eight) {
+            memcpy(&eight, s + i, sizeof eight);
+            if (any_control(eight))
+                break;
+        }
+        size_t stop = n - i > 8 ? i + 8 : n;
+        while (i < stop && !is_control(s[i]))
+            i++;
+        if (i < stop || i == n)
+            return i;
+    }
+}
+
+static const char *why_control(char c)
+{
+    if (c == '\n')
+        return "a line ends with a bare LF";
+    return c == '\r' ? "a CR without an LF behind it" : "a control byte in a line";
+}
+
+/* Looks for the CRLF of the line that begins at `line`, of which `len` bytes are there and `max`,
+ * CRLF and all, are allowed. GO_ON: p->scanned is the line's length. */
+static int find_line_end(struct hw_http *p, const char *line, size_t len, size_t max)
+{
+    size_t n = len < max ? len : max;
+    size_t i = skip_clean(line, p->scanned, n);
+    p->scanned = (uint32_t)i;
+    if (i == n || (line[i] == '\r' && i + 1 == n))
+        return len > max ? TOO_LONG : NEED_MORE;
+    if (line[i] != '\r' || line[i + 1] != '\n')
+        return malformed(p, why_control(line[i]));
+    return GO_ON;
+}
+
+/* A line of the head or the trailers, which share header_max. */
+static int find_header_line_end(struct hw_http *p, const char *line, size_t len, size_t max)
+{
+    int found = find_line_end(p, line, len, max);
+    if (found == TOO_LONG)
+        return refuse(p, HW_EHEADER_TOO_LARGE, "all lines before and behind the body count");
+    return found;
+}
+
+/* ---- hosts ---- */
+
+/* The length of an address in brackets, or 0. */
+static size_t literal_length(struct hw_str s)
+{
+    size_t i = 1;
+    while (i < s.len && (is_class(s.ptr[i], HOST) || s.ptr[i] == ':'))
+        i++;
+    return i > 2 && i < s.len && s.ptr[i] == ']' ? i + 1 : 0;
+}
+
+/* The length of the uri-host (RFC 3986 3.2.2) that s begins with; 0 when it is none. */
+static size_t host_length(struct hw_str s)
+{
+    size_t i = 0;
+    if (s.len && s.ptr[0] == '[')
+        return literal_length(s);
+    while (i < s.len) {
+        if (is_class(s.ptr[i], HOST))
+            i++;
+        else if (s.ptr[i] == '%' && s.len - i > 2 && hex_value(s.ptr[i + 1]) >= 0 &&
+                 hex_value(s.ptr[i + 2]) >= 0)
+            i += 3;
+        else
+            break;
+    }
+    return i;
+}
+
+/* uri-host [ ":" port ]. User information is no part of it: RFC 9110 4.2.4 calls it an error. */
+static bool is_authority(struct hw_str s)
+{
+    size_t i = host_length(s);
+    if (i == 0)
+        return false;
+    if (i < s.len && s.ptr[i++] != ':')
+        return false;
+    while (i < s.len && is_digit(s.ptr[i]))
+        i++;
+    return i == s.len;
+}
+
+/* ---- the request line ---- */
+
+static struct hw_http_span span_of(size_t at, size_t len)
+{
+    return (struct hw_http_span){(uint32_t)at, (uint32_t)len};
+}
+
+/* The first byte tells most of what is not HTTP, long before a line end would. */
+static int check_first_byte(struct hw_http *p, char c)
+{
+    if (is_class(c, TOKEN) || (c == '\r' && p->state == START))
+        return 0;
+    if (c == 0x16)
+        return malformed(p, "this looks like TLS; the listener speaks plain HTTP");
+    if (c == '\r')
+        return malformed(p, "more than one empty line before the request line");
+    return malformed(p, c == '\n' ? why_control(c) : "the first byte can't begin a method");
+}
+
+/* Exactly HTTP/1.0 or HTTP/1.1. RFC 9110 2.5 would have us take a higher minor version for 1.1, for
+ * the sake of a future that did not come: no HTTP/1.2 exists, so whoever says so is no client of
+ * ours, and whoever stands in between may read the message by other rules. */
+static int read_version(struct hw_http *p, struct hw_str s)
+{
+    if (s.len != 8 || memcmp(s.ptr, "HTTP/", 5) != 0 || !is_digit(s.ptr[5]) || s.ptr[6] != '.' ||
+        !is_digit(s.ptr[7]))
+        return malformed(p, "the request line is not: method, target, HTTP/1.1, one space between");
+    if (s.ptr[5] != '1' || s.ptr[7] > '1')
+        return refuse(p, HW_EUNSUPPORTED_VERSION, "the request line names another version");
+    p->minor = (uint8_t)(s.ptr[7] - '0');
+    return 0;
+}
+
+static int split_query(struct hw_http *p, const char *bytes, size_t at, size_t len)
+{
+    const char *mark = memchr(bytes + at, '?', len);
+    size_t path_len = mark ? (size_t)(mark - (bytes + at)) : len;
+    p->path = span_of(at, path_len);
+    p->query = mark ? span_of(at + path_len + 1, len - path_len - 1) : span_of(at + len, 0);
+    return 0;
+}
+
+/* http://host:port/path?query, with the scheme's length already known. */
+static int read_absolute(struct hw_http *p, const char *bytes, size_t at, size_t len, size_t scheme)
+{
+    const char *target = bytes + at;
+    size_t i = scheme;
+    while (i < len && target[i] != '/' && target[i] != '?')
+        i++;
+    if (!is_authority((struct hw_str){target + scheme, i - scheme}))
+        return malformed(p, "the target's host is not host or host:port");
+    split_query(p, bytes, at + i, len - i);
+    if (p->path.len == 0)
+        p->path = span_of(at + scheme - 1, 1); /* no path is "/", and here stands one */
+    return 0;
+}
+
+static size_t scheme_length(struct hw_str target)
+{
+    if (target.len >= 7 && hw_str_is((struct hw_str){target.ptr, 7}, HW_STR("http://")))
+        return 7;
+    if (target.len >= 8 && hw_str_is((struct hw_str){target.ptr, 8}, HW_STR("https://")))
+        return 8;
+    return 0;
+}
+
+/* The four forms of 3.2. */
+static int read_target(struct hw_http *p, const char *bytes, size_t at, size_t len)
+{
+    struct hw_str target = {bytes + at, len}, method = hw_http_view(bytes, p->method);
+    size_t scheme;
+    if (hw_str_eq(method, HW_STR("CONNECT"))) {
+        if (!is_authority(target) || !is_digit(target.ptr[len - 1]) || host_length(target) == len)
+            return malformed(p, "the target of CONNECT is not host:port");
+        p->path = span_of(at, len);
+        return 0;
+    }
+    if (target.ptr[0] == '/')
+        return split_query(p, bytes, at, len);
+    if (hw_str_eq(target, HW_STR("*")) && hw_str_eq(method, HW_STR("OPTIONS"))) {
+        p->path = span_of(at, len);
+        return 0;
+    }
+    if ((scheme = scheme_length(target)))
+        return read_absolute(p, bytes, at, len, scheme);
+    return malformed(p, "the target is neither a path nor an http URI");
+}
+
+/* The version goes before the target, so that an HTTP/2 preface is called what it is. */
+static int read_request_line(struct hw_http *p, const char *bytes, size_t at, size_t len)
+{
+    const char *line = bytes + at;
+    size_t i = 0, target, end;
+    while (i < len && is_class(line[i], TOKEN))
+        i++;
+    p->method = span_of(at, i);
+    if (i == len || line[i] != ' ')
+        return malformed(p, "the method is not a token with one space behind it");
+    target = end = i + 1;
+    while (end < len && is_class(line[end], TARGET))
+        end++;
+    if (end == target || end == len || line[end] != ' ')
+        return malformed(p, "the target is not visible ASCII with one space behind it");
+    int rc = read_version(p, (struct hw_str){line + end + 1, len - end - 1});
+    return rc ? rc : read_target(p, bytes, at + target, end - target);
+}
+
+/* ---- header lines ---- */
+
+static struct hw_str trim(struct hw_str s)
+{
+    while (s.len && is_blank(s.ptr[0])) {
+        s.ptr++;
+        s.len--;
+    }
+    while (s.len && is_blank(s.ptr[s.len - 1]))
+        s.len--;
+    return s;
+}
+
+/* Cuts the next element off a comma-separated list; false when there is none left. */
+static bool next_element(struct hw_str *list, struct hw_str *element)
+{
+    if (!list->ptr)
+        return false;
+    const char *comma = memchr(list->ptr, ',', list->len);
+    size_t len = comma ? (size_t)(comma - list->ptr) : list->len;
+    *element = trim((struct hw_str){list->ptr, len});
+    *list = comma ? (struct hw_str){comma + 1, list->len - len - 1} : HW_STR_NONE;
+    return true;
+}
+
+static int read_host(struct hw_http *p, struct hw_str value)
+{
+    if (p->seen & SEEN_HOST)
+        return malformed(p, "more than one Host");
+    p->seen |= SEEN_HOST;
+    if (value.len && !is_authority(value))
+        return malformed(p, "Host is not host or host:port");
+    return 0;
+}
+
+/* One plain number. 6.3 would let us fold "5, 5" into one, but who sends it is confused or wants
+ * us to be. */
+static int read_content_length(struct hw_http *p, struct hw_str value)
+{
+    uint64_t n = 0;
+    if (p->seen & SEEN_LENGTH)
+        return malformed(p, "more than one Content-Length");
+    p->seen |= SEEN_LENGTH;
+    if (value.len == 0)
+        return malformed(p, "Content-Length is empty");
+    for (size_t i = 0; i < value.len; i++) {
+        if (!is_digit(value.ptr[i]))
+            return malformed(p, "Content-Length is not a plain decimal number");
+        if (__builtin_mul_overflow(n, 10, &n) ||
+            __builtin_add_overflow(n, (uint64_t)(value.ptr[i] - '0'), &n))
+            p->seen |= SEEN_HUGE_LENGTH;
+    }
+    p->content_length = n;
+    return 0;
+}
+
+/* Lists may have empty elements (RFC 9110 5.6.1), but this one decides where the message ends. */
+static int read_coding(struct hw_http *p, struct hw_str coding)
+{
+    size_t i = 0;
+    while (i < coding.len && is_class(coding.ptr[i], TOKEN))
+        i++;
+    bool plain = i == coding.len;
+    bool chunked = hw_str_is((struct hw_str){coding.ptr, i}, HW_STR("chunked"));
+    if (p->seen & SEEN_CHUNKED)
+        return malformed(p, "Transfer-Encoding: chunked is repeated, or is not the last");
+    if (i == 0 || (!plain && (chunked || (coding.ptr[i] != ';' && !is_blank(coding.ptr[i])))))
+        return malformed(p, "Transfer-Encoding is not a list of plain codings");
+    p->seen |= chunked ? SEEN_CHUNKED : SEEN_OTHER_CODING;
+    return 0;
+}
+
+static int read_transfer_encoding(struct hw_http *p, struct hw_str value)
+{
+    struct hw_str coding;
+    p->seen |= SEEN_CODING;
+    while (next_element(&value, &coding)) {
+        int rc = read_coding(p, coding);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int read_connection(struct hw_http *p, struct hw_str value)
+{
+    struct hw_str option;
+    while (next_element(&value, &option)) {
+        if (hw_str_is(option, HW_STR("close")))
+            p->seen |= SEEN_CLOSE;
+        else if (hw_str_is(option, HW_STR("keep-alive")))
+            p->seen |= SEEN_KEEP_ALIVE;
+    }
+    return 0;
+}
+
+static int read_expect(struct hw_http *p, struct hw_str value)
+{
+    bool known = hw_str_is(value, HW_STR("100-continue"));
+    p->seen |= known ? SEEN_CONTINUE : SEEN_OTHER_EXPECTATION;
+    return 0;
+}
+
+/* The lines that mean something to us; their lengths tell nearly all others apart at once. */
+static int read_special(struct hw_http *p, struct hw_str name, struct hw_str value)
+{
+    switch (name.len) {
+    case 4:
+        return hw_str_is(name, HW_STR("host")) ? read_host(p, value) : 0;
+    case 6:
+        return hw_str_is(name, HW_STR("expect")) ? read_expect(p, value) : 0;
+    case 10:
+        return hw_str_is(name, HW_STR("connection")) ? read_connection(p, value) : 0;
+    case 14:
+        return hw_str_is(name, HW_STR("content-length")) ? read_content_length(p, value) : 0;
+    case 17:
+        return hw_str_is(name, HW_STR("transfer-encoding")) ? read_transfer_encoding(p, value) : 0;
+    default:
+        return 0;
+    }
+}
+
+/* name ":" OWS value OWS. The scan has already seen to the value's bytes. */
+static int split_header(struct hw_http *p, struct hw_str line, struct hw_str *name,
+                        struct hw_str *value)
+{
+    size_t i = 0;
+    while (i < line.len && is_class(line.ptr[i], TOKEN))
+        i++;
+    if (i == 0 && is_blank(line.ptr[0]))
+        return malformed(p, "a header line begins with white space");
+    if (i < line.len && is_blank(line.ptr[i]))
+        return malformed(p, "white space before a header line's colon");
+    if (i == line.len || line.ptr[i] != ':')
+        return malformed(p, "a header line has no colon, or its name is not a token");
+    if (i == 0)
+        return malformed(p, "a header line without a name");
+    *name = (struct hw_str){line.ptr, i};
+    *value = trim((struct hw_str){line.ptr + i + 1, line.len - i - 1});
+    return 0;
+}
+
+static int read_header_line(struct hw_http *p, const char *bytes, size_t at, size_t len)
+{
+    struct hw_str name, value;
+    if (p->header_count == HW_HTTP_HEADERS_MAX)
+        return refuse(p, HW_EHEADER_TOO_LARGE, "more than 64 header lines");
+    int rc = split_header(p, (struct hw_str){bytes + at, len}, &name, &value);
+    if (rc)
+        return rc;
+    p->headers[p->header_count++] = (struct hw_http_header){
+        span_of(at, name.len), span_of((size_t)(value.ptr - bytes), value.len)};
+    return read_special(p, name, value);
+}
+
+/* ---- the end of the head ---- */
+
+static int check_framing(struct hw_http *p)
+{
+    if (p->minor == 1 && !(p->seen & SEEN_HOST))
+        return malformed(p, "no Host");
+    if (!(p->seen & SEEN_CODING))
+        return 0;
+    if (p->seen & SEEN_LENGTH)
+        return malformed(p, "both Content-Length and Transfer-Encoding");
+    if (p->minor == 0)
+        return malformed(p, "Transfer-Encoding on HTTP/1.0");
+    /* 6.3 wants a 400 when chunked is not the last coding, 6.1 a 501 for a coding that is not
+     * understood: with none at all that we understand, the latter is what helps. */
+    if (p->seen & SEEN_OTHER_CODING)
+        return refuse(p, HW_EUNSUPPORTED_TRANSFER_CODING, "Transfer-Encoding names another");
+    return 0;
+}
+
+static int end_head(struct hw_http *p)
+{
+    int rc = check_framing(p);
+    if (rc)
+        return rc;
+    p->chunked = p->seen & SEEN_CHUNKED;
+    p->keep_alive = !(p->seen & SEEN_CLOSE) && (p->minor == 1 || (p->seen & SEEN_KEEP_ALIVE));
+    /* HTTP/1.0 had no expectations: RFC 9110 10.1.1 has us read over them. */
+    if (p->minor == 1 && (p->seen & SEEN_OTHER_EXPECTATION))
+        return refuse(p, HW_EUNSUPPORTED_EXPECTATION, "Expect names another");
+    if ((p->seen & SEEN_HUGE_LENGTH) || p->content_length > p->limits.body_max)
+        return refuse(p, HW_EBODY_TOO_LARGE, "its Content-Length says so");
+    p->expects_continue = p->minor == 1 && (p->seen & SEEN_CONTINUE) && hw_http_has_body(p);
+    p->left = p->content_length;
+    p->state = p->chunked ? CHUNK_SIZE : p->left ? FIXED : DONE;
+    return 0;
+}
+
+/* One whole line of the head. */
+static int read_head_line(struct hw_http *p, const char *bytes, size_t at, size_t len)
+{
+    if (p->state == HEADERS)
+        return len == 0 ? end_head(p) : read_header_line(p, bytes, at, len);
+    p->state = len == 0 ? AFTER_EMPTY : HEADERS;
+    return len == 0 ? 0 : read_request_line(p, bytes, at, len);
+}
+
+int64_t hw_http_head(struct hw_http *p, const char *bytes, size_t len)
+{
+    HW_CHECK(p->refused || p->at <= len);
+    while (p->state <= HEADERS && !p->refused) {
+        size_t at = p->at;
+        if (at == len || (p->state != HEADERS && check_first_byte(p, bytes[at])))
+            break;
+        if (find_header_line_end(p, bytes + at, len - at, p->header_left) != GO_ON)
+            break;
+        size_t line = p->scanned;
+        p->at += line + 2;
+        p->header_left -= (uint32_t)line + 2;
+        p->scanned = 0;
+        read_head_line(p, bytes, at, line);
+    }
+    if (p->refused)
+        return p->refused;
+    return p->state <= HEADERS ? 0 : (int64_t)p->at;
+}
+
+/* ---- the body ---- */
+
+/* The body is read at `from` and kept up to `to`; what is taken out opens a gap between the two. */
+struct cursor {
+    char *bytes;
+    size_t len, from, to;
+};
+
+/* Moves on what is here of the body, or of the chunk. */
+static int read_data(struct hw_http *p, struct cursor *c, uint8_t next)
+{
+    size_t n = c->len - c->from;
+    if (n > p->left)
+        n = (size_t)p->left;
+    if (!p->discard) {
+        if (c->to != c->from)
+            memmove(c->bytes + c->to, c->bytes + c->from, n);
+        c->to += n;
+    }
+    c->from += n;
+    p->left -= n;
+    p->body_length += n;
+    if (p->left)
+        return NEED_MORE;
+    p->state = next;
+    return GO_ON;
+}
+
+/* chunk-size [ BWS ";" anything ]: extensions are read over, as 7.1.1 wants. */
+static int read_chunk_size(struct hw_http *p, struct hw_str line)
+{
+    size_t i = 0;
+    uint64_t size = 0;
+    for (; i < line.len && hex_value(line.ptr[i]) >= 0; i++) {
+        if (i == 16)
+            return malformed(p, "a chunk size of more than 16 digits");
+        size = size << 4 | (uint64_t)hex_value(line.ptr[i]);
+    }
+    struct hw_str rest = trim((struct hw_str){line.ptr + i, line.len - i});
+    if (i == 0 || (i < line.len && (rest.len == 0 || rest.ptr[0] != ';')))
+        return malformed(p, "a chunk size is not a plain hexadecimal number");
+    if (size > p->limits.body_max - p->body_length)
+        return refuse(p, HW_EBODY_TOO_LARGE, "its chunks add up to more");
+    p->left = size;
+    p->state = size ? CHUNK_DATA : TRAILERS;
+    return GO_ON;
+}
+
+static int take_chunk_size(struct hw_http *p, struct cursor *c)
+{
+    const char *line = c->bytes + c->from;
+    int found = find_line_end(p, line, c->len - c->from, HW_HTTP_CHUNK_LINE_MAX + 2);
+    if (found == TOO_LONG)
+        return malformed(p, "a chunk-size line of more than 256 bytes");
+    if (found != GO_ON)
+        return found;
+    struct hw_str whole = {line, p->scanned};
+    c->from += whole.len + 2;
+    p->scanned = 0;
+    return read_chunk_size(p, whole);
+}
+
+static int take_chunk_end(struct hw_http *p, struct cursor *c)
+{
+    const char *end = c->bytes + c->from;
+    size_t n = c->len - c->from;
+    if ((n > 0 && end[0] != '\r') || (n > 1 && end[1] != '\n'))
+        return malformed(p, "a chunk is longer than its size says, or has no CRLF behind it");
+    if (n < 2)
+        return NEED_MORE;
+    c->from += 2;
+    p->state = CHUNK_SIZE;
+    return GO_ON;
+}
+
+/* A trailer is held to the rules of header lines and then dropped: 7.1.2 lets us, and nothing that
+ * comes behind a body may change what was decided before it. The empty line at the end always
+ * fits, or a head of exactly header_max could not have a chunked body. */
+static int take_trailer(struct hw_http *p, struct cursor *c)
+{
+    struct hw_str name, value, line = {c->bytes + c->from, 0};
+    size_t max = p->header_left < 2 ? 2 : p->header_left;
+    int found = find_header_line_end(p, line.ptr, c->len - c->from, max);
+    if (found != GO_ON)
+        return found;
+    line.len = p->scanned;
+    c->from += line.len + 2;
+    p->scanned = 0;
+    if (line.len == 0) {
+        p->state = DONE;
+        return GO_ON;
+    }
+    p->header_left -= (uint32_t)line.len + 2;
+    int rc = split_header(p, line, &name, &value);
+    return rc ? rc : GO_ON;
+}
+
+static int step(struct hw_http *p, struct cursor *c)
+{
+    switch (p->state) {
+    case FIXED:
+        return read_data(p, c, DONE);
+    case CHUNK_SIZE:
+        return take_chunk_size(p, c);
+    case CHUNK_DATA:
+        return read_data(p, c, CHUNK_END);
+    case CHUNK_END:
+        return take_chunk_end(p, c);
+    default:
+        return take_trailer(p, c);
+    }
+}
+
+int64_t hw_http_body(struct hw_http *p, char *bytes, size_t *len)
+{
+    struct cursor c = {bytes, *len, p->at, p->at};
+    HW_CHECK(p->refused || (p->state > HEADERS && p->at <= *len));
+    if (p->refused)
+        return p->refused;
+    while (p->state != DONE && step(p, &c) == GO_ON)
+        continue;
+    if (p->refused)
+        return p->refused;
+    if (c.from != c.to) {
+        memmove(bytes + c.to, bytes + c.from, c.len - c.from);
+        *len -= c.from - c.to;
+    }
+    p->at = c.to;
+    return p->state == DONE ? (int64_t)p->at : 0;
+}
+
+/* ---- the rest ---- */
+
+void hw_http_init(struct hw_http *p, const struct hw_http_limits *limits)
+{
+    /* A message's length is returned as a positive int64_t; nobody will miss the difference. */
+    const uint64_t most = INT64_MAX - UINT32_MAX;
+    memset(p, 0, offsetof(struct hw_http, headers));
+    p->limits = *limits;
+    if (p->limits.body_max > most)
+        p->limits.body_max = most;
+    p->header_left = limits->header_max;
+}
+
+bool hw_http_has_body(const struct hw_http *p)
+{
+    return p->chunked || p->content_length > 0;
+}
+
+unsigned hw_http_find(const struct hw_http *p, const char *bytes, struct hw_str lower,
+                      struct hw_str *value)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < p->header_count; i++) {
+        if (!hw_str_is(hw_http_view(bytes, p->headers[i].name), lower))
+            continue;
+        if (count++ == 0)
+            *value = hw_http_view(bytes, p->headers[i].value);
+    }
+    return count;
+}
