@@ -430,6 +430,15 @@ static void strings_that_look_like_marks_come_through(void **state)
         "is(j.decode('[\"a' .. D .. '1\",1]')[1], 'a' .. D .. '1')");
 }
 
+static void long_texts_are_rewritten_within_their_room(void **state)
+{
+    (void)state;
+    run("local t = j.decode('[' .. ('1,'):rep(5000) .. '1]')\n"
+        "is(#t, 5001) is(t[5001], 1)\n"
+        "t = j.decode('[' .. ('\"' .. D .. '\",'):rep(5000) .. '\"' .. D .. '\"]')\n"
+        "is(#t, 5001) is(t[1], D) is(t[5001], D)");
+}
+
 static void values_arrive_as_documented(void **state)
 {
     (void)state;
@@ -683,6 +692,7 @@ int main(void)
         cmocka_unit_test(other_numbers_arrive_as_the_nearest_float),
         cmocka_unit_test(numbers_do_not_follow_the_locale),
         cmocka_unit_test(strings_that_look_like_marks_come_through),
+        cmocka_unit_test(long_texts_are_rewritten_within_their_room),
         cmocka_unit_test(values_arrive_as_documented),
         cmocka_unit_test(decode_says_what_is_wrong_and_where),
         cmocka_unit_test(settings_of_the_handlers_cjson_change_nothing),
