@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base64.h"
+#include "diagnose.h"
 #include "error.h"
 #include "key_numbers.h"
 #include "signature.h"
@@ -134,6 +135,25 @@ static int api_verify(lua_State *L)
     lua_pushstring(L, hw_error_name(rc));
     lua_pushstring(L, hw_error_message(rc));
     return 3;
+}
+
+static int api_diagnose(lua_State *L)
+{
+    struct hw_str body = check_str(L, 3), signature = check_str(L, 4);
+    struct hw_keyset *keys = load_keys(L);
+    if (!keys)
+        return 2;
+    char *text = hw_diagnose(keys, body, signature);
+    if (!text)
+        return fail(L, "out of memory");
+    lua_newtable(L);
+    char *rest = text;
+    for (lua_Integer i = 1; *rest; i++) {
+        lua_pushstring(L, strsep(&rest, "\n"));
+        lua_rawseti(L, -2, i);
+    }
+    free(text);
+    return 1;
 }
 
 /* ---- sign ---- */
@@ -330,8 +350,9 @@ static int api_uuid(lua_State *L)
 void hw_crypto_push_api(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"keys", api_keys},     {"verify", api_verify}, {"sign", api_sign}, {"keygen", api_keygen},
-        {"sha256", api_sha256}, {"uuid", api_uuid},     {NULL, NULL},
+        {"keys", api_keys}, {"verify", api_verify}, {"diagnose", api_diagnose},
+        {"sign", api_sign}, {"keygen", api_keygen}, {"sha256", api_sha256},
+        {"uuid", api_uuid}, {NULL, NULL},
     };
     luaL_newlib(L, functions);
 }

@@ -11,9 +11,11 @@
 /* Pushes a table of functions; each returns nil and one line on failure:
  *   keys(paths, min_bits) -> array of { name, form, bits, fingerprint }
  *   keygen(bits) -> private PEM (PKCS#8), public PEM (SubjectPublicKeyInfo)
- *   sign(private_pem, body) -> Base64 of the RSASSA-PKCS1-v1_5 SHA-256 signature
+ *   sign(private_pem, body) -> Base64 of the RSASSA-PKCS1-v1_5 SHA-256 signature; the key may be
+ *     in .NET XML as well
  *   verify(paths, min_bits, body, base64) -> key name | nil, error code's name, message
- *   diagnose(paths, min_bits, body, base64) -> array of lines: what would make it verify
+ *   diagnose(paths, min_bits, body, base64) -> array of lines, at least one: what would make it
+ *     verify, or what it is instead; "it verifies as it is, …" when it does
  *   sha256(text) -> hex
  *   uuid() -> a random version 4 UUID
  * Stack: -0 +1. */

@@ -23,8 +23,8 @@ enum {
 };
 
 struct hw_key {
-    char *name;          /* the file's name without its folder */
-    const char *form;    /* "PEM", "PEM certificate", "Base64 of PKCS#1", …; static */
+    char *name;       /* the file's name without its folder */
+    const char *form; /* "PEM", "PEM certificate", "Base64 of PKCS#1", …; static */
     int bits;
     char fingerprint[65]; /* SHA-256 of the SubjectPublicKeyInfo's DER, hex */
     EVP_PKEY *pkey;
@@ -41,6 +41,12 @@ struct hw_keyset {
  * ("this is a private key; …", "an EC key; …", "1024 bits, fewer than min_key_bits (2048)"). */
 int hw_key_parse(struct hw_key *key, struct hw_str text, int min_bits, char *why, size_t why_size);
 void hw_key_fini(struct hw_key *key);
+
+/* Bytes of the modulus, and so of each of its signatures. */
+static inline size_t hw_key_size(const struct hw_key *key)
+{
+    return ((size_t)key->bits + 7) / 8;
+}
 
 /* Reads one key from each of `count` files. Returns a set with one reference, or NULL with one line
  * in `why` that names the file. The same key in two files is taken once (the first file's name). */
