@@ -79,10 +79,85 @@ define install_missing
 	fi
 endef
 
-setup-build: ; $(call install_missing,$(PACKAGES_BUILD))
-setup-run:   ; $(call install_missing,$(PACKAGES_RUN))
-setup-test:  ; $(call install_missing,$(PACKAGES_TEST))
-setup-ci:    ; $(call install_missing,$(PACKAGES_CI))
+setup-build:
+	$(call install_missing,$(PACKAGES_BUILD))
+setup-run:
+	$(call install_missing,$(PACKAGES_RUN))
+setup-test:
+	$(call install_missing,$(PACKAGES_TEST))
+setup-ci:
+	$(call install_missing,$(PACKAGES_CI))
+
+# ---- what a newcomer runs ----
+
+DEV = $(BUILD)/development
+
+# A key pair for development, made once.
+$(DEV)/private.pem:
+	$(BUILD)/hookward keygen $(DEV)
+
+run: setup-run ## install what is missing, build, serve examples/hello, deliver one signed sample
+	@$(MAKE) --no-print-directory all $(DEV)/private.pem
+	@HOOKWARD=$(BUILD)/hookward DEV=$(DEV) sh examples/run.sh
+
+# ---- tests ----
+
+test: setup-test ## install what is missing, build, run every test
+	@$(MAKE) --no-print-directory check-core check-spec
+
+check-core: $(TESTS)
+	@for t in $(TESTS); do $$t || exit 1; done
+
+check-spec: $(BUILD)/hookward
+	HOOKWARD=$(abspath $(BUILD)/hookward) busted $(SPECS)
+
+ASAN_FLAGS = BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" WERROR=1
+TSAN_FLAGS = BUILD=build/tsan SANITIZE=thread CFLAGS="-O1 -g" WERROR=1
+TSAN_SPECS = spec/crew_spec.lua spec/identity_spec.lua spec/drain_spec.lua
+
+asan: ## every test with AddressSanitizer and UBSan
+	@HOOKWARD_SPEC_PATIENCE=60 $(MAKE) --no-print-directory $(ASAN_FLAGS) check-core check-spec
+
+tsan: ## the crew and the ledger with ThreadSanitizer
+	@HOOKWARD_SPEC_PATIENCE=60 TSAN_OPTIONS="suppressions=$(CURDIR)/spec/tsan.supp exitcode=66" \
+	  $(MAKE) --no-print-directory $(TSAN_FLAGS) check-spec SPECS="$(TSAN_SPECS)"
+
+FUZZ_SECONDS ?= 60
+FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -Icore -g -O1 -fsanitize=fuzzer,address,undefined -pthread
+
+build/fuzz/%: spec/fuzz/%_fuzz.c $(SOURCES) $(BUILD)/embedded.c
+	@mkdir -p $(@D)
+	clang $(FUZZ_FLAGS) $(PKG_CFLAGS) -o $@ $< $(SOURCES) $(BUILD)/embedded.c $(PKG_LIBS)
+
+# New finds go to build/, what is worth keeping is committed by hand.
+fuzz: $(FUZZERS:%=build/fuzz/%) ## fuzz each parser for FUZZ_SECONDS (60) in all
+	@for f in $(FUZZERS); do \
+	  mkdir -p build/fuzz/$$f.corpus; echo "fuzzing $$f"; \
+	  build/fuzz/$$f -max_total_time=$$(( $(FUZZ_SECONDS) / $(words $(FUZZERS)) )) -max_len=20000 \
+	    -artifact_prefix=build/fuzz/$$f- -verbosity=0 -print_final_stats=1 \
+	    build/fuzz/$$f.corpus spec/fuzz/$${f}_corpus || exit 1; \
+	done
+
+# ---- looking after the code ----
+
+C_FILES = $(wildcard core/*.[ch] spec/core/*.[ch] spec/fuzz/*.c)
+
+lint: ## clang-format, luacheck, and warnings as errors
+	clang-format --dry-run --Werror $(C_FILES)
+	luacheck -q lua spec examples core/embed.lua
+	@$(MAKE) --no-print-directory BUILD=build/lint WERROR=1 CFLAGS="-O2" all
+
+format: ## format the C code
+	clang-format -i $(C_FILES)
+
+bench: all ## measure with wrk, beside openssl's own verification rate
+	HOOKWARD=$(BUILD)/hookward sh spec/bench/run.sh
+
+top: ## the longest functions and files
+	@lua5.4 spec/bench/longest.lua core/*.c
+
+install: all ## install into PREFIX (/usr/local)
+	install -D -m 755 $(BUILD)/hookward $(DESTDIR)$(PREFIX)/bin/hookward
 
 clean: ## remove what was built
 	rm -rf build

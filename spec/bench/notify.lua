@@ -1,0 +1,12 @@
+-- For wrk: one signed body under ever new job ids.
+local file = io.open(os.getenv("BODY"))
+local body = file:read("*a")
+file:close()
+local signature, salt, n = os.getenv("SIGNATURE"), os.getenv("SALT"), 0
+
+function request()
+  n = n + 1
+  return wrk.format("POST", "/baseWebhookNotification", {
+    ["X-Signature"] = signature, ["X-JobId"] = salt .. "-" .. n, ["X-JobAttempt"] = "0",
+  }, body)
+end
