@@ -23,12 +23,21 @@ struct hw_identity {
     uint8_t digest[HW_DIGEST_SIZE];
 };
 
-enum hw_ledger_state { HW_NEVER_SEEN, HW_SUCCEEDED, HW_FAILED, HW_UNHANDLED };
+/* The numbers are on disk. */
+enum hw_ledger_state {
+    HW_NEVER_SEEN = 0,
+    HW_SUCCEEDED = 1,
+    HW_FAILED = 2,    /* a retry may follow */
+    HW_UNHANDLED = 3, /* no handler, accepted all the same */
+    HW_DEAD = 4,      /* no retry will follow */
+    HW_QUEUED = 5     /* accepted ack-first, not run yet */
+};
 
 /* What a look-up finds. */
 struct hw_known {
     enum hw_ledger_state state;
     uint32_t deliveries; /* before this one */
+    int64_t row;         /* for the implementation that found it; 0: none */
     bool other_body;     /* the job id is known with a body that differs */
 };
 

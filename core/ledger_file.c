@@ -1,0 +1,129 @@
+/* ledger_file.c -- see ledger_file.h */
+#include "ledger_file.h"
+
+#include <stdio.h>
+
+#include "error.h"
+
+/* Each step takes the schema from one version to the next, within one transaction; a released step
+ * is never edited. */
+static const char *const steps[HW_LEDGER_SCHEMA] = {
+    "CREATE TABLE notifications ("
+    " seq INTEGER PRIMARY KEY,"
+    " job_id TEXT NOT NULL,"
+    " digest BLOB NOT NULL,"
+    " event TEXT NOT NULL,"
+    " state INTEGER NOT NULL,"
+    " attempt INTEGER NOT NULL,"
+    " deliveries INTEGER NOT NULL,"
+    " runs INTEGER NOT NULL,"
+    " received_at INTEGER NOT NULL,"
+    " settled_at INTEGER NOT NULL,"
+    " next_run_at INTEGER,"
+    " error TEXT, reason TEXT, detail TEXT, key TEXT, place TEXT,"
+    " body BLOB) STRICT;"
+    "CREATE UNIQUE INDEX by_identity ON notifications (job_id, digest);",
+};
+
+static int fail(char *why, size_t size, const char *path, const char *what)
+{
+    snprintf(why, size, "%s: %s", path, what);
+    return HW_EFAILED;
+}
+
+static int fail_sqlite(char *why, size_t size, const char *path, sqlite3 *db)
+{
+    return fail(why, size, path, db ? sqlite3_errmsg(db) : "out of memory");
+}
+
+static int exec(sqlite3 *db, const char *sql)
+{
+    return sqlite3_exec(db, sql, NULL, NULL, NULL);
+}
+
+/* A pragma's number, or -1. */
+static int pragma(sqlite3 *db, const char *sql)
+{
+    sqlite3_stmt *stmt;
+    int value = -1;
+    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        value = sqlite3_column_int(stmt, 0);
+    sqlite3_finalize(stmt);
+    return value;
+}
+
+static int migrate(sqlite3 *db, int from)
+{
+    char end[96];
+    snprintf(end, sizeof end, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
+             HW_LEDGER_APPLICATION_ID, HW_LEDGER_SCHEMA);
+    int rc = exec(db, "BEGIN IMMEDIATE");
+    for (int i = from; rc == SQLITE_OK && i < HW_LEDGER_SCHEMA; i++)
+        rc = exec(db, steps[i]);
+    if (rc == SQLITE_OK)
+        rc = exec(db, end);
+    if (rc != SQLITE_OK && !sqlite3_get_autocommit(db))
+        exec(db, "ROLLBACK");
+    return rc;
+}
+
+static int check_schema(sqlite3 *db, const char *path, enum hw_ledger_access access, char *why,
+                        size_t size)
+{
+    int version = pragma(db, "PRAGMA user_version");
+    if (version < 0)
+        return fail_sqlite(why, size, path, db);
+    bool fresh = version == 0 && pragma(db, "SELECT count(*) FROM sqlite_schema") == 0;
+    if (!fresh && pragma(db, "PRAGMA application_id") != HW_LEDGER_APPLICATION_ID)
+        return fail(why, size, path, "this database is not a hookward ledger");
+    if (version > HW_LEDGER_SCHEMA)
+        return fail(why, size, path,
+                    "this ledger was written by a newer hookward; update this one");
+    if (version == HW_LEDGER_SCHEMA)
+        return 0;
+    if (access != HW_LEDGER_CREATE)
+        return fail(why, size, path,
+                    fresh ? "this ledger is empty"
+                          : "this ledger is of an older version; `hookward serve` updates it");
+    return migrate(db, version) == SQLITE_OK ? 0 : fail_sqlite(why, size, path, db);
+}
+
+static int set_up(sqlite3 *db, const char *path, enum hw_ledger_access access, char *why,
+                  size_t size)
+{
+    sqlite3_busy_timeout(db, HW_LEDGER_BUSY_MS);
+    sqlite3_extended_result_codes(db, 1);
+    if (access == HW_LEDGER_CREATE && exec(db, "PRAGMA journal_mode = WAL") != SQLITE_OK)
+        return fail_sqlite(why, size, path, db);
+    if (exec(db, "PRAGMA synchronous = FULL") != SQLITE_OK)
+        return fail_sqlite(why, size, path, db);
+    return check_schema(db, path, access, why, size);
+}
+
+int hw_ledger_file_open(sqlite3 **db, const char *path, enum hw_ledger_access access, char *why,
+                        size_t why_size)
+{
+    static const int flags[] = {
+        [HW_LEDGER_CREATE] = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+        [HW_LEDGER_WRITE] = SQLITE_OPEN_READWRITE,
+        [HW_LEDGER_READ] = SQLITE_OPEN_READONLY,
+    };
+    int rc = sqlite3_open_v2(path, db, flags[access] | SQLITE_OPEN_NOMUTEX, NULL);
+    rc = rc == SQLITE_OK ? set_up(*db, path, access, why, why_size)
+                         : fail_sqlite(why, why_size, path, *db);
+    if (rc) {
+        sqlite3_close(*db);
+        *db = NULL;
+    }
+    return rc;
+}
+
+int hw_ledger_file_prepare(sqlite3 *db, sqlite3_stmt **stmt, const char *sql, char *why,
+                           size_t why_size)
+{
+    if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL) == SQLITE_OK)
+        return 0;
+    snprintf(why, why_size, "ledger: %s", sqlite3_errmsg(db));
+    return HW_EFAILED;
+}
