@@ -34,51 +34,63 @@ struct server {
     int listener;
     int port;
     pthread_t thread;
-    /* the test's before it makes a request, the server's until it has the answer */
+    pthread_mutex_t m;
+    /* guarded by m; the test makes its view of it current with sync_with() */
     const char *answer; /* NULL: none, the connection is held open */
     size_t answer_len;
     bool close_after;
-    /* the server's until the test has the answer */
-    char seen[1 << 17];
+    char seen[1 << 21]; /* the last request */
     size_t seen_len;
     int connections;
+    /* server thread only */
+    char incoming[1 << 21];
 };
 
-/* Is there a whole request in the first `length` bytes of what was seen? */
-static bool is_whole(const struct server *s, size_t length)
+/* Is there a whole request in these bytes? */
+static bool is_whole(const char *bytes, size_t length)
 {
-    const char *end = memmem(s->seen, length, "\r\n\r\n", 4);
+    const char *end = memmem(bytes, length, "\r\n\r\n", 4);
     if (!end)
         return false;
-    size_t head = (size_t)(end - s->seen) + 4;
-    const char *field = memmem(s->seen, head, "Content-Length: ", 16);
+    size_t head = (size_t)(end - bytes) + 4;
+    const char *field = memmem(bytes, head, "Content-Length: ", 16);
     return head + (field ? strtoul(field + 16, NULL, 10) : 0) <= length;
 }
 
-/* What was seen before stays until the next request comes. */
-static bool receive_request(struct server *s, int fd)
+static size_t receive_request(struct server *s, int fd)
 {
     size_t length = 0;
-    while (!is_whole(s, length)) {
-        ssize_t n = recv(fd, s->seen + length, sizeof s->seen - 1 - length, 0);
+    while (!is_whole(s->incoming, length)) {
+        ssize_t n = recv(fd, s->incoming + length, sizeof s->incoming - 1 - length, 0);
         if (n <= 0)
-            return false;
+            return 0;
         length += (size_t)n;
     }
-    s->seen[length] = 0;
-    s->seen_len = length;
-    return true;
+    return length;
 }
 
 static void serve_connection(struct server *s, int fd)
 {
-    while (receive_request(s, fd)) {
-        bool last = s->close_after;
-        if (s->answer)
-            send(fd, s->answer, s->answer_len, MSG_NOSIGNAL);
-        if (last)
-            return;
+    size_t length;
+    bool last = false;
+    while (!last && (length = receive_request(s, fd)) > 0) {
+        pthread_mutex_lock(&s->m);
+        memcpy(s->seen, s->incoming, length);
+        s->seen[length] = 0;
+        s->seen_len = length;
+        const char *answer = s->answer;
+        size_t answer_len = s->answer_len;
+        last = s->close_after;
+        pthread_mutex_unlock(&s->m);
+        if (answer)
+            send(fd, answer, answer_len, MSG_NOSIGNAL);
     }
+}
+
+static void sync_with(struct server *s)
+{
+    pthread_mutex_lock(&s->m);
+    pthread_mutex_unlock(&s->m);
 }
 
 static void *serve(void *server)
@@ -88,7 +100,9 @@ static void *serve(void *server)
         int fd = accept(s->listener, NULL, NULL);
         if (fd < 0)
             return NULL;
+        pthread_mutex_lock(&s->m);
         s->connections++;
+        pthread_mutex_unlock(&s->m);
         serve_connection(s, fd);
         close(fd);
     }
@@ -97,6 +111,7 @@ static void *serve(void *server)
 static void start_server(struct server *s, const char *unix_path)
 {
     memset(s, 0, sizeof *s);
+    pthread_mutex_init(&s->m, NULL);
     if (unix_path) {
         struct sockaddr_un at = {.sun_family = AF_UNIX};
         snprintf(at.sun_path, sizeof at.sun_path, "%s", unix_path);
@@ -119,6 +134,7 @@ static void stop_server(struct server *s)
     shutdown(s->listener, SHUT_RDWR);
     pthread_join(s->thread, NULL);
     close(s->listener);
+    pthread_mutex_destroy(&s->m);
 }
 
 /* ---- each test has a server and a Lua state; `h` is hook.http, `U` the server's url ---- */
@@ -126,6 +142,7 @@ static void stop_server(struct server *s)
 struct fixture {
     struct server server;
     lua_State *L;
+    char *large; /* an answer that the server may still be sending when the test ends; or NULL */
 };
 
 static int setup(void **state)
@@ -161,6 +178,7 @@ static int teardown(void **state)
     struct fixture *f = *state;
     lua_close(f->L); /* closes its connections, so that the server is done with them */
     stop_server(&f->server);
+    free(f->large);
     free(f);
     return 0;
 }
@@ -178,7 +196,10 @@ static void answer_with(struct fixture *f, const char *answer)
 
 static void run(struct fixture *f, const char *chunk)
 {
-    if (luaL_dostring(f->L, chunk) != LUA_OK)
+    sync_with(&f->server);
+    int rc = luaL_dostring(f->L, chunk);
+    sync_with(&f->server);
+    if (rc != LUA_OK)
         fail_msg("%s", lua_tostring(f->L, -1));
     lua_settop(f->L, 0);
 }
@@ -222,7 +243,7 @@ static void does_not_wait_for_100_continue(void **state)
 {
     struct fixture *f = *state;
     answer_with(f, ok);
-    run(f, "is(h.post(U, ('x'):rep(100000)).status, 200)");
+    run(f, "is(h.post(U, ('x'):rep(1100000)).status, 200)");
     assert_null(strcasestr(f->server.seen, "expect:"));
     answer_with(f, "HTTP/1.1 100 Continue\r\nx-early: 1\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: "
                    "2\r\n\r\nok");
@@ -344,7 +365,7 @@ static void limits_the_answer(void **state)
            "is(r, nil) is(e, 'the answer is larger than answer_max')\n"
            "is(h.get(U).body, 'ok')");
     size_t length = HW_HTTP_CLIENT_HEADER_MAX + 200000;
-    char *large = malloc(length), *to = large;
+    char *large = f->large = malloc(length), *to = large;
     assert_non_null(large);
     to = stpcpy(to, "HTTP/1.1 200 OK\r\n");
     while (to < large + HW_HTTP_CLIENT_HEADER_MAX + 1000)
@@ -354,20 +375,18 @@ static void limits_the_answer(void **state)
     answer_with_bytes(f, large, (size_t)(to - large));
     f->server.close_after = true;
     run(f, "local r, e = h.get(U) is(r, nil) is(e, 'the header of the answer is too large')");
-    free(large);
 }
 
 static void takes_a_large_answer(void **state)
 {
     struct fixture *f = *state;
     size_t body = 3000000, head;
-    char *large = malloc(body + 100);
+    char *large = f->large = malloc(body + 100);
     assert_non_null(large);
     head = (size_t)sprintf(large, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", body);
     memset(large + head, 'x', body);
     answer_with_bytes(f, large, head + body);
     run(f, "is(#h.get(U).body, 3000000)");
-    free(large);
 }
 
 static void gives_up_in_time(void **state)
@@ -450,16 +469,18 @@ static void speaks_over_a_unix_socket(void **state)
 {
     struct fixture *f = *state;
     static struct server unix_server;
-    char folder[] = "/tmp/hw-http-XXXXXX", path[64];
+    char folder[] = P_tmpdir "/hw-http-XXXXXX", path[64];
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/s", folder);
     start_server(&unix_server, path);
     unix_server.answer = ok;
     unix_server.answer_len = sizeof ok - 1;
     unix_server.close_after = true;
+    sync_with(&unix_server);
     lua_pushstring(f->L, path);
     lua_setglobal(f->L, "P");
     run(f, "is(h.get('http://control/x', { unix = P }).body, 'ok')");
+    sync_with(&unix_server);
     assert_non_null(strstr(unix_server.seen, "GET /x HTTP/1.1\r\nHost: control\r\n"));
     assert_int_equal(f->server.connections, 0);
     stop_server(&unix_server);
@@ -520,7 +541,7 @@ static bool is_listening(int port)
 /* Starts it on a port that was free a moment ago. */
 static pid_t start_tls(const char *key, const char *cert, int *port)
 {
-    struct server probe;
+    static struct server probe;
     char port_text[16];
     pid_t pid;
     start_server(&probe, NULL);
@@ -538,7 +559,7 @@ static pid_t start_tls(const char *key, const char *cert, int *port)
 static void verifies_certificates(void **state)
 {
     struct fixture *f = *state;
-    char folder[] = "/tmp/hw-http-XXXXXX", key[64], cert[64];
+    char folder[] = P_tmpdir "/hw-http-XXXXXX", key[64], cert[64];
     int port;
     assert_non_null(mkdtemp(folder));
     snprintf(key, sizeof key, "%s/key", folder);
