@@ -44,6 +44,20 @@ static void write_bytes(struct encoder *e, const char *bytes, size_t length)
     e->len += length;
 }
 
+static void write_escape(struct encoder *e, unsigned char c)
+{
+    static const char names[] = "btn?fr"; /* from 0x08; 0x0b has none */
+    char escape[8];
+    int used;
+    if (c == '"' || c == '\\')
+        used = snprintf(escape, sizeof escape, "\\%c", c);
+    else if (c >= 0x08 && c <= 0x0d && c != 0x0b)
+        used = snprintf(escape, sizeof escape, "\\%c", names[c - 0x08]);
+    else
+        used = snprintf(escape, sizeof escape, "\\u%04x", c);
+    write_bytes(e, escape, (size_t)used);
+}
+
 static bool encode_string(struct encoder *e, int index)
 {
     size_t length;
@@ -62,19 +76,8 @@ static bool encode_string(struct encoder *e, int index)
             at += bytes;
         }
         write_bytes(e, start, (size_t)(at - start));
-        if (at < end) {
-            static const char names[] = "btn?fr"; /* from 0x08 */
-            unsigned char c = (unsigned char)*at++;
-            char escape[8];
-            int used;
-            if (c == '"' || c == '\\')
-                used = snprintf(escape, sizeof escape, "\\%c", c);
-            else if (c >= 8 && c <= 13 && c != 11)
-                used = snprintf(escape, sizeof escape, "\\%c", names[c - 8]);
-            else
-                used = snprintf(escape, sizeof escape, "\\u%04x", c);
-            write_bytes(e, escape, (size_t)used);
-        }
+        if (at < end)
+            write_escape(e, (unsigned char)*at++);
     }
     write_bytes(e, "\"", 1);
     return true;

@@ -674,6 +674,9 @@ static void leaves_the_stack_as_documented(void **state)
     assert_int_equal(hw_json_encode(L, -1), HW_EFAILED);
     assert_string_equal(lua_tostring(L, -1), "cannot encode a function");
     assert_int_equal(lua_gettop(L), 4);
+    lua_pushlightuserdata(L, &scan); /* not null's */
+    assert_int_equal(hw_json_encode(L, -1), HW_EFAILED);
+    assert_string_equal(lua_tostring(L, -1), "cannot encode a userdata");
     lua_close(L);
 }
 
