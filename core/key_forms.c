@@ -315,6 +315,8 @@ static int read_pem(struct hw_key_numbers *numbers, struct hw_str text, const st
         return hw_refuse(why, "%d PEM blocks in one file; one key a file", blocks);
     struct hw_str begin = find(text, "-----BEGIN ");
     struct hw_str label = pem_label(begin);
+    if (label.len == 0)
+        return hw_refuse(why, "a PEM block whose BEGIN line is damaged");
     if (!hw_str_eq(label, HW_STR("PUBLIC KEY")) && !hw_str_eq(label, HW_STR("RSA PUBLIC KEY")) &&
         !hw_str_eq(label, HW_STR("CERTIFICATE")) && !hw_str_eq(label, HW_STR("X509 CERTIFICATE")))
         return hw_refuse(why, "a PEM block \"%.*s\", not a public key or a certificate",

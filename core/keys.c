@@ -31,12 +31,12 @@ static int check_numbers(const struct hw_key_numbers *numbers, int min_bits,
         return hw_refuse(why, "%d bits, fewer than min_key_bits (%d)", bits, min_bits);
     if (bits > HW_KEY_BITS_MAX)
         return hw_refuse(why, "%d bits, more than %d", bits, HW_KEY_BITS_MAX);
-    if (BN_is_negative(numbers->n) || !BN_is_odd(numbers->n))
-        return hw_refuse(why, "not an RSA key: its modulus is even or negative");
+    if (!BN_is_odd(numbers->n))
+        return hw_refuse(why, "not an RSA key: its modulus is even");
     /* A verification costs as much as the exponent is long: OpenSSL's own limit, for all sizes. */
     if (BN_num_bits(numbers->e) > 64)
         return hw_refuse(why, "an exponent of %d bits, more than 64", BN_num_bits(numbers->e));
-    if (BN_is_negative(numbers->e) || !BN_is_odd(numbers->e) || BN_is_one(numbers->e))
+    if (!BN_is_odd(numbers->e) || BN_is_one(numbers->e))
         return hw_refuse(why, "an exponent that proves nothing: it must be odd and 3 or more");
     return 0;
 }
