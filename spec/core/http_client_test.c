@@ -143,6 +143,7 @@ struct fixture {
     struct server server;
     lua_State *L;
     char *large; /* an answer that the server may still be sending when the test ends; or NULL */
+    pid_t tls;   /* the openssl program, or 0 */
 };
 
 static int setup(void **state)
@@ -178,6 +179,10 @@ static int teardown(void **state)
     struct fixture *f = *state;
     lua_close(f->L); /* closes its connections, so that the server is done with them */
     stop_server(&f->server);
+    if (f->tls > 0) {
+        kill(f->tls, SIGTERM);
+        waitpid(f->tls, NULL, 0);
+    }
     free(f->large);
     free(f);
     return 0;
@@ -568,7 +573,7 @@ static void verifies_certificates(void **state)
         rmdir(folder);
         skip();
     }
-    pid_t pid = start_tls(key, cert, &port);
+    f->tls = start_tls(key, cert, &port);
     lua_pushfstring(f->L, "https://localhost:%d/", port);
     lua_setglobal(f->L, "S");
     lua_pushfstring(f->L, "https://127.0.0.1:%d/", port);
@@ -586,8 +591,6 @@ static void verifies_certificates(void **state)
     run(f, "is(h.get(S).status, 200)");
     unsetenv("SSL_CERT_FILE");
     run(f, "is(h.get(S), nil)");
-    kill(pid, SIGTERM);
-    waitpid(pid, NULL, 0);
     unlink(key);
     unlink(cert);
     rmdir(folder);
