@@ -216,6 +216,11 @@ static void report(struct hw_connection *c, int code, const char *why)
     hw_report_refusal(&c->server->report, code, hw_str_of(why), peer_of(c, peer, sizeof peer));
 }
 
+static bool is_head(const struct hw_request *r)
+{
+    return hw_str_eq(hw_http_view(r->bytes, r->http.method), HW_STR("HEAD"));
+}
+
 /* After this nothing of the connection's bytes is certain any more: it ends. */
 static void refuse_and_close(struct hw_connection *c, int code, const char *why)
 {
@@ -223,6 +228,7 @@ static void refuse_and_close(struct hw_connection *c, int code, const char *why)
     report(c, code, why);
     int n = why ? snprintf(text, sizeof text, "%s: %s", hw_error_message(code), why) : 0;
     c->close = c->hard_close = true;
+    c->head = is_head(c->request);
     answer(c, code, n ? (struct hw_str){text, (size_t)n} : HW_STR_NONE);
 }
 
@@ -231,7 +237,7 @@ static void refuse_and_close(struct hw_connection *c, int code, const char *why)
 static int route(struct hw_connection *c, const struct hw_request *r)
 {
     struct hw_str method = hw_http_view(r->bytes, r->http.method);
-    c->head = hw_str_eq(method, HW_STR("HEAD"));
+    c->head = is_head(r);
     if (!hw_str_eq(hw_http_view(r->bytes, r->http.path), c->server->path))
         return HW_ENOT_FOUND;
     if (!hw_str_eq(method, HW_STR("POST")))

@@ -309,11 +309,12 @@ static int decode(lua_State *L)
     struct hw_vm *vm = lua_touserdata(L, 1);
     struct hw_job *job = vm->job;
     struct hw_json_scan scan;
-    int rc = hw_json_decode(L, hw_json_skip_bom(job->body), &scan);
+    struct hw_str json = hw_json_skip_bom(job->body);
+    int rc = hw_json_decode(L, json, &scan);
     if (rc) {
         char text[160];
         snprintf(text, sizeof text, "the body is not valid JSON: %s at byte %zu", scan.why,
-                 scan.error_at);
+                 scan.error_at + (job->body.len - json.len));
         job->outcome.reason = hw_arena_copy(&job->arena, hw_str_of(text));
     } else {
         rc = read_event(L, vm, job);
