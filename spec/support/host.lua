@@ -1,8 +1,8 @@
 -- Runs the real binary on a loopback port, with real keys, for the end-to-end specs.
 --
 -- A host has a folder of its own with hookward.lua, handlers/, keys/ and its log. Whatever a spec
--- starts is stopped by M.stop_all(), which each spec calls in after_each; a failed spec can print
--- host:log().
+-- starts is stopped by M.stop_all(), which each spec calls in after_each; a failed spec prints the
+-- logs of the hosts that it has running.
 
 local lfs = require "lfs"
 local socket = require "socket"
@@ -22,6 +22,16 @@ Host.__index = Host
 
 local running = {}
 
+-- A failed spec prints what its hosts said, before after_each has ended them.
+local function print_logs()
+  for host in pairs(running) do
+    io.stderr:write("---- log of ", host.folder, "\n", host:log(), "----\n")
+  end
+end
+for _, kind in ipairs { "failure", "error" } do
+  require "busted".subscribe({ kind, "it" }, print_logs)
+end
+
 local function write(path, text)
   local file = assert(io.open(path, "wb"))
   file:write(text)
@@ -36,6 +46,11 @@ local function read(path)
   return text
 end
 M.read = read
+
+local function quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+M.quote = quote
 
 local function sh(command)
   local pipe = io.popen(command .. " 2>&1")
@@ -69,19 +84,23 @@ end
 
 -- ---- keys and signatures, made by openssl alone ----
 
--- One development key pair for all specs of a run: making one takes a moment.
-local key_folder = os.getenv("HOOKWARD_SPEC_KEYS")
-function M.keys()
-  if not key_folder then
-    key_folder = os.tmpname()
-    os.remove(key_folder)
-    assert(lfs.mkdir(key_folder))
-    assert(sh(("openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out %s/private.pem")
-      :format(key_folder)))
-    assert(sh(("openssl pkey -in %s/private.pem -pubout -out %s/public.pem")
-      :format(key_folder, key_folder)))
+-- Making a key pair takes a moment: they stay in build/ for all specs and the next run. A pair is
+-- made in a folder of its own and then renamed, since several runs may want it at once.
+local key_folder = os.getenv("HOOKWARD_SPEC_KEYS") or lfs.currentdir() .. "/build/spec-keys"
+
+---A 2048-bit development key pair: the files of its private and its public half.
+---@param name? string for another pair than the usual one
+function M.keys(name)
+  local pair = key_folder .. "/" .. (name or "development")
+  local private, public = pair .. "/private.pem", pair .. "/public.pem"
+  if not lfs.attributes(public) then
+    assert(sh(("mkdir -p %s && new=$(mktemp -d %s.XXXXXX) && "
+      .. "openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out $new/private.pem && "
+      .. "openssl pkey -in $new/private.pem -pubout -out $new/public.pem && "
+      .. "{ mv -T $new %s 2>/dev/null || rm -r $new; }"):format(quote(key_folder), quote(pair),
+        quote(pair))))
   end
-  return key_folder .. "/private.pem", key_folder .. "/public.pem"
+  return private, public
 end
 
 local signatures = {}
@@ -101,11 +120,6 @@ function M.sign(body, private)
 end
 
 -- ---- starting and stopping ----
-
-local function quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-M.quote = quote
 
 local function lay_out(folder, options)
   lfs.mkdir(folder .. "/handlers")
@@ -167,9 +181,27 @@ function Host:signal(name)
   os.execute(("kill -%s %d 2>/dev/null"):format(name, self.pid))
 end
 
----Waits for the process to end; returns its exit code, or nil and the signal's number.
+---Waits for a line of the log that matches a Lua pattern to be there `count` times.
+function Host:wait_log_count(pattern, count)
+  local ok, result = pcall(M.wait_until, function() return self:count_log(pattern) >= count end,
+    ("%d times %s"):format(count, pattern))
+  if not ok then error(result .. "\n" .. self:log(), 2) end
+end
+
+---How many times a Lua pattern is found in the log.
+function Host:count_log(pattern)
+  return select(2, self:log():gsub(pattern, ""))
+end
+
+---Waits for the process to end; returns its exit code, or nil and the signal's number. One that
+---does not end is a failure.
 function Host:wait()
   if not self.pipe then return self.code, self.killed_by end
+  local ok, err = pcall(M.wait_until, function() return not self:alive() end, "the host to end")
+  if not ok then
+    self:signal("KILL")
+    err = err .. "\n" .. self:log()
+  end
   local _, how, code = self.pipe:close()
   self.pipe = nil
   running[self] = nil
@@ -177,6 +209,7 @@ function Host:wait()
     self.killed_by = how == "signal" and code or code - 128
   end
   self.code = code
+  if not ok then error(err, 2) end
   return code
 end
 
@@ -208,11 +241,22 @@ local Client = {}
 Client.__index = Client
 
 ---A connection of a spec's own: it sends the very bytes it is told to.
-function Host:connect()
-  local tcp = assert(socket.connect("127.0.0.1", self.port))
+---@param address? string where to, if not to 127.0.0.1
+---@param port? integer
+function Host:connect(address, port)
+  local tcp = assert(socket.connect(address or "127.0.0.1", port or self.port))
   tcp:settimeout(PATIENCE)
   tcp:setoption("tcp-nodelay", true)
   return setmetatable({ tcp = tcp }, Client)
+end
+
+---The same over a Unix socket; nil and a reason if nobody listens there.
+function M.connect_unix(path)
+  local stream = require "socket.unix".stream()
+  local ok, err = stream:connect(path)
+  if not ok then return nil, err end
+  stream:settimeout(PATIENCE)
+  return setmetatable({ tcp = stream }, Client)
 end
 
 function Client:send(bytes)
@@ -237,6 +281,15 @@ function Client:receive()
   answer.error = answer.body:match('"error":"([^"]*)"')
   answer.message = answer.body:match('"message":"(.*)"}$')
   return answer
+end
+
+---Tells the host that nothing more will be sent; the answer can still be read.
+function Client:half_close() self.tcp:shutdown("send") end
+
+---True when no byte is there to be read now.
+function Client:is_silent()
+  local readable = socket.select({ self.tcp }, nil, 0)
+  return #readable == 0
 end
 
 ---True when the host has closed the connection and sent nothing more.
@@ -287,6 +340,32 @@ function Host:raw(bytes)
   local answer, err = client:receive()
   return answer, client, err
 end
+
+-- ---- handlers that wait for the spec ----
+
+---@class hookward.spec.Gate a FIFO; what waits at it blocks in read(2), as any C call may
+local Gate = {}
+Gate.__index = Gate
+
+---Makes a gate. `gate.source` is Lua source for a handler file: it defines `wait()`, which says
+---"begun" in the log and then blocks until the spec lets it through.
+function M.gate()
+  local path = M.folder() .. "/gate"
+  assert(sh("mkfifo " .. quote(path)))
+  local file = assert(io.open(path, "r+")) -- opened for both, it waits for nobody
+  file:setvbuf("no")
+  return setmetatable({ file = file, source = ([=[
+    local function wait()
+      local gate <close> = assert(io.open(%q, "r"))
+      gate:setvbuf("no")
+      require "hookward".log.info("begun")
+      gate:read(1)
+    end
+  ]=]):format(path) }, Gate)
+end
+
+---Lets `count` of those who wait, now or later, go on.
+function Gate:open(count) self.file:write(("x"):rep(count or 1)) end
 
 ---A body of an event, with fields added: '{"Event":"A.B","Timestamp":"…",…}'.
 function M.event(name, fields)
