@@ -1,0 +1,384 @@
+/* signature_test.c -- an authentic body verifies, nothing else does. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <openssl/err.h>
+
+#include "error.h"
+#include "guard.h"
+#include "signature.h"
+#include "signing.h"
+
+static char folder[] = "/tmp/hookward-signature-XXXXXX";
+static EVP_PKEY *first, *second, *large, *stranger;
+static struct hw_keyset *set; /* first, second (2048 bits), large (3072) */
+static struct hw_verifier *verifier;
+static struct hw_hasher *hasher;
+static struct guard guard;
+static const struct hw_str body = {"{\"Event\":\"A.B\"}", 15};
+
+static int check_text(struct hw_str signature, struct hw_str text, const struct hw_key **key)
+{
+    uint8_t digest[HW_DIGEST_SIZE];
+    const struct hw_key *by = NULL;
+    hw_hasher_digest(hasher, text, digest);
+    char *exact = guard_place(&guard, signature.ptr, signature.len);
+    int rc = hw_verifier_check(verifier, (struct hw_str){exact, signature.len}, digest, &by);
+    assert_int_equal(ERR_peek_error(), 0);
+    assert_true((rc == 0) == (by != NULL));
+    if (key)
+        *key = by;
+    return rc;
+}
+
+static int check(const char *signature)
+{
+    return check_text(hw_str_of(signature), body, NULL);
+}
+
+static void expect_key(EVP_PKEY *pkey, const char *name)
+{
+    char signature[SIGNING_TEXT_MAX];
+    const struct hw_key *key;
+    assert_int_equal(check_text(hw_str_of(signing_sign(signature, pkey, body)), body, &key), 0);
+    assert_string_equal(key->name, name);
+}
+
+/* ---- digest ---- */
+
+static void hashes_as_fips_180_4_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint8_t start[4];
+    } vectors[] = {
+        {"", {0xe3, 0xb0, 0xc4, 0x42}},
+        {"abc", {0xba, 0x78, 0x16, 0xbf}},
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", {0x24, 0x8d, 0x6a, 0x61}},
+    };
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < 3; i++) {
+            uint8_t digest[HW_DIGEST_SIZE];
+            hw_hasher_digest(hasher, hw_str_of(vectors[i].text), digest);
+            assert_memory_equal(digest, vectors[i].start, 4);
+        }
+    }
+    uint8_t none[HW_DIGEST_SIZE];
+    hw_hasher_digest(hasher, HW_STR_NONE, none);
+    assert_memory_equal(none, vectors[0].start, 4);
+}
+
+/* ---- which key ---- */
+
+static void names_the_key_that_verified(void **state)
+{
+    (void)state;
+    expect_key(first, "first");
+    expect_key(second, "second");
+    expect_key(large, "large");
+    assert_ptr_equal(hw_verifier_keys(verifier), set);
+}
+
+/* The order in which keys are tried changes after each success; none may be left out. */
+static void finds_every_key_after_every_other(void **state)
+{
+    (void)state;
+    EVP_PKEY *pkeys[] = {first, second, large};
+    static const char *const names[] = {"first", "second", "large"};
+    for (int a = 0; a < 3; a++) {
+        for (int b = 0; b < 3; b++) {
+            expect_key(pkeys[a], names[a]);
+            expect_key(pkeys[b], names[b]);
+        }
+    }
+}
+
+static void outlives_the_callers_reference(void **state)
+{
+    (void)state;
+    char path[100], why[300];
+    snprintf(path, sizeof path, "%s/first", folder);
+    const char *paths[] = {path};
+    struct hw_keyset *own = hw_keyset_load(paths, 1, 2048, why, sizeof why);
+    struct hw_verifier *short_lived = hw_verifier_new(own);
+    hw_keyset_unref(own);
+    assert_string_equal(hw_verifier_keys(short_lived)->keys[0].name, "first");
+    hw_verifier_free(short_lived);
+    hw_verifier_free(NULL);
+    hw_hasher_free(NULL);
+}
+
+/* ---- refusals ---- */
+
+static void refuses_another_body(void **state)
+{
+    (void)state;
+    char signature[SIGNING_TEXT_MAX];
+    signing_sign(signature, first, body);
+    assert_int_equal(check_text(hw_str_of(signature), HW_STR("{\"Event\":\"A.C\"}"), NULL),
+                     HW_EINVALID_SIGNATURE);
+    assert_int_equal(check_text(hw_str_of(signature), HW_STR_NONE, NULL), HW_EINVALID_SIGNATURE);
+}
+
+static void refuses_a_key_that_is_not_in_the_set(void **state)
+{
+    (void)state;
+    char signature[SIGNING_TEXT_MAX];
+    assert_int_equal(check(signing_sign(signature, stranger, body)), HW_EINVALID_SIGNATURE);
+}
+
+static void refuses_every_changed_bit(void **state)
+{
+    (void)state;
+    uint8_t bytes[512];
+    char text[SIGNING_TEXT_MAX];
+    size_t len = signing_sign_as(bytes, first, body, EVP_sha256(), RSA_PKCS1_PADDING, 0);
+    for (size_t bit = 0; bit < len * 8; bit += 7) {
+        bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_int_equal(check(signing_base64(text, bytes, len)), HW_EINVALID_SIGNATURE);
+        bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    assert_int_equal(check(signing_base64(text, bytes, len)), 0);
+}
+
+/* A refusal leaves a context that verifies what comes next, and refuses what comes after. */
+static void verifies_after_each_kind_of_refusal(void **state)
+{
+    (void)state;
+    char good[SIGNING_TEXT_MAX], bad[SIGNING_TEXT_MAX];
+    uint8_t bytes[256];
+    signing_sign(good, first, body);
+    for (int round = 0; round < 3; round++) {
+        memset(bytes, 0xff, sizeof bytes); /* more than the modulus */
+        assert_int_equal(check(signing_base64(bad, bytes, 256)), HW_EINVALID_SIGNATURE);
+        assert_int_equal(check(good), 0);
+        memset(bytes, 0, sizeof bytes);
+        assert_int_equal(check(signing_base64(bad, bytes, 256)), HW_EINVALID_SIGNATURE);
+        assert_int_equal(check(good), 0);
+        assert_int_equal(check(signing_sign(bad, stranger, body)), HW_EINVALID_SIGNATURE);
+        assert_int_equal(check(good), 0);
+        assert_int_equal(check("AAAA"), HW_EMALFORMED_SIGNATURE);
+        assert_int_equal(check(good), 0);
+    }
+}
+
+static void refuses_other_paddings_and_hashes(void **state)
+{
+    (void)state;
+    uint8_t bytes[512];
+    char text[SIGNING_TEXT_MAX];
+    const EVP_MD *hashes[] = {EVP_sha1(), EVP_sha384(), EVP_sha512(), EVP_md5(), EVP_sha224()};
+    for (size_t i = 0; i < sizeof hashes / sizeof hashes[0]; i++) {
+        size_t len = signing_sign_as(bytes, first, body, hashes[i], RSA_PKCS1_PADDING, 0);
+        assert_int_equal(check(signing_base64(text, bytes, len)), HW_EINVALID_SIGNATURE);
+    }
+    size_t len = signing_sign_as(bytes, first, body, EVP_sha256(), RSA_PKCS1_PSS_PADDING, 32);
+    assert_int_equal(check(signing_base64(text, bytes, len)), HW_EINVALID_SIGNATURE);
+}
+
+/* The same bytes in any other spelling, and bytes of any other length, are malformed. */
+static void refuses_what_is_not_strict_base64_of_a_keys_length(void **state)
+{
+    (void)state;
+    uint8_t bytes[2100] = {0};
+    char text[SIGNING_TEXT_MAX], more[SIGNING_TEXT_MAX + 8];
+    signing_sign(text, first, body);
+    size_t len = strlen(text);
+    assert_int_equal(len, 344);
+    assert_int_equal(check(""), HW_EMALFORMED_SIGNATURE);
+    assert_int_equal(check_text((struct hw_str){text, len - 1}, body, NULL),
+                     HW_EMALFORMED_SIGNATURE);
+    assert_int_equal(check_text((struct hw_str){text, len - 2}, body, NULL),
+                     HW_EMALFORMED_SIGNATURE);
+    static const char *const behind[] = {" ", "\n", "=", "AAAA", "    "};
+    for (size_t i = 0; i < sizeof behind / sizeof behind[0]; i++) {
+        snprintf(more, sizeof more, "%s%s", text, behind[i]);
+        assert_int_equal(check(more), HW_EMALFORMED_SIGNATURE);
+        snprintf(more, sizeof more, "%s%s", behind[i], text);
+        assert_int_equal(check(more), HW_EMALFORMED_SIGNATURE);
+    }
+    for (size_t size = 0; size <= sizeof bytes; size++) {
+        int fits = size == 256 || size == 384;
+        assert_int_equal(check(signing_base64(text, bytes, size)),
+                         fits ? HW_EINVALID_SIGNATURE : HW_EMALFORMED_SIGNATURE);
+    }
+}
+
+/* ---- threads ---- */
+
+static void *verify_many(void *good)
+{
+    struct hw_verifier *own = hw_verifier_new(set);
+    struct hw_hasher *hash = hw_hasher_new();
+    uint8_t digest[HW_DIGEST_SIZE];
+    const struct hw_key *key;
+    intptr_t failures = own && hash ? 0 : 1000;
+    for (int i = 0; i < 200 && failures < 1000; i++) {
+        hw_hasher_digest(hash, body, digest);
+        failures += hw_verifier_check(own, hw_str_of(good), digest, &key) != 0;
+        digest[i % HW_DIGEST_SIZE] ^= 1;
+        failures += hw_verifier_check(own, hw_str_of(good), digest, &key) == 0;
+    }
+    hw_hasher_free(hash);
+    hw_verifier_free(own);
+    return (void *)failures;
+}
+
+static void shares_a_set_between_threads(void **state)
+{
+    (void)state;
+    pthread_t threads[4];
+    char signature[SIGNING_TEXT_MAX];
+    signing_sign(signature, second, body);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, verify_many, signature), 0);
+    for (int i = 0; i < 4; i++) {
+        void *failures;
+        pthread_join(threads[i], &failures);
+        assert_int_equal((intptr_t)failures, 0);
+    }
+}
+
+/* ---- the vectors of the Wycheproof project ---- */
+
+/* accepts(public key PEM, message, signature) -> boolean */
+static int lua_accepts(lua_State *L)
+{
+    char path[100], why[300], text[SIGNING_TEXT_MAX];
+    struct hw_str pem, message, signature;
+    pem.ptr = luaL_checklstring(L, 1, &pem.len);
+    message.ptr = luaL_checklstring(L, 2, &message.len);
+    signature.ptr = luaL_checklstring(L, 3, &signature.len);
+    snprintf(path, sizeof path, "%s/vector", folder);
+    signing_write_file(path, pem.ptr, pem.len);
+    const char *paths[] = {path};
+    struct hw_keyset *keys = hw_keyset_load(paths, 1, 2048, why, sizeof why);
+    if (!keys)
+        return luaL_error(L, "%s", why);
+    struct hw_verifier *own = hw_verifier_new(keys);
+    uint8_t digest[HW_DIGEST_SIZE];
+    const struct hw_key *key;
+    hw_hasher_digest(hasher, message, digest);
+    signing_base64(text, (const uint8_t *)signature.ptr, signature.len);
+    lua_pushboolean(L, hw_verifier_check(own, hw_str_of(text), digest, &key) == 0);
+    hw_verifier_free(own);
+    hw_keyset_unref(keys);
+    return 1;
+}
+
+static const char run_vectors[] =
+    "local accepts = ...\n"
+    "local cjson = require 'cjson'\n"
+    "local function bytes(hex)\n"
+    "  return (hex:gsub('%x%x', function(two) return string.char(tonumber(two, 16)) end))\n"
+    "end\n"
+    "local counts = { valid = 0, invalid = 0, acceptable = 0 }\n"
+    "for _, bits in ipairs { 2048, 3072, 4096 } do\n"
+    "  local file = assert(io.open('spec/vectors/rsa_signature_' .. bits .. '_sha256_test.json'))\n"
+    "  local vectors = cjson.decode(file:read 'a')\n"
+    "  file:close()\n"
+    "  for _, group in ipairs(vectors.testGroups) do\n"
+    "    for _, test in ipairs(group.tests) do\n"
+    "      counts[test.result] = counts[test.result] + 1\n"
+    "      local accepted = accepts(group.publicKeyPem, bytes(test.msg), bytes(test.sig))\n"
+    "      if accepted ~= (test.result == 'valid') then\n"
+    "        error(('%d bits, test %d (%s) was %s'):format(bits, test.tcId, test.result,\n"
+    "          accepted and 'accepted' or 'refused'))\n"
+    "      end\n"
+    "    end\n"
+    "  end\n"
+    "end\n"
+    "return counts.valid, counts.invalid, counts.acceptable\n";
+
+static void agrees_with_the_wycheproof_vectors(void **state)
+{
+    (void)state;
+    lua_State *L = luaL_newstate();
+    luaL_openlibs(L);
+    if (luaL_loadstring(L, run_vectors) != LUA_OK)
+        fail_msg("%s", lua_tostring(L, -1));
+    lua_pushcfunction(L, lua_accepts);
+    if (lua_pcall(L, 1, 3, 0) != LUA_OK)
+        fail_msg("%s", lua_tostring(L, -1));
+    print_message("wycheproof: %d valid, %d invalid, %d acceptable\n", (int)lua_tointeger(L, -3),
+                  (int)lua_tointeger(L, -2), (int)lua_tointeger(L, -1));
+    assert_int_equal(lua_tointeger(L, -3), 24);
+    assert_int_equal(lua_tointeger(L, -2), 749);
+    assert_int_equal(lua_tointeger(L, -1), 3);
+    lua_close(L);
+}
+
+/* ---- */
+
+static EVP_PKEY *add_key(char *path, const char *name, size_t bits)
+{
+    EVP_PKEY *pkey = EVP_RSA_gen(bits);
+    snprintf(path, 100, "%s/%s", folder, name);
+    if (pkey)
+        signing_write_public(path, pkey);
+    return pkey;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    char paths[4][100], why[300];
+    if (!mkdtemp(folder))
+        return -1;
+    first = add_key(paths[0], "first", 2048);
+    second = add_key(paths[1], "second", 2048);
+    large = add_key(paths[2], "large", 3072);
+    stranger = add_key(paths[3], "stranger", 2048);
+    const char *list[] = {paths[0], paths[1], paths[2]};
+    set = hw_keyset_load(list, 3, 2048, why, sizeof why);
+    verifier = set ? hw_verifier_new(set) : NULL;
+    hasher = hw_hasher_new();
+    guard_open(&guard, SIGNING_TEXT_MAX);
+    return verifier && hasher ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    char command[100];
+    hw_verifier_free(verifier);
+    hw_hasher_free(hasher);
+    hw_keyset_unref(set);
+    EVP_PKEY_free(first);
+    EVP_PKEY_free(second);
+    EVP_PKEY_free(large);
+    EVP_PKEY_free(stranger);
+    guard_close(&guard);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hashes_as_fips_180_4_says),
+        cmocka_unit_test(names_the_key_that_verified),
+        cmocka_unit_test(finds_every_key_after_every_other),
+        cmocka_unit_test(outlives_the_callers_reference),
+        cmocka_unit_test(refuses_another_body),
+        cmocka_unit_test(refuses_a_key_that_is_not_in_the_set),
+        cmocka_unit_test(refuses_every_changed_bit),
+        cmocka_unit_test(verifies_after_each_kind_of_refusal),
+        cmocka_unit_test(refuses_other_paddings_and_hashes),
+        cmocka_unit_test(refuses_what_is_not_strict_base64_of_a_keys_length),
+        cmocka_unit_test(shares_a_set_between_threads),
+        cmocka_unit_test(agrees_with_the_wycheproof_vectors),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
