@@ -10,6 +10,7 @@
  *                                        └▸ CHUNK_SIZE ▸ CHUNK_DATA ▸ CHUNK_END ▸ CHUNK_SIZE …
  *                                                └▸ TRAILERS ─────────────────────▸ DONE
  *
+ * Head and body are one file because trailers are read as header lines are.
  * Section numbers are RFC 9112's where no other is named. */
 #include "http.h"
 

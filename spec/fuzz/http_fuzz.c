@@ -111,6 +111,10 @@ static void check_found(const struct reading *r)
     HW_CHECK(p->method.len > 0 && p->path.len > 0);
     check_inside(p->method, r->head);
     check_inside(p->path, r->head);
+    struct hw_str path = hw_http_view(r->bytes, p->path);
+    struct hw_str method = hw_http_view(r->bytes, p->method);
+    HW_CHECK(path.ptr[0] == '/' || hw_str_eq(path, HW_STR("*")) ||
+             hw_str_eq(method, HW_STR("CONNECT")));
     check_inside(p->query, r->head);
     HW_CHECK(p->header_count <= HW_HTTP_HEADERS_MAX);
     for (unsigned i = 0; i < p->header_count; i++) {
