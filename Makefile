@@ -12,14 +12,14 @@ WERROR   ?=
 PACKAGES_BUILD = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libuv1-dev libssl-dev \
                  libsqlite3-dev libcurl4-openssl-dev lua-cjson lua-argparse
 PACKAGES_RUN   = $(PACKAGES_BUILD) openssl curl ca-certificates
-PACKAGES_TEST  = $(PACKAGES_RUN) libcmocka-dev lua-busted lua-socket lua-filesystem
+PACKAGES_TEST  = $(PACKAGES_RUN) libcmocka-dev lua-busted lua-socket lua-filesystem lua-sql-sqlite3
 PACKAGES_CI    = $(PACKAGES_TEST) clang libclang-rt-14-dev clang-format lua-check wrk
 
 LIBS = lua5.4 libuv libcrypto sqlite3 libcurl
 
 # Nothing here may run before the packages are there, hence `=` and not `:=`.
 PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS))
-PKG_LIBS   = $(shell pkg-config --libs $(LIBS))
+PKG_LIBS = $(shell pkg-config --libs $(LIBS)) -lm
 
 WARN   = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
          $(if $(WERROR),-Werror)

@@ -216,7 +216,8 @@ static void push_lower(lua_State *L, struct hw_str name)
 /* Values of a repeated name are joined with ", " (RFC 9110, 5.3). */
 static void set_headers(lua_State *L, const struct hw_request *request)
 {
-    const struct hw_http *http = &request->http;
+    static const struct hw_http none;
+    const struct hw_http *http = request ? &request->http : &none;
     lua_createtable(L, 0, http->header_count); /* headers */
     for (unsigned i = 0; i < http->header_count; i++) {
         struct hw_str value = hw_http_view(request->bytes, http->headers[i].value);

@@ -35,7 +35,8 @@ struct hw_connection {
     bool old_keep_alive; /* HTTP/1.0 with Connection: keep-alive */
     bool hard_close;     /* bytes may still come that will never be read */
 
-    bool eof; /* the client will send no more; it may still read */
+    bool control; /* constant: accepted from the control socket */
+    bool eof;     /* the client will send no more; it may still read */
     bool reading;
 };
 
@@ -234,11 +235,14 @@ static void refuse_and_close(struct hw_connection *c, int code, const char *why)
 
 /* ---- reading a request ---- */
 
+static const struct hw_str replay_path = {"/replay", 7};
+
 static int route(struct hw_connection *c, const struct hw_request *r)
 {
+    struct hw_str path = c->control ? replay_path : c->server->path;
     struct hw_str method = hw_http_view(r->bytes, r->http.method);
     c->head = is_head(r);
-    if (!hw_str_eq(hw_http_view(r->bytes, r->http.path), c->server->path))
+    if (!hw_str_eq(hw_http_view(r->bytes, r->http.path), path))
         return HW_ENOT_FOUND;
     if (!hw_str_eq(method, HW_STR("POST")))
         return HW_EMETHOD_NOT_ALLOWED;
@@ -309,6 +313,26 @@ static void start_job(struct hw_connection *c, struct hw_request *r)
     hw_dispatch_admit(s->dispatch, job, &c->waiter);
 }
 
+/* POST /replay on the control socket, X-Hookward-Row: the ledger's row. */
+static void start_replay(struct hw_connection *c, struct hw_request *r)
+{
+    struct hw_server *s = c->server;
+    struct hw_str row = HW_STR_NONE, force;
+    char digits[24];
+    hw_http_find(&r->http, r->bytes, HW_STR("x-hookward-row"), &row);
+    bool forced = hw_http_find(&r->http, r->bytes, HW_STR("x-hookward-force"), &force) > 0;
+    snprintf(digits, sizeof digits, "%.*s", HW_STR_ARG(row));
+    hw_request_put(&s->requests, r);
+    c->gated = false; /* the job counts from here */
+    c->state = BUSY;
+    set_deadline(c, HW_DEADLINE_ANSWER);
+    int64_t seq = atoll(digits);
+    if (seq <= 0 || hw_dispatch_revive(s->dispatch, seq, forced, &c->waiter)) {
+        hw_dispatch_leave_gate(s->dispatch);
+        answer(c, HW_ENOT_FOUND, HW_STR("X-Hookward-Row must name a row of the ledger"));
+    }
+}
+
 static void complete(struct hw_connection *c, size_t end)
 {
     struct hw_request *r = c->request;
@@ -323,7 +347,10 @@ static void complete(struct hw_connection *c, size_t end)
         answer(c, code, HW_STR_NONE);
         return;
     }
-    start_job(c, r);
+    if (c->control)
+        start_replay(c, r);
+    else
+        start_job(c, r);
 }
 
 static void read_head(struct hw_connection *c)
@@ -414,12 +441,14 @@ static void link_out(struct hw_connection *c)
     c->server->connection_count--;
 }
 
-int hw_connection_accept(struct hw_server *server, uv_stream_t *listener, uv_handle_type type)
+int hw_connection_accept(struct hw_server *server, uv_stream_t *listener, uv_handle_type type,
+                         bool control)
 {
     struct hw_connection *c = calloc(1, sizeof *c);
     if (!c)
         return UV_ENOMEM;
     c->server = server;
+    c->control = control;
     c->waiter.answer = on_answer;
     int rc = type == UV_TCP ? uv_tcp_init(server->loop, &c->u.tcp)
                             : uv_pipe_init(server->loop, &c->u.pipe, 0);

@@ -60,9 +60,10 @@ struct hw_config;
 void hw_server_init(struct hw_server *server, const struct hw_config *config);
 void hw_server_fini(struct hw_server *server);
 
-/* Accepts the connection that waits at `listener` (a TCP or Unix socket, by `type`). Returns 0 or a
- * libuv error. */
-int hw_connection_accept(struct hw_server *server, uv_stream_t *listener, uv_handle_type type);
+/* Accepts the connection that waits at `listener` (a TCP or Unix socket, by `type`). On a control
+ * socket it speaks to `hookward jobs replay` instead of to a sender. Returns 0 or a libuv error. */
+int hw_connection_accept(struct hw_server *server, uv_stream_t *listener, uv_handle_type type,
+                         bool control);
 
 /* From now on: idle connections are closed, every answer is a connection's last one. */
 void hw_connections_drain(struct hw_server *server);

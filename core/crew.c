@@ -376,9 +376,16 @@ void hw_crew_submit(struct hw_crew *crew, struct hw_job *job)
     push(&crew->fresh, job);
 }
 
-void hw_crew_wake(struct hw_crew *crew)
+void hw_crew_return(struct hw_crew *crew, struct hw_job *jobs)
 {
-    uv_async_send(&crew->wake);
+    uv_mutex_lock(&crew->m);
+    while (jobs) {
+        struct hw_job *next = jobs->next;
+        push(&crew->done, jobs);
+        jobs = next;
+    }
+    wake_leader_locked(crew);
+    uv_mutex_unlock(&crew->m);
 }
 
 void hw_crew_stop(struct hw_crew *c)

@@ -46,8 +46,9 @@ void hw_crew_submit(struct hw_crew *crew, struct hw_job *job);
 /* Leader only: threads end when they have nothing in hand; what is queued stays there. */
 void hw_crew_stop(struct hw_crew *crew);
 
-/* Any thread: makes the leader come out of its poll. */
-void hw_crew_wake(struct hw_crew *crew);
+/* Any thread: hands back jobs (a list by job->next) that were settled elsewhere; the leader settles
+ * them once more. */
+void hw_crew_return(struct hw_crew *crew, struct hw_job *jobs);
 
 /* Waits until the threads have ended, for at most `ms` once hw_crew_stop was called; the calling
  * thread must not be one of them. Returns the number of threads that are still inside a handler:

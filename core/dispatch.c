@@ -69,6 +69,7 @@ static struct hw_job *find(struct hw_job *first, const struct hw_job *job)
 static void enter(struct hw_dispatch *d, struct hw_job *job)
 {
     struct hw_job **bucket = bucket_of(d, job);
+    job->in_flight = true;
     job->bucket_next = *bucket;
     *bucket = job;
     hw_crew_submit(d->crew, job);
@@ -76,6 +77,8 @@ static void enter(struct hw_dispatch *d, struct hw_job *job)
 
 static void leave(struct hw_dispatch *d, struct hw_job *job)
 {
+    if (!job->in_flight)
+        return;
     struct hw_job **link = bucket_of(d, job);
     while (*link != job)
         link = &(*link)->bucket_next;
@@ -141,10 +144,35 @@ void hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_wait
         }
         if (!other->behind) {
             other->behind = job;
+            job->in_flight = true;
             wait_for(waiter, job);
             return;
         }
     }
+}
+
+int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw_waiter *waiter)
+{
+    struct hw_job *job = hw_job_revive(row, force, hw_now_ns());
+    if (!job)
+        return HW_ENOMEM;
+    wait_for(waiter, job);
+    hw_crew_submit(d->crew, job);
+    return 0;
+}
+
+/* A revived job was loaded: from here on its identity is known, and it takes its turn. */
+static void admit_revived(struct hw_dispatch *d, struct hw_job *job)
+{
+    struct hw_job *other = find(*bucket_of(d, job), job);
+    if (!other) {
+        enter(d, job);
+        return;
+    }
+    while (other->behind)
+        other = other->behind;
+    other->behind = job;
+    job->in_flight = true;
 }
 
 /* The next copy that waited behind takes the place; the rest stays behind it. */
@@ -165,38 +193,48 @@ static void reply(struct hw_dispatch *d, struct hw_job *job)
 
 /* ---- commit, then reply ---- */
 
-/* Disk before anyone: a commit that fails turns every outcome of its batch into a failure. */
-static void commit(struct hw_dispatch *d, struct hw_job **batch, size_t count)
+static void reply_all(struct hw_dispatch *d, struct hw_job *const *jobs, size_t count)
 {
-    int rc = count ? hw_ledger_commit(d->ledger, batch, count) : 0;
-    for (size_t i = 0; i < count; i++) {
-        if (rc) {
-            batch[i]->outcome.code = rc;
-            batch[i]->outcome.reason = HW_STR_NONE;
-        }
-        reply(d, batch[i]);
+    for (size_t i = 0; i < count; i++)
+        reply(d, jobs[i]);
+}
+
+/* Without a disk to wait for, the leader commits by itself. */
+static void commit_here(struct hw_dispatch *d, struct hw_job *jobs)
+{
+    struct hw_job *batch[HW_LEDGER_BATCH_MAX];
+    while (jobs) {
+        size_t count = 0;
+        for (; jobs && count < HW_LEDGER_BATCH_MAX; jobs = jobs->next)
+            batch[count++] = jobs;
+        hw_commit_batch(d->ledger, batch, count);
+        reply_all(d, batch, count);
     }
 }
 
+/* Disk before anyone: what was authentic is answered when the ledger has it. */
 void hw_dispatch_settle(void *owner, struct hw_job *done)
 {
     struct hw_dispatch *d = owner;
-    struct hw_job *batch[HW_LEDGER_BATCH_MAX];
-    size_t count = 0;
+    struct hw_job *to_ledger = NULL, **last = &to_ledger;
     while (done) {
         struct hw_job *job = done;
         done = job->next;
-        if (!job->outcome.authentic) {
+        job->next = NULL;
+        if (job->from_row && !job->in_flight && job->outcome.code == 0) {
+            admit_revived(d, job);
+        } else if (job->outcome.authentic && !job->committed) {
+            *last = job;
+            last = &job->next;
+        } else {
             reply(d, job);
-            continue;
-        }
-        batch[count++] = job;
-        if (count == HW_LEDGER_BATCH_MAX) {
-            commit(d, batch, count);
-            count = 0;
         }
     }
-    commit(d, batch, count);
+    *last = NULL;
+    if (to_ledger && d->committer)
+        hw_committer_put(d->committer, to_ledger);
+    else if (to_ledger)
+        commit_here(d, to_ledger);
 }
 
 void hw_dispatch_drop(struct hw_dispatch *d, struct hw_job *list)

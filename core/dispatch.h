@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "committer.h"
 #include "crew.h"
 #include "job.h"
 #include "ledger.h"
@@ -35,6 +36,7 @@ struct hw_dispatch {
     /* constant after init */
     struct hw_crew *crew;
     struct hw_ledger *ledger;
+    struct hw_committer *committer; /* NULL when the ledger does not wait for a disk */
     struct hw_requests *requests;
     struct hw_report *report;
     size_t open_max;
@@ -47,7 +49,7 @@ struct hw_dispatch {
     uint64_t seed;       /* a stranger must not be able to choose his bucket */
 };
 
-/* Returns 0 or HW_ENOMEM. `crew` is set later, before the first admission. */
+/* Returns 0 or HW_ENOMEM. `crew` and `committer` are set later, before the first admission. */
 int hw_dispatch_init(struct hw_dispatch *d, struct hw_ledger *ledger, struct hw_requests *requests,
                      struct hw_report *report, size_t open_max);
 void hw_dispatch_fini(struct hw_dispatch *d);
@@ -59,6 +61,10 @@ void hw_dispatch_leave_gate(struct hw_dispatch *d);
 
 /* Takes the job over. The waiter gets its answer later, never from within this call. */
 void hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waiter *waiter);
+
+/* Runs a notification again from the ledger's row. The waiter gets its answer later; it must have
+ * been let in at the gate. Returns 0 or HW_ENOMEM. */
+int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw_waiter *waiter);
 
 /* The waiter gets no answer any more (its connection is gone, or answered otherwise). The job goes
  * on: its sender will ask again, and then finds it recorded. */

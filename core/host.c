@@ -9,6 +9,7 @@
 #include "bundle.h"
 #include "check.h"
 #include "connection.h"
+#include "crash.h"
 #include "crew.h"
 #include "dispatch.h"
 #include "host_parts.h"
@@ -93,6 +94,14 @@ static void on_settle(void *owner, struct hw_job *done)
     finish_if_idle(h);
 }
 
+/* From the ledger thread. */
+static void on_committed(void *owner, struct hw_job *jobs)
+{
+    struct hw_host *h = owner;
+    HW_CRASH_POINT("before-answer");
+    hw_crew_return(h->crew, jobs);
+}
+
 static void on_room(struct hw_server *server)
 {
     struct hw_host *h = server->owner;
@@ -113,6 +122,18 @@ static int start_workers(struct hw_host *h, char *why, size_t size)
     while (rc == 0 && h->worker_count < count)
         rc = hw_worker_init(&h->workers[h->worker_count++], &h->stages, why, size);
     return rc;
+}
+
+/* The host is of use without it too: a read-only folder is no reason not to start. */
+static void open_control(struct hw_host *h)
+{
+    char path[4096], why[512];
+    snprintf(path, sizeof path, "%s/.hookward.sock", h->config->folder);
+    if (hw_listeners_open_control(&h->listeners, path, why, sizeof why))
+        hw_log_say(HW_LOG_WARN,
+                   "no control socket, so `hookward jobs replay` can't reach this "
+                   "host: %s",
+                   why);
 }
 
 static int start_server(struct hw_host *h, char *why, size_t size)
@@ -140,6 +161,8 @@ static int start_server(struct hw_host *h, char *why, size_t size)
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < c->listen_count; i++)
         rc = hw_listeners_open(&h->listeners, c->listen[i], why, size);
+    if (rc == 0)
+        open_control(h);
     return rc;
 }
 
@@ -152,12 +175,15 @@ static int start_crew(struct hw_host *h, char *why, size_t size)
                                     .active_max = cores > 0 ? (unsigned)cores : 1,
                                     .settle = on_settle,
                                     .owner = h};
+    snprintf(why, size, "out of memory");
+    if (h->stages.ledger->type->waits) {
+        h->dispatch.committer = hw_committer_start(h->stages.ledger, on_committed, h);
+        if (!h->dispatch.committer)
+            return HW_EFAILED;
+    }
     hw_listeners_report(&h->listeners);
     h->crew = hw_crew_start(&config, &h->dispatch.crew);
-    if (h->crew)
-        return 0;
-    snprintf(why, size, "out of memory");
-    return HW_EFAILED;
+    return h->crew ? 0 : HW_EFAILED;
 }
 
 static int start(struct hw_host *h, const struct hw_embedded *modules, char *why, size_t size)
@@ -201,6 +227,8 @@ static void close_loop(struct hw_host *h)
 
 void hw_host_free(struct hw_host *h)
 {
+    if (h->dispatch.committer)
+        hw_committer_stop(h->dispatch.committer);
     if (h->crew)
         hw_dispatch_drop(&h->dispatch, hw_crew_take_rest(h->crew));
     if (h->loop_open)

@@ -99,21 +99,39 @@ static int read_request(struct hw_job *job, const struct hw_request *r, struct h
     return rc;
 }
 
-struct hw_job *hw_job_cut(struct hw_request **request, struct hw_hasher *hasher, bool by_body,
-                          uint64_t now_ns, int *code)
+static struct hw_job *new_job(uint64_t now_ns)
 {
     struct hw_job *job = malloc(sizeof *job);
-    *code = HW_ENOMEM;
     if (!job)
         return NULL;
     memset(job, 0, offsetof(struct hw_job, first_block));
     hw_arena_init(&job->arena, job->first_block, sizeof job->first_block);
+    job->cut_ns = now_ns;
+    return job;
+}
+
+struct hw_job *hw_job_revive(int64_t row, bool force, uint64_t now_ns)
+{
+    struct hw_job *job = new_job(now_ns);
+    if (!job)
+        return NULL;
+    job->from_row = row;
+    job->force = force;
+    return job;
+}
+
+struct hw_job *hw_job_cut(struct hw_request **request, struct hw_hasher *hasher, bool by_body,
+                          uint64_t now_ns, int *code)
+{
+    struct hw_job *job = new_job(now_ns);
+    *code = HW_ENOMEM;
+    if (!job)
+        return NULL;
     *code = read_request(job, *request, hasher, by_body);
     if (*code) {
         hw_job_free(job);
         return NULL;
     }
-    job->cut_ns = now_ns;
     job->received_at = hw_now();
     job->request = *request;
     *request = NULL;

@@ -1,11 +1,11 @@
 /* job.h -- the job: one notification on its way, passed on like a baton.
  *
- * Birth   connection.c cuts it when the last byte of a request is there.
- * Way     admit (leader) ▸ verify ▸ look up ▸ decode ▸ handle (any crew thread) ▸ commit ▸ reply
- *         (leader). One owner at a time: who has passed it on has no pointer to it any more. Each
- *         stage writes its own part, once; what comes later only reads it.
- * Death   dispatch.c, in one place.
- * Thread  see the groups of the struct. */
+ * Birth   connection.c cuts it when the last byte of a request is there; or it is revived from a
+ * row of the ledger, and a worker loads what the row holds before it goes its way. Way     admit
+ * (leader) ▸ verify ▸ look up ▸ decode ▸ handle (any crew thread) ▸ commit ▸ reply (leader). One
+ * owner at a time: who has passed it on has no pointer to it any more. Each stage writes its own
+ * part, once; what comes later only reads it. Death   dispatch.c, in one place. Thread  see the
+ * groups of the struct. */
 #ifndef HW_JOB_H
 #define HW_JOB_H
 
@@ -42,7 +42,7 @@ struct hw_outcome {
 
 struct hw_job {
     /* constant once cut */
-    struct hw_request *request; /* owns the bytes that the views below look into */
+    struct hw_request *request; /* owns the bytes that the views below look into; NULL: the arena */
     struct hw_str body;
     struct hw_str signature; /* the header's text */
     struct hw_str id;        /* X-JobId, or the first 16 hex digits of the digest */
@@ -51,12 +51,15 @@ struct hw_job {
     struct hw_identity identity;
     double received_at; /* seconds since 1970 */
     uint64_t cut_ns;    /* monotonic */
+    int64_t from_row;   /* revived from this row of the ledger; 0: cut from a request */
+    bool force;         /* run it even if it succeeded before */
 
     /* leader only */
     struct hw_job *bucket_next; /* in the table of jobs in flight */
     struct hw_job *behind;      /* the same identity under another signature: runs after this one */
     struct hw_waiter *waiters;  /* the connections that get its answer */
     uint32_t joined;            /* copies that came while it was in flight */
+    bool in_flight;             /* it is in the table, or behind one that is */
     bool reported_stuck;
 
     /* atomic */
@@ -67,6 +70,7 @@ struct hw_job {
     struct hw_known known;     /* look up */
     struct hw_str event;       /* decode */
     struct hw_outcome outcome; /* whichever stage ended it */
+    bool committed;            /* commit: the outcome is durable, or failed for good */
 
     /* travels with the job */
     struct hw_job *next; /* in the queue that it waits in */
@@ -80,6 +84,9 @@ struct hw_job {
  * or HW_ENOMEM, and leaves the request to the caller. Leader only (it uses the leader's hasher). */
 struct hw_job *hw_job_cut(struct hw_request **request, struct hw_hasher *hasher, bool by_body,
                           uint64_t now_ns, int *code);
+
+/* A job that is to run again. Its parts are filled in by the ledger's load. NULL without memory. */
+struct hw_job *hw_job_revive(int64_t row, bool force, uint64_t now_ns);
 void hw_job_free(struct hw_job *job);
 
 /* Two copies of the same notification: they must never run side by side. */
@@ -91,12 +98,12 @@ static inline int hw_job_fail(struct hw_job *job, int code)
     return job->outcome.code = code;
 }
 
-/* What the ledger remembers of this outcome. */
-static inline enum hw_ledger_state hw_outcome_state(const struct hw_outcome *outcome)
+/* What the ledger remembers of a job that has its outcome. */
+static inline enum hw_ledger_state hw_job_state(const struct hw_job *job)
 {
-    if (outcome->code)
-        return HW_FAILED;
-    return outcome->unhandled ? HW_UNHANDLED : HW_SUCCEEDED;
+    if (job->outcome.code)
+        return job->attempt < HW_ATTEMPT_LAST ? HW_FAILED : HW_DEAD;
+    return job->outcome.unhandled ? HW_UNHANDLED : HW_SUCCEEDED;
 }
 
 /* Seconds since 1970, and monotonic nanoseconds. */

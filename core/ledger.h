@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "error.h"
 #include "signature.h"
 #include "str.h"
 
@@ -52,7 +53,11 @@ struct hw_ledger_type {
     void (*reader_close)(struct hw_ledger_reader *reader);
     int (*look_up)(struct hw_ledger_reader *reader, const struct hw_identity *identity,
                    struct hw_known *known);
+    int (*load)(struct hw_ledger_reader *reader, struct hw_job *job); /* NULL: it keeps no bodies */
     int (*commit)(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t count);
+    /* What is to be done between batches; may be NULL. `idle`: there is time for retention.
+     * Returns true when it would like to go on soon. */
+    bool (*tend)(struct hw_ledger *ledger, bool idle);
     void (*close)(struct hw_ledger *ledger);
 };
 
@@ -69,6 +74,9 @@ struct hw_ledger *hw_ledger_open(const struct hw_config *config, char *why, size
 enum { HW_LEDGER_MEMORY_MAX = 65536 };
 struct hw_ledger *hw_ledger_memory_open(void);
 
+/* ledger_sqlite.c: the durable one. `config` must outlive it. */
+struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *why, size_t why_size);
+
 /* A reader for one thread; NULL without memory. */
 static inline struct hw_ledger_reader *hw_ledger_reader_open(struct hw_ledger *ledger)
 {
@@ -80,6 +88,14 @@ static inline int hw_ledger_look_up(struct hw_ledger *ledger, struct hw_ledger_r
                                     const struct hw_identity *identity, struct hw_known *known)
 {
     return ledger->type->look_up(reader, identity, known);
+}
+
+/* Fills in a revived job from its row: identity, body, attempt, times, key, what is known. Returns
+ * 0, or HW_ENOT_FOUND: no such row, or its body was not kept; HW_ELEDGER_UNAVAILABLE. */
+static inline int hw_ledger_load(struct hw_ledger *ledger, struct hw_ledger_reader *reader,
+                                 struct hw_job *job)
+{
+    return ledger->type->load ? ledger->type->load(reader, job) : HW_ENOT_FOUND;
 }
 
 /* Records the outcomes of `count` jobs, at most HW_LEDGER_BATCH_MAX, all or none; once it returned

@@ -131,7 +131,7 @@ static int commit(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t c
             e = add_locked(m, &job->identity, hash);
         e->deliveries++;
         if (!job->outcome.from_ledger)
-            e->state = hw_outcome_state(&job->outcome);
+            e->state = hw_job_state(job);
     }
     pthread_mutex_unlock(&m->m);
     return 0;

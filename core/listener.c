@@ -23,7 +23,8 @@ struct hw_listener {
     } u;
     struct hw_listener *next;
     struct hw_listeners *all;
-    char *path;   /* of a Unix socket that is ours to remove */
+    char *path; /* of a Unix socket that is ours to remove */
+    bool control;
     bool waiting; /* a connection is at the door, and the house is full */
 };
 
@@ -113,7 +114,8 @@ static void remove_stale(const char *path)
     close(fd);
 }
 
-static int open_unix(struct hw_listeners *all, const char *address, char *why, size_t size)
+static int open_unix(struct hw_listeners *all, const char *address, bool control, char *why,
+                     size_t size)
 {
     const char *path = address + strlen("unix:");
     if (strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path)
@@ -124,7 +126,21 @@ static int open_unix(struct hw_listeners *all, const char *address, char *why, s
     if (rc)
         return fail(why, size, address, uv_strerror(rc));
     l->path = strdup(path);
+    l->control = control;
     return listen_on(l, address, why, size);
+}
+
+int hw_listeners_open_control(struct hw_listeners *all, const char *path, char *why,
+                              size_t why_size)
+{
+    char address[256];
+    int n = snprintf(address, sizeof address, "unix:%s", path);
+    if (n >= (int)sizeof address)
+        return fail(why, why_size, path, "the path is longer than 107 bytes");
+    mode_t before = umask(0177);
+    int rc = open_unix(all, address, true, why, why_size);
+    umask(before);
+    return rc;
 }
 
 /* ---- systemd: sd_listen_fds(3) ---- */
@@ -162,7 +178,7 @@ int hw_listeners_open(struct hw_listeners *all, const char *address, char *why, 
     if (strcmp(address, "systemd") == 0)
         return open_systemd(all, why, size);
     if (strncmp(address, "unix:", 5) == 0)
-        return open_unix(all, address, why, size);
+        return open_unix(all, address, false, why, size);
     return open_tcp(all, address, why, size);
 }
 
@@ -174,7 +190,7 @@ static void accept_one(struct hw_listener *l)
     l->waiting = server->connection_count >= server->connections_max;
     if (l->waiting)
         return; /* not accepted: libuv stops polling this socket, the kernel keeps the rest */
-    int rc = hw_connection_accept(server, &l->u.stream, l->u.handle.type);
+    int rc = hw_connection_accept(server, &l->u.stream, l->u.handle.type, l->control);
     if (rc)
         hw_log_say(HW_LOG_WARN, "a connection could not be accepted: %s", uv_strerror(rc));
 }
@@ -222,7 +238,7 @@ void hw_listeners_report(const struct hw_listeners *all)
     for (const struct hw_listener *l = all->first; l; l = l->next) {
         if (l->u.handle.type == UV_TCP)
             report_tcp(l, all->server->path);
-        else
+        else if (!l->control)
             hw_log_say(HW_LOG_INFO, "listening on unix:%s", l->path ? l->path : "(systemd)");
     }
 }

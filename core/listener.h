@@ -24,6 +24,10 @@ struct hw_listeners {
  * socket that a dead process left behind is replaced. Returns 0, or HW_EFAILED with one line. */
 int hw_listeners_open(struct hw_listeners *all, const char *address, char *why, size_t why_size);
 
+/* The control socket of this host, for its user only (0600). */
+int hw_listeners_open_control(struct hw_listeners *all, const char *path, char *why,
+                              size_t why_size);
+
 /* Names each address in the log, with the port that the kernel chose. */
 void hw_listeners_report(const struct hw_listeners *all);
 

@@ -73,13 +73,15 @@ void hw_report_job(struct hw_report *report, const struct hw_job *job)
     uint32_t suppressed = 0;
     if (!hw_log_wants(level))
         return;
-    if (!job->outcome.authentic && !may_report(report, code, &suppressed))
+    if (!job->outcome.authentic && !job->from_row && !may_report(report, code, &suppressed))
         return;
     hw_log_begin(&line, level, job->outcome.authentic ? outcome_name(job) : HW_STR("refused"));
     add_job(&line, job);
     if (code)
         hw_log_text(&line, "error", hw_str_of(hw_error_name(code)));
     hw_log_text(&line, "reason", job->outcome.reason);
+    if (job->from_row)
+        hw_log_bool(&line, "replay", true);
     add_end(&line, job);
     hw_log_text(&line, "detail", job->outcome.detail);
     if (suppressed)

@@ -83,10 +83,32 @@ static void rest(struct hw_worker *w)
     hw_log_say(HW_LOG_WARN, "a Lua state stayed over half of vm_memory and was replaced");
 }
 
-void hw_stages_run(struct hw_worker *w, struct hw_job *job)
+/* A revived job comes by twice: to be loaded, so that the leader knows its identity and nothing
+ * else of it runs meanwhile; and to run. It was verified when it first came. */
+static void run_again(struct hw_worker *w, struct hw_job *job)
+{
+    if (!job->body.ptr) {
+        if (hw_job_fail(job, hw_ledger_load(w->shared->ledger, w->reader, job)) == HW_ENOT_FOUND)
+            job->outcome.reason = HW_STR("no such row in the ledger, or its body was not kept");
+        return;
+    }
+    job->outcome.authentic = true;
+    if ((job->force || look_up(w, job) == 0) && decode(w, job) == 0)
+        handle(w, job);
+}
+
+static void run(struct hw_worker *w, struct hw_job *job)
 {
     if (verify(w, job) == 0 && look_up(w, job) == 0 && decode(w, job) == 0)
         handle(w, job);
+}
+
+void hw_stages_run(struct hw_worker *w, struct hw_job *job)
+{
+    if (job->from_row)
+        run_again(w, job);
+    else
+        run(w, job);
     job->outcome.finished_ns = hw_now_ns();
     rest(w);
 }

@@ -1,0 +1,142 @@
+/* committer.c -- see committer.h */
+#include "committer.h"
+
+#include <stdlib.h>
+#include <uv.h>
+
+#include "check.h"
+#include "crash.h"
+
+enum {
+    TEND_NS = 1000000000,    /* between two looks at the retention */
+    TEND_SOON_NS = 20000000, /* when there is more to remove */
+};
+
+struct hw_committer {
+    /* constant after start */
+    struct hw_ledger *ledger;
+    hw_committed_fn *committed;
+    void *owner;
+    uv_thread_t thread;
+
+    /* guarded by m */
+    uv_mutex_t m;
+    uv_cond_t filled;
+    struct hw_job *first, **last;
+    bool waiting, stopping;
+};
+
+void hw_commit_batch(struct hw_ledger *ledger, struct hw_job *const *batch, size_t count)
+{
+    int rc = hw_ledger_commit(ledger, batch, count);
+    for (size_t i = 0; i < count; i++) {
+        batch[i]->committed = true;
+        if (rc) {
+            batch[i]->outcome.code = rc;
+            batch[i]->outcome.reason = HW_STR_NONE;
+        }
+    }
+}
+
+/* Takes at most a batch from the list; what is left stays in *jobs. */
+static struct hw_job *commit_some(struct hw_committer *c, struct hw_job **jobs)
+{
+    struct hw_job *batch[HW_LEDGER_BATCH_MAX], *head = *jobs, *last = NULL;
+    size_t count = 0;
+    while (*jobs && count < HW_LEDGER_BATCH_MAX) {
+        last = batch[count++] = *jobs;
+        *jobs = last->next;
+    }
+    last->next = NULL;
+    hw_commit_batch(c->ledger, batch, count);
+    return head;
+}
+
+static struct hw_job *take_all_locked(struct hw_committer *c)
+{
+    struct hw_job *jobs = c->first;
+    c->first = NULL;
+    c->last = &c->first;
+    return jobs;
+}
+
+static void tend(struct hw_committer *c, bool idle, uint64_t *wait_ns)
+{
+    bool more = c->ledger->type->tend && c->ledger->type->tend(c->ledger, idle);
+    *wait_ns = more ? TEND_SOON_NS : TEND_NS;
+}
+
+/* Returns the jobs that wait, or NULL when the thread should end. */
+static struct hw_job *wait_for_jobs(struct hw_committer *c, uint64_t *wait_ns)
+{
+    uv_mutex_lock(&c->m);
+    while (!c->first && !c->stopping) {
+        c->waiting = true;
+        int rc = uv_cond_timedwait(&c->filled, &c->m, *wait_ns);
+        c->waiting = false;
+        if (rc == 0 || c->first || c->stopping)
+            continue;
+        uv_mutex_unlock(&c->m);
+        tend(c, true, wait_ns);
+        uv_mutex_lock(&c->m);
+    }
+    struct hw_job *jobs = take_all_locked(c);
+    uv_mutex_unlock(&c->m);
+    return jobs;
+}
+
+static void on_thread(void *arg)
+{
+    struct hw_committer *c = arg;
+    uint64_t wait_ns = TEND_NS, tended = uv_hrtime();
+    for (struct hw_job *jobs; (jobs = wait_for_jobs(c, &wait_ns));) {
+        while (jobs) {
+            struct hw_job *done = commit_some(c, &jobs);
+            c->committed(c->owner, done);
+            /* Under load there is no idle moment: retention gets its turn by the clock. */
+            bool due = uv_hrtime() - tended > wait_ns;
+            tend(c, due, &wait_ns);
+            if (due)
+                tended = uv_hrtime();
+        }
+    }
+}
+
+struct hw_committer *hw_committer_start(struct hw_ledger *ledger, hw_committed_fn *committed,
+                                        void *owner)
+{
+    struct hw_committer *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->ledger = ledger;
+    c->committed = committed;
+    c->owner = owner;
+    c->last = &c->first;
+    HW_CHECK(uv_mutex_init(&c->m) == 0);
+    HW_CHECK(uv_cond_init(&c->filled) == 0);
+    HW_CHECK(uv_thread_create(&c->thread, on_thread, c) == 0);
+    return c;
+}
+
+void hw_committer_put(struct hw_committer *c, struct hw_job *jobs)
+{
+    uv_mutex_lock(&c->m);
+    *c->last = jobs;
+    while (*c->last)
+        c->last = &(*c->last)->next;
+    if (c->waiting)
+        uv_cond_signal(&c->filled);
+    uv_mutex_unlock(&c->m);
+}
+
+void hw_committer_stop(struct hw_committer *c)
+{
+    uv_mutex_lock(&c->m);
+    c->stopping = true;
+    uv_cond_signal(&c->filled);
+    uv_mutex_unlock(&c->m);
+    uv_thread_join(&c->thread);
+    uv_cond_destroy(&c->filled);
+    uv_mutex_destroy(&c->m);
+    free(c);
+}

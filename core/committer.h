@@ -1,0 +1,34 @@
+/* committer.h -- the ledger thread: group commit.
+ *
+ * Why     a commit waits for the disk; one fsync can make many outcomes durable.
+ * How     outcomes that arrive while a transaction is being written go together into the next one,
+ *         at most HW_LEDGER_BATCH_MAX. A batch that can't be committed turns into failures here,
+ *         in one place. Between batches the thread tends the ledger (write-back, retention).
+ * Thread  put: the leader; the rest as said. */
+#ifndef HW_COMMITTER_H
+#define HW_COMMITTER_H
+
+#include "job.h"
+#include "ledger.h"
+
+struct hw_committer;
+
+/* Called by the ledger thread with jobs (by job->next) that are durable, or failed for good; they
+ * are marked `committed`. */
+typedef void hw_committed_fn(void *owner, struct hw_job *jobs);
+
+/* NULL without memory or threads. */
+struct hw_committer *hw_committer_start(struct hw_ledger *ledger, hw_committed_fn *committed,
+                                        void *owner);
+
+/* Takes over a list of jobs that have their outcome. Does not block. */
+void hw_committer_put(struct hw_committer *committer, struct hw_job *jobs);
+
+/* Commits what is there, then ends the thread. */
+void hw_committer_stop(struct hw_committer *committer);
+
+/* Commits one batch, and marks its jobs. The ledger thread, or the leader when the ledger does not
+ * wait for a disk. */
+void hw_commit_batch(struct hw_ledger *ledger, struct hw_job *const *batch, size_t count);
+
+#endif

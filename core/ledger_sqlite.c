@@ -1,0 +1,482 @@
+/* ledger_sqlite.c -- the durable ledger: every outcome is on disk before its answer leaves.
+ *
+ * Format     see ledger_file.h. The file is locked (flock) for as long as the host runs: a second
+ *            host on it refuses to start; reading it with other programs goes on working.
+ *
+ * Algorithm  One connection writes, in the ledger thread; each worker has one that only reads.
+ *            commit() writes a batch of outcomes in one transaction (WAL, synchronous=FULL: one
+ *            fsync for the batch) and returns when it is durable. What a look-up sees was
+ *            committed; what is not committed yet is in the leader's table of jobs in flight. A
+ *            job stays there until its batch is on disk, so between the two there is no gap: a
+ *            copy is joined, or it finds the record.
+ *
+ * Crashes    before the handler ran      nothing is recorded, nothing was answered: the sender's
+ *                                        retry is processed as if new.
+ *            between handler and commit  as before, but the handler runs a second time. This is
+ *                                        the one window; the retry's attempt is over 0, hence
+ *                                        job.redelivered.
+ *            during the commit           SQLite rolls an unfinished transaction back when the file
+ *                                        is next opened: the same window.
+ *            after the commit, before    the sender saw no answer and asks again: answered 200 from
+ *            the answer                  the record, the handler does not run.
+ *
+ * Failures   a commit that fails (disk full, I/O error, locked by another program) is rolled back
+ *            whole, its jobs are answered 400 ledger_unavailable, and the next batch tries again.
+ *            After an I/O error the connection is opened anew.
+ *
+ * Bounds     The WAL is written back into the file when it is over WAL_PAGES, between two batches.
+ *            Rows older than `retention` are removed from the front, a few at a time.
+ *
+ * Thread     commit, tend: the ledger thread; look_up: the reader's owner. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "crash.h"
+#include "job.h"
+#include "ledger.h"
+#include "ledger_file.h"
+#include "log.h"
+
+enum {
+    WAL_PAGES = 4000,       /* 16 MB: then it is written back */
+    WAL_PAGES_HARD = 16000, /* readers kept it from starting over: now they are waited for */
+    RETENTION_STEP = 256    /* rows removed at a time */
+};
+
+struct sqlite {
+    struct hw_ledger ledger;
+
+    /* constant after open */
+    const char *path; /* the configuration's */
+    bool by_body, keep_bodies;
+    uint64_t retention_ms;
+    int lock_fd;
+
+    /* ledger thread only */
+    sqlite3 *db; /* NULL after an I/O error, until it could be opened anew */
+    sqlite3_stmt *insert, *update, *repeat, *expire;
+    bool failing; /* the last commit failed: said once */
+    int64_t expire_from;
+    int wal_pages;
+};
+
+struct hw_ledger_reader {
+    struct sqlite *ledger;
+    sqlite3 *db;
+    sqlite3_stmt *find, *body;
+};
+
+/* ---- the writer's connection ---- */
+
+static const char insert_sql[] =
+    "INSERT INTO notifications (job_id, digest, event, state, attempt, deliveries, runs,"
+    " received_at, settled_at, error, reason, detail, key, place, body)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+static const char update_sql[] =
+    "UPDATE notifications SET event = ?3, state = ?4, attempt = ?5, deliveries = deliveries + ?6,"
+    " runs = runs + ?7, settled_at = ?9, error = ?10, reason = ?11, detail = ?12, key = ?13,"
+    " place = ?14, body = ?15, next_run_at = NULL WHERE seq = ?16";
+static const char repeat_sql[] =
+    "UPDATE notifications SET deliveries = deliveries + ?1, attempt = ?2 WHERE seq = ?3";
+static const char expire_sql[] =
+    "DELETE FROM notifications WHERE seq IN (SELECT seq FROM notifications"
+    " WHERE seq > ?1 AND received_at < ?2 ORDER BY seq LIMIT ?3) AND settled_at < ?2"
+    " RETURNING seq";
+
+static void close_writer(struct sqlite *s)
+{
+    sqlite3_finalize(s->insert);
+    sqlite3_finalize(s->update);
+    sqlite3_finalize(s->repeat);
+    sqlite3_finalize(s->expire);
+    s->insert = s->update = s->repeat = s->expire = NULL;
+    sqlite3_close(s->db);
+    s->db = NULL;
+}
+
+static int on_wal(void *ud, sqlite3 *db, const char *name, int pages)
+{
+    (void)db;
+    (void)name;
+    ((struct sqlite *)ud)->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static int open_writer(struct sqlite *s, char *why, size_t size)
+{
+    int rc = hw_ledger_file_open(&s->db, s->path, HW_LEDGER_CREATE, why, size);
+    if (rc)
+        return rc;
+    sqlite3_exec(s->db, "PRAGMA cache_size = -2000", NULL, NULL, NULL);
+    if (s->by_body &&
+        sqlite3_exec(s->db, "CREATE INDEX IF NOT EXISTS by_digest ON notifications (digest)", NULL,
+                     NULL, NULL) != SQLITE_OK) {
+        snprintf(why, size, "%s: %s", s->path, sqlite3_errmsg(s->db));
+        rc = HW_EFAILED;
+    }
+    sqlite3_wal_hook(s->db, on_wal, s); /* in place of SQLite's own checkpoints */
+    if (rc == 0)
+        rc = hw_ledger_file_prepare(s->db, &s->insert, insert_sql, why, size);
+    if (rc == 0)
+        rc = hw_ledger_file_prepare(s->db, &s->update, update_sql, why, size);
+    if (rc == 0)
+        rc = hw_ledger_file_prepare(s->db, &s->repeat, repeat_sql, why, size);
+    if (rc == 0)
+        rc = hw_ledger_file_prepare(s->db, &s->expire, expire_sql, why, size);
+    if (rc)
+        close_writer(s);
+    return rc;
+}
+
+/* ---- commit ---- */
+
+static void bind_text(sqlite3_stmt *stmt, int index, struct hw_str text)
+{
+    if (text.ptr)
+        sqlite3_bind_text64(stmt, index, text.ptr, text.len, SQLITE_STATIC, SQLITE_UTF8);
+    else
+        sqlite3_bind_null(stmt, index);
+}
+
+static struct hw_str cut(struct hw_str text)
+{
+    if (text.len > HW_LEDGER_ERROR_MAX)
+        text.len = HW_LEDGER_ERROR_MAX;
+    return text;
+}
+
+static void bind_outcome(const struct sqlite *s, sqlite3_stmt *stmt, const struct hw_job *job)
+{
+    const struct hw_outcome *o = &job->outcome;
+    enum hw_ledger_state state = hw_job_state(job);
+    bool keep = s->keep_bodies || (state != HW_SUCCEEDED && state != HW_UNHANDLED);
+    sqlite3_bind_text64(stmt, 3, job->event.ptr ? job->event.ptr : "", job->event.len,
+                        SQLITE_STATIC, SQLITE_UTF8);
+    sqlite3_bind_int(stmt, 4, state);
+    sqlite3_bind_int64(stmt, 5, job->attempt);
+    sqlite3_bind_int64(stmt, 6, job->from_row ? 0 : 1 + (int64_t)job->joined);
+    sqlite3_bind_int(stmt, 7, o->ran);
+    sqlite3_bind_int64(stmt, 9, (int64_t)(hw_now() * 1000));
+    bind_text(stmt, 10, o->code ? hw_str_of(hw_error_name(o->code)) : HW_STR_NONE);
+    bind_text(stmt, 11, cut(o->reason));
+    bind_text(stmt, 12, cut(o->detail));
+    bind_text(stmt, 13, job->key);
+    bind_text(stmt, 14, o->place);
+    if (keep)
+        sqlite3_bind_blob64(stmt, 15, job->body.ptr, job->body.len, SQLITE_STATIC);
+    else
+        sqlite3_bind_null(stmt, 15);
+}
+
+static int step(sqlite3_stmt *stmt)
+{
+    int rc = sqlite3_step(stmt);
+    sqlite3_reset(stmt);
+    sqlite3_clear_bindings(stmt);
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int write_repeat(struct sqlite *s, const struct hw_job *job)
+{
+    sqlite3_bind_int64(s->repeat, 1, 1 + (int64_t)job->joined);
+    sqlite3_bind_int64(s->repeat, 2, job->attempt);
+    sqlite3_bind_int64(s->repeat, 3, job->known.row);
+    return step(s->repeat);
+}
+
+static int write_update(struct sqlite *s, const struct hw_job *job)
+{
+    bind_outcome(s, s->update, job);
+    sqlite3_bind_int64(s->update, 16, job->known.row);
+    return step(s->update);
+}
+
+static int write_insert(struct sqlite *s, const struct hw_job *job)
+{
+    sqlite3_bind_text64(s->insert, 1, job->id.ptr, job->id.len, SQLITE_STATIC, SQLITE_UTF8);
+    sqlite3_bind_blob(s->insert, 2, job->identity.digest, HW_DIGEST_SIZE, SQLITE_STATIC);
+    sqlite3_bind_int64(s->insert, 8, (int64_t)(job->received_at * 1000));
+    bind_outcome(s, s->insert, job);
+    return step(s->insert);
+}
+
+/* A row that was known may have been removed since (retention, purge): then it is new again. */
+static int write_job(struct sqlite *s, const struct hw_job *job)
+{
+    if (job->outcome.from_ledger)
+        return write_repeat(s, job);
+    if (job->known.row) {
+        int rc = write_update(s, job);
+        if (rc != SQLITE_OK || sqlite3_changes(s->db) > 0)
+            return rc;
+    }
+    return write_insert(s, job);
+}
+
+static int write_batch(struct sqlite *s, struct hw_job *const *jobs, size_t count)
+{
+    int rc = sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    HW_CRASH_POINT("after-begin");
+    for (size_t i = 0; rc == SQLITE_OK && i < count; i++) {
+        rc = write_job(s, jobs[i]);
+        if (i == count / 2)
+            HW_CRASH_POINT("mid-batch");
+    }
+    HW_CRASH_POINT("before-commit");
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
+    HW_CRASH_POINT("after-commit");
+    return rc;
+}
+
+static void say_failing(struct sqlite *s, const char *what)
+{
+    if (!s->failing)
+        hw_log_say(HW_LOG_ERROR,
+                   "ledger: %s: %s; notifications are answered 400 until it can be written again",
+                   s->path, what);
+    s->failing = true;
+}
+
+static void say_healed(struct sqlite *s)
+{
+    if (s->failing)
+        hw_log_say(HW_LOG_INFO, "ledger: %s can be written again", s->path);
+    s->failing = false;
+}
+
+/* After an I/O error SQLite's view of the file can't be trusted; everything else heals by itself.
+ */
+static void recover(struct sqlite *s, int rc)
+{
+    say_failing(s, sqlite3_errmsg(s->db));
+    if (!sqlite3_get_autocommit(s->db))
+        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    int kind = rc & 0xff;
+    if (kind == SQLITE_IOERR || kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB ||
+        kind == SQLITE_CANTOPEN)
+        close_writer(s);
+}
+
+static int commit(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t count)
+{
+    struct sqlite *s = (struct sqlite *)ledger;
+    char why[512];
+    if (!s->db && open_writer(s, why, sizeof why)) {
+        say_failing(s, why);
+        return HW_ELEDGER_UNAVAILABLE;
+    }
+    int rc = write_batch(s, jobs, count);
+    if (rc != SQLITE_OK) {
+        recover(s, rc);
+        return HW_ELEDGER_UNAVAILABLE;
+    }
+    say_healed(s);
+    return 0;
+}
+
+/* ---- tending: what is done between batches ---- */
+
+static void write_back(struct sqlite *s)
+{
+    int mode =
+        s->wal_pages > WAL_PAGES_HARD ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+    sqlite3_wal_checkpoint_v2(s->db, NULL, mode, NULL, NULL);
+    s->wal_pages = 0; /* until the next commit says otherwise */
+}
+
+/* Returns true when there may be more to remove. */
+static bool expire(struct sqlite *s)
+{
+    int64_t before = (int64_t)(hw_now() * 1000) - (int64_t)s->retention_ms;
+    int64_t last = 0;
+    int removed = 0;
+    sqlite3_bind_int64(s->expire, 1, s->expire_from);
+    sqlite3_bind_int64(s->expire, 2, before);
+    sqlite3_bind_int(s->expire, 3, RETENTION_STEP);
+    while (sqlite3_step(s->expire) == SQLITE_ROW) {
+        int64_t seq = sqlite3_column_int64(s->expire, 0);
+        last = seq > last ? seq : last;
+        removed++;
+    }
+    sqlite3_reset(s->expire);
+    /* A row that was settled anew stays for now: go on behind it, and look again from the front
+     * when there is nothing more. */
+    s->expire_from = removed ? last : 0;
+    return removed > 0;
+}
+
+static bool tend(struct hw_ledger *ledger, bool idle)
+{
+    struct sqlite *s = (struct sqlite *)ledger;
+    if (!s->db)
+        return false;
+    if (s->wal_pages > WAL_PAGES)
+        write_back(s);
+    return idle && s->retention_ms && expire(s);
+}
+
+/* ---- look-ups ---- */
+
+static const char find_by_job[] =
+    "SELECT seq, state, deliveries FROM notifications WHERE job_id = ?1 AND digest = ?2"
+    " UNION ALL SELECT * FROM"
+    " (SELECT 0, 0, 0 FROM notifications WHERE job_id = ?1 LIMIT 1)";
+
+/* The best of the rows with this body: rows of a by-job time may hold it under several ids. */
+static const char find_by_body[] =
+    "SELECT seq, state, deliveries FROM notifications WHERE digest = ?2"
+    " ORDER BY state NOT IN (1, 3), seq DESC LIMIT 1";
+
+static const char body_sql[] =
+    "SELECT job_id, digest, attempt, received_at, key, body, deliveries, state"
+    " FROM notifications WHERE seq = ?1";
+
+static void reader_close(struct hw_ledger_reader *r)
+{
+    sqlite3_finalize(r->find);
+    sqlite3_finalize(r->body);
+    sqlite3_close(r->db);
+    free(r);
+}
+
+static int open_reader(struct hw_ledger_reader *r)
+{
+    char why[512];
+    const char *find = r->ledger->by_body ? find_by_body : find_by_job;
+    if (hw_ledger_file_open(&r->db, r->ledger->path, HW_LEDGER_READ, why, sizeof why))
+        return HW_EFAILED;
+    sqlite3_exec(r->db, "PRAGMA cache_size = -128", NULL, NULL, NULL);
+    int rc = hw_ledger_file_prepare(r->db, &r->find, find, why, sizeof why);
+    return rc ? rc : hw_ledger_file_prepare(r->db, &r->body, body_sql, why, sizeof why);
+}
+
+static struct hw_ledger_reader *reader_open(struct hw_ledger *ledger)
+{
+    struct hw_ledger_reader *r = calloc(1, sizeof *r);
+    if (!r)
+        return NULL;
+    r->ledger = (struct sqlite *)ledger;
+    if (open_reader(r) == 0)
+        return r;
+    reader_close(r);
+    return NULL;
+}
+
+static int look_up(struct hw_ledger_reader *r, const struct hw_identity *identity,
+                   struct hw_known *known)
+{
+    *known = (struct hw_known){0};
+    sqlite3_bind_text64(r->find, 1, identity->id.ptr, identity->id.len, SQLITE_STATIC, SQLITE_UTF8);
+    sqlite3_bind_blob(r->find, 2, identity->digest, HW_DIGEST_SIZE, SQLITE_STATIC);
+    int rc = sqlite3_step(r->find);
+    if (rc == SQLITE_ROW) {
+        known->row = sqlite3_column_int64(r->find, 0);
+        known->other_body = known->row == 0;
+        known->state = (enum hw_ledger_state)sqlite3_column_int(r->find, 1);
+        known->deliveries = (uint32_t)sqlite3_column_int64(r->find, 2);
+    }
+    sqlite3_reset(r->find);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : HW_ELEDGER_UNAVAILABLE;
+}
+
+static struct hw_str copy_column(struct hw_job *job, sqlite3_stmt *stmt, int column)
+{
+    struct hw_str value = {sqlite3_column_blob(stmt, column),
+                           (size_t)sqlite3_column_bytes(stmt, column)};
+    return hw_arena_copy(&job->arena, value);
+}
+
+static int read_row(struct hw_ledger_reader *r, struct hw_job *job)
+{
+    sqlite3_stmt *row = r->body;
+    if (sqlite3_column_type(row, 5) == SQLITE_NULL ||
+        sqlite3_column_bytes(row, 1) != HW_DIGEST_SIZE)
+        return HW_ENOT_FOUND;
+    job->id = copy_column(job, row, 0);
+    job->has_id = true;
+    memcpy(job->identity.digest, sqlite3_column_blob(row, 1), HW_DIGEST_SIZE);
+    if (!r->ledger->by_body)
+        job->identity.id = job->id;
+    job->attempt = (uint32_t)sqlite3_column_int64(row, 2);
+    job->received_at = (double)sqlite3_column_int64(row, 3) / 1000;
+    job->key = copy_column(job, row, 4);
+    job->body = copy_column(job, row, 5);
+    job->known.deliveries = (uint32_t)sqlite3_column_int64(row, 6);
+    job->known.state = (enum hw_ledger_state)sqlite3_column_int(row, 7);
+    job->known.row = job->from_row;
+    return job->id.ptr && job->key.ptr && job->body.ptr ? 0 : HW_ENOMEM;
+}
+
+static int load(struct hw_ledger_reader *r, struct hw_job *job)
+{
+    sqlite3_bind_int64(r->body, 1, job->from_row);
+    int rc = sqlite3_step(r->body);
+    rc = rc == SQLITE_ROW    ? read_row(r, job)
+         : rc == SQLITE_DONE ? HW_ENOT_FOUND
+                             : HW_ELEDGER_UNAVAILABLE;
+    sqlite3_reset(r->body);
+    return rc;
+}
+
+/* ---- open and close ---- */
+
+/* The host's lock is not SQLite's: other programs may read and purge, but not serve. */
+static int lock(struct sqlite *s, char *why, size_t size)
+{
+    s->lock_fd = open(s->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (s->lock_fd < 0) {
+        snprintf(why, size, "%s: %s", s->path, strerror(errno));
+        return HW_EFAILED;
+    }
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB)) {
+        snprintf(why, size, "%s: another hookward is serving with this ledger", s->path);
+        return HW_EFAILED;
+    }
+    return 0;
+}
+
+static void close_sqlite(struct hw_ledger *ledger)
+{
+    struct sqlite *s = (struct sqlite *)ledger;
+    close_writer(s);
+    if (s->lock_fd >= 0)
+        close(s->lock_fd); /* last: closing any descriptor of the file drops SQLite's locks */
+    free(s);
+}
+
+static const struct hw_ledger_type type = {
+    .name = "sqlite",
+    .waits = true,
+    .reader_open = reader_open,
+    .reader_close = reader_close,
+    .look_up = look_up,
+    .load = load,
+    .commit = commit,
+    .tend = tend,
+    .close = close_sqlite,
+};
+
+struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *why, size_t why_size)
+{
+    struct sqlite *s = calloc(1, sizeof *s);
+    if (!s) {
+        snprintf(why, why_size, "out of memory");
+        return NULL;
+    }
+    s->ledger.type = &type;
+    s->path = config->ledger;
+    s->by_body = config->by_body;
+    s->keep_bodies = config->keep_bodies;
+    s->retention_ms = config->retention_ms;
+    s->lock_fd = -1;
+    if (lock(s, why, why_size) == 0 && open_writer(s, why, why_size) == 0)
+        return &s->ledger;
+    close_sqlite(&s->ledger);
+    return NULL;
+}
