@@ -8,6 +8,7 @@
 #include "host_parts.h"
 #include "http_client.h"
 #include "json.h"
+#include "ledger_api.h"
 #include "sys_api.h"
 #include "version.h"
 
@@ -33,6 +34,8 @@ int luaopen_hookward_core(lua_State *L)
     lua_setfield(L, -2, "log");
     hw_sys_push_api(L);
     lua_setfield(L, -2, "sys");
+    hw_ledger_push_api(L);
+    lua_setfield(L, -2, "ledger");
     return 1;
 }
 
