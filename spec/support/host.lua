@@ -243,8 +243,12 @@ Client.__index = Client
 ---A connection of a spec's own: it sends the very bytes it is told to.
 ---@param address? string where to, if not to 127.0.0.1
 ---@param port? integer
-function Host:connect(address, port)
-  local tcp = assert(socket.connect(address or "127.0.0.1", port or self.port))
+---@param room? integer bytes that the socket may hold unread
+function Host:connect(address, port, room)
+  address = address or "127.0.0.1"
+  local tcp = address:find(":", 1, true) and socket.tcp6() or socket.tcp4()
+  if room then tcp:setoption("recv-buffer-size", room) end
+  assert(tcp:connect(address, port or self.port))
   tcp:settimeout(PATIENCE)
   tcp:setoption("tcp-nodelay", true)
   return setmetatable({ tcp = tcp }, Client)
