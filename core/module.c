@@ -9,6 +9,7 @@
 #include "http_client.h"
 #include "json.h"
 #include "ledger_api.h"
+#include "replay.h"
 #include "sys_api.h"
 #include "version.h"
 
@@ -18,9 +19,12 @@ int luaopen_hookward_core(lua_State *L)
 {
     lua_newtable(L);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &modules_key);
-    hw_host_push_check(L, lua_touserdata(L, -1));
-    lua_setfield(L, -3, "check");
+    const struct hw_embedded *modules = lua_touserdata(L, -1);
     lua_pop(L, 1);
+    hw_host_push_check(L, modules);
+    lua_setfield(L, -2, "check");
+    hw_replay_push(L, modules);
+    lua_setfield(L, -2, "replay");
     lua_pushliteral(L, HW_VERSION);
     lua_setfield(L, -2, "version");
     hw_json_open(L);
