@@ -35,7 +35,7 @@ TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/co
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
 .PHONY: all help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
-        format asan tsan fuzz bench top install clean
+        format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
 all: $(BUILD)/hookward ## build the binary: build/hookward
@@ -108,8 +108,17 @@ test: setup-test ## install what is missing, build, run every test
 check-core: $(TESTS)
 	@for t in $(TESTS); do $$t || exit 1; done
 
-check-spec: $(BUILD)/hookward
-	HOOKWARD=$(abspath $(BUILD)/hookward) busted $(SPECS)
+# The same host with crash points compiled in (core/crash.h), for spec/crash_spec.lua.
+CRASH = $(BUILD)/crash/hookward
+$(CRASH): $(SOURCES) core/main.c $(LUA)
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/crash DEFINES=-DHW_CRASH_POINTS
+
+crash: all $(CRASH) ## kill the host 200 times under load; nothing answered may be lost
+	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) \
+	  HOOKWARD_CRASH_ROUNDS=200 busted spec/crash_spec.lua
+
+check-spec: $(BUILD)/hookward $(CRASH)
+	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) busted $(SPECS)
 
 ASAN_FLAGS = BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" WERROR=1
 TSAN_FLAGS = BUILD=build/tsan SANITIZE=thread CFLAGS="-O1 -g" WERROR=1

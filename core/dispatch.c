@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "check.h"
+#include "crash.h"
 #include "log.h"
 
 int hw_dispatch_init(struct hw_dispatch *d, struct hw_ledger *ledger, struct hw_requests *requests,
@@ -188,6 +189,7 @@ static void reply(struct hw_dispatch *d, struct hw_job *job)
     promote(d, job); /* before any answer: that could bring in the next copy */
     hw_report_job(d->report, job);
     answer_all(job);
+    HW_CRASH_POINT("after-answer");
     bury(d, job);
 }
 

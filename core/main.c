@@ -112,6 +112,8 @@ static int run(lua_State *L)
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ,
+           SIG_IGN); /* a file at its size limit is an error of write(), as a full disk is */
     lua_State *L = luaL_newstate();
     if (!L) {
         fputs("hookward: out of memory\n", stderr);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "crash.h"
 #include "log.h"
 
 int hw_worker_init(struct hw_worker *worker, const struct hw_stages *shared, char *why,
@@ -63,7 +64,10 @@ static int decode(struct hw_worker *w, struct hw_job *job)
 static int handle(struct hw_worker *w, struct hw_job *job)
 {
     atomic_store_explicit(&job->begun, true, memory_order_relaxed);
-    return hw_vm_handle(w->vm, job);
+    HW_CRASH_POINT("before-handler");
+    int rc = hw_vm_handle(w->vm, job);
+    HW_CRASH_POINT("after-handler");
+    return rc;
 }
 
 /* A state that a handler has filled up starts afresh, between jobs. */

@@ -148,7 +148,7 @@ function M.start(options)
   self.log_path = self.folder .. "/log"
   write(self.log_path, "")
   local command = ("cd %s && echo $$ && %s exec %s serve %s >out 2>log"):format(quote(self.folder),
-    options.env or "", quote(binary), options.args or "")
+    options.env or "", quote(options.binary or binary), options.args or "")
   self.pipe = io.popen(command, "r")
   self.pid = tonumber(self.pipe:read("l"))
   running[self] = true
@@ -157,7 +157,7 @@ function M.start(options)
     return self:log():find("listening on", 1, true) or not self:alive()
   end, "the host to listen")
   if not ok or not self:alive() then
-    error((err or "the host did not start") .. "\n" .. self:log(), 2)
+    error((ok and "the host did not start" or err) .. "\n" .. self:log(), 2)
   end
   self.port = tonumber(self:log():match("listening on http://[^\n]-:(%d+)/"))
   return self
@@ -191,6 +191,17 @@ end
 ---How many times a Lua pattern is found in the log.
 function Host:count_log(pattern)
   return select(2, self:log():gsub(pattern, ""))
+end
+
+---The same, once all is there that was logged before now: the log is written behind the answers.
+---It takes a free worker.
+local last_mark = 0
+function Host:count(pattern)
+  last_mark = last_mark + 1
+  local id = ("mark-%d."):format(last_mark)
+  self:notify("a mark in the log", { id = id }) -- no JSON, but signed: that always has its line
+  M.wait_until(function() return self:log():find(id, 1, true) end, "the mark in the log")
+  return self:count_log(pattern)
 end
 
 ---Waits for the process to end; returns its exit code, or nil and the signal's number. One that

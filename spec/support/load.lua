@@ -1,0 +1,93 @@
+-- A sender with many connections at once: each sends a notification, waits for its answer, sends the
+-- next. For the crash and the duplicates specs.
+
+local socket = require "socket"
+
+local M = {}
+
+---@class hookward.spec.Load
+---@field answered table<string, integer> job id -> status
+---@field sent string[] job ids, in order
+---@field broken boolean a connection was lost
+
+-- Everything of an answer that matters here.
+local function parse(buffer)
+  local head_end = select(2, buffer:find("\r\n\r\n", 1, true))
+  if not head_end then return end
+  local length = tonumber(buffer:match("[Cc]ontent%-[Ll]ength: (%d+)") or 0)
+  if #buffer < head_end + length then return end
+  return tonumber(buffer:match("^HTTP/1%.1 (%d+)")), buffer:sub(head_end + length + 1)
+end
+
+local function open(port)
+  local tcp = socket.connect("127.0.0.1", port)
+  if not tcp then return end
+  tcp:settimeout(0)
+  tcp:setoption("tcp-nodelay", true)
+  return { tcp = tcp, buffer = "" }
+end
+
+---Sends until `next_id` returns nil and all is answered, until a connection breaks, or until
+---`stop(load)` says so.
+---@param options { port: integer, connections: integer, next_id: fun(): string?, request: fun(id: string): string, stop: (fun(load: table): boolean)? }
+---@return hookward.spec.Load
+function M.run(options)
+  local load = { answered = {}, count = 0, sent = {}, broken = false }
+  local by_socket, sockets = {}, {}
+
+  local function send(connection)
+    connection.id = options.next_id()
+    if not connection.id then return end
+    load.sent[#load.sent + 1] = connection.id
+    if not connection.tcp:send(options.request(connection.id)) then load.broken = true end
+  end
+
+  for _ = 1, options.connections do
+    local connection = open(options.port)
+    if connection then
+      by_socket[connection.tcp] = connection
+      sockets[#sockets + 1] = connection.tcp
+      send(connection)
+    else
+      load.broken = true
+    end
+  end
+
+  local function pending()
+    for _, connection in pairs(by_socket) do if connection.id then return true end end
+  end
+
+  local function receive(connection)
+    local data, err, partial = connection.tcp:receive(65536)
+    data = data or partial
+    if err == "closed" and data == "" then load.broken = true end
+    connection.buffer = connection.buffer .. data
+    local status, rest = parse(connection.buffer)
+    if status then
+      connection.buffer = rest
+      load.answered[connection.id] = status
+      load.count = load.count + 1
+      connection.id = nil
+      send(connection)
+    end
+  end
+
+  local last = socket.gettime()
+  while pending() and not load.broken and not (options.stop and options.stop(load)) do
+    local ready = socket.select(sockets, nil, 0.05)
+    for _, tcp in ipairs(ready) do receive(by_socket[tcp]) end
+    if #ready > 0 then last = socket.gettime() end
+    if socket.gettime() - last > 60 then error("no answer for 60 s") end
+  end
+  -- What the kernel already holds was answered: it counts.
+  if load.broken or options.stop then
+    for _, tcp in ipairs(socket.select(sockets, nil, 0)) do
+      local connection = by_socket[tcp]
+      if connection.id then receive(connection) end
+    end
+  end
+  for _, tcp in ipairs(sockets) do tcp:close() end
+  return load
+end
+
+return M
