@@ -151,7 +151,7 @@ describe("over HTTP the host", function()
       client:send(H.request(BODY, { id = "before" }) .. bad .. H.request(BODY, { id = "behind" }))
       assert.same({ 200, 400, "closed" }, statuses(client, 3))
     end
-    assert.equal(0, host:count_log("job=behind"))
+    assert.equal(0, host:count("job=behind"))
   end)
 
   it("processes nothing behind a request that asked for the end", function()
@@ -159,7 +159,7 @@ describe("over HTTP the host", function()
     local client = host:connect()
     client:send(H.request(BODY, { close = true }) .. H.request(BODY, { id = "behind" }))
     assert.same({ 200, "closed" }, statuses(client, 2))
-    assert.equal(0, host:count_log("job=behind"))
+    assert.equal(0, host:count("job=behind"))
   end)
 
   it("reads chunked bodies with extensions and trailers", function()

@@ -1,0 +1,330 @@
+-- A notification is processed once: repeats, copies in flight, and who may not speak for it.
+
+local H = require "spec.support.host"
+
+local BODY = H.event("A.Done")
+
+local COUNTING = [[
+  local hook = require "hookward"
+  hook.on("A.*", function(event, job)
+    hook.log.info("ran", { id = job.id, redelivered = job.redelivered, nth = event.N })
+    if event.Event == "A.Failed" and job.attempt == 0 then return nil, "not yet" end
+  end)
+]]
+
+describe("identity", function()
+  local host, gate
+  after_each(H.stop_all)
+
+  local function start(config, handler)
+    host = H.start { config = config, handlers = { ["a.lua"] = handler or COUNTING } }
+  end
+
+  -- Handlers of G.* wait at the gate; the body tells what they then return.
+  local function start_gated(config)
+    gate = H.gate()
+    start(config, gate.source .. [[
+      require "hookward".on("G.*", function(event)
+        wait()
+        return event.Event == "G.Done", "it was not good"
+      end)
+    ]])
+  end
+
+  local function send(body, options)
+    local request = H.request(body, options)
+    local client = host:connect()
+    client:send(request)
+    return client
+  end
+
+  -- True once the host has read all that was sent before: connections are accepted in order.
+  local function settle()
+    host:notify("unsigned", { signature = false })
+  end
+
+  it("answers a repeat 200 without running the handler", function()
+    start()
+    for attempt = 0, 3 do
+      assert.equal(200, host:notify(BODY, { id = "j", attempt = attempt }).status)
+    end
+    host:wait_log("duplicate job=j attempt=3 status=200")
+    assert.equal(1, host:count(" ran "))
+    assert.equal(3, host:count(" duplicate "))
+  end)
+
+  it("tells two jobs apart by their ids, though their bodies be the same", function()
+    start()
+    assert.equal(200, host:notify(BODY, { id = "j-1" }).status)
+    assert.equal(200, host:notify(BODY, { id = "j-2" }).status)
+    assert.equal(200, host:notify(BODY, { id = "J-1" }).status)
+    host:wait_log_count(" ran ", 3)
+    assert.equal(0, host:count(" duplicate "))
+  end)
+
+  it("runs what failed again, and says so in job.redelivered", function()
+    start()
+    local body = H.event("A.Failed")
+    assert.equal(400, host:notify(body, { id = "j", attempt = 0 }).status)
+    assert.equal(400, host:notify(body, { id = "j", attempt = 0 }).status) -- sent twice
+    assert.equal(200, host:notify(body, { id = "j", attempt = 1 }).status)
+    assert.equal(200, host:notify(body, { id = "j", attempt = 2 }).status)
+    host:wait_log("duplicate job=j attempt=2")
+    assert.equal(1, host:count(" ran [^\n]*redelivered=false"))
+    assert.equal(2, host:count(" ran [^\n]*redelivered=true"))
+  end)
+
+  it("says redelivered of any attempt over 0", function()
+    start()
+    assert.equal(200, host:notify(BODY, { id = "j", attempt = 1 }).status)
+    host:wait_log("ran [^\n]*redelivered=true")
+  end)
+
+  it("runs a refused event again, whatever it was refused for", function()
+    start()
+    assert.equal("invalid_json", host:notify("{", { id = "j" }).error)
+    assert.equal("invalid_json", host:notify("{", { id = "j" }).error)
+    assert.equal("no_handler", host:notify(H.event("B.B"), { id = "k" }).error)
+    assert.equal("no_handler", host:notify(H.event("B.B"), { id = "k" }).error)
+    assert.equal(0, host:count(" duplicate "))
+  end)
+
+  it("runs another body under the same id, with a warning", function()
+    start()
+    assert.equal(200, host:notify(H.event("A.Done", '"N":1'), { id = "j" }).status)
+    assert.equal(200, host:notify(H.event("A.Done", '"N":2'), { id = "j" }).status)
+    host:wait_log("warn  this job id was seen before with another body[^\n]* job=j")
+    assert.equal(2, host:count(" ran "))
+    assert.equal(200, host:notify(H.event("A.Done", '"N":1'), { id = "j" }).status)
+    assert.equal(200, host:notify(H.event("A.Done", '"N":2'), { id = "j" }).status)
+    host:wait_log_count(" duplicate ", 2)
+    assert.equal(2, host:count(" ran "))
+  end)
+
+  it("names a notification without X-JobId by 16 hex digits of its digest", function()
+    start()
+    local path = host.folder .. "/body"
+    H.write(path, BODY)
+    local id = H.sh("openssl dgst -sha256 -r " .. H.quote(path)):sub(1, 16)
+    assert.equal(200, host:notify(BODY, { id = false }).status)
+    host:wait_log(" ran [^\n]*id=" .. id)
+    assert.equal(200, host:notify(BODY, { id = false, attempt = 1 }).status)
+    host:wait_log("duplicate job=" .. id .. " attempt=1")
+    assert.equal(1, host:count(" ran "))
+  end)
+
+  it("is the digest alone by-body", function()
+    start 'duplicates = "by-body"'
+    assert.equal(200, host:notify(BODY, { id = "j-1" }).status)
+    assert.equal(200, host:notify(BODY, { id = "j-2" }).status)
+    assert.equal(200, host:notify(BODY, { id = false }).status)
+    host:wait_log("duplicate job=j%-2 ")
+    host:wait_log_count(" duplicate ", 2)
+    assert.equal(1, host:count(" ran "))
+    assert.equal(200, host:notify(H.event("A.Done", '"N":2'), { id = "j-1" }).status)
+    host:wait_log_count(" ran ", 2)
+  end)
+
+  it("remembers an accepted event that nobody handles", function()
+    start 'unhandled = "accept"'
+    local body = H.event("B.B")
+    assert.equal(200, host:notify(body, { id = "j" }).status)
+    assert.equal(200, host:notify(body, { id = "j", attempt = 1 }).status)
+    host:wait_log("unhandled event=B%.B job=j attempt=0")
+    host:wait_log("duplicate job=j attempt=1")
+  end)
+
+  describe("of a copy in flight", function()
+    it("joins the one that runs, and both get its answer", function()
+      start_gated()
+      local body = H.event("G.Done")
+      local clients = { send(body, { id = "j" }) }
+      host:wait_log("begun")
+      clients[2] = send(body, { id = "j", attempt = 1 })
+      clients[3] = send(body, { id = "j" })
+      settle()
+      gate:open()
+      for _, client in ipairs(clients) do assert.equal(200, client:receive().status) end
+      assert.equal(1, host:count("begun"))
+      assert.equal(200, host:notify(body, { id = "j" }).status)
+      host:wait_log("duplicate job=j")
+    end)
+
+    it("joins a failure as well, reason and all", function()
+      start_gated()
+      local body = H.event("G.Failed")
+      local first = send(body, { id = "j" })
+      host:wait_log("begun")
+      local second = send(body, { id = "j" })
+      settle()
+      gate:open()
+      for _, client in ipairs { first, second } do
+        local answer = client:receive()
+        assert.equal("handler_refused", answer.error)
+        assert.equal("it was not good", answer.message)
+      end
+      assert.equal(1, host:count("begun"))
+    end)
+
+    it("joins one that still waits in the queue", function()
+      start_gated "workers = 1"
+      local busy = send(H.event("G.Done"))
+      host:wait_log("begun")
+      local body = H.event("G.Done", '"N":1')
+      local first, second = send(body, { id = "j" }), send(body, { id = "j" })
+      settle()
+      gate:open(2)
+      for _, client in ipairs { busy, first, second } do
+        assert.equal(200, client:receive().status)
+      end
+      assert.equal(2, host:count("begun"))
+    end)
+
+    it("goes on and is remembered when its clients are gone", function()
+      start_gated()
+      local body = H.event("G.Done")
+      local first = send(body, { id = "j" })
+      host:wait_log("begun")
+      local second = send(body, { id = "j" })
+      settle()
+      first:close()
+      second:close()
+      gate:open()
+      host:wait_log("succeeded event=G%.Done job=j")
+      assert.equal(200, host:notify(body, { id = "j" }).status)
+      host:wait_log("duplicate job=j")
+      assert.equal(1, host:count("begun"))
+    end)
+
+    it("keeps other jobs apart", function()
+      start_gated()
+      local first = send(H.event("G.Done"), { id = "j-1" })
+      local second = send(H.event("G.Done"), { id = "j-2" })
+      local third = send(H.event("G.Done", '"N":2'), { id = "j-1" })
+      host:wait_log_count("begun", 3)
+      gate:open(3)
+      for _, client in ipairs { first, second, third } do
+        assert.equal(200, client:receive().status)
+      end
+    end)
+
+    it("never runs side by side under the signatures of two keys", function()
+      local old_key, old_public = H.keys()
+      local new_key, new_public = H.keys("other")
+      gate = H.gate()
+      host = H.start {
+        keys = { ["old.pem"] = H.read(old_public), ["new.pem"] = H.read(new_public) },
+        handlers = { ["a.lua"] = gate.source .. [[
+          local failed
+          require "hookward".on("*", function(event)
+            wait()
+            return event.Event == "G.Done", "no"
+          end)
+        ]] },
+      }
+      local function send_both(event)
+        local body = H.event(event)
+        local first = send(body, { id = event, key = old_key })
+        host:wait_log("begun[^\n]*job=" .. event)
+        local second = send(body, { id = event, key = new_key })
+        settle()
+        return first, second
+      end
+
+      local first, second = send_both("G.Done")
+      gate:open()
+      assert.equal(200, first:receive().status)
+      assert.equal(200, second:receive().status) -- from the ledger
+      assert.equal(1, host:count("begun"))
+      host:wait_log("duplicate job=G%.Done [^\n]*key=new%.pem")
+
+      first, second = send_both("G.Failed")
+      assert.equal(2, host:count("begun"))
+      gate:open()
+      assert.equal("handler_refused", first:receive().error)
+      host:wait_log_count("begun", 3) -- only now has the second one begun
+      gate:open()
+      assert.equal("handler_refused", second:receive().error)
+    end)
+  end)
+
+  describe("of a forged copy", function()
+    local FORGED = H.sign("anything else")
+
+    it("neither passes nor disturbs when it comes first", function()
+      start()
+      assert.equal("invalid_signature", host:notify(BODY, { id = "j", signature = FORGED }).error)
+      assert.equal(200, host:notify(BODY, { id = "j" }).status)
+      host:wait_log("ran [^\n]*redelivered=false")
+    end)
+
+    it("does not learn that the original was processed", function()
+      start()
+      assert.equal(200, host:notify(BODY, { id = "j" }).status)
+      assert.equal("invalid_signature", host:notify(BODY, { id = "j", signature = FORGED }).error)
+      assert.equal(200, host:notify(BODY, { id = "j" }).status)
+      assert.equal(1, host:count(" ran "))
+    end)
+
+    it("gets no other's answer in flight", function()
+      start_gated()
+      local body = H.event("G.Done")
+      local original = send(body, { id = "j" })
+      host:wait_log("begun")
+      local forged = send(body, { id = "j", signature = FORGED })
+      local copy = send(body, { id = "j" })
+      settle()
+      gate:open()
+      assert.equal(200, original:receive().status)
+      assert.equal(200, copy:receive().status)
+      assert.equal("invalid_signature", forged:receive().error)
+      assert.equal(1, host:count("begun"))
+    end)
+
+    it("does not speak for an original that comes while it is in the queue", function()
+      start_gated "workers = 1"
+      local busy = send(H.event("G.Busy"))
+      host:wait_log("begun")
+      local body = H.event("G.Done")
+      local forged = send(body, { id = "j", signature = FORGED })
+      local original = send(body, { id = "j" })
+      local other = send(body, { id = "j", signature = H.sign("yet another") })
+      settle()
+      gate:open(2)
+      assert.equal(400, busy:receive().status)
+      assert.equal("invalid_signature", forged:receive().error)
+      assert.equal(200, original:receive().status)
+      assert.equal("invalid_signature", other:receive().error)
+      assert.equal(2, host:count("begun"))
+    end)
+  end)
+
+  describe("and age", function()
+    local function at(time)
+      return ('{"Event":"A.Done","Timestamp":"%s"}'):format(time)
+    end
+
+    it("refuses what is older than max_age, or does not say how old it is", function()
+      start "max_age = 3600"
+      local function ago(seconds) return os.date("!%Y-%m-%dT%H:%M:%S.250Z", os.time() - seconds) end
+      assert.equal(200, host:notify(at(ago(0))).status)
+      assert.equal(200, host:notify(at(ago(3500))).status)
+      assert.equal(200, host:notify(at((ago(-60):gsub("Z", "+00:00")))).status)
+      for _, body in ipairs {
+        at(ago(3700)), at("2024-05-10T11:09:21.248Z"), at(""), at("yesterday"),
+        '{"Event":"A.Done"}', '{"Event":"A.Done","Timestamp":null}', '{"Event":"A.Done","Timestamp":1}',
+      } do
+        local answer = host:notify(body)
+        assert.equal(400, answer.status)
+        assert.equal("too_old", answer.error)
+      end
+      assert.equal(3, host:count(" ran "))
+    end)
+
+    it("does not matter without max_age", function()
+      start()
+      assert.equal(200, host:notify(at("1999-01-01T00:00:00Z")).status)
+      assert.equal(200, host:notify('{"Event":"A.Done"}').status)
+    end)
+  end)
+end)
