@@ -337,6 +337,10 @@ static void names_a_digest_info_that_is_not_right(void **state)
                                      0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x04, 0x20};
     memcpy(missing_null + 17, info + 19, 32);
     expect_plain(sign_padded(text, missing_null, 49), "were encoded as RFC 8017, 9.2 says");
+    uint8_t block[256] = {0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}; /* 7, not 8 */
+    expect_plain(sign_block(text, key, block, sizeof block), "no key of the set made this");
+    block[9] = 0xff;
+    expect_plain(sign_block(text, key, block, sizeof block), "not with a hash that is known");
 }
 
 static void names_several_conditions_at_once(void **state)
