@@ -4,7 +4,8 @@
  *         it as it came. The form is recognised, never declared.
  * Forms   PEM (PUBLIC KEY, RSA PUBLIC KEY, CERTIFICATE), DER of the same three, Base64 of that DER
  *         with or without line breaks, .NET XML (RSAKeyValue), JWK, and Microsoft's CSP
- *         (PUBLICKEYBLOB) and CNG (BCRYPT_RSAPUBLIC_BLOB) key blobs, raw or as Base64.
+ *         (PUBLICKEYBLOB) and CNG (BCRYPT_RSAPUBLIC_BLOB) key blobs, raw or as Base64. A text may
+ *         begin with a byte order mark, be UTF-16 (with one), or stand in quotes as in JSON.
  * Thread  a key set is a shared constant: built by one thread, then read by any, replaced whole
  *         (ref/unref, atomic). */
 #ifndef HW_KEYS_H
