@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <glob.h>
 #include <lauxlib.h>
 #include <limits.h>
@@ -90,6 +91,13 @@ static int sys_glob(lua_State *L)
         lua_pushstring(L, l->matches.gl_pathv[i]);
         lua_rawseti(L, -2, ++count);
     }
+    return 1;
+}
+
+static int sys_matches(lua_State *L)
+{
+    const char *pattern = luaL_checkstring(L, 1), *path = luaL_checkstring(L, 2);
+    lua_pushboolean(L, fnmatch(pattern, path, FNM_PATHNAME | FNM_PERIOD) == 0);
     return 1;
 }
 
@@ -243,17 +251,12 @@ static int sys_now(lua_State *L)
 void hw_sys_push_api(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"glob", sys_glob},
-        {"list", sys_list},
-        {"realpath", sys_realpath},
-        {"cwd", sys_cwd},
-        {"stat", sys_stat},
-        {"mkdir", sys_mkdir},
-        {"write_new", sys_write_new},
-        {"isatty", sys_isatty},
-        {"columns", sys_columns},
-        {"sleep", sys_sleep},
-        {"now", sys_now},
+        {"glob", sys_glob},     {"matches", sys_matches},
+        {"list", sys_list},     {"realpath", sys_realpath},
+        {"cwd", sys_cwd},       {"stat", sys_stat},
+        {"mkdir", sys_mkdir},   {"write_new", sys_write_new},
+        {"isatty", sys_isatty}, {"columns", sys_columns},
+        {"sleep", sys_sleep},   {"now", sys_now},
         {NULL, NULL},
     };
     luaL_newlib(L, functions);

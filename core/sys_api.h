@@ -9,6 +9,7 @@
 
 /* Pushes a table of functions; each returns nil and one line ("PATH: reason") on failure:
  *   glob(pattern) -> sorted array of paths (plain files); an empty one when nothing matches
+ *   matches(pattern, path) -> boolean: would glob find this path, if a file were there?
  *   list(path) -> sorted array of the names in a folder, without "." and ".."
  *   realpath(path) -> absolute path          cwd() -> absolute path
  *   stat(path) -> { kind = "file" | "folder" | "other", size, mode }, of what a symlink points to

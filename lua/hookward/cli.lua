@@ -1,0 +1,109 @@
+-- The command line: which command, with which arguments, and what its exit code is.
+--
+-- 0: done; 1: it failed, and stderr says why; 2: it was used wrongly. A command is a module of
+-- hookward.commands:
+--   summary, description, examples, usage   for --help; usage may be left to argparse
+--   define(parser)                          adds arguments and options
+--   run(args, cli) -> exit code             `cli`: { parser = the root, program = its name }
+-- A mistake of the user's is never a Lua error; an error that gets out is a bug, with a traceback.
+
+local argparse = require "argparse"
+local console = require "hookward.console"
+local core = require "hookward.core"
+local suggest = require "hookward.suggest"
+
+local M = {}
+
+local commands = { "serve", "check", "init", "keygen", "send", "verify", "jobs", "completion" }
+
+-- A file init.lua would be the module of its whole folder.
+local modules = { init = "new_project" }
+
+local function load_command(name)
+  return require("hookward.commands." .. (modules[name] or name))
+end
+
+local HELP_WIDTH_MAX = 100
+
+local function names_of(elements)
+  local names = {}
+  for _, element in ipairs(elements) do
+    for _, alias in ipairs(element._aliases) do names[#names + 1] = alias end
+  end
+  return names
+end
+
+-- argparse's message as one line, with our own guess at what was meant.
+local function explain(parser, message)
+  local kind, name = message:match("^unknown (%a+) '(.-)'")
+  message = message:gsub("\n.*$", "")
+  if not name then return message end
+  local known = names_of(kind == "command" and parser._commands or parser._options)
+  local nearest = suggest.nearest(name, known)
+  return message .. (nearest and ("; did you mean %s?"):format(nearest) or "")
+end
+
+local Misuse = {}
+
+local function on_misuse(parser, message)
+  error(setmetatable({ command = parser:_get_fullname(), message = explain(parser, message) },
+    Misuse), 0)
+end
+
+local function define(parser)
+  local width = math.min(core.sys.columns(), HELP_WIDTH_MAX)
+  parser:help_max_width(width):help_description_margin(28)
+  parser:require_command(false):command_target("command")
+  parser:flag("--version"):description("Print the version."):action(function()
+    console.say("hookward %s", core.version)
+    os.exit(0, true)
+  end)
+  for _, name in ipairs(commands) do
+    local command = load_command(name)
+    local sub = parser:command(name):summary(command.summary):description(command.description)
+    if command.usage then sub:usage(("Usage: hookward %s %s"):format(name, command.usage)) end
+    sub:epilog("Examples:\n  " .. table.concat(command.examples, "\n  "))
+    command.define(sub)
+  end
+  parser.error = on_misuse
+end
+
+---@return table parser the whole command line, as argparse has it
+function M.parser()
+  local parser = argparse("hookward"):usage("Usage: hookward COMMAND [OPTION...]")
+    :description("A webhook host that you script in Lua: it proves that Accredit's notifications "
+      .. "are authentic, and runs your handler once for each.")
+    :epilog("Start with:\n  hookward init my-hooks\n  cd my-hooks && hookward serve\n\n"
+      .. "`hookward COMMAND --help` shows a command's options and examples.")
+  define(parser)
+  return parser
+end
+
+-- `hookward help send` is `hookward send --help`.
+local function without_help_command(args)
+  if args[1] ~= "help" then return args end
+  return { args[2] or "--help", args[2] and "--help" }
+end
+
+---Runs one command.
+---@param arg string[] as Lua's own: [0] is the program
+---@return integer code
+function M.main(arg)
+  io.stdout:setvbuf("line")
+  local parser = M.parser()
+  local args = without_help_command(table.move(arg, 1, #arg, 1, {}))
+  if #args == 0 then
+    console.say("%s", parser:get_help())
+    return 0
+  end
+  local ok, result = pcall(parser.parse, parser, args)
+  if not ok and getmetatable(result) == Misuse then
+    return console.misuse(result.command, "%s", result.message)
+  elseif not ok then
+    error(result, 0)
+  end
+  return load_command(result.command).run(result,
+    { parser = parser, program = arg[0] or "hookward" })
+end
+
+return M

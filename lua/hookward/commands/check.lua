@@ -1,0 +1,151 @@
+-- hookward check: is everything in order for `hookward serve`?
+
+local config = require "hookward.config"
+local console = require "hookward.console"
+local core = require "hookward.core"
+local options = require "hookward.options"
+
+local M = {
+  summary = "Check configuration, keys and handlers.",
+  usage = "[OPTION...]",
+  description = "Checks configuration, keys and handlers as `hookward serve` would load them, "
+    .. "prints keys and routes, and reports every problem that it finds. Exits 0 when the host "
+    .. "would start, else 1.",
+  examples = {
+    "hookward check",
+    "hookward check -c /etc/hookward/hookward.lua",
+    "hookward check --json | jq .routes",
+  },
+}
+
+local FINGERPRINT_SHOWN = 16 -- hex digits: 64 bits tell keys apart, and fit a line
+
+function M.define(parser)
+  options.config(parser)
+  parser:flag("--json", "Print one JSON object: ok, file, keys, routes, warnings, errors.")
+end
+
+---@class hookward.Report
+---@field errors string[]
+---@field warnings string[]
+---@field keys table[]
+---@field routes table[]
+local Report = {}
+Report.__index = Report
+
+function Report:error(line)
+  if line then self.errors[#self.errors + 1] = config.shown(line, self.folder or "") end
+end
+
+function Report:warn(format, ...)
+  self.warnings[#self.warnings + 1] = format:format(...)
+end
+
+-- A file at a time, so that each bad one gets its line.
+local function check_keys(report, settings)
+  local owner = {}
+  for _, path in ipairs(settings.key_files) do
+    local keys, why = core.crypto.keys({ path }, settings.min_key_bits)
+    for _, key in ipairs(keys or {}) do
+      report.keys[#report.keys + 1] = key
+      local shown = config.shown(path, settings.folder)
+      if owner[key.fingerprint] then
+        report:warn("%s: the same key as %s", shown, owner[key.fingerprint])
+      elseif key.name == "development.pem" then
+        report:warn("%s: a key for development; remove it before you go live", shown)
+      end
+      owner[key.fingerprint] = owner[key.fingerprint] or shown
+    end
+    report:error(why)
+  end
+  if #report.keys > 0 and #report.keys == #settings.key_files then
+    report:error(select(2, core.crypto.keys(settings.key_files, settings.min_key_bits)))
+  end
+end
+
+local function check_handlers(report, settings)
+  local found, why = core.check(settings)
+  if not found then return report:error(why) end
+  report.routes = found.routes
+  if #found.routes == 0 then
+    report:warn("%s: no handler is registered; every notification will be %s",
+      config.shown(settings.handlers, settings.folder),
+      settings.unhandled == "accept" and "accepted and left undone" or "refused")
+  end
+end
+
+local function check_rest(report, settings)
+  if settings.ledger == "memory:" then
+    report:warn('ledger = "memory:" forgets at each start what was processed; it is for tests')
+  end
+end
+
+---@return hookward.Report
+local function check(file)
+  local settings, lines, rest, bad = config.load(file)
+  local report = setmetatable({ file = file, errors = {}, warnings = {}, keys = {}, routes = {} },
+    Report)
+  for _, line in ipairs(lines or {}) do report:error(line) end
+  settings, bad = settings or rest, bad or {}
+  if not settings then return report end
+  report.folder = settings.folder
+  local no_handlers, no_keys = config.missing(settings)
+  if not bad.key_patterns then
+    report:error(no_keys)
+    check_keys(report, settings)
+  end
+  if no_handlers and not bad.handlers then
+    report:error(no_handlers)
+  elseif not bad.handlers and not bad.settings then
+    check_handlers(report, settings)
+  end
+  check_rest(report, settings)
+  return report
+end
+
+local function print_json(report)
+  local array = core.json.array
+  console.say("%s", assert(core.json.encode {
+    ok = #report.errors == 0,
+    file = report.file,
+    keys = array(report.keys),
+    routes = array(report.routes),
+    warnings = array(report.warnings),
+    errors = array(report.errors),
+  }))
+end
+
+local function count(number, what)
+  return ("%d %s%s"):format(number, what, number == 1 and "" or "s")
+end
+
+local function print_text(report)
+  local keys, routes = {}, {}
+  for i, key in ipairs(report.keys) do
+    keys[i] = { key.name, key.form, key.bits .. " bits",
+      "SHA-256 " .. key.fingerprint:sub(1, FINGERPRINT_SHOWN) }
+  end
+  for i, route in ipairs(report.routes) do routes[i] = { route.pattern, route.place } end
+  if #keys > 0 then console.say(console.paint("bold", "keys")) end
+  console.columns(keys, "  ")
+  if #routes > 0 then console.say(console.paint("bold", "routes")) end
+  console.columns(routes, "  ")
+  for _, line in ipairs(report.warnings) do
+    console.say("%s %s", console.paint("yellow", "warning:"), line)
+  end
+  for _, line in ipairs(report.errors) do
+    console.complain("%s %s", console.paint("red", "error:", 2), line)
+  end
+  if #report.errors == 0 then
+    console.say("%s %s, %s", console.paint("green", "ok:"), count(#keys, "key"),
+      count(#routes, "route"))
+  end
+end
+
+function M.run(args)
+  local report = check(args.config or config.DEFAULT_FILE)
+  if args.json then print_json(report) else print_text(report) end
+  return #report.errors == 0 and 0 or 1
+end
+
+return M

@@ -1,0 +1,97 @@
+-- hookward keygen: a key pair for development.
+
+local config = require "hookward.config"
+local console = require "hookward.console"
+local core = require "hookward.core"
+local files = require "hookward.files"
+local options = require "hookward.options"
+
+local sys = core.sys
+
+local M = {
+  summary = "Make a key pair for development.",
+  usage = "DIR [OPTION...]",
+  description = "Writes DIR/private.pem (readable by you alone) and DIR/public.pem; an existing "
+    .. "file is never overwritten. It refuses a folder that the configuration's `keys` reads: a "
+    .. "private key must not lie where the host looks for public ones.",
+  examples = {
+    "hookward keygen dev-keys",
+    "hookward keygen dev-keys --bits 4096",
+    "cp dev-keys/public.pem keys/dev.pem   # trust it",
+  },
+}
+
+function M.define(parser)
+  parser:argument("DIR", "The folder for the two files; it is made if need be."):target("dir")
+  parser:option("--bits", "2048, 3072 or 4096 (default: 2048, as Accredit most likely uses).")
+    :choices({ "2048", "3072", "4096" }):argname("N")
+  options.config(parser, "The configuration whose `keys` to stay away from (default: "
+    .. "hookward.lua, if there is one).")
+end
+
+-- Both as it was written and as symbolic links lead.
+local function names_of(path)
+  local absolute = config.absolute(assert(sys.cwd()), (path:gsub("/+$", "")))
+  local parent, name = absolute:match("^(.*)/([^/]*)$")
+  local real = sys.realpath(absolute)
+  if not real and sys.realpath(parent) then real = sys.realpath(parent) .. "/" .. name end
+  return { absolute, real }
+end
+
+-- The pattern of `keys` that would read a key in this folder.
+local function reading_pattern(settings, dir)
+  for _, pattern in ipairs(settings.key_patterns) do
+    for _, folder in ipairs(names_of(dir)) do
+      for _, file in ipairs { "/private.pem", "/public.pem" } do
+        if sys.matches(pattern, folder .. file) then
+          return config.shown(pattern, settings.folder)
+        end
+      end
+    end
+  end
+end
+
+-- One line, or nothing when the folder will do.
+local function refusal(args)
+  local file = args.config or config.DEFAULT_FILE
+  if not args.config and not sys.stat(file) then return nil end
+  local settings, lines = config.load(file)
+  if not settings then return lines end
+  local pattern = reading_pattern(settings, args.dir)
+  return pattern and ("%s: the host reads %s, and must not find a private key there; choose "
+    .. "another folder, then copy public.pem"):format(args.dir, pattern)
+end
+
+-- A private key without its public half is of no use: then neither is left behind.
+local function write_pair(dir, private, public)
+  local ok, why = sys.write_new(dir .. "/private.pem", private, files.SECRET)
+  if not ok then return nil, why end
+  ok, why = sys.write_new(dir .. "/public.pem", public, files.PUBLIC)
+  if not ok then os.remove(dir .. "/private.pem") end
+  return ok, why
+end
+
+function M.run(args)
+  local refused = refusal(args)
+  if refused then return console.fail(refused) end
+  local dir = args.dir
+  local made, why = files.make_folder(dir)
+  if not made then return console.fail(why) end
+  for _, name in ipairs { "/private.pem", "/public.pem" } do
+    if sys.stat(dir .. name) then
+      return console.fail(dir .. name .. ": is there already, and is never overwritten; choose "
+        .. "another folder, or remove it yourself")
+    end
+  end
+  local private, public = core.crypto.keygen(math.tointeger(args.bits or 2048))
+  if not private then return console.fail(public) end
+  made, why = write_pair(dir, private, public)
+  if not made then return console.fail(why) end
+  console.columns({
+    { dir .. "/private.pem", "sign with it: hookward send EVENT --key " .. dir .. "/private.pem" },
+    { dir .. "/public.pem", "trust it: copy it to where `keys` looks, as keys/NAME.pem" },
+  }, "")
+  return 0
+end
+
+return M

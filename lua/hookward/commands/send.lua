@@ -1,0 +1,277 @@
+-- hookward send: sign a notification and deliver it, as Accredit would.
+
+local config = require "hookward.config"
+local console = require "hookward.console"
+local core = require "hookward.core"
+local files = require "hookward.files"
+local options = require "hookward.options"
+
+local sys = core.sys
+
+local M = {
+  summary = "Sign a notification and deliver it.",
+  usage = "[EVENT] [OPTION...]",
+  description = "Signs a notification with a private key and posts it, as Accredit does. Exits 0 "
+    .. "when the answer is 200, else 1.\n\nThe body begins with Event and Timestamp (now), and "
+    .. "the fields of --data follow. Data that has an Event of its own is sent as it is, byte for "
+    .. "byte; EVENT may then be left out. BadgeExportZipFile.Created without --data gets a random "
+    .. "BadgeExportZipFileId.",
+  examples = {
+    "hookward send BadgeExportZipFile.Created",
+    "hookward send Person.Updated --data '{\"PersonId\": 7}' --retries 5",
+    "hookward send --raw @body.json --to https://example.com/hooks --key key.pem",
+    "hookward send Person.Updated --header 'X-Signature: forged'   # refused?",
+  },
+}
+
+local SAMPLE_EVENT = "BadgeExportZipFile.Created"
+local NOBODY = "nobody listens there"
+local DEFAULT_PATH = "/baseWebhookNotification"
+
+-- ---- arguments ----
+
+local function header(text)
+  local name, value = text:match("^([%w!#$%%&'*+%-.^_`|~]+):%s*(.-)%s*$")
+  if name and not value:find("%c") then return { name = name, value = value } end
+  return nil, ("--header takes 'Name: value', not '%s'"):format(text)
+end
+
+function M.define(parser)
+  parser:argument("EVENT", "The event's name, as in Person.Updated."):target("event"):args("?")
+  parser:option("--to", "Where to: a URL, or unix:PATH of a socket (default: where the "
+    .. "configuration listens). A URL without a path gets the configuration's."):argname("URL")
+  parser:option("--key", "The private key (default: development.key beside the configuration).")
+    :argname("FILE")
+  options.config(parser)
+  parser:mutex(
+    parser:option("--data", "A JSON object of fields for the body; @FILE or @- reads it from a "
+      .. "file or the standard input."):argname("JSON"),
+    parser:option("--raw", "The whole body, byte for byte whatever it is; @FILE or @- as above.")
+      :argname("BODY"))
+  parser:option("--job-id", "X-JobId (default: a random number)."):argname("ID")
+  parser:option("--attempt", "X-JobAttempt of the first delivery (default: 0)."):argname("N")
+    :convert(options.whole_number "--attempt")
+  parser:option("--retries", "Deliver up to N times more, with the same job id, until the answer "
+    .. "is 200. Accredit: 5. (Default: 0.)"):argname("N"):convert(options.whole_number "--retries")
+  parser:option("--delay", "Time between the attempts (default: 1s)."):argname("TIME")
+    :convert(options.time "--delay")
+  parser:option("--timeout", "How long to wait for an answer (default: 100s, as .NET does).")
+    :argname("TIME"):convert(options.time "--timeout")
+  parser:option("--header", "A header to add, or to replace; without a value it is left out. "
+    .. "May be repeated."):argname("HEADER"):count("*"):convert(header)
+  parser:flag("--json", "Print one JSON object: ok, event, job_id, to, attempts.")
+end
+
+-- ---- the body ----
+
+-- UTC with milliseconds, as in "2024-05-10T11:09:21.248Z".
+local function timestamp()
+  local ms = math.floor(sys.now() * 1000)
+  return os.date("!%Y-%m-%dT%H:%M:%S", ms // 1000) .. (".%03dZ"):format(ms % 1000)
+end
+
+local function head_of(event, has_timestamp)
+  local head = '{"Event":' .. assert(core.json.encode(event))
+  return has_timestamp and head or ('%s,"Timestamp":"%s"'):format(head, timestamp())
+end
+
+-- The user's object is spliced in as text: the order of its fields and its numbers stay as written.
+local function merge(event, text)
+  local data, why = core.json.decode(text)
+  local fields = text:match("^\xEF?\xBB?\xBF?%s*{%s*(.-)%s*}%s*$")
+  if data == nil then return nil, "--data is not JSON: " .. why end
+  if not fields then return nil, "--data is not a JSON object, as in '{\"PersonId\": 7}'" end
+  if data.Event ~= nil then
+    if event and data.Event ~= event then
+      return nil, ("--data has the Event %s, not %s; name only one of them")
+        :format(tostring(data.Event), event)
+    end
+    return text, data.Event
+  elseif not event then
+    return nil, "which event? Name it as in `hookward send Person.Updated`"
+  end
+  local head = head_of(event, data.Timestamp ~= nil)
+  return head .. (fields == "" and "" or "," .. fields) .. "}", event
+end
+
+-- The body and the event's name; or nil and what was wrong with the arguments.
+local function build_body(args)
+  if args.raw then
+    local text, why = files.read_argument(args.raw)
+    return text, text and (args.event or "a raw body") or why
+  elseif args.data then
+    local text, why = files.read_argument(args.data)
+    if not text then return nil, why end
+    return merge(args.event, text)
+  elseif not args.event then
+    return nil, "which event? Name it as in `hookward send Person.Updated`"
+  end
+  local fields = "{}"
+  if args.event == SAMPLE_EVENT then
+    fields = ('{"BadgeExportZipFileId":"%s"}'):format(core.crypto.uuid())
+  end
+  return merge(args.event, fields)
+end
+
+-- ---- where to, and with which key ----
+
+-- The first address that can be spoken to.
+local function default_target(settings)
+  for _, address in ipairs(settings.listen) do
+    local host, port = address:match("^(.*):(%d+)$")
+    if address:find("^unix:") then return address end
+    if host and port ~= "0" then
+      host = ({ ["0.0.0.0"] = "127.0.0.1", ["[::]"] = "[::1]" })[host] or host
+      return ("http://%s:%s"):format(host, port)
+    end
+  end
+  return nil, ("%s: `listen` does not tell the port; name the URL with --to"):format(settings.file)
+end
+
+-- { url, unix, shown }
+local function parse_target(text, path)
+  local socket = text:match("^unix:(.+)$")
+  if socket then return { url = "http://localhost" .. path, unix = socket, shown = text } end
+  if not text:find("^https?://[^/]") then
+    return nil, ("--to takes a URL such as http://127.0.0.1:8080%s, or unix:PATH, not '%s'")
+      :format(DEFAULT_PATH, text)
+  end
+  local url = text:find("^%a+://[^/?#]*$") and text .. path or text
+  return { url = url, shown = url }
+end
+
+-- Reads the configuration only for what the arguments leave open.
+local function look_up(args)
+  local settings
+  if args.config or not args.to or not args.key then
+    local lines
+    settings, lines = config.load(args.config)
+    if not settings then
+      if not args.config and not sys.stat(config.DEFAULT_FILE) then
+        lines = { ("no %s here to take the rest from: name --to URL and --key FILE, or -c FILE")
+          :format(config.DEFAULT_FILE) }
+      end
+      return nil, lines
+    end
+  end
+  local to, why
+  if args.to then to = args.to else to, why = default_target(settings) end
+  if not to then return nil, { why } end
+  return {
+    to = to,
+    path = settings and settings.path or DEFAULT_PATH,
+    key = args.key or config.shown(settings.folder .. "/development.key", assert(sys.cwd())),
+  }
+end
+
+local function read_key(path)
+  local text, why = files.read(path)
+  return text, why and why .. "; name a private key with --key FILE, or make one with "
+    .. "`hookward keygen DIR`"
+end
+
+-- ---- delivering ----
+
+local function headers_of(job_id, attempt, signature, extra)
+  local headers = {
+    ["Content-Type"] = "application/json",
+    ["X-Signature"] = signature,
+    ["X-JobId"] = job_id,
+    ["X-JobAttempt"] = tostring(attempt),
+  }
+  for _, one in ipairs(extra) do
+    for name in pairs(headers) do
+      if name:lower() == one.name:lower() then headers[name] = nil end
+    end
+    if one.value ~= "" then headers[one.name] = one.value end
+  end
+  return headers
+end
+
+-- libcurl's words, when there is nobody at the other end.
+local function is_refused(why)
+  return why:find("^Failed to connect") or why:find("^Couldn't connect")
+end
+
+-- One attempt: what came of it, for print and for --json.
+local function deliver(job, attempt)
+  local begun = sys.now()
+  local answer, why = core.http.request {
+    method = "POST",
+    url = job.target.url,
+    unix = job.target.unix,
+    body = job.body,
+    headers = headers_of(job.id, attempt, job.signature, job.headers),
+    timeout = job.timeout,
+  }
+  local outcome = { attempt = attempt, ms = math.floor((sys.now() - begun) * 1000 + 0.5) }
+  if not answer then
+    outcome.failure = is_refused(why) and NOBODY or why
+    return outcome
+  end
+  outcome.status, outcome.body = answer.status, answer.body
+  local said = core.json.decode(answer.body)
+  if type(said) == "table" then
+    outcome.error = type(said.error) == "string" and said.error or nil
+    outcome.message = type(said.message) == "string" and said.message or nil
+  end
+  return outcome
+end
+
+local function describe(outcome)
+  if outcome.failure then return console.paint("red", outcome.failure) end
+  local said = outcome.error and outcome.error .. ": " .. (outcome.message or "")
+    or outcome.status == 200 and "" or outcome.body
+  return ("%s %s"):format(console.paint(outcome.status == 200 and "green" or "red",
+    tostring(outcome.status)), console.plain(said, 300)):gsub(" $", "")
+end
+
+local function print_outcome(outcome)
+  console.say("attempt %d: %s %s", outcome.attempt, describe(outcome),
+    console.paint("dim", ("(%d ms)"):format(outcome.ms)))
+end
+
+-- Attempts until one is answered 200, as Accredit does it.
+local function play(job, first, retries, delay, on_outcome)
+  local outcomes = core.json.array {}
+  for attempt = first, first + retries do
+    if attempt > first then sys.sleep(delay) end
+    local outcome = deliver(job, attempt)
+    outcomes[#outcomes + 1] = outcome
+    on_outcome(outcome)
+    if outcome.status == 200 then break end
+  end
+  return outcomes
+end
+
+function M.run(args)
+  local body, event = build_body(args)
+  if not body then return console.misuse("hookward send", "%s", event) end
+  local found, lines = look_up(args)
+  if not found then return console.fail(lines) end
+  local target, why = parse_target(found.to, found.path)
+  if not target then return console.misuse("hookward send", "%s", why) end
+  local key, signature
+  key, why = read_key(found.key)
+  if not key then return console.fail(why) end
+  signature, why = core.crypto.sign(key, body)
+  if not signature then return console.fail(("%s: %s"):format(found.key, why)) end
+
+  local job = {
+    id = args.job_id or tostring(math.random(100000, 99999999)),
+    target = target, body = body, signature = signature, headers = args.header,
+    timeout = args.timeout or 100,
+  }
+  if not args.json then console.say("%s, job %s, to %s", event, job.id, target.shown) end
+  local outcomes = play(job, args.attempt or 0, args.retries or 0, args.delay or 1,
+    args.json and function() end or print_outcome)
+  local last = outcomes[#outcomes]
+  if args.json then
+    console.say("%s", assert(core.json.encode { ok = last.status == 200, event = event,
+      job_id = job.id, to = target.shown, body = body, attempts = outcomes }))
+  end
+  if last.failure == NOBODY then console.complain("Start the host with `hookward serve`.") end
+  return last.status == 200 and 0 or 1
+end
+
+return M

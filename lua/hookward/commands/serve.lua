@@ -1,0 +1,60 @@
+-- hookward serve: run the host.
+
+local config = require "hookward.config"
+local console = require "hookward.console"
+local core = require "hookward.core"
+local options = require "hookward.options"
+
+local M = {
+  summary = "Run the host.",
+  usage = "[OPTION...]",
+  description = "Runs the host until SIGTERM or SIGINT: then it takes no more connections, "
+    .. "finishes what has begun and exits 0. A second SIGINT ends it at once. The log goes to "
+    .. "stderr.",
+  examples = {
+    "hookward serve",
+    "hookward serve --listen 127.0.0.1:9000 --log-level debug",
+    "hookward serve -c /etc/hookward/hookward.lua --log-format json",
+  },
+}
+
+function M.define(parser)
+  options.config(parser)
+  parser:option("--listen", "Listen here instead of what the configuration says: host:port, "
+    .. "[v6]:port, unix:PATH or systemd. May be repeated.")
+    :argname("ADDRESS"):count("*")
+  parser:option("--handlers", "The folder of the scripts."):argname("DIR")
+  parser:option("--keys", "A key file, or a pattern of key files. May be repeated.")
+    :argname("PATTERN"):count("*")
+  parser:option("--ledger", "The ledger's file, or memory: for tests."):argname("FILE")
+  parser:option("--workers", "How many handlers may run at the same time."):argname("N")
+    :convert(options.whole_number("--workers", 1))
+  parser:option("--log-level", "debug, info, warn or error.")
+    :choices({ "debug", "info", "warn", "error" }):argname("LEVEL")
+  parser:option("--log-format", "text or json."):choices({ "text", "json" }):argname("FORMAT")
+end
+
+local function some(list)
+  return list and #list > 0 and list or nil
+end
+
+function M.run(args)
+  local settings, lines = config.load(args.config, {
+    listen = some(args.listen),
+    handlers = args.handlers,
+    keys = some(args.keys),
+    ledger = args.ledger,
+    workers = args.workers,
+    ["log.level"] = args.log_level,
+    ["log.format"] = args.log_format,
+  })
+  if not settings then return console.fail(lines) end
+  local no_handlers, no_keys = config.missing(settings)
+  if no_handlers or no_keys then
+    return console.fail { no_handlers or no_keys, no_handlers and no_keys }
+  end
+  local code, why = core.serve(settings)
+  return code or console.fail(config.shown(why, settings.folder))
+end
+
+return M

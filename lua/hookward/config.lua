@@ -1,0 +1,264 @@
+-- Reads hookward.lua, checks all of it against the schema, and hands over plain values.
+--
+-- A user's mistakes come back as lines, each with the file, the key, what is expected and what was
+-- found; everything that is wrong is reported at once. The host (core/config.h) checks nothing
+-- again.
+
+local sys = require "hookward.core".sys
+local kinds = require "hookward.kinds"
+local schema = require "hookward.schema"
+local suggest = require "hookward.suggest"
+
+local M = { DEFAULT_FILE = "hookward.lua", absolute = kinds.absolute }
+
+local show = kinds.show
+
+local MAX_LINES = 10 -- of errors in one file
+
+---A path as a person would write it: relative when it is below `folder`.
+---@param path string absolute
+---@param folder string absolute
+---@return string
+function M.shown(path, folder)
+  if path:sub(1, #folder + 1) == folder .. "/" then return path:sub(#folder + 2) end
+  return path
+end
+
+-- ---- checking a table of values ----
+
+local Check = {}
+Check.__index = Check
+
+function Check:complain(text)
+  self.lines[#self.lines + 1] = text
+end
+
+local function names_of(entries, prefix, into)
+  into = into or {}
+  for _, entry in ipairs(entries) do
+    into[#into + 1] = prefix .. entry.key
+    if entry.fields then names_of(entry.fields, prefix .. entry.key .. ".", into) end
+  end
+  return into
+end
+
+local known_names = names_of(schema, "")
+
+-- Keys that nobody knows; of a nested table `prefix` is "log." and such.
+function Check:unknown(values, entries, prefix, place)
+  local known = {}
+  for _, entry in ipairs(entries) do known[entry.key] = true end
+  for _, key in ipairs(kinds.sorted_keys(values)) do
+    if type(key) ~= "string" then
+      self:complain(("%s%s[%s]: every value needs a name, for example workers = 8")
+        :format(place, prefix, show(key)))
+    elseif not known[key] then
+      local nearest = suggest.nearest(prefix .. key, known_names)
+      local names = prefix == "" and "`hookward init DIR` writes a file with the usual ones"
+        or "known are " .. table.concat(names_of(entries, prefix), ", ")
+      self:complain(("%s%s%s: unknown key; %s"):format(place, prefix, key,
+        nearest and ("did you mean %s?"):format(nearest) or names))
+    end
+  end
+end
+
+-- One value against its entry; puts what the host gets into self.values.
+function Check:value(entry, value, place, base)
+  if entry.not_yet then
+    return self:complain(place .. ": not supported by this version yet")
+  end
+  local kind = kinds.kinds[entry.kind]
+  local read, why, found = kind.read(value, entry, base)
+  local name = entry.as or entry.key
+  if read ~= nil then
+    self.values[name] = read
+    return
+  end
+  self.bad[name] = true
+  local example = entry.example or entry.default
+  self:complain(("%s: %s"):format(place, why or ("expected %s, for example %s; found %s")
+    :format(kind.expects(entry), kinds.show_example(example), found or show(value))))
+end
+
+function Check:table(entry, values, place)
+  local prefix = entry.key .. "."
+  if entry.not_yet then
+    if type(values) == "table" then self:unknown(values, entry.fields, prefix, place) end
+    self:complain(("%s%s: not supported by this version yet"):format(place, entry.key))
+  elseif type(values) == "table" then
+    self:all(values, entry.fields, prefix, place)
+  else
+    local field = entry.fields[1]
+    self:complain(("%s%s: expected a table, for example %s = { %s = %s }; found %s"):format(place,
+      entry.key, entry.key, field.key, show(field.default or "..."), show(values)))
+  end
+end
+
+function Check:all(values, entries, prefix, place)
+  self:unknown(values, entries, prefix, place)
+  for _, entry in ipairs(entries) do
+    local value = values[entry.key]
+    if value ~= nil and entry.fields then
+      self:table(entry, value, place)
+    elseif value ~= nil then
+      self:value(entry, value, place .. prefix .. entry.key, self.folder)
+    end
+  end
+end
+
+function Check:defaults(entries)
+  for _, entry in ipairs(entries) do
+    if entry.fields then
+      self:defaults(entry.fields)
+    elseif entry.default ~= nil and not entry.not_yet then
+      self:value(entry, entry.default, entry.key, self.folder)
+    end
+  end
+end
+
+-- `overrides` go by a key's full name ("workers", "log.level"). Their paths start from the current
+-- folder, since that is where they were typed.
+function Check:overrides(entries, prefix, overrides, cwd)
+  for _, entry in ipairs(entries) do
+    local value = overrides[prefix .. entry.key]
+    if entry.fields then
+      self:overrides(entry.fields, prefix .. entry.key .. ".", overrides, cwd)
+    elseif value ~= nil then
+      self:value(entry, value, entry.flag, cwd)
+    end
+  end
+end
+
+-- ---- the file ----
+
+local function missing(file)
+  return { ("%s: not found; make a project with `hookward init DIR`, or name its configuration "
+    .. "with -c FILE"):format(file) }
+end
+
+local function read_file(file)
+  local stat = sys.stat(file)
+  if stat and stat.kind == "folder" then
+    return nil, { ("%s: this is a folder; name the file in it: -c %s/%s")
+      :format(file, (file:gsub("/+$", "")), M.DEFAULT_FILE) }
+  end
+  local handle, why = io.open(file, "rb")
+  if not handle then return nil, stat and { why } or missing(file) end
+  local text, read_why = handle:read("a")
+  handle:close()
+  if not text then return nil, { ("%s: %s"):format(file, read_why) } end
+  return (text:gsub("^\xEF\xBB\xBF", ""):gsub("^#[^\n]*", ""))
+end
+
+-- One line, and the user's name of the file in place of the chunk's.
+local function lua_error(file, message)
+  local text = tostring(message):match("^[^\n]*"):gsub("^%[?=?CONFIG%]?:", function()
+    return file .. ":"
+  end)
+  return { text:sub(1, #file) == file and text or ("%s: %s"):format(file, text) }
+end
+
+-- Runs the file with Lua's own library; what it sets stays its own.
+local function run_file(file)
+  local text, lines = read_file(file)
+  if not text then return nil, lines end
+  local env = setmetatable({}, { __index = _G })
+  local chunk, why = load(text, "=CONFIG", "t", env)
+  if not chunk then return nil, lua_error(file, why) end
+  local ok, values = pcall(chunk)
+  if not ok then return nil, lua_error(file, values) end
+  if type(values) ~= "table" then
+    return nil, { ("%s: expected a file that returns a table, for example return { workers = 8 }; "
+      .. "found %s"):format(file, next(env) and "one that only sets globals, such as "
+        .. tostring(next(env)) or show(values)) }
+  end
+  return values
+end
+
+local function few(lines)
+  local more = #lines - MAX_LINES
+  if more <= 0 then return lines end
+  local first = table.move(lines, 1, MAX_LINES, 1, {})
+  first[MAX_LINES + 1] = ("... and %d more"):format(more)
+  return first
+end
+
+-- The files that the patterns find now: absolute, sorted, each once.
+local function find_keys(patterns)
+  local files, seen = {}, {}
+  for _, pattern in ipairs(patterns) do
+    local found, why = sys.glob(pattern)
+    if not found then return nil, why end
+    for _, path in ipairs(found) do
+      if not seen[path] then files[#files + 1] = path end
+      seen[path] = true
+    end
+  end
+  table.sort(files)
+  return files
+end
+
+---@class hookward.Config what the host is told; times in milliseconds, sizes in bytes
+---@field file string as the user gave it
+---@field folder string absolute
+---@field listen string[]
+---@field path string
+---@field handlers string an absolute folder
+---@field key_patterns string[] absolute
+---@field key_files string[] absolute; what the patterns find now
+---@field settings_source string Lua source that returns the user's settings
+
+---Reads and checks a configuration.
+---@param file? string default: hookward.lua in the current folder
+---@param overrides? table<string, any> values by full name ("workers", "log.level"), from flags
+---@return hookward.Config? config
+---@return string[]? lines what is wrong, at most a dozen
+---@return hookward.Config? rest what is usable all the same: defaults for what is wrong
+---@return table<string, boolean>? bad the names in `rest` that were wrong
+function M.load(file, overrides)
+  file = file or M.DEFAULT_FILE
+  local values, lines = run_file(file)
+  if not values then return nil, lines end
+  local folder, why = sys.realpath(file:match("^(.*/)") or ".")
+  if not folder then return nil, { why } end
+  local check = setmetatable({ lines = {}, bad = {}, folder = folder,
+    values = { file = file, folder = folder } }, Check)
+  check:defaults(schema)
+  check:all(values, schema, "", file .. ": ")
+  check:overrides(schema, "", overrides or {}, assert(sys.cwd()))
+  local config = check.values
+  config.settings_source, config.settings = config.settings, nil
+  config.key_files, why = find_keys(config.key_patterns)
+  if not config.key_files then
+    check:complain(("%s: keys: %s"):format(file, why))
+    check.bad.key_patterns, config.key_files = true, {}
+  end
+  if #check.lines > 0 then return nil, few(check.lines), config, check.bad end
+  return config
+end
+
+---What else keeps a host from starting: no handlers folder, no key.
+---@param config hookward.Config
+---@return string? handlers one line: why there is nothing to load
+---@return string? keys one line: why there is no key
+function M.missing(config)
+  local handlers, keys
+  local stat = sys.stat(config.handlers)
+  if not stat or stat.kind ~= "folder" then
+    handlers = ("%s: %s; handlers are the *.lua files of a folder: make it, or set `handlers` "
+      .. "in %s"):format(M.shown(config.handlers, config.folder),
+        stat and "this is not a folder" or "no such folder", config.file)
+  end
+  if #config.key_files == 0 then
+    local patterns = {}
+    for i, pattern in ipairs(config.key_patterns) do
+      patterns[i] = M.shown(pattern, kinds.escape_glob(config.folder))
+    end
+    keys = ("%s: no key file there; save Accredit's Signature Key as %s, or make one for "
+      .. "development with `hookward keygen DIR`"):format(table.concat(patterns, ", "),
+        (patterns[1]:gsub("%*.*$", "NAME.pem")))
+  end
+  return handlers, keys
+end
+
+return M

@@ -1,0 +1,290 @@
+-- The kinds of values in a configuration: how each is read, and what to say of a wrong one.
+
+local suggest = require "hookward.suggest"
+local units = require "hookward.units"
+
+local M = {}
+
+local SETTINGS_DEPTH = 100 -- Lua's parser takes 200 nested tables
+
+-- ---- paths ----
+
+---@param base string an absolute folder
+---@param path string
+---@return string absolute
+function M.absolute(base, path)
+  if path:sub(1, 1) == "/" then return path end
+  while path:sub(1, 2) == "./" do path = path:sub(3):gsub("^/+", "") end
+  if path == "." or path == "" then return base end
+  return (base == "/" and "" or base) .. "/" .. path
+end
+
+---A folder's name for inside a glob pattern.
+---@param path string
+---@return string pattern matches just this path
+function M.escape_glob(path)
+  return (path:gsub("[%*%?%[%]\\]", "\\%0"))
+end
+
+-- ---- what values look like in messages ----
+
+local function is_list(value)
+  local count = 0
+  for key in next, value do
+    if math.type(key) ~= "integer" then return false end
+    count = count + 1
+  end
+  return count == #value
+end
+
+---A value on one line, short.
+function M.show(value)
+  if type(value) == "string" then
+    local text = #value > 60 and value:sub(1, 57) .. "..." or value
+    return '"' .. text:gsub("%c", function(c) return ("\\%d"):format(c:byte()) end) .. '"'
+  elseif type(value) == "table" then
+    if next(value) == nil then return "{}" end
+    return is_list(value) and "a list" or "a table"
+  elseif type(value) == "function" or type(value) == "userdata" or type(value) == "thread" then
+    return "a " .. type(value)
+  end
+  return tostring(value)
+end
+
+function M.show_example(value)
+  if type(value) ~= "table" then return M.show(value) end
+  local items = {}
+  for i, item in ipairs(value) do items[i] = M.show(item) end
+  return "{ " .. table.concat(items, ", ") .. " }"
+end
+
+-- ---- reading ----
+--
+-- read(value, entry, base) -> what the host gets; or nil, then a text that says all (or nil, when
+-- what `expects` says will do), then what was found (or nil: the value). `base` is the folder that
+-- relative paths start from.
+
+local function in_range(number, entry, unit)
+  if not number or number < unit(entry.min) or number > unit(entry.max) then return nil end
+  return number
+end
+
+local function integer(value)
+  return math.type(value) and math.tointeger(value)
+end
+
+-- A value, or a list of at least one, each read by `read_one`.
+local function read_list(value, read_one, ...)
+  local one_alone = type(value) ~= "table"
+  if one_alone then value = { value } end
+  if #value == 0 or not is_list(value) then return nil end
+  local list, seen = {}, {}
+  for i, item in ipairs(value) do
+    local one, why = read_one(item, ...)
+    if one == nil then
+      return nil, why, one_alone and M.show(item) or ("%s at [%d]"):format(M.show(item), i)
+    end
+    if not seen[one] then list[#list + 1] = one end
+    seen[one] = true
+  end
+  return list
+end
+
+local function host_and_port(value)
+  local host, port = value:match("^%[([%x:%.%%%w]+)%]:(%d+)$")
+  if not host then host, port = value:match("^([%w%.%-_]+):(%d+)$") end
+  if host and tonumber(port) <= 65535 then return host, math.tointeger(tonumber(port)) end
+end
+
+-- The commonest slips get the line that was probably meant.
+local function listen_slip(value)
+  local port = value:match("^:(%d+)$") or value:match("^%*:(%d+)$")
+  if port then
+    return ('%s names no host; write "127.0.0.1:%s", or "0.0.0.0:%s" for every interface')
+      :format(M.show(value), port, port)
+  elseif value:find("^%d+$") then
+    return ('%s names no host; write "127.0.0.1:%s"'):format(M.show(value), value)
+  elseif value:find("^%a+://") then
+    return ("%s is a URL; write host:port alone"):format(M.show(value))
+  elseif value:find("^[%w%.%-]+$") then
+    return ('%s names no port; write "%s:8080"'):format(M.show(value), value)
+  end
+  local v6, v6_port = value:match("^(%x*:[%x:]*):(%d+)$")
+  if v6 then
+    return ('an IPv6 address stands in brackets; write "[%s]:%s"'):format(v6, v6_port)
+  end
+end
+
+local function read_address(value, base)
+  if integer(value) then value = tostring(integer(value)) end
+  if type(value) ~= "string" then return nil end
+  local socket = value:match("^unix:(.+)$")
+  if socket and not socket:find("[%c]") then return "unix:" .. M.absolute(base, socket) end
+  if value == "systemd" or host_and_port(value) then return value end
+  return nil, listen_slip(value)
+end
+
+local function read_path(value, base)
+  if type(value) ~= "string" or value == "" or value:find("%z") then return nil end
+  return M.absolute(base, value)
+end
+
+local function read_pattern(value, base)
+  if type(value) ~= "string" or value == "" or value:find("%z") then return nil end
+  if value:sub(1, 1) == "/" then return value end
+  return M.absolute(M.escape_glob(base), value)
+end
+
+local function literal(value)
+  if math.type(value) == "integer" or type(value) == "string" then return ("%q"):format(value) end
+  if type(value) == "number" then return value == value and ("%q"):format(value) or "(0/0)" end
+  return tostring(value)
+end
+
+local function key_path(path, key)
+  if type(key) == "string" and key:find("^[%a_][%w_]*$") then return path .. "." .. key end
+  return ("%s[%s]"):format(path, M.show(key))
+end
+
+local order = { number = 1, string = 2, boolean = 3 }
+
+---@param value table
+---@return any[] keys numbers, then strings, then the rest
+function M.sorted_keys(value)
+  local keys = {}
+  for key in next, value do keys[#keys + 1] = key end
+  table.sort(keys, function(a, b)
+    if type(a) ~= type(b) then return (order[type(a)] or 9) < (order[type(b)] or 9) end
+    if order[type(a)] and type(a) ~= "boolean" then return a < b end
+    return tostring(a) < tostring(b)
+  end)
+  return keys
+end
+
+-- Writes `value` as Lua source; nil and the reason when it is not plain data. `open` holds the
+-- tables that are being written, for cycles.
+local function write_source(value, path, depth, open, out)
+  local kind = type(value)
+  if kind == "string" or kind == "number" or kind == "boolean" then
+    out[#out + 1] = literal(value)
+    return true
+  elseif kind ~= "table" then
+    return nil, ("%s is a %s; settings hold plain data: strings, numbers, booleans, tables")
+      :format(path, kind)
+  elseif open[value] then
+    return nil, path .. " leads back to a table that it is inside of"
+  elseif getmetatable(value) ~= nil then
+    return nil, path .. " is a table with a metatable; settings hold plain data"
+  elseif depth > SETTINGS_DEPTH then
+    return nil, ("%s is more than %d tables deep"):format(path, SETTINGS_DEPTH)
+  end
+  open[value] = true
+  out[#out + 1] = "{"
+  for _, key in ipairs(M.sorted_keys(value)) do
+    if not order[type(key)] then
+      return nil, ("%s has a %s for a key"):format(path, type(key))
+    end
+    out[#out + 1] = "[" .. literal(key) .. "]="
+    local ok, why = write_source(value[key], key_path(path, key), depth + 1, open, out)
+    if not ok then return nil, why end
+    out[#out + 1] = ","
+  end
+  out[#out + 1] = "}"
+  open[value] = nil
+  return true
+end
+
+-- ---- the kinds, by name ----
+
+M.kinds = {
+  listen = {
+    expects = function() return "an address, or a list of addresses" end,
+    read = function(value, _, base) return read_list(value, read_address, base) end,
+  },
+  url_path = {
+    expects = function() return "a path that begins with /, without query or spaces" end,
+    read = function(value)
+      if type(value) ~= "string" or not value:find("^/[!-~]*$") then return nil end
+      return not value:find("[%?#]") and value or nil
+    end,
+  },
+  path = {
+    expects = function() return "a path" end,
+    read = function(value, _, base) return read_path(value, base) end,
+  },
+  patterns = {
+    expects = function() return "a file or a pattern of files, or a list of these" end,
+    read = function(value, _, base) return read_list(value, read_pattern, base) end,
+  },
+  ledger = {
+    expects = function() return 'a file, or "memory:"' end,
+    read = function(value, _, base)
+      if value == "memory:" then return value end
+      if value == "memory" then return nil, '"memory" lacks its colon; write "memory:"' end
+      if type(value) == "string" and value:find("^%a[%w%+%-%.]*:") then return nil end
+      return read_path(value, base)
+    end,
+  },
+  integer = {
+    expects = function(entry)
+      return ("a whole number from %d to %d"):format(entry.min, entry.max)
+    end,
+    read = function(value, entry)
+      return in_range(integer(value), entry, function(limit) return limit end)
+    end,
+  },
+  size = {
+    expects = function(entry)
+      return ("a size from %s to %s"):format(entry.min, entry.max)
+    end,
+    read = function(value, entry) return in_range(units.size(value), entry, units.size) end,
+  },
+  time = {
+    expects = function(entry)
+      return ("a time from %s to %s"):format(entry.min, entry.max)
+    end,
+    read = function(value, entry) return in_range(units.time(value), entry, units.time) end,
+  },
+  times = {
+    expects = function() return "a list of times" end,
+    read = function(value) return type(value) == "table" and value or nil end,
+  },
+  choice = {
+    expects = function(entry)
+      local all = {}
+      for i, choice in ipairs(entry.choices) do all[i] = M.show(choice) end
+      return table.concat(all, ", ", 1, #all - 1) .. " or " .. all[#all]
+    end,
+    read = function(value, entry)
+      for _, choice in ipairs(entry.choices) do
+        if value == choice then return value end
+      end
+      local nearest = type(value) == "string" and suggest.nearest(value, entry.choices)
+      if nearest then
+        return nil, ("%s is not known; did you mean %s?"):format(M.show(value), M.show(nearest))
+      end
+    end,
+  },
+  boolean = {
+    expects = function() return "true or false" end,
+    read = function(value)
+      if type(value) == "boolean" then return value end
+    end,
+  },
+  string = {
+    expects = function() return "a text" end,
+    read = function(value) return type(value) == "string" and value or nil end,
+  },
+  settings = {
+    expects = function() return "a table" end,
+    read = function(value)
+      if type(value) ~= "table" then return nil end
+      local out = { "return " }
+      local ok, why = write_source(value, "settings", 1, {}, out)
+      if not ok then return nil, (why:gsub("^settings%.?%s?", "")) end
+      return table.concat(out)
+    end,
+  },
+}
+
+return M

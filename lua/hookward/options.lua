@@ -1,0 +1,38 @@
+-- Options that several commands have, and how their values are read.
+
+local units = require "hookward.units"
+
+local M = {}
+
+local NUMBER_MAX = 1000
+
+---Adds -c, also spelled --config.
+function M.config(parser, description)
+  parser:option("-c"):hidden_name("--config"):target("config"):argname("FILE")
+    :description(description or "The configuration (default: hookward.lua).")
+end
+
+---For an option's `convert`.
+---@param name string the option, for messages
+---@param least? integer default 0
+function M.whole_number(name, least)
+  least = least or 0
+  return function(text)
+    local number = math.tointeger(tonumber(text))
+    if number and number >= least and number <= NUMBER_MAX then return number end
+    return nil, ("%s takes a whole number from %d to %d, not '%s'"):format(name, least, NUMBER_MAX,
+      text)
+  end
+end
+
+---For an option's `convert`: gives seconds.
+---@param name string the option, for messages
+function M.time(name)
+  return function(text)
+    local ms = units.time(text)
+    if ms then return ms / 1000 end
+    return nil, ("%s takes a time such as 2, 500ms or 1m, not '%s'"):format(name, text)
+  end
+end
+
+return M

@@ -1,0 +1,55 @@
+-- Sizes and times as people write them: "64KB", "1.5h".
+
+local M = {}
+
+local sizes = { b = 1, kb = 1024, mb = 1024 ^ 2, gb = 1024 ^ 3 }
+local times = { ms = 1, s = 1000, m = 60000, h = 3600000, d = 86400000 }
+
+-- A number stands for itself times `plain`; a text is a number with a unit behind it, or without.
+local function read(value, units, plain)
+  local number, factor = value, plain
+  if type(value) == "string" then
+    local digits, unit = value:match("^%s*(%d+%.?%d*)%s*(%a*)%s*$")
+    number = tonumber(digits or "")
+    if unit ~= "" then factor = units[unit and unit:lower()] end
+  end
+  if math.type(number) == nil or factor == nil then return nil end
+  return math.tointeger(math.floor(number * factor + 0.5))
+end
+
+---@param value number|string a number of bytes, or "500B", "64KB", "1MB", "2GB" (1024 each)
+---@return integer? bytes nil when it is not a size
+function M.size(value)
+  return read(value, sizes, 1)
+end
+
+---@param value number|string a number of seconds, or "500ms", "90s", "10m", "1h", "30d"
+---@return integer? milliseconds nil when it is not a time
+function M.time(value)
+  return read(value, times, 1000)
+end
+
+-- The largest unit that leaves a whole number.
+local function show(number, units)
+  for _, unit in ipairs(units) do
+    if number >= unit[2] and number % unit[2] == 0 then
+      return ("%d%s"):format(number // unit[2], unit[1])
+    end
+  end
+  return ("%d%s"):format(number, units[#units][1])
+end
+
+---@param bytes integer
+---@return string text such as "64KB", which size() reads again
+function M.show_size(bytes)
+  return show(bytes, { { "GB", 1 << 30 }, { "MB", 1 << 20 }, { "KB", 1 << 10 }, { "B", 1 } })
+end
+
+---@param milliseconds integer
+---@return string text such as "90s", which time() reads again
+function M.show_time(milliseconds)
+  return show(milliseconds,
+    { { "d", times.d }, { "h", times.h }, { "m", times.m }, { "s", times.s }, { "ms", 1 } })
+end
+
+return M
