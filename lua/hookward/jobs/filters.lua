@@ -1,0 +1,77 @@
+-- Which notifications a command is about: the options for it, and what they mean to the ledger.
+
+local core = require "hookward.core"
+local suggest = require "hookward.suggest"
+local text = require "hookward.jobs.text"
+local time = require "hookward.jobs.time"
+
+local M = {}
+
+local states = { "running", table.unpack(core.ledger.states) }
+
+local function read_state(name)
+  for _, state in ipairs(states) do
+    if state == name then return name end
+  end
+  local nearest = suggest.nearest(name, states)
+  return nil, ("there is no state '%s'; %s"):format(text.line(name),
+    nearest and ("did you mean %s?"):format(nearest) or "there are " .. table.concat(states, ", "))
+end
+
+local function read_event(pattern)
+  local _, stars = pattern:gsub("%*", "")
+  if pattern == "*" or pattern ~= "" and stars == 0 then return pattern end
+  if stars == 1 and (pattern:find("^[^*]+%.%*$") or pattern:find("^%*%.[^*]+$")) then
+    return pattern
+  end
+  return nil, ('\'%s\' is not an event: write a name, or "Entity.*", "*.Event", "*"')
+    :format(text.line(pattern))
+end
+
+local function read_time(value)
+  local seconds, why = time.read(value)
+  return seconds, why and text.line(why)
+end
+
+---Adds the options that select notifications.
+---@param parser table
+function M.define(parser)
+  parser:option("--state", "In this state: succeeded, failed (a retry may follow), dead (none "
+    .. "will), unhandled, queued or running. May be repeated.")
+    :argname("STATE"):count("*"):convert(read_state)
+  parser:option("--event", 'Of this event: a name, or "Entity.*", "*.Event", "*".')
+    :argname("EVENT"):convert(read_event)
+  parser:option("--id", "With this job id. May be repeated."):argname("ID"):count("*")
+  parser:option("--since", "Received then or later: an ISO 8601 time (UTC if it names no zone), or "
+    .. "an age such as 90s, 10m, 2h or 30d.")
+    :argname("TIME"):convert(read_time)
+  parser:option("--until", "Received then or earlier."):argname("TIME"):target("until_time")
+    :convert(read_time)
+end
+
+local function some(list)
+  return list and #list > 0 and list or nil
+end
+
+---@param args table
+---@return table? filters of core.ledger; empty when no option was given
+---@return string? why they contradict each other
+function M.read(args)
+  if args.since and args.until_time and args.since > args.until_time then
+    return nil, "--since is later than --until"
+  end
+  return { states = some(args.state), event = args.event, ids = some(args.id), since = args.since,
+    ["until"] = args.until_time }
+end
+
+---@param by_state table<string, integer>
+---@return string "3 failed, 1 dead"
+function M.breakdown(by_state)
+  local parts = {}
+  for _, state in ipairs(states) do
+    if by_state[state] then parts[#parts + 1] = ("%d %s"):format(by_state[state], state) end
+  end
+  return table.concat(parts, ", ")
+end
+
+return M

@@ -1,0 +1,146 @@
+-- hookward jobs list
+
+local console = require "hookward.console"
+local core = require "hookward.core"
+local filters = require "hookward.jobs.filters"
+local json = require "hookward.jobs.json"
+local store = require "hookward.jobs.store"
+local grid = require "hookward.jobs.table"
+local text = require "hookward.jobs.text"
+local time = require "hookward.jobs.time"
+
+local M = {
+  summary = "List notifications, the newest first.",
+  usage = "[OPTION...]",
+  description = "Lists what the ledger remembers, the newest first. On a terminal the table is "
+    .. "fitted to its width; into a pipe or a file nothing is cut. Times are in UTC.",
+  examples = {
+    "hookward jobs list --state failed --state dead",
+    "hookward jobs list --event 'Badge.*' --since 2h",
+    "hookward jobs list --since 2024-05-10 --until 2024-05-10T12:00Z --limit 0",
+    "hookward jobs list --json | jq -r '.[] | select(.attempt == 5) | .id'",
+  },
+}
+
+local LIMIT = 50
+
+local function read_limit(value)
+  local limit = math.tointeger(tonumber(value))
+  if limit and limit >= 0 then return limit end
+  return nil, ("--limit takes a whole number, 0 for all, not '%s'"):format(text.line(value))
+end
+
+function M.define(parser)
+  filters.define(parser)
+  parser:option("--limit", ("At most so many, 0 for all (default: %d)."):format(LIMIT))
+    :argname("N"):convert(read_limit)
+  parser:flag("--json", "Print a JSON array of objects: id, digest, event, state, attempt, "
+    .. "deliveries, runs, received_at, settled_at, error (null: none).")
+  store.define(parser)
+end
+
+-- ---- a row ----
+
+---The members that every command's JSON has, as json.object takes them.
+---@param row table
+---@return string[] members
+function M.members(row)
+  return {
+    "id", json.string(row.id), "digest", json.string(row.digest), "event", json.string(row.event),
+    "state", json.string(row.state), "attempt", tostring(row.attempt),
+    "deliveries", tostring(row.deliveries), "runs", tostring(row.runs),
+    "received_at", json.string(time.iso(row.received_at)),
+    "settled_at", json.string(time.iso(row.settled_at)), "error", json.string(row.error),
+  }
+end
+
+local styles = { succeeded = "green", failed = "yellow", dead = "red", unhandled = "dim",
+  queued = "bold" }
+
+---@param state string
+---@param shown? string what to colour, when it is not the state alone
+function M.paint_state(state, shown)
+  return styles[state] and console.paint(styles[state], shown or state) or shown or state
+end
+
+---What went wrong, in one line; "-" for nothing.
+---@param row table
+function M.error_of(row)
+  if not row.error then return "-" end
+  return text.line(row.reason and ("%s: %s"):format(row.error, row.reason) or row.error)
+end
+
+-- An id or an event may be cut when the window is narrow, but never so far that it says nothing.
+local columns = {
+  { title = "ID", least = 12 },
+  { title = "EVENT", least = 12 },
+  { title = "STATE", paint = M.paint_state },
+  { title = "ATTEMPT", right = true },
+  { title = "DELIVERIES", right = true },
+  { title = "RUNS", right = true },
+  { title = "RECEIVED" },
+  { title = "ERROR", least = 8 },
+}
+
+local function cells(row, on_terminal)
+  local received = on_terminal and time.short(row.received_at) or time.iso(row.received_at)
+  return { text.line(row.id), row.event == "" and "-" or text.line(row.event), row.state,
+    tostring(row.attempt), tostring(row.deliveries), tostring(row.runs), received,
+    M.error_of(row) }
+end
+
+---Prints rows as a table, fitted to the terminal if it goes to one.
+---@param rows table[]
+function M.print_table(rows)
+  local on_terminal = core.sys.isatty(1)
+  local shown = {}
+  for i, row in ipairs(rows) do shown[i] = cells(row, on_terminal) end
+  local room = on_terminal and core.sys.columns() or nil
+  for _, line in ipairs(grid.lines(columns, shown, room, true)) do console.say("%s", line) end
+end
+
+-- ---- the command ----
+
+-- Calls each(row) for at most `limit` rows; tells how many there were and whether there are more.
+local function take(ledger, wanted, limit, each)
+  local count, more = 0, false
+  local ok, why = store.walk(ledger, wanted, function(row)
+    more = limit > 0 and count == limit
+    if more then return false end
+    count = count + 1
+    return each(row)
+  end)
+  return ok and count, ok and more or why
+end
+
+local function tell_rest(ledger, wanted, count, more)
+  if count == 0 then console.complain("no notification matches") end
+  if more then
+    local total = ledger:count(wanted)
+    console.complain("%d of %d shown; --limit 0 shows all", count, total or count + 1)
+  end
+end
+
+function M.run(args)
+  local wanted, misuse = filters.read(args)
+  if not wanted then return console.misuse("hookward jobs list", "%s", misuse) end
+  local opened, lines = store.open(args)
+  if not opened then return console.fail(lines) end
+  local ledger <close> = opened
+  local limit, rows = args.limit or LIMIT, {}
+  local array = args.json and json.array(io.stdout)
+  local count, more = take(ledger, wanted, limit, function(row)
+    if array then return array:add(json.object(M.members(row))) or false end
+    rows[#rows + 1] = row
+  end)
+  if not count then return console.fail(more) end
+  if array then
+    array:close()
+  elseif count > 0 then
+    M.print_table(rows)
+  end
+  if count > 0 or not array then tell_rest(ledger, wanted, count, more) end
+  return 0
+end
+
+return M

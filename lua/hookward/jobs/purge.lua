@@ -1,0 +1,87 @@
+-- hookward jobs purge
+
+local ask = require "hookward.jobs.ask"
+local console = require "hookward.console"
+local core = require "hookward.core"
+local filters = require "hookward.jobs.filters"
+local store = require "hookward.jobs.store"
+local text = require "hookward.jobs.text"
+
+local M = {
+  summary = "Remove notifications from the ledger.",
+  usage = "[OPTION...]",
+  description = "Removes what matches, in small steps beside a running host; it shows how many "
+    .. "first, and asks. What is removed is forgotten: it can't be replayed, and a copy that "
+    .. "arrives later is processed as if it were new. What is queued has been accepted and waits "
+    .. "to be run: it stays, unless --state queued names it. The file keeps its size; the room is "
+    .. "used again. Old rows go by themselves, after `retention`.",
+  examples = {
+    "hookward jobs purge --state succeeded --until 7d",
+    "hookward jobs purge --event 'Test.*' --dry-run",
+    "hookward jobs purge --all --yes",
+  },
+}
+
+local NAME = "hookward jobs purge"
+
+function M.define(parser)
+  filters.define(parser)
+  parser:flag("--all", "Everything: for when no other filter is given.")
+  parser:flag("--dry-run", "Say how many it would be, and remove nothing.")
+  parser:flag("-y --yes", "Do not ask.")
+  store.define(parser)
+end
+
+-- What was accepted and not yet run is nobody else's to remember.
+local function spare_queued(wanted)
+  if wanted.states then return end
+  wanted.states = {}
+  for _, state in ipairs(core.ledger.states) do
+    if state ~= "queued" then wanted.states[#wanted.states + 1] = state end
+  end
+end
+
+local function progress(total)
+  if not core.sys.isatty(2) then return nil end
+  return function(count)
+    io.stderr:write(("\r%d of %d removed\27[K"):format(count, total))
+    if count >= total then io.stderr:write("\r\27[K") end
+  end
+end
+
+local function purge(ledger, wanted, total)
+  local removed, why, before = ledger:purge(wanted, progress(total))
+  if not removed then
+    return console.fail(("%s; %s removed by then"):format(why, text.count(before, "notification")))
+  end
+  console.say("%s removed", text.count(removed, "notification"))
+  return 0
+end
+
+function M.run(args)
+  local wanted, misuse = filters.read(args)
+  if not wanted then return console.misuse(NAME, "%s", misuse) end
+  if next(wanted) == nil and not args.all then
+    return console.misuse(NAME, "say which: a filter such as --until 30d, or --all")
+  end
+  spare_queued(wanted)
+  local opened, lines = store.open(args, not args.dry_run)
+  if not opened then return console.fail(lines) end
+  local ledger <close> = opened
+  local total, by_state = ledger:count(wanted)
+  if not total then return console.fail(by_state) end
+  if total == 0 then
+    console.say("nothing to remove: no notification matches")
+    return 0
+  end
+  local what = ("%s (%s)"):format(text.count(total, "notification"), filters.breakdown(by_state))
+  if args.dry_run then
+    console.say("%s would be removed", what)
+    return 0
+  end
+  local go, code = ask(NAME, ("Remove %s?"):format(what), args.yes)
+  if not go then return code end
+  return purge(ledger, wanted, total)
+end
+
+return M

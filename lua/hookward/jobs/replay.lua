@@ -1,0 +1,279 @@
+-- hookward jobs replay
+
+local ask = require "hookward.jobs.ask"
+local config = require "hookward.config"
+local console = require "hookward.console"
+local core = require "hookward.core"
+local filters = require "hookward.jobs.filters"
+local json = require "hookward.jobs.json"
+local runner = require "hookward.jobs.runner"
+local show = require "hookward.jobs.show"
+local store = require "hookward.jobs.store"
+local text = require "hookward.jobs.text"
+
+local M = {
+  summary = "Run notifications again.",
+  usage = "[ID...] [OPTION...]",
+  description = "Runs the handler of each again, one after the other, and waits for the outcome. A "
+    .. "running host does it with its handlers; without one it is done in this process. Ids are "
+    .. "run at once; of several notifications with one id those that did not succeed. By filter, "
+    .. "what failed or is dead is meant unless --state says otherwise, and how many there are is "
+    .. "shown first. Exits 0 when all of them succeeded, else 1.",
+  examples = {
+    "hookward jobs replay 8812 8813",
+    "hookward jobs replay --event 'Badge.*' --since 2h --dry-run",
+    "hookward jobs replay --state dead --yes",
+    "hookward jobs replay 8812 --force    # it succeeded; needs keep_bodies = true",
+  },
+}
+
+local NAME = "hookward jobs replay"
+
+function M.define(parser)
+  parser:argument("ID", "Job ids."):target("wanted"):args("*")
+  filters.define(parser)
+  parser:option("--digest", "Only those whose digest begins with this.")
+    :argname("HEX"):convert(show.read_digest)
+  parser:flag("--force", "Run again what has succeeded too.")
+  parser:flag("--dry-run", "Say what would be run, and run nothing.")
+  parser:flag("-y --yes", "Do not ask.")
+  parser:flag("--json", "Print a JSON array of objects: id, digest, status (processed, failed, "
+    .. "not_run or would_run), error, message.")
+  store.define(parser)
+end
+
+-- ---- which ----
+
+-- Why a row can't be run; nil when it can.
+local function refusal(row, force)
+  if row.state == "succeeded" and not row.has_body then
+    return "it succeeded, and its body was not kept (keep_bodies)"
+  elseif not row.has_body then
+    return "its body was not kept"
+  elseif row.state == "succeeded" and not force then
+    return "it succeeded; --force runs it again"
+  end
+end
+
+-- What a replay needs of a row: there may be very many.
+local function brief(row, force)
+  return { seq = row.seq, id = row.id, digest = row.digest, state = row.state, event = row.event,
+    refusal = refusal(row, force) }
+end
+
+local function select(ledger, args, wanted)
+  local rows = {}
+  wanted.oldest_first = true
+  local ok, why = store.walk(ledger, wanted, function(row)
+    if row.digest:sub(1, #(args.digest or "")) == (args.digest or "") then
+      rows[#rows + 1] = brief(row, args.force)
+    end
+  end)
+  return ok and rows, why
+end
+
+-- Of an id that was named: what succeeded is left alone when there is something else to run.
+local function leave_succeeded(rows)
+  local runnable, kept = {}, {}
+  for _, row in ipairs(rows) do runnable[row.id] = runnable[row.id] or not row.refusal end
+  for _, row in ipairs(rows) do
+    if not (row.refusal and row.state == "succeeded" and runnable[row.id]) then
+      kept[#kept + 1] = row
+    end
+  end
+  return kept
+end
+
+local function add_missing(rows, ids)
+  local found = {}
+  for _, row in ipairs(rows) do found[row.id] = true end
+  for _, id in ipairs(ids) do
+    if not found[id] then
+      rows[#rows + 1] = { id = id, refusal = "no such notification is in the ledger" }
+      found[id] = true
+    end
+  end
+end
+
+-- The rows in the order of their arrival, each with its refusal, if any; or nil and why.
+local function find(ledger, args, wanted)
+  local named = #args.wanted > 0
+  if named then
+    wanted.ids = table.move(args.wanted, 1, #args.wanted, #(wanted.ids or {}) + 1, wanted.ids or {})
+  elseif not wanted.states then
+    wanted.states = { "failed", "dead" }
+  end
+  local rows, why = select(ledger, args, wanted)
+  if not rows then return nil, why end
+  if named then
+    rows = leave_succeeded(rows)
+    add_missing(rows, args.wanted)
+  end
+  return rows
+end
+
+local function split(rows)
+  local runnable, refused, by_state = {}, {}, {}
+  for _, row in ipairs(rows) do
+    local into = row.refusal and refused or runnable
+    into[#into + 1] = row
+    if not row.refusal then by_state[row.state] = (by_state[row.state] or 0) + 1 end
+  end
+  return runnable, refused, by_state
+end
+
+-- ---- telling what came of it ----
+
+---@class hookward.jobs.Report
+local Report = {}
+Report.__index = Report
+
+local function new_report(rows, as_json)
+  local self = setmetatable({ counts = {}, width = 0, seen = {} }, Report)
+  self.array = as_json and json.array(io.stdout) or nil
+  self.live = not as_json and #rows > 1 and core.sys.isatty(1)
+  for _, row in ipairs(rows) do
+    self.seen[row.id] = (self.seen[row.id] or 0) + 1
+  end
+  for _, row in ipairs(rows) do
+    self.width = math.max(self.width, utf8.len(self:label(row)))
+  end
+  return self
+end
+
+-- Its id, and what tells it from others with the same one.
+function Report:label(row)
+  local id = text.line(row.id)
+  return self.seen[row.id] > 1 and row.digest and id .. " " .. row.digest:sub(1, 8) or id
+end
+
+local styles = { processed = "green", failed = "red", not_run = "yellow" }
+
+function Report:say(row, status, code, message)
+  local shown = status:gsub("_", " ")
+  for _, part in ipairs { code or "", message or "" } do
+    local line = text.line((part:match("^[^\n]*")))
+    if line ~= "" then shown = shown .. ": " .. line end
+  end
+  if styles[status] then shown = console.paint(styles[status], shown) end
+  console.say("%s%s  %s", self.live and "\r\27[K" or "", text.pad(self:label(row), self.width),
+    shown)
+end
+
+---@param row table
+---@param status "processed"|"failed"|"not_run"|"would_run"
+---@param code? string
+---@param message? string
+function Report:add(row, status, code, message)
+  self.counts[status] = (self.counts[status] or 0) + 1
+  if not self.array then return self:say(row, status, code, message) end
+  self.array:add(json.object { "id", json.string(row.id), "digest", json.string(row.digest),
+    "status", json.string(status), "error", json.string(code), "message", json.string(message) })
+end
+
+-- A line that the next outcome replaces.
+function Report:waiting(rows, i)
+  if not self.live or not rows[i] then return end
+  local line = ("%d of %d: %s ..."):format(i, #rows, self:label(rows[i]))
+  io.stdout:write("\r", text.cut(line, math.max(core.sys.columns() - 1, 1)), "\27[K")
+  io.stdout:flush()
+end
+
+function Report:close()
+  local parts, total = {}, 0
+  for _, status in ipairs { "processed", "failed", "not_run", "would_run" } do
+    local count = self.counts[status]
+    if count then parts[#parts + 1] = ("%d %s"):format(count, (status:gsub("_", " "))) end
+    total = total + (count or 0)
+  end
+  if self.array then
+    self.array:close()
+  elseif total > 1 then
+    console.say("%s", table.concat(parts, ", "))
+  end
+  return (self.counts.failed or self.counts.not_run) and 1 or 0
+end
+
+-- ---- running ----
+
+-- Which host would run them, after a check that it has the ledger that was read.
+local function host_of(settings, args)
+  local socket = runner.host(settings)
+  if not socket or not args.ledger then return socket end
+  local own = config.load(args.config)
+  local real = core.sys.realpath
+  if own and own.ledger ~= "memory:" and real(own.ledger) == real(settings.ledger) then
+    return socket
+  end
+  return nil, ("a host is running with another ledger than %s; leave --ledger out, or stop it")
+    :format(args.ledger)
+end
+
+local function run(settings, socket, rows, args, report)
+  local done = 0
+  local function each(i, code, message)
+    done = i
+    report:add(rows[i], code and "failed" or "processed", code, message)
+    report:waiting(rows, i + 1)
+  end
+  report:waiting(rows, 1)
+  local ok, why = runner.run(socket, settings, rows, args.force or false, each)
+  if ok then return end
+  for i = done + 1, #rows do report:add(rows[i], "not_run", nil, why) end
+end
+
+local function question(runnable, refused, by_state)
+  local more = #refused > 0 and ("; %d more can't be"):format(#refused) or ""
+  return ("Run %s again (%s%s)?"):format(text.count(#runnable, "notification"),
+    filters.breakdown(by_state), more)
+end
+
+local function dry_run(runnable, refused, report)
+  for _, row in ipairs(refused) do report:add(row, "not_run", nil, row.refusal) end
+  for _, row in ipairs(runnable) do
+    report:add(row, "would_run", nil, ("%s, %s"):format(row.event == "" and "-" or row.event,
+      row.state))
+  end
+  return report:close()
+end
+
+local function replay(settings, rows, args)
+  local runnable, refused, by_state = split(rows)
+  if args.dry_run then return dry_run(runnable, refused, new_report(rows, args.json)) end
+  local socket, why = host_of(settings, args)
+  if why then return console.fail(why) end
+  if #runnable > 0 then
+    local no_handlers, no_keys = config.missing(settings)
+    if not socket and (no_handlers or no_keys) then return console.fail(no_handlers or no_keys) end
+    local go, code = ask(NAME, question(runnable, refused, by_state), args.yes or #args.wanted > 0)
+    if not go then return code end
+  end
+  local report = new_report(rows, args.json)
+  for _, row in ipairs(refused) do report:add(row, "not_run", nil, row.refusal) end
+  if #runnable > 0 then run(settings, socket, runnable, args, report) end
+  return report:close()
+end
+
+function M.run(args)
+  local wanted, misuse = filters.read(args)
+  if not wanted then return console.misuse(NAME, "%s", misuse) end
+  local settings, lines = config.load(args.config, { ledger = args.ledger })
+  if not settings then return console.fail(lines) end
+  local ledger
+  ledger, lines = store.open { config = args.config, ledger = settings.ledger }
+  if not ledger then return console.fail(lines) end
+  local rows, why = find(ledger, args, wanted)
+  ledger:close() -- a replay in this process opens it for itself, and must be the only one here
+  if not rows then return console.fail(why) end
+  if #rows == 0 then
+    if args.json then
+      json.array(io.stdout):close()
+    else
+      console.say("nothing to run: no notification matches")
+    end
+    return 0
+  end
+  return replay(settings, rows, args)
+end
+
+return M

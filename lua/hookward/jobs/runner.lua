@@ -1,0 +1,98 @@
+-- Running recorded notifications again: by the host that runs, or else in this process.
+--
+-- One after the other, so that a replay of thousands takes one worker of a running host and leaves
+-- the others to what arrives.
+
+local core = require "hookward.core"
+
+local M = {}
+
+local SOCKET = ".hookward.sock" -- beside the configuration
+local URL = "http://hookward/replay"
+local PROBE_TIMEOUT = 5 -- seconds
+local QUEUE_TIMEOUT = 60 -- seconds that a row may wait for its turn
+local TIMEOUT_MAX = 86400
+local OVERLOADED_TRIES = 10
+
+local function is_refused(why)
+  return why:find("[Cc]onnect to") ~= nil
+end
+
+---The control socket of the running host.
+---@param settings hookward.Config
+---@return string? path nil when no host runs
+function M.host(settings)
+  local path = settings.folder .. "/" .. SOCKET
+  if not core.sys.stat(path) then return nil end
+  local answer, why = core.http.request { method = "HEAD", url = URL, unix = path,
+    timeout = PROBE_TIMEOUT }
+  -- One that is there but slow is a host all the same.
+  return (answer or not is_refused(why)) and path or nil
+end
+
+local function timeout_of(settings)
+  return math.min(settings.handler_timeout_ms / 1000 + QUEUE_TIMEOUT, TIMEOUT_MAX)
+end
+
+local function post(socket, row, settings, force)
+  local headers = { ["X-Hookward-Row"] = tostring(row.seq) }
+  if force then headers["X-Hookward-Force"] = "1" end
+  return core.http.request { method = "POST", url = URL, unix = socket, headers = headers,
+    body = "", timeout = timeout_of(settings) }
+end
+
+-- The error's code and message; nil when it was processed.
+local function read_answer(answer)
+  if answer.status == 200 then return nil end
+  local said = core.json.decode(answer.body)
+  if type(said) == "table" and type(said.error) == "string" then
+    return said.error, type(said.message) == "string" and said.message or ""
+  end
+  return "failed", ("the host answered %d"):format(answer.status)
+end
+
+-- While its queue is full the host is given time.
+local function run_one(socket, row, settings, force)
+  for _ = 1, OVERLOADED_TRIES do
+    local answer, why = post(socket, row, settings, force)
+    if not answer then return is_refused(why) and "gone" or "failed", why end
+    local code, message = read_answer(answer)
+    if code ~= "overloaded" then return code == "draining" and "gone" or code, message end
+    core.sys.sleep(1)
+  end
+  return "overloaded", "too many notifications are waiting in the host"
+end
+
+local function by_host(socket, settings, rows, force, each)
+  for i, row in ipairs(rows) do
+    local code, message = run_one(socket, row, settings, force)
+    if code == "gone" then return nil, "the host that ran them is stopping or gone" end
+    each(i, code, message)
+  end
+  return true
+end
+
+-- In this process, with the configuration's handlers.
+local function here(settings, rows, force, each)
+  local seqs, i = {}, 0
+  for n, row in ipairs(rows) do seqs[n] = row.seq end
+  return core.replay(settings, seqs, force, function(_, code, message)
+    i = i + 1
+    each(i, code, message)
+  end)
+end
+
+---Runs the rows, one after the other.
+---@param socket string? the control socket of the host that is to do it; nil: this process
+---@param settings hookward.Config
+---@param rows table[] with seq
+---@param force boolean what succeeded too
+---@param each fun(i: integer, code: string?, message: string?) after each; code is nil on success
+---@return boolean? ok
+---@return string? why it ended early
+function M.run(socket, settings, rows, force, each)
+  if socket then return by_host(socket, settings, rows, force, each) end
+  return here(settings, rows, force, each)
+end
+
+return M

@@ -1,0 +1,167 @@
+-- hookward jobs show
+
+local console = require "hookward.console"
+local json = require "hookward.jobs.json"
+local list = require "hookward.jobs.list"
+local store = require "hookward.jobs.store"
+local text = require "hookward.jobs.text"
+local time = require "hookward.jobs.time"
+
+local M = {
+  summary = "Show all that is known of a notification.",
+  usage = "ID [OPTION...]",
+  description = "Shows one notification with its error, the error's traceback and its body. When "
+    .. "several came with this id, all of them, the newest first. A body that is JSON is laid out "
+    .. "over lines; no digit of it is changed.",
+  examples = {
+    "hookward jobs show 8812",
+    "hookward jobs show 8812 --digest 9f86d0",
+    "hookward jobs show 8812 --json | jq -j '.[0].body' > body.json",
+  },
+}
+
+---@param value string
+---@return string? prefix lower-case hex
+---@return string? why
+function M.read_digest(value)
+  if #value <= 64 and value:find("^%x+$") then return value:lower() end
+  return nil, ("--digest takes the first hex digits of a digest, not '%s'"):format(text.line(value))
+end
+
+function M.define(parser)
+  parser:argument("ID", "The job id."):target("wanted")
+  parser:option("--digest", "Only the one whose digest begins with this.")
+    :argname("HEX"):convert(M.read_digest)
+  parser:flag("--json", "Print a JSON array of objects: what `jobs list` has, and next_run_at, "
+    .. "reason, detail, key, place, body (null: none; body_hex in its place when it is not UTF-8).")
+  store.define(parser)
+end
+
+-- ---- as text ----
+
+local function indent(block)
+  return "  " .. block:gsub("\n$", ""):gsub("\n", "\n  ")
+end
+
+local LABEL = 12 -- characters
+
+local function say_field(name, value)
+  if value then console.say("%s%s", console.paint("dim", text.pad(name, LABEL)), value) end
+end
+
+local function why_no_body(row, settings)
+  if row.state == "succeeded" or row.state == "unhandled" then
+    return settings and settings.keep_bodies
+      and "was not kept: keep_bodies was off when it came"
+      or "was not kept: without keep_bodies = true only bodies of what failed are"
+  end
+  return "was not kept"
+end
+
+local function say_body(row, settings)
+  if not row.body then
+    return say_field("body", why_no_body(row, settings))
+  end
+  local pretty = json.pretty(row.body)
+  say_field("body", ("%s%s"):format(text.count(#row.body, "byte"), pretty and "" or ", not JSON"))
+  console.say("%s", indent(pretty and pretty or text.block(row.body)))
+end
+
+local function say_row(row, settings)
+  say_field("id", text.line(row.id))
+  say_field("digest", row.digest)
+  say_field("event", row.event == "" and "-" or text.line(row.event))
+  say_field("state", list.paint_state(row.state))
+  say_field("attempt", tostring(row.attempt))
+  say_field("deliveries", tostring(row.deliveries))
+  say_field("runs", tostring(row.runs))
+  say_field("received", time.iso(row.received_at))
+  say_field("settled", time.iso(row.settled_at))
+  say_field("next run", time.iso(row.next_run_at))
+  say_field("key", row.key and text.line(row.key))
+  say_field("handler", row.place and text.line(row.place))
+  say_field("error", row.error and text.line(row.error))
+  say_field("reason", row.reason and text.block(row.reason):gsub("\n", "\n" .. (" "):rep(LABEL)))
+  if row.detail then
+    say_field("detail", "")
+    console.say("%s", indent(text.block(row.detail)))
+  end
+  say_body(row, settings)
+end
+
+-- ---- as JSON ----
+
+local function hex(bytes)
+  return (bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
+end
+
+local function members(row)
+  local all = list.members(row)
+  local function add(name, value)
+    all[#all + 1] = name
+    all[#all + 1] = value
+  end
+  add("next_run_at", json.string(time.iso(row.next_run_at)))
+  for _, name in ipairs { "reason", "detail", "key", "place" } do
+    add(name, json.string(row[name]))
+  end
+  if row.body and not utf8.len(row.body) then
+    add("body_hex", json.string(hex(row.body)))
+  else
+    add("body", json.string(row.body))
+  end
+  return all
+end
+
+-- ---- the command ----
+
+local function find(ledger, id, digest)
+  local found = {}
+  local ok, why = store.walk(ledger, { ids = { id } }, function(row)
+    if row.digest:sub(1, #(digest or "")) == (digest or "") then found[#found + 1] = row end
+  end)
+  return ok and found, why
+end
+
+local function nothing(id, digest)
+  return console.fail(digest and ("no notification %s with a digest %s… is in the ledger")
+    :format(text.line(id), digest) or ("no notification %s is in the ledger"):format(text.line(id)))
+end
+
+local function print_json(ledger, found)
+  local array = json.array(io.stdout)
+  for _, brief in ipairs(found) do
+    local row, why = ledger:show(brief.seq)
+    if why then return console.fail(why) end
+    if row then array:add(json.object(members(row))) end
+  end
+  array:close()
+  return 0
+end
+
+local function print_text(ledger, found, settings)
+  if #found > 1 then
+    console.say("%d notifications came with this id, each with another body; the newest first:\n",
+      #found)
+  end
+  for i, brief in ipairs(found) do
+    local row, why = ledger:show(brief.seq)
+    if why then return console.fail(why) end
+    if i > 1 then console.say("") end
+    if row then say_row(row, settings) end
+  end
+  return 0
+end
+
+function M.run(args)
+  local opened, lines = store.open(args)
+  if not opened then return console.fail(lines) end
+  local ledger <close> = opened
+  local found, why = find(ledger, args.wanted, args.digest)
+  if not found then return console.fail(why) end
+  if #found == 0 then return nothing(args.wanted, args.digest) end
+  if args.json then return print_json(ledger, found) end
+  return print_text(ledger, found, lines)
+end
+
+return M

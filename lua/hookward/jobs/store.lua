@@ -1,0 +1,72 @@
+-- Opening the ledger that a command is about, and walking through it.
+
+local config = require "hookward.config"
+local core = require "hookward.core"
+
+local M = {}
+
+local PAGE = 500 -- rows that are in memory at a time
+
+---Adds the options that say which ledger.
+---@param parser table
+function M.define(parser)
+  parser:option("-c --config", "The configuration (default: hookward.lua)."):argname("FILE")
+  parser:option("--ledger", "The ledger's file, instead of the configuration's."):argname("FILE")
+end
+
+---Where the ledger is; a --ledger alone needs no configuration.
+---@param args table
+---@return string? path
+---@return string[]|hookward.Config|nil lines what is wrong; with a path the configuration, if read
+function M.find(args)
+  local path, settings = args.ledger, nil
+  if not path or args.config then
+    local lines
+    settings, lines = config.load(args.config, { ledger = args.ledger })
+    if not settings then return nil, lines end
+    path = settings.ledger
+  end
+  if path == "memory:" then
+    return nil, { 'ledger = "memory:" keeps notifications in memory: nothing is on disk' }
+  end
+  if not core.sys.stat(path) then
+    return nil, { ("no ledger yet at %s; `hookward serve` makes it"):format(path) }
+  end
+  return path, settings
+end
+
+---@param args table
+---@param write? boolean
+---@return table? ledger a handle of core.ledger
+---@return string[]|hookward.Config|nil lines as of find
+function M.open(args, write)
+  local path, settings = M.find(args)
+  if not path then return nil, settings end
+  local ledger, why = core.ledger.open(path, write)
+  if not ledger then return nil, { why } end
+  return ledger, settings
+end
+
+---Goes through the rows that match, a page at a time, so that no lock and no snapshot is held.
+---@param ledger table
+---@param filters table
+---@param each fun(row: table): boolean? false ends it
+---@return boolean? ok
+---@return string? why
+function M.walk(ledger, filters, each)
+  local page = { limit = PAGE }
+  for name, value in pairs(filters) do page[name] = value end
+  repeat
+    local rows, why = ledger:list(page)
+    if not rows then return nil, why end
+    for _, row in ipairs(rows) do
+      if each(row) == false then return true end
+    end
+    local last = rows[#rows]
+    if last and page.oldest_first then page.after = last.seq end
+    if last and not page.oldest_first then page.upto = last.seq - 1 end
+  until #rows < PAGE
+  return true
+end
+
+return M
