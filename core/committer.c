@@ -88,14 +88,15 @@ static struct hw_job *wait_for_jobs(struct hw_committer *c, uint64_t *wait_ns)
 static void on_thread(void *arg)
 {
     struct hw_committer *c = arg;
-    uint64_t wait_ns = TEND_NS, tended = uv_hrtime();
+    uint64_t wait_ns = TEND_SOON_NS, tended = uv_hrtime();
     for (struct hw_job *jobs; (jobs = wait_for_jobs(c, &wait_ns));) {
         while (jobs) {
             struct hw_job *done = commit_some(c, &jobs);
             c->committed(c->owner, done);
             /* Under load there is no idle moment: retention gets its turn by the clock. */
             bool due = uv_hrtime() - tended > wait_ns;
-            tend(c, due, &wait_ns);
+            uint64_t unchanged;
+            tend(c, due, due ? &wait_ns : &unchanged);
             if (due)
                 tended = uv_hrtime();
         }

@@ -55,8 +55,8 @@ struct hw_ledger_type {
                    struct hw_known *known);
     int (*load)(struct hw_ledger_reader *reader, struct hw_job *job); /* NULL: it keeps no bodies */
     int (*commit)(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t count);
-    /* What is to be done between batches; may be NULL. `idle`: there is time for retention.
-     * Returns true when it would like to go on soon. */
+    /* What is to be done between batches; may be NULL. `idle`: there is time for more than the most
+     * urgent. Returns true when it would like to go on soon. */
     bool (*tend)(struct hw_ledger *ledger, bool idle);
     void (*close)(struct hw_ledger *ledger);
 };

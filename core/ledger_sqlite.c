@@ -10,6 +10,10 @@
  *            job stays there until its batch is on disk, so between the two there is no gap: a
  *            copy is joined, or it finds the record.
  *
+ *            Look-ups ask a filter in memory first (seen.h), which knows what was never recorded.
+ * It is filled from the file after the start, bit by bit between batches; until then every look-up
+ * goes to the file.
+ *
  * Crashes    before the handler ran      nothing is recorded, nothing was answered: the sender's
  *                                        retry is processed as if new.
  *            between handler and commit  as before, but the handler runs a second time. This is
@@ -41,11 +45,13 @@
 #include "ledger.h"
 #include "ledger_file.h"
 #include "log.h"
+#include "seen.h"
 
 enum {
     WAL_PAGES = 4000,       /* 16 MB: then it is written back */
     WAL_PAGES_HARD = 16000, /* readers kept it from starting over: now they are waited for */
-    RETENTION_STEP = 256    /* rows removed at a time */
+    RETENTION_STEP = 256,   /* rows removed at a time */
+    FILL_STEP = 2000        /* rows read into the filter at a time */
 };
 
 struct sqlite {
@@ -59,10 +65,13 @@ struct sqlite {
 
     /* ledger thread only */
     sqlite3 *db; /* NULL after an I/O error, until it could be opened anew */
-    sqlite3_stmt *insert, *update, *repeat, *expire;
+    sqlite3_stmt *insert, *update, *repeat, *expire, *fill;
     bool failing; /* the last commit failed: said once */
-    int64_t expire_from;
+    int64_t expire_from, filled_to;
     int wal_pages;
+
+    /* shared: see seen.h */
+    struct hw_seen seen;
 };
 
 struct hw_ledger_reader {
@@ -88,13 +97,17 @@ static const char expire_sql[] =
     " WHERE seq > ?1 AND received_at < ?2 ORDER BY seq LIMIT ?3) AND settled_at < ?2"
     " RETURNING seq";
 
+static const char fill_sql[] =
+    "SELECT seq, job_id, digest FROM notifications WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+
 static void close_writer(struct sqlite *s)
 {
+    sqlite3_finalize(s->fill);
     sqlite3_finalize(s->insert);
     sqlite3_finalize(s->update);
     sqlite3_finalize(s->repeat);
     sqlite3_finalize(s->expire);
-    s->insert = s->update = s->repeat = s->expire = NULL;
+    s->insert = s->update = s->repeat = s->expire = s->fill = NULL;
     sqlite3_close(s->db);
     s->db = NULL;
 }
@@ -128,6 +141,8 @@ static int open_writer(struct sqlite *s, char *why, size_t size)
         rc = hw_ledger_file_prepare(s->db, &s->repeat, repeat_sql, why, size);
     if (rc == 0)
         rc = hw_ledger_file_prepare(s->db, &s->expire, expire_sql, why, size);
+    if (rc == 0)
+        rc = hw_ledger_file_prepare(s->db, &s->fill, fill_sql, why, size);
     if (rc)
         close_writer(s);
     return rc;
@@ -196,8 +211,17 @@ static int write_update(struct sqlite *s, const struct hw_job *job)
     return step(s->update);
 }
 
+/* What a look-up starts from: the job id, or the digest when that alone is the identity. */
+static struct hw_str filter_key(const struct hw_identity *identity)
+{
+    if (identity->id.len)
+        return identity->id;
+    return (struct hw_str){(const char *)identity->digest, HW_DIGEST_SIZE};
+}
+
 static int write_insert(struct sqlite *s, const struct hw_job *job)
 {
+    hw_seen_add(&s->seen, filter_key(&job->identity));
     sqlite3_bind_text64(s->insert, 1, job->id.ptr, job->id.len, SQLITE_STATIC, SQLITE_UTF8);
     sqlite3_bind_blob(s->insert, 2, job->identity.digest, HW_DIGEST_SIZE, SQLITE_STATIC);
     sqlite3_bind_int64(s->insert, 8, (int64_t)(job->received_at * 1000));
@@ -311,6 +335,24 @@ static bool expire(struct sqlite *s)
     return removed > 0;
 }
 
+/* A row that is recorded meanwhile is added by its own commit. */
+static void fill(struct sqlite *s)
+{
+    int rows = 0, column = s->by_body ? 2 : 1;
+    sqlite3_bind_int64(s->fill, 1, s->filled_to);
+    sqlite3_bind_int(s->fill, 2, FILL_STEP);
+    int rc;
+    while ((rc = sqlite3_step(s->fill)) == SQLITE_ROW) {
+        s->filled_to = sqlite3_column_int64(s->fill, 0);
+        hw_seen_add(&s->seen, (struct hw_str){sqlite3_column_blob(s->fill, column),
+                                              (size_t)sqlite3_column_bytes(s->fill, column)});
+        rows++;
+    }
+    sqlite3_reset(s->fill);
+    if (rc == SQLITE_DONE && rows < FILL_STEP)
+        hw_seen_complete(&s->seen);
+}
+
 static bool tend(struct hw_ledger *ledger, bool idle)
 {
     struct sqlite *s = (struct sqlite *)ledger;
@@ -318,7 +360,13 @@ static bool tend(struct hw_ledger *ledger, bool idle)
         return false;
     if (s->wal_pages > WAL_PAGES)
         write_back(s);
-    return idle && s->retention_ms && expire(s);
+    if (!idle)
+        return false;
+    if (!s->seen.complete && !s->seen.full) {
+        fill(s);
+        return true;
+    }
+    return s->retention_ms && expire(s);
 }
 
 /* ---- look-ups ---- */
@@ -372,6 +420,8 @@ static int look_up(struct hw_ledger_reader *r, const struct hw_identity *identit
                    struct hw_known *known)
 {
     *known = (struct hw_known){0};
+    if (!hw_seen_may_hold(&r->ledger->seen, filter_key(identity)))
+        return 0;
     sqlite3_bind_text64(r->find, 1, identity->id.ptr, identity->id.len, SQLITE_STATIC, SQLITE_UTF8);
     sqlite3_bind_blob(r->find, 2, identity->digest, HW_DIGEST_SIZE, SQLITE_STATIC);
     int rc = sqlite3_step(r->find);
@@ -445,6 +495,7 @@ static void close_sqlite(struct hw_ledger *ledger)
 {
     struct sqlite *s = (struct sqlite *)ledger;
     close_writer(s);
+    hw_seen_fini(&s->seen);
     if (s->lock_fd >= 0)
         close(s->lock_fd); /* last: closing any descriptor of the file drops SQLite's locks */
     free(s);
@@ -475,6 +526,7 @@ struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *wh
     s->keep_bodies = config->keep_bodies;
     s->retention_ms = config->retention_ms;
     s->lock_fd = -1;
+    hw_seen_init(&s->seen);
     if (lock(s, why, why_size) == 0 && open_writer(s, why, why_size) == 0)
         return &s->ledger;
     close_sqlite(&s->ledger);

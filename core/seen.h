@@ -1,0 +1,46 @@
+/* seen.h -- a filter in memory: has this ever been recorded? "No" is certain, "maybe" is not.
+ *
+ * Why     nearly every notification is new. A look-up in the file costs several system calls and a
+ *         walk down a tree, only to find nothing.
+ * How     a Bloom filter of layers: each one is twice as large as the one before, so that it grows
+ *         with what it holds, at some 12 bits a key and one cache line a layer and look-up. About
+ *         one look-up in a hundred says "maybe" in vain, and goes to the file.
+ * Thread  add: one thread. may_hold: any thread, at the same time. Who must not miss a key has to
+ * be ordered behind its add by other means (the job was in flight until then). */
+#ifndef HW_SEEN_H
+#define HW_SEEN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "str.h"
+
+enum { HW_SEEN_LAYERS = 20, HW_SEEN_FIRST = 32768 /* keys of the first layer */ };
+
+struct hw_seen_layer;
+
+struct hw_seen {
+    /* atomic: published by the adding thread */
+    struct hw_seen_layer *_Atomic layers[HW_SEEN_LAYERS];
+    /* the adding thread only */
+    size_t top;
+    bool full; /* no memory for another layer: from here on everything is a "maybe" */
+    /* constant after init */
+    uint64_t seed;
+    /* atomic: everything that was recorded before is in it */
+    atomic_bool complete;
+};
+
+void hw_seen_init(struct hw_seen *seen);
+void hw_seen_fini(struct hw_seen *seen);
+void hw_seen_add(struct hw_seen *seen, struct hw_str key);
+
+/* Everything that was recorded earlier was added: from now on "no" can be believed. */
+void hw_seen_complete(struct hw_seen *seen);
+
+/* False: it was never added. */
+bool hw_seen_may_hold(const struct hw_seen *seen, struct hw_str key);
+
+#endif
