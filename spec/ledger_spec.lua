@@ -234,7 +234,7 @@ describe("the durable ledger", function()
       local host = start { ledger = path, fails = true }
       assert.equal(1, host:wait())
       assert.match(case[1], host:log(), 1, true)
-      assert.match("^hookward: [^\n]+\n$", host:log())
+      assert.match("^[^\n]*hookward%.db: [^\n]+\n$", host:log())
     end
   end)
 
