@@ -52,7 +52,7 @@ function M.show(value)
 end
 
 function M.show_example(value)
-  if type(value) ~= "table" then return M.show(value) end
+  if type(value) ~= "table" or next(value) == nil then return M.show(value) end
   local items = {}
   for i, item in ipairs(value) do items[i] = M.show(item) end
   return "{ " .. table.concat(items, ", ") .. " }"

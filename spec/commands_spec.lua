@@ -1,0 +1,615 @@
+-- Each command does what its help says, and tells what to do when it can't.
+
+local cjson = require "cjson"
+local lfs = require "lfs"
+local cli = require "spec.support.cli"
+
+local run, start, lines = cli.run, cli.start, cli.lines
+
+local function has(text, part)
+  assert.is_truthy(text:find(part, 1, true), ("%q is not in:\n%s"):format(part, text))
+end
+
+local function fails(result, code, part)
+  assert.are.equal(code, result.code, result.out .. result.err)
+  assert.are.equal("", result.out)
+  assert.is_nil(result.err:find("traceback", 1, true), result.err)
+  if part then has(result.err, part) end
+end
+
+local function works(result)
+  assert.are.equal(0, result.code, result.out .. result.err)
+  return result.out
+end
+
+local function sh(command)
+  local pipe = io.popen("( " .. command .. " ) 2>&1")
+  local out = pipe:read("a")
+  assert(pipe:close(), out)
+  return out
+end
+
+local CONFIG = 'return { listen = "127.0.0.1:0", ledger = "memory:" }'
+
+after_each(cli.clean)
+teardown(cli.finish)
+
+describe("hookward", function()
+  it("alone prints help", function()
+    local out = works(run {})
+    for _, name in ipairs { "serve", "check", "init", "keygen", "send", "verify", "completion" } do
+      assert.is_truthy(out:find("\n   " .. name .. " +%u"), name)
+    end
+  end)
+
+  it("prints its version", function()
+    assert.is_truthy(works(run { "--version" }):find("^hookward %d+%.%d+%.%d+\n$"))
+  end)
+
+  it("has help with examples for every command", function()
+    for _, name in ipairs { "serve", "check", "init", "keygen", "send", "verify", "completion" } do
+      local out = works(run { name, "--help" })
+      assert.is_truthy(out:find("^Usage: hookward " .. name), out)
+      local examples = lines(out:match("Examples:\n(.*)$"))
+      assert.is_true(#examples >= 2, out)
+      for _, line in ipairs(lines(out)) do assert.is_true(#line <= 80, line) end
+      assert.are.equal(out, works(run { "help", name }))
+    end
+  end)
+
+  it("suggests the command that was meant, with exit 2", function()
+    fails(run { "srve" }, 2, "hookward: unknown command 'srve'; did you mean serve?\n"
+      .. "See `hookward --help`.\n")
+    fails(run { "kyegen" }, 2, "did you mean keygen?")
+    local result = run { "bananas" }
+    fails(result, 2, "unknown command 'bananas'")
+    assert.is_nil(result.err:find("did you mean"))
+  end)
+
+  it("suggests the option that was meant, with exit 2", function()
+    fails(run { "send", "--dta", "x" }, 2,
+      "hookward send: unknown option '--dta'; did you mean --data?\nSee `hookward send --help`.\n")
+    fails(run { "--versoin" }, 2, "did you mean --version?")
+  end)
+
+  it("says what is missing or too much, with exit 2", function()
+    fails(run { "init" }, 2, "missing argument 'DIR'")
+    fails(run { "init", "a", "b" }, 2, "too many arguments")
+    fails(run { "verify" }, 2, "missing option '--body'")
+    fails(run { "check", "-c" }, 2, "requires an argument")
+  end)
+
+  it("writes no colours into a file", function()
+    local project = cli.project(CONFIG)
+    assert.is_nil(run({ "check", cwd = project }).out:find("\27"))
+  end)
+end)
+
+describe("every command that reads the configuration", function()
+  local commands = {
+    { "serve" }, { "check" }, { "send", "A.B" }, { "verify", "--body", "/dev/null", "--signature", "x" },
+    { "keygen", "d", "-c", "hookward.lua" },
+  }
+
+  it("says how to get one when there is none", function()
+    for _, command in ipairs(commands) do
+      local result = run(command)
+      fails(result, 1, "hookward.lua")
+      assert.are.equal(1, #lines(result.err), result.err)
+    end
+    has(run({ "serve" }).err, "`hookward init DIR`")
+  end)
+
+  it("takes -c FILE and --config FILE, relative paths from that file's folder", function()
+    local project = cli.project(CONFIG)
+    has(works(run { "check", "-c", project .. "/hookward.lua" }), "ok: 1 key, 1 route")
+    has(works(run { "check", "--config", project .. "/hookward.lua" }), "ok: 1 key, 1 route")
+  end)
+
+  it("prints every mistake on a line, with exit 1", function()
+    local folder = cli.folder { ["hookward.lua"] = "return { wrokers = 1, max_queue = 0 }" }
+    for _, command in ipairs(commands) do
+      command.cwd = folder
+      local result = run(command)
+      fails(result, 1, "hookward.lua: wrokers: unknown key; did you mean workers?\n")
+      has(result.err, "hookward.lua: max_queue: expected a whole number")
+    end
+  end)
+end)
+
+describe("serve", function()
+  it("needs handlers and a key, and says how to get them", function()
+    local folder = cli.folder { ["hookward.lua"] = CONFIG }
+    local result = run { "serve", cwd = folder }
+    fails(result, 1, "handlers: no such folder;")
+    has(result.err, "keys/*: no key file there; save Accredit's Signature Key as keys/NAME.pem, or "
+      .. "make one for development with `hookward keygen DIR`\n")
+    assert.are.equal(2, #lines(result.err))
+  end)
+
+  it("doesn't start with a private key among the keys, and names the file", function()
+    local project = cli.project(CONFIG)
+    sh(("cp %s/development.key %s/keys/oops.pem"):format(project, project))
+    local result = run { "serve", cwd = project }
+    fails(result, 1, "keys/oops.pem: ")
+    has(result.err, "private")
+    assert.are.equal(1, #lines(result.err), result.err)
+  end)
+
+  it("doesn't start with a handler that doesn't load, and names file and line", function()
+    local project = cli.project(CONFIG)
+    cli.write(project .. "/handlers/broken.lua", "local x = \n\n= 1")
+    fails(run { "serve", cwd = project }, 1, "handlers/broken.lua:3:")
+  end)
+
+  it("has flags that override the configuration", function()
+    local project = cli.project(CONFIG)
+    fails(run { "serve", "--workers", "0", cwd = project }, 2, "--workers takes a whole number from 1")
+    fails(run { "serve", "--log-level", "loud", cwd = project }, 2, "--log-level")
+    fails(run { "serve", "--listen", ":1", cwd = project }, 1, '--listen: ":1" names no host')
+    fails(run { "serve", "--handlers", "none", cwd = project }, 1, "none: no such folder")
+    fails(run { "serve", "--keys", "none/*", cwd = project }, 1, "none/*: no key file there")
+    fails(run { "serve", "--ledger", "a/b/c.db", cwd = project }, 1, "a/b/c.db")
+  end)
+end)
+
+describe("check", function()
+  it("prints keys and routes", function()
+    local out = works(run { "check", cwd = cli.project(CONFIG) })
+    assert.is_truthy(out:find("development%.pem +PEM +2048 bits +SHA%-256 %x+\n"), out)
+    assert.is_truthy(out:find("BadgeExportZipFile%.Created +handlers/badges%.lua:%d+\n"), out)
+    has(out, "ok: 1 key, 1 route\n")
+  end)
+
+  it("warns of what starts but may not be meant", function()
+    local project = cli.project(CONFIG)
+    sh(("cp %s/keys/development.pem %s/keys/twice.pem"):format(project, project))
+    cli.write(project .. "/handlers/badges.lua", "")
+    local out = works(run { "check", cwd = project })
+    has(out, "warning: keys/development.pem: a key for development; remove it before you go live\n")
+    has(out, "warning: keys/twice.pem: the same key as keys/development.pem\n")
+    has(out, "warning: handlers: no handler is registered; every notification will be refused\n")
+    has(out, 'warning: ledger = "memory:"')
+  end)
+
+  it("reports every kind of problem in one run", function()
+    local project = cli.project("return { wrokers = 1, workers = 0 }")
+    cli.write(project .. "/keys/bad.pem", "nonsense")
+    cli.write(project .. "/keys/worse.pem", "")
+    cli.write(project .. "/handlers/broken.lua", "= 1")
+    local result = run { "check", cwd = project }
+    assert.are.equal(1, result.code)
+    has(result.err, "error: hookward.lua: wrokers: unknown key")
+    has(result.err, "error: hookward.lua: workers: expected")
+    has(result.err, "error: keys/bad.pem: ")
+    has(result.err, "error: keys/worse.pem: ")
+    has(result.err, "error: handlers/broken.lua:1: ")
+    assert.are.equal(5, #lines(result.err), result.err)
+    has(result.out, "development.pem") -- what is good is shown all the same
+    assert.is_nil(result.out:find("ok:", 1, true))
+  end)
+
+  it("doesn't complain of defaults in place of what is wrong", function()
+    local folder = cli.folder { ["hookward.lua"] = "return { handlers = 5, keys = 5 }" }
+    local result = run { "check", cwd = folder }
+    assert.are.equal(2, #lines(result.err), result.err)
+  end)
+
+  it("has all of that as JSON", function()
+    local project = cli.project(CONFIG)
+    local report = cjson.decode(works(run { "check", "--json", cwd = project }))
+    assert.is_true(report.ok)
+    assert.are.equal("hookward.lua", report.file)
+    assert.are.equal("development.pem", report.keys[1].name)
+    assert.are.equal(64, #report.keys[1].fingerprint)
+    assert.are.equal("BadgeExportZipFile.Created", report.routes[1].pattern)
+    assert.is_truthy(report.routes[1].place:find("^handlers/badges%.lua:%d+$"))
+    assert.are.same({}, report.errors)
+
+    cli.write(project .. "/handlers/broken.lua", "= 1")
+    local result = run { "check", "--json", cwd = project }
+    assert.are.equal(1, result.code)
+    report = cjson.decode(result.out)
+    assert.is_false(report.ok)
+    assert.are.equal(1, #report.errors)
+    has(result.out, '"routes":[]')
+  end)
+end)
+
+describe("init", function()
+  local all = { ".gitignore", "README.md", "development.key", "handlers", "handlers/badges.lua",
+    "hookward.lua", "keys", "keys/development.pem", "spec", "spec/handlers_spec.lua" }
+
+  local function listing(folder)
+    return lines(sh(("cd %s && find . -mindepth 1 | sed 's|^./||' | LC_ALL=C sort"):format(folder)))
+  end
+
+  it("makes a project in which check works at once", function()
+    local folder = cli.folder()
+    works(run { "init", "a/b", cwd = folder })
+    assert.are.same(all, listing(folder .. "/a/b"))
+    has(works(run { "check", cwd = folder .. "/a/b" }), "ok: 1 key, 1 route")
+  end)
+
+  it("makes a private key that only its owner can read, and that git ignores", function()
+    local project = cli.project()
+    assert.are.equal("600", cli.mode(project .. "/development.key"))
+    has(cli.read(project .. "/development.key"), "-----BEGIN PRIVATE KEY-----")
+    assert.are.same({ "development.key", "hookward.db*", ".hookward.sock" },
+      lines(cli.read(project .. "/.gitignore")))
+    local public = sh(("openssl pkey -in %s/development.key -pubout"):format(project))
+    assert.are.equal(public, cli.read(project .. "/keys/development.pem"))
+  end)
+
+  it("makes a spec that passes, and fails when a handler is broken", function()
+    local project = cli.project()
+    local busted = ("cd %s && HOOKWARD=%s busted --lua=lua5.4"):format(project, cli.quote(cli.binary))
+    has(sh(busted), "1 success / 0 failures")
+    cli.write(project .. "/handlers/broken.lua", "= 1")
+    has(sh(busted .. " || true"), "0 successes / 1 failure")
+  end)
+
+  it("makes Lua that luacheck has nothing to say about", function()
+    sh(("cd %s && luacheck -q --std lua54 hookward.lua handlers"):format(cli.project()))
+  end)
+
+  it("prints commands that work as they are pasted", function()
+    local folder = cli.folder()
+    local out = works(run { "init", "it's mine", cwd = folder })
+    local serve, send = out:match("\n  (cd [^\n]+)\n.-\n  ([^\n]+)\n$")
+    sh(("cd %s && %s --help"):format(folder, serve))
+    local result = sh(("cd %s && %s || true"):format(folder, send .. " --to http://127.0.0.1:1"))
+    has(result, "nobody listens there")
+  end)
+
+  it("takes an empty folder, the current one, and one with .git", function()
+    local folder = cli.folder()
+    lfs.mkdir(folder .. "/.git")
+    local out = works(run { "init", ".", cwd = folder })
+    assert.is_nil(out:find("cd ", 1, true))
+    has(works(run { "check", cwd = folder }), "ok: 1 key, 1 route")
+  end)
+
+  it("refuses a folder that isn't empty, names what is in the way, and leaves it alone", function()
+    local folder = cli.folder { a = "", b = "", c = "", d = "", e = "", f = "", g = "" }
+    fails(run { "init", folder }, 1, "is not empty (in the way: a, b, c, d, e and 2 more)")
+    assert.are.equal(7, #listing(folder))
+  end)
+
+  it("refuses a file", function()
+    local folder = cli.folder { a = "" }
+    fails(run { "init", folder .. "/a" }, 1, "is there already, and is not a folder")
+  end)
+end)
+
+describe("keygen", function()
+  it("makes a pair that fits together, the private half for its owner alone", function()
+    local folder = cli.folder()
+    has(works(run { "keygen", "x/dev", cwd = folder }), "hookward send EVENT --key x/dev/private.pem")
+    assert.are.equal("600", cli.mode(folder .. "/x/dev/private.pem"))
+    local public = sh(("openssl pkey -in %s/x/dev/private.pem -pubout"):format(folder))
+    assert.are.equal(public, cli.read(folder .. "/x/dev/public.pem"))
+    has(sh(("openssl pkey -in %s/x/dev/private.pem -noout -text"):format(folder)), "2048 bit")
+  end)
+
+  it("makes longer keys on request, and no other lengths", function()
+    local folder = cli.folder()
+    works(run { "keygen", folder, "--bits", "3072" })
+    has(sh(("openssl pkey -in %s/private.pem -noout -text"):format(folder)), "3072 bit")
+    fails(run { "keygen", folder, "--bits", "1024" }, 2, "--bits")
+  end)
+
+  it("never overwrites either file", function()
+    for _, name in ipairs { "private.pem", "public.pem" } do
+      local folder = cli.folder { [name] = "mine" }
+      fails(run { "keygen", folder }, 1, "/" .. name .. ": is there already, and is never overwritten")
+      assert.are.equal("mine", cli.read(folder .. "/" .. name))
+      assert.are.equal(1, #lines(sh("ls " .. folder)))
+    end
+  end)
+
+  it("refuses a folder that the configuration's keys read", function()
+    local project = cli.project()
+    fails(run { "keygen", "keys", cwd = project }, 1, "keys: the host reads keys/*")
+    fails(run { "keygen", "./keys/", cwd = project }, 1, "the host reads keys/*")
+    fails(run { "keygen", "keys", "-c", project .. "/hookward.lua", cwd = project }, 1, "keys/*")
+    sh(("ln -s keys %s/link"):format(project))
+    fails(run { "keygen", "link", cwd = project }, 1, "the host reads keys/*")
+    assert.are.same({ "development.pem" }, lines(sh("ls " .. project .. "/keys")))
+  end)
+
+  it("refuses it where the folder is not there yet, too", function()
+    local folder = cli.folder { ["hookward.lua"] = 'return { keys = { "k/*/*.pem" } }' }
+    fails(run { "keygen", "k/new", cwd = folder }, 1, "the host reads k/*/*.pem")
+    assert.is_nil(lfs.attributes(folder .. "/k"))
+    works(run { "keygen", "other", cwd = folder })
+  end)
+end)
+
+describe("send", function()
+  -- Sends to a receiver that gives these answers; what came, and what was printed.
+  local function send(answers, arguments, project)
+    project = project or cli.project()
+    local receiver = cli.receiver(answers)
+    local words = { "send" }
+    table.move(arguments, 1, #arguments, 2, words)
+    words[#words + 1] = "--to"
+    words[#words + 1] = receiver.url .. (arguments.path or "")
+    words.cwd, words.stdin = project, arguments.stdin
+    local running = start(words)
+    local requests = receiver:serve()
+    return requests, running:wait(), project
+  end
+
+  local function verifies(request, project)
+    cli.write(project .. "/body", request.body)
+    cli.write(project .. "/signature.b64", request.headers["x-signature"])
+    has(sh(("cd %s && base64 -d signature.b64 > signature && openssl dgst -sha256 -verify "
+      .. "keys/development.pem -signature signature body"):format(project)), "Verified OK")
+  end
+
+  it("posts a signed notification as Accredit does", function()
+    local requests, result, project = send({ 200 }, { "BadgeExportZipFile.Created" })
+    local request = requests[1]
+    assert.are.equal("POST /baseWebhookNotification HTTP/1.1", request.line)
+    assert.are.equal("application/json", request.headers["content-type"])
+    assert.are.equal("0", request.headers["x-jobattempt"])
+    assert.is_truthy(request.headers["x-jobid"]:find("^%d+$"))
+    assert.is_truthy(request.body:find('^{"Event":"BadgeExportZipFile%.Created","Timestamp":'
+      .. '"%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%dZ","BadgeExportZipFileId":"%x+%-[%x%-]+"}$'),
+      request.body)
+    verifies(request, project)
+    has(works(result), "attempt 0: 200 (")
+  end)
+
+  it("stamps the time of now, in UTC", function()
+    local before = os.date("!%Y-%m-%dT%H:%M:%S")
+    local requests = send({ 200 }, { "A.B" })
+    local stamp = cjson.decode(requests[1].body).Timestamp
+    assert.is_true(before <= stamp and stamp:sub(1, 19) <= os.date("!%Y-%m-%dT%H:%M:%S"))
+  end)
+
+  it("puts the fields of --data behind them, as they were written", function()
+    local requests = send({ 200 }, { "A.B", "--data", ' { "z": 9007199254740993, "a": 1.10 } ' })
+    assert.is_truthy(requests[1].body:find('^{"Event":"A%.B","Timestamp":"[^"]+",'
+      .. '"z": 9007199254740993, "a": 1%.10}$'), requests[1].body)
+    requests = send({ 200 }, { "A.B", "--data", "{}" })
+    assert.is_truthy(requests[1].body:find('^{"Event":"A%.B","Timestamp":"[^"]+"}$'))
+    requests = send({ 200 }, { "A.B", "--data", '{"Timestamp":"x"}' })
+    assert.are.equal('{"Event":"A.B","Timestamp":"x"}', requests[1].body)
+  end)
+
+  it("reads --data from a file or the standard input", function()
+    local project = cli.project()
+    cli.write(project .. "/data.json", '{"n":1}\n')
+    local requests = send({ 200 }, { "A.B", "--data", "@data.json" }, project)
+    has(requests[1].body, ',"n":1}')
+    requests = send({ 200 }, { "A.B", "--data", "@-", stdin = '{"n":2}' })
+    has(requests[1].body, ',"n":2}')
+  end)
+
+  it("sends data with an Event of its own byte for byte", function()
+    local body = '\n{ "b" : 1,"Event":"C.D" }\n'
+    local requests, result, project = send({ 200 }, { "--data", body })
+    assert.are.equal(body, requests[1].body)
+    verifies(requests[1], project)
+    has(works(result), "C.D, job ")
+  end)
+
+  it("sends --raw byte for byte, whatever it is", function()
+    local project = cli.project()
+    cli.write(project .. "/raw", "\xEF\xBB\xBF\0not json\r\n")
+    local requests = send({ 200 }, { "--raw", "@raw" }, project)
+    assert.are.equal("\xEF\xBB\xBF\0not json\r\n", requests[1].body)
+    verifies(requests[1], project)
+  end)
+
+  it("refuses arguments that don't fit, with exit 2", function()
+    local project = cli.project()
+    local function refused(part, ...)
+      fails(run { "send", cwd = project, ... }, 2, part)
+    end
+    refused("which event?")
+    refused("which event?", "--data", "{}")
+    refused("--data is not JSON", "A.B", "--data", "{")
+    refused("--data is not a JSON object", "A.B", "--data", "[1]")
+    refused("--data has the Event C.D, not A.B", "A.B", "--data", '{"Event":"C.D"}')
+    refused("can not be used together", "A.B", "--data", "{}", "--raw", "x")
+    refused("--attempt takes a whole number", "A.B", "--attempt", "x")
+    refused("--retries takes a whole number", "A.B", "--retries", "1.5")
+    refused("--delay takes a time", "A.B", "--delay", "1x")
+    refused("--header takes 'Name: value'", "A.B", "--header", "nonsense")
+    refused("--to takes a URL", "A.B", "--to", "127.0.0.1:80")
+    refused("nowhere.json", "A.B", "--data", "@nowhere.json")
+  end)
+
+  it("exits 1 and prints code and message when the answer is not 200", function()
+    local _, result = send({ { 400, '{"error":"no_handler","message":"none for \\u001b[31mthis"}' } }, { "A.B" })
+    assert.are.equal(1, result.code)
+    has(result.out, "attempt 0: 400 no_handler: none for  [31mthis (")
+    _, result = send({ { 502, "<html>\nbad gateway" } }, { "A.B" })
+    has(result.out, "attempt 0: 502 <html> bad gateway (")
+  end)
+
+  it("plays Accredit's retries: the same job and body, the next attempt, until a 200", function()
+    local requests, result = send({ 400, 503, 200 }, { "A.B", "--retries", "5", "--delay", "10ms" })
+    works(result)
+    assert.are.equal(3, #requests)
+    for i, request in ipairs(requests) do
+      assert.are.equal(tostring(i - 1), request.headers["x-jobattempt"])
+      assert.are.equal(requests[1].headers["x-jobid"], request.headers["x-jobid"])
+      assert.are.equal(requests[1].body, request.body)
+      assert.are.equal(requests[1].headers["x-signature"], request.headers["x-signature"])
+    end
+  end)
+
+  it("gives up after the last retry", function()
+    local requests, result = send({ 400, 400 }, { "A.B", "--retries", "1", "--delay", "0",
+      "--attempt", "4" })
+    assert.are.equal(1, result.code)
+    assert.are.equal("4", requests[1].headers["x-jobattempt"])
+    assert.are.equal("5", requests[2].headers["x-jobattempt"])
+  end)
+
+  it("takes a job id, and headers to add, replace or leave out", function()
+    local requests = send({ 200 }, { "A.B", "--job-id", "abc", "--header", "x-signature: forged",
+      "--header", "X-Extra: a: b", "--header", "X-JobAttempt:" })
+    local headers = requests[1].headers
+    assert.are.equal("abc", headers["x-jobid"])
+    assert.are.equal("forged", headers["x-signature"])
+    assert.are.equal("a: b", headers["x-extra"])
+    assert.is_nil(headers["x-jobattempt"])
+  end)
+
+  it("posts to the URL's path, else to the configuration's", function()
+    local requests = send({ 200 }, { "A.B", path = "/other?x=1" })
+    assert.are.equal("POST /other?x=1 HTTP/1.1", requests[1].line)
+    requests = send({ 200 }, { "A.B" }, cli.project('return { path = "/hooks" }'))
+    assert.are.equal("POST /hooks HTTP/1.1", requests[1].line)
+  end)
+
+  it("goes where the configuration listens", function()
+    local receiver = cli.receiver { 200 }
+    local port = receiver.url:match("%d+$")
+    local project = cli.project(('return { listen = { "systemd", "0.0.0.0:%s" } }'):format(port))
+    local running = start { "send", "A.B", cwd = project }
+    receiver:serve()
+    has(works(running:wait()), "to http://127.0.0.1:" .. port .. "/baseWebhookNotification")
+    fails(run { "send", "A.B", cwd = cli.project(CONFIG) }, 1, "name the URL with --to")
+  end)
+
+  it("needs no configuration with --to and --key", function()
+    local folder = cli.folder()
+    works(run { "keygen", "k", cwd = folder })
+    local receiver = cli.receiver { 200 }
+    local running = start { "send", "A.B", "--to", receiver.url, "--key", "k/private.pem", cwd = folder }
+    assert.are.equal("POST /baseWebhookNotification HTTP/1.1", receiver:serve()[1].line)
+    works(running:wait())
+    fails(run { "send", "A.B", cwd = folder }, 1, "name --to URL and --key FILE, or -c FILE")
+  end)
+
+  it("speaks over a Unix socket", function()
+    local project = cli.project('return { listen = "unix:h.sock" }')
+    local result = run { "send", "A.B", cwd = project }
+    assert.are.equal(1, result.code)
+    has(result.out, "to unix:" .. project .. "/h.sock")
+    has(result.out, "nobody listens there")
+  end)
+
+  it("says how to start a host when nobody listens", function()
+    local result = run { "send", "A.B", "--to", "http://127.0.0.1:1", cwd = cli.project() }
+    assert.are.equal(1, result.code)
+    has(result.out, "attempt 0: nobody listens there")
+    has(result.err, "`hookward serve`")
+  end)
+
+  it("says what is wrong with the key", function()
+    local project = cli.project()
+    fails(run { "send", "A.B", "--key", "none.pem", cwd = project }, 1, "name a private key with --key")
+    fails(run { "send", "A.B", "--key", "keys/development.pem", cwd = project }, 1, "public key")
+  end)
+
+  it("prints all that as JSON", function()
+    local requests, result = send({ { 400, '{"error":"e","message":"m"}' }, 200 },
+      { "A.B", "--retries", "1", "--delay", "0", "--json" })
+    local report = cjson.decode(works(result))
+    assert.is_true(report.ok)
+    assert.are.equal("A.B", report.event)
+    assert.are.equal(requests[1].headers["x-jobid"], report.job_id)
+    assert.are.equal(requests[1].body, report.body)
+    assert.are.equal(400, report.attempts[1].status)
+    assert.are.equal("e", report.attempts[1].error)
+    assert.are.equal("m", report.attempts[1].message)
+    assert.are.equal(200, report.attempts[2].status)
+    assert.are.equal(2, #report.attempts)
+  end)
+end)
+
+describe("verify", function()
+  local project, signature
+
+  before_each(function()
+    project = cli.project()
+    cli.write(project .. "/body", '{"Event":"A.B"}')
+    signature = sh(("cd %s && openssl dgst -sha256 -sign development.key body | base64 -w0"):format(project))
+    cli.write(project .. "/signature", signature .. "\n")
+  end)
+
+  it("names the key that verifies", function()
+    local out = "verified with development.pem\n"
+    assert.are.equal(out, works(run { "verify", "--body", "body", "--signature", signature, cwd = project }))
+    assert.are.equal(out, works(run { "verify", "--body", "body", "--signature", "@signature", cwd = project }))
+    assert.are.equal(out, works(run { "verify", "--body", "-", "--signature", "@signature", cwd = project,
+      stdin = '{"Event":"A.B"}' }))
+  end)
+
+  it("takes keys instead of the configuration's, and then needs none", function()
+    local folder = cli.folder()
+    local arguments = { "verify", "--body", project .. "/body", "--signature", signature, cwd = folder,
+      "--key", project .. "/keys/development.pem" }
+    has(works(run(arguments)), "verified with development.pem")
+    works(run { "keygen", "k", cwd = folder })
+    local result = run { "verify", "--body", project .. "/body", "--signature", signature,
+      "--key", "k/public.pem", cwd = folder }
+    assert.are.equal(1, result.code)
+    has(result.out, "not verified: invalid_signature")
+  end)
+
+  it("says what would make it verify, and exits 1", function()
+    cli.write(project .. "/body", '\xEF\xBB\xBF{"Event":"A.B"}')
+    local result = run { "verify", "--body", "body", "--signature", signature, cwd = project }
+    assert.are.equal(1, result.code)
+    has(result.out, "not verified: invalid_signature: ")
+    assert.is_truthy(result.out:find("\n  would verify with key development.pem if [^\n]*BOM"), result.out)
+  end)
+
+  it("says the same as JSON", function()
+    local report = cjson.decode(works(run { "verify", "--body", "body", "--signature", signature,
+      "--json", cwd = project }))
+    assert.are.same({ verified = true, key = "development.pem" }, report)
+    local result = run { "verify", "--body", "body", "--signature", "aGk=", "--json", cwd = project }
+    assert.are.equal(1, result.code)
+    report = cjson.decode(result.out)
+    assert.is_false(report.verified)
+    assert.are.equal("malformed_signature", report.error)
+    assert.is_true(#report.findings > 0)
+  end)
+
+  it("names the file that can't be used", function()
+    fails(run { "verify", "--body", "none", "--signature", "x", cwd = project }, 1, "none: No such file")
+    fails(run { "verify", "--body", "body", "--signature", "@none", cwd = project }, 1, "none: No such file")
+    fails(run { "verify", "--body", "body", "--signature", "x", "--key", "development.key", cwd = project },
+      1, "development.key: ")
+  end)
+end)
+
+describe("completion", function()
+  it("prints a script that the shell takes", function()
+    local script = works(run { "completion", "bash" })
+    local folder = cli.folder { script = script }
+    sh("bash -n " .. folder .. "/script")
+    for _, word in ipairs { "keygen", "--job-id", "--log-level" } do has(script, word) end
+  end)
+
+  it("completes commands and options in bash", function()
+    local folder = cli.folder { script = works(run { "completion", "bash" }), ask = [[
+      source ./script
+      ask() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _hookward; echo "${COMPREPLY[@]}"; }
+      ask hookward ke
+      ask hookward send --re
+      ask hookward serve --log-level d
+    ]] }
+    assert.are.same({ "keygen", "--retries", "debug" }, lines(sh(("cd %s && bash ask"):format(folder))))
+  end)
+
+  it("says how to install each, and keeps #compdef first for zsh", function()
+    for _, shell in ipairs { "bash", "zsh", "fish" } do
+      has(works(run { "completion", shell }), "# To install: ")
+    end
+    assert.is_truthy(works(run { "completion", "zsh" }):find("^#compdef hookward\n# To install"))
+  end)
+
+  it("knows three shells", function()
+    fails(run { "completion", "tcsh" }, 2, "must be one of 'bash', 'zsh', 'fish'")
+  end)
+end)

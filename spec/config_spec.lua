@@ -1,0 +1,536 @@
+-- A configuration is read completely or refused with lines that say what to change.
+
+local lfs = require "lfs"
+local cli = require "spec.support.cli"
+
+-- What config.lua asks of C, without C; the real one is behind the commands in commands_spec.lua.
+local function realpath(path)
+  local pipe = io.popen("realpath -e -- " .. cli.quote(path) .. " 2>/dev/null")
+  local line = pipe:read("l")
+  pipe:close()
+  if line then return line end
+  return nil, path .. ": No such file or directory"
+end
+
+local sys = {
+  cwd = lfs.currentdir,
+  realpath = realpath,
+  stat = function(path)
+    local mode = lfs.attributes(path, "mode")
+    return mode and { kind = mode == "directory" and "folder" or mode }
+  end,
+  glob = function(pattern)
+    local files = {}
+    local pipe = io.popen("ls -d " .. pattern .. " 2>/dev/null")
+    for line in pipe:lines() do
+      if lfs.attributes(line, "mode") == "file" then files[#files + 1] = line end
+    end
+    pipe:close()
+    return files
+  end,
+}
+
+package.preload["hookward.core"] = function() return { sys = sys } end
+for name in pairs(package.loaded) do
+  if name:find("^hookward") then package.loaded[name] = nil end
+end
+local config = require "hookward.config"
+local schema = require "hookward.schema"
+local suggest = require "hookward.suggest"
+local units = require "hookward.units"
+
+local function load_text(text, overrides)
+  local folder = cli.folder { ["hookward.lua"] = text }
+  local settings, lines = config.load(folder .. "/hookward.lua", overrides)
+  for i, line in ipairs(lines or {}) do
+    assert.is_nil(line:find("\n"), "more than one line")
+    lines[i] = line:gsub("^" .. folder:gsub("%p", "%%%0") .. "/", "")
+  end
+  return settings, lines, folder
+end
+
+local function refused(text, overrides)
+  local settings, lines = load_text(text, overrides)
+  assert.is_nil(settings, "it was accepted: " .. text)
+  return lines
+end
+
+-- The one line that a configuration with one mistake is refused with.
+local function line_of(entry)
+  local lines = refused("return { " .. entry .. " }")
+  assert.are.equal(1, #lines, table.concat(lines, "\n"))
+  return lines[1]
+end
+
+local function value_of(entry, name)
+  local settings, lines = load_text("return { " .. entry .. " }")
+  assert.is_truthy(settings, lines and lines[1])
+  return settings[name]
+end
+
+after_each(cli.clean)
+
+describe("units", function()
+  it("reads sizes in steps of 1024", function()
+    assert.are.equal(65536, units.size "64KB")
+    assert.are.equal(1048576, units.size "1MB")
+    assert.are.equal(2147483648, units.size "2GB")
+    assert.are.equal(1572864, units.size "1.5MB")
+    assert.are.equal(10, units.size "10B")
+    assert.are.equal(10, units.size "10")
+    assert.are.equal(4096, units.size(4096))
+    assert.are.equal(65536, units.size "64 kb")
+  end)
+
+  it("reads times as milliseconds, plain numbers as seconds", function()
+    assert.are.equal(500, units.time "500ms")
+    assert.are.equal(90000, units.time "90s")
+    assert.are.equal(600000, units.time "10m")
+    assert.are.equal(3600000, units.time "1h")
+    assert.are.equal(2592000000, units.time "30d")
+    assert.are.equal(1500, units.time(1.5))
+    assert.are.equal(10000, units.time "10")
+  end)
+
+  it("gives integers only", function()
+    assert.are.equal("integer", math.type(units.time(0.0005)))
+    assert.are.equal("integer", math.type(units.size "1.3KB"))
+  end)
+
+  it("refuses what is neither", function()
+    for _, wrong in ipairs { "", "KB", "1XB", "-1s", "1e3", "0x10", "1 KB x", "1..2KB", true, {} } do
+      assert.is_nil(units.size(wrong))
+      assert.is_nil(units.time(wrong))
+    end
+    assert.is_nil(units.size(1 / 0))
+    assert.is_nil(units.time(0 / 0))
+    assert.is_nil(units.size "10s")
+    assert.is_nil(units.time "10KB")
+  end)
+
+  it("shows what it reads again", function()
+    for _, bytes in ipairs { 0, 1, 1023, 1024, 65536, 1 << 20, (1 << 20) + 1, 3 << 30 } do
+      assert.are.equal(bytes, units.size(units.show_size(bytes)))
+    end
+    for _, ms in ipairs { 0, 1, 999, 1000, 90000, 3600000, 2592000000 } do
+      assert.are.equal(ms, units.time(units.show_time(ms)))
+    end
+    assert.are.equal("1MB", units.show_size(1048576))
+    assert.are.equal("90s", units.show_time(90000))
+  end)
+end)
+
+describe("suggest", function()
+  local names = { "workers", "handlers", "handler_timeout", "log.level", "path" }
+
+  it("finds the name that was meant", function()
+    assert.are.equal("workers", suggest.nearest("wrokers", names))
+    assert.are.equal("workers", suggest.nearest("worker", names))
+    assert.are.equal("workers", suggest.nearest("Workers", names))
+    assert.are.equal("log.level", suggest.nearest("log.levle", names))
+    assert.are.equal("handler_timeout", suggest.nearest("handlers_timeout", names))
+    assert.are.equal("path", suggest.nearest("paht", names))
+  end)
+
+  it("says nothing when no name is near", function()
+    assert.is_nil(suggest.nearest("banana", names))
+    assert.is_nil(suggest.nearest("x", names))
+    assert.is_nil(suggest.nearest("workers", {}))
+  end)
+end)
+
+describe("the defaults", function()
+  local settings, folder
+
+  before_each(function()
+    local _
+    settings, _, folder = load_text("return {}")
+  end)
+
+  it("are those that are documented", function()
+    local expected = {
+      path = "/baseWebhookNotification", min_key_bits = 2048, workers = 8,
+      handler_timeout_ms = 30000, vm_memory = 64 << 20, max_body = 1 << 20, max_header = 16384,
+      max_connections = 10000, max_queue = 10000, header_timeout_ms = 10000,
+      body_timeout_ms = 30000, idle_timeout_ms = 120000, drain_timeout_ms = 30000,
+      unhandled = "reject", duplicates = "by-job", keep_bodies = false,
+      retention_ms = 30 * 86400000, log_level = "info", log_format = "text",
+      settings_source = "return {}",
+    }
+    for name, value in pairs(expected) do assert.are.equal(value, settings[name], name) end
+    assert.are.same({ "127.0.0.1:8080" }, settings.listen)
+    assert.is_nil(settings.max_age_ms)
+  end)
+
+  it("are relative to the configuration's folder", function()
+    assert.are.equal(folder, settings.folder)
+    assert.are.equal(folder .. "/handlers", settings.handlers)
+    assert.are.equal(folder .. "/hookward.db", settings.ledger)
+    assert.are.same({ folder .. "/keys/*" }, settings.key_patterns)
+  end)
+
+  it("are all that the host gets, and nothing else", function()
+    local names = {}
+    for name in pairs(settings) do names[#names + 1] = name end
+    table.sort(names)
+    assert.are.same({ "body_timeout_ms", "drain_timeout_ms", "duplicates", "file", "folder",
+      "handler_timeout_ms", "handlers", "header_timeout_ms", "idle_timeout_ms", "keep_bodies",
+      "key_files", "key_patterns", "ledger", "listen", "log_format", "log_level", "max_body",
+      "max_connections", "max_header", "max_queue", "min_key_bits", "path", "retention_ms",
+      "settings_source", "unhandled", "vm_memory", "workers" }, names)
+  end)
+
+  it("are integers where they are numbers", function()
+    for name, value in pairs(settings) do
+      if type(value) == "number" then assert.are.equal("integer", math.type(value), name) end
+    end
+  end)
+end)
+
+describe("every entry of the schema", function()
+  local function each(entries, visit, prefix)
+    for _, entry in ipairs(entries) do
+      visit(entry, (prefix or "") .. entry.key)
+      if entry.fields then each(entry.fields, visit, entry.key .. ".") end
+    end
+  end
+
+  it("is documented", function()
+    each(schema, function(entry, name)
+      assert.is_string(entry.doc, name)
+      assert.is_truthy(entry.doc:find("%.$"), name)
+    end)
+  end)
+
+  it("accepts its own example, and its limits", function()
+    each(schema, function(entry, name)
+      local path = name:match("^(.*)%.") and "log = { %s = %s }" or "%s = %s"
+      for _, value in ipairs { entry.example or false, entry.min or false, entry.max or false } do
+        if value and not entry.not_yet then
+          assert.is_truthy(load_text("return { " .. path:format(entry.key,
+            type(value) == "string" and ("%q"):format(value) or value) .. " }"), name)
+        end
+      end
+    end)
+  end)
+end)
+
+describe("a value", function()
+  it("may be a text with a unit, or a number", function()
+    assert.are.equal(500, value_of('handler_timeout = "500ms"', "handler_timeout_ms"))
+    assert.are.equal(500, value_of("handler_timeout = 0.5", "handler_timeout_ms"))
+    assert.are.equal(3600000, value_of('max_age = "1h"', "max_age_ms"))
+    assert.are.equal(2 << 20, value_of('max_body = "2MB"', "max_body"))
+    assert.are.equal(5000, value_of("max_body = 5000", "max_body"))
+    assert.are.equal(0, value_of("drain_timeout = 0", "drain_timeout_ms"))
+  end)
+
+  it("may come from the environment", function()
+    assert.are.equal(4, value_of('workers = tonumber(os.getenv "HOOKWARD_NONE" or 4)', "workers"))
+  end)
+
+  it("of the wrong type is refused with file, key, what is expected, an example, what was found",
+    function()
+      assert.are.equal('hookward.lua: workers: expected a whole number from 1 to 1024, for example 8; '
+        .. 'found "8"', line_of('workers = "8"'))
+      assert.are.equal("hookward.lua: keep_bodies: expected true or false, for example false; found 1",
+        line_of("keep_bodies = 1"))
+      assert.are.equal('hookward.lua: handlers: expected a path, for example "handlers"; found a table',
+        line_of("handlers = { a = 1 }"))
+      assert.are.equal("hookward.lua: settings: expected a table, for example {}; found a function",
+        line_of("settings = print"))
+    end)
+
+  it("out of its range is refused", function()
+    for _, entry in ipairs { "workers = 0", "workers = 1025", "workers = 1.5", "min_key_bits = 2047",
+      "min_key_bits = 1024", "min_key_bits = 16385", 'vm_memory = "1023KB"', 'max_body = "1023B"',
+      'max_body = "1025MB"', "max_header = 100", 'max_header = "2MB"', "max_queue = 0",
+      "max_connections = 0", "handler_timeout = 0", "idle_timeout = -1", 'retention = "0s"',
+      'max_age = "16XB"', "handler_timeout = 1/0", "handler_timeout = 0/0" } do
+      local name = entry:match("^[%w_]+")
+      local line = line_of(entry)
+      assert.is_truthy(line:find("hookward.lua: " .. name .. ": expected a ", 1, true), line)
+      assert.is_truthy(line:find("for example", 1, true), line)
+    end
+  end)
+
+  it("of a few texts is one of them, and the nearest is suggested", function()
+    assert.are.equal("accept", value_of('unhandled = "accept"', "unhandled"))
+    assert.are.equal("by-body", value_of('duplicates = "by-body"', "duplicates"))
+    assert.are.equal("debug", value_of('log = { level = "debug" }', "log_level"))
+    assert.are.equal("info", value_of('log = { format = "json" }', "log_level"))
+    assert.are.equal('hookward.lua: log.level: "inof" is not known; did you mean "info"?',
+      line_of('log = { level = "inof" }'))
+    assert.are.equal('hookward.lua: unhandled: expected "reject" or "accept", for example "reject"; '
+      .. 'found "maybe so"', line_of('unhandled = "maybe so"'))
+  end)
+
+  it("shows a stranger's control characters as digits", function()
+    assert.is_truthy(line_of('path = "\\27[31m"'):find('"\\27[31m"', 1, true))
+  end)
+end)
+
+describe("listen", function()
+  it("is one address or a list", function()
+    assert.are.same({ "127.0.0.1:0" }, value_of('listen = "127.0.0.1:0"', "listen"))
+    assert.are.same({ "[::]:8443", "localhost:80", "systemd" },
+      value_of('listen = { "[::]:8443", "localhost:80", "systemd" }', "listen"))
+  end)
+
+  it("takes a Unix socket from the configuration's folder", function()
+    local settings, _, folder = load_text('return { listen = { "unix:h.sock", "unix:/run/h" } }')
+    assert.are.same({ "unix:" .. folder .. "/h.sock", "unix:/run/h" }, settings.listen)
+  end)
+
+  it("is taken once when it stands there twice", function()
+    assert.are.same({ "a:1" }, value_of('listen = { "a:1", "a:1" }', "listen"))
+  end)
+
+  it("says what to write instead of the usual slips", function()
+    local slips = {
+      ['":8080"'] = 'write "127.0.0.1:8080", or "0.0.0.0:8080" for every interface',
+      ['"*:8080"'] = 'write "127.0.0.1:8080", or "0.0.0.0:8080" for every interface',
+      ["8080"] = 'write "127.0.0.1:8080"',
+      ['"8080"'] = 'write "127.0.0.1:8080"',
+      ['"::1:8080"'] = 'an IPv6 address stands in brackets; write "[::1]:8080"',
+      ['"localhost"'] = 'names no port; write "localhost:8080"',
+      ['"http://a:1"'] = "is a URL; write host:port alone",
+    }
+    for value, said in pairs(slips) do
+      local line = line_of("listen = " .. value)
+      assert.is_truthy(line:find(said, 1, true), line)
+    end
+  end)
+
+  it("refuses the rest", function()
+    for _, value in ipairs { "{}", '""', '"a:65536"', '"unix:"', "true", '{ "a:1", false }',
+      '{ x = "a:1" }' } do
+      assert.is_truthy(line_of("listen = " .. value):find("expected an address", 1, true), value)
+    end
+    assert.is_truthy(line_of('listen = { "a:1", false }'):find("found false at [2]", 1, true))
+  end)
+end)
+
+describe("path", function()
+  it("begins with a slash and holds neither query nor spaces", function()
+    assert.are.equal("/a/b-c", value_of('path = "/a/b-c"', "path"))
+    for _, value in ipairs { "a", "", "/a b", "/a?b", "/a#b", "/a\\n", "/\\195\\164" } do
+      assert.is_truthy(line_of('path = "' .. value .. '"'):find("begins with /", 1, true), value)
+    end
+  end)
+end)
+
+describe("ledger", function()
+  it("is a file or memory:", function()
+    assert.are.equal("memory:", value_of('ledger = "memory:"', "ledger"))
+    assert.are.equal("/var/x.db", value_of('ledger = "/var/x.db"', "ledger"))
+    assert.is_truthy(line_of('ledger = "memory"'):find('write "memory:"', 1, true))
+    assert.is_truthy(line_of('ledger = "redis://x"'):find('a file, or "memory:"', 1, true))
+  end)
+end)
+
+describe("keys", function()
+  it("are what the patterns find: each once, sorted, without hidden files", function()
+    local folder = cli.folder { ["hookward.lua"] = 'return { keys = { "k/*.pem", "k/a*", "o" } }',
+      ["k/b.pem"] = "", ["k/a.pem"] = "", ["k/a.txt"] = "", ["k/.c.pem"] = "", ["o"] = "" }
+    local settings = config.load(folder .. "/hookward.lua")
+    assert.are.same({ folder .. "/k/a.pem", folder .. "/k/a.txt", folder .. "/k/b.pem",
+      folder .. "/o" }, settings.key_files)
+  end)
+
+  it("may be one pattern", function()
+    local settings, _, folder = load_text('return { keys = "*.pem" }')
+    assert.are.same({ folder .. "/*.pem" }, settings.key_patterns)
+  end)
+
+  it("are missed with the way to get one", function()
+    local settings = load_text("return {}")
+    local no_handlers, no_keys = config.missing(settings)
+    assert.is_truthy(no_handlers:find("^handlers: no such folder;"))
+    assert.are.equal("keys/*: no key file there; save Accredit's Signature Key as keys/NAME.pem, or "
+      .. "make one for development with `hookward keygen DIR`", no_keys)
+  end)
+end)
+
+describe("an unknown key", function()
+  it("is refused with the nearest known one", function()
+    assert.are.equal("hookward.lua: wrokers: unknown key; did you mean workers?", line_of("wrokers = 1"))
+    assert.are.equal("hookward.lua: log.levle: unknown key; did you mean log.level?",
+      line_of('log = { levle = "info" }'))
+    assert.are.equal("hookward.lua: log_level: unknown key; did you mean log.level?",
+      line_of('log_level = "info"'))
+    assert.are.equal("hookward.lua: accredit.tokn: unknown key; did you mean accredit.token?",
+      line_of('accredit = { tokn = "x" }'))
+  end)
+
+  it("without a near one is refused with where to look", function()
+    assert.is_truthy(line_of("banana = 1"):find("hookward init", 1, true))
+    assert.are.equal("hookward.lua: log.colour: unknown key; known are log.level, log.format",
+      line_of("log = { colour = 1 }"))
+  end)
+
+  it("may not be a number", function()
+    assert.is_truthy(line_of('"127.0.0.1:80"'):find("hookward.lua: [1]: every value needs a name", 1, true))
+  end)
+end)
+
+describe("what this version does not do", function()
+  it("is refused and not ignored", function()
+    for name, entry in pairs { tls = 'tls = { cert = "a", key = "b" }', admin = 'admin = "127.0.0.1:1"',
+      retries = "retries = {}", ["accredit.url"] = 'accredit = { url = "https://x" }',
+      ["accredit.token"] = 'accredit = { token = "x" }' } do
+      assert.are.equal(("hookward.lua: %s: not supported by this version yet"):format(name),
+        line_of(entry))
+    end
+  end)
+
+  it("may be left out, or empty", function()
+    assert.is_truthy(load_text("return { tls = nil, admin = nil, accredit = {} }"))
+  end)
+end)
+
+describe("settings", function()
+  local function rebuilt(source)
+    local text = value_of("settings = " .. source, "settings_source")
+    return assert(load(text, "settings", "t", {}))()
+  end
+
+  it("come back exactly", function()
+    local source = [[{ a = 1, b = 1.0, c = 0.1, [1] = "x\n\0\r\\\"", [true] = false, n = { { {} } },
+      ["a b"] = "\xff", m = math.mininteger, M = math.maxinteger, [1.5] = 2 }]]
+    local expected = load("return " .. source)()
+    local got = rebuilt(source)
+    assert.are.same(expected, got)
+    assert.are.equal("float", math.type(got.b))
+    assert.are.equal("integer", math.type(got.a))
+  end)
+
+  it("keep infinity and NaN", function()
+    local got = rebuilt("{ i = 1/0, j = -1/0, n = 0/0 }")
+    assert.are.equal(1 / 0, got.i)
+    assert.are.equal(-1 / 0, got.j)
+    assert.is_true(got.n ~= got.n)
+  end)
+
+  it("give the same source for the same data", function()
+    local source = "{ z = 1, a = 2, [3] = 3, [1] = 1 }"
+    assert.are.equal("return {[1]=1,[3]=3,[\"a\"]=2,[\"z\"]=1,}",
+      value_of("settings = " .. source, "settings_source"))
+  end)
+
+  it("are refused with the place of what is not data", function()
+    assert.is_truthy(line_of("settings = { a = { b = print } }"):find("settings: a.b is a function", 1, true))
+    assert.is_truthy(line_of('settings = { ["x y"] = io.stdout }')
+      :find('settings: ["x y"] is a userdata', 1, true))
+    assert.is_truthy(line_of("settings = { [print] = 1 }"):find("has a function for a key", 1, true))
+    assert.is_truthy(line_of("settings = setmetatable({}, {})"):find("metatable", 1, true))
+  end)
+
+  it("are refused with the place of a cycle", function()
+    local lines = refused("local t = { a = {} } t.a.b = { t } return { settings = t }")
+    assert.are.same({ "hookward.lua: settings: a.b[1] leads back to a table that it is inside of" }, lines)
+  end)
+
+  it("may hold one table twice", function()
+    local settings = load_text("local t = { 1 } return { settings = { a = t, b = t } }")
+    assert.are.same({ a = { 1 }, b = { 1 } }, load(settings.settings_source)())
+  end)
+
+  it("may be nested a hundred deep and no deeper", function()
+    assert.is_truthy(value_of("settings = " .. ("{"):rep(100) .. ("}"):rep(100), "settings_source"))
+    assert.is_truthy(line_of("settings = " .. ("{"):rep(101) .. ("}"):rep(101)):find("deep", 1, true))
+  end)
+end)
+
+describe("the file", function()
+  it("that is missing is refused with how to get one", function()
+    local _, lines = config.load("nowhere/hookward.lua")
+    assert.are.same({ "nowhere/hookward.lua: not found; make a project with `hookward init DIR`, or "
+      .. "name its configuration with -c FILE" }, lines)
+  end)
+
+  it("that is a folder is refused with the file that was meant", function()
+    local folder = cli.folder()
+    local _, lines = config.load(folder .. "/")
+    assert.are.same({ ("%s/: this is a folder; name the file in it: -c %s/hookward.lua")
+      :format(folder, folder) }, lines)
+  end)
+
+  it("with a syntax error is refused with its line", function()
+    assert.are.same({ "hookward.lua:3: unexpected symbol near '='" },
+      refused("return {\n  workers = 1,\n  path = = 2 }"))
+  end)
+
+  it("that fails is refused with its line, without a traceback", function()
+    assert.are.same({ "hookward.lua:2: attempt to index a nil value (local 'x')" },
+      refused("local x\nreturn { workers = x.y }"))
+    assert.are.same({ "hookward.lua:1: no database" }, refused('error("no database\\nat all")'))
+  end)
+
+  it("that returns no table is refused with an example", function()
+    assert.is_truthy(refused("return 5")[1]:find("return { workers = 8 }; found 5", 1, true))
+    assert.is_truthy(refused("workers = 8")[1]:find("only sets globals, such as workers", 1, true))
+    assert.is_truthy(refused("")[1]:find("found nil", 1, true))
+  end)
+
+  it("may begin with a BOM or a # line", function()
+    assert.is_truthy(load_text("\xEF\xBB\xBFreturn {}"))
+    assert.is_truthy(load_text("#!/usr/bin/env lua\nreturn {}"))
+  end)
+
+  it("is not taken as compiled code", function()
+    assert.is_truthy(refused(string.dump(load("return {}")))[1]:find("binary", 1, true))
+  end)
+
+  it("leaves no globals behind", function()
+    load_text("leaked = 1 return {}")
+    assert.is_nil(rawget(_G, "leaked"))
+  end)
+
+  it("has all its mistakes reported at once, a line each", function()
+    local lines = refused('return { workers = 0, path = "x", wrokers = 1, log = { level = 1 } }')
+    assert.are.equal(4, #lines)
+  end)
+
+  it("has at most ten reported, and the rest counted", function()
+    local entries = {}
+    for i = 1, 13 do entries[i] = ("banana%d = 1"):format(i) end
+    local lines = refused("return { " .. table.concat(entries, ", ") .. " }")
+    assert.are.equal(11, #lines)
+    assert.are.equal("... and 3 more", lines[11])
+  end)
+
+  it("with mistakes still gives the rest", function()
+    local folder = cli.folder { ["hookward.lua"] = "return { workers = 0, max_queue = 5 }" }
+    local settings, _, rest, bad = config.load(folder .. "/hookward.lua")
+    assert.is_nil(settings)
+    assert.are.equal(5, rest.max_queue)
+    assert.are.equal(8, rest.workers)
+    assert.are.same({ workers = true }, bad)
+  end)
+end)
+
+describe("an override", function()
+  it("replaces what the file says", function()
+    local settings = load_text('return { workers = 2, listen = "a:1", log = { level = "warn" } }',
+      { workers = 3, listen = { "b:2", "c:3" }, ["log.level"] = "debug" })
+    assert.are.equal(3, settings.workers)
+    assert.are.same({ "b:2", "c:3" }, settings.listen)
+    assert.are.equal("debug", settings.log_level)
+  end)
+
+  it("has its paths from the current folder", function()
+    local settings = load_text("return {}", { handlers = "h", ledger = "l.db", keys = { "k/*" },
+      listen = { "unix:s" } })
+    local cwd = lfs.currentdir()
+    assert.are.equal(cwd .. "/h", settings.handlers)
+    assert.are.equal(cwd .. "/l.db", settings.ledger)
+    assert.are.same({ cwd .. "/k/*" }, settings.key_patterns)
+    assert.are.same({ "unix:" .. cwd .. "/s" }, settings.listen)
+  end)
+
+  it("that is wrong is refused by its flag's name", function()
+    assert.are.same({ "--workers: expected a whole number from 1 to 1024, for example 8; found 0" },
+      refused("return {}", { workers = 0 }))
+  end)
+end)
