@@ -226,6 +226,7 @@ void hw_dispatch_settle(void *owner, struct hw_job *done)
         if (job->from_row && !job->in_flight && job->outcome.code == 0) {
             admit_revived(d, job);
         } else if (job->outcome.authentic && !job->committed) {
+            job->copies = job->from_row ? 0 : 1 + job->joined;
             *last = job;
             last = &job->next;
         } else {

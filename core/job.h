@@ -70,6 +70,7 @@ struct hw_job {
     struct hw_known known;     /* look up */
     struct hw_str event;       /* decode */
     struct hw_outcome outcome; /* whichever stage ended it */
+    uint32_t copies;           /* settle: this delivery and those that joined it by then */
     bool committed;            /* commit: the outcome is durable, or failed for good */
 
     /* travels with the job */

@@ -129,7 +129,7 @@ static int commit(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t c
         struct entry *e = find_locked(m, &job->identity, hash, &unused);
         if (!e)
             e = add_locked(m, &job->identity, hash);
-        e->deliveries++;
+        e->deliveries += job->copies;
         if (!job->outcome.from_ledger)
             e->state = hw_job_state(job);
     }

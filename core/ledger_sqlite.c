@@ -174,7 +174,7 @@ static void bind_outcome(const struct sqlite *s, sqlite3_stmt *stmt, const struc
                         SQLITE_STATIC, SQLITE_UTF8);
     sqlite3_bind_int(stmt, 4, state);
     sqlite3_bind_int64(stmt, 5, job->attempt);
-    sqlite3_bind_int64(stmt, 6, job->from_row ? 0 : 1 + (int64_t)job->joined);
+    sqlite3_bind_int64(stmt, 6, job->copies);
     sqlite3_bind_int(stmt, 7, o->ran);
     sqlite3_bind_int64(stmt, 9, (int64_t)(hw_now() * 1000));
     bind_text(stmt, 10, o->code ? hw_str_of(hw_error_name(o->code)) : HW_STR_NONE);
@@ -198,7 +198,7 @@ static int step(sqlite3_stmt *stmt)
 
 static int write_repeat(struct sqlite *s, const struct hw_job *job)
 {
-    sqlite3_bind_int64(s->repeat, 1, 1 + (int64_t)job->joined);
+    sqlite3_bind_int64(s->repeat, 1, job->copies);
     sqlite3_bind_int64(s->repeat, 2, job->attempt);
     sqlite3_bind_int64(s->repeat, 3, job->known.row);
     return step(s->repeat);
