@@ -145,6 +145,7 @@ describe("serve", function()
   it("has flags that override the configuration", function()
     local project = cli.project(CONFIG)
     fails(run { "serve", "--workers", "0", cwd = project }, 2, "--workers takes a whole number from 1")
+    fails(run { "serve", "--workers", "1025", cwd = project }, 2, "from 1 to 1024")
     fails(run { "serve", "--log-level", "loud", cwd = project }, 2, "--log-level")
     fails(run { "serve", "--listen", ":1", cwd = project }, 1, '--listen: ":1" names no host')
     fails(run { "serve", "--handlers", "none", cwd = project }, 1, "none: no such folder")
@@ -187,6 +188,14 @@ describe("check", function()
     assert.are.equal(5, #lines(result.err), result.err)
     has(result.out, "development.pem") -- what is good is shown all the same
     assert.is_nil(result.out:find("ok:", 1, true))
+  end)
+
+  it("misses the folders of the ledger and of a socket", function()
+    local project = cli.project('return { ledger = "a/b.db", listen = "unix:c/d.sock" }')
+    local result = run { "check", cwd = project }
+    assert.are.equal(1, result.code)
+    has(result.err, "error: a/b.db: its folder is not there; make it with `mkdir -p " .. project .. "/a/`")
+    has(result.err, "error: c/d.sock: its folder is not there")
   end)
 
   it("doesn't complain of defaults in place of what is wrong", function()

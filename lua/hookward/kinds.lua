@@ -5,6 +5,7 @@ local units = require "hookward.units"
 
 local M = {}
 
+local SOCKET_PATH_MAX = 107 -- bytes of sockaddr_un.sun_path, without its zero
 local SETTINGS_DEPTH = 100 -- Lua's parser takes 200 nested tables
 
 -- ---- paths ----
@@ -119,7 +120,12 @@ local function read_address(value, base)
   if integer(value) then value = tostring(integer(value)) end
   if type(value) ~= "string" then return nil end
   local socket = value:match("^unix:(.+)$")
-  if socket and not socket:find("[%c]") then return "unix:" .. M.absolute(base, socket) end
+  if socket and not socket:find("%c") then
+    local path = M.absolute(base, socket)
+    if #path <= SOCKET_PATH_MAX then return "unix:" .. path end
+    return nil, ("%s: a socket's path has at most %d bytes, this one %d"):format(path,
+      SOCKET_PATH_MAX, #path)
+  end
   if value == "systemd" or host_and_port(value) then return value end
   return nil, listen_slip(value)
 end

@@ -4,8 +4,6 @@ local units = require "hookward.units"
 
 local M = {}
 
-local NUMBER_MAX = 1000
-
 ---Adds -c, also spelled --config.
 function M.config(parser, description)
   parser:option("-c"):hidden_name("--config"):target("config"):argname("FILE")
@@ -14,14 +12,13 @@ end
 
 ---For an option's `convert`.
 ---@param name string the option, for messages
----@param least? integer default 0
-function M.whole_number(name, least)
-  least = least or 0
+---@param least integer
+---@param most integer
+function M.whole_number(name, least, most)
   return function(text)
     local number = math.tointeger(tonumber(text))
-    if number and number >= least and number <= NUMBER_MAX then return number end
-    return nil, ("%s takes a whole number from %d to %d, not '%s'"):format(name, least, NUMBER_MAX,
-      text)
+    if number and number >= least and number <= most then return number end
+    return nil, ("%s takes a whole number from %d to %d, not '%s'"):format(name, least, most, text)
   end
 end
 

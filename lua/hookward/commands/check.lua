@@ -74,7 +74,22 @@ local function check_handlers(report, settings)
   end
 end
 
+-- What the host makes a file in has to be there.
+local function check_folder_of(report, settings, path)
+  local folder = path:match("^(.*)/") .. "/"
+  local stat = core.sys.stat(folder)
+  if not stat or stat.kind ~= "folder" then
+    report:error(("%s: its folder is not there; make it with `mkdir -p %s`")
+      :format(config.shown(path, settings.folder), folder))
+  end
+end
+
 local function check_rest(report, settings)
+  for _, address in ipairs(settings.listen) do
+    local socket = address:match("^unix:(.*)$")
+    if socket then check_folder_of(report, settings, socket) end
+  end
+  if settings.ledger ~= "memory:" then check_folder_of(report, settings, settings.ledger) end
   if settings.ledger == "memory:" then
     report:warn('ledger = "memory:" forgets at each start what was processed; it is for tests')
   end

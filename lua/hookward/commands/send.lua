@@ -25,6 +25,7 @@ local M = {
 }
 
 local SAMPLE_EVENT = "BadgeExportZipFile.Created"
+local NUMBER_MAX = 1000 -- of attempts and retries
 local NOBODY = "nobody listens there"
 local DEFAULT_PATH = "/baseWebhookNotification"
 
@@ -49,10 +50,11 @@ function M.define(parser)
     parser:option("--raw", "The whole body, byte for byte whatever it is; @FILE or @- as above.")
       :argname("BODY"))
   parser:option("--job-id", "X-JobId (default: a random number)."):argname("ID")
-  parser:option("--attempt", "X-JobAttempt of the first delivery (default: 0)."):argname("N")
-    :convert(options.whole_number "--attempt")
+  parser:option("--attempt", "X-JobAttempt of the first delivery (default: 0).")
+    :argname("N"):convert(options.whole_number("--attempt", 0, NUMBER_MAX))
   parser:option("--retries", "Deliver up to N times more, with the same job id, until the answer "
-    .. "is 200. Accredit: 5. (Default: 0.)"):argname("N"):convert(options.whole_number "--retries")
+    .. "is 200. Accredit: 5. (Default: 0.)"):argname("N")
+    :convert(options.whole_number("--retries", 0, NUMBER_MAX))
   parser:option("--delay", "Time between the attempts (default: 1s)."):argname("TIME")
     :convert(options.time "--delay")
   parser:option("--timeout", "How long to wait for an answer (default: 100s, as .NET does).")
