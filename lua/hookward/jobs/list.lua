@@ -63,9 +63,8 @@ function M.paint_state(state, shown)
   return styles[state] and console.paint(styles[state], shown or state) or shown or state
 end
 
----What went wrong, in one line; "-" for nothing.
----@param row table
-function M.error_of(row)
+-- What went wrong, in one line; "-" for nothing.
+local function error_of(row)
   if not row.error then return "-" end
   return text.line(row.reason and ("%s: %s"):format(row.error, row.reason) or row.error)
 end
@@ -75,28 +74,29 @@ local columns = {
   { title = "ID", least = 12 },
   { title = "EVENT", least = 12 },
   { title = "STATE", paint = M.paint_state },
-  { title = "ATTEMPT", right = true },
-  { title = "DELIVERIES", right = true },
-  { title = "RUNS", right = true },
-  { title = "RECEIVED" },
+  { title = "ATTEMPT", right = true, spare = 3 },
+  { title = "DELIVERIES", right = true, spare = 1 },
+  { title = "RUNS", right = true, spare = 2 },
+  { title = "RECEIVED", spare = 4 },
   { title = "ERROR", least = 8 },
 }
 
-local function cells(row, on_terminal)
-  local received = on_terminal and time.short(row.received_at) or time.iso(row.received_at)
-  return { text.line(row.id), row.event == "" and "-" or text.line(row.event), row.state,
-    tostring(row.attempt), tostring(row.deliveries), tostring(row.runs), received,
-    M.error_of(row) }
+local function cells_of(rows, show_time)
+  local all = {}
+  for i, row in ipairs(rows) do
+    all[i] = { text.line(row.id), row.event == "" and "-" or text.line(row.event), row.state,
+      tostring(row.attempt), tostring(row.deliveries), tostring(row.runs),
+      show_time(row.received_at), error_of(row) }
+  end
+  return all
 end
 
----Prints rows as a table, fitted to the terminal if it goes to one.
----@param rows table[]
-function M.print_table(rows)
-  local on_terminal = core.sys.isatty(1)
-  local shown = {}
-  for i, row in ipairs(rows) do shown[i] = cells(row, on_terminal) end
-  local room = on_terminal and core.sys.columns() or nil
-  for _, line in ipairs(grid.lines(columns, shown, room, true)) do console.say("%s", line) end
+-- In a narrow window the age leaves more room for the error than the time would.
+local function print_table(rows)
+  local room = core.sys.isatty(1) and core.sys.columns() or nil
+  local cells = cells_of(rows, room and time.short or time.iso)
+  if room and grid.width(columns, cells) > room then cells = cells_of(rows, time.age) end
+  for _, line in ipairs(grid.lines(columns, cells, room, true)) do console.say("%s", line) end
 end
 
 -- ---- the command ----
@@ -137,7 +137,7 @@ function M.run(args)
   if array then
     array:close()
   elseif count > 0 then
-    M.print_table(rows)
+    print_table(rows)
   end
   if count > 0 or not array then tell_rest(ledger, wanted, count, more) end
   return 0

@@ -196,20 +196,18 @@ end
 
 -- ---- running ----
 
--- Which host would run them, after a check that it has the ledger that was read.
-local function host_of(settings, args)
-  local socket = runner.host(settings)
-  if not socket or not args.ledger then return socket end
+-- A row's number means nothing to a host with another ledger than the one that was read.
+local function is_foreign(settings, args)
+  if not args.ledger then return false end
   local own = config.load(args.config)
   local real = core.sys.realpath
   if own and own.ledger ~= "memory:" and real(own.ledger) == real(settings.ledger) then
-    return socket
+    return false
   end
-  return nil, ("a host is running with another ledger than %s; leave --ledger out, or stop it")
-    :format(args.ledger)
+  return runner.has_host(settings)
 end
 
-local function run(settings, socket, rows, args, report)
+local function run(settings, rows, args, report)
   local done = 0
   local function each(i, code, message)
     done = i
@@ -217,7 +215,7 @@ local function run(settings, socket, rows, args, report)
     report:waiting(rows, i + 1)
   end
   report:waiting(rows, 1)
-  local ok, why = runner.run(socket, settings, rows, args.force or false, each)
+  local ok, why = runner.run(settings, rows, args.force or false, each)
   if ok then return end
   for i = done + 1, #rows do report:add(rows[i], "not_run", nil, why) end
 end
@@ -240,17 +238,17 @@ end
 local function replay(settings, rows, args)
   local runnable, refused, by_state = split(rows)
   if args.dry_run then return dry_run(runnable, refused, new_report(rows, args.json)) end
-  local socket, why = host_of(settings, args)
-  if why then return console.fail(why) end
   if #runnable > 0 then
-    local no_handlers, no_keys = config.missing(settings)
-    if not socket and (no_handlers or no_keys) then return console.fail(no_handlers or no_keys) end
+    if is_foreign(settings, args) then
+      return console.fail(("a host is running with another ledger than %s; leave --ledger out, or "
+        .. "stop it"):format(args.ledger))
+    end
     local go, code = ask(NAME, question(runnable, refused, by_state), args.yes or #args.wanted > 0)
     if not go then return code end
   end
   local report = new_report(rows, args.json)
   for _, row in ipairs(refused) do report:add(row, "not_run", nil, row.refusal) end
-  if #runnable > 0 then run(settings, socket, runnable, args, report) end
+  if #runnable > 0 then run(settings, runnable, args, report) end
   return report:close()
 end
 

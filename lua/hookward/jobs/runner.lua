@@ -3,6 +3,7 @@
 -- One after the other, so that a replay of thousands takes one worker of a running host and leaves
 -- the others to what arrives.
 
+local config = require "hookward.config"
 local core = require "hookward.core"
 
 local M = {}
@@ -18,16 +19,20 @@ local function is_refused(why)
   return why:find("[Cc]onnect to") ~= nil
 end
 
----The control socket of the running host.
----@param settings hookward.Config
----@return string? path nil when no host runs
-function M.host(settings)
+-- Where a running host has its control socket; one that was killed leaves it behind.
+local function socket_of(settings)
   local path = settings.folder .. "/" .. SOCKET
-  if not core.sys.stat(path) then return nil end
+  return core.sys.stat(path) and path or nil
+end
+
+---@param settings hookward.Config
+---@return boolean runs
+function M.has_host(settings)
+  local path = socket_of(settings)
+  if not path then return false end
   local answer, why = core.http.request { method = "HEAD", url = URL, unix = path,
     timeout = PROBE_TIMEOUT }
-  -- One that is there but slow is a host all the same.
-  return (answer or not is_refused(why)) and path or nil
+  return answer ~= nil or not is_refused(why) -- one that is slow is a host all the same
 end
 
 local function timeout_of(settings)
@@ -48,25 +53,29 @@ local function read_answer(answer)
   if type(said) == "table" and type(said.error) == "string" then
     return said.error, type(said.message) == "string" and said.message or ""
   end
-  return "failed", ("the host answered %d"):format(answer.status)
+  return "bad_answer", ("the host answered %d"):format(answer.status)
 end
 
--- While its queue is full the host is given time.
+-- While its queue is full the host is given time. "refused" says that nobody listens.
 local function run_one(socket, row, settings, force)
   for _ = 1, OVERLOADED_TRIES do
     local answer, why = post(socket, row, settings, force)
-    if not answer then return is_refused(why) and "gone" or "failed", why end
+    if not answer then return is_refused(why) and "refused" or "no_answer", why end
     local code, message = read_answer(answer)
-    if code ~= "overloaded" then return code == "draining" and "gone" or code, message end
+    if code ~= "overloaded" then return code, message end
     core.sys.sleep(1)
   end
   return "overloaded", "too many notifications are waiting in the host"
 end
 
+-- True; or nil and why it ended early; or false when there is no host after all.
 local function by_host(socket, settings, rows, force, each)
   for i, row in ipairs(rows) do
     local code, message = run_one(socket, row, settings, force)
-    if code == "gone" then return nil, "the host that ran them is stopping or gone" end
+    if code == "refused" and i == 1 then return false end
+    if code == "refused" or code == "draining" then
+      return nil, "the host that ran them is stopping or gone"
+    end
     each(i, code, message)
   end
   return true
@@ -74,6 +83,8 @@ end
 
 -- In this process, with the configuration's handlers.
 local function here(settings, rows, force, each)
+  local no_handlers, no_keys = config.missing(settings)
+  if no_handlers or no_keys then return nil, no_handlers or no_keys end
   local seqs, i = {}, 0
   for n, row in ipairs(rows) do seqs[n] = row.seq end
   return core.replay(settings, seqs, force, function(_, code, message)
@@ -82,16 +93,19 @@ local function here(settings, rows, force, each)
   end)
 end
 
----Runs the rows, one after the other.
----@param socket string? the control socket of the host that is to do it; nil: this process
+---Runs the rows, one after the other: by the host that runs, else in this process.
 ---@param settings hookward.Config
 ---@param rows table[] with seq
 ---@param force boolean what succeeded too
 ---@param each fun(i: integer, code: string?, message: string?) after each; code is nil on success
 ---@return boolean? ok
 ---@return string? why it ended early
-function M.run(socket, settings, rows, force, each)
-  if socket then return by_host(socket, settings, rows, force, each) end
+function M.run(settings, rows, force, each)
+  local socket = socket_of(settings)
+  if socket then
+    local ok, why = by_host(socket, settings, rows, force, each)
+    if ok ~= false then return ok, why end
+  end
   return here(settings, rows, force, each)
 end
 

@@ -46,6 +46,7 @@ end
 local LABEL = 12 -- characters
 
 local function say_field(name, value)
+  if value == "" then console.say("%s", console.paint("dim", name)) return end
   if value then console.say("%s%s", console.paint("dim", text.pad(name, LABEL)), value) end
 end
 

@@ -83,4 +83,16 @@ function M.short(seconds)
   return os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(seconds)) --[[@as string]]
 end
 
+local steps = { { "d", 86400 }, { "h", 3600 }, { "m", 60 } }
+
+---@param seconds number since 1970
+---@return string age "5d ago", "2h ago", "3m ago", "12s ago"
+function M.age(seconds)
+  local age = math.max(0, sys.now() - seconds)
+  for _, step in ipairs(steps) do
+    if age >= step[2] then return ("%d%s ago"):format(age // step[2], step[1]) end
+  end
+  return ("%ds ago"):format(age // 1)
+end
+
 return M

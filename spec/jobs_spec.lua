@@ -1,0 +1,1069 @@
+-- hookward jobs: the ledger from the command line, with and without a running host.
+
+local cjson = require "cjson"
+local host = require "spec.support.host"
+local lfs = require "lfs"
+local socket = require "socket"
+local sqlite3 = require "luasql.sqlite3".sqlite3()
+local unix = require "socket.unix"
+
+local quote = host.quote
+
+local ESC = "\27"
+local DAY = 86400
+local STATES = { succeeded = 1, failed = 2, unhandled = 3, dead = 4, queued = 5 }
+local CLOCK = 1715339361.248 -- 2024-05-10T11:09:21.248Z
+
+local folder, db
+local connections = {}
+
+-- ---- a ledger, row by row ----
+
+-- An empty one, as the host makes it; made once.
+local empty
+local function empty_ledger()
+  if not empty then
+    local made = host.start { ledger = "hookward.db", handlers = { ["a.lua"] = "" } }
+    assert.equal(0, made:stop())
+    empty = host.read(made.folder .. "/hookward.db")
+  end
+  return empty
+end
+
+local function connect()
+  local connection = assert(sqlite3:connect(folder .. "/hookward.db", 20000))
+  connections[#connections + 1] = connection
+  return connection
+end
+
+local function sql(value)
+  if value == nil then return "NULL" end
+  if math.type(value) then return tostring(value) end
+  local hex = value:gsub(".", function(c) return ("%02x"):format(c:byte()) end)
+  return ("CAST(x'%s' AS TEXT)"):format(hex)
+end
+
+local function blob(value)
+  return value and (sql(value):gsub("^CAST%((.*) AS TEXT%)$", "%1")) or "NULL"
+end
+
+local last_digest = 0
+local function digest_of(row)
+  last_digest = last_digest + 1
+  return row.digest or ("%064x"):format(last_digest)
+end
+
+local function insert(connection, row)
+  local at = math.floor((row.at or CLOCK) * 1000 + 0.5)
+  assert(connection:execute(("INSERT INTO notifications (job_id, digest, event, state, attempt, deliveries, runs,"
+    .. " received_at, settled_at, next_run_at, error, reason, detail, key, place, body) VALUES"
+    .. " (%s, x'%s', %s, %d, %d, %d, %d, %d, %d, %s, %s, %s, %s, %s, %s, %s)"):format(sql(row.id), digest_of(row),
+    sql(row.event or "A.B"), STATES[row.state or "failed"], row.attempt or 0, row.deliveries or 1, row.runs or 1, at,
+    row.settled or at + 20, sql(row.next_run), sql(row.error), sql(row.reason), sql(row.detail), sql(row.key),
+    sql(row.place), blob(row.body))))
+end
+
+local function fill(rows)
+  local connection = connect()
+  assert(connection:execute("BEGIN"))
+  for _, row in ipairs(rows) do insert(connection, row) end
+  assert(connection:execute("COMMIT"))
+end
+
+local function count_rows(where)
+  local cursor = assert(db:execute("SELECT count(*) FROM notifications WHERE " .. (where or "1")))
+  local count = cursor:fetch()
+  cursor:close()
+  return math.tointeger(count)
+end
+
+-- ---- running the command ----
+
+local function configure(text)
+  host.write(folder .. "/hookward.lua", "return { listen = '127.0.0.1:0', " .. (text or "") .. " }")
+end
+
+local function command_line(args, env)
+  return ("cd %s && TERM=xterm %s exec %s jobs %s"):format(quote(folder), env or "NO_COLOR=", quote(host.binary), args)
+end
+
+-- Exit code, stdout and stderr of a run in a pipe.
+local function jobs(args, env)
+  local _, _, code = os.execute(("%s >%s/out 2>%s/err </dev/null"):format(command_line(args, env), folder, folder))
+  return code, host.read(folder .. "/out"), host.read(folder .. "/err")
+end
+
+-- The same on a terminal of so many columns: exit code and all that it shows. `input` is typed.
+local function on_terminal(columns, args, input, env)
+  local run = ("script -qec %s /dev/null")
+    :format(quote(("stty cols %d -echo; %s"):format(columns, command_line(args, env))))
+  host.write(folder .. "/in", input or "")
+  local _, _, code = os.execute(("%s <%s/in >%s/out 2>&1"):format(run, folder, folder))
+  return code, (host.read(folder .. "/out"):gsub("\r\n", "\n"))
+end
+
+local function list_ids(args)
+  local code, out, err = jobs("list --json " .. args)
+  assert.equal(0, code, err)
+  local ids = {}
+  for i, row in ipairs(cjson.decode(out)) do ids[i] = row.id end
+  return table.concat(ids, " ")
+end
+
+before_each(function()
+  local bytes = empty_ledger()
+  folder = host.folder()
+  lfs.mkdir(folder .. "/handlers")
+  host.write(folder .. "/handlers/a.lua", 'require "hookward"')
+  lfs.mkdir(folder .. "/keys")
+  local _, public = host.keys()
+  host.write(folder .. "/keys/public.pem", host.read(public))
+  host.write(folder .. "/hookward.db", bytes)
+  configure()
+  db = connect()
+end)
+
+after_each(function()
+  for _, connection in ipairs(connections) do connection:close() end
+  connections = {}
+  host.stop_all()
+end)
+
+-- ---- list ----
+
+describe("hookward jobs list", function()
+  local function fill_five()
+    fill {
+      { id = "1", event = "Badge.Created", state = "succeeded", at = CLOCK },
+      { id = "2", event = "Badge.Deleted", state = "failed", at = CLOCK + 60, error = "handler_refused" },
+      { id = "3", event = "Person.Created", state = "dead", at = CLOCK + 120, error = "handler_error" },
+      { id = "4", event = "Badgeless.Created", state = "unhandled", at = CLOCK + 180 },
+      { id = "5", event = "Person.Name.Created", state = "queued", at = CLOCK + 240 },
+    }
+  end
+
+  it("lists all, the newest first", function()
+    fill_five()
+    assert.equal("5 4 3 2 1", list_ids "")
+  end)
+
+  it("takes every state, several at once, and finds no running one in a file", function()
+    fill_five()
+    for state, id in pairs { succeeded = "1", failed = "2", dead = "3", unhandled = "4", queued = "5",
+      running = "" } do
+      assert.equal(id, list_ids("--state " .. state))
+    end
+    assert.equal("3 2", list_ids "--state failed --state dead --state running")
+  end)
+
+  it("takes an event by its name and by the patterns of hook.on", function()
+    fill_five()
+    assert.equal("1", list_ids "--event Badge.Created")
+    assert.equal("", list_ids "--event badge.created")
+    assert.equal("", list_ids "--event Badge")
+    assert.equal("2 1", list_ids "--event 'Badge.*'")
+    assert.equal("5 3", list_ids "--event 'Person.*'")
+    assert.equal("5", list_ids "--event 'Person.Name.*'")
+    assert.equal("5 4 3 1", list_ids "--event '*.Created'")
+    assert.equal("5", list_ids "--event '*.Name.Created'")
+    assert.equal("5 4 3 2 1", list_ids "--event '*'")
+  end)
+
+  it("takes what SQL or GLOB would read as more than text for text", function()
+    fill { { id = "x' OR '1'='1", event = "A_.[a-z]?%" }, { id = "2", event = "Ab.c" } }
+    assert.equal("x' OR '1'='1", list_ids([[--id "x' OR '1'='1"]]))
+    assert.equal("", list_ids "--event 'A%'")
+    assert.equal("", list_ids "--event 'A?.*'")
+    assert.equal("x' OR '1'='1", list_ids "--event 'A_.*'")
+    assert.equal("x' OR '1'='1", list_ids "--event '*.[a-z]?%'")
+  end)
+
+  it("takes several ids, and does not mind those that are not there", function()
+    fill_five()
+    assert.equal("4 2", list_ids "--id 2 --id 4 --id 9")
+    assert.equal("", list_ids "--id 9")
+  end)
+
+  it("takes times of ISO 8601, in any zone, to the millisecond and with both ends", function()
+    fill_five()
+    assert.equal("5 4 3 2 1", list_ids "--since 2024-05-10")
+    assert.equal("", list_ids "--until 2024-05-10")
+    assert.equal("2 1", list_ids "--until 2024-05-10T11:11")
+    assert.equal("2 1", list_ids "--until '2024-05-10 11:10:21.248Z'")
+    assert.equal("1", list_ids "--until 2024-05-10T11:10:21.247Z")
+    assert.equal("5 4 3 2", list_ids "--since 2024-05-10T13:10:21.248+02:00")
+    assert.equal("5 4 3", list_ids "--since 2024-05-10T06:10:21.249-0500")
+    assert.equal("3 2", list_ids "--since 2024-05-10T11:10Z --until 2024-05-10T11:12Z")
+  end)
+
+  it("takes ages", function()
+    local now = os.time()
+    fill { { id = "old", at = now - 3 * DAY }, { id = "hour", at = now - 3600 }, { id = "now", at = now } }
+    assert.equal("now hour", list_ids "--since 2h")
+    assert.equal("now", list_ids "--since 10m")
+    assert.equal("hour old", list_ids "--until 90s")
+    assert.equal("old", list_ids "--until 1.5d")
+  end)
+
+  it("combines filters: all of them must hold", function()
+    fill_five()
+    assert.equal("3", list_ids "--state dead --event 'Person.*' --id 3 --id 5 --since 2024-05-10 --until 30m")
+    assert.equal("", list_ids "--state failed --event 'Person.*'")
+  end)
+
+  it("writes objects with exactly the members that are documented", function()
+    fill {
+      { id = "1", digest = ("ab"):rep(32), event = "Badge.Created", attempt = 3, deliveries = 4, runs = 5,
+        error = "handler_refused", reason = "no", body = "{}" },
+      { id = "2", state = "succeeded" },
+    }
+    local code, out, err = jobs "list --json"
+    assert.equal(0, code)
+    assert.equal("", err)
+    local rows = cjson.decode(out)
+    assert.same({ id = "1", digest = ("ab"):rep(32), event = "Badge.Created", state = "failed", attempt = 3,
+      deliveries = 4, runs = 5, received_at = "2024-05-10T11:09:21.248Z", settled_at = "2024-05-10T11:09:21.268Z",
+      error = "handler_refused" }, rows[2])
+    assert.equal(cjson.null, rows[1].error)
+    assert.truthy(out:find('{"id":"1","digest":"abab%x+","event":"Badge.Created","state":"failed","attempt":3,'
+      .. '"deliveries":4,"runs":5,"received_at":"[^"]+","settled_at":"[^"]+","error":"handler_refused"}'))
+  end)
+
+  it("writes an empty array when nothing matches, and says so in text", function()
+    local code, out = jobs "list --json"
+    assert.equal(0, code)
+    assert.equal("[]\n", out)
+    local err
+    code, out, err = jobs "list"
+    assert.equal(0, code)
+    assert.equal("", out)
+    assert.equal("no notification matches\n", err)
+  end)
+
+  it("shows 50 unless told otherwise, and says how many there are", function()
+    local rows = {}
+    for i = 1, 1203 do rows[i] = { id = tostring(i) } end
+    fill(rows)
+    local _, out, err = jobs "list --json"
+    assert.equal(50, #cjson.decode(out))
+    assert.equal("50 of 1203 shown; --limit 0 shows all\n", err)
+    _, out, err = jobs "list --limit 3"
+    assert.equal(4, select(2, out:gsub("\n", "")))
+    assert.equal("3 of 1203 shown; --limit 0 shows all\n", err)
+    _, out, err = jobs "list --json --limit 0" -- more than a page, in the right order
+    rows = cjson.decode(out)
+    assert.equal(1203, #rows)
+    for i, row in ipairs(rows) do assert.equal(tostring(1204 - i), row.id) end
+    assert.equal("", err)
+    _, out, err = jobs "list --json --limit 1203"
+    assert.equal(1203, #cjson.decode(out))
+    assert.equal("", err)
+  end)
+
+  it("aligns its columns in a pipe and cuts nothing, without colours", function()
+    fill {
+      { id = "1", event = ("Long"):rep(20) .. ".Created", error = "handler_refused",
+        reason = ("why "):rep(40) .. "!" },
+      { id = "a-longer-id", event = "", state = "succeeded" },
+    }
+    local _, out = jobs "list"
+    local lines = {}
+    for line in out:gmatch("[^\n]+") do lines[#lines + 1] = line end
+    assert.truthy(lines[1]:find("^ID +EVENT +STATE +ATTEMPT +DELIVERIES +RUNS +RECEIVED +ERROR$"))
+    assert.truthy(lines[2]:find("^a%-longer%-id  %- +succeeded +0 +1 +1  2024%-05%-10T11:09:21%.248Z  %-$"))
+    assert.truthy(lines[3]:find("Long.Created", 1, true))
+    assert.truthy(lines[3]:find("handler_refused: " .. ("why "):rep(40) .. "!", 1, true))
+    assert.equal(lines[1]:find("ERROR"), lines[3]:find("handler_refused"))
+    assert.falsy(out:find(ESC))
+  end)
+
+  it("fits a terminal, whatever its width", function()
+    fill {
+      { id = "8812", event = ("Long"):rep(20) .. ".Created", error = "handler_refused",
+        reason = ("naïve "):rep(40) },
+      { id = "8813", event = "A.B", state = "succeeded" },
+    }
+    for _, columns in ipairs { 40, 60, 80, 100, 132 } do
+      local code, out = on_terminal(columns, "list", "", "NO_COLOR=1")
+      assert.equal(0, code)
+      for line in out:gmatch("[^\n]+") do
+        assert.is_true(utf8.len(line) <= columns, line)
+      end
+      assert.truthy(out:find("\n8812  Long", 1, true))
+      assert.truthy(out:find("…", 1, true))
+      assert.equal(columns >= 80, out:find("DELIVERIES", 1, true) ~= nil)
+    end
+    local _, out = on_terminal(600, "list", "", "NO_COLOR=1")
+    assert.truthy(out:find("2024-05-10T11:09:21Z", 1, true))
+    _, out = on_terminal(100, "list", "", "NO_COLOR=1")
+    assert.truthy(out:find(" %d+d ago "))
+  end)
+
+  it("has colours on a terminal, unless NO_COLOR or a dumb terminal speaks against them", function()
+    fill { { id = "1", state = "dead" } }
+    local _, out = on_terminal(100, "list")
+    assert.truthy(out:find(ESC .. "[31mdead " .. ESC .. "[0m", 1, true))
+    _, out = on_terminal(100, "list", "", "NO_COLOR=1")
+    assert.falsy(out:find(ESC))
+    _, out = on_terminal(100, "list", "", "TERM=dumb")
+    assert.falsy(out:find(ESC))
+  end)
+
+  it("lets no escape sequence of a stranger's through", function()
+    local bad = "a\27[31m\7\155\127\0b\194\155\226\128\174c\255\nd"
+    fill { { id = "1", event = bad, error = "handler_refused", reason = bad } }
+    for _, args in ipairs { "list", "show 1", "list --json", "show 1 --json" } do
+      local _, out = on_terminal(200, args, "", "NO_COLOR=1")
+      assert.falsy(out:find("[%z\1-\8\11-\31\127]"), args)
+      assert.truthy(utf8.len(out), args)
+      assert.falsy(out:find("\194\155", 1, true), args)
+      assert.falsy(out:find("\226\128\174", 1, true), args)
+    end
+    local _, out = jobs "list"
+    assert.truthy(out:find([[a\x1b[31m\x07\x9b\x7f\x00b\u{9b}\u{202e}c\xff\nd]], 1, true))
+    _, out = jobs "list --json"
+    assert.equal("a\27[31m\7\u{FFFD}\127\0b\194\155\226\128\174c\u{FFFD}\nd", cjson.decode(out)[1].event)
+  end)
+
+  it("reads while a writer is inside a transaction, and sees what was committed", function()
+    fill { { id = "1" } }
+    assert(db:execute("BEGIN IMMEDIATE"))
+    insert(db, { id = "2" })
+    assert.equal("1", list_ids "")
+    assert(db:execute("COMMIT"))
+    assert.equal("2 1", list_ids "")
+  end)
+
+  it("reads beside a running host", function()
+    local h = host.start { folder = folder }
+    assert.equal(400, h:notify(host.event("A.B"), { id = "live-1" }).status)
+    assert.equal("live-1", list_ids "--state failed")
+    local out = select(2, jobs "show live-1")
+    assert.truthy(out:find("no_handler", 1, true))
+  end)
+end)
+
+-- ---- show ----
+
+describe("hookward jobs show", function()
+  it("shows every field, the traceback and the body", function()
+    fill { { id = "1", digest = ("ab"):rep(32), event = "Badge.Created", state = "dead", attempt = 5, deliveries = 6,
+      runs = 7, next_run = math.floor(CLOCK * 1000) + 60000, error = "handler_error", reason = "because\nof that",
+      detail = "a.lua:3: boom\nstack traceback:\n\ta.lua:3: in f", key = "accredit.pem", place = "handlers/a.lua:2",
+      body = '{"a":1}' } }
+    local code, out, err = jobs "show 1"
+    assert.equal(0, code)
+    assert.equal("", err)
+    assert.equal((([[
+id          1
+digest      %s
+event       Badge.Created
+state       dead
+attempt     5
+deliveries  6
+runs        7
+received    2024-05-10T11:09:21.248Z
+settled     2024-05-10T11:09:21.268Z
+next run    2024-05-10T11:10:21.248Z
+key         accredit.pem
+handler     handlers/a.lua:2
+error       handler_error
+reason      because
+            of that
+detail
+  a.lua:3: boom
+  stack traceback:
+  @a.lua:3: in f
+body        7 bytes
+  {
+    "a": 1
+  }
+]]):format(("ab"):rep(32)):gsub("@", "\t")), out)
+  end)
+
+  it("lays JSON out without touching a digit, an escape or the order", function()
+    fill { { id = "1", body = '\239\187\191 {"z":[ ],"e":{ } , "n":12345678901234567890.100,"x":-1.5E+300,'
+      .. '"i":9007199254740993,'
+      .. '"a":[true,null,"q\\"\\\\",{"k":"{[,:]}"}],"dup":1,"dup":2,"u":"\\u001b\194\155é"}' } }
+    local _, out = jobs "show 1"
+    assert.truthy(out:find([[
+
+  {
+    "z": [],
+    "e": {},
+    "n": 12345678901234567890.100,
+    "x": -1.5E+300,
+    "i": 9007199254740993,
+    "a": [
+      true,
+      null,
+      "q\"\\",
+      {
+        "k": "{[,:]}"
+      }
+    ],
+    "dup": 1,
+    "dup": 2,
+    "u": "\u001b\u009bé"
+  }
+]], 1, true), out)
+  end)
+
+  it("shows a body that is not JSON as text, with nothing that a terminal would obey", function()
+    fill { { id = "1", body = "{\"a\":\27[2J\r\nb\tc\0\255" } }
+    local _, out = jobs "show 1"
+    assert.truthy(out:find('16 bytes, not JSON\n  {"a":\\x1b[2J\n  b\tc\\x00\\xff\n', 1, true), out)
+  end)
+
+  it("takes a large body", function()
+    local items = {}
+    for i = 1, 100000 do items[i] = ('{"n":%d.50}'):format(i) end
+    local body = "[" .. table.concat(items, ",") .. "]"
+    fill { { id = "1", body = body } }
+    local code, out = jobs "show 1"
+    assert.equal(0, code)
+    assert.truthy(out:find('"n": 100000.50\n', 1, true))
+    out = select(2, jobs "show 1 --json")
+    assert.equal(body, cjson.decode(out)[1].body)
+  end)
+
+  it("shows all notifications with an id, the newest first, or the one that is meant", function()
+    fill { { id = "1", digest = ("ab"):rep(32) }, { id = "1", digest = ("ac"):rep(32) }, { id = "2" } }
+    local _, out = jobs "show 1"
+    assert.truthy(out:find("^2 notifications came with this id, each with another body; the newest first:\n"))
+    assert.is_true(out:find("acac", 1, true) < out:find("abab", 1, true))
+    _, out = jobs "show 1 --digest ABA"
+    assert.falsy(out:find("acac", 1, true))
+    assert.truthy(out:find("^id"))
+    local _, all = jobs "show 1 --json"
+    assert.equal(2, #cjson.decode(all))
+  end)
+
+  it("writes objects with exactly the members that are documented", function()
+    fill { { id = "1", state = "succeeded" }, { id = "2", body = "\255" } }
+    local _, out = jobs "show 1 --json"
+    local names = {}
+    for name in out:gmatch('"([%a_]+)":') do names[#names + 1] = name end
+    assert.equal("id digest event state attempt deliveries runs received_at settled_at error next_run_at reason detail "
+      .. "key place body", table.concat(names, " "))
+    assert.equal(cjson.null, cjson.decode(out)[1].body)
+    _, out = jobs "show 2 --json"
+    assert.equal("ff", cjson.decode(out)[1].body_hex)
+    assert.is_nil(cjson.decode(out)[1].body)
+  end)
+
+  it("says why a body was not kept", function()
+    fill { { id = "1", state = "succeeded" }, { id = "2", state = "failed" } }
+    local _, out = jobs "show 1"
+    assert.truthy(out:find("without keep_bodies = true only bodies of what failed are", 1, true))
+    configure "keep_bodies = true"
+    _, out = jobs "show 1"
+    assert.truthy(out:find("keep_bodies was off when it came", 1, true))
+    _, out = jobs "show 2"
+    assert.truthy(out:find("body        was not kept\n", 1, true))
+  end)
+
+  it("fails for what is not there", function()
+    fill { { id = "1", digest = ("ab"):rep(32) } }
+    local code, out, err = jobs "show 2"
+    assert.equal(1, code)
+    assert.equal("", out)
+    assert.equal("no notification 2 is in the ledger\n", err)
+    code, out, err = jobs "show 1 --digest ff"
+    assert.equal(1, code)
+    assert.equal("", out)
+    assert.equal("no notification 1 with a digest ff… is in the ledger\n", err)
+  end)
+end)
+
+-- ---- purge ----
+
+describe("hookward jobs purge", function()
+  local function fill_some()
+    fill { { id = "1", state = "succeeded" }, { id = "2", state = "failed" },
+      { id = "3", state = "dead", at = CLOCK + 60 },      { id = "4", state = "queued" } }
+  end
+
+  it("removes what matches and says how many", function()
+    fill_some()
+    local code, out = jobs "purge --state failed --state dead --yes"
+    assert.equal(0, code)
+    assert.equal("2 notifications removed\n", out)
+    assert.equal("4 1", list_ids "")
+  end)
+
+  it("takes every filter that list takes", function()
+    fill_some()
+    jobs "purge --id 1 --event 'A.*' --since 2024-05-10T11:09Z --until 2024-05-10T11:10Z --yes"
+    assert.equal("4 3 2", list_ids "")
+  end)
+
+  it("leaves what is queued, unless it is named", function()
+    fill_some()
+    jobs "purge --all -y"
+    assert.equal("4", list_ids "")
+    jobs "purge --state queued -y"
+    assert.equal("", list_ids "")
+  end)
+
+  it("removes nothing in a dry run", function()
+    fill_some()
+    local code, out = jobs "purge --all --dry-run"
+    assert.equal(0, code)
+    assert.equal("3 notifications (1 succeeded, 1 failed, 1 dead) would be removed\n", out)
+    assert.equal(4, count_rows())
+  end)
+
+  it("asks on a terminal; only a yes is one", function()
+    fill_some()
+    for _, answer in ipairs { "n\n", "\n", "yup\n" } do
+      local code, out = on_terminal(80, "purge --state dead", answer)
+      assert.equal(1, code)
+      assert.truthy(out:find("Remove 1 notification (1 dead)? [y/N] ", 1, true), out)
+      assert.truthy(out:find("nothing was done", 1, true))
+      assert.equal(4, count_rows())
+    end
+    local code, out = on_terminal(80, "purge --state dead", "y\n")
+    assert.equal(0, code)
+    assert.truthy(out:find("1 notification removed", 1, true))
+    assert.equal(3, count_rows())
+  end)
+
+  it("does not ask where nobody can answer", function()
+    fill_some()
+    local code, out, err = jobs "purge --state dead"
+    assert.equal(2, code)
+    assert.equal("", out)
+    assert.truthy(err:find("^hookward jobs purge: Remove 1 notification %(1 dead%)%? "
+      .. "There is no terminal to ask at: say %-%-yes"))
+    assert.equal(4, count_rows())
+  end)
+
+  it("wants a filter or --all", function()
+    local code, _, err = jobs "purge --yes"
+    assert.equal(2, code)
+    assert.truthy(err:find("say which: a filter such as --until 30d, or --all", 1, true))
+  end)
+
+  it("asks nothing when there is nothing", function()
+    local code, out = jobs "purge --all"
+    assert.equal(0, code)
+    assert.equal("nothing to remove: no notification matches\n", out)
+  end)
+
+  it("goes in small steps, so that another can write in between", function()
+    local rows = {}
+    for i = 1, 5000 do rows[i] = { id = tostring(i), state = "succeeded", body = ("x"):rep(2000) } end
+    fill(rows)
+    assert(db:execute("UPDATE notifications SET state = 2 WHERE seq % 1000 = 0"))
+    local purge = io.popen(command_line("purge --state succeeded --yes") .. " 2>&1")
+    local longest, between, written = 0, 0, 0
+    repeat
+      local begun = socket.gettime()
+      insert(db, { id = "beside", state = "dead" })
+      longest = math.max(longest, socket.gettime() - begun)
+      written = written + 1
+      local left = count_rows "state = 1"
+      if left > 0 and left < 4995 then between = between + 1 end
+      socket.sleep(0.002)
+    until left == 0
+    assert.equal("4995 notifications removed\n", purge:read("a"))
+    assert.is_true((purge:close()))
+    assert.equal(5, count_rows "state = 2")
+    assert.equal(written, count_rows "state = 4")
+    assert.is_true(between >= 3, between .. " writes between two steps")
+    assert.is_true(longest < 2, "a write waited " .. longest)
+  end)
+
+  it("waits for another that is writing", function()
+    fill_some()
+    assert(db:execute("BEGIN IMMEDIATE"))
+    local purge = io.popen(command_line("purge --state dead --yes") .. " 2>&1")
+    socket.sleep(2.3) -- longer than one busy time-out
+    assert(db:execute("COMMIT"))
+    assert.equal("1 notification removed\n", purge:read("a"))
+    assert.is_true((purge:close()))
+  end)
+
+  it("shows how far it is on a terminal", function()
+    local rows = {}
+    for i = 1, 700 do rows[i] = { id = tostring(i) } end
+    fill(rows)
+    local _, out = on_terminal(80, "purge --all --yes")
+    assert.truthy(out:find("\r500 of 700 removed", 1, true))
+    assert.truthy(out:find("700 notifications removed\n", 1, true))
+  end)
+
+  it("works beside a running host", function()
+    local h = host.start { folder = folder }
+    h:notify(host.event("A.B"), { id = "1" })
+    h:notify(host.event("A.C"), { id = "2" })
+    jobs "purge --id 1 --yes"
+    h:notify(host.event("A.D"), { id = "3" })
+    assert.equal("3 2", list_ids "")
+  end)
+end)
+
+-- ---- replay ----
+
+local HANDLERS = [[
+  local hook = require "hookward"
+  hook.on("Good.*", function() end)
+  hook.on("Bad.*", function() return nil, "not \27[31myet" end)
+  hook.on("Boom.*", function() error("boom") end)
+]]
+
+describe("hookward jobs replay", function()
+  local function body(event) return host.event(event) end
+
+  local function fill_failed()
+    host.write(folder .. "/handlers/a.lua", HANDLERS)
+    local rows = {
+      { id = "good", event = "Good.A", error = "handler_refused", body = body "Good.A" },
+      { id = "bad", event = "Bad.A", state = "dead", error = "handler_refused", body = body "Bad.A" },
+      { id = "boom", event = "Boom.A", error = "handler_error", body = body "Boom.A" },
+      { id = "bodyless", event = "Good.B", error = "handler_error" },
+      { id = "done", event = "Good.C", state = "succeeded", body = body "Good.C" },
+      { id = "forgotten", event = "Good.D", state = "succeeded" },
+    }
+    for _, row in ipairs(rows) do row.at = os.time() end -- else they are too old for a host to keep
+    fill(rows)
+  end
+
+  -- The same promises, whoever runs the rows.
+  for _, who in ipairs { "a running host", "this process" } do
+    describe("by " .. who, function()
+      local function start()
+        if who == "a running host" then return host.start { folder = folder } end
+      end
+
+      it("runs ids without asking and tells what came of each", function()
+        fill_failed()
+        start()
+        local code, out = jobs "replay good bad"
+        assert.equal(1, code)
+        assert.equal("good  processed\nbad   failed: handler_refused: not \\x1b[31myet\n1 processed, 1 failed\n", out)
+        assert.equal("done forgotten good", (list_ids "--state succeeded"):gsub("(%S+) (%S+) (%S+)", "%2 %1 %3"))
+        local shown = cjson.decode((select(2, jobs "show good --json")))[1]
+        assert.equal(2, shown.runs)
+        assert.equal(cjson.null, shown.error)
+      end)
+
+      it("exits 0 when all succeeded, and says nothing more of one", function()
+        fill_failed()
+        start()
+        local code, out = jobs "replay good"
+        assert.equal(0, code)
+        assert.equal("good  processed\n", out)
+      end)
+
+      it("tells of an error in one line; the traceback is in the ledger", function()
+        fill_failed()
+        start()
+        local code, out = jobs "replay boom"
+        assert.equal(1, code)
+        assert.truthy(out:find("^boom  failed: handler_error: [^\n]+\n$"))
+        out = select(2, jobs "show boom")
+        assert.truthy(out:find("stack traceback:", 1, true))
+      end)
+
+      it("takes what failed and is dead by filter", function()
+        fill_failed()
+        start()
+        local code, out = jobs "replay --event 'Good.*' --yes"
+        assert.equal(1, code)
+        assert.equal("bodyless  not run: its body was not kept\ngood      processed\n1 processed, 1 not run\n", out)
+        code, out = jobs "replay --state dead --yes --json"
+        assert.equal(1, code)
+        local rows = cjson.decode(out)
+        assert.equal(1, #rows)
+        assert.same({ id = "bad", digest = rows[1].digest, status = "failed", error = "handler_refused",
+          message = "not \27[31myet" }, rows[1])
+      end)
+
+      it("runs what succeeded only with --force and its body", function()
+        fill_failed()
+        start()
+        local code, out = jobs "replay done"
+        assert.equal(1, code)
+        assert.equal("done  not run: it succeeded; --force runs it again\n", out)
+        code, out = jobs "replay forgotten --force"
+        assert.equal(1, code)
+        assert.equal("forgotten  not run: it succeeded, and its body was not kept (keep_bodies)\n", out)
+        code, out = jobs "replay done --force"
+        assert.equal(0, code)
+        assert.equal("done  processed\n", out)
+        assert.equal(2, cjson.decode((select(2, jobs "show done --json")))[1].runs)
+      end)
+    end)
+  end
+
+  it("names ids that are not there, and runs the others", function()
+    fill_failed()
+    local code, out = jobs "replay nobody good"
+    assert.equal(1, code)
+    assert.equal("nobody  not run: no such notification is in the ledger\ngood    processed\n"
+      .. "1 processed, 1 not run\n", out)
+  end)
+
+  it("leaves what succeeded alone when something else has the same id", function()
+    fill_failed()
+    fill { { id = "done", event = "Good.E", digest = ("ab"):rep(32), body = body "Good.E" } }
+    local code, out = jobs "replay done"
+    assert.equal(0, code)
+    assert.equal("done  processed\n", out)
+  end)
+
+  it("tells notifications with one id apart, and takes one of them by its digest", function()
+    fill_failed()
+    fill { { id = "x", event = "Good.E", digest = ("ab"):rep(32), body = body "Good.E" },
+      { id = "x", event = "Bad.E", digest = ("cd"):rep(32), body = body "Bad.E" } }
+    local code, out = jobs "replay x --dry-run"
+    assert.equal(0, code)
+    assert.equal("x abababab  would run: Good.E, failed\nx cdcdcdcd  would run: Bad.E, failed\n2 would run\n", out)
+    code, out = jobs "replay x --digest aba"
+    assert.equal(0, code)
+    assert.equal("x  processed\n", out)
+  end)
+
+  it("runs nothing in a dry run", function()
+    fill_failed()
+    local code, out = jobs "replay --dry-run"
+    assert.equal(1, code) -- one of them can't be
+    assert.equal("bodyless  not run: its body was not kept\ngood      would run: Good.A, failed\n"
+      .. "bad       would run: Bad.A, dead\nboom      would run: Boom.A, failed\n1 not run, 3 would run\n", out)
+    assert.equal(0, count_rows "runs > 1")
+    out = select(2, jobs "replay --dry-run --event Good.A --json")
+    assert.equal("would_run", cjson.decode(out)[1].status)
+  end)
+
+  it("asks before it runs what a filter found", function()
+    fill_failed()
+    local code, out = on_terminal(80, "replay", "n\n")
+    assert.equal(1, code)
+    assert.truthy(out:find("Run 3 notifications again (2 failed, 1 dead; 1 more can't be)? [y/N]", 1, true), out)
+    assert.equal(0, count_rows "runs > 1")
+    code, out = on_terminal(80, "replay --event 'Good.*' --state failed", "y\n", "NO_COLOR=1")
+    assert.equal(1, code)
+    assert.truthy(out:find("good      processed\n", 1, true), out)
+    local err
+    code, out, err = jobs "replay --state failed"
+    assert.equal(2, code)
+    assert.equal("", out)
+    assert.truthy(err:find("say --yes, or --dry-run", 1, true))
+  end)
+
+  it("counts on a terminal", function()
+    fill_failed()
+    local _, out = on_terminal(80, "replay --yes", "", "NO_COLOR=1")
+    assert.truthy(out:find("\r1 of 3: good ...", 1, true))
+    assert.truthy(out:find("\r3 of 3: boom ...", 1, true))
+  end)
+
+  it("is content when nothing matches", function()
+    local code, out = jobs "replay --yes"
+    assert.equal(0, code)
+    assert.equal("nothing to run: no notification matches\n", out)
+    out = select(2, jobs "replay --yes --json")
+    assert.equal("[]\n", out)
+  end)
+
+  it("says what keeps it from running in this process", function()
+    fill { { id = "1", body = body "A.B" } }
+    os.remove(folder .. "/handlers/a.lua")
+    lfs.rmdir(folder .. "/handlers")
+    local code, out = jobs "replay 1"
+    assert.equal(1, code)
+    assert.truthy(out:find("^1  not run: handlers: no such folder"))
+    lfs.mkdir(folder .. "/handlers")
+    host.write(folder .. "/handlers/a.lua", "local x = = 1")
+    code, out = jobs "replay 1"
+    assert.equal(1, code)
+    assert.truthy(out:find("^1  not run: .*a.lua:1: "))
+  end)
+
+  it("does not run rows of another ledger in the host", function()
+    fill_failed()
+    assert(db:execute("PRAGMA wal_checkpoint(TRUNCATE)")):close()
+    host.write(folder .. "/other.db", host.read(folder .. "/hookward.db"))
+    host.start { folder = folder }
+    local code, _, err = jobs "replay good --ledger other.db"
+    assert.equal(1, code)
+    assert.equal("a host is running with another ledger than other.db; leave --ledger out, or stop it\n", err)
+    code = jobs "replay good --ledger ./hookward.db"
+    assert.equal(0, code)
+  end)
+
+  describe("by a host that", function()
+    -- A stand-in for the control socket: answers the requests in turn; a function gets (row, force).
+    local function stand_in(args, answers)
+      -- Begun before the socket is there: else the command would inherit it and keep it alive.
+      os.remove(folder .. "/.hookward.sock")
+      os.remove(folder .. "/go")
+      local pipe = io.popen(("until [ -e %s/go ]; do sleep 0.01; done; %s 2>&1"):format(folder,
+        command_line(args)))
+      local server = assert(unix.stream())
+      assert(server:bind(folder .. "/.hookward.sock"))
+      assert(server:listen())
+      server:settimeout(20)
+      host.write(folder .. "/go", "")
+      for _, answer in ipairs(answers) do
+        local client = assert(server:accept())
+        client:settimeout(20)
+        local request = ""
+        repeat
+          local line = assert(client:receive("*l"))
+          request = request .. line .. "\n"
+        until line == ""
+        assert.truthy(request:find("^POST /replay HTTP/1.1\n"))
+        local status, text = answer(request:match("X%-Hookward%-Row: (%d+)"),
+          request:match("X%-Hookward%-Force: (%d+)"))
+        if status then
+          client:send(("HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s")
+            :format(status, #text, text))
+        end
+        client:close()
+      end
+      server:close()
+      local out = pipe:read("a")
+      local _, _, code = pipe:close()
+      return code or 0, out
+    end
+
+    local function processed() return 200, '{"status":"processed"}' end
+
+    it("is asked row by row, in the order of arrival", function()
+      fill_failed()
+      local rows = {}
+      local function note(row, force)
+        rows[#rows + 1] = row .. (force or "")
+        return processed()
+      end
+      local code, out = stand_in("replay boom good bad", { note, note, note })
+      assert.equal(0, code)
+      assert.equal("good  processed\nbad   processed\nboom  processed\n3 processed\n", out)
+      assert.equal("1 2 3", table.concat(rows, " "))
+      rows = {}
+      stand_in("replay done --force", { note })
+      assert.equal("51", table.concat(rows, " "))
+    end)
+
+    it("is overloaded is given time", function()
+      fill_failed()
+      local code, out = stand_in("replay good", {
+        function() return 400, '{"error":"overloaded","message":"later"}' end, processed })
+      assert.equal(0, code)
+      assert.equal("good  processed\n", out)
+    end)
+
+    it("answers nonsense has not processed anything", function()
+      fill_failed()
+      local code, out = stand_in("replay good bad boom", {
+        function() return 500, "<html>" end,
+        function() return 404, '{"error":"not_found","message":"no such row"}' end,
+        function() return nil end })
+      assert.equal(1, code)
+      assert.truthy(out:find("good  failed: bad_answer: the host answered 500\n", 1, true), out)
+      assert.truthy(out:find("bad   failed: not_found: no such row\n", 1, true))
+      assert.truthy(out:find("boom  failed: no_answer: %a"))
+      assert.truthy(out:find("3 failed\n", 1, true))
+    end)
+
+    it("stops leaves the rest", function()
+      fill_failed()
+      local code, out = stand_in("replay good bad boom", {
+        processed, function() return 400, '{"error":"draining","message":"the host is stopping"}' end })
+      assert.equal(1, code)
+      assert.equal("good  processed\nbad   not run: the host that ran them is stopping or gone\n"
+        .. "boom  not run: the host that ran them is stopping or gone\n1 processed, 2 not run\n", out)
+    end)
+
+    it("is gone leaves the rest, and never runs it here", function()
+      fill_failed()
+      local code, out = stand_in("replay good boom", { processed })
+      assert.equal(1, code)
+      assert.equal("good  processed\nboom  not run: the host that ran them is stopping or gone\n"
+        .. "1 processed, 1 not run\n", out)
+      code, out = jobs "replay good" -- the socket is still there, nobody listens: it is done here
+      assert.equal(0, code)
+      assert.equal("good  processed\n", out)
+    end)
+  end)
+end)
+
+-- ---- which ledger; misuse ----
+
+describe("hookward jobs", function()
+  local actions = { "list", "show 1", "replay 1", "purge --all --yes" }
+
+  it("says that nothing is on disk when the ledger is in memory", function()
+    configure 'ledger = "memory:"'
+    for _, action in ipairs(actions) do
+      local code, out, err = jobs(action)
+      assert.equal(1, code)
+      assert.equal("", out)
+      assert.equal('ledger = "memory:" keeps notifications in memory: nothing is on disk\n', err)
+    end
+  end)
+
+  it("says where it looked for a ledger that is not there yet", function()
+    configure 'ledger = "state/none.db"'
+    for _, action in ipairs(actions) do
+      local code, _, err = jobs(action)
+      assert.equal(1, code)
+      assert.equal(("no ledger yet at %s/state/none.db; `hookward serve` makes it\n"):format(folder), err)
+    end
+    assert.is_nil(lfs.attributes(folder .. "/state"))
+  end)
+
+  it("needs no configuration when it is told the ledger, but for a replay", function()
+    fill { { id = "1", body = "{}" } }
+    os.remove(folder .. "/hookward.lua")
+    local code, _, err = jobs "list"
+    assert.equal(1, code)
+    assert.truthy(err:find("^hookward.lua: not found"))
+    assert.equal(0, (jobs "list --ledger hookward.db"))
+    assert.equal(0, (jobs "show 1 --ledger hookward.db"))
+    assert.equal(0, (jobs "purge --all --yes --ledger hookward.db"))
+    code, _, err = jobs "replay 1 --ledger hookward.db"
+    assert.equal(1, code)
+    assert.truthy(err:find("^hookward.lua: not found"))
+  end)
+
+  it("takes the configuration's ledger from the configuration's folder", function()
+    fill { { id = "1" } }
+    lfs.mkdir(folder .. "/conf")
+    host.write(folder .. "/conf/h.lua", 'return { ledger = "../hookward.db" }')
+    assert.equal("1", list_ids "-c conf/h.lua")
+    assert.equal("1", list_ids "--config conf/h.lua --ledger ./hookward.db")
+  end)
+
+  it("names a file that is no ledger", function()
+    host.write(folder .. "/text.db", ("no database at all\n"):rep(100))
+    local code, _, err = jobs "list --ledger text.db"
+    assert.equal(1, code)
+    assert.equal("text.db: file is not a database\n", err)
+    assert(db:execute("PRAGMA user_version = 99"))
+    code, _, err = jobs "list"
+    assert.equal(1, code)
+    assert.truthy(err:find("written by a newer hookward", 1, true))
+  end)
+
+  it("exits 2 with one line for what was used wrongly", function()
+    for args, message in pairs {
+      [""] = "hookward jobs: a command is required",
+      ["list --state faild"] = "hookward jobs list: there is no state 'faild'; did you mean failed?",
+      ["list --event 'A*B'"] = "hookward jobs list: 'A*B' is not an event: ",
+      ["list --event ''"] = "hookward jobs list: '' is not an event: ",
+      ["list --since tomorrow"] = "hookward jobs list: 'tomorrow' is neither a time",
+      ["list --since 2023-02-29"] = "hookward jobs list: '2023-02-29' is neither a time",
+      ["list --since 2024-05-10T25:00"] = "hookward jobs list: '2024-05-10T25:00' is neither a time",
+      ["list --until 2024-05-10T11:09+99:00"] = "hookward jobs list: '2024-05-10T11:09+99:00' is neither a time",
+      ["list --since 1h --until 2h"] = "hookward jobs list: --since is later than --until",
+      ["list --limit -1"] = "hookward jobs list: ",
+      ["list --limit x"] = "hookward jobs list: --limit takes a whole number, 0 for all, not 'x'",
+      ["show"] = "hookward jobs show: missing argument 'ID'",
+      ["show 1 --digest xyz"] = "hookward jobs show: --digest takes the first hex digits of a digest, not 'xyz'",
+      ["purge --since 1h --until 2h --yes"] = "hookward jobs purge: --since is later than --until",
+      ["replay --since 1h --until 2h --yes"] = "hookward jobs replay: --since is later than --until",
+    } do
+      local code, out, err = jobs(args)
+      assert.equal(2, code, args)
+      assert.equal("", out)
+      assert.equal(message, err:sub(1, #message))
+      assert.truthy(err:find("\nSee `hookward jobs[ %a]* %-%-help`%.\n$"), err)
+    end
+  end)
+
+  it("teaches with examples", function()
+    for _, action in ipairs { "", "list", "show", "replay", "purge" } do
+      local code, out = jobs(action .. " --help")
+      assert.equal(0, code)
+      assert.truthy(out:find("\nExamples:\n  hookward jobs ", 1, true))
+    end
+  end)
+end)
+
+-- ---- hookward.core.ledger, from Lua ----
+
+describe("hookward.core.ledger", function()
+  -- Runs Lua while `hookward check` loads it as a handler.
+  local function run(code)
+    host.write(folder .. "/handlers/a.lua", ([[
+      local ledger = require "hookward.core".ledger
+      local path = %q
+      local function refused(text, fn, ...)
+        local ok, err = pcall(fn, ...)
+        assert(not ok and tostring(err):find(text, 1, true), tostring(err))
+      end
+      %s]]):format(folder .. "/hookward.db", code))
+    local _, out = host.sh(("cd %s && %s check"):format(quote(folder), quote(host.binary)))
+    assert.truthy(out:find("ok:", 1, true), out)
+  end
+
+  it("refuses what is used wrongly", function()
+    run [[
+      local l <close> = assert(ledger.open(path))
+      refused("no filter 'stat'", l.list, l, { stat = 1 })
+      refused("no filter '1'", l.list, l, { 1 })
+      refused("no state 'x'", l.count, l, { states = { "x" } })
+      refused("states must be an array of strings", l.list, l, { states = "failed" })
+      refused("ids must be an array of strings", l.list, l, { ids = { 7 } })
+      refused("event must be a string", l.list, l, { event = 7 })
+      refused("a star may stand", l.list, l, { event = "A*" })
+      refused("a star may stand", l.list, l, { event = "*.*" })
+      refused("since must be a number", l.list, l, { since = "1" })
+      refused("until must be a number", l.list, l, { ["until"] = 0/0 })
+      refused("limit must be a whole number", l.list, l, { limit = 1.5 })
+      refused("number expected", l.show, l, {})
+      refused("table expected", l.list, l, 7)
+      refused("hookward.ledger expected", l.list, {}, {})
+      local other = assert(ledger.open(path))
+      other:close()
+      other:close()
+      refused("the ledger is closed", other.list, other)
+      refused("the ledger is closed", other.purge, other)
+    ]]
+  end)
+
+  it("gives rows, counts and nothing for what is not there", function()
+    fill { { id = "a" }, { id = "b", state = "dead", body = "x\0y", at = 0.001 } }
+    run [[
+      local l <close> = assert(ledger.open(path))
+      local rows = l:list()
+      assert(#rows == 2 and rows[1].id == "b" and rows[1].has_body and not rows[2].has_body)
+      assert(rows[1].received_at == 0.001 and rows[1].error == nil and rows[1].body == nil)
+      assert(l:show(rows[1].seq).body == "x\0y" and l:show(rows[2].seq).body == nil)
+      assert(l:show(99) == nil)
+      local total, by_state = l:count {}
+      assert(total == 2 and by_state.failed == 1 and by_state.dead == 1 and by_state.queued == nil)
+      assert(#l:list { limit = 0 } == 0 and #l:list { ids = {} } == 0 and #l:list { states = {} } == 0)
+      assert(l:list { oldest_first = true, limit = 1 }[1].id == "a")
+      assert(#l:list { after = rows[2].seq } == 1 and #l:list { upto = rows[2].seq } == 1)
+      assert(#l:list { since = -math.huge, ["until"] = math.huge } == 2)
+      assert(ledger.open(path .. "x") == nil)
+    ]]
+  end)
+
+  it("purges only with a handle that may write, and survives what its callback does", function()
+    local rows = {}
+    for i = 1, 1100 do rows[i] = { id = tostring(i) } end
+    fill(rows)
+    run [[
+      local reader <close> = assert(ledger.open(path))
+      local count, why, before = reader:purge {}
+      assert(count == nil and why:find("hookward.db: ", 1, true) and before == 0, why)
+      local l <close> = assert(ledger.open(path, true))
+      local steps = {}
+      refused("stop", l.purge, l, {}, function(n) steps[#steps + 1] = n; error("stop") end)
+      assert(#steps == 1 and steps[1] > 0 and steps[1] <= 500)
+      assert(l:count() == 1100 - steps[1])
+      refused("closed", l.purge, l, {}, function() l:close() end)
+      local again <close> = assert(ledger.open(path, true))
+      local left = again:count()
+      local filters = { ids = { "1100" } }
+      assert(again:purge(filters, function() filters.ids = nil; collectgarbage() end) == 1)
+      assert(again:purge({}, function() assert(again:list { limit = 1 }) end) == left - 1)
+    ]]
+  end)
+end)
