@@ -1,6 +1,6 @@
 # hookward -- `make help` lists what can be made.
 #
-# Every variant (plain, ASan+UBSan, TSan) is built by this same file into a folder of its own:
+# `make V=1` shows the commands. Every variant (plain, ASan+UBSan, TSan) is built by this same file into a folder of its own:
 #   make BUILD=build/asan SANITIZE=address,undefined
 
 BUILD    ?= build
@@ -8,6 +8,9 @@ SANITIZE ?=
 PREFIX   ?= /usr/local
 CC       ?= cc
 WERROR   ?=
+V        ?=
+Q         = $(if $(V),,@)
+JOBS      = $(shell nproc)
 
 PACKAGES_BUILD = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libuv1-dev libssl-dev \
                  libsqlite3-dev libcurl4-openssl-dev lua-cjson lua-argparse
@@ -34,7 +37,7 @@ LUA      = $(wildcard lua/hookward/*.lua lua/hookward/*/*.lua)
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
+.PHONY: all build-tests crash help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -44,24 +47,27 @@ help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BUILD)/hookward: $(BUILD)/core/main.o $(BUILD)/embedded.o $(OBJECTS)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/core/%.o: core/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  cc   $<"
+	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The Lua half is carried inside the binary.
 $(BUILD)/embedded.c: core/embed.lua $(LUA) Makefile
 	@mkdir -p $(@D)
-	lua5.4 core/embed.lua $(LUA) > $@.new && mv $@.new $@
+	$(Q)lua5.4 core/embed.lua $(LUA) > $@.new && mv $@.new $@
 
 $(BUILD)/embedded.o: $(BUILD)/embedded.c
-	$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -c -o $@ $<
 
 # Tests of the C units: one program for each spec/core/X_test.c, linked with everything but main.
 $(BUILD)/spec/%_test: spec/core/%_test.c $(BUILD)/embedded.o $(OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Ispec/core $(PKG_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(BUILD)/embedded.o \
+	@echo "  test $<"
+	$(Q)$(CC) $(ALL_CFLAGS) -Ispec/core $(PKG_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(BUILD)/embedded.o \
 	  $(OBJECTS) $(PKG_LIBS) -lcmocka
 
 -include $(wildcard $(BUILD)/core/*.d $(BUILD)/spec/*.d)
@@ -97,19 +103,24 @@ $(DEV)/private.pem:
 	$(BUILD)/hookward keygen $(DEV)
 
 run: setup-run ## install what is missing, build, serve examples/hello, deliver one signed sample
-	@$(MAKE) --no-print-directory all $(DEV)/private.pem
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$(MAKE) --no-print-directory $(DEV)/private.pem
 	@HOOKWARD=$(BUILD)/hookward DEV=$(DEV) sh examples/run.sh
 
 # ---- tests ----
 
+# The same host with crash points compiled in (core/crash.h), for spec/crash_spec.lua.
+CRASH = $(BUILD)/crash/hookward
+
 test: setup-test ## install what is missing, build, run every test
+	@$(MAKE) --no-print-directory -j$(JOBS) build-tests
 	@$(MAKE) --no-print-directory check-core check-spec
+
+build-tests: $(TESTS) $(BUILD)/hookward $(CRASH)
 
 check-core: $(TESTS)
 	@for t in $(TESTS); do $$t || exit 1; done
 
-# The same host with crash points compiled in (core/crash.h), for spec/crash_spec.lua.
-CRASH = $(BUILD)/crash/hookward
 $(CRASH): $(SOURCES) core/main.c $(LUA)
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/crash DEFINES=-DHW_CRASH_POINTS
 
@@ -122,12 +133,14 @@ check-spec: $(BUILD)/hookward $(CRASH)
 
 ASAN_FLAGS = BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" WERROR=1
 TSAN_FLAGS = BUILD=build/tsan SANITIZE=thread CFLAGS="-O1 -g" WERROR=1
-TSAN_SPECS = spec/crew_spec.lua spec/identity_spec.lua spec/drain_spec.lua
+TSAN_SPECS = spec/crew_spec.lua spec/identity_spec.lua spec/drain_spec.lua spec/ledger_spec.lua spec/crash_spec.lua
 
 asan: ## every test with AddressSanitizer and UBSan
+	@HOOKWARD_SPEC_PATIENCE=60 $(MAKE) --no-print-directory $(ASAN_FLAGS) -j$(JOBS) build-tests
 	@HOOKWARD_SPEC_PATIENCE=60 $(MAKE) --no-print-directory $(ASAN_FLAGS) check-core check-spec
 
 tsan: ## the crew and the ledger with ThreadSanitizer
+	@$(MAKE) --no-print-directory $(TSAN_FLAGS) -j$(JOBS) build-tests
 	@HOOKWARD_SPEC_PATIENCE=60 TSAN_OPTIONS="suppressions=$(CURDIR)/spec/tsan.supp exitcode=66" \
 	  $(MAKE) --no-print-directory $(TSAN_FLAGS) check-spec SPECS="$(TSAN_SPECS)"
 
@@ -154,7 +167,7 @@ C_FILES = $(wildcard core/*.[ch] spec/core/*.[ch] spec/fuzz/*.c)
 lint: ## clang-format, luacheck, and warnings as errors
 	clang-format --dry-run --Werror $(C_FILES)
 	luacheck -q lua spec examples core/embed.lua
-	@$(MAKE) --no-print-directory BUILD=build/lint WERROR=1 CFLAGS="-O2" all
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/lint WERROR=1 CFLAGS="-O2" all
 
 format: ## format the C code
 	clang-format -i $(C_FILES)

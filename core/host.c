@@ -198,8 +198,9 @@ static int start(struct hw_host *h, const struct hw_embedded *modules, char *why
     if (rc)
         return rc;
     h->log_open = hw_log_open(STDERR_FILENO) == 0;
-    hw_log_say(HW_LOG_INFO, "hookward %s: %zu keys, %u workers, ledger %s", HW_VERSION,
-               h->stages.keys->count, h->worker_count, h->stages.ledger->type->name);
+    hw_log_say(HW_LOG_INFO, "hookward %s: %zu key%s, %u worker%s, ledger %s", HW_VERSION,
+               h->stages.keys->count, h->stages.keys->count == 1 ? "" : "s", h->worker_count,
+               h->worker_count == 1 ? "" : "s", h->stages.ledger->type->name);
     return start_crew(h, why, size);
 }
 
