@@ -29,7 +29,14 @@ end
 
 ---Sends until `next_id` returns nil and all is answered, until a connection breaks, or until
 ---`stop(load)` says so.
----@param options { port: integer, connections: integer, next_id: fun(): string?, request: fun(id: string): string, stop: (fun(load: table): boolean)? }
+---@class hookward.spec.LoadOptions
+---@field port integer
+---@field connections integer
+---@field next_id fun(): string?
+---@field request fun(id: string): string the bytes that deliver it
+---@field stop? fun(load: hookward.spec.Load): boolean
+
+---@param options hookward.spec.LoadOptions
 ---@return hookward.spec.Load
 function M.run(options)
   local load = { answered = {}, count = 0, sent = {}, broken = false }
