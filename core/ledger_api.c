@@ -1,8 +1,6 @@
 /* ledger_api.c -- see ledger_api.h
  *
- * How     every statement is made of fixed text, with one numbered parameter for each filter; only
- *         the count of ids adds to it, as so many question marks. What is asked never becomes SQL.
- *         The handle owns the statements in use, since Lua may raise an error between any two
+ * How     the handle owns the statements in use, since Lua may raise an error between any two
  *         steps: the next call or the handle's end finalizes what was left. */
 #include "ledger_api.h"
 
@@ -11,9 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "error.h"
-#include "ledger.h"
 #include "ledger_file.h"
+#include "ledger_filters.h"
 
 #define LEDGER "hookward.ledger" /* a userdata: struct ledger */
 
@@ -22,29 +19,6 @@ struct ledger {
     sqlite3_stmt *select;   /* in use, or NULL */
     sqlite3_stmt *deletion; /* in use, or NULL */
 };
-
-enum pattern { PATTERN_ANY, PATTERN_EXACT, PATTERN_PREFIX, PATTERN_SUFFIX };
-
-/* Points into the table of filters that it was read from. */
-struct filters {
-    int64_t states; /* a bit a state */
-    enum pattern pattern;
-    struct hw_str event; /* without the star */
-    int ids;             /* where the array is on the stack; 0: none */
-    int64_t since_ms, until_ms;
-    int64_t after, upto;
-    int64_t limit; /* -1: none */
-    bool oldest_first;
-};
-
-static const char *const state_names[] = {
-    [HW_SUCCEEDED] = "succeeded", [HW_FAILED] = "failed", [HW_UNHANDLED] = "unhandled",
-    [HW_DEAD] = "dead",           [HW_QUEUED] = "queued",
-};
-enum { STATE_END = sizeof state_names / sizeof *state_names };
-
-/* Only a live host has it: as a filter it is known and finds nothing. */
-static const char running[] = "running";
 
 /* ---- the handle ---- */
 
@@ -87,254 +61,16 @@ static int fail(lua_State *L, struct ledger *ledger)
     return fail_for(L, ledger, sqlite3_errmsg(ledger->db));
 }
 
-/* ---- reading the filters ---- */
-
-static int64_t state_bit(lua_State *L, const char *name)
-{
-    for (int i = 1; i < STATE_END; i++)
-        if (strcmp(state_names[i], name) == 0)
-            return INT64_C(1) << i;
-    if (strcmp(name, running) != 0)
-        luaL_error(L, "ledger: there is no state '%s'", name);
-    return 0;
-}
-
-/* The string at `i` in the array on top, which keeps it alive. */
-static const char *item_text(lua_State *L, const char *filter, lua_Integer i)
-{
-    if (lua_rawgeti(L, -1, i) != LUA_TSTRING)
-        luaL_error(L, "ledger: %s must be an array of strings", filter);
-    const char *text = lua_tostring(L, -1);
-    lua_pop(L, 1);
-    return text;
-}
-
-static void check_array(lua_State *L, const char *filter)
-{
-    if (!lua_istable(L, -1))
-        luaL_error(L, "ledger: %s must be an array of strings", filter);
-}
-
-static void read_states(lua_State *L, struct filters *f, const char *name)
-{
-    check_array(L, name);
-    f->states = 0;
-    for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, -1); i++)
-        f->states |= state_bit(L, item_text(L, name, i));
-}
-
-static void read_ids(lua_State *L, struct filters *f, const char *name)
-{
-    check_array(L, name);
-    for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, -1); i++)
-        item_text(L, name, i);
-    f->ids = -1; /* where, read_filters knows */
-}
-
-static size_t count_stars(struct hw_str text)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < text.len; i++)
-        count += text.ptr[i] == '*';
-    return count;
-}
-
-static void read_event(lua_State *L, struct filters *f, const char *name)
-{
-    if (lua_type(L, -1) != LUA_TSTRING)
-        luaL_error(L, "ledger: %s must be a string", name);
-    struct hw_str *e = &f->event;
-    e->ptr = lua_tolstring(L, -1, &e->len);
-    size_t stars = count_stars(*e);
-    if (stars == 0) {
-        f->pattern = PATTERN_EXACT;
-    } else if (stars == 1 && e->len == 1) {
-        f->pattern = PATTERN_ANY;
-    } else if (stars == 1 && e->len > 2 && memcmp(e->ptr + e->len - 2, ".*", 2) == 0) {
-        f->pattern = PATTERN_PREFIX;
-        e->len--;
-    } else if (stars == 1 && e->len > 2 && memcmp(e->ptr, "*.", 2) == 0) {
-        f->pattern = PATTERN_SUFFIX;
-        e->ptr++;
-        e->len--;
-    } else {
-        luaL_error(L, "ledger: a star may stand for all of a name (\"*\"), its end "
-                      "(\"Entity.*\") or its beginning (\"*.Event\")");
-    }
-}
-
-static int64_t read_ms(lua_State *L, const char *name)
-{
-    double ms = lua_tonumber(L, -1) * 1000;
-    if (lua_type(L, -1) != LUA_TNUMBER || ms != ms)
-        luaL_error(L, "ledger: %s must be a number of seconds", name);
-    if (ms <= -9e18 || ms >= 9e18)
-        return ms < 0 ? INT64_MIN : INT64_MAX;
-    return (int64_t)(ms < 0 ? ms - 0.5 : ms + 0.5);
-}
-
-static int64_t read_integer(lua_State *L, const char *name)
-{
-    if (lua_type(L, -1) != LUA_TNUMBER || !lua_isinteger(L, -1))
-        luaL_error(L, "ledger: %s must be a whole number", name);
-    return lua_tointeger(L, -1);
-}
-
-static void read_since(lua_State *L, struct filters *f, const char *name)
-{
-    f->since_ms = read_ms(L, name);
-}
-
-static void read_until(lua_State *L, struct filters *f, const char *name)
-{
-    f->until_ms = read_ms(L, name);
-}
-
-static void read_after(lua_State *L, struct filters *f, const char *name)
-{
-    f->after = read_integer(L, name);
-}
-
-static void read_upto(lua_State *L, struct filters *f, const char *name)
-{
-    f->upto = read_integer(L, name);
-}
-
-static void read_limit(lua_State *L, struct filters *f, const char *name)
-{
-    f->limit = read_integer(L, name);
-}
-
-static void read_oldest_first(lua_State *L, struct filters *f, const char *name)
-{
-    (void)name;
-    f->oldest_first = lua_toboolean(L, -1);
-}
-
-static const struct filter {
-    const char *name;
-    void (*read)(lua_State *L, struct filters *f, const char *name); /* the value is on top */
-} known_filters[] = {
-    {"states", read_states}, {"event", read_event}, {"ids", read_ids},
-    {"since", read_since},   {"until", read_until}, {"after", read_after},
-    {"upto", read_upto},     {"limit", read_limit}, {"oldest_first", read_oldest_first},
-};
-
-static const struct filter *find_filter(lua_State *L, int key)
-{
-    const char *name = lua_type(L, key) == LUA_TSTRING ? lua_tostring(L, key) : "";
-    for (size_t i = 0; i < sizeof known_filters / sizeof *known_filters; i++)
-        if (strcmp(known_filters[i].name, name) == 0)
-            return &known_filters[i];
-    luaL_error(L, "ledger: there is no filter '%s'", luaL_tolstring(L, key, NULL));
-    return NULL;
-}
-
-/* Reads the table of filters at `index`, which may be missing. Stack: -0 +1, the ids or nil. */
-static void read_filters(lua_State *L, int index, struct filters *f)
-{
-    *f = (struct filters){.states = -1,
-                          .since_ms = INT64_MIN,
-                          .until_ms = INT64_MAX,
-                          .after = INT64_MIN,
-                          .upto = INT64_MAX,
-                          .limit = -1};
-    if (lua_isnoneornil(L, index)) {
-        lua_pushnil(L);
-        return;
-    }
-    luaL_checktype(L, index, LUA_TTABLE);
-    lua_pushnil(L);
-    while (lua_next(L, index)) { /* name value */
-        const struct filter *filter = find_filter(L, lua_gettop(L) - 1);
-        filter->read(L, f, filter->name);
-        lua_pop(L, 1); /* name */
-    }
-    lua_pushliteral(L, "ids");
-    lua_rawget(L, index);
-    if (f->ids)
-        f->ids = lua_gettop(L);
-}
-
-/* ---- from filters to a statement ---- */
-
-/* The numbers are bind_filters'. */
-#define MATCHES                                                                                    \
-    " FROM notifications WHERE (?1 >> state) & 1"                                                  \
-    " AND (?2 IS NULL OR event = ?2)"                                                              \
-    " AND (?3 IS NULL OR substr(event, 1, length(?3)) = ?3)"                                       \
-    " AND (?4 IS NULL OR substr(event, -length(?4)) = ?4)"                                         \
-    " AND received_at BETWEEN ?5 AND ?6"                                                           \
-    " AND seq > ?7 AND seq <= ?8"
-
-enum { BIND_STATES = 1, BIND_PATTERN, BIND_SINCE = 5, BIND_UNTIL, BIND_AFTER, BIND_UPTO, BIND_IDS };
-
-/* Pushes "`what` FROM … WHERE … `tail`". */
-static const char *push_sql(lua_State *L, const struct filters *f, const char *what,
-                            const char *tail)
-{
-    size_t ids = f->ids ? lua_rawlen(L, f->ids) : 0;
-    luaL_Buffer sql;
-    luaL_buffinit(L, &sql);
-    luaL_addstring(&sql, what);
-    luaL_addstring(&sql, MATCHES);
-    if (f->ids)
-        luaL_addstring(&sql, " AND job_id IN (");
-    for (size_t i = 0; i < ids; i++)
-        luaL_addstring(&sql, i > 0 ? ",?" : "?");
-    if (f->ids)
-        luaL_addchar(&sql, ')');
-    luaL_addstring(&sql, tail);
-    luaL_pushresult(&sql);
-    return lua_tostring(L, -1);
-}
-
-static int bind_text(sqlite3_stmt *stmt, int at, struct hw_str text)
-{
-    return sqlite3_bind_text64(stmt, at, text.ptr, text.len, SQLITE_TRANSIENT, SQLITE_UTF8);
-}
-
-static int bind_ids(lua_State *L, const struct filters *f, sqlite3_stmt *stmt)
-{
-    size_t count = f->ids ? lua_rawlen(L, f->ids) : 0;
-    int rc = SQLITE_OK;
-    for (size_t i = 0; rc == SQLITE_OK && i < count; i++) {
-        struct hw_str id;
-        lua_rawgeti(L, f->ids, (lua_Integer)i + 1);
-        id.ptr = lua_tolstring(L, -1, &id.len);
-        rc = bind_text(stmt, BIND_IDS + (int)i, id);
-        lua_pop(L, 1);
-    }
-    return rc;
-}
-
-static int bind_filters(lua_State *L, const struct filters *f, sqlite3_stmt *stmt)
-{
-    static const int patterns[] = {[PATTERN_EXACT] = BIND_PATTERN,
-                                   [PATTERN_PREFIX] = BIND_PATTERN + 1,
-                                   [PATTERN_SUFFIX] = BIND_PATTERN + 2};
-    int rc = sqlite3_bind_int64(stmt, BIND_STATES, f->states);
-    if (rc == SQLITE_OK && f->pattern != PATTERN_ANY)
-        rc = bind_text(stmt, patterns[f->pattern], f->event);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_bind_int64(stmt, BIND_SINCE, f->since_ms);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_bind_int64(stmt, BIND_UNTIL, f->until_ms);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_bind_int64(stmt, BIND_AFTER, f->after);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_bind_int64(stmt, BIND_UPTO, f->upto);
-    return rc == SQLITE_OK ? bind_ids(L, f, stmt) : rc;
-}
+/* ---- statements ---- */
 
 /* Prepares and binds a statement into *stmt, which the handle owns. Stack: -0 +0. */
 static int prepare(lua_State *L, struct ledger *ledger, sqlite3_stmt **stmt,
-                   const struct filters *f, const char *what, const char *tail)
+                   const struct hw_ledger_filters *f, const char *what, const char *tail)
 {
-    const char *sql = push_sql(L, f, what, tail);
+    const char *sql = hw_ledger_filters_push_sql(L, f, what, tail);
     int rc = sqlite3_prepare_v2(ledger->db, sql, -1, stmt, NULL);
     lua_pop(L, 1);
-    return rc == SQLITE_OK ? bind_filters(L, f, *stmt) : rc;
+    return rc == SQLITE_OK ? hw_ledger_filters_bind(L, f, *stmt) : rc;
 }
 
 /* ---- from a row to a table ---- */
@@ -369,8 +105,7 @@ static void push_integer(lua_State *L, sqlite3_stmt *stmt, int i)
 
 static void push_state(lua_State *L, sqlite3_stmt *stmt, int i)
 {
-    sqlite3_int64 state = sqlite3_column_int64(stmt, i);
-    lua_pushstring(L, state > 0 && state < STATE_END ? state_names[state] : "unknown");
+    lua_pushstring(L, hw_ledger_state_name(sqlite3_column_int64(stmt, i)));
 }
 
 /* 0 stands for a time that has not come. */
@@ -422,8 +157,8 @@ static void push_row(lua_State *L, sqlite3_stmt *stmt)
 static int ledger_list(lua_State *L)
 {
     struct ledger *ledger = check_ledger(L);
-    struct filters f;
-    read_filters(L, 2, &f);
+    struct hw_ledger_filters f;
+    hw_ledger_filters_read(L, 2, &f);
     if (prepare(L, ledger, &ledger->select, &f, COLUMNS,
                 f.oldest_first ? " ORDER BY seq" : " ORDER BY seq DESC") != SQLITE_OK)
         return fail(L, ledger);
@@ -464,8 +199,8 @@ static int ledger_show(lua_State *L)
 static int ledger_count(lua_State *L)
 {
     struct ledger *ledger = check_ledger(L);
-    struct filters f;
-    read_filters(L, 2, &f);
+    struct hw_ledger_filters f;
+    hw_ledger_filters_read(L, 2, &f);
     if (prepare(L, ledger, &ledger->select, &f, "SELECT count(*), state", " GROUP BY state") !=
         SQLITE_OK)
         return fail(L, ledger);
@@ -524,8 +259,7 @@ static int begin(sqlite3 *db)
 
 static int delete_row(sqlite3_stmt *deletion, sqlite3_int64 seq)
 {
-    sqlite3_bind_int64(deletion, BIND_AFTER, seq - 1);
-    sqlite3_bind_int64(deletion, BIND_UPTO, seq);
+    hw_ledger_filters_bind_row(deletion, seq);
     int rc = sqlite3_step(deletion);
     sqlite3_reset(deletion);
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
@@ -570,8 +304,8 @@ struct purge {
 static int purge_some(lua_State *L, struct ledger *ledger, struct purge *purge)
 {
     struct purge_step step;
-    struct filters f;
-    read_filters(L, 2, &f);
+    struct hw_ledger_filters f;
+    hw_ledger_filters_read(L, 2, &f);
     if (f.after < purge->after)
         f.after = purge->after;
     int rc = prepare(L, ledger, &ledger->select, &f, "SELECT seq", " ORDER BY seq");
@@ -665,9 +399,9 @@ void hw_ledger_push_api(lua_State *L)
     lua_createtable(L, 0, 2);
     lua_pushcfunction(L, ledger_open);
     lua_setfield(L, -2, "open");
-    lua_createtable(L, STATE_END, 0);
-    for (int i = 1; i < STATE_END; i++) {
-        lua_pushstring(L, state_names[i]);
+    lua_createtable(L, HW_LEDGER_STATE_END, 0);
+    for (int i = 1; i < HW_LEDGER_STATE_END; i++) {
+        lua_pushstring(L, hw_ledger_state_name(i));
         lua_rawseti(L, -2, i);
     }
     lua_setfield(L, -2, "states");
