@@ -37,14 +37,14 @@ LUA      = $(wildcard lua/hookward/*.lua lua/hookward/*/*.lua)
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all build-tests crash help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
+.PHONY: all build-tests crash bench-lookup help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
 all: $(BUILD)/hookward ## build the binary: build/hookward
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BUILD)/hookward: $(BUILD)/core/main.o $(BUILD)/embedded.o $(OBJECTS)
 	@echo "  link $@"
@@ -162,7 +162,7 @@ fuzz: $(FUZZERS:%=build/fuzz/%) ## fuzz each parser for FUZZ_SECONDS (60) in all
 
 # ---- looking after the code ----
 
-C_FILES = $(wildcard core/*.[ch] spec/core/*.[ch] spec/fuzz/*.c)
+C_FILES = $(wildcard core/*.[ch] spec/core/*.[ch] spec/fuzz/*.c spec/bench/*.c)
 
 lint: ## clang-format, luacheck, and warnings as errors
 	clang-format --dry-run --Werror $(C_FILES)
@@ -174,6 +174,13 @@ format: ## format the C code
 
 bench: all ## measure with wrk, beside openssl's own verification rate
 	HOOKWARD=$(BUILD)/hookward sh spec/bench/run.sh
+
+ROWS ?= 1000 100000 1000000
+$(BUILD)/lookup: spec/bench/lookup.c $(OBJECTS) $(BUILD)/embedded.o
+	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+bench-lookup: $(BUILD)/lookup ## what a look-up in ledgers of ROWS rows costs
+	$(BUILD)/lookup $(ROWS)
 
 top: ## the longest functions and files
 	@lua5.4 spec/bench/longest.lua core/*.c
