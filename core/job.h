@@ -76,7 +76,7 @@ struct hw_job {
     /* travels with the job */
     struct hw_job *next; /* in the queue that it waits in */
     struct hw_arena arena;
-    _Alignas(max_align_t) char first_block[1024];
+    _Alignas(max_align_t) char first_block[512];
 };
 
 /* Cuts a job from a request that is complete and takes the request over (*request becomes NULL).

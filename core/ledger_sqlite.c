@@ -65,7 +65,7 @@ struct sqlite {
 
     /* ledger thread only */
     sqlite3 *db; /* NULL after an I/O error, until it could be opened anew */
-    sqlite3_stmt *insert, *update, *repeat, *expire, *fill;
+    sqlite3_stmt *begin, *end, *insert, *update, *repeat, *expire, *fill;
     bool failing; /* the last commit failed: said once */
     int64_t expire_from, filled_to;
     int wal_pages;
@@ -102,12 +102,14 @@ static const char fill_sql[] =
 
 static void close_writer(struct sqlite *s)
 {
+    sqlite3_finalize(s->begin);
+    sqlite3_finalize(s->end);
     sqlite3_finalize(s->fill);
     sqlite3_finalize(s->insert);
     sqlite3_finalize(s->update);
     sqlite3_finalize(s->repeat);
     sqlite3_finalize(s->expire);
-    s->insert = s->update = s->repeat = s->expire = s->fill = NULL;
+    s->begin = s->end = s->insert = s->update = s->repeat = s->expire = s->fill = NULL;
     sqlite3_close(s->db);
     s->db = NULL;
 }
@@ -118,6 +120,22 @@ static int on_wal(void *ud, sqlite3 *db, const char *name, int pages)
     (void)name;
     ((struct sqlite *)ud)->wal_pages = pages;
     return SQLITE_OK;
+}
+
+static int prepare_writer(struct sqlite *s, char *why, size_t size)
+{
+    const struct {
+        sqlite3_stmt **stmt;
+        const char *sql;
+    } all[] = {
+        {&s->begin, "BEGIN IMMEDIATE"}, {&s->end, "COMMIT"},      {&s->insert, insert_sql},
+        {&s->update, update_sql},       {&s->repeat, repeat_sql}, {&s->expire, expire_sql},
+        {&s->fill, fill_sql},
+    };
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof all / sizeof *all; i++)
+        rc = hw_ledger_file_prepare(s->db, all[i].stmt, all[i].sql, why, size);
+    return rc;
 }
 
 static int open_writer(struct sqlite *s, char *why, size_t size)
@@ -134,15 +152,7 @@ static int open_writer(struct sqlite *s, char *why, size_t size)
     }
     sqlite3_wal_hook(s->db, on_wal, s); /* in place of SQLite's own checkpoints */
     if (rc == 0)
-        rc = hw_ledger_file_prepare(s->db, &s->insert, insert_sql, why, size);
-    if (rc == 0)
-        rc = hw_ledger_file_prepare(s->db, &s->update, update_sql, why, size);
-    if (rc == 0)
-        rc = hw_ledger_file_prepare(s->db, &s->repeat, repeat_sql, why, size);
-    if (rc == 0)
-        rc = hw_ledger_file_prepare(s->db, &s->expire, expire_sql, why, size);
-    if (rc == 0)
-        rc = hw_ledger_file_prepare(s->db, &s->fill, fill_sql, why, size);
+        rc = prepare_writer(s, why, size);
     if (rc)
         close_writer(s);
     return rc;
@@ -244,7 +254,7 @@ static int write_job(struct sqlite *s, const struct hw_job *job)
 
 static int write_batch(struct sqlite *s, struct hw_job *const *jobs, size_t count)
 {
-    int rc = sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    int rc = step(s->begin);
     HW_CRASH_POINT("after-begin");
     for (size_t i = 0; rc == SQLITE_OK && i < count; i++) {
         rc = write_job(s, jobs[i]);
@@ -253,7 +263,7 @@ static int write_batch(struct sqlite *s, struct hw_job *const *jobs, size_t coun
     }
     HW_CRASH_POINT("before-commit");
     if (rc == SQLITE_OK)
-        rc = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
+        rc = step(s->end);
     HW_CRASH_POINT("after-commit");
     return rc;
 }
