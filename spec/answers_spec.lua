@@ -348,18 +348,18 @@ describe("an answer", function()
     end)
 
     it("is 413 for a body over max_body, told at once from Content-Length", function()
-      start "max_body = 1000"
+      start "max_body = 1024"
       local answer, client = host:raw(raw("POST /baseWebhookNotification HTTP/1.1",
-        { "Host: h", "Content-Length: 1001" })) -- and no body: nobody waits for it
+        { "Host: h", "Content-Length: 1025" })) -- and no body: nobody waits for it
       assert.equal(413, answer.status)
       assert.equal("body_too_large", answer.error)
       assert.is_true(client:is_closed())
     end)
 
     it("is 413 for chunks that add up to more than max_body", function()
-      start "max_body = 1000"
+      start "max_body = 1024"
       local answer, client = host:raw(raw("POST /baseWebhookNotification HTTP/1.1",
-        { "Host: h", "Transfer-Encoding: chunked" }, "3E8\r\n" .. ("x"):rep(1000) .. "\r\n1\r\n"))
+        { "Host: h", "Transfer-Encoding: chunked" }, "400\r\n" .. ("x"):rep(1024) .. "\r\n1\r\n"))
       assert.equal(413, answer.status)
       assert.is_true(client:is_closed())
     end)

@@ -239,11 +239,11 @@ describe("over HTTP the host", function()
   end)
 
   it("sends the final status instead of 100 Continue for a head that it refuses", function()
-    start "max_body = 1000"
+    start "max_body = 1024"
     for request, status in pairs {
       [H.request(BODY, { path = "/other" })] = 404,
       [H.request(BODY):gsub("^POST", "PUT")] = 405,
-      [H.request(("x"):rep(1001), { signature = "x" })] = 413,
+      [H.request(("x"):rep(1025), { signature = "x" })] = 413,
     } do
       local client = host:connect()
       client:send((request:gsub("\r\n", "\r\nExpect: 100-continue\r\n", 1):match("^.-\r\n\r\n")))
