@@ -1,0 +1,453 @@
+/* Every job comes back once; whoever blocks stops nobody else; a stop leaves nothing behind.
+ *
+ * Real threads, real Lua states, a handler for each case. Handlers block on a named pipe, so a test
+ * decides when they go on, and never sleeps. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+
+#include "check.h"
+#include "crew.h"
+#include "folder.h"
+#include "log.h"
+
+enum {
+    MANY = 200000,       /* jobs */
+    WINDOW = 64,         /* of them at once */
+    PATIENCE_MS = 60000, /* far more than anything here takes */
+    WORKERS_MAX = 8
+};
+
+static struct folder folder;
+static int began, gate; /* the two pipes; `gate` is open while handlers may pass */
+
+static const char script[] = "local hook = require 'hookward'\n"
+                             "hook.on('Quick', function() end)\n"
+                             "hook.on('Blocking', function(event)\n"
+                             "  local began = assert(io.open(event.Folder .. '/began', 'w'))\n"
+                             "  began:write('x'); began:close()\n"
+                             "  assert(io.open(event.Folder .. '/gate', 'r')):close()\n"
+                             "end)\n"
+                             "hook.on('Busy', function(event)\n"
+                             "  local n = 0\n"
+                             "  for i = 1, event.Rounds do n = n + i end\n"
+                             "end)\n";
+
+struct rig {
+    /* constant after start */
+    uv_loop_t loop;
+    uv_async_t inbox;
+    struct hw_stages stages;
+    struct hw_worker workers[WORKERS_MAX];
+    struct hw_crew *crew;
+    unsigned worker_count;
+    bool keep; /* what comes back is kept in `kept`, to be returned once more */
+
+    /* leader only, without a lock on purpose: the lead is the ownership */
+    uint8_t *times; /* how often a job came back, by its number */
+    int64_t born;
+
+    /* guarded by m, and constant once the leader has seen it */
+    int64_t total;
+
+    /* guarded by m */
+    uv_mutex_t m;
+    uv_cond_t changed;
+    struct hw_job *to_submit, *kept;
+    bool stop_wanted;
+    size_t returned, failed, turns;
+};
+
+/* ---- jobs ---- */
+
+static struct hw_job *new_job(int64_t number, const char *body)
+{
+    struct hw_job *job = hw_job_revive(number, true, hw_now_ns());
+    HW_CHECK(job);
+    job->body = hw_arena_copy(&job->arena, hw_str_of(body));
+    job->id = HW_STR("test");
+    return job;
+}
+
+static const char *quick_body = "{\"Event\":\"Quick\"}";
+
+static struct hw_job *new_blocking(int64_t number)
+{
+    char body[160];
+    snprintf(body, sizeof body, "{\"Event\":\"Blocking\",\"Folder\":\"%s\"}", folder.path);
+    return new_job(number, body);
+}
+
+/* ---- the leader's side ---- */
+
+static void on_inbox(uv_async_t *async)
+{
+    struct rig *r = async->data;
+    uv_mutex_lock(&r->m);
+    struct hw_job *jobs = r->to_submit;
+    bool stop = r->stop_wanted;
+    r->to_submit = NULL;
+    r->turns++;
+    uv_cond_broadcast(&r->changed);
+    uv_mutex_unlock(&r->m);
+    while (jobs) {
+        struct hw_job *job = jobs;
+        jobs = job->next;
+        hw_crew_submit(r->crew, job);
+    }
+    for (int i = 0; i < WINDOW && r->born < r->total; i++)
+        hw_crew_submit(r->crew, new_job(++r->born, quick_body));
+    if (stop)
+        hw_crew_stop(r->crew);
+}
+
+static void settle_one(struct rig *r, struct hw_job *job, size_t *failed)
+{
+    r->times[job->from_row]++;
+    *failed += job->outcome.code != 0 || !job->outcome.ran;
+    if (r->born < r->total)
+        hw_crew_submit(r->crew, new_job(++r->born, quick_body));
+}
+
+static void settle(void *owner, struct hw_job *done)
+{
+    struct rig *r = owner;
+    struct hw_job *kept = NULL;
+    size_t count = 0, failed = 0;
+    while (done) {
+        struct hw_job *job = done;
+        done = job->next;
+        count++;
+        settle_one(r, job, &failed);
+        if (r->keep) {
+            job->next = kept;
+            kept = job;
+        } else {
+            hw_job_free(job);
+        }
+    }
+    uv_mutex_lock(&r->m);
+    r->returned += count;
+    r->failed += failed;
+    while (kept) {
+        struct hw_job *job = kept;
+        kept = job->next;
+        job->next = r->kept;
+        r->kept = job;
+    }
+    uv_cond_broadcast(&r->changed);
+    uv_mutex_unlock(&r->m);
+}
+
+/* ---- the test's side ---- */
+
+static void start(struct rig *r, unsigned workers, unsigned active_max, size_t jobs_max)
+{
+    char why[512];
+    *r = (struct rig){.worker_count = workers};
+    r->times = calloc(jobs_max + 1, 1);
+    r->stages.vm =
+        (struct hw_vm_config){.memory_max = 64 << 20, .timeout_ms = 60000, .modules = hw_embedded};
+    r->stages.keys = calloc(1, sizeof *r->stages.keys); /* no key: nothing is verified here */
+    r->stages.keys->refs = 1;
+    r->stages.bundle =
+        hw_bundle_load(folder.path, "handlers", HW_STR("return {}"), why, sizeof why);
+    r->stages.ledger = hw_ledger_memory_open();
+    HW_CHECK(r->times && r->stages.bundle && r->stages.ledger);
+    for (unsigned i = 0; i < workers; i++)
+        HW_CHECK(hw_worker_init(&r->workers[i], &r->stages, why, sizeof why) == 0);
+    HW_CHECK(uv_mutex_init(&r->m) == 0 && uv_cond_init(&r->changed) == 0);
+    HW_CHECK(uv_loop_init(&r->loop) == 0);
+    HW_CHECK(uv_async_init(&r->loop, &r->inbox, on_inbox) == 0);
+    r->inbox.data = r;
+    const struct hw_crew_config config = {.loop = &r->loop,
+                                          .workers = r->workers,
+                                          .worker_count = workers,
+                                          .active_max = active_max,
+                                          .settle = settle,
+                                          .owner = r};
+    HW_CHECK(hw_crew_start(&config, &r->crew));
+}
+
+static void submit(struct rig *r, struct hw_job *job)
+{
+    uv_mutex_lock(&r->m);
+    job->next = r->to_submit;
+    r->to_submit = job;
+    uv_mutex_unlock(&r->m);
+    uv_async_send(&r->inbox);
+}
+
+/* Waits until `count` jobs came back; returns how many did. */
+static size_t wait_for(struct rig *r, size_t count)
+{
+    uint64_t until = uv_hrtime() + (uint64_t)PATIENCE_MS * 1000000;
+    uv_mutex_lock(&r->m);
+    while (r->returned < count && uv_hrtime() < until)
+        uv_cond_timedwait(&r->changed, &r->m, until - uv_hrtime());
+    size_t returned = r->returned;
+    uv_mutex_unlock(&r->m);
+    return returned;
+}
+
+/* Waits until `count` handlers said that they began. */
+static void wait_for_began(int count)
+{
+    char byte;
+    struct pollfd fd = {.fd = began, .events = POLLIN};
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(poll(&fd, 1, PATIENCE_MS), 1);
+        assert_int_equal(read(began, &byte, 1), 1);
+    }
+}
+
+static void close_gate(void)
+{
+    if (gate >= 0)
+        close(gate);
+    gate = -1;
+}
+
+static void open_gate(void)
+{
+    char path[FOLDER_PATH_MAX];
+    gate = open(folder_path(&folder, "gate", path), O_RDWR | O_CLOEXEC);
+    HW_CHECK(gate >= 0);
+}
+
+static void stop(struct rig *r)
+{
+    uv_mutex_lock(&r->m);
+    r->stop_wanted = true;
+    uv_mutex_unlock(&r->m);
+    uv_async_send(&r->inbox);
+}
+
+static void on_walk(uv_handle_t *handle, void *unused)
+{
+    (void)unused;
+    uv_close(handle, NULL);
+}
+
+/* After the join: what was left over comes back, and everything is freed. Returns its number. */
+static size_t finish(struct rig *r)
+{
+    size_t rest = 0;
+    for (struct hw_job *job = hw_crew_take_rest(r->crew), *next; job; job = next, rest++) {
+        next = job->next;
+        r->times[job->from_row]++;
+        hw_job_free(job);
+    }
+    uv_walk(&r->loop, on_walk, NULL);
+    uv_run(&r->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&r->loop), 0);
+    hw_crew_free(r->crew);
+    for (unsigned i = 0; i < r->worker_count; i++)
+        hw_worker_fini(&r->workers[i]);
+    r->stages.ledger->type->close(r->stages.ledger);
+    hw_bundle_unref(r->stages.bundle);
+    hw_keyset_unref(r->stages.keys);
+    uv_cond_destroy(&r->changed);
+    uv_mutex_destroy(&r->m);
+    return rest;
+}
+
+static void assert_each_came(struct rig *r, size_t jobs, unsigned times)
+{
+    for (size_t i = 1; i <= jobs; i++)
+        if (r->times[i] != times)
+            fail_msg("job %zu came back %d times", i, r->times[i]);
+    free(r->times);
+}
+
+/* ---- promises ---- */
+
+static void brings_every_job_back_exactly_once(void **state)
+{
+    struct rig r;
+    (void)state;
+    start(&r, 4, 2, MANY);
+    uv_mutex_lock(&r.m);
+    r.total = MANY;
+    uv_mutex_unlock(&r.m);
+    uv_async_send(&r.inbox);
+    assert_int_equal(wait_for(&r, MANY), MANY);
+    stop(&r);
+    assert_int_equal(hw_crew_join(r.crew, PATIENCE_MS), 0);
+    assert_int_equal(finish(&r), 0);
+    assert_int_equal(r.failed, 0);
+    assert_each_came(&r, MANY, 1);
+}
+
+/* One of two cores' worth of threads would do: that the other workers are used at all is the
+ * watchdog's work. */
+static void runs_the_others_while_handlers_block(void **state)
+{
+    enum { BLOCKED = 3, QUICK = 2000 };
+    struct rig r;
+    (void)state;
+    close_gate();
+    start(&r, BLOCKED + 1, 1, BLOCKED + QUICK);
+    for (int i = 1; i <= BLOCKED; i++)
+        submit(&r, new_blocking(i));
+    wait_for_began(BLOCKED);
+    for (int i = 1; i <= QUICK; i++)
+        submit(&r, new_job(BLOCKED + i, quick_body));
+    assert_int_equal(wait_for(&r, QUICK), QUICK);
+    open_gate();
+    assert_int_equal(wait_for(&r, BLOCKED + QUICK), BLOCKED + QUICK);
+    stop(&r);
+    assert_int_equal(hw_crew_join(r.crew, PATIENCE_MS), 0);
+    assert_int_equal(finish(&r), 0);
+    assert_int_equal(r.failed, 0);
+    assert_each_came(&r, BLOCKED + QUICK, 1);
+}
+
+static void leads_on_while_every_worker_is_blocked(void **state)
+{
+    enum { WORKERS = 2 };
+    struct rig r;
+    (void)state;
+    close_gate();
+    start(&r, WORKERS, 2, WORKERS);
+    for (int i = 1; i <= WORKERS; i++)
+        submit(&r, new_blocking(i));
+    wait_for_began(WORKERS);
+    uv_mutex_lock(&r.m);
+    for (int i = 0; i < 100; i++) {
+        size_t turns = r.turns;
+        uv_async_send(&r.inbox);
+        while (r.turns == turns)
+            assert_int_equal(uv_cond_timedwait(&r.changed, &r.m, (uint64_t)PATIENCE_MS * 1000000),
+                             0);
+    }
+    assert_int_equal(r.returned, 0);
+    uv_mutex_unlock(&r.m);
+    open_gate();
+    assert_int_equal(wait_for(&r, WORKERS), WORKERS);
+    stop(&r);
+    assert_int_equal(hw_crew_join(r.crew, PATIENCE_MS), 0);
+    assert_int_equal(finish(&r), 0);
+    assert_each_came(&r, WORKERS, 1);
+}
+
+static void leads_on_while_handlers_compute(void **state)
+{
+    enum { JOBS = 24 };
+    struct rig r;
+    (void)state;
+    start(&r, 4, 2, JOBS);
+    for (int i = 1; i <= JOBS; i++)
+        submit(&r, new_job(i, "{\"Event\":\"Busy\",\"Rounds\":400000}"));
+    assert_int_equal(wait_for(&r, JOBS), JOBS);
+    stop(&r);
+    assert_int_equal(hw_crew_join(r.crew, PATIENCE_MS), 0);
+    assert_int_equal(finish(&r), 0);
+    assert_int_equal(r.failed, 0);
+    assert_each_came(&r, JOBS, 1);
+}
+
+static void settles_again_what_another_thread_returns(void **state)
+{
+    enum { JOBS = 500 };
+    struct rig r;
+    (void)state;
+    start(&r, 2, 2, JOBS);
+    r.keep = true;
+    for (int i = 1; i <= JOBS; i++)
+        submit(&r, new_job(i, quick_body));
+    assert_int_equal(wait_for(&r, JOBS), JOBS);
+    uv_mutex_lock(&r.m);
+    struct hw_job *kept = r.kept;
+    r.kept = NULL;
+    r.keep = false;
+    uv_mutex_unlock(&r.m);
+    hw_crew_return(r.crew, kept);
+    assert_int_equal(wait_for(&r, 2 * JOBS), 2 * JOBS);
+    stop(&r);
+    assert_int_equal(hw_crew_join(r.crew, PATIENCE_MS), 0);
+    assert_int_equal(finish(&r), 0);
+    assert_each_came(&r, JOBS, 2);
+}
+
+static void keeps_what_is_queued_when_it_stops(void **state)
+{
+    enum { WORKERS = 2, QUEUED = 300 };
+    struct rig r;
+    (void)state;
+    close_gate();
+    start(&r, WORKERS, 2, WORKERS + QUEUED);
+    for (int i = 1; i <= WORKERS; i++)
+        submit(&r, new_blocking(i));
+    wait_for_began(WORKERS);
+    for (int i = 1; i <= QUEUED; i++)
+        submit(&r, new_job(WORKERS + i, quick_body));
+    stop(&r);
+    uint64_t until = uv_hrtime() + (uint64_t)PATIENCE_MS * 1000000;
+    while (hw_crew_join(r.crew, 1) > WORKERS && uv_hrtime() < until)
+        continue;
+    assert_int_equal(hw_crew_join(r.crew, 1), WORKERS); /* they are inside, and are counted */
+    open_gate();
+    assert_int_equal(hw_crew_join(r.crew, PATIENCE_MS), 0);
+    assert_int_equal(r.returned, 0);
+    assert_int_equal(finish(&r), WORKERS + QUEUED);
+    assert_each_came(&r, WORKERS + QUEUED, 1);
+}
+
+static void stops_at_once_when_it_has_nothing_to_do(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        struct rig r;
+        start(&r, 1, 1, 0);
+        stop(&r);
+        assert_int_equal(hw_crew_join(r.crew, PATIENCE_MS), 0);
+        assert_int_equal(finish(&r), 0);
+        free(r.times);
+    }
+}
+
+static int open_all(void **state)
+{
+    char path[FOLDER_PATH_MAX];
+    (void)state;
+    hw_log_set(HW_LOG_OFF, false);
+    folder_open(&folder);
+    folder_write(&folder, "handlers.lua", script);
+    HW_CHECK(mkfifo(folder_path(&folder, "gate", path), 0600) == 0);
+    HW_CHECK(mkfifo(folder_path(&folder, "began", path), 0600) == 0);
+    began = open(path, O_RDWR | O_CLOEXEC);
+    HW_CHECK(began >= 0);
+    open_gate();
+    return 0;
+}
+
+static int close_all(void **state)
+{
+    (void)state;
+    close_gate();
+    close(began);
+    folder_close(&folder);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(brings_every_job_back_exactly_once),
+        cmocka_unit_test(runs_the_others_while_handlers_block),
+        cmocka_unit_test(leads_on_while_every_worker_is_blocked),
+        cmocka_unit_test(leads_on_while_handlers_compute),
+        cmocka_unit_test(settles_again_what_another_thread_returns),
+        cmocka_unit_test(keeps_what_is_queued_when_it_stops),
+        cmocka_unit_test(stops_at_once_when_it_has_nothing_to_do),
+    };
+    return cmocka_run_group_tests_name("crew", tests, open_all, close_all);
+}
