@@ -37,7 +37,7 @@ LUA      = $(wildcard lua/hookward/*.lua lua/hookward/*/*.lua)
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all build-tests crash bench-lookup help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
+.PHONY: all build-tests fuzzers crash bench-lookup help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -145,19 +145,22 @@ tsan: ## the crew and the ledger with ThreadSanitizer
 	  $(MAKE) --no-print-directory $(TSAN_FLAGS) check-spec SPECS="$(TSAN_SPECS)"
 
 FUZZ_SECONDS ?= 60
-FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -Icore -g -O1 -fsanitize=fuzzer,address,undefined -pthread
+FUZZ_FLAGS = BUILD=build/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined CFLAGS="-O1 -g"
 
-build/fuzz/%: spec/fuzz/%_fuzz.c $(SOURCES) $(BUILD)/embedded.c
-	@mkdir -p $(@D)
-	clang $(FUZZ_FLAGS) $(PKG_CFLAGS) -o $@ $< $(SOURCES) $(BUILD)/embedded.c $(PKG_LIBS)
+fuzzers: $(FUZZERS:%=$(BUILD)/%_fuzz)
 
-# New finds go to build/, what is worth keeping is committed by hand.
-fuzz: $(FUZZERS:%=build/fuzz/%) ## fuzz each parser for FUZZ_SECONDS (60) in all
+$(BUILD)/%_fuzz: spec/fuzz/%_fuzz.c $(OBJECTS) $(BUILD)/embedded.o
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+
+# New finds go to build/; what is worth keeping is committed by hand.
+fuzz: setup-ci ## fuzz each parser, FUZZ_SECONDS (60) in all
+	@$(MAKE) --no-print-directory $(FUZZ_FLAGS) -j$(JOBS) fuzzers
 	@for f in $(FUZZERS); do \
-	  mkdir -p build/fuzz/$$f.corpus; echo "fuzzing $$f"; \
-	  build/fuzz/$$f -max_total_time=$$(( $(FUZZ_SECONDS) / $(words $(FUZZERS)) )) -max_len=20000 \
-	    -artifact_prefix=build/fuzz/$$f- -verbosity=0 -print_final_stats=1 \
-	    build/fuzz/$$f.corpus spec/fuzz/$${f}_corpus || exit 1; \
+	  mkdir -p build/fuzz/$${f}_finds; echo "fuzzing $$f"; \
+	  build/fuzz/$${f}_fuzz -max_total_time=$$(( $(FUZZ_SECONDS) / $(words $(FUZZERS)) )) \
+	    -max_len=20000 -artifact_prefix=build/fuzz/$$f- -verbosity=0 -print_final_stats=1 \
+	    build/fuzz/$${f}_finds spec/fuzz/$${f}_corpus || exit 1; \
 	done
 
 # ---- looking after the code ----
