@@ -74,6 +74,8 @@ static int compile(struct loader *l, struct hw_script *script, const char *text,
         text += 3; /* an editor's byte order mark, which luaL_loadfile skips too */
         len -= 3;
     }
+    if (len && text[0] == LUA_SIGNATURE[0]) /* Lua's own message does not name the file */
+        return fail(l, script->chunk + 1, "is compiled Lua; only source is loaded");
     if (luaL_loadbufferx(l->L, text, len, script->chunk, "t")) {
         snprintf(l->why, l->why_size, "%s", lua_tostring(l->L, -1));
         lua_settop(l->L, 0);

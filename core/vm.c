@@ -47,6 +47,16 @@ const struct hw_job *hw_vm_job_of(lua_State *L)
 
 /* ---- limits ---- */
 
+static void on_count(lua_State *L, lua_Debug *ar);
+
+/* Short of memory each allocation costs a full collection, so that the next count may be minutes
+ * away: a loop that catches its memory errors is ended by way of this. */
+static void look_at_deadline(struct hw_vm *vm)
+{
+    if (vm->deadline_ns && hw_now_ns() >= vm->deadline_ns)
+        lua_sethook(vm->L, on_count, LUA_MASKCOUNT, 1);
+}
+
 static void *allocate(void *ud, void *old, size_t old_size, size_t size)
 {
     struct hw_vm *vm = ud;
@@ -57,8 +67,10 @@ static void *allocate(void *ud, void *old, size_t old_size, size_t size)
         vm->memory_used -= old_size;
         return NULL;
     }
-    if (size > old_size && size - old_size > vm->config->memory_max - vm->memory_used)
+    if (size > old_size && size - old_size > vm->config->memory_max - vm->memory_used) {
+        look_at_deadline(vm);
         return NULL;
+    }
     void *p = realloc(old, size);
     if (p)
         vm->memory_used += size - old_size;
@@ -79,7 +91,10 @@ static void on_count(lua_State *L, lua_Debug *ar)
     vm->timed_out = true;
     lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
     lua_sethook(vm->L, on_count, LUA_MASKCOUNT, 1);
-    luaL_error(L, "it ran longer than handler_timeout (%d ms)", (int)vm->config->timeout_ms);
+    luaL_where(L, 0); /* a hook is no level of its own */
+    lua_pushfstring(L, "%sit ran longer than handler_timeout (%d ms)", lua_tostring(L, -1),
+                    (int)vm->config->timeout_ms);
+    lua_error(L);
 }
 
 static void set_deadline(struct hw_vm *vm)
