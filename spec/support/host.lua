@@ -235,14 +235,27 @@ function Host:kill()
   return self:wait()
 end
 
+-- What a sanitizer wrote into a host's log: a host that is killed in the end has no exit code to
+-- tell by.
+local function sanitizer_finding(log)
+  local at = log:find("Sanitizer", 1, true) or log:find("runtime error:", 1, true)
+    or log:find("hookward: bug at", 1, true)
+  return at and log:sub(math.max(1, at - 200), at + 6000)
+end
+
 ---Call it in after_each: ends what still runs and removes the folders.
 function M.stop_all()
   for host in pairs(running) do
     host:signal("KILL")
     host:wait()
   end
-  for _, folder in ipairs(folders) do sh("rm -rf " .. quote(folder)) end
+  local finding
+  for _, folder in ipairs(folders) do
+    finding = finding or sanitizer_finding(read(folder .. "/log"))
+    sh("rm -rf " .. quote(folder))
+  end
   folders = {}
+  if finding then error(finding, 0) end
 end
 
 -- ---- talking HTTP ----
