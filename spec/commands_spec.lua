@@ -344,7 +344,7 @@ describe("send", function()
     table.move(arguments, 1, #arguments, 2, words)
     words[#words + 1] = "--to"
     words[#words + 1] = receiver.url .. (arguments.path or "")
-    words.cwd, words.stdin = project, arguments.stdin
+    words.cwd, words.stdin, words.env = project, arguments.stdin, arguments.env
     local running = start(words)
     local requests = receiver:serve()
     return requests, running:wait(), project
@@ -373,7 +373,7 @@ describe("send", function()
 
   it("stamps the time of now, in UTC", function()
     local before = os.date("!%Y-%m-%dT%H:%M:%S")
-    local requests = send({ 200 }, { "A.B" })
+    local requests = send({ 200 }, { "A.B", env = { TZ = "Asia/Tokyo" } })
     local stamp = cjson.decode(requests[1].body).Timestamp
     assert.is_true(before <= stamp and stamp:sub(1, 19) <= os.date("!%Y-%m-%dT%H:%M:%S"))
   end)

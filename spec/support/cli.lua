@@ -154,7 +154,8 @@ local function read_request(client)
     local line = assert(client:receive("*l"))
     if line == "" then break end
     local name, value = line:match("^([^:]+):%s*(.-)%s*$")
-    request.headers[name:lower()] = value
+    local before = request.headers[name:lower()]
+    request.headers[name:lower()] = before and before .. ", " .. value or value
   end
   if request.headers.expect then client:send("HTTP/1.1 100 Continue\r\n\r\n") end
   request.body = client:receive(tonumber(request.headers["content-length"] or 0))
