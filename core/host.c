@@ -26,7 +26,6 @@ struct hw_host {
     struct hw_stages stages;
     struct hw_worker *workers;
     unsigned worker_count; /* that were initialised */
-    struct hw_crew *crew;
     bool loop_open, dispatch_open, log_open;
 
     /* leader only */
@@ -48,7 +47,7 @@ static void finish(struct hw_host *h)
     if (h->stopped)
         return;
     h->stopped = true;
-    hw_crew_stop(h->crew);
+    hw_crew_stop(h->dispatch.crew);
 }
 
 static void finish_if_idle(struct hw_host *h)
@@ -99,7 +98,7 @@ static void on_committed(void *owner, struct hw_job *jobs)
 {
     struct hw_host *h = owner;
     HW_CRASH_POINT("before-answer");
-    hw_crew_return(h->crew, jobs);
+    hw_crew_return(h->dispatch.crew, jobs);
 }
 
 static void on_room(struct hw_server *server)
@@ -182,8 +181,7 @@ static int start_crew(struct hw_host *h, char *why, size_t size)
             return HW_EFAILED;
     }
     hw_listeners_report(&h->listeners);
-    h->crew = hw_crew_start(&config, &h->dispatch.crew);
-    return h->crew ? 0 : HW_EFAILED;
+    return hw_crew_start(&config, &h->dispatch.crew) ? 0 : HW_EFAILED;
 }
 
 static int start(struct hw_host *h, const struct hw_embedded *modules, char *why, size_t size)
@@ -230,12 +228,12 @@ void hw_host_free(struct hw_host *h)
 {
     if (h->dispatch.committer)
         hw_committer_stop(h->dispatch.committer);
-    if (h->crew)
-        hw_dispatch_drop(&h->dispatch, hw_crew_take_rest(h->crew));
+    if (h->dispatch.crew)
+        hw_dispatch_drop(&h->dispatch, hw_crew_take_rest(h->dispatch.crew));
     if (h->loop_open)
         close_loop(h);
-    if (h->crew)
-        hw_crew_free(h->crew);
+    if (h->dispatch.crew)
+        hw_crew_free(h->dispatch.crew);
     if (h->dispatch_open)
         hw_dispatch_fini(&h->dispatch);
     for (unsigned i = 0; i < h->worker_count; i++)
@@ -263,7 +261,7 @@ struct hw_host *hw_host_start(struct hw_config *config, const struct hw_embedded
 
 int hw_host_wait(struct hw_host *h, bool *stuck)
 {
-    *stuck = hw_crew_join(h->crew, STUCK_MS) > 0;
+    *stuck = hw_crew_join(h->dispatch.crew, STUCK_MS) > 0;
     int code = h->cut_off || *stuck;
     if (*stuck) {
         hw_log_say(HW_LOG_ERROR, "a handler never came back; ending without it");
