@@ -1,0 +1,186 @@
+-- The crew of threads: handlers that block cost nobody else anything.
+
+local H = require "spec.support.host"
+
+describe("the crew", function()
+  local host, gate
+  after_each(H.stop_all)
+
+  -- Handlers of G.* wait at the gate.
+  local function start(config, more)
+    gate = H.gate()
+    host = H.start { config = config, handlers = { ["a.lua"] = gate.source .. [[
+      local hook = require "hookward"
+      hook.on("G.*", function() wait() end)
+      hook.on("A.Done", function() end)
+    ]] .. (more or "") } }
+  end
+
+  local function send(body, options)
+    local request = H.request(body, options)
+    local client = host:connect()
+    client:send(request)
+    return client
+  end
+
+  local function refuse_noise()
+    local answer, client = host:raw("no HTTP\r\n\r\n")
+    assert.equal("malformed_request", answer.error)
+    client:close()
+  end
+
+  -- Fills `count` VMs with handlers that wait at the gate.
+  local function block(count)
+    local clients = {}
+    for i = 1, count do clients[i] = send(H.event("G.Wait"), { id = "wait-" .. i }) end
+    host:wait_log_count("begun", count)
+    return clients
+  end
+
+  local function release(clients)
+    gate:open(#clients)
+    for _, client in ipairs(clients) do
+      assert.equal(200, client:receive().status)
+      client:close()
+    end
+  end
+
+  it("runs handlers beside six of eight that block", function()
+    start "workers = 8"
+    local blocked = block(6)
+    local body = H.event("A.Done")
+    local client = host:connect()
+    for _ = 1, 200 do
+      client:send(H.request(body))
+      assert.equal(200, client:receive().status)
+    end
+    for _, waiting in ipairs(blocked) do assert.is_true(waiting:is_silent()) end
+    release(blocked)
+    assert.equal(0, host:stop())
+  end)
+
+  it("runs many at once on the VMs that are left", function()
+    start "workers = 8"
+    local blocked = block(6)
+    local clients = {}
+    for i = 1, 40 do clients[i] = send(H.event("A.Done")) end
+    for _, client in ipairs(clients) do assert.equal(200, client:receive().status) end
+    release(blocked)
+  end)
+
+  it("accepts, refuses and reports while every VM is blocked", function()
+    start "workers = 8"
+    local blocked = block(8)
+    local queued = {}
+    for i = 1, 5 do queued[i] = send(H.event("A.Done"), { id = "queued-" .. i }) end
+    for _ = 1, 20 do
+      assert.equal(404, host:notify(H.event("A.Done"), { path = "/other" }).status)
+      assert.equal("missing_signature", host:notify("{}", { signature = false }).error)
+      refuse_noise()
+    end
+    host:wait_log("refused error=malformed_request")
+    for _, client in ipairs(queued) do assert.is_true(client:is_silent()) end
+    gate:open() -- one VM is enough for them all
+    for _, client in ipairs(queued) do assert.equal(200, client:receive().status) end
+    gate:open(7)
+    for _, client in ipairs(blocked) do assert.equal(200, client:receive().status) end
+    assert.equal(0, host:stop())
+  end)
+
+  it("processes what waited in the queue in the order in which it came", function()
+    start("workers = 1", [[
+      hook.on("N.*", function(event) hook.log.info("turn", { n = event.N }) end)
+    ]])
+    local blocked = block(1)
+    local clients = {}
+    for i = 1, 20 do
+      clients[i] = send(H.event("N.N", '"N":' .. i))
+      host:notify("{}", { signature = false }) -- so this one was read before the next
+    end
+    release(blocked)
+    for _, client in ipairs(clients) do assert.equal(200, client:receive().status) end
+    host:wait_log_count(" turn ", 20)
+    local turns = {}
+    for n in host:log():gmatch(" turn [^\n]*n=(%d+)") do turns[#turns + 1] = tonumber(n) end
+    local expected = {}
+    for i = 1, 20 do expected[i] = i end
+    assert.same(expected, turns)
+  end)
+
+  it("refuses as overloaded what waited in the queue for handler_timeout", function()
+    start "workers = 1, handler_timeout = 0.5"
+    local blocked = send(H.event("G.Wait"))
+    host:wait_log("begun")
+    local queued = send(H.event("A.Done"), { id = "late" })
+    assert.equal("handler_timeout", blocked:receive().error)
+    assert.equal("overloaded", queued:receive().error)
+    assert.equal(0, host:count_log("stuck past[^\n]*job=late"))
+    gate:open()
+    host:wait_log("succeeded event=A%.Done job=late") -- it was taken in, so it is processed
+    assert.equal(200, host:notify(H.event("A.Done"), { id = "late" }).status)
+    host:wait_log("duplicate job=late")
+  end)
+
+  it("works with one VM", function()
+    start "workers = 1"
+    local body = H.event("A.Done")
+    for _ = 1, 50 do assert.equal(200, host:notify(body).status) end
+    local blocked = block(1)
+    assert.equal(404, host:notify(body, { path = "/" }).status)
+    local queued = send(body)
+    refuse_noise()
+    release(blocked)
+    assert.equal(200, queued:receive().status)
+    assert.equal(0, host:stop())
+  end)
+
+  it("works with more VMs than anybody needs", function()
+    start "workers = 64"
+    local blocked = block(60)
+    assert.equal(200, host:notify(H.event("A.Done")).status)
+    release(blocked)
+    assert.equal(0, host:stop())
+  end)
+
+  it("is not held up by handlers that compute", function()
+    start("workers = 4", [[
+      local stop = os.getenv("PWD") .. "/stop"
+      hook.on("C.*", function()
+        hook.log.info("computing")
+        repeat
+          for _ = 1, 1e6 do end
+          local file = io.open(stop)
+        until file
+      end)
+    ]])
+    local busy = {}
+    for i = 1, 3 do busy[i] = send(H.event("C.C"), { id = "c-" .. i }) end
+    host:wait_log_count("computing", 3)
+    for _ = 1, 10 do assert.equal(200, host:notify(H.event("A.Done")).status) end
+    H.write(host.folder .. "/stop", "")
+    for _, client in ipairs(busy) do assert.equal(200, client:receive().status) end
+  end)
+
+  it("gives every one of many clients its own answer", function()
+    start(nil, [[
+      hook.on("E.*", function(event) return nil, "n" .. event.N end)
+    ]])
+    local requests, clients = {}, {}
+    for n = 1, 30 do
+      local body = H.event("E.E", '"N":' .. n)
+      H.sign(body)
+      requests[n] = body
+    end
+    for n = 1, 30 do
+      clients[n] = host:connect()
+      for i = 0, 9 do clients[n]:send(H.request(requests[(n + i * 7) % 30 + 1])) end
+    end
+    for n, client in ipairs(clients) do
+      for i = 0, 9 do
+        assert.equal("n" .. (n + i * 7) % 30 + 1, client:receive().message)
+      end
+      client:close()
+    end
+    assert.equal(0, host:stop())
+  end)
+end)
