@@ -1,0 +1,306 @@
+/* Every job comes back committed, in order, in batches; a batch fails whole; a stop commits first.
+ *
+ * The ledger is a fake one that writes down what it is given, and can hold a commit up. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "committer.h"
+#include "notification.h"
+
+enum { JOBS_MAX = 20000, PATIENCE_S = 60 };
+
+struct fake {
+    struct hw_ledger ledger;
+    struct hw_committer *committer;
+
+    /* constant while it runs */
+    bool slow;    /* each commit waits until the test posts `may_commit` */
+    int fails_at; /* the number of the commit that fails, from 1; 0: none */
+    bool feeds;   /* what comes back is put in again until it was tended */
+    uv_sem_t may_commit, entered, tended;
+
+    /* ledger thread only, until it has ended */
+    int order[JOBS_MAX]; /* the jobs' attempts, as committed */
+    size_t committed, biggest, smallest;
+    int commits, idle_tends;
+
+    /* guarded by m */
+    uv_mutex_t m;
+    uv_cond_t changed;
+    struct hw_job *back, **back_end;
+    size_t back_count;
+};
+
+/* ---- the fake ledger ---- */
+
+static int fake_commit(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t count)
+{
+    struct fake *f = (struct fake *)ledger;
+    uv_sem_post(&f->entered);
+    if (f->slow)
+        uv_sem_wait(&f->may_commit);
+    f->commits++;
+    f->biggest = count > f->biggest ? count : f->biggest;
+    f->smallest = f->smallest == 0 || count < f->smallest ? count : f->smallest;
+    for (size_t i = 0; i < count; i++) {
+        HW_CHECK(!jobs[i]->committed);
+        if (f->committed < JOBS_MAX)
+            f->order[f->committed++] = (int)jobs[i]->attempt;
+    }
+    return f->commits == f->fails_at ? HW_ELEDGER_UNAVAILABLE : 0;
+}
+
+static bool fake_tend(struct hw_ledger *ledger, bool idle)
+{
+    struct fake *f = (struct fake *)ledger;
+    if (idle && f->idle_tends++ == 0)
+        uv_sem_post(&f->tended);
+    return idle;
+}
+
+static const struct hw_ledger_type fake_type = {
+    .name = "fake", .waits = true, .commit = fake_commit, .tend = fake_tend};
+
+static void on_committed(void *owner, struct hw_job *jobs)
+{
+    struct fake *f = owner;
+    if (f->feeds && f->idle_tends == 0) {
+        for (struct hw_job *job = jobs; job; job = job->next)
+            job->committed = false;
+        hw_committer_put(f->committer, jobs);
+        return;
+    }
+    uv_mutex_lock(&f->m);
+    *f->back_end = jobs;
+    for (; *f->back_end; f->back_end = &(*f->back_end)->next)
+        f->back_count++;
+    uv_cond_signal(&f->changed);
+    uv_mutex_unlock(&f->m);
+}
+
+/* ---- the test's side ---- */
+
+static struct fake *open_fake(void)
+{
+    struct fake *f = calloc(1, sizeof *f);
+    HW_CHECK(f);
+    f->ledger.type = &fake_type;
+    f->back_end = &f->back;
+    HW_CHECK(uv_mutex_init(&f->m) == 0 && uv_cond_init(&f->changed) == 0);
+    HW_CHECK(uv_sem_init(&f->may_commit, 0) == 0 && uv_sem_init(&f->entered, 0) == 0);
+    HW_CHECK(uv_sem_init(&f->tended, 0) == 0);
+    return f;
+}
+
+static void start(struct fake *f)
+{
+    f->committer = hw_committer_start(&f->ledger, on_committed, f);
+    assert_non_null(f->committer);
+}
+
+static void close_fake(struct fake *f)
+{
+    while (f->back) {
+        struct hw_job *job = f->back;
+        f->back = job->next;
+        hw_job_free(job);
+    }
+    uv_sem_destroy(&f->may_commit);
+    uv_sem_destroy(&f->entered);
+    uv_sem_destroy(&f->tended);
+    uv_cond_destroy(&f->changed);
+    uv_mutex_destroy(&f->m);
+    free(f);
+}
+
+/* Jobs number `first` to `last`, as a list. The number travels as the attempt. */
+static struct hw_job *jobs_from(int first, int last)
+{
+    struct hw_job *list = NULL;
+    for (int i = last; i >= first; i--) {
+        struct hw_job *job = numbered_notification(i);
+        job->attempt = (uint32_t)i;
+        job->outcome.reason = HW_STR("the handler's");
+        job->next = list;
+        list = job;
+    }
+    return list;
+}
+
+static void wait_for(struct fake *f, size_t count)
+{
+    int rc = 0;
+    uv_mutex_lock(&f->m);
+    while (f->back_count < count && rc == 0)
+        rc = uv_cond_timedwait(&f->changed, &f->m, (uint64_t)PATIENCE_S * 1000000000);
+    size_t came = f->back_count;
+    uv_mutex_unlock(&f->m);
+    assert_int_equal(came, count);
+}
+
+static void let_commit(struct fake *f, int times)
+{
+    for (int i = 0; i < times; i++)
+        uv_sem_post(&f->may_commit);
+}
+
+static void assert_committed_in_order(const struct fake *f, size_t count)
+{
+    assert_int_equal(f->committed, count);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(f->order[i], i + 1);
+    int number = 0;
+    for (const struct hw_job *job = f->back; job; job = job->next) {
+        assert_true(job->committed);
+        assert_int_equal(job->attempt, ++number);
+    }
+    assert_int_equal(number, count);
+}
+
+/* ---- promises ---- */
+
+static void brings_every_job_back_committed_and_in_order(void **state)
+{
+    struct fake *f = open_fake();
+    (void)state;
+    start(f);
+    for (int i = 1; i <= JOBS_MAX; i += 4)
+        hw_committer_put(f->committer, jobs_from(i, i + 3));
+    wait_for(f, JOBS_MAX);
+    hw_committer_stop(f->committer);
+    assert_committed_in_order(f, JOBS_MAX);
+    assert_true(f->biggest <= HW_LEDGER_BATCH_MAX);
+    for (const struct hw_job *job = f->back; job; job = job->next)
+        assert_int_equal(job->outcome.code, 0);
+    close_fake(f);
+}
+
+static void commits_together_what_came_during_a_commit(void **state)
+{
+    struct fake *f = open_fake();
+    (void)state;
+    f->slow = true;
+    start(f);
+    hw_committer_put(f->committer, jobs_from(1, 1));
+    uv_sem_wait(&f->entered);
+    for (int i = 2; i <= 1 + HW_LEDGER_BATCH_MAX; i++)
+        hw_committer_put(f->committer, jobs_from(i, i));
+    let_commit(f, 2);
+    wait_for(f, 1 + HW_LEDGER_BATCH_MAX);
+    hw_committer_stop(f->committer);
+    assert_int_equal(f->commits, 2);
+    assert_int_equal(f->biggest, HW_LEDGER_BATCH_MAX);
+    assert_committed_in_order(f, 1 + HW_LEDGER_BATCH_MAX);
+    close_fake(f);
+}
+
+static void leaves_one_over_a_batch_for_the_next(void **state)
+{
+    struct fake *f = open_fake();
+    (void)state;
+    start(f);
+    hw_committer_put(f->committer, jobs_from(1, HW_LEDGER_BATCH_MAX + 1));
+    wait_for(f, HW_LEDGER_BATCH_MAX + 1);
+    hw_committer_stop(f->committer);
+    assert_int_equal(f->commits, 2);
+    assert_int_equal(f->biggest, HW_LEDGER_BATCH_MAX);
+    assert_int_equal(f->smallest, 1);
+    assert_committed_in_order(f, HW_LEDGER_BATCH_MAX + 1);
+    close_fake(f);
+}
+
+static void fails_the_whole_batch_and_no_other(void **state)
+{
+    struct fake *f = open_fake();
+    (void)state;
+    f->fails_at = 2;
+    start(f);
+    hw_committer_put(f->committer, jobs_from(1, 3 * HW_LEDGER_BATCH_MAX));
+    wait_for(f, 3 * HW_LEDGER_BATCH_MAX);
+    hw_committer_stop(f->committer);
+    assert_int_equal(f->commits, 3);
+    for (const struct hw_job *job = f->back; job; job = job->next) {
+        bool failed = job->attempt > HW_LEDGER_BATCH_MAX && job->attempt <= 2 * HW_LEDGER_BATCH_MAX;
+        assert_true(job->committed);
+        assert_int_equal(job->outcome.code, failed ? HW_ELEDGER_UNAVAILABLE : 0);
+        assert_int_equal(job->outcome.reason.ptr == NULL, failed);
+    }
+    close_fake(f);
+}
+
+static void commits_what_is_there_before_it_stops(void **state)
+{
+    enum { COUNT = 3 * HW_LEDGER_BATCH_MAX + 7 };
+    struct fake *f = open_fake();
+    (void)state;
+    f->slow = true;
+    start(f);
+    hw_committer_put(f->committer, jobs_from(1, 1));
+    uv_sem_wait(&f->entered);
+    hw_committer_put(f->committer, jobs_from(2, COUNT));
+    let_commit(f, 10);
+    hw_committer_stop(f->committer);
+    assert_committed_in_order(f, COUNT);
+    close_fake(f);
+}
+
+static void stops_without_ever_having_had_a_job(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        struct fake *f = open_fake();
+        start(f);
+        hw_committer_stop(f->committer);
+        assert_int_equal(f->commits, 0);
+        close_fake(f);
+    }
+}
+
+static void tends_the_ledger_while_nothing_comes(void **state)
+{
+    struct fake *f = open_fake();
+    (void)state;
+    start(f);
+    uv_sem_wait(&f->tended);
+    hw_committer_stop(f->committer);
+    assert_int_equal(f->commits, 0);
+    close_fake(f);
+}
+
+/* The list is never empty: without its turn by the clock it would never be tended. */
+static void tends_the_ledger_under_load(void **state)
+{
+    enum { COUNT = 2 * HW_LEDGER_BATCH_MAX };
+    struct fake *f = open_fake();
+    (void)state;
+    f->feeds = true;
+    start(f);
+    hw_committer_put(f->committer, jobs_from(1, COUNT));
+    uv_sem_wait(&f->tended);
+    wait_for(f, COUNT);
+    hw_committer_stop(f->committer);
+    close_fake(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(brings_every_job_back_committed_and_in_order),
+        cmocka_unit_test(commits_together_what_came_during_a_commit),
+        cmocka_unit_test(leaves_one_over_a_batch_for_the_next),
+        cmocka_unit_test(fails_the_whole_batch_and_no_other),
+        cmocka_unit_test(commits_what_is_there_before_it_stops),
+        cmocka_unit_test(stops_without_ever_having_had_a_job),
+        cmocka_unit_test(tends_the_ledger_while_nothing_comes),
+        cmocka_unit_test(tends_the_ledger_under_load),
+    };
+    alarm(2 * PATIENCE_S); /* what waits for the ledger thread in vain ends here */
+    return cmocka_run_group_tests_name("committer", tests, NULL, NULL);
+}
