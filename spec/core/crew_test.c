@@ -295,10 +295,13 @@ static void runs_the_others_while_handlers_block(void **state)
     (void)state;
     close_gate();
     start(&r, BLOCKED + 1, 1, BLOCKED + QUICK);
+    for (int i = 1; i <= QUICK / 2; i++)
+        submit(&r, new_job(BLOCKED + i, quick_body));
+    assert_int_equal(wait_for(&r, QUICK / 2), QUICK / 2); /* by now the others are parked */
     for (int i = 1; i <= BLOCKED; i++)
         submit(&r, new_blocking(i));
     wait_for_began(BLOCKED);
-    for (int i = 1; i <= QUICK; i++)
+    for (int i = 1 + QUICK / 2; i <= QUICK; i++)
         submit(&r, new_job(BLOCKED + i, quick_body));
     assert_int_equal(wait_for(&r, QUICK), QUICK);
     open_gate();
