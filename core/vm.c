@@ -106,14 +106,23 @@ static void set_deadline(struct hw_vm *vm)
 
 /* ---- errors of scripts, of any type ---- */
 
+/* What an error says of itself; a table without __tostring shows what is in it, as JSON. */
+static const char *text_of_error(lua_State *L)
+{
+    if (lua_tostring(L, 1))
+        return lua_tostring(L, 1);
+    if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING)
+        return lua_tostring(L, -1);
+    const char *type = luaL_typename(L, 1);
+    if (lua_istable(L, 1) && hw_json_encode(L, 1) == 0)
+        return lua_pushfstring(L, "(an error that is a table: %s)", lua_tostring(L, -1));
+    return lua_pushfstring(L, "(an error that is a %s value)", type);
+}
+
 /* The message handler: any value -> text with a traceback. */
 static int describe(lua_State *L)
 {
-    const char *text = lua_tostring(L, 1);
-    if (!text && luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING)
-        text = lua_tostring(L, -1);
-    if (!text)
-        text = lua_pushfstring(L, "(an error that is a %s value)", luaL_typename(L, 1));
+    const char *text = text_of_error(L);
     luaL_traceback(L, L, text, 1);
     return 1;
 }
