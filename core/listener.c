@@ -114,6 +114,16 @@ static void remove_stale(const char *path)
     close(fd);
 }
 
+static bool folder_exists(const char *path)
+{
+    char folder[sizeof((struct sockaddr_un *)0)->sun_path];
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return true;
+    snprintf(folder, sizeof folder, "%.*s/", (int)(slash - path), path);
+    return access(folder, F_OK) == 0;
+}
+
 static int open_unix(struct hw_listeners *all, const char *address, bool control, char *why,
                      size_t size)
 {
@@ -123,6 +133,8 @@ static int open_unix(struct hw_listeners *all, const char *address, bool control
     remove_stale(path);
     struct hw_listener *l = add(all, UV_NAMED_PIPE);
     int rc = l ? uv_pipe_bind(&l->u.pipe, path) : UV_ENOMEM;
+    if (rc == UV_EACCES && !folder_exists(path))
+        rc = UV_ENOENT; /* libuv turns this one into EACCES, for Windows' sake */
     if (rc)
         return fail(why, size, address, uv_strerror(rc));
     l->path = strdup(path);
