@@ -141,14 +141,16 @@ end
 
 ---Lays out a project and starts `hookward serve` in it; returns once it listens.
 ---@param options table handlers = { ["a.lua"] = text }, config = "key = value, …", keys, listen, args,
---- env, folder (of an earlier host, to start again with its files), fails = true: it must not start
+--- env, wrap (a command that then executes its arguments), folder (of an earlier host, to start again
+--- with its files), fails = true: it must not start
 function M.start(options)
   local self = setmetatable({ folder = options.folder or M.folder() }, Host)
   if not options.folder then lay_out(self.folder, options) end
   self.log_path = self.folder .. "/log"
   write(self.log_path, "")
-  local command = ("cd %s && echo $$ && %s exec %s serve %s >out 2>log"):format(quote(self.folder),
-    options.env or "", quote(options.binary or binary), options.args or "")
+  local command = ("cd %s && echo $$ && %s exec %s %s serve %s >out 2>log"):format(
+    quote(self.folder), options.env or "", options.wrap or "", quote(options.binary or binary),
+    options.args or "")
   self.pipe = io.popen(command, "r")
   self.pid = tonumber(self.pipe:read("l"))
   running[self] = true

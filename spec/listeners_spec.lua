@@ -1,0 +1,168 @@
+-- Where the host listens: addresses of both families, Unix sockets, sockets that systemd made.
+
+local lfs = require "lfs"
+local socket = require "socket"
+local H = require "spec.support.host"
+
+local BODY = H.event("A.Done")
+local HANDLERS = { ["a.lua"] = [[
+  require "hookward".on("*", function() end)
+]] }
+
+-- Opens a socket at fd 3 (`make` is Perl that makes it as $s) and then becomes the host.
+local function activated(make, pid)
+  return "perl -MIO::Socket::INET -MIO::Socket::UNIX -MPOSIX -e " .. H.quote(([[
+    $^F = 10; my $s; %s or die $!; POSIX::dup2(fileno($s), 3) if fileno($s) != 3;
+    $ENV{LISTEN_FDS} = 1; $ENV{LISTEN_PID} = %s; exec @ARGV or die]]):format(make, pid or "$$"))
+end
+
+describe("the host listens", function()
+  local host
+  after_each(H.stop_all)
+
+  local function start(options)
+    options.handlers = options.handlers or HANDLERS
+    host = H.start(options)
+    return host
+  end
+
+  local function start_error(options)
+    options.fails = true
+    start(options)
+    assert.equal(1, host:wait())
+    assert.matches("^[^\n]+\n$", host:log()) -- one line
+    return host:log()
+  end
+
+  local function exchange(client)
+    client:send(H.request(BODY, { close = true }))
+    local answer = client:receive()
+    client:close()
+    return answer.status
+  end
+
+  local function has_ipv6()
+    local probe = socket.tcp6()
+    local ok = probe:bind("::1", 0)
+    probe:close()
+    return ok
+  end
+
+  it("on an IPv6 address", function()
+    if not has_ipv6() then return pending("no IPv6 here") end
+    start { listen = '"[::1]:0"' }
+    host:wait_log("listening on http://%[::1%]:%d+/baseWebhookNotification\n")
+    assert.equal(200, exchange(host:connect("::1")))
+    assert.is_false(pcall(host.connect, host, "127.0.0.1"))
+  end)
+
+  it("on a name", function()
+    start { listen = '"localhost:0"' }
+    local ok, client = pcall(host.connect, host)
+    if not ok then client = host:connect("::1") end
+    assert.equal(200, exchange(client))
+  end)
+
+  it("on a Unix socket, which it removes in the end", function()
+    start { listen = '"unix:hookward.sock"' }
+    local path = host.folder .. "/hookward.sock"
+    host:wait_log("listening on unix:[^\n]*/hookward%.sock\n")
+    local client = assert(H.connect_unix(path))
+    for _ = 1, 3 do
+      client:send(H.request(BODY))
+      assert.equal(200, client:receive().status)
+    end
+    client:send("?\r\n\r\n")
+    assert.equal(400, client:receive().status)
+    client:close()
+    host:wait_log("refused error=malformed_request [^\n]*peer=unix\n")
+    assert.equal(0, host:stop())
+    assert.is_nil(lfs.attributes(path))
+  end)
+
+  it("on a Unix socket whose last owner was killed", function()
+    start { listen = '"unix:hookward.sock"' }
+    host:kill()
+    assert.equal("socket", lfs.attributes(host.folder .. "/hookward.sock", "mode"))
+    start { folder = host.folder }
+    assert.equal(200, exchange(assert(H.connect_unix(host.folder .. "/hookward.sock"))))
+  end)
+
+  it("not on a Unix socket that another process serves, and leaves that alone", function()
+    local first = start { listen = '"unix:hookward.sock"' }
+    local path = first.folder .. "/hookward.sock"
+    local log = start_error { listen = ('"unix:%s"'):format(path) }
+    assert.matches(path, log, 1, true)
+    assert.matches("address already in use", log)
+    assert.equal(200, exchange(assert(H.connect_unix(path))))
+  end)
+
+  it("not in place of a file that is no socket", function()
+    local path = H.folder() .. "/precious"
+    H.write(path, "text")
+    assert.matches("address already in use", start_error { listen = ('"unix:%s"'):format(path) })
+    assert.equal("text", H.read(path))
+  end)
+
+  it("not on a path that is too long for a Unix socket, or in no folder", function()
+    assert.matches("107 bytes", start_error {
+      listen = ('"unix:/tmp/%s"'):format(("x"):rep(108)) })
+    assert.matches("no such file or directory", start_error { listen = '"unix:no/folder/sock"' })
+  end)
+
+  it("on several at once", function()
+    start { listen = '{ "127.0.0.1:0", "unix:a.sock", "unix:b.sock", "127.0.0.2:0" }' }
+    for _, address in ipairs { "127.0.0.1", "127.0.0.2" } do
+      local port = host:wait_log("listening on http://" .. address:gsub("%.", "%%.") .. ":(%d+)/")
+      assert.equal(200, exchange(host:connect(address, tonumber(port))))
+    end
+    for _, name in ipairs { "a", "b" } do
+      assert.equal(200, exchange(assert(H.connect_unix(host.folder .. "/" .. name .. ".sock"))))
+    end
+    assert.equal(0, host:stop())
+  end)
+
+  it("not at all when one of several can't be had", function()
+    local first = start {}
+    local log = start_error { listen = ('{ "unix:a.sock", "127.0.0.1:%d" }'):format(first.port) }
+    assert.matches(('"127%%.0%%.0%%.1:%d": address already in use'):format(first.port), log)
+    assert.is_nil(lfs.attributes(host.folder .. "/a.sock"))
+    assert.equal(200, first:notify(BODY).status)
+  end)
+
+  it("on a socket that systemd hands over, whose first clients came before it", function()
+    local made = H.folder() .. "/port"
+    local wrap = activated(([[
+      $s = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1", LocalPort => 0);
+      my $c = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => $s->sockport);
+      open(my $f, ">", "%s"); print $f $s->sockport; close $f]]):format(made))
+    start { listen = '"systemd"', wrap = wrap }
+    assert.equal(tonumber(H.read(made)), host.port)
+    assert.equal(200, exchange(host:connect()))
+    assert.equal(0, host:stop())
+  end)
+
+  it("on a Unix socket of systemd's, which it does not remove", function()
+    local path = H.folder() .. "/activated.sock"
+    start { listen = '"systemd"',
+      wrap = activated(('$s = IO::Socket::UNIX->new(Listen => 5, Local => "%s")'):format(path)) }
+    assert.equal(200, exchange(assert(H.connect_unix(path))))
+    assert.equal(0, host:stop())
+    assert.equal("socket", lfs.attributes(path, "mode"))
+  end)
+
+  it("not on what was handed to another process, or is no socket", function()
+    assert.matches("systemd.*no socket was handed over", start_error { listen = '"systemd"' })
+    assert.matches("systemd.*no socket was handed over", start_error { listen = '"systemd"',
+      wrap = activated("$s = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1')", "1") })
+    assert.matches("systemd: fd 3", start_error { listen = '"systemd"',
+      wrap = activated('open($s, "<", "/dev/null")') })
+  end)
+
+  it("not on what is no address", function()
+    for _, address in ipairs { "nowhere", "127.0.0.1", ":", "127.0.0.1:http:", "127.0.0.1:99999",
+      "no.such.host.invalid:80", "[::1:80" } do
+      assert.matches(address, start_error { listen = ("%q"):format(address) }, 1, true)
+    end
+  end)
+end)
