@@ -588,6 +588,7 @@ describe("a handler", function()
       for _, name in ipairs { "Text", "Level", "ToString", "Index", "Exit", "InCoroutine" } do
         host:wait_log("event=E%." .. name .. " [^\n]*error=handler_error[^\n]*\n    [^\n]+\n    stack traceback:\n")
       end
+      host:wait_log('%(an error that is a table: {"code":1}%)')
       host:wait_log("os%.exit would stop the whole host")
       host:wait_log("debug%.sethook is what handler_timeout is made of")
       assert.equal(0, host:stop())
