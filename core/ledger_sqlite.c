@@ -50,7 +50,7 @@
 enum {
     WAL_PAGES = 4000,       /* 16 MB: then it is written back */
     WAL_PAGES_HARD = 16000, /* readers kept it from starting over: now they are waited for */
-    RETENTION_STEP = 256,   /* rows removed at a time */
+    RETENTION_STEP = 256,   /* rows looked at for removal at a time */
     FILL_STEP = 2000        /* rows read into the filter at a time */
 };
 
@@ -65,7 +65,7 @@ struct sqlite {
 
     /* ledger thread only */
     sqlite3 *db; /* NULL after an I/O error, until it could be opened anew */
-    sqlite3_stmt *begin, *end, *insert, *update, *repeat, *expire, *fill;
+    sqlite3_stmt *begin, *end, *insert, *update, *repeat, *front, *expire, *fill;
     bool failing; /* the last commit failed: said once */
     int64_t expire_from, filled_to;
     int wal_pages;
@@ -93,9 +93,11 @@ static const char update_sql[] =
 static const char repeat_sql[] =
     "UPDATE notifications SET deliveries = deliveries + ?1, attempt = ?2 WHERE seq = ?3";
 static const char expire_sql[] =
-    "DELETE FROM notifications WHERE seq IN (SELECT seq FROM notifications"
-    " WHERE seq > ?1 AND received_at < ?2 ORDER BY seq LIMIT ?3) AND settled_at < ?2"
-    " RETURNING seq";
+    "DELETE FROM notifications WHERE seq > ?1 AND seq <= ?2 AND received_at < ?3"
+    " AND settled_at < ?3";
+static const char front_sql[] =
+    "SELECT max(seq), total(received_at < ?2) FROM (SELECT seq, received_at FROM notifications"
+    " WHERE seq > ?1 ORDER BY seq LIMIT ?3)";
 
 static const char fill_sql[] =
     "SELECT seq, job_id, digest FROM notifications WHERE seq > ?1 ORDER BY seq LIMIT ?2";
@@ -108,8 +110,10 @@ static void close_writer(struct sqlite *s)
     sqlite3_finalize(s->insert);
     sqlite3_finalize(s->update);
     sqlite3_finalize(s->repeat);
+    sqlite3_finalize(s->front);
     sqlite3_finalize(s->expire);
-    s->begin = s->end = s->insert = s->update = s->repeat = s->expire = s->fill = NULL;
+    s->begin = s->end = s->insert = s->update = s->repeat = NULL;
+    s->front = s->expire = s->fill = NULL;
     sqlite3_close(s->db);
     s->db = NULL;
 }
@@ -129,8 +133,8 @@ static int prepare_writer(struct sqlite *s, char *why, size_t size)
         const char *sql;
     } all[] = {
         {&s->begin, "BEGIN IMMEDIATE"}, {&s->end, "COMMIT"},      {&s->insert, insert_sql},
-        {&s->update, update_sql},       {&s->repeat, repeat_sql}, {&s->expire, expire_sql},
-        {&s->fill, fill_sql},
+        {&s->update, update_sql},       {&s->repeat, repeat_sql}, {&s->front, front_sql},
+        {&s->expire, expire_sql},       {&s->fill, fill_sql},
     };
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < sizeof all / sizeof *all; i++)
@@ -324,25 +328,35 @@ static void write_back(struct sqlite *s)
     s->wal_pages = 0; /* until the next commit says otherwise */
 }
 
-/* Returns true when there may be more to remove. */
+/* The last of the next few rows behind `from`, if any of them came before `before`; else 0. Rows
+ * are in order of arrival: behind a few that are young nobody needs to look. */
+static int64_t old_front(struct sqlite *s, int64_t from, int64_t before)
+{
+    int64_t last = 0;
+    sqlite3_bind_int64(s->front, 1, from);
+    sqlite3_bind_int64(s->front, 2, before);
+    sqlite3_bind_int(s->front, 3, RETENTION_STEP);
+    if (sqlite3_step(s->front) == SQLITE_ROW && sqlite3_column_double(s->front, 1) > 0)
+        last = sqlite3_column_int64(s->front, 0);
+    sqlite3_reset(s->front);
+    return last;
+}
+
+/* Returns true when there may be more to remove. A row that was settled anew stays for now: the
+ * next step goes on behind it, and starts from the front when there is nothing more. */
 static bool expire(struct sqlite *s)
 {
     int64_t before = (int64_t)(hw_now() * 1000) - (int64_t)s->retention_ms;
-    int64_t last = 0;
-    int removed = 0;
-    sqlite3_bind_int64(s->expire, 1, s->expire_from);
-    sqlite3_bind_int64(s->expire, 2, before);
-    sqlite3_bind_int(s->expire, 3, RETENTION_STEP);
-    while (sqlite3_step(s->expire) == SQLITE_ROW) {
-        int64_t seq = sqlite3_column_int64(s->expire, 0);
-        last = seq > last ? seq : last;
-        removed++;
-    }
+    int64_t from = s->expire_from;
+    s->expire_from = old_front(s, from, before);
+    if (s->expire_from == 0)
+        return false;
+    sqlite3_bind_int64(s->expire, 1, from);
+    sqlite3_bind_int64(s->expire, 2, s->expire_from);
+    sqlite3_bind_int64(s->expire, 3, before);
+    sqlite3_step(s->expire);
     sqlite3_reset(s->expire);
-    /* A row that was settled anew stays for now: go on behind it, and look again from the front
-     * when there is nothing more. */
-    s->expire_from = removed ? last : 0;
-    return removed > 0;
+    return true;
 }
 
 /* A row that is recorded meanwhile is added by its own commit. */
