@@ -39,7 +39,7 @@ struct hw_known {
     enum hw_ledger_state state;
     uint32_t deliveries; /* before this one */
     int64_t row;         /* for the implementation that found it; 0: none */
-    bool other_body;     /* the job id is known with a body that differs */
+    bool other_body;     /* the job id is known, but only with bodies that differ */
 };
 
 struct hw_ledger;

@@ -51,21 +51,21 @@ static int32_t *head_of(struct memory *m, uint64_t hash)
     return &m->heads[hash % HW_LEDGER_MEMORY_MAX];
 }
 
-/* *other_body says whether the walk met the same id with another digest. */
+/* *other_body says whether the id is known, but not with this digest. */
 static struct entry *find_locked(struct memory *m, const struct hw_identity *identity,
                                  uint64_t hash, bool *other_body)
 {
-    struct entry *found = NULL;
+    bool same_id = false;
     for (int32_t i = *head_of(m, hash); i != NONE; i = m->ring[i].next) {
         struct entry *e = &m->ring[i];
         if (e->hash != hash)
             continue;
         if (memcmp(e->digest, identity->digest, HW_DIGEST_SIZE) == 0)
-            found = e;
-        else
-            *other_body = true;
+            return e;
+        same_id = true;
     }
-    return found;
+    *other_body = same_id;
+    return NULL;
 }
 
 static void unlink_locked(struct memory *m, int32_t index)
