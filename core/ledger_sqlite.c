@@ -68,7 +68,7 @@ struct sqlite {
     sqlite3_stmt *begin, *end, *insert, *update, *repeat, *front, *expire, *fill;
     bool failing; /* the last commit failed: said once */
     int64_t expire_from, filled_to;
-    int wal_pages;
+    int wal_pages, wal_hard; /* over wal_hard pages readers are waited for */
 
     /* shared: see seen.h */
     struct hw_seen seen;
@@ -320,11 +320,17 @@ static int commit(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t c
 
 /* ---- tending: what is done between batches ---- */
 
+/* A reader that stays (a backup, somebody's open shell) is not waited for after every batch, but
+ * when the log has become twice as long. */
 static void write_back(struct sqlite *s)
 {
-    int mode =
-        s->wal_pages > WAL_PAGES_HARD ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
-    sqlite3_wal_checkpoint_v2(s->db, NULL, mode, NULL, NULL);
+    if (s->wal_pages <= WAL_PAGES_HARD)
+        s->wal_hard = WAL_PAGES_HARD;
+    bool wait = s->wal_pages > s->wal_hard;
+    int mode = wait ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+    int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, mode, NULL, NULL);
+    if (wait && rc != SQLITE_OK)
+        s->wal_hard = s->wal_pages * 2;
     s->wal_pages = 0; /* until the next commit says otherwise */
 }
 
@@ -550,6 +556,7 @@ struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *wh
     s->keep_bodies = config->keep_bodies;
     s->retention_ms = config->retention_ms;
     s->lock_fd = -1;
+    s->wal_hard = WAL_PAGES_HARD;
     hw_seen_init(&s->seen);
     if (lock(s, why, why_size) == 0 && open_writer(s, why, why_size) == 0)
         return &s->ledger;

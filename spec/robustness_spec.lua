@@ -1,0 +1,99 @@
+-- What a host must bear for months: a full ledger, readers that stay, rows that come back.
+
+local H = require "spec.support.host"
+local socket = require "socket"
+
+local HANDLER = [[
+  require "hookward".on("*", function(event) return event.Event ~= "A.Failed" end)
+]]
+
+describe("robustness", function()
+  local host
+  after_each(H.stop_all)
+
+  local function start(options)
+    options.handlers = options.handlers or { ["a.lua"] = HANDLER }
+    host = H.start(options)
+  end
+
+  local function open_ledger()
+    return (assert(require "luasql.sqlite3".sqlite3():connect(host.folder .. "/hookward.db")))
+  end
+
+  -- Rows as the host writes them; times are SQL.
+  local function add_rows(count, received, settled)
+    local db = open_ledger()
+    assert(db:execute(([[
+      WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < %d)
+      INSERT INTO notifications (job_id, digest, event, state, attempt, deliveries, runs,
+        received_at, settled_at, key)
+      SELECT hex(randomblob(8)), randomblob(32), 'A.B', 1, 0, 1, 1, %s, %s, 'public.pem' FROM c
+    ]]):format(count, received, settled)))
+    db:close()
+  end
+
+  local function count_rows(where)
+    local db = open_ledger()
+    local cursor = assert(db:execute("SELECT count(*) FROM notifications WHERE " .. where))
+    local count = tonumber((cursor:fetch()))
+    cursor:close()
+    db:close()
+    return count
+  end
+
+  -- A ledger with rows in it, and no host on it yet.
+  local function prepare(config)
+    start { ledger = "hookward.db", config = config }
+    assert.equal(0, host:stop())
+  end
+
+  describe("retention", function()
+    local NOW, LONG_AGO = "unixepoch() * 1000", "unixepoch() * 1000 - 7200000"
+
+    it("removes old rows behind many that were settled anew", function()
+      prepare "retention = '1h'"
+      add_rows(1000, LONG_AGO, NOW)
+      add_rows(10, LONG_AGO, LONG_AGO)
+      start { folder = host.folder }
+      H.wait_until(function() return count_rows("settled_at < " .. NOW .. " - 3600000") == 0 end,
+        "the old rows to be gone")
+      assert.equal(1000, count_rows "true")
+    end)
+
+    it("does not stop at a row that came by a clock that was wrong", function()
+      prepare "retention = '1h'"
+      add_rows(1, NOW .. " + 864000000", NOW)
+      add_rows(10, LONG_AGO, LONG_AGO)
+      start { folder = host.folder }
+      H.wait_until(function() return count_rows "true" == 1 end, "the old rows to be gone")
+    end)
+
+    it("does not read what is kept again and again", function()
+      prepare "retention = '1h'"
+      add_rows(50000, NOW, NOW)
+      start { folder = host.folder }
+      local function bytes_read()
+        return tonumber(H.read(("/proc/%d/io"):format(host.pid)):match("rchar: (%d+)"))
+      end
+      H.wait_until(function() -- longer than between two looks at the retention
+        local before = bytes_read()
+        socket.sleep(1.5)
+        return bytes_read() - before < 1000000
+      end, "the host to stop reading its ledger")
+    end)
+  end)
+
+  it("does not make every answer wait for a program that goes on reading the ledger", function()
+    start { ledger = "hookward.db", config = "max_body = '4MB'" }
+    host:notify(H.event("A.B"))
+    local db = open_ledger()
+    assert(db:execute("BEGIN"))
+    assert(db:execute("SELECT count(*) FROM notifications")):close()
+    local big = H.event("A.Failed", '"Filler":"' .. ("x"):rep(4000000) .. '"')
+    for i = 1, 20 do assert.equal(400, host:notify(big, { id = "big-" .. i }).status) end
+    local began = socket.gettime()
+    for _ = 1, 3 do assert.equal(200, host:notify(H.event("A.B")).status) end
+    assert.is_true(socket.gettime() - began < 2) -- one wait alone takes that long
+    db:close()
+  end)
+end)
