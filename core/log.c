@@ -331,7 +331,7 @@ static bool put_name(struct hw_log_line *line, const char *name)
     return true;
 }
 
-/* Text format: the value follows the line, each of its lines indented. */
+/* The value follows the line, each of its lines indented. */
 static void put_below(struct hw_log_line *line, struct hw_str value)
 {
     size_t at = line->more_len, end = sizeof line->more - LINE_END;
@@ -351,18 +351,20 @@ static void put_below(struct hw_log_line *line, struct hw_str value)
 
 void hw_log_text(struct hw_log_line *line, const char *name, struct hw_str value)
 {
-    if (!value.ptr)
-        return;
-    if (!L.json && memchr(value.ptr, '\n', value.len)) {
-        put_below(line, value);
-        return;
-    }
-    if (!put_name(line, name))
+    if (!value.ptr || !put_name(line, name))
         return;
     if (!L.json && is_plain(value) && value.len < sizeof line->bytes - ROOM_LEFT - line->len)
         put(line, value.ptr, value.len);
     else
         put_quoted(line, value);
+}
+
+void hw_log_lines(struct hw_log_line *line, const char *name, struct hw_str value)
+{
+    if (value.ptr && !L.json && memchr(value.ptr, '\n', value.len))
+        put_below(line, value);
+    else
+        hw_log_text(line, name, value);
 }
 
 void hw_log_int(struct hw_log_line *line, const char *name, int64_t value)

@@ -47,6 +47,11 @@ void hw_log_close(void);
  * value ({NULL, 0}) is left out. */
 void hw_log_begin(struct hw_log_line *line, enum hw_log_level level, struct hw_str message);
 void hw_log_text(struct hw_log_line *line, const char *name, struct hw_str value);
+
+/* The same for a traceback: in text format a value of several lines follows below, indented and
+ * without its name. Not for what a stranger may choose. */
+void hw_log_lines(struct hw_log_line *line, const char *name, struct hw_str value);
+
 void hw_log_int(struct hw_log_line *line, const char *name, int64_t value);
 void hw_log_real(struct hw_log_line *line, const char *name, double value, int decimals);
 void hw_log_bool(struct hw_log_line *line, const char *name, bool value);

@@ -83,7 +83,7 @@ void hw_report_job(struct hw_report *report, const struct hw_job *job)
     if (job->from_row)
         hw_log_bool(&line, "replay", true);
     add_end(&line, job);
-    hw_log_text(&line, "detail", job->outcome.detail);
+    hw_log_lines(&line, "detail", job->outcome.detail);
     if (suppressed)
         hw_log_int(&line, "suppressed", suppressed);
     hw_log_end(&line);
