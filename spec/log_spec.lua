@@ -1,0 +1,194 @@
+-- What the log says, and what it must not say.
+
+local cjson = require "cjson"
+local H = require "spec.support.host"
+
+local HANDLERS = { ["a.lua"] = [[
+  local hook = require "hookward"
+  hook.on("A.Done", function() end)
+  hook.on("A.Refused", function() return nil, "not now" end)
+  hook.on("A.Raised", function() error "boom" end)
+  hook.on("A.Logs", function() hook.log.info("quiet") print "quiet" hook.log.warn("loud") end)
+]] }
+
+describe("the log", function()
+  local host
+  after_each(H.stop_all)
+
+  local function start(config, options)
+    options = options or {}
+    options.handlers, options.config = HANDLERS, config
+    host = H.start(options)
+  end
+
+  local function lines()
+    local all = {}
+    for line in host:log():gmatch("[^\n]+") do all[#all + 1] = line end
+    return all
+  end
+
+  it("has a line for each notification, with what became of it", function()
+    start()
+    local body = H.event("A.Done")
+    host:notify(body, { id = "j-1" })
+    host:notify(body, { id = "j-1", attempt = 2 })
+    host:notify(H.event("A.Refused"), { id = "j-2", attempt = 5 })
+    host:notify(H.event("A.Raised"), { id = "j-3" })
+    host:notify(H.event("B.B"), { id = "j-4" })
+    host:notify("{", { id = "j-5" })
+    host:notify(body, { id = "j-6", signature = H.sign("other") })
+    assert.equal(0, host:stop())
+    local log = host:log()
+    local proof = "key=public%.pem ms=%d+%.%d%d"
+    for _, pattern in ipairs {
+      "info  succeeded event=A%.Done job=j%-1 attempt=0 status=200 " .. proof
+        .. " place=handlers/a%.lua:2\n",
+      "info  duplicate job=j%-1 attempt=2 status=200 " .. proof .. "\n",
+      "warn  failed event=A%.Refused job=j%-2 attempt=5 error=handler_refused reason=\"not now\" "
+        .. "status=400 " .. proof .. " place=handlers/a%.lua:3\n",
+      "warn  failed event=A%.Raised job=j%-3 attempt=0 error=handler_error status=400 " .. proof
+        .. " place=handlers/a%.lua:4\n    handlers/a%.lua:4: boom\n    stack traceback:\n",
+      "warn  failed event=B%.B job=j%-4 attempt=0 error=no_handler status=400 " .. proof .. "\n",
+      "warn  failed job=j%-5 attempt=0 error=invalid_json reason=\"[^\n\"]*\" status=400 "
+        .. proof .. "\n",
+      "warn  refused job=j%-6 attempt=0 error=invalid_signature status=400 ms=%d+%.%d%d\n",
+    } do
+      assert.matches("\n%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%dZ " .. pattern, log)
+    end
+    assert.equal(1, host:count_log("job=j%-2"))
+  end)
+
+  it("says who sent what is not even a notification", function()
+    start()
+    local client = host:connect()
+    local address, port = client.tcp:getsockname()
+    client:send("POST /other HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert.equal(404, client:receive().status)
+    host:wait_log(("warn  refused error=not_found status=404 peer=%s:%d\n"):format(address, port))
+    client:send("?\r\n\r\n")
+    assert.equal(400, client:receive().status)
+    host:wait_log("warn  refused error=malformed_request status=400 why=\"[^\n\"]+\" peer=" .. address)
+    client:close()
+  end)
+
+  it("is JSON, line by line, when that is the format", function()
+    start 'log = { format = "json", level = "debug" }'
+    host:notify(H.event("A.Done"), { id = "j-1" })
+    host:notify(H.event("A.Raised"), { id = [[j "2"\]] })
+    host:notify(H.event("A.\\u001b[31m\\n\\u0000é"), { id = "j-3" })
+    host:notify("{}", { signature = "\xff\xfe" })
+    local noise = select(2, host:raw("\0\1\2\255\r\n"))
+    noise:close()
+    assert.equal(0, host:stop())
+    local by_job = {}
+    for _, line in ipairs(lines()) do
+      local said = cjson.decode(line)
+      assert.matches("^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%dZ$", said.time)
+      assert.is_string(said.message)
+      assert.is_truthy(({ debug = 1, info = 1, warn = 1, error = 1 })[said.level])
+      if said.job then by_job[said.job] = said end
+    end
+    local said = by_job["j-1"]
+    assert.equal("succeeded", said.message)
+    assert.equal("info", said.level)
+    assert.equal("A.Done", said.event)
+    assert.equal(0, said.attempt)
+    assert.equal(200, said.status)
+    assert.equal("public.pem", said.key)
+    assert.is_number(said.ms)
+    assert.equal("handlers/a.lua:2", said.place)
+    said = by_job[ [[j "2"\]] ]
+    assert.equal("handler_error", said.error)
+    assert.matches("^handlers/a%.lua:4: boom\nstack traceback:\n", said.detail)
+    assert.equal("A.\27[31m\n\0é", by_job["j-3"].event)
+  end)
+
+  it("lets no stranger's bytes end a line or colour a terminal", function()
+    start()
+    host:notify(H.event("A.\\n2026-01-01T00:00:00.000Z info  forged\\u001b[31m"), { id = "j-1" })
+    host:wait_log('event="A%.\\n2026%-01%-01T00:00:00%.000Z info  forged\\u001b%[31m" job=j%-1')
+    host:raw("GET /\27[31m HTTP/1.1\r\nHost: h\r\n\r\n")
+    host:notify(H.event("A.Done"), { id = 'a=b "c"' })
+    host:wait_log('job="a=b \\"c\\""')
+    assert.is_nil(host:log():find("\27", 1, true))
+  end)
+
+  it("counts what it does not say of a flood of refusals", function()
+    start()
+    local count = 300
+    local client = host:connect()
+    client:send(("GET / HTTP/1.1\r\nHost: h\r\n\r\n"):rep(count))
+    for _ = 1, count do assert.equal(404, client:receive().status) end
+    H.wait_until(function() -- the next second
+      client:send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+      count = count + 1
+      assert.equal(404, client:receive().status)
+      return host:log():find(" suppressed=%d+\n")
+    end)
+    client:close()
+    assert.equal(0, host:stop())
+    local said, suppressed = host:count_log("error=not_found"), 0
+    for n in host:log():gmatch("error=not_found [^\n]* suppressed=(%d+)") do
+      suppressed = suppressed + tonumber(n)
+    end
+    assert.is_true(said < count / 2, said)
+    assert.is_true(suppressed > 0 and said + suppressed <= count, suppressed)
+  end)
+
+  it("always has the line of a notification that was verified", function()
+    start()
+    local body = H.event("A.Refused")
+    for i = 1, 50 do host:notify(body, { id = "j-" .. i }) end
+    host:wait_log_count("failed event=A%.Refused", 50)
+  end)
+
+  it("leaves out what is below its level", function()
+    start('log = { level = "warn" }', { listen = '"unix:hookward.sock"', fails = true })
+    local path = host.folder .. "/hookward.sock"
+    local client
+    H.wait_until(function() client = H.connect_unix(path) return client end, "the Unix socket")
+    for _, event in ipairs { "A.Done", "A.Logs", "A.Refused" } do
+      client:send(H.request(H.event(event)))
+      client:receive()
+    end
+    client:close()
+    assert.equal(0, host:stop())
+    assert.matches("^%S+ warn  loud event=A%.Logs [^\n]*\n%S+ warn  failed event=A%.Refused [^\n]*\n$",
+      host:log())
+  end)
+
+  it("has no byte of a body, a signature or a key, whatever goes wrong", function()
+    start 'log = { level = "debug" }, handler_timeout = 0.3'
+    local private, public = H.keys()
+    local secret = '"Secret":"s3cr3t-of-the-body"'
+    local forged, seen = H.sign("s3cr3t-of-the-body"), {}
+    for _, event in ipairs { "A.Done", "A.Refused", "A.Raised", "B.B" } do
+      local body = H.event(event, secret)
+      host:notify(body)
+      host:notify(body, { signature = false })
+      host:notify(body, { signature = forged })
+      host:notify(body, { signature = H.sign(body):sub(1, -2) })
+      seen[#seen + 1] = H.sign(body)
+    end
+    for _, body in ipairs { '{"s3cr3t-of-the-body', "s3cr3t-of-the-body", '["s3cr3t-of-the-body"]',
+      '{"Event":1,' .. secret .. "}", H.event("A.Done", secret .. ',"x":tru') } do
+      host:notify(body)
+      seen[#seen + 1] = H.sign(body)
+    end
+    local client = host:connect()
+    client:send("s3cr3t-of-the-body\r\n\r\n")
+    client:receive()
+    client:close()
+    assert.equal(0, host:stop())
+    local log = host:log()
+    assert.is_nil(log:find("s3cr3t", 1, true))
+    for _, signature in ipairs { forged, table.unpack(seen) } do
+      assert.is_nil(log:find(signature:sub(1, 12), 1, true))
+    end
+    for _, file in ipairs { private, public } do
+      for line in H.read(file):gmatch("[^\n]+") do
+        if not line:find("^%-%-%-") then assert.is_nil(log:find(line:sub(1, 30), 1, true)) end
+      end
+    end
+  end)
+end)
