@@ -166,6 +166,8 @@ describe("hookward jobs list", function()
     assert.equal("5", list_ids "--event 'Person.Name.*'")
     assert.equal("5 4 3 1", list_ids "--event '*.Created'")
     assert.equal("5", list_ids "--event '*.Name.Created'")
+    assert.equal("", list_ids "--event 'badge.*'")
+    assert.equal("", list_ids "--event '*.created'")
     assert.equal("5 4 3 2 1", list_ids "--event '*'")
   end)
 
@@ -187,11 +189,13 @@ describe("hookward jobs list", function()
   it("takes times of ISO 8601, in any zone, to the millisecond and with both ends", function()
     fill_five()
     assert.equal("5 4 3 2 1", list_ids "--since 2024-05-10")
+    assert.equal("5 4 3 2 1", list_ids "--since 2024-02-29")
     assert.equal("", list_ids "--until 2024-05-10")
     assert.equal("2 1", list_ids "--until 2024-05-10T11:11")
     assert.equal("2 1", list_ids "--until '2024-05-10 11:10:21.248Z'")
     assert.equal("1", list_ids "--until 2024-05-10T11:10:21.247Z")
     assert.equal("5 4 3 2", list_ids "--since 2024-05-10T13:10:21.248+02:00")
+    assert.equal("5 4 3 2", list_ids "--since 2024-05-10T16:40:21.248+05:30")
     assert.equal("5 4 3", list_ids "--since 2024-05-10T06:10:21.249-0500")
     assert.equal("3 2", list_ids "--since 2024-05-10T11:10Z --until 2024-05-10T11:12Z")
   end)
@@ -384,7 +388,7 @@ body        7 bytes
   it("lays JSON out without touching a digit, an escape or the order", function()
     fill { { id = "1", body = '\239\187\191 {"z":[ ],"e":{ } , "n":12345678901234567890.100,"x":-1.5E+300,'
       .. '"i":9007199254740993,'
-      .. '"a":[true,null,"q\\"\\\\",{"k":"{[,:]}"}],"dup":1,"dup":2,"u":"\\u001b\194\155é"}' } }
+      .. '"a":[true,null,"q\\",]{\\\\",{"k":"{[,:]}"}],"dup":1,"dup":2,"u":"\\u001b\194\155é"}' } }
     local _, out = jobs "show 1"
     assert.truthy(out:find([[
 
@@ -397,7 +401,7 @@ body        7 bytes
     "a": [
       true,
       null,
-      "q\"\\",
+      "q\",]{\\",
       {
         "k": "{[,:]}"
       }
@@ -575,6 +579,19 @@ describe("hookward jobs purge", function()
     assert.is_true(longest < 2, "a write waited " .. longest)
   end)
 
+  it("ends a step early when its rows take long, and misses none", function()
+    local rows = {}
+    for i = 1, 60 do rows[i] = { id = tostring(i) } end
+    fill(rows)
+    assert(db:execute("CREATE TRIGGER slow BEFORE DELETE ON notifications BEGIN SELECT (WITH RECURSIVE c(i) AS"
+      .. " (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 30000) SELECT count(*) FROM c); END"))
+    local code, out = on_terminal(80, "purge --all --yes")
+    assert.equal(0, code)
+    assert.is_true(select(2, out:gsub("%d+ of 60 removed", "")) > 1, out)
+    assert.truthy(out:find("60 notifications removed\n", 1, true))
+    assert.equal(0, count_rows())
+  end)
+
   it("waits for another that is writing", function()
     fill_some()
     assert(db:execute("BEGIN IMMEDIATE"))
@@ -735,6 +752,15 @@ describe("hookward jobs replay", function()
     assert.equal(0, count_rows "runs > 1")
     out = select(2, jobs "replay --dry-run --event Good.A --json")
     assert.equal("would_run", cjson.decode(out)[1].status)
+  end)
+
+  it("takes any number of rows, each once", function()
+    local rows = {}
+    for i = 1, 1203 do rows[i] = { id = tostring(i), body = "{}" } end
+    fill(rows)
+    local found = cjson.decode((select(2, jobs "replay --dry-run --json")))
+    assert.equal(1203, #found)
+    for i, row in ipairs(found) do assert.equal(tostring(i), row.id) end
   end)
 
   it("asks before it runs what a filter found", function()
@@ -957,6 +983,7 @@ describe("hookward jobs", function()
       ["list --event ''"] = "hookward jobs list: '' is not an event: ",
       ["list --since tomorrow"] = "hookward jobs list: 'tomorrow' is neither a time",
       ["list --since 2023-02-29"] = "hookward jobs list: '2023-02-29' is neither a time",
+      ["list --since 1900-02-29"] = "hookward jobs list: '1900-02-29' is neither a time",
       ["list --since 2024-05-10T25:00"] = "hookward jobs list: '2024-05-10T25:00' is neither a time",
       ["list --until 2024-05-10T11:09+99:00"] = "hookward jobs list: '2024-05-10T11:09+99:00' is neither a time",
       ["list --since 1h --until 2h"] = "hookward jobs list: --since is later than --until",

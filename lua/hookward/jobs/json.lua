@@ -63,6 +63,7 @@ end
 ---@return string json
 function M.string(value)
   if value == nil then return "null" end
+  if not value:find('[^ !#-%[%]-~]') then return '"' .. value .. '"' end -- most: nothing to escape
   while true do
     local _, bad = utf8.len(value)
     if not bad then break end
@@ -71,12 +72,12 @@ function M.string(value)
   return text.json(assert(core.json.encode(value)))
 end
 
----@param members string[] a name, its JSON text, the next name, ...
+---@param members string[] a plain name, its JSON text, the next name, ...
 ---@return string json
 function M.object(members)
   local out = {}
   for i = 1, #members, 2 do
-    out[#out + 1] = ("%s:%s"):format(M.string(members[i]), members[i + 1])
+    out[#out + 1] = '"' .. members[i] .. '":' .. members[i + 1]
   end
   return "{" .. table.concat(out, ",") .. "}"
 end
