@@ -82,10 +82,13 @@ struct hw_ledger_reader {
 
 /* ---- the writer's connection ---- */
 
+/* A job whose look-up failed does not know of its row: that stays what it is, and the batch does
+ * not fail for it. */
 static const char insert_sql[] =
     "INSERT INTO notifications (job_id, digest, event, state, attempt, deliveries, runs,"
     " received_at, settled_at, error, reason, detail, key, place, body)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+    " ON CONFLICT (job_id, digest) DO UPDATE SET deliveries = deliveries + excluded.deliveries";
 static const char update_sql[] =
     "UPDATE notifications SET event = ?3, state = ?4, attempt = ?5, deliveries = deliveries + ?6,"
     " runs = runs + ?7, settled_at = ?9, error = ?10, reason = ?11, detail = ?12, key = ?13,"

@@ -472,6 +472,23 @@ static void records_all_of_a_batch_or_nothing_and_heals(void **state)
     close_rig(&r);
 }
 
+/* Its job was not told of the row that is there. */
+static void commits_a_batch_with_a_failed_look_up(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    deliver(&r, "known", "a", 0);
+    struct hw_job *jobs[] = {notification("known", "a"), notification("other", "b")};
+    jobs[0]->outcome.code = HW_ELEDGER_UNAVAILABLE;
+    assert_int_equal(hw_ledger_commit(r.ledger, jobs, 2), 0);
+    assert_known(&r, "known", "a", HW_SUCCEEDED, 2, false);
+    assert_known(&r, "other", "b", HW_SUCCEEDED, 1, false);
+    hw_job_free(jobs[0]);
+    hw_job_free(jobs[1]);
+    close_rig(&r);
+}
+
 static void tells_why_it_can_not_be_opened(void **state)
 {
     char why[512] = "";
@@ -509,6 +526,7 @@ int main(void)
         cmocka_unit_test(records_anew_what_was_removed_meanwhile),
         cmocka_unit_test(fails_a_commit_while_another_program_has_the_lock),
         cmocka_unit_test(records_all_of_a_batch_or_nothing_and_heals),
+        cmocka_unit_test(commits_a_batch_with_a_failed_look_up),
         cmocka_unit_test(tells_why_it_can_not_be_opened),
     };
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
