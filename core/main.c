@@ -7,11 +7,13 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "config.h"
 #include "embedded.h"
 #include "host.h"
+#include "log.h"
 #include "module.h"
 
 /* ---- signals: the process's, hence only here ---- */
@@ -19,25 +21,20 @@
 enum { EXIT_INTERRUPTED = 128 + SIGINT };
 
 static struct hw_host *_Atomic serving;
+static atomic_bool asked_to_stop; /* maybe before there was a host */
 static atomic_int interrupts;
 
-/* SIGTERM and SIGINT drain; a second SIGINT ends the process now. */
+/* SIGTERM and SIGINT drain; a second SIGINT ends the process now. Any thread may be struck: they
+ * don't block signals, since the programs that a handler starts inherit what is blocked, and could
+ * not be ended by a SIGTERM. */
 static void on_signal(int number)
 {
-    struct hw_host *host = serving;
     if (number == SIGINT && atomic_fetch_add(&interrupts, 1) > 0)
         _exit(EXIT_INTERRUPTED);
+    asked_to_stop = true;
+    struct hw_host *host = serving;
     if (host)
         hw_host_stop(host);
-}
-
-static void set_mask(int how)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    pthread_sigmask(how, &set, NULL);
 }
 
 static void catch_signals(void)
@@ -46,6 +43,39 @@ static void catch_signals(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
+}
+
+static void on_harmless(int number)
+{
+    (void)number;
+}
+
+/* A reader that is gone, and a file at its size limit, are errors of write(), as a full disk is.
+ * Not SIG_IGN: that would be handed down to the programs that a handler starts. */
+static void disarm_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_harmless, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGXFSZ, &action, NULL);
+}
+
+/* ---- limits: the process's as well ---- */
+
+enum { FILES_A_WORKER = 8, FILES_BESIDE = 128 }; /* the ledger's, the handlers', the loop's */
+
+/* Every connection is an open file, and the usual limit is 1024: over it connections are lost
+ * without a word, and the ledger can't be opened again. Returns how many files may be open if that
+ * is not enough, else 0. */
+static unsigned long raise_file_limit(const struct hw_config *config)
+{
+    struct rlimit limit;
+    rlim_t wanted = config->max_connections + config->workers * FILES_A_WORKER + FILES_BESIDE;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted)
+        return 0;
+    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur < wanted ? (unsigned long)limit.rlim_cur : 0;
 }
 
 /* core.serve(config) -> exit code | nil, why */
@@ -57,16 +87,22 @@ static int serve(lua_State *L)
     if (!config)
         return luaL_error(L, "out of memory");
     hw_config_read(config, L, 1);
-    set_mask(SIG_BLOCK); /* the host's threads inherit it: signals come to this thread only */
+    unsigned long files = raise_file_limit(config);
+    catch_signals();
     struct hw_host *host = hw_host_start(config, hw_embedded, why, sizeof why);
     if (!host) {
         lua_pushnil(L);
         lua_pushstring(L, why);
         return 2;
     }
+    if (files)
+        hw_log_say(HW_LOG_WARN,
+                   "this process may have %lu files open (ulimit -n): too few for "
+                   "max_connections, some may be turned away",
+                   files);
     serving = host;
-    catch_signals();
-    set_mask(SIG_UNBLOCK);
+    if (asked_to_stop)
+        hw_host_stop(host);
     int code = hw_host_wait(host, &stuck);
     if (stuck)
         _exit(code); /* nothing may be torn down under a thread that is still running */
@@ -111,9 +147,7 @@ static int run(lua_State *L)
 
 int main(int argc, char **argv)
 {
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ,
-           SIG_IGN); /* a file at its size limit is an error of write(), as a full disk is */
+    disarm_signals();
     lua_State *L = luaL_newstate();
     if (!L) {
         fputs("hookward: out of memory\n", stderr);

@@ -96,4 +96,42 @@ describe("robustness", function()
     assert.is_true(socket.gettime() - began < 2) -- one wait alone takes that long
     db:close()
   end)
+
+  it("opens as many files as its connections need", function()
+    start { env = "ulimit -Sn 64;" }
+    local clients = {}
+    for i = 1, 200 do clients[i] = host:connect() end
+    for _, client in ipairs(clients) do
+      client:send(H.request(H.event("A.B")))
+      assert.equal(200, client:receive().status)
+    end
+    assert.equal(0, host:count_log("ulimit"))
+  end)
+
+  it("says so when it may not", function()
+    start { env = "ulimit -n 512;" }
+    host:wait_log("may have 512 files open %(ulimit %-n%)")
+    assert.equal(200, host:notify(H.event("A.B")).status)
+  end)
+
+  it("blocks no signal in a thread that may start a program", function()
+    start {}
+    for task in require "lfs".dir(("/proc/%d/task"):format(host.pid)) do
+      local status = H.read(("/proc/%d/task/%s/status"):format(host.pid, task))
+      assert.is_true(task:find("^%.") ~= nil or status:find("SigBlk:%s*0+\n") ~= nil)
+    end
+  end)
+
+  it("hands down no signal disposition to what a handler starts", function()
+    start { handlers = { ["a.lua"] = [[
+      require "hookward".on("*", function()
+        local pipe = io.popen("grep SigIgn /proc/self/status")
+        print("SigIgn of a child", (pipe:read("a"):gsub("%s+", " ")))
+        pipe:close()
+      end)
+    ]] } }
+    host:notify(H.event("A.B"))
+    local ignored = tonumber(host:wait_log("SigIgn: (%x+)"), 16)
+    assert.equal(0, ignored & (1 << 12 | 1 << 24)) -- SIGPIPE, SIGXFSZ
+  end)
 end)
