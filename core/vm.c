@@ -214,6 +214,24 @@ static void forget_event(lua_State *L)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &event_key);
 }
 
+/* A handler file is loaded by `require`, which gives what Lua or hookward has under that name, and
+ * would leave the file out without a word. */
+static void refuse_taken_names(lua_State *L, const struct hw_bundle *bundle)
+{
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    for (size_t i = 0; i < bundle->count; i++) {
+        const struct hw_script *script = &bundle->scripts[i];
+        if (!script->handler)
+            continue;
+        if (lua_getfield(L, -2, script->module) || lua_getfield(L, -2, script->module))
+            luaL_error(L, "%s: '%s' is the name of a module of Lua's or hookward's; rename it",
+                       script->chunk + 1, script->module);
+        lua_pop(L, 2);
+    }
+    lua_pop(L, 2);
+}
+
 /* Runs protected; the VM is its light userdata argument. */
 static int load_all(lua_State *L)
 {
@@ -227,6 +245,7 @@ static int load_all(lua_State *L)
     lua_setfield(L, -2, "hookward.settings");
     lua_pop(L, 1);
     add_searcher(L);
+    refuse_taken_names(L, vm->bundle);
     for (size_t i = 0; i < vm->bundle->count; i++) {
         if (!vm->bundle->scripts[i].handler)
             continue;

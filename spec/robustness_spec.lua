@@ -97,6 +97,17 @@ describe("robustness", function()
     db:close()
   end)
 
+  it("refuses a handler file that `require` would pass over", function()
+    for _, name in ipairs { "os", "table", "hookward", "hookward.core" } do
+      start { handlers = { ["a.lua"] = HANDLER, [name .. ".lua"] = HANDLER }, fails = true }
+      assert.equal(1, host:wait())
+      assert.truthy(host:log():find(("handlers/%s.lua: '%s' is the name of a module")
+        :format(name, name), 1, true))
+    end
+    start { handlers = { ["a.lua"] = "require 'b'", ["b.lua"] = HANDLER, ["lib/os.lua"] = "" } }
+    assert.equal(200, host:notify(H.event("A.B")).status)
+  end)
+
   it("opens as many files as its connections need", function()
     start { env = "ulimit -Sn 64;" }
     local clients = {}
