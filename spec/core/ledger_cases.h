@@ -145,6 +145,11 @@ static void counts_repeats_and_leaves_their_state(void **state)
     assert_known(&r, "job", "a", HW_SUCCEEDED, 2, false);
     deliver_as(&r, new_delivery(&r, "job", "a"), 0, 5); /* four more joined */
     assert_known(&r, "job", "a", HW_SUCCEEDED, 7, false);
+    struct hw_job *job = new_delivery(&r, "unhandled", "a");
+    job->outcome.unhandled = true;
+    deliver_as(&r, job, 0, 1);
+    deliver(&r, "unhandled", "a", 0);
+    assert_known(&r, "unhandled", "a", HW_UNHANDLED, 2, false);
     close_rig(&r);
 }
 
