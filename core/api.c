@@ -164,17 +164,26 @@ void hw_api_guard_globals(lua_State *L)
 
 /* ---- warnings ---- */
 
-static void on_warning(void *ud, const char *message, int more)
+/* Lua says one warning in pieces: "error in ", "__gc", " (" … */
+static void on_warning(void *ud, const char *piece, int more)
 {
-    (void)ud;
-    if (!more && message[0] == '@')
+    struct hw_api_warning *w = ud;
+    if (w->len == 0 && !more && piece[0] == '@')
         return; /* a control message: "@on" */
-    hw_log_say(HW_LOG_WARN, "Lua: %s", message);
+    size_t room = sizeof w->text - 1 - w->len, len = strlen(piece);
+    if (len > room)
+        len = room;
+    memcpy(w->text + w->len, piece, len);
+    w->len += len;
+    if (more)
+        return;
+    hw_log_say(HW_LOG_WARN, "Lua: %.*s", (int)w->len, w->text);
+    w->len = 0;
 }
 
-void hw_api_set_warnings(lua_State *L)
+void hw_api_set_warnings(lua_State *L, struct hw_api_warning *warning)
 {
-    lua_setwarnf(L, on_warning, NULL);
+    lua_setwarnf(L, on_warning, warning);
 }
 
 /* ---- the job ---- */

@@ -17,8 +17,15 @@ void hw_api_open(lua_State *L, const struct hw_embedded *modules);
 /* From here on a global that a handler sets is warned about, once per name. */
 void hw_api_guard_globals(lua_State *L);
 
-/* Lua's warnings (an error in a finalizer, say) go to the log. Never raises. */
-void hw_api_set_warnings(lua_State *L);
+/* A warning as far as its pieces have come; zeroed at first. */
+struct hw_api_warning {
+    size_t len;
+    char text[512]; /* what is longer is cut */
+};
+
+/* Lua's warnings (an error in a finalizer, say) go to the log. Never raises. `warning` must live as
+ * long as the state. */
+void hw_api_set_warnings(lua_State *L, struct hw_api_warning *warning);
 
 /* The handler's second argument. Stack: -0 +1. */
 void hw_api_push_job(lua_State *L, const struct hw_job *job);

@@ -27,6 +27,7 @@ struct hw_vm {
     uint64_t deadline_ns; /* 0: none */
     bool timed_out;
     struct hw_job *job;
+    struct hw_api_warning warning;
 };
 
 static const char vm_key, resolve_key, routes_key, event_key;
@@ -296,7 +297,7 @@ struct hw_vm *hw_vm_new(const struct hw_vm_config *config, struct hw_bundle *bun
     vm->L = lua_newstate(allocate, vm);
     if (vm->L) {
         *(struct hw_vm **)lua_getextraspace(vm->L) = vm;
-        hw_api_set_warnings(vm->L);
+        hw_api_set_warnings(vm->L, &vm->warning);
         if (load(vm, why, why_size) == 0)
             return vm;
     }

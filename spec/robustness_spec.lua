@@ -108,6 +108,21 @@ describe("robustness", function()
     assert.equal(200, host:notify(H.event("A.B")).status)
   end)
 
+  it("logs an error in a finalizer as one line", function()
+    start { handlers = { ["a.lua"] = [[
+      require "hookward".on("*", function()
+        setmetatable({}, { __gc = function() error("boom") end })
+        collectgarbage()
+        warn("@on")
+        warn("one ", "warning")
+      end)
+    ]] } }
+    assert.equal(200, host:notify(H.event("A.B")).status)
+    host:wait_log("warn  Lua: error in __gc %(handlers/a%.lua:2: boom%)\n")
+    host:wait_log("warn  Lua: one warning\n")
+    assert.equal(2, host:count("warn  Lua:"))
+  end)
+
   it("opens as many files as its connections need", function()
     start { env = "ulimit -Sn 64;" }
     local clients = {}
