@@ -92,9 +92,15 @@ static size_t escape(char *out, struct hw_str text)
 static size_t write_body(char *out, const struct hw_answer *a)
 {
     static const char ok[] = "{\"status\":\"processed\"}";
-    if (a->code == 0) {
+    if (a->code == 0 && !a->reason.ptr) {
         memcpy(out, ok, sizeof ok - 1);
         return sizeof ok - 1;
+    }
+    if (a->code == 0) {
+        size_t n = (size_t)sprintf(out, "{\"status\":\"processed\",\"message\":\"");
+        n += escape(out + n, a->reason);
+        memcpy(out + n, "\"}", 2);
+        return n + 2;
     }
     struct hw_str message = a->reason.ptr ? a->reason : hw_str_of(hw_error_message(a->code));
     size_t len = (size_t)sprintf(out, "{\"error\":\"%s\",\"message\":\"", hw_error_name(a->code));

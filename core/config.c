@@ -79,6 +79,7 @@ void hw_config_read(struct hw_config *c, lua_State *L, int index)
     c->path = read_str(c, L, t, "path");
     c->handlers = read_str(c, L, t, "handlers").ptr;
     c->key_files = read_list(c, L, t, "key_files", &c->key_count);
+    c->key_patterns = read_list(c, L, t, "key_patterns", &c->pattern_count);
     c->min_key_bits = (int)read_int(L, t, "min_key_bits");
     c->ledger = read_str(c, L, t, "ledger").ptr;
     c->workers = (unsigned)read_int(L, t, "workers");
@@ -99,6 +100,7 @@ void hw_config_read(struct hw_config *c, lua_State *L, int index)
     c->keep_bodies = read_bool(L, t, "keep_bodies");
     c->log_level = (enum hw_log_level)hw_log_level_of(read_str(c, L, t, "log_level"));
     c->log_json = read_choice(c, L, t, "log_format", "json");
+    c->overrides = read_str(c, L, t, "overrides_source");
     c->settings = read_str(c, L, t, "settings_source");
 }
 

@@ -26,6 +26,8 @@ struct hw_config {
     const char *handlers;
     const char **key_files;
     size_t key_count;
+    const char **key_patterns; /* absolute */
+    size_t pattern_count;
     int min_key_bits;
     const char *ledger; /* "memory:" or an absolute path */
     unsigned workers;
@@ -39,7 +41,8 @@ struct hw_config {
     bool keep_bodies;
     enum hw_log_level log_level;
     bool log_json;
-    struct hw_str settings; /* Lua source of a chunk that returns the settings */
+    struct hw_str overrides; /* Lua source of a chunk that returns what flags said; may be empty */
+    struct hw_str settings;  /* Lua source of a chunk that returns the settings */
 };
 
 /* Reads the table at `index`. Raises a Lua error for what config.lua would never hand over. */

@@ -235,14 +235,20 @@ static void refuse_and_close(struct hw_connection *c, int code, const char *why)
 
 /* ---- reading a request ---- */
 
-static const struct hw_str replay_path = {"/replay", 7};
+static const struct hw_str replay_path = {"/replay", 7}, reload_path = {"/reload", 7};
+
+static bool is_path(const struct hw_connection *c, struct hw_str path)
+{
+    if (c->control)
+        return hw_str_eq(path, replay_path) || hw_str_eq(path, reload_path);
+    return hw_str_eq(path, c->server->path);
+}
 
 static int route(struct hw_connection *c, const struct hw_request *r)
 {
-    struct hw_str path = c->control ? replay_path : c->server->path;
     struct hw_str method = hw_http_view(r->bytes, r->http.method);
-    c->head = is_head(r);
-    if (!hw_str_eq(hw_http_view(r->bytes, r->http.path), path))
+    c->head = hw_str_eq(method, HW_STR("HEAD"));
+    if (!is_path(c, hw_http_view(r->bytes, r->http.path)))
         return HW_ENOT_FOUND;
     if (!hw_str_eq(method, HW_STR("POST")))
         return HW_EMETHOD_NOT_ALLOWED;
@@ -333,6 +339,27 @@ static void start_replay(struct hw_connection *c, struct hw_request *r)
     }
 }
 
+/* POST /reload on the control socket: answered when it is done. */
+static void start_reload(struct hw_connection *c, struct hw_request *r)
+{
+    struct hw_server *s = c->server;
+    hw_request_put(&s->requests, r);
+    hw_dispatch_leave_gate(s->dispatch);
+    c->gated = false;
+    c->state = BUSY;
+    set_deadline(c, HW_DEADLINE_ANSWER);
+    c->waiter.ticket = s->ask_reload(s);
+    hw_wait_in(&c->waiter, &s->reloading);
+}
+
+static void start_control(struct hw_connection *c, struct hw_request *r)
+{
+    if (hw_str_eq(hw_http_view(r->bytes, r->http.path), reload_path))
+        start_reload(c, r);
+    else
+        start_replay(c, r);
+}
+
 static void complete(struct hw_connection *c, size_t end)
 {
     struct hw_request *r = c->request;
@@ -348,7 +375,7 @@ static void complete(struct hw_connection *c, size_t end)
         return;
     }
     if (c->control)
-        start_replay(c, r);
+        start_control(c, r);
     else
         start_job(c, r);
 }
@@ -398,21 +425,39 @@ static void advance(struct hw_connection *c)
 
 /* ---- opening ---- */
 
-void hw_server_init(struct hw_server *server, const struct hw_config *config)
+void hw_server_apply(struct hw_server *server, const struct hw_config *config)
 {
     uint64_t *durations = server->deadlines.durations_ms;
-    server->path = config->path;
     server->connections_max = config->max_connections;
-    server->by_body = config->by_body;
-    hw_requests_init(&server->requests,
-                     (struct hw_http_limits){(uint32_t)config->max_header, config->max_body});
-    hw_deadlines_init(&server->deadlines, server->loop, on_deadline);
+    server->requests.limits =
+        (struct hw_http_limits){(uint32_t)config->max_header, config->max_body};
     durations[HW_DEADLINE_IDLE] = config->idle_timeout_ms;
     durations[HW_DEADLINE_HEAD] = config->header_timeout_ms;
     durations[HW_DEADLINE_BODY] = config->body_timeout_ms;
     durations[HW_DEADLINE_ANSWER] = config->handler_timeout_ms + HW_ANSWER_GRACE_MS;
     durations[HW_DEADLINE_WRITE] = HW_WRITE_TIMEOUT_MS;
     durations[HW_DEADLINE_LINGER] = HW_LINGER_MS;
+}
+
+void hw_server_init(struct hw_server *server, const struct hw_config *config)
+{
+    server->path = config->path;
+    server->by_body = config->by_body;
+    hw_requests_init(&server->requests, (struct hw_http_limits){0});
+    hw_deadlines_init(&server->deadlines, server->loop, on_deadline);
+    hw_server_apply(server, config);
+}
+
+void hw_connections_reloaded(struct hw_server *server, uint64_t ticket, int code,
+                             struct hw_str text)
+{
+    for (struct hw_waiter *w = server->reloading, *next; w; w = next) {
+        next = w->next;
+        if (w->ticket > ticket)
+            continue;
+        hw_dispatch_abandon(w);
+        w->answer(w, code, text);
+    }
 }
 
 void hw_server_fini(struct hw_server *server)
@@ -564,6 +609,12 @@ static void on_answer(struct hw_waiter *waiter, int code, struct hw_str reason)
 static void give_up_waiting(struct hw_connection *c)
 {
     struct hw_job *job = c->waiter.job;
+    if (!job) {
+        hw_dispatch_abandon(&c->waiter);
+        answer(c, HW_ERELOAD_FAILED, HW_STR("it is not done yet; the log will say"));
+        advance(c);
+        return;
+    }
     bool begun = atomic_load_explicit(&job->begun, memory_order_relaxed);
     if (begun && !job->reported_stuck)
         hw_report_stuck(job);

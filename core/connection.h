@@ -38,7 +38,8 @@ struct hw_server {
     bool by_body;
     struct hw_dispatch *dispatch;
     struct hw_hasher *hasher;
-    void (*on_room)(struct hw_server *server); /* a connection was closed */
+    void (*on_room)(struct hw_server *server);        /* a connection was closed */
+    uint64_t (*ask_reload)(struct hw_server *server); /* POST /reload; returns its ticket, or 0 */
     void *owner;
 
     /* leader only */
@@ -49,7 +50,8 @@ struct hw_server {
     struct hw_connection *connections;
     size_t connection_count;
     bool draining;
-    char scratch[16 * 1024]; /* where bytes go that nobody wants */
+    struct hw_waiter *reloading; /* who waits for a reload */
+    char scratch[16 * 1024];     /* where bytes go that nobody wants */
 };
 
 struct hw_connection;
@@ -64,6 +66,13 @@ void hw_server_fini(struct hw_server *server);
  * socket it speaks to `hookward jobs replay` instead of to a sender. Returns 0 or a libuv error. */
 int hw_connection_accept(struct hw_server *server, uv_stream_t *listener, uv_handle_type type,
                          bool control);
+
+/* A reload is over: answers all that asked for it, up to this ticket. */
+void hw_connections_reloaded(struct hw_server *server, uint64_t ticket, int code,
+                             struct hw_str text);
+
+/* What may change while connections are open. */
+void hw_server_apply(struct hw_server *server, const struct hw_config *config);
 
 /* From now on: idle connections are closed, every answer is a connection's last one. */
 void hw_connections_drain(struct hw_server *server);

@@ -88,14 +88,19 @@ static void leave(struct hw_dispatch *d, struct hw_job *job)
 
 /* ---- waiters ---- */
 
+void hw_wait_in(struct hw_waiter *waiter, struct hw_waiter **list)
+{
+    waiter->next = *list;
+    waiter->link = list;
+    if (waiter->next)
+        waiter->next->link = &waiter->next;
+    *list = waiter;
+}
+
 static void wait_for(struct hw_waiter *waiter, struct hw_job *job)
 {
     waiter->job = job;
-    waiter->next = job->waiters;
-    waiter->link = &job->waiters;
-    if (waiter->next)
-        waiter->next->link = &waiter->next;
-    job->waiters = waiter;
+    hw_wait_in(waiter, &job->waiters);
 }
 
 void hw_dispatch_abandon(struct hw_waiter *waiter)

@@ -28,7 +28,8 @@ typedef void hw_answer_fn(struct hw_waiter *waiter, int code, struct hw_str reas
 
 struct hw_waiter {
     struct hw_waiter *next, **link; /* in job->waiters; link is NULL outside */
-    struct hw_job *job;
+    struct hw_job *job;             /* NULL: it waits for something else than a job */
+    uint64_t ticket;                /* of a reload that was asked for */
     hw_answer_fn *answer;
 };
 
@@ -65,6 +66,9 @@ void hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_wait
 /* Runs a notification again from the ledger's row. The waiter gets its answer later; it must have
  * been let in at the gate. Returns 0 or HW_ENOMEM. */
 int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw_waiter *waiter);
+
+/* Puts the waiter into a list of the leader's. */
+void hw_wait_in(struct hw_waiter *waiter, struct hw_waiter **list);
 
 /* The waiter gets no answer any more (its connection is gone, or answered otherwise). The job goes
  * on: its sender will ask again, and then finds it recorded. */

@@ -43,6 +43,8 @@
       "the only transfer coding that is understood is chunked")                                    \
     X(HW_EUNSUPPORTED_VERSION, "unsupported_version", 505,                                         \
       "only HTTP/1.0 and HTTP/1.1 are spoken")                                                     \
+    /* the control socket */                                                                       \
+    X(HW_ERELOAD_FAILED, "reload_failed", 400, "nothing was reloaded; the old version goes on")    \
     /* inside the host; never sent */                                                              \
     X(HW_ENOMEM, "out_of_memory", 500, "out of memory")                                            \
     X(HW_EFAILED, "failed", 500, "failed")

@@ -15,6 +15,7 @@
 #include "host_parts.h"
 #include "listener.h"
 #include "log.h"
+#include "reload.h"
 #include "stages.h"
 #include "version.h"
 
@@ -23,6 +24,7 @@ enum { STUCK_MS = 200 }; /* what a thread may need to end once it was told to */
 struct hw_host {
     /* constant after start */
     struct hw_config *config;
+    const struct hw_embedded *modules;
     struct hw_stages stages;
     struct hw_worker *workers;
     unsigned worker_count; /* that were initialised */
@@ -34,10 +36,11 @@ struct hw_host {
     struct hw_server server;
     struct hw_listeners listeners;
     struct hw_dispatch dispatch;
+    struct hw_reload *reload;
     bool draining, stopped, cut_off;
 
     /* any thread: uv_async_send is made for that */
-    uv_async_t stop;
+    uv_async_t stop, hangup;
 };
 
 /* ---- drain ---- */
@@ -108,6 +111,38 @@ static void on_room(struct hw_server *server)
     finish_if_idle(h);
 }
 
+static uint64_t ask_reload(struct hw_server *server)
+{
+    struct hw_host *h = server->owner;
+    return hw_reload_ask(h->reload);
+}
+
+static void on_hangup(uv_async_t *async)
+{
+    struct hw_host *h = async->data;
+    hw_reload_ask(h->reload);
+}
+
+void hw_host_reload(struct hw_host *host)
+{
+    uv_async_send(&host->hangup);
+}
+
+static void apply(void *owner, const struct hw_config *config)
+{
+    struct hw_host *h = owner;
+    hw_log_set(config->log_level, config->log_json);
+    hw_server_apply(&h->server, config);
+    h->dispatch.open_max = config->max_queue;
+}
+
+static void told(void *owner, const struct hw_reload_result *result)
+{
+    struct hw_host *h = owner;
+    hw_connections_reloaded(&h->server, result->asked, result->ok ? 0 : HW_ERELOAD_FAILED,
+                            hw_str_of(result->text));
+}
+
 /* ---- start ---- */
 
 static int start_workers(struct hw_host *h, char *why, size_t size)
@@ -118,8 +153,10 @@ static int start_workers(struct hw_host *h, char *why, size_t size)
     if (!h->workers)
         return HW_EFAILED;
     int rc = 0;
-    while (rc == 0 && h->worker_count < count)
-        rc = hw_worker_init(&h->workers[h->worker_count++], &h->stages, why, size);
+    for (unsigned i = 0; rc == 0 && i < count; i++) {
+        h->worker_count = i + 1;
+        rc = hw_worker_init(&h->workers[i], &h->stages, i, why, size);
+    }
     return rc;
 }
 
@@ -145,6 +182,7 @@ static int start_server(struct hw_host *h, char *why, size_t size)
     h->server.loop = &h->loop;
     h->server.owner = h;
     h->server.on_room = on_room;
+    h->server.ask_reload = ask_reload;
     h->server.dispatch = &h->dispatch;
     h->server.hasher = hw_hasher_new();
     hw_server_init(&h->server, c);
@@ -153,6 +191,8 @@ static int start_server(struct hw_host *h, char *why, size_t size)
     h->drain_timer.data = h;
     uv_async_init(&h->loop, &h->stop, on_stop);
     h->stop.data = h;
+    uv_async_init(&h->loop, &h->hangup, on_hangup);
+    h->hangup.data = h;
     if (!h->server.hasher || hw_dispatch_init(&h->dispatch, h->stages.ledger, &h->server.requests,
                                               &h->server.report, c->max_queue))
         return HW_EFAILED;
@@ -180,6 +220,15 @@ static int start_crew(struct hw_host *h, char *why, size_t size)
         if (!h->dispatch.committer)
             return HW_EFAILED;
     }
+    h->reload = hw_reload_start(&(struct hw_reload_config){.config = h->config,
+                                                           .modules = h->modules,
+                                                           .shelf = &h->stages.shelf,
+                                                           .loop = &h->loop,
+                                                           .apply = apply,
+                                                           .told = told,
+                                                           .owner = h});
+    if (!h->reload)
+        return HW_EFAILED;
     hw_listeners_report(&h->listeners);
     return hw_crew_start(&config, &h->dispatch.crew) ? 0 : HW_EFAILED;
 }
@@ -188,7 +237,7 @@ static int start(struct hw_host *h, const struct hw_embedded *modules, char *why
 {
     struct hw_config *c = h->config;
     hw_log_set(c->log_level, c->log_json);
-    int rc = hw_host_load(c, modules, &h->stages, why, size);
+    int rc = hw_host_load(c, modules, c->workers, &h->stages, why, size);
     if (rc == 0)
         rc = start_workers(h, why, size);
     if (rc == 0)
@@ -197,7 +246,8 @@ static int start(struct hw_host *h, const struct hw_embedded *modules, char *why
         return rc;
     h->log_open = hw_log_open(STDERR_FILENO) == 0;
     hw_log_say(HW_LOG_INFO, "hookward %s: %zu key%s, %u worker%s, ledger %s", HW_VERSION,
-               h->stages.keys->count, h->stages.keys->count == 1 ? "" : "s", h->worker_count,
+               h->stages.shelf.current->keys->count,
+               h->stages.shelf.current->keys->count == 1 ? "" : "s", h->worker_count,
                h->worker_count == 1 ? "" : "s", h->stages.ledger->type->name);
     return start_crew(h, why, size);
 }
@@ -215,6 +265,8 @@ static void close_loop(struct hw_host *h)
 {
     hw_listeners_close(&h->listeners);
     hw_connections_close(&h->server);
+    if (h->reload)
+        hw_reload_unwatch(h->reload);
     uv_walk(&h->loop, close_handle, NULL);
     uv_run(&h->loop, UV_RUN_DEFAULT);
     HW_CHECK(uv_loop_close(&h->loop) == 0);
@@ -226,6 +278,8 @@ static void close_loop(struct hw_host *h)
 
 void hw_host_free(struct hw_host *h)
 {
+    if (h->reload)
+        hw_reload_stop(h->reload);
     if (h->dispatch.committer)
         hw_committer_stop(h->dispatch.committer);
     if (h->dispatch.crew)
@@ -234,6 +288,8 @@ void hw_host_free(struct hw_host *h)
         close_loop(h);
     if (h->dispatch.crew)
         hw_crew_free(h->dispatch.crew);
+    if (h->reload)
+        hw_reload_free(h->reload);
     if (h->dispatch_open)
         hw_dispatch_fini(&h->dispatch);
     for (unsigned i = 0; i < h->worker_count; i++)
@@ -253,6 +309,7 @@ struct hw_host *hw_host_start(struct hw_config *config, const struct hw_embedded
     struct hw_host *h = calloc(1, sizeof *h);
     HW_CHECK(h);
     h->config = config;
+    h->modules = modules;
     if (start(h, modules, why, why_size) == 0)
         return h;
     hw_host_free(h);

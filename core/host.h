@@ -24,6 +24,9 @@ struct hw_host *hw_host_start(struct hw_config *config, const struct hw_embedded
 /* Begins to drain; returns at once, may be called again. Async-signal-safe. */
 void hw_host_stop(struct hw_host *host);
 
+/* Reloads configuration, keys and scripts as if they had changed. Async-signal-safe. */
+void hw_host_reload(struct hw_host *host);
+
 /* Waits until the host has drained. Returns 0, or 1 when something was cut off at drain_timeout.
  * *stuck is set when a handler never came back: its thread is still there, the host can't be freed,
  * and the process should end without tearing anything down. */

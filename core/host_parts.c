@@ -4,38 +4,14 @@
 #include <lauxlib.h>
 #include <stdio.h>
 
-/* "handlers" rather than its absolute path, when it is below the configuration's folder. */
-static const char *shown(const struct hw_config *config)
-{
-    size_t len = strlen(config->folder);
-    if (strncmp(config->handlers, config->folder, len) == 0 && config->handlers[len] == '/')
-        return config->handlers + len + 1;
-    return config->handlers;
-}
-
-static void set_vm(const struct hw_config *config, const struct hw_embedded *modules,
-                   struct hw_vm_config *vm)
-{
-    *vm = (struct hw_vm_config){.memory_max = config->vm_memory,
-                                .timeout_ms = config->handler_timeout_ms,
-                                .max_age_ms = config->max_age_ms,
-                                .accept_unhandled = config->accept_unhandled,
-                                .modules = modules};
-}
-
 int hw_host_load(const struct hw_config *config, const struct hw_embedded *modules,
-                 struct hw_stages *stages, char *why, size_t why_size)
+                 unsigned vm_count, struct hw_stages *stages, char *why, size_t why_size)
 {
-    *stages = (struct hw_stages){0};
-    set_vm(config, modules, &stages->vm);
-    stages->keys =
-        hw_keyset_load(config->key_files, config->key_count, config->min_key_bits, why, why_size);
-    if (!stages->keys)
+    memset(stages, 0, sizeof *stages);
+    struct hw_release *first = hw_release_make(config, modules, vm_count, 1, why, why_size);
+    if (!first)
         return HW_EFAILED;
-    stages->bundle =
-        hw_bundle_load(config->handlers, shown(config), config->settings, why, why_size);
-    if (!stages->bundle)
-        return HW_EFAILED;
+    hw_shelf_init(&stages->shelf, first);
     stages->ledger = hw_ledger_open(config, why, why_size);
     return stages->ledger ? 0 : HW_EFAILED;
 }
@@ -44,10 +20,8 @@ void hw_host_unload(struct hw_stages *stages)
 {
     if (stages->ledger)
         stages->ledger->type->close(stages->ledger);
-    if (stages->bundle)
-        hw_bundle_unref(stages->bundle);
-    if (stages->keys)
-        hw_keyset_unref(stages->keys);
+    if (stages->shelf.current)
+        hw_shelf_fini(&stages->shelf);
 }
 
 /* ---- check ---- */
@@ -73,13 +47,12 @@ static int fail(lua_State *L, const char *why)
 static int check(lua_State *L)
 {
     struct hw_config config;
-    struct hw_vm_config vm_config;
     char why[1024];
     hw_config_read(&config, L, 1);
-    set_vm(&config, lua_touserdata(L, lua_upvalueindex(1)), &vm_config);
-    struct hw_bundle *bundle =
-        hw_bundle_load(config.handlers, shown(&config), config.settings, why, sizeof why);
-    struct hw_vm *vm = bundle ? hw_vm_new(&vm_config, bundle, why, sizeof why) : NULL;
+    const struct hw_embedded *modules = lua_touserdata(L, lua_upvalueindex(1));
+    struct hw_bundle *bundle = hw_release_scripts(&config, why, sizeof why);
+    struct hw_vm_config limits = hw_release_limits(&config, modules);
+    struct hw_vm *vm = bundle ? hw_vm_new(&limits, bundle, why, sizeof why) : NULL;
     if (vm) {
         lua_createtable(L, 0, 1);
         lua_newtable(L);

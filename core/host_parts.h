@@ -11,10 +11,11 @@
 #include "config.h"
 #include "stages.h"
 
-/* Loads keys and scripts, and opens the ledger. `config` must outlive it. Returns 0, or HW_EFAILED
- * with one line in `why`; what was loaded by then is for hw_host_unload. */
+/* Loads keys and scripts (in `vm_count` VMs), and opens the ledger. `config` must outlive it.
+ * Returns 0, or HW_EFAILED with one line in `why`; what was loaded by then is for hw_host_unload.
+ */
 int hw_host_load(const struct hw_config *config, const struct hw_embedded *modules,
-                 struct hw_stages *stages, char *why, size_t why_size);
+                 unsigned vm_count, struct hw_stages *stages, char *why, size_t why_size);
 void hw_host_unload(struct hw_stages *stages);
 
 /* check(config) -> { routes = { { pattern, place }… } } | nil, why: loads the scripts in one VM, as

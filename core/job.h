@@ -69,6 +69,7 @@ struct hw_job {
     struct hw_str key;         /* verify: the name of the key that verified it */
     struct hw_known known;     /* look up */
     struct hw_str event;       /* decode */
+    char version[17];          /* of the scripts, hex */
     struct hw_outcome outcome; /* whichever stage ended it */
     uint32_t copies;           /* settle: this delivery and those that joined it by then */
     bool committed;            /* commit: the outcome is durable, or failed for good */

@@ -20,7 +20,7 @@ static const char *const steps[HW_LEDGER_SCHEMA] = {
     " received_at INTEGER NOT NULL,"
     " settled_at INTEGER NOT NULL,"
     " next_run_at INTEGER,"
-    " error TEXT, reason TEXT, detail TEXT, key TEXT, place TEXT,"
+    " error TEXT, reason TEXT, detail TEXT, key TEXT, place TEXT, version TEXT,"
     " body BLOB) STRICT;"
     "CREATE UNIQUE INDEX by_identity ON notifications (job_id, digest);",
 };

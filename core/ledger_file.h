@@ -22,6 +22,7 @@
  *             detail       TEXT     the error's text with its traceback; NULL
  *             key          TEXT     the name of the key that verified it
  *             place        TEXT     where its handler is: "handlers/badges.lua:4"; NULL
+ *             version      TEXT     of the scripts that ran last; NULL when nothing ran
  *             body         BLOB     of what failed; of all with keep_bodies; else NULL
  *
  *         The unique index (job_id, digest) is the identity and serves the look-up by id. An index

@@ -86,15 +86,16 @@ struct hw_ledger_reader {
  * not fail for it. */
 static const char insert_sql[] =
     "INSERT INTO notifications (job_id, digest, event, state, attempt, deliveries, runs,"
-    " received_at, settled_at, error, reason, detail, key, place, body)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+    " received_at, settled_at, error, reason, detail, key, place, body, version)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
     " ON CONFLICT (job_id, digest) DO UPDATE SET deliveries = deliveries + excluded.deliveries";
 static const char update_sql[] =
     "UPDATE notifications SET event = ?3, state = ?4, attempt = ?5, deliveries = deliveries + ?6,"
     " runs = runs + ?7, settled_at = ?9, error = ?10, reason = ?11, detail = ?12, key = ?13,"
-    " place = ?14, body = ?15, next_run_at = NULL WHERE seq = ?16";
-static const char repeat_sql[] =
-    "UPDATE notifications SET deliveries = deliveries + ?1, attempt = ?2 WHERE seq = ?3";
+    " place = ?14, body = ?15, version = ?16, next_run_at = NULL"
+    " WHERE seq = ?17 AND digest = ?2";
+static const char repeat_sql[] = "UPDATE notifications SET deliveries = deliveries + ?1, attempt = "
+                                 "?2 WHERE seq = ?3 AND digest = ?4";
 static const char expire_sql[] =
     "DELETE FROM notifications WHERE seq > ?1 AND seq <= ?2 AND received_at < ?3"
     " AND settled_at < ?3";
@@ -199,6 +200,7 @@ static void bind_outcome(const struct sqlite *s, sqlite3_stmt *stmt, const struc
     bind_text(stmt, 12, cut(o->detail));
     bind_text(stmt, 13, job->key);
     bind_text(stmt, 14, o->place);
+    bind_text(stmt, 16, o->ran ? hw_str_of(job->version) : HW_STR_NONE);
     if (keep)
         sqlite3_bind_blob64(stmt, 15, job->body.ptr, job->body.len, SQLITE_STATIC);
     else
@@ -218,13 +220,15 @@ static int write_repeat(struct sqlite *s, const struct hw_job *job)
     sqlite3_bind_int64(s->repeat, 1, job->copies);
     sqlite3_bind_int64(s->repeat, 2, job->attempt);
     sqlite3_bind_int64(s->repeat, 3, job->known.row);
+    sqlite3_bind_blob(s->repeat, 4, job->identity.digest, HW_DIGEST_SIZE, SQLITE_STATIC);
     return step(s->repeat);
 }
 
 static int write_update(struct sqlite *s, const struct hw_job *job)
 {
     bind_outcome(s, s->update, job);
-    sqlite3_bind_int64(s->update, 16, job->known.row);
+    sqlite3_bind_blob(s->update, 2, job->identity.digest, HW_DIGEST_SIZE, SQLITE_STATIC);
+    sqlite3_bind_int64(s->update, 17, job->known.row);
     return step(s->update);
 }
 

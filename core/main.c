@@ -24,16 +24,19 @@ static struct hw_host *_Atomic serving;
 static atomic_bool asked_to_stop; /* maybe before there was a host */
 static atomic_int interrupts;
 
-/* SIGTERM and SIGINT drain; a second SIGINT ends the process now. Any thread may be struck: they
- * don't block signals, since the programs that a handler starts inherit what is blocked, and could
- * not be ended by a SIGTERM. */
+/* SIGHUP reloads; SIGTERM and SIGINT drain; a second SIGINT ends the process now. Any thread may be
+ * struck: they don't block signals, since the programs that a handler starts inherit what is
+ * blocked, and could not be ended by a SIGTERM. */
 static void on_signal(int number)
 {
     if (number == SIGINT && atomic_fetch_add(&interrupts, 1) > 0)
         _exit(EXIT_INTERRUPTED);
-    asked_to_stop = true;
+    if (number != SIGHUP)
+        asked_to_stop = true;
     struct hw_host *host = serving;
-    if (host)
+    if (host && number == SIGHUP)
+        hw_host_reload(host);
+    else if (host)
         hw_host_stop(host);
 }
 
@@ -43,6 +46,7 @@ static void catch_signals(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
 }
 
 static void on_harmless(int number)

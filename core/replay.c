@@ -92,9 +92,9 @@ static int replay(lua_State *L)
     struct replay *r = push_replay(L);
     hw_config_read(&r->config, L, 1);
     hw_log_set(r->config.log_level, r->config.log_json);
-    if (hw_host_load(&r->config, modules, &r->stages, why, sizeof why))
+    if (hw_host_load(&r->config, modules, 1, &r->stages, why, sizeof why))
         return fail(L, why);
-    if (hw_worker_init(&r->worker, &r->stages, why, sizeof why))
+    if (hw_worker_init(&r->worker, &r->stages, 0, why, sizeof why))
         return fail(L, why);
     for (lua_Integer i = 1; lua_rawgeti(L, 2, i) == LUA_TNUMBER; i++) {
         r->job = hw_job_revive(lua_tointeger(L, -1), force, hw_now_ns());

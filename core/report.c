@@ -38,6 +38,8 @@ static void add_end(struct hw_log_line *line, const struct hw_job *job)
     hw_log_text(line, "key", job->key);
     hw_log_real(line, "ms", (double)(job->outcome.finished_ns - job->cut_ns) / 1e6, 2);
     hw_log_text(line, "place", job->outcome.place);
+    if (job->outcome.ran)
+        hw_log_text(line, "version", hw_str_of(job->version));
 }
 
 static struct hw_str outcome_name(const struct hw_job *job)

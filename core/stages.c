@@ -6,17 +6,28 @@
 #include "crash.h"
 #include "log.h"
 
-int hw_worker_init(struct hw_worker *worker, const struct hw_stages *shared, char *why,
+/* Takes what the current release holds for this worker. */
+static int take_release(struct hw_worker *w, char *why, size_t why_size)
+{
+    w->release = hw_shelf_take(&w->shared->shelf, w->index, &w->vm);
+    if (!w->vm)
+        w->vm = hw_vm_new(&w->release->vm, w->release->bundle, why, why_size);
+    w->verifier = hw_verifier_new(w->release->keys);
+    if (w->vm && !w->verifier)
+        snprintf(why, why_size, "out of memory");
+    return w->vm && w->verifier ? 0 : HW_EFAILED;
+}
+
+int hw_worker_init(struct hw_worker *worker, struct hw_stages *shared, unsigned index, char *why,
                    size_t why_size)
 {
-    *worker = (struct hw_worker){.shared = shared};
-    worker->vm = hw_vm_new(&shared->vm, shared->bundle, why, why_size);
-    if (!worker->vm)
+    *worker = (struct hw_worker){.shared = shared, .index = index};
+    if (take_release(worker, why, why_size))
         return HW_EFAILED;
-    snprintf(why, why_size, "out of memory");
-    worker->verifier = hw_verifier_new(shared->keys);
     worker->reader = hw_ledger_reader_open(shared->ledger);
-    return worker->verifier && worker->reader ? 0 : HW_EFAILED;
+    if (!worker->reader)
+        snprintf(why, why_size, "out of memory");
+    return worker->reader ? 0 : HW_EFAILED;
 }
 
 void hw_worker_fini(struct hw_worker *worker)
@@ -25,8 +36,31 @@ void hw_worker_fini(struct hw_worker *worker)
         hw_vm_free(worker->vm);
     if (worker->verifier)
         hw_verifier_free(worker->verifier);
+    if (worker->release)
+        hw_release_unref(worker->release);
     if (worker->reader)
         worker->shared->ledger->type->reader_close(worker->reader);
+}
+
+/* Between two jobs: the next one runs on what was published meanwhile. If that can't be had, on
+ * what it had, and the job after that tries again. */
+static void renew(struct hw_worker *w)
+{
+    char why[512];
+    struct hw_worker old = *w;
+    if (take_release(w, why, sizeof why)) {
+        hw_log_say(HW_LOG_ERROR, "a worker goes on with version %s: %s", old.release->version, why);
+        if (w->vm)
+            hw_vm_free(w->vm);
+        if (w->verifier)
+            hw_verifier_free(w->verifier);
+        hw_release_unref(w->release);
+        *w = old;
+        return;
+    }
+    hw_shelf_retire(&w->shared->shelf, old.vm);
+    hw_verifier_free(old.verifier);
+    hw_release_unref(old.release);
 }
 
 /* ---- the stages: 0 means that the next one has its turn ---- */
@@ -76,7 +110,7 @@ static void rest(struct hw_worker *w)
     char why[512];
     if (!hw_vm_rest(w->vm))
         return;
-    struct hw_vm *fresh = hw_vm_new(&w->shared->vm, w->shared->bundle, why, sizeof why);
+    struct hw_vm *fresh = hw_vm_new(&w->release->vm, w->release->bundle, why, sizeof why);
     if (!fresh) {
         hw_log_say(HW_LOG_ERROR, "a Lua state over half of vm_memory could not be replaced: %s",
                    why);
@@ -109,6 +143,9 @@ static void run(struct hw_worker *w, struct hw_job *job)
 
 void hw_stages_run(struct hw_worker *w, struct hw_job *job)
 {
+    if (hw_shelf_is_stale(&w->shared->shelf, w->release))
+        renew(w);
+    memcpy(job->version, w->release->version, sizeof job->version);
     if (job->from_row)
         run_again(w, job);
     else

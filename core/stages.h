@@ -6,33 +6,34 @@
 #ifndef HW_STAGES_H
 #define HW_STAGES_H
 
-#include "bundle.h"
 #include "job.h"
-#include "keys.h"
 #include "ledger.h"
+#include "release.h"
 #include "signature.h"
 #include "vm.h"
 
-/* What all workers share. Constant after start. */
+/* What all workers share. */
 struct hw_stages {
-    struct hw_vm_config vm;
-    struct hw_bundle *bundle;
-    struct hw_keyset *keys;
+    /* constant after start */
     struct hw_ledger *ledger;
+    /* see release.h */
+    struct hw_shelf shelf;
 };
 
 struct hw_worker {
     struct hw_worker *next; /* among the free ones: guarded by the crew's m */
 
     /* the holder's only */
-    const struct hw_stages *shared;
+    struct hw_stages *shared;
+    unsigned index;
+    struct hw_release *release; /* what the VM and the verifier were made from */
     struct hw_vm *vm;
     struct hw_verifier *verifier;
     struct hw_ledger_reader *reader;
 };
 
 /* Returns 0, or HW_EFAILED with one line in `why`. */
-int hw_worker_init(struct hw_worker *worker, const struct hw_stages *shared, char *why,
+int hw_worker_init(struct hw_worker *worker, struct hw_stages *shared, unsigned index, char *why,
                    size_t why_size);
 void hw_worker_fini(struct hw_worker *worker);
 

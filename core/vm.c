@@ -12,13 +12,14 @@
 #include "api.h"
 #include "check.h"
 #include "json.h"
+#include "log.h"
 #include "timestamp.h"
 
 enum { HOOK_EVERY = 10000 }; /* VM instructions between two looks at the clock: about 50 us */
 
 struct hw_vm {
     /* constant after new */
-    const struct hw_vm_config *config;
+    struct hw_vm_config config;
     struct hw_bundle *bundle;
     lua_State *L;
 
@@ -30,7 +31,7 @@ struct hw_vm {
     struct hw_api_warning warning;
 };
 
-static const char vm_key, resolve_key, routes_key, event_key;
+static const char vm_key, resolve_key, routes_key, unload_key, event_key;
 
 static struct hw_vm *vm_of(lua_State *L)
 {
@@ -68,7 +69,7 @@ static void *allocate(void *ud, void *old, size_t old_size, size_t size)
         vm->memory_used -= old_size;
         return NULL;
     }
-    if (size > old_size && size - old_size > vm->config->memory_max - vm->memory_used) {
+    if (size > old_size && size - old_size > vm->config.memory_max - vm->memory_used) {
         look_at_deadline(vm);
         return NULL;
     }
@@ -94,14 +95,14 @@ static void on_count(lua_State *L, lua_Debug *ar)
     lua_sethook(vm->L, on_count, LUA_MASKCOUNT, 1);
     luaL_where(L, 0); /* a hook is no level of its own */
     lua_pushfstring(L, "%sit ran longer than handler_timeout (%d ms)", lua_tostring(L, -1),
-                    (int)vm->config->timeout_ms);
+                    (int)vm->config.timeout_ms);
     lua_error(L);
 }
 
 static void set_deadline(struct hw_vm *vm)
 {
     vm->timed_out = false;
-    vm->deadline_ns = hw_now_ns() + vm->config->timeout_ms * 1000000;
+    vm->deadline_ns = hw_now_ns() + vm->config.timeout_ms * 1000000;
     lua_sethook(vm->L, on_count, LUA_MASKCOUNT, HOOK_EVERY);
 }
 
@@ -138,7 +139,7 @@ static struct hw_str take_error(struct hw_vm *vm, int status, struct hw_arena *a
     char memory[80];
     if (status == LUA_ERRMEM) {
         snprintf(memory, sizeof memory, "not enough memory (vm_memory is %zu bytes)",
-                 vm->config->memory_max);
+                 vm->config.memory_max);
         s = hw_str_of(memory);
     } else if (!text) {
         s = HW_STR("an error in the error's own description");
@@ -205,6 +206,8 @@ static void keep_router(lua_State *L)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &resolve_key);
     lua_getfield(L, -1, "routes");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &routes_key);
+    lua_getfield(L, -1, "unload");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &unload_key);
     lua_pop(L, 1);
 }
 
@@ -240,7 +243,7 @@ static int load_all(lua_State *L)
     luaL_openlibs(L);
     lua_pushlightuserdata(L, vm);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key);
-    hw_api_open(L, vm->config->modules);
+    hw_api_open(L, vm->config.modules);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     lua_pushcfunction(L, load_settings);
     lua_setfield(L, -2, "hookward.settings");
@@ -292,7 +295,7 @@ struct hw_vm *hw_vm_new(const struct hw_vm_config *config, struct hw_bundle *bun
     snprintf(why, why_size, "out of memory");
     if (!vm)
         return NULL;
-    vm->config = config;
+    vm->config = *config;
     vm->bundle = hw_bundle_ref(bundle);
     vm->L = lua_newstate(allocate, vm);
     if (vm->L) {
@@ -305,10 +308,31 @@ struct hw_vm *hw_vm_new(const struct hw_vm_config *config, struct hw_bundle *bun
     return NULL;
 }
 
+static int warn(lua_State *L)
+{
+    hw_log_say(HW_LOG_WARN, "%s", lua_tostring(L, 1));
+    return 0;
+}
+
+/* Runs protected: hook.on_unload's functions. A state that failed to load has none. */
+static int unload(lua_State *L)
+{
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &unload_key) != LUA_TFUNCTION)
+        return 0;
+    lua_pushcfunction(L, warn);
+    lua_call(L, 1, 0);
+    return 0;
+}
+
 void hw_vm_free(struct hw_vm *vm)
 {
     if (vm->L) {
-        set_deadline(vm); /* for finalizers */
+        lua_settop(vm->L, 0);
+        set_deadline(vm); /* for hook.on_unload and for finalizers */
+        lua_pushcfunction(vm->L, unload);
+        if (lua_pcall(vm->L, 0, 0, 0))
+            hw_log_say(HW_LOG_WARN, "hook.on_unload did not come to its end");
+        set_deadline(vm);
         lua_close(vm->L);
     }
     hw_bundle_unref(vm->bundle);
@@ -327,7 +351,7 @@ static bool is_too_old(lua_State *L, const struct hw_vm *vm, const struct hw_job
     const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
     bool known = text && hw_timestamp_parse((struct hw_str){text, len}, &then) == 0;
     lua_pop(L, 1);
-    return !known || job->received_at - then > (double)vm->config->max_age_ms / 1000;
+    return !known || job->received_at - then > (double)vm->config.max_age_ms / 1000;
 }
 
 static int read_event(lua_State *L, struct hw_vm *vm, struct hw_job *job)
@@ -344,7 +368,7 @@ static int read_event(lua_State *L, struct hw_vm *vm, struct hw_job *job)
     lua_pop(L, 1);
     if (!job->event.ptr)
         return HW_EHANDLER_ERROR;
-    return vm->config->max_age_ms && is_too_old(L, vm, job) ? HW_ETOO_OLD : 0;
+    return vm->config.max_age_ms && is_too_old(L, vm, job) ? HW_ETOO_OLD : 0;
 }
 
 /* Runs protected; leaves the event in the registry. */
@@ -437,8 +461,8 @@ static int handle(lua_State *L)
     lua_pushlstring(L, job->event.ptr, job->event.len);
     lua_call(L, 1, 2); /* vm handler place */
     if (lua_isnil(L, 2)) {
-        job->outcome.unhandled = vm->config->accept_unhandled;
-        lua_pushinteger(L, vm->config->accept_unhandled ? 0 : HW_ENO_HANDLER);
+        job->outcome.unhandled = vm->config.accept_unhandled;
+        lua_pushinteger(L, vm->config.accept_unhandled ? 0 : HW_ENO_HANDLER);
         return 1;
     }
     job->outcome.place = keep(L, 3, job);
@@ -473,12 +497,12 @@ bool hw_vm_rest(struct hw_vm *vm)
     vm->job = NULL;
     lua_settop(L, 0);
     forget_event(L);
-    if (vm->memory_used <= vm->config->memory_max / 2)
+    if (vm->memory_used <= vm->config.memory_max / 2)
         return false;
     set_deadline(vm); /* for finalizers */
     lua_gc(L, LUA_GCCOLLECT);
     vm->deadline_ns = 0;
-    return vm->memory_used > vm->config->memory_max / 2;
+    return vm->memory_used > vm->config.memory_max / 2;
 }
 
 /* ---- routes ---- */

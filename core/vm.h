@@ -27,7 +27,7 @@ struct hw_vm_config {
 };
 
 /* A state with the bundle loaded (it takes a reference of its own). Returns NULL with one line in
- * `why` that names file and line. `config` must outlive it. */
+ * `why` that names file and line. */
 struct hw_vm *hw_vm_new(const struct hw_vm_config *config, struct hw_bundle *bundle, char *why,
                         size_t why_size);
 void hw_vm_free(struct hw_vm *vm);

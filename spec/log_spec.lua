@@ -42,12 +42,12 @@ describe("the log", function()
     local proof = "key=public%.pem ms=%d+%.%d%d"
     for _, pattern in ipairs {
       "info  succeeded event=A%.Done job=j%-1 attempt=0 status=200 " .. proof
-        .. " place=handlers/a%.lua:2\n",
+        .. " place=handlers/a%.lua:2 version=%x+\n",
       "info  duplicate job=j%-1 attempt=2 status=200 " .. proof .. "\n",
       "warn  failed event=A%.Refused job=j%-2 attempt=5 error=handler_refused reason=\"not now\" "
-        .. "status=400 " .. proof .. " place=handlers/a%.lua:3\n",
+        .. "status=400 " .. proof .. " place=handlers/a%.lua:3 version=%x+\n",
       "warn  failed event=A%.Raised job=j%-3 attempt=0 error=handler_error status=400 " .. proof
-        .. " place=handlers/a%.lua:4\n    handlers/a%.lua:4: boom\n    stack traceback:\n",
+        .. " place=handlers/a%.lua:4 version=%x+\n    handlers/a%.lua:4: boom\n    stack traceback:\n",
       "warn  failed event=B%.B job=j%-4 attempt=0 error=no_handler status=400 " .. proof .. "\n",
       "warn  failed job=j%-5 attempt=0 error=invalid_json reason=\"[^\n\"]*\" status=400 "
         .. proof .. "\n",

@@ -14,7 +14,9 @@ local suggest = require "hookward.suggest"
 
 local M = {}
 
-local commands = { "serve", "check", "init", "keygen", "send", "verify", "jobs", "completion" }
+local commands = {
+  "serve", "check", "init", "keygen", "send", "verify", "jobs", "reload", "completion",
+}
 
 -- A file init.lua would be the module of its whole folder.
 local modules = { init = "new_project" }

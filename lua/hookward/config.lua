@@ -206,6 +206,7 @@ end
 ---@field handlers string an absolute folder
 ---@field key_patterns string[] absolute
 ---@field key_files string[] absolute; what the patterns find now
+---@field overrides_source string Lua source that returns `overrides`, to read it all once more
 ---@field settings_source string Lua source that returns the user's settings
 
 ---Reads and checks a configuration.
@@ -228,6 +229,7 @@ function M.load(file, overrides)
   check:overrides(schema, "", overrides or {}, assert(sys.cwd()))
   local config = check.values
   config.settings_source, config.settings = config.settings, nil
+  config.overrides_source = kinds.kinds.settings.read(overrides or {})
   config.key_files, why = find_keys(config.key_patterns)
   if not config.key_files then
     check:complain(("%s: keys: %s"):format(file, why))
@@ -259,6 +261,19 @@ function M.missing(config)
         (patterns[1]:gsub("%*.*$", "NAME.pem")))
   end
   return handlers, keys
+end
+
+---Reads it all once more while a host is running, for one line of an answer.
+---@param file string
+---@param overrides table<string, any>
+---@return hookward.Config?
+---@return string? why one line
+function M.reload(file, overrides)
+  local config, lines = M.load(file, overrides)
+  if not config then return nil, lines[1] end
+  local no_handlers, no_keys = M.missing(config)
+  if no_handlers or no_keys then return nil, no_handlers or no_keys end
+  return config
 end
 
 return M

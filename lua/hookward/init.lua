@@ -6,6 +6,7 @@ local router = require "hookward.router"
 local M = {
   version = core.version,
   on = router.on,
+  on_unload = router.on_unload,
   null = core.json.null,
   json = { decode = core.json.decode, encode = core.json.encode },
   http = core.http,

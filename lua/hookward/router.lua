@@ -88,6 +88,30 @@ function M.resolve(event)
   if route then return route.handler, route.place end
 end
 
+local unloaders = {}
+
+---Has a function called when this version of the scripts is not used any more: after a reload, once
+---the last job that began on it is done, and when the host stops. For closing what a module holds.
+---@param fn fun()
+function M.on_unload(fn)
+  if type(fn) ~= "function" then
+    error(("hook.on_unload: a function was expected, got %s"):format(type(fn)), 2)
+  end
+  if sealed then
+    error("hook.on_unload: functions are registered while their file loads, not later", 2)
+  end
+  unloaders[#unloaders + 1] = fn
+end
+
+---Calls what was registered, the last first; one that fails does not keep the others from it.
+---@param warn fun(message: string)
+function M.unload(warn)
+  for i = #unloaders, 1, -1 do
+    local ok, why = pcall(unloaders[i])
+    if not ok then warn(("hook.on_unload: %s"):format(tostring(why))) end
+  end
+end
+
 ---Ends the registration: what comes later is a mistake.
 function M.seal()
   sealed = true

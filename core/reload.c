@@ -1,0 +1,364 @@
+/* reload.c -- see reload.h */
+#include "reload.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "check.h"
+#include "error.h"
+#include "log.h"
+#include "module.h"
+
+enum { TRIES_MAX = 50 /* how often a set that changes while it is read is read anew */ };
+
+struct hw_reload {
+    /* constant after start */
+    struct hw_reload_config config;
+    uv_thread_t thread;
+
+    /* guarded by m */
+    uv_mutex_t m;
+    uv_cond_t poked;
+    bool woken, stopping;
+    uint64_t asked; /* requests so far */
+    bool fresh;     /* what follows is for the leader */
+    struct hw_reload_result result;
+    struct hw_config to_apply; /* its numbers and flags only */
+    bool has_to_apply;
+    struct hw_folders *to_watch;
+
+    /* reload thread only */
+    uint64_t answered; /* requests */
+    uint64_t number;   /* of the last release */
+    uint64_t signature;
+    const struct hw_config *current; /* what is live: the host's, or one of ours */
+    struct hw_config *owned;
+
+    /* leader only */
+    struct hw_watches watches;
+
+    /* any thread */
+    uv_async_t done;
+};
+
+static void free_config(struct hw_config *config)
+{
+    if (config)
+        hw_config_fini(config);
+    free(config);
+}
+
+/* ---- reading the configuration, as `serve` did ---- */
+
+static void push_overrides(lua_State *L, struct hw_str source)
+{
+    if (source.len == 0) {
+        lua_newtable(L);
+        return;
+    }
+    if (luaL_loadbufferx(L, source.ptr, source.len, "=flags", "t"))
+        lua_error(L);
+    lua_call(L, 0, 1);
+}
+
+/* Runs protected: (reload, config) -> nothing, or the first line of what is wrong. */
+static int read_config(lua_State *L)
+{
+    struct hw_reload *r = lua_touserdata(L, 1);
+    struct hw_config *config = lua_touserdata(L, 2);
+    luaL_openlibs(L);
+    hw_module_preload(L, r->config.modules);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "hookward.config");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "reload");
+    lua_pushstring(L, r->config.config->file);
+    push_overrides(L, r->config.config->overrides);
+    lua_call(L, 2, 2); /* … config line */
+    if (lua_isnil(L, -2))
+        return 1;
+    hw_config_read(config, L, -2);
+    return 0;
+}
+
+static struct hw_config *new_config(struct hw_reload *r, char *why, size_t size)
+{
+    struct hw_config *config = calloc(1, sizeof *config);
+    lua_State *L = luaL_newstate();
+    snprintf(why, size, "out of memory");
+    bool ok = false;
+    if (config && L) {
+        lua_pushcfunction(L, read_config);
+        lua_pushlightuserdata(L, r);
+        lua_pushlightuserdata(L, config);
+        int status = lua_pcall(L, 2, LUA_MULTRET, 0);
+        ok = status == 0 && lua_gettop(L) == 0;
+        if (!ok && lua_type(L, -1) == LUA_TSTRING)
+            snprintf(why, size, "%s", lua_tostring(L, -1));
+    }
+    if (L)
+        lua_close(L);
+    if (ok)
+        return config;
+    free_config(config);
+    return NULL;
+}
+
+static bool same_list(const char *const *a, size_t n, const char *const *b, size_t m)
+{
+    bool same = n == m;
+    for (size_t i = 0; same && i < n; i++)
+        same = strcmp(a[i], b[i]) == 0;
+    return same;
+}
+
+/* What a running host can't change is compared with what it was started with. */
+static void warn_of_restart(const struct hw_config *a, const struct hw_config *b)
+{
+    char names[160] = "";
+    const struct {
+        const char *name;
+        bool same;
+    } all[] = {
+        {" listen", same_list(a->listen, a->listen_count, b->listen, b->listen_count)},
+        {" path", hw_str_eq(a->path, b->path)},
+        {" ledger", strcmp(a->ledger, b->ledger) == 0},
+        {" workers", a->workers == b->workers},
+        {" duplicates", a->by_body == b->by_body},
+        {" keep_bodies", a->keep_bodies == b->keep_bodies},
+        {" retention", a->retention_ms == b->retention_ms},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!all[i].same)
+            strcat(names, all[i].name);
+    if (names[0])
+        hw_log_say(HW_LOG_WARN, "%s: these take effect at the next start:%s", a->file, names);
+}
+
+/* ---- an attempt ---- */
+
+static void tell_live(struct hw_reload_result *result, const struct hw_release *release,
+                      bool changed)
+{
+    result->ok = true;
+    snprintf(result->text, sizeof result->text, "%s: version %llu (%s), %zu script%s, %zu key%s",
+             changed ? "reloaded" : "nothing has changed", (unsigned long long)release->number,
+             release->version, release->bundle->count, release->bundle->count == 1 ? "" : "s",
+             release->keys->count, release->keys->count == 1 ? "" : "s");
+}
+
+/* The new configuration is the one to go by from here on. */
+static void adopt(struct hw_reload *r, struct hw_config *config)
+{
+    warn_of_restart(r->config.config, config);
+    free_config(r->owned);
+    r->current = r->owned = config;
+}
+
+/* Returns false when something changed while it was read: then it says nothing yet. */
+static bool attempt(struct hw_reload *r, struct hw_reload_result *result)
+{
+    uint64_t before = hw_watch_signature(r->current);
+    struct hw_config *config = new_config(r, result->text, sizeof result->text);
+    struct hw_release *live = r->config.shelf->current; /* only this thread replaces it */
+    struct hw_release *release =
+        config ? hw_release_make(config, r->config.modules, r->config.config->workers,
+                                 r->number + 1, result->text, sizeof result->text)
+               : NULL;
+    bool torn = hw_watch_signature(r->current) != before;
+    result->ok = false;
+    if (!torn && release) {
+        bool changed = !hw_release_same(live, release);
+        adopt(r, config);
+        tell_live(result, changed ? release : live, changed);
+        if (changed) {
+            r->number++;
+            hw_shelf_publish(r->config.shelf, release);
+        } else {
+            hw_release_unref(release);
+        }
+    } else {
+        if (release)
+            hw_release_unref(release);
+        free_config(config);
+    }
+    r->signature = before;
+    return !torn;
+}
+
+static void say(const struct hw_reload_result *result, bool asked)
+{
+    if (!result->ok)
+        hw_log_say(HW_LOG_ERROR, "not reloaded, the old version goes on: %s", result->text);
+    else if (asked || strncmp(result->text, "reloaded", 8) == 0)
+        hw_log_say(HW_LOG_INFO, "%s", result->text);
+}
+
+/* To the leader: what became of it, what to take over, what to watch. */
+static void hand_over(struct hw_reload *r, const struct hw_reload_result *result)
+{
+    struct hw_folders *folders = malloc(sizeof *folders);
+    if (folders)
+        hw_watch_folders(r->current, folders);
+    uv_mutex_lock(&r->m);
+    r->result = *result;
+    r->fresh = true;
+    if (r->to_watch) {
+        hw_folders_fini(r->to_watch);
+        free(r->to_watch);
+    }
+    r->to_watch = folders;
+    r->to_apply = *r->current;
+    r->has_to_apply = true;
+    uv_mutex_unlock(&r->m);
+    uv_async_send(&r->done);
+}
+
+static void reload(struct hw_reload *r, uint64_t asked)
+{
+    struct hw_reload_result result = {.asked = asked};
+    int tries = 0;
+    while (!attempt(r, &result) && ++tries < TRIES_MAX)
+        ;
+    say(&result, asked > r->answered);
+    r->answered = asked;
+    hand_over(r, &result);
+}
+
+/* ---- waiting for a reason ---- */
+
+/* Sleeps until poked or `ms` have passed. Returns false when the thread should end. */
+static bool doze(struct hw_reload *r, unsigned ms, uint64_t *asked)
+{
+    uv_mutex_lock(&r->m);
+    if (!r->woken && !r->stopping)
+        uv_cond_timedwait(&r->poked, &r->m, (uint64_t)ms * 1000000);
+    r->woken = false;
+    *asked = r->asked;
+    bool go_on = !r->stopping;
+    uv_mutex_unlock(&r->m);
+    return go_on;
+}
+
+/* Lets a burst of edits come to rest. */
+static bool wait_for_quiet(struct hw_reload *r, uint64_t *asked)
+{
+    uint64_t seen, now = hw_watch_signature(r->current), until;
+    do {
+        seen = now;
+        until = uv_hrtime() + (uint64_t)HW_RELOAD_QUIET_MS * 1000000;
+        while (uv_hrtime() < until && *asked == r->answered)
+            if (!doze(r, HW_RELOAD_QUIET_MS / 4, asked))
+                return false;
+        now = hw_watch_signature(r->current);
+    } while (now != seen && *asked == r->answered);
+    return true;
+}
+
+static void on_thread(void *arg)
+{
+    struct hw_reload *r = arg;
+    uint64_t asked;
+    r->signature = hw_watch_signature(r->current);
+    hand_over(r, &(struct hw_reload_result){0}); /* begins to watch */
+    while (doze(r, HW_WATCH_POLL_MS, &asked)) {
+        hw_shelf_sweep(r->config.shelf);
+        if (asked == r->answered && hw_watch_signature(r->current) == r->signature)
+            continue;
+        if (!wait_for_quiet(r, &asked))
+            return;
+        reload(r, asked);
+    }
+}
+
+/* ---- the leader's side ---- */
+
+static void on_changed(void *owner)
+{
+    struct hw_reload *r = owner;
+    uv_mutex_lock(&r->m);
+    r->woken = true;
+    uv_cond_signal(&r->poked);
+    uv_mutex_unlock(&r->m);
+}
+
+static void on_done(uv_async_t *async)
+{
+    struct hw_reload *r = async->data;
+    uv_mutex_lock(&r->m);
+    bool fresh = r->fresh;
+    struct hw_reload_result result = r->result;
+    struct hw_config to_apply = r->to_apply;
+    bool has_to_apply = r->has_to_apply;
+    struct hw_folders *folders = r->to_watch;
+    r->fresh = r->has_to_apply = false;
+    r->to_watch = NULL;
+    uv_mutex_unlock(&r->m);
+    if (has_to_apply)
+        r->config.apply(r->config.owner, &to_apply);
+    if (folders) {
+        hw_watches_set(&r->watches, folders);
+        hw_folders_fini(folders);
+        free(folders);
+    }
+    if (fresh && result.asked)
+        r->config.told(r->config.owner, &result);
+}
+
+uint64_t hw_reload_ask(struct hw_reload *r)
+{
+    uv_mutex_lock(&r->m);
+    uint64_t number = ++r->asked;
+    r->woken = true;
+    uv_cond_signal(&r->poked);
+    uv_mutex_unlock(&r->m);
+    return number;
+}
+
+/* ---- start and stop ---- */
+
+struct hw_reload *hw_reload_start(const struct hw_reload_config *config)
+{
+    struct hw_reload *r = calloc(1, sizeof *r);
+    if (!r)
+        return NULL;
+    r->config = *config;
+    r->current = config->config;
+    r->number = 1;
+    r->watches = (struct hw_watches){.loop = config->loop, .changed = on_changed, .owner = r};
+    config->loop->data = &r->watches; /* for events; nobody else uses it */
+    r->done.data = r;
+    HW_CHECK(uv_mutex_init(&r->m) == 0);
+    HW_CHECK(uv_cond_init(&r->poked) == 0);
+    HW_CHECK(uv_async_init(config->loop, &r->done, on_done) == 0);
+    HW_CHECK(uv_thread_create(&r->thread, on_thread, r) == 0);
+    return r;
+}
+
+void hw_reload_stop(struct hw_reload *r)
+{
+    uv_mutex_lock(&r->m);
+    r->stopping = true;
+    uv_cond_signal(&r->poked);
+    uv_mutex_unlock(&r->m);
+    uv_thread_join(&r->thread);
+}
+
+void hw_reload_unwatch(struct hw_reload *r)
+{
+    hw_watches_close(&r->watches);
+}
+
+void hw_reload_free(struct hw_reload *r)
+{
+    if (r->to_watch) {
+        hw_folders_fini(r->to_watch);
+        free(r->to_watch);
+    }
+    free_config(r->owned);
+    uv_cond_destroy(&r->poked);
+    uv_mutex_destroy(&r->m);
+    free(r);
+}

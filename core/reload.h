@@ -1,0 +1,58 @@
+/* reload.h -- edits take effect without a restart, or not at all.
+ *
+ * How     A thread of its own waits for a change (watch.h), a signal, or `hookward reload`; lets a
+ *         burst of edits come to rest; reads the configuration, keys and scripts, loads them in as
+ *         many new VMs as there are workers, and makes sure that nothing changed while it read. If
+ *         all of that works it publishes the release (release.h) and has the leader take over the
+ *         limits; if not, nothing changes but the log. Old VMs are closed here.
+ * Not     no sockets, no jobs. What can't change in a running host (listeners, ledger, workers) is
+ *         named in a warning.
+ * Thread  start, stop: the host's; poke, ask: any; the callbacks: leader only. */
+#ifndef HW_RELOAD_H
+#define HW_RELOAD_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "config.h"
+#include "release.h"
+#include "str.h"
+#include "watch.h"
+
+enum { HW_RELOAD_QUIET_MS = 100, HW_RELOAD_WHY_MAX = 1024 };
+
+struct hw_reload;
+
+/* What the leader is told after an attempt. */
+struct hw_reload_result {
+    uint64_t asked; /* every request up to this one is answered by it */
+    bool ok;
+    char text[HW_RELOAD_WHY_MAX]; /* one line: what is live now, or why it is not */
+};
+
+struct hw_reload_config {
+    const struct hw_config *config; /* what the host was started with; it outlives this */
+    const struct hw_embedded *modules;
+    struct hw_shelf *shelf;
+    uv_loop_t *loop;
+    /* Leader only. apply: take over what may change in a running host. told: an attempt is over. */
+    void (*apply)(void *owner, const struct hw_config *config);
+    void (*told)(void *owner, const struct hw_reload_result *result);
+    void *owner;
+};
+
+/* NULL without memory or threads. */
+struct hw_reload *hw_reload_start(const struct hw_reload_config *config);
+
+/* Asks for a reload now, whether anything changed or not. Returns the request's number. Not
+ * async-signal-safe. */
+uint64_t hw_reload_ask(struct hw_reload *reload);
+
+/* Ends the thread; waits for an attempt that is under way. */
+void hw_reload_stop(struct hw_reload *reload);
+
+/* Whoever has the loop now, before it is closed: no more events. */
+void hw_reload_unwatch(struct hw_reload *reload);
+void hw_reload_free(struct hw_reload *reload);
+
+#endif
