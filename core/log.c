@@ -236,6 +236,13 @@ static size_t utf8_length(struct hw_str s, size_t i)
     return n;
 }
 
+/* U+0080 to U+009F: to some terminals U+009B is what ESC [ is. */
+static bool is_c1(struct hw_str s, size_t i)
+{
+    return (unsigned char)s.ptr[i] == 0xc2 && s.len - i > 1 &&
+           ((unsigned char)s.ptr[i + 1] & 0xe0) == 0x80;
+}
+
 /* Escapes as JSON does, also in text lines, so that a stranger's bytes can neither end a line nor
  * colour a terminal. What is not UTF-8 becomes U+FFFD. */
 static void put_escaped(struct hw_log_line *line, struct hw_str s)
@@ -254,6 +261,10 @@ static void put_escaped(struct hw_log_line *line, struct hw_str s)
             put(line, code, (size_t)snprintf(code, sizeof code, "\\u%04x", c));
         } else if (c < 0x80) {
             put(line, s.ptr + i, 1);
+        } else if (is_c1(s, i)) {
+            n = 2;
+            put(line, code,
+                (size_t)snprintf(code, sizeof code, "\\u%04x", (unsigned char)s.ptr[i + 1]));
         } else if ((n = utf8_length(s, i)) > 0) {
             put(line, s.ptr + i, n);
         } else {
@@ -343,8 +354,10 @@ static void put_below(struct hw_log_line *line, struct hw_str value)
             at += 5;
         }
         fresh = c == '\n';
+        bool c1 = is_c1(value, i), control = (c < ' ' && c != '\t') || c == 0x7f || c1;
         if (!fresh)
-            line->more[at++] = c < ' ' && c != '\t' ? '?' : (char)c;
+            line->more[at++] = control ? '?' : (char)c;
+        i += c1;
     }
     line->more_len = at;
 }

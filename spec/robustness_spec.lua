@@ -123,6 +123,17 @@ describe("robustness", function()
     assert.equal(2, host:count("warn  Lua:"))
   end)
 
+  it("lets no text of a notification control a terminal", function()
+    start { handlers = { ["a.lua"] = [[
+      require "hookward".on("*", function(event) error(event.Event .. "\n" .. event.Event) end)
+    ]] } }
+    for _, bytes in ipairs { "\xc2\x9b31m", "\x7f" } do -- CSI in one character, DEL
+      host:notify(H.event("A" .. bytes))
+    end
+    host:count("failed")
+    assert.is_nil(host:log():find("[\x7f\x9b]"))
+  end)
+
   it("opens as many files as its connections need", function()
     start { env = "ulimit -Sn 64;" }
     local clients = {}
