@@ -248,6 +248,8 @@ static int load_all(lua_State *L)
     lua_pushcfunction(L, load_settings);
     lua_setfield(L, -2, "hookward.settings");
     lua_pop(L, 1);
+    require(L, "hookward.core"); /* decoding needs it, whether a script does or not */
+    lua_pop(L, 1);
     add_searcher(L);
     refuse_taken_names(L, vm->bundle);
     for (size_t i = 0; i < vm->bundle->count; i++) {

@@ -595,6 +595,11 @@ describe("a handler", function()
     end)
   end)
 
+  it("may be absent: scripts that register none leave every event without a handler", function()
+    start({ ["a.lua"] = "local x = 1" })
+    assert.equal("no_handler", notify("A.B").error)
+  end)
+
   it("is warned once about each global that it sets", function()
     start({
       ["a.lua"] = [[
