@@ -134,6 +134,17 @@ describe("robustness", function()
     assert.is_nil(host:log():find("[\x7f\x9b]"))
   end)
 
+  it("ends, although a finalizer does not", function()
+    start { handlers = { ["a.lua"] = [[
+      require "hookward".on("*", function()
+        Kept = setmetatable({}, { __gc = function() while true do end end })
+      end)
+    ]] } }
+    assert.equal(200, host:notify(H.event("A.B")).status)
+    assert.equal(1, host:stop())
+    assert.truthy(host:log():find("a script's finalizer never came back", 1, true))
+  end)
+
   it("opens as many files as its connections need", function()
     start { env = "ulimit -Sn 64;" }
     local clients = {}
