@@ -49,6 +49,7 @@ struct hw_crew {
 
     /* leader only */
     struct queue fresh; /* cut since the leader last held m */
+    uv_prepare_t prepare;
 
     /* guarded by m */
     uv_mutex_t m;
@@ -318,6 +319,23 @@ static void on_wake(uv_async_t *async)
     (void)async; /* to have come out of the poll is all */
 }
 
+/* A timer that was due has been called by now, and may have submitted jobs: then the loop must come
+ * out of the poll at once, although nothing happened. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct hw_crew *c = prepare->data;
+    if (c->fresh.head)
+        uv_async_send(&c->wake);
+}
+
+static void init_loop(struct hw_crew *c)
+{
+    HW_CHECK(uv_async_init(c->config.loop, &c->wake, on_wake) == 0);
+    HW_CHECK(uv_prepare_init(c->config.loop, &c->prepare) == 0);
+    c->prepare.data = c;
+    HW_CHECK(uv_prepare_start(&c->prepare, on_prepare) == 0);
+}
+
 static void init_sync(struct hw_crew *c)
 {
     HW_CHECK(uv_mutex_init(&c->m) == 0);
@@ -364,7 +382,7 @@ struct hw_crew *hw_crew_start(const struct hw_crew_config *config, struct hw_cre
         c->free_workers = &config->workers[i];
     }
     init_sync(c);
-    HW_CHECK(uv_async_init(config->loop, &c->wake, on_wake) == 0);
+    init_loop(c);
     *out = c;
     /* A process that may not have so many threads would be short of them later as well. */
     HW_CHECK(start_threads(c) == 0);
@@ -398,6 +416,7 @@ void hw_crew_stop(struct hw_crew *c)
         uv_cond_signal(&t->wake);
     }
     c->idle = NULL;
+    wake_leader_locked(c); /* which may be the caller, on its way into the poll */
     uv_cond_signal(&c->watchdog_wake);
     uv_cond_broadcast(&c->ended);
     uv_mutex_unlock(&c->m);

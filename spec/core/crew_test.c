@@ -48,6 +48,7 @@ struct rig {
     struct hw_worker workers[WORKERS_MAX];
     struct hw_crew *crew;
     unsigned worker_count;
+    uv_timer_t timer;
     bool keep; /* what comes back is kept in `kept`, to be returned once more */
 
     /* leader only, without a lock on purpose: the lead is the ownership */
@@ -148,35 +149,42 @@ static void settle(void *owner, struct hw_job *done)
 
 /* ---- the test's side ---- */
 
-static void start(struct rig *r, unsigned workers, unsigned active_max, size_t jobs_max)
+static void new_rig(struct rig *r, unsigned workers, size_t jobs_max)
 {
     char why[512];
     *r = (struct rig){.worker_count = workers};
     r->times = calloc(jobs_max + 1, 1);
-    struct hw_release *release = calloc(1, sizeof *release);
-    release->refs = 1;
-    release->vm =
+    r->stages.vm =
         (struct hw_vm_config){.memory_max = 64 << 20, .timeout_ms = 60000, .modules = hw_embedded};
-    release->keys = calloc(1, sizeof *release->keys); /* no key: nothing is verified here */
-    release->keys->refs = 1;
-    release->bundle =
+    r->stages.keys = calloc(1, sizeof *r->stages.keys); /* no key: nothing is verified here */
+    r->stages.keys->refs = 1;
+    r->stages.bundle =
         hw_bundle_load(folder.path, "handlers", HW_STR("return {}"), why, sizeof why);
-    hw_shelf_init(&r->stages.shelf, release);
     r->stages.ledger = hw_ledger_memory_open();
-    HW_CHECK(r->times && release->bundle && r->stages.ledger);
+    HW_CHECK(r->times && r->stages.bundle && r->stages.ledger);
     for (unsigned i = 0; i < workers; i++)
-        HW_CHECK(hw_worker_init(&r->workers[i], &r->stages, i, why, sizeof why) == 0);
+        HW_CHECK(hw_worker_init(&r->workers[i], &r->stages, why, sizeof why) == 0);
     HW_CHECK(uv_mutex_init(&r->m) == 0 && uv_cond_init(&r->changed) == 0);
     HW_CHECK(uv_loop_init(&r->loop) == 0);
     HW_CHECK(uv_async_init(&r->loop, &r->inbox, on_inbox) == 0);
     r->inbox.data = r;
+}
+
+static void start_crew(struct rig *r, unsigned active_max)
+{
     const struct hw_crew_config config = {.loop = &r->loop,
                                           .workers = r->workers,
-                                          .worker_count = workers,
+                                          .worker_count = r->worker_count,
                                           .active_max = active_max,
                                           .settle = settle,
                                           .owner = r};
     HW_CHECK(hw_crew_start(&config, &r->crew));
+}
+
+static void start(struct rig *r, unsigned workers, unsigned active_max, size_t jobs_max)
+{
+    new_rig(r, workers, jobs_max);
+    start_crew(r, active_max);
 }
 
 static void submit(struct rig *r, struct hw_job *job)
@@ -255,7 +263,8 @@ static size_t finish(struct rig *r)
     for (unsigned i = 0; i < r->worker_count; i++)
         hw_worker_fini(&r->workers[i]);
     r->stages.ledger->type->close(r->stages.ledger);
-    hw_shelf_fini(&r->stages.shelf);
+    hw_bundle_unref(r->stages.bundle);
+    hw_keyset_unref(r->stages.keys);
     uv_cond_destroy(&r->changed);
     uv_mutex_destroy(&r->m);
     return rest;
@@ -406,6 +415,51 @@ static void keeps_what_is_queued_when_it_stops(void **state)
     assert_each_came(&r, WORKERS + QUEUED, 1);
 }
 
+static void on_submit(uv_timer_t *timer)
+{
+    struct rig *r = timer->data;
+    hw_crew_submit(r->crew, new_job(1, quick_body));
+}
+
+static void on_stop(uv_timer_t *timer)
+{
+    struct rig *r = timer->data;
+    hw_crew_stop(r->crew);
+}
+
+/* The timer is due when the loop is first entered: it is called before the loop polls, where the
+ * crew, which has nothing else to do, would sleep for good. */
+static void start_with_timer(struct rig *r, uv_timer_cb on_timer)
+{
+    new_rig(r, 2, 1);
+    r->timer.data = r;
+    HW_CHECK(uv_timer_init(&r->loop, &r->timer) == 0);
+    HW_CHECK(uv_timer_start(&r->timer, on_timer, 0, 0) == 0);
+    start_crew(r, 2);
+}
+
+static void runs_what_a_timer_submits(void **state)
+{
+    struct rig r;
+    (void)state;
+    start_with_timer(&r, on_submit);
+    assert_int_equal(wait_for(&r, 1), 1);
+    stop(&r);
+    assert_int_equal(hw_crew_join(r.crew, PATIENCE_MS), 0);
+    assert_int_equal(finish(&r), 0);
+    assert_each_came(&r, 1, 1);
+}
+
+static void stops_when_a_timer_says_so(void **state)
+{
+    struct rig r;
+    (void)state;
+    start_with_timer(&r, on_stop);
+    assert_int_equal(hw_crew_join(r.crew, PATIENCE_MS), 0);
+    assert_int_equal(finish(&r), 0);
+    free(r.times);
+}
+
 static void stops_at_once_when_it_has_nothing_to_do(void **state)
 {
     (void)state;
@@ -452,6 +506,8 @@ int main(void)
         cmocka_unit_test(leads_on_while_handlers_compute),
         cmocka_unit_test(settles_again_what_another_thread_returns),
         cmocka_unit_test(keeps_what_is_queued_when_it_stops),
+        cmocka_unit_test(runs_what_a_timer_submits),
+        cmocka_unit_test(stops_when_a_timer_says_so),
         cmocka_unit_test(stops_at_once_when_it_has_nothing_to_do),
     };
     return cmocka_run_group_tests_name("crew", tests, open_all, close_all);
