@@ -1,0 +1,574 @@
+/* Copies join, forgeries wait behind, the gate counts, and no answer comes before its commit.
+ *
+ * The crew was stopped before the first job, so the test is the leader: what is submitted can be
+ * taken out again, is given the outcome that the case needs, and settled. Nothing here is timed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "dispatch.h"
+#include "log.h"
+#include "notification.h"
+
+enum { OPEN_MAX = 8, PATIENCE_MS = 60000 };
+
+struct waiter {
+    struct hw_waiter base;
+    int answers, code;
+    char reason[64];
+};
+
+/* A ledger that writes down what is committed. */
+struct fake {
+    struct hw_ledger ledger;
+    int rc;
+    struct waiter *unanswered; /* must have no answer when a commit begins */
+    int commits, early_answers;
+    size_t jobs;
+    uint32_t copies;
+};
+
+struct rig {
+    uv_loop_t loop;
+    uv_timer_t stopper;
+    struct hw_crew *crew;
+    struct hw_requests requests;
+    struct hw_report report;
+    struct fake fake;
+    struct hw_ledger_type type;
+    struct hw_dispatch d;
+};
+
+/* ---- the rig ---- */
+
+static int fake_commit(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t count)
+{
+    struct fake *f = (struct fake *)ledger;
+    f->commits++;
+    f->jobs += count;
+    for (size_t i = 0; i < count; i++)
+        f->copies += jobs[i]->copies;
+    if (f->unanswered)
+        f->early_answers += f->unanswered->answers;
+    return f->rc;
+}
+
+static void on_stopper(uv_timer_t *timer)
+{
+    struct rig *r = timer->data;
+    hw_crew_stop(r->crew);
+}
+
+static void on_settle(void *owner, struct hw_job *done)
+{
+    (void)owner;
+    HW_CHECK(!done);
+}
+
+/* A crew that has ended already: from here on this thread has the lead. */
+static void start_crew(struct rig *r)
+{
+    const struct hw_crew_config config = {
+        .loop = &r->loop, .active_max = 1, .settle = on_settle, .owner = r};
+    HW_CHECK(uv_loop_init(&r->loop) == 0);
+    HW_CHECK(uv_timer_init(&r->loop, &r->stopper) == 0);
+    r->stopper.data = r;
+    HW_CHECK(uv_timer_start(&r->stopper, on_stopper, 0, 0) == 0);
+    HW_CHECK(hw_crew_start(&config, &r->crew));
+    HW_CHECK(hw_crew_join(r->crew, PATIENCE_MS) == 0);
+}
+
+static void open_rig(struct rig *r)
+{
+    *r = (struct rig){.type = {.name = "fake", .commit = fake_commit}};
+    start_crew(r);
+    r->fake.ledger.type = &r->type;
+    hw_requests_init(&r->requests, (struct hw_http_limits){16384, 1 << 20});
+    HW_CHECK(hw_dispatch_init(&r->d, &r->fake.ledger, &r->requests, &r->report, OPEN_MAX) == 0);
+    r->d.crew = r->crew;
+}
+
+static void on_walk(uv_handle_t *handle, void *unused)
+{
+    (void)unused;
+    uv_close(handle, NULL);
+}
+
+static void close_rig(struct rig *r)
+{
+    assert_null(hw_crew_take_rest(r->crew));
+    assert_int_equal(r->d.open, 0); /* whoever came in has left */
+    for (size_t i = 0; i < r->d.bucket_count; i++)
+        assert_null(r->d.buckets[i]);
+    uv_walk(&r->loop, on_walk, NULL);
+    uv_run(&r->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&r->loop), 0);
+    hw_crew_free(r->crew);
+    hw_dispatch_fini(&r->d);
+    hw_requests_fini(&r->requests);
+}
+
+static void on_answer(struct hw_waiter *base, int code, struct hw_str reason)
+{
+    struct waiter *w = (struct waiter *)base;
+    HW_CHECK(!base->link && !base->job); /* it has left the job */
+    w->answers++;
+    w->code = code;
+    snprintf(w->reason, sizeof w->reason, "%.*s", HW_STR_ARG(reason));
+}
+
+static struct waiter new_waiter(void)
+{
+    return (struct waiter){.base.answer = on_answer};
+}
+
+/* A delivery comes in at the gate, and `waiter` waits for its answer. */
+static void deliver(struct rig *r, const char *id, const char *body, const char *signature,
+                    struct waiter *waiter)
+{
+    struct hw_job *job = notification(id, body);
+    job->signature = hw_str_of(signature);
+    job->outcome = (struct hw_outcome){0};
+    *waiter = new_waiter();
+    assert_int_equal(hw_dispatch_enter_gate(&r->d), 0);
+    hw_dispatch_admit(&r->d, job, &waiter->base);
+    assert_int_equal(waiter->answers, 0);
+}
+
+/* The one job that may run now. */
+static struct hw_job *take_one(struct rig *r)
+{
+    struct hw_job *job = hw_crew_take_rest(r->crew);
+    assert_non_null(job);
+    assert_null(job->next);
+    return job;
+}
+
+static void settle(struct rig *r, struct hw_job *job, bool authentic, int code)
+{
+    job->outcome.authentic = authentic;
+    job->outcome.code = code;
+    if (code == HW_EHANDLER_REFUSED)
+        job->outcome.reason = hw_arena_copy(&job->arena, HW_STR("the handler's reason"));
+    hw_dispatch_settle(&r->d, job);
+}
+
+static void assert_answer(const struct waiter *w, int code)
+{
+    assert_int_equal(w->answers, 1);
+    assert_int_equal(w->code, code);
+}
+
+/* ---- the gate ---- */
+
+static void lets_in_as_many_as_its_limit_and_not_one_more(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r);
+    for (int i = 0; i < OPEN_MAX; i++)
+        assert_int_equal(hw_dispatch_enter_gate(&r.d), 0);
+    assert_int_equal(hw_dispatch_enter_gate(&r.d), HW_EOVERLOADED);
+    hw_dispatch_leave_gate(&r.d);
+    assert_int_equal(hw_dispatch_enter_gate(&r.d), 0);
+    assert_int_equal(hw_dispatch_enter_gate(&r.d), HW_EOVERLOADED);
+    for (int i = 0; i < OPEN_MAX; i++)
+        hw_dispatch_leave_gate(&r.d);
+    close_rig(&r);
+}
+
+static void lets_nobody_in_while_it_drains(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r);
+    r.d.draining = true;
+    assert_int_equal(hw_dispatch_enter_gate(&r.d), HW_EDRAINING);
+    close_rig(&r);
+}
+
+static void counts_a_job_until_its_death(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_rig(&r);
+    deliver(&r, "job", "a", "s", &w);
+    assert_int_equal(r.d.open, 1);
+    settle(&r, take_one(&r), true, 0);
+    assert_int_equal(r.d.open, 0);
+    close_rig(&r);
+}
+
+/* ---- answers ---- */
+
+static void answers_what_the_handler_came_to(void **state)
+{
+    struct rig r;
+    struct waiter well, badly;
+    (void)state;
+    open_rig(&r);
+    deliver(&r, "job-1", "a", "s", &well);
+    settle(&r, take_one(&r), true, 0);
+    assert_answer(&well, 0);
+    deliver(&r, "job-2", "a", "s", &badly);
+    settle(&r, take_one(&r), true, HW_EHANDLER_REFUSED);
+    assert_answer(&badly, HW_EHANDLER_REFUSED);
+    assert_string_equal(badly.reason, "the handler's reason");
+    assert_int_equal(r.fake.jobs, 2);
+    close_rig(&r);
+}
+
+static void commits_before_it_answers(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_rig(&r);
+    deliver(&r, "job", "a", "s", &w);
+    r.fake.unanswered = &w;
+    settle(&r, take_one(&r), true, 0);
+    assert_int_equal(r.fake.commits, 1);
+    assert_int_equal(r.fake.early_answers, 0);
+    assert_answer(&w, 0);
+    close_rig(&r);
+}
+
+static void answers_a_commit_that_failed_as_a_failure(void **state)
+{
+    struct rig r;
+    struct waiter w[3];
+    (void)state;
+    open_rig(&r);
+    r.fake.rc = HW_ELEDGER_UNAVAILABLE;
+    deliver(&r, "job-1", "a", "s", &w[0]);
+    deliver(&r, "job-1", "a", "s", &w[1]);
+    deliver(&r, "job-2", "a", "s", &w[2]);
+    struct hw_job *first = hw_crew_take_rest(r.crew);
+    first->outcome.authentic = first->next->outcome.authentic = true;
+    first->outcome.reason = HW_STR("never to be seen");
+    hw_dispatch_settle(&r.d, first);
+    for (int i = 0; i < 3; i++) {
+        assert_answer(&w[i], HW_ELEDGER_UNAVAILABLE);
+        assert_string_equal(w[i].reason, "");
+    }
+    assert_int_equal(r.fake.commits, 1);
+    close_rig(&r);
+}
+
+static void keeps_forgeries_out_of_the_ledger(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_rig(&r);
+    deliver(&r, "job", "a", "s", &w);
+    settle(&r, take_one(&r), false, HW_EINVALID_SIGNATURE);
+    assert_answer(&w, HW_EINVALID_SIGNATURE);
+    assert_int_equal(r.fake.commits, 0);
+    close_rig(&r);
+}
+
+static void commits_more_than_a_batch_in_several(void **state)
+{
+    enum { JOBS = HW_LEDGER_BATCH_MAX + 1 };
+    static struct waiter w[JOBS];
+    struct rig r;
+    char id[32];
+    (void)state;
+    open_rig(&r);
+    r.d.open_max = JOBS;
+    for (int i = 0; i < JOBS; i++) {
+        snprintf(id, sizeof id, "job-%d", i);
+        deliver(&r, id, "a", "s", &w[i]);
+    }
+    struct hw_job *all = hw_crew_take_rest(r.crew);
+    for (struct hw_job *job = all; job; job = job->next)
+        job->outcome.authentic = true;
+    hw_dispatch_settle(&r.d, all);
+    assert_int_equal(r.fake.commits, 2);
+    assert_int_equal(r.fake.jobs, JOBS);
+    for (int i = 0; i < JOBS; i++)
+        assert_answer(&w[i], 0);
+    close_rig(&r);
+}
+
+/* ---- copies ---- */
+
+static void runs_once_for_copies_in_flight(void **state)
+{
+    struct rig r;
+    struct waiter w[3];
+    (void)state;
+    open_rig(&r);
+    for (int i = 0; i < 3; i++)
+        deliver(&r, "job", "a", "s", &w[i]);
+    assert_int_equal(r.d.open, 1); /* who joined needs no place of its own */
+    settle(&r, take_one(&r), true, HW_EHANDLER_REFUSED);
+    for (int i = 0; i < 3; i++) {
+        assert_answer(&w[i], HW_EHANDLER_REFUSED);
+        assert_string_equal(w[i].reason, "the handler's reason");
+    }
+    assert_int_equal(r.fake.jobs, 1);
+    assert_int_equal(r.fake.copies, 3);
+    close_rig(&r);
+}
+
+static void runs_another_id_or_body_beside_it(void **state)
+{
+    struct rig r;
+    struct waiter w[3];
+    int count = 0;
+    (void)state;
+    open_rig(&r);
+    deliver(&r, "job-1", "a", "s", &w[0]);
+    deliver(&r, "job-2", "a", "s", &w[1]);
+    deliver(&r, "job-1", "b", "s", &w[2]);
+    for (struct hw_job *job = hw_crew_take_rest(r.crew), *next; job; job = next, count++) {
+        next = job->next;
+        job->next = NULL;
+        settle(&r, job, true, 0);
+    }
+    assert_int_equal(count, 3);
+    for (int i = 0; i < 3; i++)
+        assert_answer(&w[i], 0);
+    close_rig(&r);
+}
+
+/* The one in flight may be a forgery: then the real one must not get its answer; and the other way
+ * round. */
+static void runs_another_signature_behind_it(void **state)
+{
+    struct rig r;
+    struct waiter forged, real, copy, other;
+    (void)state;
+    open_rig(&r);
+    deliver(&r, "job", "a", "forged", &forged);
+    struct hw_job *first = take_one(&r);
+    deliver(&r, "job", "a", "real", &real);
+    deliver(&r, "job", "a", "other", &other);
+    deliver(&r, "job", "a", "real", &copy); /* joins the one that waits */
+    assert_null(hw_crew_take_rest(r.crew));
+    assert_int_equal(r.d.open, 3);
+
+    settle(&r, first, false, HW_EINVALID_SIGNATURE);
+    assert_answer(&forged, HW_EINVALID_SIGNATURE);
+    assert_int_equal(real.answers, 0);
+    settle(&r, take_one(&r), true, 0);
+    assert_answer(&real, 0);
+    assert_answer(&copy, 0);
+    assert_int_equal(other.answers, 0);
+    settle(&r, take_one(&r), false, HW_EINVALID_SIGNATURE);
+    assert_answer(&other, HW_EINVALID_SIGNATURE);
+    assert_int_equal(r.fake.copies, 2);
+    close_rig(&r);
+}
+
+static void takes_a_copy_anew_after_the_answer(void **state)
+{
+    struct rig r;
+    struct waiter first, second;
+    (void)state;
+    open_rig(&r);
+    deliver(&r, "job", "a", "s", &first);
+    settle(&r, take_one(&r), true, 0);
+    deliver(&r, "job", "a", "s", &second);
+    settle(&r, take_one(&r), true, HW_EHANDLER_REFUSED);
+    assert_answer(&first, 0);
+    assert_answer(&second, HW_EHANDLER_REFUSED);
+    close_rig(&r);
+}
+
+/* ---- those who are gone ---- */
+
+static void answers_nobody_who_is_gone(void **state)
+{
+    struct rig r;
+    struct waiter w[3];
+    (void)state;
+    for (int gone = 0; gone < 3; gone++) { /* the last, the middle and the first of its list */
+        open_rig(&r);
+        for (int i = 0; i < 3; i++)
+            deliver(&r, "job", "a", "s", &w[i]);
+        hw_dispatch_abandon(&w[gone].base);
+        hw_dispatch_abandon(&w[gone].base); /* twice is once */
+        settle(&r, take_one(&r), true, 0);
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(w[i].answers, i != gone);
+        close_rig(&r);
+    }
+}
+
+static void records_a_job_that_nobody_waits_for(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_rig(&r);
+    deliver(&r, "job", "a", "s", &w);
+    hw_dispatch_abandon(&w.base);
+    settle(&r, take_one(&r), true, 0);
+    assert_int_equal(w.answers, 0);
+    assert_int_equal(r.fake.jobs, 1);
+    close_rig(&r);
+}
+
+/* ---- from the ledger ---- */
+
+static void revive(struct rig *r, struct waiter *waiter)
+{
+    *waiter = new_waiter();
+    assert_int_equal(hw_dispatch_enter_gate(&r->d), 0);
+    assert_int_equal(hw_dispatch_revive(&r->d, 1, false, &waiter->base), 0);
+}
+
+/* What a worker does with a revived job when it first comes by. */
+static void load(struct rig *r, const char *id, const char *body)
+{
+    struct hw_job *job = take_one(r), *from = notification(id, body);
+    job->identity = from->identity;
+    job->id = job->identity.id = hw_arena_copy(&job->arena, from->id);
+    job->body = hw_arena_copy(&job->arena, from->body);
+    hw_job_free(from);
+    hw_dispatch_settle(&r->d, job);
+}
+
+static void runs_a_revived_job_once_it_is_loaded(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_rig(&r);
+    revive(&r, &w);
+    load(&r, "job", "a");
+    assert_int_equal(w.answers, 0);
+    settle(&r, take_one(&r), true, 0);
+    assert_answer(&w, 0);
+    assert_int_equal(r.fake.jobs, 1);
+    assert_int_equal(r.fake.copies, 0); /* it was no delivery */
+    close_rig(&r);
+}
+
+static void answers_a_revived_job_that_is_not_there(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_rig(&r);
+    revive(&r, &w);
+    settle(&r, take_one(&r), false, HW_ENOT_FOUND);
+    assert_answer(&w, HW_ENOT_FOUND);
+    assert_int_equal(r.fake.commits, 0);
+    close_rig(&r);
+}
+
+static void runs_a_revived_job_behind_the_same_in_flight(void **state)
+{
+    struct rig r;
+    struct waiter delivered, revived;
+    (void)state;
+    open_rig(&r);
+    revive(&r, &revived);
+    struct hw_job *loading = take_one(&r);
+    deliver(&r, "job", "a", "s", &delivered);
+    struct hw_job *first = take_one(&r);
+    hw_crew_submit(r.crew, loading);
+    load(&r, "job", "a");
+    assert_null(hw_crew_take_rest(r.crew));
+    settle(&r, first, true, 0);
+    assert_answer(&delivered, 0);
+    assert_int_equal(revived.answers, 0);
+    settle(&r, take_one(&r), true, 0);
+    assert_answer(&revived, 0);
+    close_rig(&r);
+}
+
+/* ---- with the ledger thread ---- */
+
+static void on_committed(void *owner, struct hw_job *jobs)
+{
+    struct rig *r = owner;
+    hw_crew_return(r->crew, jobs);
+}
+
+static void answers_when_the_ledger_thread_is_done(void **state)
+{
+    enum { JOBS = 5 };
+    struct rig r;
+    struct waiter w[JOBS + 1];
+    char id[32];
+    (void)state;
+    open_rig(&r);
+    r.type.waits = true;
+    r.d.committer = hw_committer_start(&r.fake.ledger, on_committed, &r);
+    assert_non_null(r.d.committer);
+    for (int i = 0; i < JOBS; i++) {
+        snprintf(id, sizeof id, "job-%d", i);
+        deliver(&r, id, "a", "s", &w[i]);
+        settle(&r, take_one(&r), true, i % 2 ? HW_EHANDLER_REFUSED : 0);
+        assert_int_equal(w[i].answers, 0);
+    }
+    hw_committer_stop(r.d.committer);
+    struct hw_job *committed = hw_crew_take_rest(r.crew);
+    deliver(&r, "job-0", "a", "s", &w[JOBS]); /* still in flight: joins */
+    hw_dispatch_settle(&r.d, committed);
+    for (int i = 0; i < JOBS; i++)
+        assert_answer(&w[i], i % 2 ? HW_EHANDLER_REFUSED : 0);
+    assert_answer(&w[JOBS], 0);
+    assert_int_equal(r.fake.jobs, JOBS);
+    close_rig(&r);
+}
+
+static void frees_what_will_never_run(void **state)
+{
+    struct rig r;
+    struct waiter w[4];
+    (void)state;
+    open_rig(&r);
+    deliver(&r, "job-1", "a", "s", &w[0]);
+    deliver(&r, "job-1", "a", "other", &w[1]);
+    deliver(&r, "job-1", "a", "third", &w[2]);
+    deliver(&r, "job-2", "a", "s", &w[3]);
+    for (int i = 0; i < 4; i++)
+        hw_dispatch_abandon(&w[i].base);
+    hw_dispatch_drop(&r.d, hw_crew_take_rest(r.crew));
+    assert_int_equal(r.d.open, 0);
+    memset(r.d.buckets, 0, r.d.bucket_count * sizeof *r.d.buckets); /* the host has stopped */
+    close_rig(&r);
+}
+
+static int be_silent(void **state)
+{
+    (void)state;
+    hw_log_set(HW_LOG_OFF, false);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lets_in_as_many_as_its_limit_and_not_one_more),
+        cmocka_unit_test(lets_nobody_in_while_it_drains),
+        cmocka_unit_test(counts_a_job_until_its_death),
+        cmocka_unit_test(answers_what_the_handler_came_to),
+        cmocka_unit_test(commits_before_it_answers),
+        cmocka_unit_test(answers_a_commit_that_failed_as_a_failure),
+        cmocka_unit_test(keeps_forgeries_out_of_the_ledger),
+        cmocka_unit_test(commits_more_than_a_batch_in_several),
+        cmocka_unit_test(runs_once_for_copies_in_flight),
+        cmocka_unit_test(runs_another_id_or_body_beside_it),
+        cmocka_unit_test(runs_another_signature_behind_it),
+        cmocka_unit_test(takes_a_copy_anew_after_the_answer),
+        cmocka_unit_test(answers_nobody_who_is_gone),
+        cmocka_unit_test(records_a_job_that_nobody_waits_for),
+        cmocka_unit_test(runs_a_revived_job_once_it_is_loaded),
+        cmocka_unit_test(answers_a_revived_job_that_is_not_there),
+        cmocka_unit_test(runs_a_revived_job_behind_the_same_in_flight),
+        cmocka_unit_test(answers_when_the_ledger_thread_is_done),
+        cmocka_unit_test(frees_what_will_never_run),
+    };
+    return cmocka_run_group_tests_name("dispatch", tests, be_silent, NULL);
+}
