@@ -134,6 +134,7 @@ check-spec: $(BUILD)/hookward $(CRASH)
 ASAN_FLAGS = BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" WERROR=1
 TSAN_FLAGS = BUILD=build/tsan SANITIZE=thread CFLAGS="-O1 -g" WERROR=1
 TSAN_SPECS = spec/crew_spec.lua spec/identity_spec.lua spec/drain_spec.lua spec/ledger_spec.lua spec/crash_spec.lua
+TSAN_TESTS = crew_test committer_test dispatch_test ledger_memory_test ledger_sqlite_test
 
 asan: ## every test with AddressSanitizer and UBSan
 	@HOOKWARD_SPEC_PATIENCE=60 $(MAKE) --no-print-directory $(ASAN_FLAGS) -j$(JOBS) build-tests
@@ -141,6 +142,8 @@ asan: ## every test with AddressSanitizer and UBSan
 
 tsan: ## the crew and the ledger with ThreadSanitizer
 	@$(MAKE) --no-print-directory $(TSAN_FLAGS) -j$(JOBS) build-tests
+	@TSAN_OPTIONS="suppressions=$(CURDIR)/spec/tsan.supp exitcode=66" \
+	  $(MAKE) --no-print-directory $(TSAN_FLAGS) check-core TESTS="$(TSAN_TESTS:%=build/tsan/spec/%)"
 	@HOOKWARD_SPEC_PATIENCE=60 TSAN_OPTIONS="suppressions=$(CURDIR)/spec/tsan.supp exitcode=66" \
 	  $(MAKE) --no-print-directory $(TSAN_FLAGS) check-spec SPECS="$(TSAN_SPECS)"
 
