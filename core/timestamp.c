@@ -45,6 +45,13 @@ static int64_t days(int year, int month, int day)
     return 365 * y + y / 4 - y / 100 + y / 400 + (m * 306 + 5) / 10 + day - 1 - 719468;
 }
 
+static int days_in(int year, int month)
+{
+    static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return month == 2 && leap ? 29 : lengths[month - 1];
+}
+
 static double fraction(struct reader *r)
 {
     double value = 0, unit = 0.1;
@@ -84,7 +91,7 @@ int hw_timestamp_parse(struct hw_str text, double *seconds)
     int second = digits(&r, 2, 0, 60);
     double part = fraction(&r);
     int offset = offset_seconds(&r);
-    if (r.bad || r.at != r.end)
+    if (r.bad || r.at != r.end || day > days_in(year, month))
         return -1;
     *seconds = (double)(days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second) +
                part - offset;
