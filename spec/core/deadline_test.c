@@ -1,0 +1,201 @@
+/* Deadlines pass in their order, each once, and only those that are still set. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "deadline.h"
+
+enum { MANY = 100 };
+
+struct rig {
+    uv_loop_t loop;
+    struct hw_deadlines all;
+    struct hw_deadline some[MANY];
+    int passed[MANY]; /* in this order */
+    int count;
+    void (*also)(struct rig *r, int index); /* in each callback */
+};
+
+static void on_expired(struct hw_deadline *deadline);
+
+static struct rig r;
+
+static int open_rig(void **state)
+{
+    (void)state;
+    r = (struct rig){0};
+    assert_int_equal(uv_loop_init(&r.loop), 0);
+    hw_deadlines_init(&r.all, &r.loop, on_expired);
+    for (int i = 0; i < HW_DEADLINE_KINDS; i++)
+        r.all.durations_ms[i] = 1;
+    return 0;
+}
+
+static int close_rig(void **state)
+{
+    (void)state;
+    uv_close((uv_handle_t *)&r.all.timer, NULL);
+    uv_run(&r.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&r.loop), 0);
+    return 0;
+}
+
+static void on_expired(struct hw_deadline *deadline)
+{
+    int index = (int)(deadline - r.some);
+    assert_null(deadline->next); /* it is cleared already */
+    assert_true(uv_now(&r.loop) >= deadline->at_ms);
+    r.passed[r.count++] = index;
+    if (r.also)
+        r.also(&r, index);
+}
+
+static void set(int index, enum hw_deadline_kind kind)
+{
+    hw_deadline_set(&r.all, &r.some[index], kind);
+}
+
+/* Runs until no deadline is left. */
+static void run(void)
+{
+    assert_int_equal(uv_run(&r.loop, UV_RUN_DEFAULT), 0);
+    for (int i = 0; i < HW_DEADLINE_KINDS; i++)
+        assert_ptr_equal(r.all.lists[i].next, &r.all.lists[i]);
+}
+
+static void passes_each_of_a_kind_in_the_order_of_setting(void **state)
+{
+    (void)state;
+    for (int i = 0; i < MANY; i++)
+        set(i, HW_DEADLINE_HEAD);
+    run();
+    assert_int_equal(r.count, MANY);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(r.passed[i], i);
+}
+
+static void passes_the_shorter_kind_first(void **state)
+{
+    (void)state;
+    for (int i = 0; i < HW_DEADLINE_KINDS; i++) {
+        r.all.durations_ms[i] = (uint64_t)(HW_DEADLINE_KINDS - i) * 10;
+        set(i, (enum hw_deadline_kind)i);
+    }
+    run();
+    assert_int_equal(r.count, HW_DEADLINE_KINDS);
+    for (int i = 0; i < HW_DEADLINE_KINDS; i++)
+        assert_int_equal(r.passed[i], HW_DEADLINE_KINDS - 1 - i);
+}
+
+static void passes_what_was_set_while_a_longer_one_waits(void **state)
+{
+    (void)state;
+    r.all.durations_ms[HW_DEADLINE_IDLE] = 60000;
+    set(0, HW_DEADLINE_IDLE);
+    set(1, HW_DEADLINE_HEAD);
+    uv_run(&r.loop, UV_RUN_ONCE);
+    while (r.count == 0)
+        uv_run(&r.loop, UV_RUN_ONCE);
+    assert_int_equal(r.passed[0], 1);
+    hw_deadline_clear(&r.some[0]);
+}
+
+static void forgets_what_is_cleared(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        set(i, HW_DEADLINE_BODY);
+    hw_deadline_clear(&r.some[0]);
+    hw_deadline_clear(&r.some[2]);
+    hw_deadline_clear(&r.some[4]);
+    hw_deadline_clear(&r.some[4]); /* twice is once */
+    run();
+    assert_int_equal(r.count, 2);
+    assert_int_equal(r.passed[0], 1);
+    assert_int_equal(r.passed[1], 3);
+}
+
+static void moves_what_is_set_anew_to_the_end(void **state)
+{
+    (void)state;
+    set(0, HW_DEADLINE_BODY);
+    set(1, HW_DEADLINE_BODY);
+    set(0, HW_DEADLINE_BODY);
+    run();
+    assert_int_equal(r.count, 2);
+    assert_int_equal(r.passed[0], 1);
+    assert_int_equal(r.passed[1], 0);
+}
+
+static void changes_kind_when_set_anew(void **state)
+{
+    (void)state;
+    r.all.durations_ms[HW_DEADLINE_IDLE] = 60000;
+    set(0, HW_DEADLINE_IDLE);
+    set(0, HW_DEADLINE_HEAD);
+    run();
+    assert_int_equal(r.count, 1);
+    assert_int_equal(r.some[0].kind, HW_DEADLINE_HEAD);
+}
+
+static void clear_the_next(struct rig *rig, int index)
+{
+    if (index + 1 < 4)
+        hw_deadline_clear(&rig->some[index + 1]);
+}
+
+static void forgets_what_a_callback_clears(void **state)
+{
+    (void)state;
+    r.also = clear_the_next;
+    for (int i = 0; i < 4; i++)
+        set(i, HW_DEADLINE_WRITE);
+    run();
+    assert_int_equal(r.count, 2);
+    assert_int_equal(r.passed[0], 0);
+    assert_int_equal(r.passed[1], 2);
+}
+
+static void set_again(struct rig *rig, int index)
+{
+    if (rig->count < 5)
+        hw_deadline_set(&rig->all, &rig->some[index], HW_DEADLINE_LINGER);
+}
+
+static void passes_again_what_a_callback_sets(void **state)
+{
+    (void)state;
+    r.also = set_again;
+    set(0, HW_DEADLINE_LINGER);
+    run();
+    assert_int_equal(r.count, 5);
+}
+
+static void sleeps_when_none_is_set(void **state)
+{
+    (void)state;
+    set(0, HW_DEADLINE_HEAD);
+    run();
+    assert_false(uv_is_active((uv_handle_t *)&r.all.timer));
+}
+
+#define ON_A_LOOP(test) cmocka_unit_test_setup_teardown(test, open_rig, close_rig)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_A_LOOP(passes_each_of_a_kind_in_the_order_of_setting),
+        ON_A_LOOP(passes_the_shorter_kind_first),
+        ON_A_LOOP(passes_what_was_set_while_a_longer_one_waits),
+        ON_A_LOOP(forgets_what_is_cleared),
+        ON_A_LOOP(moves_what_is_set_anew_to_the_end),
+        ON_A_LOOP(changes_kind_when_set_anew),
+        ON_A_LOOP(forgets_what_a_callback_clears),
+        ON_A_LOOP(passes_again_what_a_callback_sets),
+        ON_A_LOOP(sleeps_when_none_is_set),
+    };
+    return cmocka_run_group_tests_name("deadline", tests, NULL, NULL);
+}
