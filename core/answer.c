@@ -47,22 +47,6 @@ static const char *date(struct hw_answer_clock *clock)
     return clock->date;
 }
 
-/* Length of the character at s[i], as far as it is well-formed UTF-8; else 0. */
-static size_t utf8_char(struct hw_str s, size_t i)
-{
-    unsigned char c = (unsigned char)s.ptr[i];
-    size_t n = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
-    if (n > s.len - i)
-        return 0;
-    for (size_t k = 1; k < n; k++)
-        if (((unsigned char)s.ptr[i + k] & 0xc0) != 0x80)
-            return 0;
-    unsigned char second = n > 1 ? (unsigned char)s.ptr[i + 1] : 0;
-    bool overlong = (c == 0xe0 && second < 0xa0) || (c == 0xf0 && second < 0x90);
-    bool outside = (c == 0xed && second > 0x9f) || (c == 0xf4 && second > 0x8f);
-    return overlong || outside ? 0 : n;
-}
-
 /* A JSON string's inside. A reason is a handler's, so it may hold any bytes. At most six bytes are
  * written for each of the text's, and the text is short. */
 static size_t escape(char *out, struct hw_str text)
@@ -70,7 +54,7 @@ static size_t escape(char *out, struct hw_str text)
     char *at = out;
     for (size_t i = 0, n; i < text.len; i += n) {
         unsigned char c = (unsigned char)text.ptr[i];
-        n = utf8_char(text, i);
+        n = hw_str_utf8(text, i);
         if (i + (n ? n : 1) > HW_ANSWER_REASON_MAX)
             break;
         if (c == '"' || c == '\\') {

@@ -222,20 +222,6 @@ static void put_text(struct hw_log_line *line, const char *text)
     put(line, text, strlen(text));
 }
 
-/* Bytes of the UTF-8 sequence at s[i], or 0 if it is none. Overlong forms and surrogates may pass:
- * a log reader takes them, and JSON bodies were checked elsewhere. */
-static size_t utf8_length(struct hw_str s, size_t i)
-{
-    unsigned char c = (unsigned char)s.ptr[i];
-    size_t n = c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
-    if (n == 0 || n > s.len - i)
-        return 0;
-    for (size_t k = 1; k < n; k++)
-        if (((unsigned char)s.ptr[i + k] & 0xc0) != 0x80)
-            return 0;
-    return n;
-}
-
 /* U+0080 to U+009F: to some terminals U+009B is what ESC [ is. */
 static bool is_c1(struct hw_str s, size_t i)
 {
@@ -265,7 +251,7 @@ static void put_escaped(struct hw_log_line *line, struct hw_str s)
             n = 2;
             put(line, code,
                 (size_t)snprintf(code, sizeof code, "\\u%04x", (unsigned char)s.ptr[i + 1]));
-        } else if ((n = utf8_length(s, i)) > 0) {
+        } else if ((n = hw_str_utf8(s, i)) > 0) {
             put(line, s.ptr + i, n);
         } else {
             n = 1;
@@ -342,22 +328,30 @@ static bool put_name(struct hw_log_line *line, const char *name)
     return true;
 }
 
+static bool is_printable(struct hw_str s, size_t i)
+{
+    unsigned char c = (unsigned char)s.ptr[i];
+    return (c >= ' ' || c == '\t') && c != 0x7f && !is_c1(s, i);
+}
+
 /* The value follows the line, each of its lines indented. */
 static void put_below(struct hw_log_line *line, struct hw_str value)
 {
     size_t at = line->more_len, end = sizeof line->more - LINE_END;
     bool fresh = true;
-    for (size_t i = 0; i < value.len && at + 5 < end; i++) {
-        unsigned char c = (unsigned char)value.ptr[i];
+    for (size_t i = 0, n; i < value.len && at + 5 + 4 < end; i += n ? n : 1) {
+        n = hw_str_utf8(value, i);
         if (fresh) {
             memcpy(line->more + at, "\n    ", 5);
             at += 5;
         }
-        fresh = c == '\n';
-        bool c1 = is_c1(value, i), control = (c < ' ' && c != '\t') || c == 0x7f || c1;
-        if (!fresh)
-            line->more[at++] = control ? '?' : (char)c;
-        i += c1;
+        fresh = value.ptr[i] == '\n';
+        if (n > 0 && is_printable(value, i)) {
+            memcpy(line->more + at, value.ptr + i, n);
+            at += n;
+        } else if (!fresh) {
+            line->more[at++] = '?';
+        }
     }
     line->more_len = at;
 }

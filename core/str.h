@@ -44,4 +44,20 @@ static inline bool hw_str_is(struct hw_str s, struct hw_str lower)
     return true;
 }
 
+/* Bytes of the character at s[i], as far as it is well-formed UTF-8 (RFC 3629); else 0. */
+static inline size_t hw_str_utf8(struct hw_str s, size_t i)
+{
+    unsigned char c = (unsigned char)s.ptr[i];
+    size_t n = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
+    if (n > s.len - i)
+        return 0;
+    for (size_t k = 1; k < n; k++)
+        if (((unsigned char)s.ptr[i + k] & 0xc0) != 0x80)
+            return 0;
+    unsigned char second = n > 1 ? (unsigned char)s.ptr[i + 1] : 0;
+    bool overlong = (c == 0xe0 && second < 0xa0) || (c == 0xf0 && second < 0x90);
+    bool outside = (c == 0xed && second > 0x9f) || (c == 0xf4 && second > 0x8f);
+    return overlong || outside ? 0 : n;
+}
+
 #endif
