@@ -23,7 +23,8 @@ struct hw_committer {
     uv_mutex_t m;
     uv_cond_t filled;
     struct hw_job *first, **last;
-    bool waiting, stopping;
+    size_t count, running; /* jobs in the list; jobs that are on their way to it */
+    bool waiting, gathering, stopping;
 };
 
 void hw_commit_batch(struct hw_ledger *ledger, struct hw_job *const *batch, size_t count)
@@ -57,6 +58,7 @@ static struct hw_job *take_all_locked(struct hw_committer *c)
     struct hw_job *jobs = c->first;
     c->first = NULL;
     c->last = &c->first;
+    c->count = 0;
     return jobs;
 }
 
@@ -64,6 +66,21 @@ static void tend(struct hw_committer *c, bool idle, uint64_t *wait_ns)
 {
     bool more = c->ledger->type->tend && c->ledger->type->tend(c->ledger, idle);
     *wait_ns = more ? TEND_SOON_NS : TEND_NS;
+}
+
+static bool is_enough_locked(const struct hw_committer *c)
+{
+    return c->stopping || c->count >= c->running || c->count >= HW_LEDGER_BATCH_MAX;
+}
+
+/* With one notification at a time nothing is gained by waiting, and nothing is waited for. */
+static void gather_locked(struct hw_committer *c)
+{
+    uint64_t until = uv_hrtime() + HW_GROUP_WAIT_US * 1000;
+    c->gathering = true;
+    for (uint64_t now = 0; !is_enough_locked(c) && (now = uv_hrtime()) < until;)
+        uv_cond_timedwait(&c->filled, &c->m, until - now);
+    c->gathering = false;
 }
 
 /* Returns the jobs that wait, or NULL when the thread should end. */
@@ -80,6 +97,7 @@ static struct hw_job *wait_for_jobs(struct hw_committer *c, uint64_t *wait_ns)
         tend(c, true, wait_ns);
         uv_mutex_lock(&c->m);
     }
+    gather_locked(c);
     struct hw_job *jobs = take_all_locked(c);
     uv_mutex_unlock(&c->m);
     return jobs;
@@ -119,13 +137,14 @@ struct hw_committer *hw_committer_start(struct hw_ledger *ledger, hw_committed_f
     return c;
 }
 
-void hw_committer_put(struct hw_committer *c, struct hw_job *jobs)
+void hw_committer_put(struct hw_committer *c, struct hw_job *jobs, size_t running)
 {
     uv_mutex_lock(&c->m);
     *c->last = jobs;
-    while (*c->last)
+    for (; *c->last; c->count++)
         c->last = &(*c->last)->next;
-    if (c->waiting)
+    c->running = running;
+    if (c->waiting || (c->gathering && is_enough_locked(c)))
         uv_cond_signal(&c->filled);
     uv_mutex_unlock(&c->m);
 }

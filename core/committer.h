@@ -2,14 +2,17 @@
  *
  * Why     a commit waits for the disk; one fsync can make many outcomes durable.
  * How     outcomes that arrive while a transaction is being written go together into the next one,
- *         at most HW_LEDGER_BATCH_MAX. A batch that can't be committed turns into failures here,
- *         in one place. Between batches the thread tends the ledger (write-back, retention).
- * Thread  put: the leader; the rest as said. */
+ *         at most HW_LEDGER_BATCH_MAX. Under load a transaction waits up to HW_GROUP_WAIT_US for
+ *         more to join: each costs an fsync and pages written, whatever it holds. A batch that
+ * can't be committed turns into failures here, in one place. Between batches the thread tends the
+ * ledger (write-back, retention). Thread  put: the leader; the rest as said. */
 #ifndef HW_COMMITTER_H
 #define HW_COMMITTER_H
 
 #include "job.h"
 #include "ledger.h"
+
+enum { HW_GROUP_WAIT_US = 500 };
 
 struct hw_committer;
 
@@ -21,8 +24,10 @@ typedef void hw_committed_fn(void *owner, struct hw_job *jobs);
 struct hw_committer *hw_committer_start(struct hw_ledger *ledger, hw_committed_fn *committed,
                                         void *owner);
 
-/* Takes over a list of jobs that have their outcome. Does not block. */
-void hw_committer_put(struct hw_committer *committer, struct hw_job *jobs);
+/* Takes over a list of jobs that have their outcome. Does not block. `running` is how many more are
+ * on their way to one: while these are more than wait here, the commit may wait a moment for them.
+ */
+void hw_committer_put(struct hw_committer *committer, struct hw_job *jobs, size_t running);
 
 /* Commits what is there, then ends the thread. */
 void hw_committer_stop(struct hw_committer *committer);

@@ -10,6 +10,7 @@
 enum {
     TICK_NS = 1000000, /* the watchdog's look at the threads */
     CALM_TICKS = 20,   /* ticks without a job until the watchdog goes to sleep */
+    BUSY_JOBS = 4,     /* jobs in a tick from which on a second thread is worth its wake-up */
     SETTLE_MAX = 32    /* answers that may wait for a leader while jobs are ready */
 };
 
@@ -58,6 +59,8 @@ struct hw_crew {
     struct thread *idle; /* the last to park is the first to be roused: its cache is warm */
     struct thread *leader;
     unsigned active, running, alive;
+    unsigned handled;    /* jobs since the last tick */
+    bool busy;           /* the last tick had BUSY_JOBS or more */
     uint64_t leads;      /* how often the lead was taken */
     bool polling, woken; /* the leader may sleep in the loop; it was sent a wake-up */
     bool lead_wanted;
@@ -184,6 +187,7 @@ static void end_locked(struct thread *t)
 {
     struct hw_crew *c = t->crew;
     c->running--;
+    c->handled++;
     atomic_store_explicit(&t->inside, 0, memory_order_relaxed);
     if (t->blocked) {
         t->blocked = false;
@@ -235,7 +239,7 @@ static void lead_locked(struct thread *t)
         turn_locked(c);
     while (!c->stopping && (c->done.head || !can_run_locked(c)));
     c->leader = NULL;
-    if (c->ready.count > 1)
+    if (c->ready.count > 1 || (c->ready.head && c->busy))
         rouse_locked(c);
 }
 
@@ -285,6 +289,8 @@ static void look_locked(struct hw_crew *c, uint64_t *leads_before)
         }
         t->inside_before = inside;
     }
+    c->busy = c->handled >= BUSY_JOBS;
+    c->handled = 0;
     c->lead_wanted = !c->leader && c->leads == *leads_before;
     *leads_before = c->leads;
     rouse_locked(c);

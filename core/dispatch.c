@@ -67,13 +67,19 @@ static struct hw_job *find(struct hw_job *first, const struct hw_job *job)
     return first;
 }
 
+static void submit(struct hw_dispatch *d, struct hw_job *job)
+{
+    d->with_crew++;
+    hw_crew_submit(d->crew, job);
+}
+
 static void enter(struct hw_dispatch *d, struct hw_job *job)
 {
     struct hw_job **bucket = bucket_of(d, job);
     job->in_flight = true;
     job->bucket_next = *bucket;
     *bucket = job;
-    hw_crew_submit(d->crew, job);
+    submit(d, job);
 }
 
 static void leave(struct hw_dispatch *d, struct hw_job *job)
@@ -163,7 +169,7 @@ int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw
     if (!job)
         return HW_ENOMEM;
     wait_for(waiter, job);
-    hw_crew_submit(d->crew, job);
+    submit(d, job);
     return 0;
 }
 
@@ -228,6 +234,7 @@ void hw_dispatch_settle(void *owner, struct hw_job *done)
         struct hw_job *job = done;
         done = job->next;
         job->next = NULL;
+        d->with_crew -= !job->committed;
         if (job->from_row && !job->in_flight && job->outcome.code == 0) {
             admit_revived(d, job);
         } else if (job->outcome.authentic && !job->committed) {
@@ -240,7 +247,7 @@ void hw_dispatch_settle(void *owner, struct hw_job *done)
     }
     *last = NULL;
     if (to_ledger && d->committer)
-        hw_committer_put(d->committer, to_ledger);
+        hw_committer_put(d->committer, to_ledger, d->with_crew);
     else if (to_ledger)
         commit_here(d, to_ledger);
 }

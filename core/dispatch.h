@@ -43,7 +43,8 @@ struct hw_dispatch {
     size_t open_max;
 
     /* leader only */
-    size_t open; /* heads accepted whose job has not died yet */
+    size_t with_crew; /* jobs that were submitted and have no outcome yet */
+    size_t open;      /* heads accepted whose job has not died yet */
     bool draining;
     struct hw_job **buckets;
     size_t bucket_count; /* a power of two */

@@ -74,7 +74,7 @@ static void on_committed(void *owner, struct hw_job *jobs)
     if (f->feeds && f->idle_tends == 0) {
         for (struct hw_job *job = jobs; job; job = job->next)
             job->committed = false;
-        hw_committer_put(f->committer, jobs);
+        hw_committer_put(f->committer, jobs, 0);
         return;
     }
     uv_mutex_lock(&f->m);
@@ -172,7 +172,7 @@ static void brings_every_job_back_committed_and_in_order(void **state)
     (void)state;
     start(f);
     for (int i = 1; i <= JOBS_MAX; i += 4)
-        hw_committer_put(f->committer, jobs_from(i, i + 3));
+        hw_committer_put(f->committer, jobs_from(i, i + 3), 0);
     wait_for(f, JOBS_MAX);
     hw_committer_stop(f->committer);
     assert_committed_in_order(f, JOBS_MAX);
@@ -188,10 +188,10 @@ static void commits_together_what_came_during_a_commit(void **state)
     (void)state;
     f->slow = true;
     start(f);
-    hw_committer_put(f->committer, jobs_from(1, 1));
+    hw_committer_put(f->committer, jobs_from(1, 1), 0);
     uv_sem_wait(&f->entered);
     for (int i = 2; i <= 1 + HW_LEDGER_BATCH_MAX; i++)
-        hw_committer_put(f->committer, jobs_from(i, i));
+        hw_committer_put(f->committer, jobs_from(i, i), 0);
     let_commit(f, 2);
     wait_for(f, 1 + HW_LEDGER_BATCH_MAX);
     hw_committer_stop(f->committer);
@@ -206,7 +206,7 @@ static void leaves_one_over_a_batch_for_the_next(void **state)
     struct fake *f = open_fake();
     (void)state;
     start(f);
-    hw_committer_put(f->committer, jobs_from(1, HW_LEDGER_BATCH_MAX + 1));
+    hw_committer_put(f->committer, jobs_from(1, HW_LEDGER_BATCH_MAX + 1), 0);
     wait_for(f, HW_LEDGER_BATCH_MAX + 1);
     hw_committer_stop(f->committer);
     assert_int_equal(f->commits, 2);
@@ -222,7 +222,7 @@ static void fails_the_whole_batch_and_no_other(void **state)
     (void)state;
     f->fails_at = 2;
     start(f);
-    hw_committer_put(f->committer, jobs_from(1, 3 * HW_LEDGER_BATCH_MAX));
+    hw_committer_put(f->committer, jobs_from(1, 3 * HW_LEDGER_BATCH_MAX), 0);
     wait_for(f, 3 * HW_LEDGER_BATCH_MAX);
     hw_committer_stop(f->committer);
     assert_int_equal(f->commits, 3);
@@ -242,9 +242,9 @@ static void commits_what_is_there_before_it_stops(void **state)
     (void)state;
     f->slow = true;
     start(f);
-    hw_committer_put(f->committer, jobs_from(1, 1));
+    hw_committer_put(f->committer, jobs_from(1, 1), 0);
     uv_sem_wait(&f->entered);
-    hw_committer_put(f->committer, jobs_from(2, COUNT));
+    hw_committer_put(f->committer, jobs_from(2, COUNT), 0);
     let_commit(f, 10);
     hw_committer_stop(f->committer);
     assert_committed_in_order(f, COUNT);
@@ -282,7 +282,7 @@ static void tends_the_ledger_under_load(void **state)
     (void)state;
     f->feeds = true;
     start(f);
-    hw_committer_put(f->committer, jobs_from(1, COUNT));
+    hw_committer_put(f->committer, jobs_from(1, COUNT), 0);
     uv_sem_wait(&f->tended);
     wait_for(f, COUNT);
     hw_committer_stop(f->committer);

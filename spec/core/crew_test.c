@@ -154,16 +154,19 @@ static void new_rig(struct rig *r, unsigned workers, size_t jobs_max)
     char why[512];
     *r = (struct rig){.worker_count = workers};
     r->times = calloc(jobs_max + 1, 1);
-    r->stages.vm =
+    struct hw_release *release = calloc(1, sizeof *release);
+    release->refs = 1;
+    release->vm =
         (struct hw_vm_config){.memory_max = 64 << 20, .timeout_ms = 60000, .modules = hw_embedded};
-    r->stages.keys = calloc(1, sizeof *r->stages.keys); /* no key: nothing is verified here */
-    r->stages.keys->refs = 1;
-    r->stages.bundle =
+    release->keys = calloc(1, sizeof *release->keys); /* no key: nothing is verified here */
+    release->keys->refs = 1;
+    release->bundle =
         hw_bundle_load(folder.path, "handlers", HW_STR("return {}"), why, sizeof why);
+    hw_shelf_init(&r->stages.shelf, release);
     r->stages.ledger = hw_ledger_memory_open();
-    HW_CHECK(r->times && r->stages.bundle && r->stages.ledger);
+    HW_CHECK(r->times && release->bundle && r->stages.ledger);
     for (unsigned i = 0; i < workers; i++)
-        HW_CHECK(hw_worker_init(&r->workers[i], &r->stages, why, sizeof why) == 0);
+        HW_CHECK(hw_worker_init(&r->workers[i], &r->stages, i, why, sizeof why) == 0);
     HW_CHECK(uv_mutex_init(&r->m) == 0 && uv_cond_init(&r->changed) == 0);
     HW_CHECK(uv_loop_init(&r->loop) == 0);
     HW_CHECK(uv_async_init(&r->loop, &r->inbox, on_inbox) == 0);
@@ -263,8 +266,7 @@ static size_t finish(struct rig *r)
     for (unsigned i = 0; i < r->worker_count; i++)
         hw_worker_fini(&r->workers[i]);
     r->stages.ledger->type->close(r->stages.ledger);
-    hw_bundle_unref(r->stages.bundle);
-    hw_keyset_unref(r->stages.keys);
+    hw_shelf_fini(&r->stages.shelf);
     uv_cond_destroy(&r->changed);
     uv_mutex_destroy(&r->m);
     return rest;
