@@ -53,7 +53,7 @@ static int pragma(sqlite3 *db, const char *sql)
     return value;
 }
 
-static int migrate(sqlite3 *db, int from)
+static int migrate(sqlite3 *db, int from, const char *path, char *why, size_t size)
 {
     char end[96];
     snprintf(end, sizeof end, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
@@ -63,9 +63,12 @@ static int migrate(sqlite3 *db, int from)
         rc = exec(db, steps[i]);
     if (rc == SQLITE_OK)
         rc = exec(db, end);
-    if (rc != SQLITE_OK && !sqlite3_get_autocommit(db))
+    if (rc == SQLITE_OK)
+        return 0;
+    fail_sqlite(why, size, path, db); /* before the roll-back has an outcome of its own */
+    if (!sqlite3_get_autocommit(db))
         exec(db, "ROLLBACK");
-    return rc;
+    return HW_EFAILED;
 }
 
 static int check_schema(sqlite3 *db, const char *path, enum hw_ledger_access access, char *why,
@@ -86,7 +89,7 @@ static int check_schema(sqlite3 *db, const char *path, enum hw_ledger_access acc
         return fail(why, size, path,
                     fresh ? "this ledger is empty"
                           : "this ledger is of an older version; `hookward serve` updates it");
-    return migrate(db, version) == SQLITE_OK ? 0 : fail_sqlite(why, size, path, db);
+    return migrate(db, version, path, why, size);
 }
 
 static int set_up(sqlite3 *db, const char *path, enum hw_ledger_access access, char *why,
