@@ -198,6 +198,21 @@ static int by_module(const void *a, const void *b)
     return strcmp(((const struct hw_script *)a)->module, ((const struct hw_script *)b)->module);
 }
 
+/* "a.b.lua" and "a/b.lua" would be one module, and one of them would never be loaded. */
+static int refuse_twins(struct loader *l)
+{
+    const struct hw_bundle *b = l->bundle;
+    for (size_t i = 1; i < b->count; i++) {
+        const struct hw_script *s = &b->scripts[i], *before = s - 1;
+        if (strcmp(s->module, before->module) != 0)
+            continue;
+        snprintf(l->why, l->why_size, "%s: it is the same module as %s: '%s'; rename one",
+                 s->chunk + 1, before->chunk + 1, s->module);
+        return -1;
+    }
+    return 0;
+}
+
 static int load_all(struct loader *l, const char *folder, struct hw_str settings)
 {
     struct hw_bundle *b = l->bundle;
@@ -209,6 +224,8 @@ static int load_all(struct loader *l, const char *folder, struct hw_str settings
     if (handlers == 0)
         return fail(l, l->shown, "no handler file (*.lua) in this folder");
     qsort(b->scripts, b->count, sizeof *b->scripts, by_module);
+    if (refuse_twins(l))
+        return -1;
     b->settings = hw_arena_copy(&b->arena, settings);
     return b->settings.ptr ? 0 : fail(l, l->shown, "out of memory");
 }

@@ -592,7 +592,8 @@ static void on_written(uv_write_t *write, int status)
         return;
     if (status < 0) {
         close_connection(c);
-    } else if (c->state == FLUSH) {
+    } else if (c->state == FLUSH && uv_stream_get_write_queue_size(&c->u.stream) == 0) {
+        /* All of it: a 100 Continue may have been on its way as well. */
         answered(c);
         advance(c);
     }
@@ -615,12 +616,15 @@ static void give_up_waiting(struct hw_connection *c)
         advance(c);
         return;
     }
-    bool begun = atomic_load_explicit(&job->begun, memory_order_relaxed);
-    if (begun && !job->reported_stuck)
+    static const int codes[] = {[HW_WAITING] = HW_EOVERLOADED,
+                                [HW_RUNNING] = HW_EHANDLER_TIMEOUT,
+                                [HW_SETTLING] = HW_ELEDGER_UNAVAILABLE};
+    enum hw_progress progress = atomic_load_explicit(&job->progress, memory_order_relaxed);
+    if (progress == HW_RUNNING && !job->reported_stuck)
         hw_report_stuck(job);
-    job->reported_stuck = begun;
+    job->reported_stuck |= progress == HW_RUNNING;
     hw_dispatch_abandon(&c->waiter);
-    answer(c, begun ? HW_EHANDLER_TIMEOUT : HW_EOVERLOADED, HW_STR_NONE);
+    answer(c, codes[progress], HW_STR_NONE);
     advance(c);
 }
 

@@ -27,6 +27,12 @@ enum {
 
 struct hw_waiter;
 
+enum hw_progress {
+    HW_WAITING, /* for a worker */
+    HW_RUNNING, /* a handler has it */
+    HW_SETTLING /* the handler is done: the ledger has it, or is about to */
+};
+
 /* Where a handler was registered, and what became of it. */
 struct hw_outcome {
     int code;             /* 0, or why not */
@@ -63,7 +69,7 @@ struct hw_job {
     bool reported_stuck;
 
     /* atomic */
-    _Atomic bool begun; /* a handler has it */
+    _Atomic enum hw_progress progress; /* for the leader, who may run out of patience */
 
     /* travels with the job: written by the stage of that name */
     struct hw_str key;         /* verify: the name of the key that verified it */

@@ -97,10 +97,11 @@ static int decode(struct hw_worker *w, struct hw_job *job)
 
 static int handle(struct hw_worker *w, struct hw_job *job)
 {
-    atomic_store_explicit(&job->begun, true, memory_order_relaxed);
+    atomic_store_explicit(&job->progress, HW_RUNNING, memory_order_relaxed);
     HW_CRASH_POINT("before-handler");
     int rc = hw_vm_handle(w->vm, job);
     HW_CRASH_POINT("after-handler");
+    atomic_store_explicit(&job->progress, HW_SETTLING, memory_order_relaxed);
     return rc;
 }
 

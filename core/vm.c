@@ -330,11 +330,10 @@ void hw_vm_free(struct hw_vm *vm)
 {
     if (vm->L) {
         lua_settop(vm->L, 0);
-        set_deadline(vm); /* for hook.on_unload and for finalizers */
+        set_deadline(vm); /* for hook.on_unload; Lua calls no hooks in finalizers */
         lua_pushcfunction(vm->L, unload);
         if (lua_pcall(vm->L, 0, 0, 0))
             hw_log_say(HW_LOG_WARN, "hook.on_unload did not come to its end");
-        set_deadline(vm);
         lua_close(vm->L);
     }
     hw_bundle_unref(vm->bundle);
@@ -501,9 +500,7 @@ bool hw_vm_rest(struct hw_vm *vm)
     forget_event(L);
     if (vm->memory_used <= vm->config.memory_max / 2)
         return false;
-    set_deadline(vm); /* for finalizers */
     lua_gc(L, LUA_GCCOLLECT);
-    vm->deadline_ns = 0;
     return vm->memory_used > vm->config.memory_max / 2;
 }
 

@@ -600,6 +600,11 @@ describe("a handler", function()
     assert.equal("no_handler", notify("A.B").error)
   end)
 
+  it("must not be the same module as another file", function()
+    local log = start_error({ ["a.b.lua"] = "", ["a/b.lua"] = "" })
+    assert.matches("it is the same module as handlers/a", log)
+  end)
+
   it("is warned once about each global that it sets", function()
     start({
       ["a.lua"] = [[

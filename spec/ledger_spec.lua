@@ -150,6 +150,16 @@ describe("the durable ledger", function()
     host:wait_log("can be written again")
   end)
 
+  it("blames the ledger, not the handler, for a commit that outlasts handler_timeout", function()
+    local host = start { config = "handler_timeout = 0.3" }
+    assert.equal(200, host:notify(BODY, { id = "0" }).status)
+    local unlock = lock(host)
+    assert.equal("ledger_unavailable", host:notify(BODY, { id = "1" }).error)
+    unlock()
+    assert.equal(200, host:notify(BODY, { id = "1", attempt = 1 }).status)
+    assert.is_nil(host:log():find("stuck", 1, true))
+  end)
+
   -- A limit on the size of files is a full disk that needs no privileges.
   it("gives no 200 for what it can't write, and works on when there is room again", function()
     local host = start()
