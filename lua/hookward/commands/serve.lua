@@ -9,8 +9,9 @@ local M = {
   summary = "Run the host.",
   usage = "[OPTION...]",
   description = "Runs the host until SIGTERM or SIGINT: then it takes no more connections, "
-    .. "finishes what has begun and exits 0. A second SIGINT ends it at once. The log goes to "
-    .. "stderr.",
+    .. "finishes what has begun and exits 0. A second SIGINT ends it at once. Edited handlers, "
+    .. "keys and settings take effect by themselves; SIGHUP and `hookward reload` read them at "
+    .. "once. The log goes to stderr.",
   examples = {
     "hookward serve",
     "hookward serve --listen 127.0.0.1:9000 --log-level debug",
