@@ -160,8 +160,7 @@ static void new_rig(struct rig *r, unsigned workers, size_t jobs_max)
         (struct hw_vm_config){.memory_max = 64 << 20, .timeout_ms = 60000, .modules = hw_embedded};
     release->keys = calloc(1, sizeof *release->keys); /* no key: nothing is verified here */
     release->keys->refs = 1;
-    release->bundle =
-        hw_bundle_load(folder.path, "handlers", HW_STR("return {}"), why, sizeof why);
+    release->bundle = hw_bundle_load(folder.path, "handlers", HW_STR("return {}"), why, sizeof why);
     hw_shelf_init(&r->stages.shelf, release);
     r->stages.ledger = hw_ledger_memory_open();
     HW_CHECK(r->times && release->bundle && r->stages.ledger);
