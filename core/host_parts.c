@@ -8,10 +8,12 @@ int hw_host_load(const struct hw_config *config, const struct hw_embedded *modul
                  unsigned vm_count, struct hw_stages *stages, char *why, size_t why_size)
 {
     memset(stages, 0, sizeof *stages);
-    struct hw_release *first = hw_release_make(config, modules, vm_count, 1, why, why_size);
+    struct hw_release *first = hw_release_make(config, modules, 1, why, why_size);
     if (!first)
         return HW_EFAILED;
     hw_shelf_init(&stages->shelf, first);
+    if (hw_release_fill(first, vm_count, NULL, why, why_size))
+        return HW_EFAILED;
     stages->ledger = hw_ledger_open(config, why, why_size);
     return stages->ledger ? 0 : HW_EFAILED;
 }

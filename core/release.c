@@ -60,13 +60,17 @@ static int set_version(struct hw_release *r)
     return 0;
 }
 
-static int make_vms(struct hw_release *r, unsigned count, char *why, size_t size)
+int hw_release_fill(struct hw_release *r, unsigned vm_count, const atomic_bool *give_up, char *why,
+                    size_t size)
 {
-    r->vms = calloc(count ? count : 1, sizeof(struct hw_vm *));
+    struct hw_vm_config limits = r->vm;
+    limits.give_up = give_up;
+    snprintf(why, size, "out of memory");
+    r->vms = calloc(vm_count, sizeof(struct hw_vm *));
     if (!r->vms)
         return HW_EFAILED;
-    for (; r->vm_count < count; r->vm_count++) {
-        r->vms[r->vm_count] = hw_vm_new(&r->vm, r->bundle, why, size);
+    for (; r->vm_count < vm_count; r->vm_count++) {
+        r->vms[r->vm_count] = hw_vm_new(&limits, r->bundle, why, size);
         if (!r->vms[r->vm_count])
             return HW_EFAILED;
     }
@@ -88,8 +92,8 @@ static int load(struct hw_release *r, const struct hw_config *config, char *why,
 }
 
 struct hw_release *hw_release_make(const struct hw_config *config,
-                                   const struct hw_embedded *modules, unsigned vm_count,
-                                   uint64_t number, char *why, size_t why_size)
+                                   const struct hw_embedded *modules, uint64_t number, char *why,
+                                   size_t why_size)
 {
     struct hw_release *r = calloc(1, sizeof *r);
     snprintf(why, why_size, "out of memory");
@@ -98,20 +102,25 @@ struct hw_release *hw_release_make(const struct hw_config *config,
     atomic_init(&r->refs, 1);
     r->number = number;
     r->vm = hw_release_limits(config, modules);
-    if (load(r, config, why, why_size) == 0 && make_vms(r, vm_count, why, why_size) == 0)
+    if (load(r, config, why, why_size) == 0)
         return r;
     hw_release_unref(r);
     return NULL;
+}
+
+static void free_vms(struct hw_vm **vms, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (vms[i])
+            hw_vm_free(vms[i]);
+    free(vms);
 }
 
 void hw_release_unref(struct hw_release *r)
 {
     if (atomic_fetch_sub(&r->refs, 1) != 1)
         return;
-    for (unsigned i = 0; r->vms && i < r->vm_count; i++)
-        if (r->vms[i])
-            hw_vm_free(r->vms[i]);
-    free(r->vms);
+    free_vms(r->vms, r->vm_count);
     if (r->bundle)
         hw_bundle_unref(r->bundle);
     if (r->keys)
@@ -158,7 +167,12 @@ void hw_shelf_publish(struct hw_shelf *shelf, struct hw_release *release)
 {
     uv_mutex_lock(&shelf->m);
     struct hw_release *old = atomic_exchange(&shelf->current, release);
+    struct hw_vm **rest = old->vms; /* a job that goes on for long would keep them all */
+    unsigned count = old->vm_count;
+    old->vms = NULL;
+    old->vm_count = 0;
     uv_mutex_unlock(&shelf->m);
+    free_vms(rest, count);
     hw_release_unref(old);
 }
 

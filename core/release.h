@@ -21,7 +21,7 @@
 struct hw_release {
     /* constant after make */
     uint64_t number;  /* 1 for the one that the host starts with */
-    char version[17]; /* the first 16 hex digits of the digest of scripts, settings and limits */
+    char version[17]; /* the first 16 hex digits of the digest of scripts and settings */
     struct hw_vm_config vm;
     struct hw_bundle *bundle;
     struct hw_keyset *keys;
@@ -50,11 +50,16 @@ struct hw_bundle *hw_release_scripts(const struct hw_config *config, char *why, 
 struct hw_vm_config hw_release_limits(const struct hw_config *config,
                                       const struct hw_embedded *modules);
 
-/* Loads keys and scripts as the configuration says, and `vm_count` VMs. Returns a release with one
+/* Reads keys and scripts as the configuration says; no script runs. Returns a release with one
  * reference; NULL with one line in `why` that names the file. */
 struct hw_release *hw_release_make(const struct hw_config *config,
-                                   const struct hw_embedded *modules, unsigned vm_count,
-                                   uint64_t number, char *why, size_t why_size);
+                                   const struct hw_embedded *modules, uint64_t number, char *why,
+                                   size_t why_size);
+
+/* Loads `vm_count` VMs, once, before the release is published. It gives up when *give_up (may be
+ * NULL) becomes true. Returns 0, or HW_EFAILED with one line in `why`. */
+int hw_release_fill(struct hw_release *release, unsigned vm_count, const atomic_bool *give_up,
+                    char *why, size_t why_size);
 void hw_release_unref(struct hw_release *release);
 
 /* True when both would run the same scripts, with the same settings, limits and keys. */
@@ -63,7 +68,8 @@ bool hw_release_same(const struct hw_release *a, const struct hw_release *b);
 void hw_shelf_init(struct hw_shelf *shelf, struct hw_release *first); /* takes the reference over */
 void hw_shelf_fini(struct hw_shelf *shelf);
 
-/* Takes the reference over. One thread at a time. */
+/* Takes the reference over, and closes the VMs of the release before that nobody took. One thread
+ * at a time, and no crew thread. */
 void hw_shelf_publish(struct hw_shelf *shelf, struct hw_release *release);
 
 /* True when `release` is not the current one any more. Any thread; no lock. */

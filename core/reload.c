@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 #include <lualib.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,7 +12,11 @@
 #include "log.h"
 #include "module.h"
 
-enum { TRIES_MAX = 50 /* how often a set that changes while it is read is read anew */ };
+enum {
+    TRIES_MAX = 50,        /* how often a set that changes while it is read is read anew */
+    CONFIG_MS = 10000,     /* what the configuration's own code may take */
+    CONFIG_EVERY = 100000, /* VM instructions between two looks at the clock */
+};
 
 struct hw_reload {
     /* constant after start */
@@ -21,7 +26,7 @@ struct hw_reload {
     /* guarded by m */
     uv_mutex_t m;
     uv_cond_t poked;
-    bool woken, stopping;
+    bool woken;
     uint64_t asked; /* requests so far */
     bool fresh;     /* what follows is for the leader */
     struct hw_reload_result result;
@@ -30,18 +35,33 @@ struct hw_reload {
     struct hw_folders *to_watch;
 
     /* reload thread only */
-    uint64_t answered; /* requests */
-    uint64_t number;   /* of the last release */
-    uint64_t signature;
-    const struct hw_config *current; /* what is live: the host's, or one of ours */
-    struct hw_config *owned;
+    uint64_t answered;       /* requests */
+    uint64_t number;         /* of the last release */
+    uint64_t signature;      /* of what was read last; 0 at first */
+    struct hw_config *live;  /* NULL: the one that the host was started with */
+    struct hw_config *tried; /* a later one that did not come to life; what it names is watched */
+    char to_restart[160];    /* what was last warned of */
+    uint64_t config_deadline_ns;
 
     /* leader only */
     struct hw_watches watches;
 
+    /* atomic */
+    atomic_bool stopping;
+
     /* any thread */
     uv_async_t done;
 };
+
+static const struct hw_config *current(const struct hw_reload *r)
+{
+    return r->live ? r->live : r->config.config;
+}
+
+static const struct hw_config *watched(const struct hw_reload *r)
+{
+    return r->tried ? r->tried : current(r);
+}
 
 static void free_config(struct hw_config *config)
 {
@@ -63,7 +83,19 @@ static void push_overrides(lua_State *L, struct hw_str source)
     lua_call(L, 0, 1);
 }
 
-/* Runs protected: (reload, config) -> nothing, or the first line of what is wrong. */
+/* A configuration is code; one that loops must not keep the host from stopping. */
+static void on_count(lua_State *L, lua_Debug *ar)
+{
+    struct hw_reload *r = *(struct hw_reload **)lua_getextraspace(L);
+    (void)ar;
+    if (uv_hrtime() < r->config_deadline_ns && !r->stopping)
+        return;
+    lua_sethook(L, on_count, LUA_MASKCOUNT, 1); /* no pcall outlasts it */
+    luaL_error(L, "%s: it ran longer than %d s", r->config.config->file, CONFIG_MS / 1000);
+}
+
+/* Runs protected: (reload, config) -> nothing, or the first line of what is wrong. The
+ * configuration is there as well if it could be read, and only what it names is missing. */
 static int read_config(lua_State *L)
 {
     struct hw_reload *r = lua_touserdata(L, 1);
@@ -77,30 +109,35 @@ static int read_config(lua_State *L)
     lua_pushstring(L, r->config.config->file);
     push_overrides(L, r->config.config->overrides);
     lua_call(L, 2, 2); /* … config line */
-    if (lua_isnil(L, -2))
-        return 1;
-    hw_config_read(config, L, -2);
-    return 0;
+    if (!lua_isnil(L, -2))
+        hw_config_read(config, L, -2);
+    return lua_isnil(L, -1) ? 0 : 1;
 }
 
-static struct hw_config *new_config(struct hw_reload *r, char *why, size_t size)
+/* NULL: it can't be read. Not NULL, and *ok false: what it names is not there. */
+static struct hw_config *new_config(struct hw_reload *r, bool *ok, char *why, size_t size)
 {
     struct hw_config *config = calloc(1, sizeof *config);
     lua_State *L = luaL_newstate();
     snprintf(why, size, "out of memory");
-    bool ok = false;
+    *ok = false;
+    int status = -1;
     if (config && L) {
+        *(struct hw_reload **)lua_getextraspace(L) = r;
+        r->config_deadline_ns = uv_hrtime() + (uint64_t)CONFIG_MS * 1000000;
+        lua_sethook(L, on_count, LUA_MASKCOUNT, CONFIG_EVERY);
         lua_pushcfunction(L, read_config);
         lua_pushlightuserdata(L, r);
         lua_pushlightuserdata(L, config);
-        int status = lua_pcall(L, 2, LUA_MULTRET, 0);
-        ok = status == 0 && lua_gettop(L) == 0;
-        if (!ok && lua_type(L, -1) == LUA_TSTRING)
+        status = lua_pcall(L, 2, LUA_MULTRET, 0);
+        *ok = status == 0 && lua_gettop(L) == 0;
+        if (!*ok && lua_type(L, -1) == LUA_TSTRING)
             snprintf(why, size, "%s", lua_tostring(L, -1));
+        lua_sethook(L, NULL, 0, 0);
     }
     if (L)
         lua_close(L);
-    if (ok)
+    if (status == 0 && config->file)
         return config;
     free_config(config);
     return NULL;
@@ -115,9 +152,10 @@ static bool same_list(const char *const *a, size_t n, const char *const *b, size
 }
 
 /* What a running host can't change is compared with what it was started with. */
-static void warn_of_restart(const struct hw_config *a, const struct hw_config *b)
+static void warn_of_restart(struct hw_reload *r, const struct hw_config *b)
 {
-    char names[160] = "";
+    const struct hw_config *a = r->config.config;
+    char names[sizeof r->to_restart] = "";
     const struct {
         const char *name;
         bool same;
@@ -133,8 +171,9 @@ static void warn_of_restart(const struct hw_config *a, const struct hw_config *b
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!all[i].same)
             strcat(names, all[i].name);
-    if (names[0])
+    if (names[0] && strcmp(names, r->to_restart) != 0)
         hw_log_say(HW_LOG_WARN, "%s: these take effect at the next start:%s", a->file, names);
+    memcpy(r->to_restart, names, sizeof names);
 }
 
 /* ---- an attempt ---- */
@@ -149,43 +188,86 @@ static void tell_live(struct hw_reload_result *result, const struct hw_release *
              release->keys->count, release->keys->count == 1 ? "" : "s");
 }
 
+/* What takes effect without a new release. */
+static bool same_limits(const struct hw_config *a, const struct hw_config *b)
+{
+    return a->header_timeout_ms == b->header_timeout_ms &&
+           a->body_timeout_ms == b->body_timeout_ms && a->idle_timeout_ms == b->idle_timeout_ms &&
+           a->drain_timeout_ms == b->drain_timeout_ms && a->max_body == b->max_body &&
+           a->max_header == b->max_header && a->max_connections == b->max_connections &&
+           a->max_queue == b->max_queue && a->log_level == b->log_level &&
+           a->log_json == b->log_json;
+}
+
 /* The new configuration is the one to go by from here on. */
 static void adopt(struct hw_reload *r, struct hw_config *config)
 {
-    warn_of_restart(r->config.config, config);
-    free_config(r->owned);
-    r->current = r->owned = config;
+    warn_of_restart(r, config);
+    free_config(r->tried);
+    free_config(r->live);
+    r->tried = NULL;
+    r->live = config;
 }
 
-/* Returns false when something changed while it was read: then it says nothing yet. */
+/* Every script runs in its VM before anybody else sees it. */
+static bool publish(struct hw_reload *r, struct hw_release *release,
+                    struct hw_reload_result *result)
+{
+    if (hw_release_fill(release, r->config.config->workers, &r->stopping, result->text,
+                        sizeof result->text)) {
+        hw_release_unref(release);
+        return false;
+    }
+    r->number++;
+    hw_shelf_publish(r->config.shelf, release);
+    return true;
+}
+
+/* The release is taken over; the configuration only on success. */
+static bool take_effect(struct hw_reload *r, struct hw_config *config, struct hw_release *release,
+                        struct hw_reload_result *result)
+{
+    struct hw_release *live = r->config.shelf->current; /* only this thread replaces it */
+    bool changed = !hw_release_same(live, release) || !same_limits(current(r), config);
+    if (hw_release_same(live, release))
+        hw_release_unref(release);
+    else if (!publish(r, release, result))
+        return false;
+    adopt(r, config);
+    tell_live(result, r->config.shelf->current, changed);
+    return true;
+}
+
+/* Returns false when something changed while it was read: then it says nothing yet. Nothing is
+ * read once the scripts run. */
 static bool attempt(struct hw_reload *r, struct hw_reload_result *result)
 {
-    uint64_t before = hw_watch_signature(r->current);
-    struct hw_config *config = new_config(r, result->text, sizeof result->text);
-    struct hw_release *live = r->config.shelf->current; /* only this thread replaces it */
-    struct hw_release *release =
-        config ? hw_release_make(config, r->config.modules, r->config.config->workers,
-                                 r->number + 1, result->text, sizeof result->text)
-               : NULL;
-    bool torn = hw_watch_signature(r->current) != before;
+    bool ok;
+    uint64_t before = hw_watch_signature(watched(r)), named = before;
+    struct hw_release *release = NULL;
+    struct hw_config *config = new_config(r, &ok, result->text, sizeof result->text);
+    if (config)
+        named = hw_watch_signature(config);
+    if (ok)
+        release = hw_release_make(config, r->config.modules, r->number + 1, result->text,
+                                  sizeof result->text);
+    bool torn =
+        hw_watch_signature(watched(r)) != before || (config && hw_watch_signature(config) != named);
     result->ok = false;
-    if (!torn && release) {
-        bool changed = !hw_release_same(live, release);
-        adopt(r, config);
-        tell_live(result, changed ? release : live, changed);
-        if (changed) {
-            r->number++;
-            hw_shelf_publish(r->config.shelf, release);
-        } else {
-            hw_release_unref(release);
-        }
-    } else {
+    if (torn) {
         if (release)
             hw_release_unref(release);
         free_config(config);
+        return false;
     }
-    r->signature = before;
-    return !torn;
+    r->signature = named;
+    if (release && take_effect(r, config, release, result))
+        return true;
+    if (config) {
+        free_config(r->tried);
+        r->tried = config;
+    }
+    return true;
 }
 
 static void say(const struct hw_reload_result *result, bool asked)
@@ -201,7 +283,7 @@ static void hand_over(struct hw_reload *r, const struct hw_reload_result *result
 {
     struct hw_folders *folders = malloc(sizeof *folders);
     if (folders)
-        hw_watch_folders(r->current, folders);
+        hw_watch_folders(watched(r), folders);
     uv_mutex_lock(&r->m);
     r->result = *result;
     r->fresh = true;
@@ -210,21 +292,10 @@ static void hand_over(struct hw_reload *r, const struct hw_reload_result *result
         free(r->to_watch);
     }
     r->to_watch = folders;
-    r->to_apply = *r->current;
+    r->to_apply = *current(r);
     r->has_to_apply = true;
     uv_mutex_unlock(&r->m);
     uv_async_send(&r->done);
-}
-
-static void reload(struct hw_reload *r, uint64_t asked)
-{
-    struct hw_reload_result result = {.asked = asked};
-    int tries = 0;
-    while (!attempt(r, &result) && ++tries < TRIES_MAX)
-        ;
-    say(&result, asked > r->answered);
-    r->answered = asked;
-    hand_over(r, &result);
 }
 
 /* ---- waiting for a reason ---- */
@@ -237,40 +308,61 @@ static bool doze(struct hw_reload *r, unsigned ms, uint64_t *asked)
         uv_cond_timedwait(&r->poked, &r->m, (uint64_t)ms * 1000000);
     r->woken = false;
     *asked = r->asked;
-    bool go_on = !r->stopping;
     uv_mutex_unlock(&r->m);
-    return go_on;
+    return !r->stopping;
 }
 
-/* Lets a burst of edits come to rest. */
+/* Lets a burst of edits come to rest, or nearly so if somebody asks meanwhile. */
 static bool wait_for_quiet(struct hw_reload *r, uint64_t *asked)
 {
-    uint64_t seen, now = hw_watch_signature(r->current), until;
+    uint64_t before = *asked, seen, now = hw_watch_signature(watched(r)), until;
     do {
         seen = now;
         until = uv_hrtime() + (uint64_t)HW_RELOAD_QUIET_MS * 1000000;
-        while (uv_hrtime() < until && *asked == r->answered)
+        while (uv_hrtime() < until && *asked == before)
             if (!doze(r, HW_RELOAD_QUIET_MS / 4, asked))
                 return false;
-        now = hw_watch_signature(r->current);
-    } while (now != seen && *asked == r->answered);
+        now = hw_watch_signature(watched(r));
+    } while (now != seen && *asked == before);
+    return true;
+}
+
+/* Returns false when the thread should end. */
+static bool reload(struct hw_reload *r, uint64_t asked)
+{
+    struct hw_reload_result result = {0};
+    int tries = 0;
+    if (asked == r->answered && !wait_for_quiet(r, &asked))
+        return false;
+    while (!attempt(r, &result)) {
+        if (++tries == TRIES_MAX) {
+            snprintf(result.text, sizeof result.text,
+                     "the files keep changing while they are read");
+            break;
+        }
+        if (!wait_for_quiet(r, &asked))
+            return false;
+    }
+    if (r->stopping)
+        return false;
+    say(&result, asked > r->answered);
+    result.asked = r->answered = asked;
+    hand_over(r, &result);
     return true;
 }
 
 static void on_thread(void *arg)
 {
     struct hw_reload *r = arg;
-    uint64_t asked;
-    r->signature = hw_watch_signature(r->current);
+    uint64_t asked = 0;
     hand_over(r, &(struct hw_reload_result){0}); /* begins to watch */
-    while (doze(r, HW_WATCH_POLL_MS, &asked)) {
+    /* At first as well: something may have changed since the host has read it. */
+    do {
         hw_shelf_sweep(r->config.shelf);
-        if (asked == r->answered && hw_watch_signature(r->current) == r->signature)
-            continue;
-        if (!wait_for_quiet(r, &asked))
+        if ((asked != r->answered || hw_watch_signature(watched(r)) != r->signature) &&
+            !reload(r, asked))
             return;
-        reload(r, asked);
-    }
+    } while (doze(r, HW_WATCH_POLL_MS, &asked));
 }
 
 /* ---- the leader's side ---- */
@@ -325,7 +417,6 @@ struct hw_reload *hw_reload_start(const struct hw_reload_config *config)
     if (!r)
         return NULL;
     r->config = *config;
-    r->current = config->config;
     r->number = 1;
     r->watches = (struct hw_watches){.loop = config->loop, .changed = on_changed, .owner = r};
     config->loop->data = &r->watches; /* for events; nobody else uses it */
@@ -357,7 +448,8 @@ void hw_reload_free(struct hw_reload *r)
         hw_folders_fini(r->to_watch);
         free(r->to_watch);
     }
-    free_config(r->owned);
+    free_config(r->live);
+    free_config(r->tried);
     uv_cond_destroy(&r->poked);
     uv_mutex_destroy(&r->m);
     free(r);

@@ -15,7 +15,10 @@
 #include "log.h"
 #include "timestamp.h"
 
-enum { HOOK_EVERY = 10000 }; /* VM instructions between two looks at the clock: about 50 us */
+enum {
+    HOOK_EVERY = 10000,   /* VM instructions between two looks at the clock: about 50 us */
+    UNLOAD_MS_MAX = 1000, /* for hook.on_unload: who reloads or stops waits for it */
+};
 
 struct hw_vm {
     /* constant after new */
@@ -79,13 +82,19 @@ static void *allocate(void *ud, void *old, size_t old_size, size_t size)
     return p;
 }
 
+static bool is_over(const struct hw_vm *vm)
+{
+    return (vm->deadline_ns && hw_now_ns() >= vm->deadline_ns) ||
+           (vm->config.give_up && *vm->config.give_up);
+}
+
 /* From the deadline on every instruction raises, in this coroutine and in the main one, so that a
  * pcall in a loop can't outlast it. */
 static void on_count(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
     struct hw_vm *vm = *(struct hw_vm **)lua_getextraspace(L);
-    if (vm->deadline_ns == 0 || hw_now_ns() < vm->deadline_ns) {
+    if (!is_over(vm)) {
         if (lua_gethookcount(L) != HOOK_EVERY)
             lua_sethook(L, on_count, LUA_MASKCOUNT, HOOK_EVERY);
         return;
@@ -99,11 +108,16 @@ static void on_count(lua_State *L, lua_Debug *ar)
     lua_error(L);
 }
 
-static void set_deadline(struct hw_vm *vm)
+static void set_deadline_in(struct hw_vm *vm, uint64_t ms)
 {
     vm->timed_out = false;
-    vm->deadline_ns = hw_now_ns() + vm->config.timeout_ms * 1000000;
+    vm->deadline_ns = hw_now_ns() + ms * 1000000;
     lua_sethook(vm->L, on_count, LUA_MASKCOUNT, HOOK_EVERY);
+}
+
+static void set_deadline(struct hw_vm *vm)
+{
+    set_deadline_in(vm, vm->config.timeout_ms);
 }
 
 /* ---- errors of scripts, of any type ---- */
@@ -281,6 +295,7 @@ static int load(struct hw_vm *vm, char *why, size_t why_size)
     set_deadline(vm);
     int status = lua_pcall(L, 1, 0, 1);
     vm->deadline_ns = 0;
+    vm->config.give_up = NULL;
     if (status) {
         hw_arena_init(&arena, NULL, 0);
         first_line(take_error(vm, status, &arena), why, why_size);
@@ -329,8 +344,9 @@ static int unload(lua_State *L)
 void hw_vm_free(struct hw_vm *vm)
 {
     if (vm->L) {
+        uint64_t ms = vm->config.timeout_ms;
         lua_settop(vm->L, 0);
-        set_deadline(vm); /* for hook.on_unload; Lua calls no hooks in finalizers */
+        set_deadline_in(vm, ms < UNLOAD_MS_MAX ? ms : UNLOAD_MS_MAX);
         lua_pushcfunction(vm->L, unload);
         if (lua_pcall(vm->L, 0, 0, 0))
             hw_log_say(HW_LOG_WARN, "hook.on_unload did not come to its end");

@@ -8,6 +8,7 @@
 #ifndef HW_VM_H
 #define HW_VM_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +25,7 @@ struct hw_vm_config {
     uint64_t max_age_ms; /* 0: none */
     bool accept_unhandled;
     const struct hw_embedded *modules; /* hookward's own; NULL: `require` finds them on disk */
+    const atomic_bool *give_up;        /* true: loading ends; not looked at later. May be NULL */
 };
 
 /* A state with the bundle loaded (it takes a reference of its own). Returns NULL with one line in

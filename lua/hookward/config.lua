@@ -266,14 +266,13 @@ end
 ---Reads it all once more while a host is running, for one line of an answer.
 ---@param file string
 ---@param overrides table<string, any>
----@return hookward.Config?
----@return string? why one line
+---@return hookward.Config? config
+---@return string? why one line; with a configuration: what it names is not there
 function M.reload(file, overrides)
   local config, lines = M.load(file, overrides)
   if not config then return nil, lines[1] end
   local no_handlers, no_keys = M.missing(config)
-  if no_handlers or no_keys then return nil, no_handlers or no_keys end
-  return config
+  return config, no_handlers or no_keys
 end
 
 return M

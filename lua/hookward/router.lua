@@ -91,7 +91,8 @@ end
 local unloaders = {}
 
 ---Has a function called when this version of the scripts is not used any more: after a reload, once
----the last job that began on it is done, and when the host stops. For closing what a module holds.
+---the last job that began on it is done, and when the host stops. For closing what a module holds;
+---all of them together may take a second, or handler_timeout if that is less.
 ---@param fn fun()
 function M.on_unload(fn)
   if type(fn) ~= "function" then

@@ -1,0 +1,456 @@
+-- An edit takes effect as a whole and without a restart, or not at all; nobody who delivers meanwhile
+-- notices.
+--
+-- HOOKWARD_RELOAD_EDITS=500 makes the long form (`make reload-storm`).
+
+local H = require "spec.support.host"
+local lfs = require "lfs"
+local load = require "spec.support.load"
+local socket = require "socket"
+
+local EDITS = tonumber(os.getenv("HOOKWARD_RELOAD_EDITS") or 40)
+local RELOADS = EDITS >= 500 and 1000 or 100
+local CONNECTIONS = 12
+
+local BODY = H.event("Reload.Tested")
+
+-- ---- a set of scripts that carries its version in three files ----
+
+-- The files are looked at while they load, so that a set that was itself half written is no good
+-- one, and again in every job: what a late `require` gives must be what the job began with.
+local HANDLER = [[
+local hook = require "hookward"
+local VERSION = %d
+local function other(name)
+  package.loaded[name] = nil
+  return require(name)
+end
+for _, name in ipairs { "shared", "late" } do
+  if other(name) ~= VERSION then error("half written: " .. name) end
+end
+local file = assert(io.open("runs", "a"))
+file:setvbuf("no")
+hook.on("Reload.Tested", function()
+  if other("shared") ~= VERSION or other("late") ~= VERSION then return nil, "mixed" end
+  file:write(VERSION .. "\n")
+end)
+]]
+
+-- Why it is refused -> what makes it so, in place of the handler file.
+local BROKEN = {
+  { "a.lua:1: .*near", "local x = = %d" },
+  { "a.lua:1: on purpose", "error('on purpose') -- %d" },
+  { "registered twice", HANDLER .. "hook.on('Reload.Tested', print)" },
+  { "handler_timeout", HANDLER .. "while true do end" },
+  { "not enough memory", HANDLER .. "local t = {} for i = 1, 1e9 do t[i] = {} end" },
+}
+
+local function texts(version, handler)
+  local value = ("return %d -- %s\n"):format(version, ("x"):rep(version % 7))
+  return { ["a.lua"] = (handler or HANDLER):format(version), ["lib/shared.lua"] = value,
+    ["lib/late.lua"] = value }
+end
+
+local function symlink(target, path)
+  assert(lfs.link(target, path, true))
+end
+
+-- As `ln -sfn` can't: in one step.
+local function relink(target, path)
+  os.remove(path .. ".new")
+  symlink(target, path .. ".new")
+  assert(os.rename(path .. ".new", path))
+end
+
+local function lay(folder, files)
+  lfs.mkdir(folder)
+  lfs.mkdir(folder .. "/lib")
+  for name, text in pairs(files) do H.write(folder .. "/" .. name, text) end
+end
+
+-- Each way to bring a set of files into a folder: the helpers leave the folder through a link.
+local WAYS = {}
+local function way(name, fn) WAYS[#WAYS + 1] = { name = name, fn = fn } end
+
+way("in place", function(folder, files)
+  for name, text in pairs(files) do H.write(folder .. "/" .. name, text) end
+end)
+
+way("written beside it and renamed over it", function(folder, files)
+  for name, text in pairs(files) do
+    local path = folder .. "/" .. name
+    H.write(path .. ".tmp", text)
+    assert(os.rename(path .. ".tmp", path))
+  end
+end)
+
+way("with a backup, as vim does", function(folder, files)
+  for name, text in pairs(files) do
+    local path = folder .. "/" .. name
+    H.write(path:gsub("([^/]+)$", ".%1.swp"), "swap")
+    assert(os.rename(path, path .. "~"))
+    H.write(path, text)
+    os.remove(path .. "~")
+    os.remove((path:gsub("([^/]+)$", ".%1.swp")))
+  end
+end)
+
+way("removed and written anew, as git does, among many", function(folder, files, version)
+  for i = 1, 30 do
+    local path = ("%s/lib/many_%d.lua"):format(folder, i)
+    os.remove(path)
+    H.write(path, ("return %d"):format(version))
+  end
+  for name, text in pairs(files) do
+    os.remove(folder .. "/" .. name)
+    H.write(folder .. "/" .. name, text)
+  end
+end)
+
+way("with a handler file and a sub-folder added", function(folder, files, version)
+  for name, text in pairs(files) do H.write(folder .. "/" .. name, text) end
+  H.write(folder .. "/added.lua", "require 'hookward'.on('Added.One', function() end)")
+  lfs.mkdir(folder .. "/sub")
+  H.write(folder .. "/sub/deep.lua", ("return %d"):format(version))
+end)
+
+way("with files removed", function(folder, files)
+  os.remove(folder .. "/added.lua")
+  H.sh("rm -rf " .. H.quote(folder .. "/sub"))
+  for name, text in pairs(files) do H.write(folder .. "/" .. name, text) end
+end)
+
+way("of another folder, by its link", function(folder, files, version)
+  local set = folder:gsub("[^/]+$", "set-" .. version)
+  lay(set, files)
+  relink("set-" .. version, folder)
+end)
+
+way("of a folder that is deleted and made again", function(folder, files, version)
+  local set = folder:gsub("[^/]+$", "again-" .. version)
+  os.remove(folder)
+  lay(set, files)
+  symlink("again-" .. version, folder)
+end)
+
+-- ---- a sender at work, and an editor beside it ----
+
+-- Runs `edit` as a coroutine beside the load; it calls wait(check). Every answer must be 200.
+local function under_load(host, edit)
+  local n, over = 0, false
+  local function wait(check, what)
+    local until_time = socket.gettime() + 30
+    while not check() do
+      if socket.gettime() > until_time then error("waited in vain for " .. what .. "\n" .. host:log()) end
+      coroutine.yield()
+    end
+  end
+  local editor = coroutine.create(function() edit(wait) end)
+  local result = load.run {
+    port = host.port, connections = CONNECTIONS,
+    request = function(id) return H.request(BODY, { id = id }) end,
+    next_id = function()
+      n = n + 1
+      if not over then return ("load-%d"):format(n) end
+    end,
+    stop = function()
+      if over then return false end
+      local ok, why = coroutine.resume(editor)
+      if not ok then error(why, 0) end
+      over = coroutine.status(editor) == "dead"
+      return false
+    end,
+  }
+  assert.is_false(result.broken, "a connection was lost")
+  for _, id in ipairs(result.sent) do
+    if result.answered[id] ~= 200 then
+      error(("%s: %s\n%s"):format(id, result.answered[id], host:log()))
+    end
+  end
+  return result.count
+end
+
+-- What the log says from there on; it is long.
+local function log_since(host, from)
+  local file = assert(io.open(host.log_path, "rb"))
+  file:seek("set", from)
+  local text = file:read("a")
+  file:close()
+  return text
+end
+
+-- The version that ran last.
+local function last_run(host)
+  local file = io.open(host.folder .. "/runs", "rb")
+  if not file then return end
+  local size = file:seek("end")
+  file:seek("set", math.max(0, size - 64))
+  local tail = file:read("a")
+  file:close()
+  return tonumber(tail:match("(%d+)\n[^\n]*$"))
+end
+
+local function ran(host)
+  local versions = {}
+  for line in io.lines(host.folder .. "/runs") do versions[tonumber(line)] = true end
+  return versions
+end
+
+local CONFIG = 'workers = 4, handler_timeout = 1, vm_memory = "8MB",'
+
+describe("an edit under load", function()
+  after_each(H.stop_all)
+
+  it(("takes effect as a whole, or not at all: %d of them"):format(EDITS), function()
+    local host = H.start { handlers = texts(0), config = CONFIG }
+    local folder, good, slowest = host.folder .. "/handlers", { [0] = true }, 0
+    assert(os.rename(folder, host.folder .. "/set-0"))
+    symlink("set-0", folder)
+    local answers = under_load(host, function(wait)
+      wait(function() return last_run(host) == 0 end, "the first version")
+      for version = 1, EDITS do
+        local broken = version % 10 == 0 and BROKEN[version // 10 % #BROKEN + 1]
+        local by = WAYS[version % #WAYS + 1]
+        local from = lfs.attributes(host.log_path, "size")
+        by.fn(folder, texts(version, broken and broken[2]), version)
+        local since = socket.gettime()
+        if broken then
+          wait(function()
+            return log_since(host, from):find("not reloaded, the old version goes on: [^\n]*" .. broken[1])
+          end, broken[1])
+        else
+          good[version] = true
+          wait(function() return last_run(host) == version end,
+            ("version %d, %s"):format(version, by.name))
+          slowest = math.max(slowest, socket.gettime() - since)
+        end
+      end
+    end)
+    local versions = ran(host)
+    for version = 0, EDITS do assert.equal(good[version], versions[version], version) end
+    assert.equal(0, host:stop())
+    io.write(("\n%d edits under %d notifications; live after %.2f s at the latest\n"):format(EDITS,
+      answers, slowest))
+  end)
+end)
+
+-- ---- one thing at a time ----
+
+local function answering(text)
+  return ([[
+    local hook = require "hookward"
+    hook.on("Reload.Tested", function() return nil, %q end)
+  ]]):format(text)
+end
+
+-- Which version answers: the reason that a refusal gives is in the log alone.
+local function version_of(host)
+  local from = lfs.attributes(host.log_path, "size")
+  host:notify(BODY)
+  local version
+  H.wait_until(function()
+    version = log_since(host, from):match("handler_refused reason=(%w+)")
+    return version
+  end, "the refusal in the log")
+  return version
+end
+
+local function reload(host)
+  local out, all, code = H.sh(("cd %s && %s reload"):format(H.quote(host.folder), H.quote(H.binary)))
+  return code, out or all
+end
+
+describe("the handlers folder", function()
+  after_each(H.stop_all)
+
+  it("may be a ConfigMap, whose files change by a link's swap", function()
+    local host = H.start { handlers = { ["a.lua"] = "" } }
+    local folder = host.folder .. "/handlers"
+    local function publish(version)
+      local name = ("..2024_%d"):format(version)
+      lfs.mkdir(folder .. "/" .. name)
+      H.write(folder .. "/" .. name .. "/a.lua", answering("v" .. version))
+      relink(name, folder .. "/..data")
+    end
+    publish(1)
+    relink("..data/a.lua", folder .. "/a.lua")
+    host:wait_log("reloaded: version 2")
+    assert.equal("v1", version_of(host))
+    publish(2)
+    host:wait_log("reloaded: version 3")
+    assert.equal("v2", version_of(host))
+  end)
+
+  it("may link to a file elsewhere, where no event tells of an edit", function()
+    local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
+    H.write(host.folder .. "/elsewhere.lua", answering("v2"))
+    relink("../elsewhere.lua", host.folder .. "/handlers/a.lua")
+    host:wait_log("reloaded: version 2")
+    H.write(host.folder .. "/elsewhere.lua", answering("v3"))
+    host:wait_log("reloaded: version 3")
+    assert.equal("v3", version_of(host))
+  end)
+
+  it("is looked at again and again: a write through a hard link outside it gives no event", function()
+    local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
+    assert(lfs.link(host.folder .. "/handlers/a.lua", host.folder .. "/outside.lua"))
+    H.write(host.folder .. "/outside.lua", answering("v2"))
+    host:wait_log("reloaded: version 2")
+    assert.equal("v2", version_of(host))
+  end)
+end)
+
+describe("a job that waits while its scripts are replaced", function()
+  after_each(H.stop_all)
+
+  it("ends on the code that it began with; the next one runs on the new", function()
+    local gate = H.gate()
+    local old = gate.source .. [[
+      require "hookward".on("Reload.Tested", function() wait() return nil, require "lib.answer" end)
+    ]]
+    local host = H.start { handlers = { ["a.lua"] = old, ["lib/answer.lua"] = "return 'old'" } }
+    local client = host:connect()
+    client:send(H.request(BODY))
+    host:wait_log("begun")
+    H.write(host.folder .. "/handlers/lib/answer.lua", "return 'new'")
+    H.write(host.folder .. "/handlers/a.lua", answering("new"))
+    host:wait_log("reloaded: version 2")
+    assert.equal("new", version_of(host))
+    gate:open()
+    client:receive()
+    host:wait_log("handler_refused reason=old")
+  end)
+end)
+
+-- How many of each the process has.
+local function belongings(host)
+  local function count(name)
+    local n = 0
+    for entry in lfs.dir(("/proc/%d/%s"):format(host.pid, name)) do
+      if not entry:find("^%.") then n = n + 1 end
+    end
+    return n
+  end
+  local watches = 0
+  for fd in lfs.dir(("/proc/%d/fd"):format(host.pid)) do
+    local info = H.read(("/proc/%d/fdinfo/%s"):format(host.pid, fd))
+    watches = watches + select(2, info:gsub("inotify wd:", ""))
+  end
+  return ("%d threads, %d files, %d watches"):format(count("task"), count("fd"), watches)
+end
+
+local function memory_kb(host)
+  return tonumber(H.read(("/proc/%d/status"):format(host.pid)):match("VmRSS:%s+(%d+)"))
+end
+
+describe("many reloads", function()
+  after_each(H.stop_all)
+
+  it(("leave nothing behind: %d of them"):format(RELOADS), function()
+    local host = H.start { handlers = texts(0), config = "workers = 4," }
+    local version = 0
+    local function round()
+      version = version + 1
+      for name, text in pairs(texts(version)) do H.write(host.folder .. "/handlers/" .. name, text) end
+      host:signal("HUP")
+      H.wait_until(function()
+        host:notify(BODY)
+        return last_run(host) == version
+      end, "version " .. version)
+    end
+    for _ = 1, 20 do round() end
+    local before, kb = belongings(host), memory_kb(host)
+    for _ = 1, RELOADS do round() end
+    H.wait_until(function() return belongings(host) == before end, before)
+    local grown = memory_kb(host) - kb
+    io.write(("\n%d reloads: %d kB, then %+d kB; %s\n"):format(RELOADS, kb, grown, before))
+    if not os.getenv("HOOKWARD_SPEC_PATIENCE") then assert.is_true(grown < 4096, grown) end
+    assert.equal(0, host:stop())
+  end)
+end)
+
+describe("the keys", function()
+  after_each(H.stop_all)
+
+  local function key(name)
+    local private, public = H.keys(name)
+    return private, H.read(public)
+  end
+
+  it("rotate without a gap under load: one is added, then the other removed", function()
+    local _, old = key()
+    local new_private, new = key("second")
+    local host = H.start { handlers = texts(0), config = CONFIG, keys = { ["old.pem"] = old } }
+    under_load(host, function(wait)
+      H.write(host.folder .. "/keys/new.pem", new)
+      wait(function() return host:log():find("reloaded: version 2[^\n]*2 keys") end, "two keys")
+      assert.equal(200, host:notify(BODY, { key = new_private }).status)
+    end)
+    os.remove(host.folder .. "/keys/old.pem")
+    host:wait_log("reloaded: version 3[^\n]*1 key\n")
+    assert.equal(200, host:notify(BODY, { key = new_private }).status)
+    assert.equal("invalid_signature", host:notify(BODY).error)
+  end)
+
+  it("stay as they were, all of them, when one can't be read", function()
+    local _, old = key()
+    local new_private, new = key("second")
+    local host = H.start { handlers = texts(0), keys = { ["old.pem"] = old } }
+    H.write(host.folder .. "/keys/a.pem", new)
+    H.write(host.folder .. "/keys/broken.pem", "no key")
+    os.remove(host.folder .. "/keys/old.pem")
+    host:wait_log("not reloaded[^\n]*keys/broken.pem")
+    assert.equal(200, host:notify(BODY).status)
+    assert.equal("invalid_signature", host:notify(BODY, { key = new_private }).error)
+    os.remove(host.folder .. "/keys/broken.pem")
+    host:wait_log("reloaded: version 2")
+    assert.equal(200, host:notify(BODY, { key = new_private }).status)
+  end)
+
+  it("stay as they were when none is left", function()
+    local host = H.start { handlers = texts(0) }
+    os.remove(host.folder .. "/keys/public.pem")
+    host:wait_log("not reloaded[^\n]*keys/%*")
+    assert.equal(200, host:notify(BODY).status)
+  end)
+end)
+
+describe("hookward reload", function()
+  after_each(H.stop_all)
+
+  it("says what is live now, with exit 0; why it is not, with exit 1", function()
+    local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
+    local code, out = reload(host)
+    assert.equal(0, code)
+    assert.truthy(out:find("nothing has changed: version 1", 1, true), out)
+    H.write(host.folder .. "/handlers/a.lua", answering("v2"))
+    code, out = reload(host)
+    assert.equal(0, code)
+    assert.truthy(out:find("version 2", 1, true), out)
+    assert.equal("v2", version_of(host))
+    H.write(host.folder .. "/handlers/a.lua", "local local")
+    code, out = reload(host)
+    assert.equal(1, code)
+    assert.truthy(out:find("handlers/a.lua:1:", 1, true), out)
+    H.write(host.folder .. "/hookward.lua", "return {")
+    code, out = reload(host)
+    assert.equal(1, code)
+    assert.truthy(out:find("hookward.lua:1:", 1, true), out)
+    assert.equal("v2", version_of(host))
+  end)
+
+  it("says so when no host is running", function()
+    local host = H.start { handlers = texts(0) }
+    host:stop()
+    local code, out = reload(host)
+    assert.equal(1, code)
+    assert.truthy(out:find("no host is running", 1, true), out)
+  end)
+
+  it("answers several at once", function()
+    local host = H.start { handlers = texts(0) }
+    local out = H.sh(("cd %s && for i in 1 2 3 4 5 6; do %s reload & done; wait"):format(
+      H.quote(host.folder), H.quote(H.binary)))
+    assert.equal(6, select(2, out:gsub("version 1", "")), out)
+  end)
+end)
