@@ -19,7 +19,9 @@
 #include "stages.h"
 #include "version.h"
 
-enum { STUCK_MS = 200 }; /* what a thread may need to end once it was told to */
+/* What a thread may need to end once it was told to; longer when no handler can be in its way, but
+ * only a machine that is short of time. */
+enum { STUCK_MS = 200, SLOW_MS = 10000 };
 
 struct hw_host {
     /* constant after start */
@@ -319,6 +321,8 @@ struct hw_host *hw_host_start(struct hw_config *config, const struct hw_embedded
 int hw_host_wait(struct hw_host *h, bool *stuck)
 {
     *stuck = hw_crew_join(h->dispatch.crew, STUCK_MS) > 0;
+    if (*stuck && !h->cut_off)
+        *stuck = hw_crew_join(h->dispatch.crew, SLOW_MS) > 0;
     int code = h->cut_off || *stuck;
     if (*stuck) {
         hw_log_say(HW_LOG_ERROR, "a handler never came back; ending without it");
