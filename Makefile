@@ -37,7 +37,7 @@ LUA      = $(wildcard lua/hookward/*.lua lua/hookward/*/*.lua)
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all build-tests fuzzers crash bench-lookup help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
+.PHONY: all build-tests fuzzers crash reload-storm bench-lookup help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -127,6 +127,9 @@ $(CRASH): $(SOURCES) core/main.c $(LUA)
 crash: all $(CRASH) ## kill the host 200 times under load; nothing answered may be lost
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) \
 	  HOOKWARD_CRASH_ROUNDS=200 busted spec/crash_spec.lua
+
+reload-storm: all ## 500 edits under load, 1,000 reloads
+	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_RELOAD_EDITS=500 busted spec/reload_spec.lua
 
 check-spec: $(BUILD)/hookward $(CRASH)
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) busted $(SPECS)

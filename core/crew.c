@@ -412,6 +412,25 @@ void hw_crew_return(struct hw_crew *crew, struct hw_job *jobs)
     uv_mutex_unlock(&crew->m);
 }
 
+void hw_crew_visit_free(struct hw_crew *c, void (*visit)(struct hw_worker *worker))
+{
+    uv_mutex_lock(&c->m);
+    struct hw_worker *first = c->free_workers, *last = NULL;
+    c->free_workers = NULL;
+    uv_mutex_unlock(&c->m);
+    for (struct hw_worker *w = first; w; w = w->next) {
+        visit(w);
+        last = w;
+    }
+    if (!last)
+        return;
+    uv_mutex_lock(&c->m);
+    last->next = c->free_workers;
+    c->free_workers = first;
+    wake_leader_locked(c); /* the caller, on its way into the poll: jobs may be ready */
+    uv_mutex_unlock(&c->m);
+}
+
 void hw_crew_stop(struct hw_crew *c)
 {
     uv_mutex_lock(&c->m);

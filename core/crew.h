@@ -43,6 +43,10 @@ struct hw_crew *hw_crew_start(const struct hw_crew_config *config, struct hw_cre
 /* Leader only: the job may run. It is taken over. */
 void hw_crew_submit(struct hw_crew *crew, struct hw_job *job);
 
+/* Leader only, within a callback of the loop: has each worker that nobody uses now visited. Quick,
+ * please: meanwhile they are nobody's. */
+void hw_crew_visit_free(struct hw_crew *crew, void (*visit)(struct hw_worker *worker));
+
 /* Leader only: threads end when they have nothing in hand; what is queued stays there. */
 void hw_crew_stop(struct hw_crew *crew);
 

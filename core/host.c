@@ -39,6 +39,7 @@ struct hw_host {
     struct hw_listeners listeners;
     struct hw_dispatch dispatch;
     struct hw_reload *reload;
+    uint64_t drain_timeout_ms;
     bool draining, stopped, cut_off;
 
     /* any thread: uv_async_send is made for that */
@@ -80,7 +81,7 @@ static void on_stop(uv_async_t *async)
     hw_log_say(HW_LOG_INFO, "stopping: finishing what was begun");
     hw_listeners_close(&h->listeners);
     hw_connections_drain(&h->server);
-    uv_timer_start(&h->drain_timer, on_drain_timeout, h->config->drain_timeout_ms, 0);
+    uv_timer_start(&h->drain_timer, on_drain_timeout, h->drain_timeout_ms, 0);
     finish_if_idle(h);
 }
 
@@ -136,6 +137,13 @@ static void apply(void *owner, const struct hw_config *config)
     hw_log_set(config->log_level, config->log_json);
     hw_server_apply(&h->server, config);
     h->dispatch.open_max = config->max_queue;
+    h->drain_timeout_ms = config->drain_timeout_ms;
+}
+
+static void renew(void *owner)
+{
+    struct hw_host *h = owner;
+    hw_crew_visit_free(h->dispatch.crew, hw_worker_renew);
 }
 
 static void told(void *owner, const struct hw_reload_result *result)
@@ -226,6 +234,7 @@ static int start_crew(struct hw_host *h, char *why, size_t size)
                                                            .modules = h->modules,
                                                            .shelf = &h->stages.shelf,
                                                            .loop = &h->loop,
+                                                           .renew = renew,
                                                            .apply = apply,
                                                            .told = told,
                                                            .owner = h});
@@ -311,6 +320,7 @@ struct hw_host *hw_host_start(struct hw_config *config, const struct hw_embedded
     struct hw_host *h = calloc(1, sizeof *h);
     HW_CHECK(h);
     h->config = config;
+    h->drain_timeout_ms = config->drain_timeout_ms;
     h->modules = modules;
     if (start(h, modules, why, why_size) == 0)
         return h;

@@ -33,10 +33,12 @@ struct hw_reload {
     struct hw_config to_apply; /* its numbers and flags only */
     bool has_to_apply;
     struct hw_folders *to_watch;
+    bool to_renew;
 
     /* reload thread only */
     uint64_t answered;       /* requests */
     uint64_t number;         /* of the last release */
+    uint64_t renewed;        /* the release that free workers were asked to take once more */
     uint64_t signature;      /* of what was read last; 0 at first */
     struct hw_config *live;  /* NULL: the one that the host was started with */
     struct hw_config *tried; /* a later one that did not come to life; what it names is watched */
@@ -292,6 +294,7 @@ static void hand_over(struct hw_reload *r, const struct hw_reload_result *result
         free(r->to_watch);
     }
     r->to_watch = folders;
+    r->to_renew = true;
     r->to_apply = *current(r);
     r->has_to_apply = true;
     uv_mutex_unlock(&r->m);
@@ -351,6 +354,19 @@ static bool reload(struct hw_reload *r, uint64_t asked)
     return true;
 }
 
+/* Once more a while after each: a worker may have been between two jobs when the others renewed. */
+static void look_after_old(struct hw_reload *r)
+{
+    hw_shelf_sweep(r->config.shelf);
+    if (r->renewed == r->number)
+        return;
+    r->renewed = r->number;
+    uv_mutex_lock(&r->m);
+    r->to_renew = true;
+    uv_mutex_unlock(&r->m);
+    uv_async_send(&r->done);
+}
+
 static void on_thread(void *arg)
 {
     struct hw_reload *r = arg;
@@ -358,7 +374,7 @@ static void on_thread(void *arg)
     hand_over(r, &(struct hw_reload_result){0}); /* begins to watch */
     /* At first as well: something may have changed since the host has read it. */
     do {
-        hw_shelf_sweep(r->config.shelf);
+        look_after_old(r);
         if ((asked != r->answered || hw_watch_signature(watched(r)) != r->signature) &&
             !reload(r, asked))
             return;
@@ -385,9 +401,12 @@ static void on_done(uv_async_t *async)
     struct hw_config to_apply = r->to_apply;
     bool has_to_apply = r->has_to_apply;
     struct hw_folders *folders = r->to_watch;
-    r->fresh = r->has_to_apply = false;
+    bool to_renew = r->to_renew;
+    r->fresh = r->has_to_apply = r->to_renew = false;
     r->to_watch = NULL;
     uv_mutex_unlock(&r->m);
+    if (to_renew)
+        r->config.renew(r->config.owner);
     if (has_to_apply)
         r->config.apply(r->config.owner, &to_apply);
     if (folders) {
@@ -417,7 +436,7 @@ struct hw_reload *hw_reload_start(const struct hw_reload_config *config)
     if (!r)
         return NULL;
     r->config = *config;
-    r->number = 1;
+    r->number = r->renewed = 1;
     r->watches = (struct hw_watches){.loop = config->loop, .changed = on_changed, .owner = r};
     config->loop->data = &r->watches; /* for events; nobody else uses it */
     r->done.data = r;

@@ -35,7 +35,9 @@ struct hw_reload_config {
     const struct hw_embedded *modules;
     struct hw_shelf *shelf;
     uv_loop_t *loop;
-    /* Leader only. apply: take over what may change in a running host. told: an attempt is over. */
+    /* Leader only. renew: workers that have no job may take what was published. apply: take over
+     * what may change in a running host. told: an attempt is over. */
+    void (*renew)(void *owner);
     void (*apply)(void *owner, const struct hw_config *config);
     void (*told)(void *owner, const struct hw_reload_result *result);
     void *owner;

@@ -42,12 +42,13 @@ void hw_worker_fini(struct hw_worker *worker)
         worker->shared->ledger->type->reader_close(worker->reader);
 }
 
-/* Between two jobs: the next one runs on what was published meanwhile. If that can't be had, on
- * what it had, and the job after that tries again. */
-static void renew(struct hw_worker *w)
+/* If it can't be had the worker keeps what it had, and tries again before the next job. */
+void hw_worker_renew(struct hw_worker *w)
 {
     char why[512];
     struct hw_worker old = *w;
+    if (!hw_shelf_is_stale(&w->shared->shelf, w->release))
+        return;
     if (take_release(w, why, sizeof why)) {
         hw_log_say(HW_LOG_ERROR, "a worker goes on with version %s: %s", old.release->version, why);
         if (w->vm)
@@ -144,8 +145,7 @@ static void run(struct hw_worker *w, struct hw_job *job)
 
 void hw_stages_run(struct hw_worker *w, struct hw_job *job)
 {
-    if (hw_shelf_is_stale(&w->shared->shelf, w->release))
-        renew(w);
+    hw_worker_renew(w);
     memcpy(job->version, w->release->version, sizeof job->version);
     if (job->from_row)
         run_again(w, job);
@@ -153,4 +153,5 @@ void hw_stages_run(struct hw_worker *w, struct hw_job *job)
         run(w, job);
     job->outcome.finished_ns = hw_now_ns();
     rest(w);
+    hw_worker_renew(w); /* there may be no next job for long */
 }

@@ -37,6 +37,9 @@ int hw_worker_init(struct hw_worker *worker, struct hw_stages *shared, unsigned 
                    size_t why_size);
 void hw_worker_fini(struct hw_worker *worker);
 
+/* Between two jobs: the next one runs on what is published by now. */
+void hw_worker_renew(struct hw_worker *worker);
+
 /* Takes the job to its outcome. May block for as long as the handler does. */
 void hw_stages_run(struct hw_worker *worker, struct hw_job *job);
 

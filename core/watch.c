@@ -2,6 +2,7 @@
 #include "watch.h"
 
 #include <dirent.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,26 +40,32 @@ static bool is_script(const char *name)
  * times do not count: an editor's swap file changes them. */
 typedef void visit_fn(void *ud, const char *path, const struct stat *st);
 
-static void walk(const char *path, int depth, visit_fn *visit, void *ud)
+/* Returns false, and visits no more, at the depth that a bundle is refused for: links in a circle
+ * would lead to more and more. */
+static bool walk(const char *path, int depth, visit_fn *visit, void *ud)
 {
     struct dirent **names;
     char below[PATH_MAX];
     struct stat st;
-    int n = depth <= HW_BUNDLE_DEPTH_MAX ? scandir(path, &names, NULL, alphasort) : -1;
+    bool go_on = true;
+    if (depth > HW_BUNDLE_DEPTH_MAX)
+        return false;
+    int n = scandir(path, &names, NULL, alphasort);
     if (n < 0)
-        return;
+        return true;
     for (int i = 0; i < n; i++) {
         const char *name = names[i]->d_name;
         int len = snprintf(below, sizeof below, "%s/%s", path, name);
-        if (name[0] != '.' && len < (int)sizeof below && stat(below, &st) == 0) {
+        if (go_on && name[0] != '.' && len < (int)sizeof below && stat(below, &st) == 0) {
             if (S_ISDIR(st.st_mode) || is_script(name))
                 visit(ud, below, &st);
             if (S_ISDIR(st.st_mode))
-                walk(below, depth + 1, visit, ud);
+                go_on = walk(below, depth + 1, visit, ud);
         }
         free(names[i]);
     }
     free(names);
+    return go_on;
 }
 
 static void sign(void *ud, const char *path, const struct stat *st)
@@ -70,42 +77,39 @@ static void sign(void *ud, const char *path, const struct stat *st)
         *h = mix_file(*h, path, st);
 }
 
-/* A pattern's folder: up to the last slash before the first wildcard. */
+/* A pattern's folder: up to the last slash before the first wildcard, without what escapes. */
 static bool pattern_folder(const char *pattern, char *folder, size_t size)
 {
-    size_t len = strcspn(pattern, "*?[");
-    while (len > 0 && pattern[len - 1] != '/')
-        len--;
-    if (len == 0 || len >= size)
-        return false;
-    memcpy(folder, pattern, len);
-    folder[len > 1 ? len - 1 : 1] = '\0';
-    return true;
+    size_t len = 0, end = 0;
+    for (const char *c = pattern; *c && !strchr("*?[", *c); c++) {
+        if (*c == '\\' && c[1])
+            c++;
+        if (len + 1 == size)
+            return false;
+        if (*c == '/')
+            end = len;
+        folder[len++] = *c;
+    }
+    folder[end ? end : 1] = '\0';
+    return len > 0;
 }
 
-/* The key files of a folder, whether a pattern takes them or not: adding one is a change. */
-static uint64_t sign_keys(uint64_t h, const char *folder)
+/* What the pattern finds, and nothing else of that folder: the ledger may live there. */
+static uint64_t sign_keys(uint64_t h, const char *pattern)
 {
-    struct dirent **names;
-    char path[PATH_MAX];
+    glob_t found;
     struct stat st;
-    int n = scandir(folder, &names, NULL, alphasort);
-    for (int i = 0; i < n; i++) {
-        int len = snprintf(path, sizeof path, "%s/%s", folder, names[i]->d_name);
-        if (names[i]->d_name[0] != '.' && len < (int)sizeof path && stat(path, &st) == 0 &&
-            S_ISREG(st.st_mode))
-            h = mix_file(h, path, &st);
-        free(names[i]);
-    }
-    if (n >= 0)
-        free(names);
+    if (glob(pattern, 0, NULL, &found) == 0)
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            if (stat(found.gl_pathv[i], &st) == 0)
+                h = S_ISDIR(st.st_mode) ? mix(h, "/", 1) : mix_file(h, found.gl_pathv[i], &st);
+    globfree(&found);
     return h;
 }
 
 uint64_t hw_watch_signature(const struct hw_config *config)
 {
     uint64_t h = 0xcbf29ce484222325u;
-    char folder[PATH_MAX];
     struct stat st;
     if (config->file && stat(config->file, &st) == 0)
         h = mix_file(h, config->file, &st);
@@ -113,8 +117,7 @@ uint64_t hw_watch_signature(const struct hw_config *config)
         h = mix(h, &st.st_ino, sizeof st.st_ino); /* a link to another folder */
     walk(config->handlers, 0, sign, &h);
     for (size_t i = 0; i < config->pattern_count; i++)
-        if (pattern_folder(config->key_patterns[i], folder, sizeof folder))
-            h = sign_keys(h, folder);
+        h = sign_keys(h, config->key_patterns[i]);
     return h;
 }
 

@@ -348,13 +348,14 @@ describe("many reloads", function()
 
   it(("leave nothing behind: %d of them"):format(RELOADS), function()
     local host = H.start { handlers = texts(0), config = "workers = 4," }
-    local version = 0
+    local client, version = host:connect(), 0
     local function round()
       version = version + 1
       for name, text in pairs(texts(version)) do H.write(host.folder .. "/handlers/" .. name, text) end
       host:signal("HUP")
       H.wait_until(function()
-        host:notify(BODY)
+        client:send(H.request(BODY))
+        assert.equal(200, client:receive().status)
         return last_run(host) == version
       end, "version " .. version)
     end
@@ -412,6 +413,168 @@ describe("the keys", function()
     os.remove(host.folder .. "/keys/public.pem")
     host:wait_log("not reloaded[^\n]*keys/%*")
     assert.equal(200, host:notify(BODY).status)
+  end)
+end)
+
+describe("hook.on_unload", function()
+  after_each(H.stop_all)
+
+  local UNLOADING = [[
+    local hook = require "hookward"
+    local file = assert(io.open("unloads", "a"))
+    file:setvbuf("no")
+    local jobs = 0
+    hook.on("Reload.Tested", function() jobs = jobs + 1 return nil, "jobs" .. jobs end)
+    hook.on_unload(function() file:write("%s\n") end)
+  ]]
+
+  local function unloads(host)
+    local times = {}
+    for name in H.read(host.folder .. "/unloads"):gmatch("%w+") do times[name] = (times[name] or 0) + 1 end
+    return times
+  end
+
+  it("is called once in each Lua state, of idle workers too, and at the stop; state is gone", function()
+    local host = H.start { handlers = { ["a.lua"] = UNLOADING:format("one") }, config = "workers = 3," }
+    assert.equal("jobs1", version_of(host))
+    assert.equal("jobs2", version_of(host))
+    H.write(host.folder .. "/handlers/a.lua", UNLOADING:format("two"))
+    H.wait_until(function() return unloads(host).one == 3 end, "three to be unloaded")
+    assert.is_nil(unloads(host).two)
+    assert.equal("jobs1", version_of(host))
+    assert.equal(0, host:stop())
+    assert.same({ one = 3, two = 3 }, unloads(host))
+  end)
+
+  it("waits for the last job on that state", function()
+    local gate = H.gate()
+    local host = H.start { config = "workers = 2,", handlers = { ["a.lua"] = gate.source
+      .. UNLOADING:format("one") .. "hook.on('Reload.Waits', function() wait() end)" } }
+    local client = host:connect()
+    client:send(H.request(H.event("Reload.Waits")))
+    host:wait_log("begun")
+    H.write(host.folder .. "/handlers/a.lua", answering("new"))
+    H.wait_until(function() return unloads(host).one == 1 end, "the idle state to be unloaded")
+    gate:open()
+    assert.equal(200, client:receive().status)
+    H.wait_until(function() return unloads(host).one == 2 end, "the other one to be unloaded")
+  end)
+
+  it("does no harm when it raises or never ends", function()
+    local host = H.start { config = "workers = 2, handler_timeout = 1,", handlers = { ["a.lua"] = [[
+      local hook = require "hookward"
+      hook.on_unload(function() while true do pcall(error) end end)
+      hook.on_unload(function() error("on purpose") end)
+    ]] } }
+    H.write(host.folder .. "/handlers/a.lua", answering("new"))
+    host:wait_log("hook.on_unload: handlers/a.lua:3: on purpose")
+    host:wait_log_count("hook.on_unload did not come to its end", 2)
+    assert.equal("new", version_of(host))
+    assert.equal(0, host:stop())
+  end)
+end)
+
+describe("the configuration of a running host", function()
+  after_each(H.stop_all)
+
+  local SETTING = [[
+    local hook = require "hookward"
+    hook.on("Reload.Tested", function() return nil, hook.config.word end)
+  ]]
+
+  local function configure(host, text)
+    H.write(host.folder .. "/new.lua", ('return { listen = "127.0.0.1:0", ledger = "memory:", %s }'):format(text))
+    assert(os.rename(host.folder .. "/new.lua", host.folder .. "/hookward.lua"))
+  end
+
+  it("changes limits, settings, keys' strength and the log's level, and names the rest", function()
+    local host = H.start { handlers = { ["a.lua"] = SETTING }, args = "--log-level info",
+      config = 'settings = { word = "one" },' }
+    assert.equal("one", version_of(host))
+    configure(host, 'settings = { word = "two" }, max_body = 1024, workers = 3')
+    host:wait_log("take effect at the next start: workers")
+    host:wait_log("reloaded: version 2")
+    assert.equal("two", version_of(host))
+    assert.equal(413, host:notify(H.event("Reload.Tested", '"x":"' .. ("x"):rep(2000) .. '"')).status)
+    configure(host, 'settings = { word = "two" }')
+    host:wait_log_count("reloaded: version 2", 2)
+    assert.equal(400, host:notify(H.event("Reload.Tested", '"x":"' .. ("x"):rep(2000) .. '"')).status)
+    configure(host, "min_key_bits = 4096")
+    host:wait_log("not reloaded[^\n]*public.pem")
+    assert.equal("two", version_of(host))
+    configure(host, 'log = { level = "error" }') -- the flag still has its say
+    host:wait_log("reloaded: version 3")
+  end)
+
+  it("goes on as it was when the new one is broken, loops, or names what is not there", function()
+    local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
+    configure(host, "workers = 'many'")
+    host:wait_log("not reloaded[^\n]*workers")
+    configure(host, "nonsense")
+    host:wait_log("not reloaded[^\n]*hookward.lua")
+    configure(host, "handlers = 'elsewhere'")
+    host:wait_log("not reloaded[^\n]*elsewhere: no such folder")
+    assert.equal("v1", version_of(host))
+    lfs.mkdir(host.folder .. "/elsewhere")
+    host:wait_log("not reloaded[^\n]*no handler file")
+    H.write(host.folder .. "/elsewhere/a.lua", answering("v2"))
+    host:wait_log("reloaded: version 2")
+    assert.equal("v2", version_of(host))
+  end)
+
+  it("is looked at although the ledger and a key lie beside it", function()
+    local _, public = H.keys()
+    local files = texts(0)
+    files["../key.pem"] = H.read(public)
+    local host = H.start { handlers = files, config = 'workers = 4, keys = "key.pem",',
+      ledger = "hookward.db" }
+    under_load(host, function(wait)
+      for version = 1, 3 do
+        for name, text in pairs(texts(version)) do
+          H.write(host.folder .. "/handlers/" .. name, text)
+        end
+        wait(function() return last_run(host) == version end, "version " .. version)
+      end
+    end)
+    assert.equal(3, host:count_log("reloaded: version"))
+  end)
+end)
+
+describe("a host that is told to stop", function()
+  after_each(H.stop_all)
+
+  it("stops although a script, or the configuration, loops while it is read", function()
+    for name, text in pairs { ["handlers/a.lua"] = "while true do end", ["hookward.lua"] = "while true do end" } do
+      local host = H.start { handlers = texts(0) }
+      H.write(host.folder .. "/" .. name, text)
+      host:signal("HUP")
+      local before = socket.gettime()
+      H.wait_until(function() -- it computes: nothing else of the host does
+        local stat = H.read(("/proc/%d/stat"):format(host.pid)):match("%b() (.*)")
+        local fields = {}
+        for field in stat:gmatch("%S+") do fields[#fields + 1] = field end
+        return tonumber(fields[12]) > 20 and socket.gettime() > before
+      end, "the loop")
+      assert.equal(0, host:stop(), name)
+      assert.is_true(socket.gettime() - before < 9)
+    end
+  end)
+
+  it("may be told to reload while it drains", function()
+    local gate = H.gate()
+    local host = H.start { handlers = { ["a.lua"] = gate.source
+      .. "require 'hookward'.on('Reload.Tested', function() wait() end)" } }
+    local client = host:connect()
+    client:send(H.request(BODY))
+    host:wait_log("begun")
+    host:signal("TERM")
+    host:wait_log("stopping")
+    H.write(host.folder .. "/handlers/a.lua", answering("new"))
+    host:signal("HUP")
+    host:wait_log("reloaded: version 2")
+    gate:open()
+    assert.equal(200, client:receive().status)
+    assert.equal(0, host:wait())
   end)
 end)
 
