@@ -2,6 +2,7 @@
 #include "api.h"
 
 #include <lauxlib.h>
+#include <stdlib.h>
 
 #include "log.h"
 #include "module.h"
@@ -9,7 +10,10 @@
 
 /* ---- log ---- */
 
-enum { NAME_MAX_LEN = 64 }; /* characters of a field's name in the log */
+enum {
+    NAME_MAX_LEN = 64, /* characters of a field's name in the log */
+    FIELDS_MAX = 32    /* fields of a line; more are left out */
+};
 
 /* A field's name stands in the line as it is: anything unusual becomes '_'. */
 static void plain_name(char out[NAME_MAX_LEN + 1], const char *name)
@@ -29,6 +33,8 @@ static void log_value(lua_State *L, struct hw_log_line *line, const char *name, 
     size_t len;
     if (lua_isinteger(L, index)) {
         hw_log_int(line, name, lua_tointeger(L, index));
+    } else if (lua_type(L, index) == LUA_TNUMBER) {
+        hw_log_number(line, name, lua_tonumber(L, index));
     } else if (lua_isboolean(L, index)) {
         hw_log_bool(line, name, lua_toboolean(L, index));
     } else {
@@ -38,16 +44,33 @@ static void log_value(lua_State *L, struct hw_log_line *line, const char *name, 
     }
 }
 
+/* A field of hook.log: its value is on the Lua stack. */
+struct field {
+    char name[NAME_MAX_LEN + 1];
+    int index;
+};
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct field *)a)->name, ((const struct field *)b)->name);
+}
+
+/* In name order: a table has none of its own, and lines should look alike. */
 static void log_fields(lua_State *L, struct hw_log_line *line, int table)
 {
-    char name[NAME_MAX_LEN + 1];
+    struct field fields[FIELDS_MAX];
+    int count = 0;
+    luaL_checkstack(L, FIELDS_MAX + 8, "hook.log");
     lua_pushnil(L);
-    while (lua_next(L, table)) {
-        plain_name(name, luaL_tolstring(L, -2, NULL));
+    while (count < FIELDS_MAX && lua_next(L, table)) {
+        plain_name(fields[count].name, luaL_tolstring(L, -2, NULL)); /* key value text */
         lua_pop(L, 1);
-        log_value(L, line, name, lua_absindex(L, -1));
-        lua_pop(L, 1);
+        lua_insert(L, -2); /* value key */
+        fields[count++].index = lua_gettop(L) - 1;
     }
+    qsort(fields, (size_t)count, sizeof *fields, by_name);
+    for (int i = 0; i < count; i++)
+        log_value(L, line, fields[i].name, fields[i].index);
 }
 
 /* log(level, message, fields) */

@@ -391,6 +391,15 @@ void hw_log_real(struct hw_log_line *line, const char *name, double value, int d
         put(line, text, (size_t)n);
 }
 
+void hw_log_number(struct hw_log_line *line, const char *name, double value)
+{
+    char text[32];
+    bool finite = value - value == 0; /* JSON knows no other */
+    int n = snprintf(text, sizeof text, finite ? "%.14g" : "null", value);
+    if (put_name(line, name))
+        put(line, text, (size_t)n);
+}
+
 void hw_log_bool(struct hw_log_line *line, const char *name, bool value)
 {
     if (put_name(line, name))

@@ -54,6 +54,7 @@ void hw_log_lines(struct hw_log_line *line, const char *name, struct hw_str valu
 
 void hw_log_int(struct hw_log_line *line, const char *name, int64_t value);
 void hw_log_real(struct hw_log_line *line, const char *name, double value, int decimals);
+void hw_log_number(struct hw_log_line *line, const char *name, double value);
 void hw_log_bool(struct hw_log_line *line, const char *name, bool value);
 void hw_log_end(struct hw_log_line *line);
 
