@@ -322,6 +322,25 @@ describe("a job that waits while its scripts are replaced", function()
   end)
 end)
 
+describe("the version that ran", function()
+  after_each(H.stop_all)
+
+  it("is in the log's lines and in the ledger", function()
+    local host = H.start { handlers = texts(0), ledger = "hookward.db" }
+    host:notify(BODY, { id = "first" })
+    H.write(host.folder .. "/handlers/a.lua", answering("v1"))
+    local second = host:wait_log("reloaded: version 2 %((%x+)%)")
+    host:notify(BODY, { id = "second" })
+    local first = host:wait_log("job=first [^\n]*version=(%x+)")
+    assert.equal(second, host:wait_log("job=second [^\n]*version=(%x+)"))
+    assert.not_equal(first, second)
+    for id, version in pairs { first = first, second = second } do
+      local out = H.sh(("cd %s && %s jobs show %s"):format(H.quote(host.folder), H.quote(H.binary), id))
+      assert.truthy(out and out:find("version%s+" .. version), out)
+    end
+  end)
+end)
+
 -- How many of each the process has.
 local function belongings(host)
   local function count(name)

@@ -33,7 +33,8 @@ function M.define(parser)
   parser:option("--digest", "Only the one whose digest begins with this.")
     :argname("HEX"):convert(M.read_digest)
   parser:flag("--json", "Print a JSON array of objects: what `jobs list` has, and next_run_at, "
-    .. "reason, detail, key, place, body (null: none; body_hex in its place when it is not UTF-8).")
+    .. "reason, detail, key, place, version, body (null: none; body_hex in its place when it is not "
+    .. "UTF-8).")
   store.define(parser)
 end
 
@@ -81,6 +82,7 @@ local function say_row(row, settings)
   say_field("next run", time.iso(row.next_run_at))
   say_field("key", row.key and text.line(row.key))
   say_field("handler", row.place and text.line(row.place))
+  say_field("version", row.version and text.line(row.version))
   say_field("error", row.error and text.line(row.error))
   say_field("reason", row.reason and text.block(row.reason):gsub("\n", "\n" .. (" "):rep(LABEL)))
   if row.detail then
@@ -103,7 +105,7 @@ local function members(row)
     all[#all + 1] = value
   end
   add("next_run_at", json.string(time.iso(row.next_run_at)))
-  for _, name in ipairs { "reason", "detail", "key", "place" } do
+  for _, name in ipairs { "reason", "detail", "key", "place", "version" } do
     add(name, json.string(row[name]))
   end
   if row.body and not utf8.len(row.body) then

@@ -1,0 +1,183 @@
+/* The signature changes with every script, key and configuration file, and with nothing else. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sys/stat.h>
+
+#include "folder.h"
+#include "watch.h"
+
+static struct folder folder;
+static char file[FOLDER_PATH_MAX], handlers[FOLDER_PATH_MAX], pattern[FOLDER_PATH_MAX];
+static const char *patterns[] = {pattern};
+static struct hw_config config = {.file = file,
+                                  .folder = folder.path,
+                                  .handlers = handlers,
+                                  .key_patterns = patterns,
+                                  .pattern_count = 1};
+
+static const char *at(const char *name)
+{
+    static char path[FOLDER_PATH_MAX];
+    return folder_path(&folder, name, path);
+}
+
+static void link_to(const char *target, const char *name)
+{
+    HW_CHECK(symlink(target, at(name)) == 0);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    folder_open(&folder);
+    folder_path(&folder, "hookward.lua", file);
+    folder_path(&folder, "handlers", handlers);
+    folder_path(&folder, "*.pem", pattern);
+    HW_CHECK(mkdir(at("handlers"), 0700) == 0 && mkdir(at("handlers/lib"), 0700) == 0);
+    HW_CHECK(mkdir(at("elsewhere"), 0700) == 0);
+    folder_write(&folder, "hookward.lua", "return {}");
+    folder_write(&folder, "key.pem", "key");
+    folder_write(&folder, "handlers/a.lua", "return 1");
+    folder_write(&folder, "handlers/lib/b.lua", "return 2");
+    folder_write(&folder, "elsewhere/c.lua", "return 3");
+    link_to("../elsewhere/c.lua", "handlers/c.lua");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    folder_close(&folder);
+    return 0;
+}
+
+static uint64_t last;
+
+static void see(void)
+{
+    last = hw_watch_signature(&config);
+}
+
+static bool changed(void)
+{
+    uint64_t before = last;
+    see();
+    return last != before;
+}
+
+static void changes_with_each_file(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"hookward.lua", "key.pem", "handlers/a.lua",
+                                        "handlers/lib/b.lua", "elsewhere/c.lua"};
+    see();
+    assert_false(changed());
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        folder_write(&folder, names[i], "something longer");
+        assert_true(changed());
+        assert_false(changed());
+    }
+}
+
+static void changes_with_what_comes_and_goes(void **state)
+{
+    (void)state;
+    see();
+    folder_write(&folder, "handlers/new.lua", "");
+    assert_true(changed());
+    unlink(at("handlers/new.lua"));
+    assert_true(changed());
+    folder_write(&folder, "second.pem", "key");
+    assert_true(changed());
+    folder_write(&folder, "handlers/other.lua", "return 1");
+    see();
+    char from[FOLDER_PATH_MAX];
+    HW_CHECK(rename(folder_path(&folder, "handlers/other.lua", from), at("handlers/a.lua")) == 0);
+    assert_true(changed());
+}
+
+static void changes_with_a_link_that_leads_elsewhere(void **state)
+{
+    (void)state;
+    char from[FOLDER_PATH_MAX];
+    folder_write(&folder, "elsewhere/d.lua", "return 3");
+    see();
+    link_to("../elsewhere/d.lua", "link");
+    HW_CHECK(rename(folder_path(&folder, "link", from), at("handlers/c.lua")) == 0);
+    assert_true(changed());
+}
+
+static void does_not_change_with_what_is_not_read(void **state)
+{
+    (void)state;
+    see();
+    folder_write(&folder, "hookward.db", "a ledger beside the key");
+    folder_write(&folder, "handlers/.a.lua.swp", "swap");
+    folder_write(&folder, "handlers/a.lua~", "backup");
+    folder_write(&folder, "handlers/README.md", "text");
+    assert_false(changed());
+}
+
+static void ends_where_links_lead_in_a_circle(void **state)
+{
+    (void)state;
+    link_to(".", "handlers/x");
+    link_to(".", "handlers/y");
+    link_to(".", "handlers/z"); /* 3^16 folders */
+    see();
+    assert_false(changed());
+}
+
+static void bears_that_nothing_is_there(void **state)
+{
+    (void)state;
+    config.handlers = "/nowhere";
+    see();
+    assert_false(changed());
+    config.handlers = handlers;
+    assert_true(changed());
+}
+
+static bool has(const struct hw_folders *folders, const char *path)
+{
+    for (size_t i = 0; i < folders->count; i++)
+        if (strcmp(folders->paths[i], path) == 0)
+            return true;
+    return false;
+}
+
+static void names_the_folders_but_not_the_configurations_own(void **state)
+{
+    (void)state;
+    static struct hw_folders folders;
+    hw_watch_folders(&config, &folders);
+    assert_int_equal(2, folders.count);
+    assert_true(has(&folders, handlers) && has(&folders, at("handlers/lib")));
+    hw_folders_fini(&folders);
+    patterns[0] = "/keys\\[1\\]/sub/*.pem"; /* as the configuration escapes its own folder */
+    hw_watch_folders(&config, &folders);
+    assert_true(has(&folders, "/keys[1]/sub"));
+    hw_folders_fini(&folders);
+    patterns[0] = pattern;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(changes_with_each_file),
+        TEST(changes_with_what_comes_and_goes),
+        TEST(changes_with_a_link_that_leads_elsewhere),
+        TEST(does_not_change_with_what_is_not_read),
+        TEST(ends_where_links_lead_in_a_circle),
+        TEST(bears_that_nothing_is_there),
+        TEST(names_the_folders_but_not_the_configurations_own),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
