@@ -379,7 +379,15 @@ describe("many reloads", function()
       end, "version " .. version)
     end
     for _ = 1, 20 do round() end
-    local before, kb = belongings(host), memory_kb(host)
+    assert.equal(0, (reload(host))) -- once that is answered the folders are watched anew
+    local before
+    H.wait_until(function() -- and its connection is gone
+      local now = belongings(host)
+      if now == before then return true end
+      before = now
+      socket.sleep(0.02)
+    end, "calm")
+    local kb = memory_kb(host)
     for _ = 1, RELOADS do round() end
     H.wait_until(function() return belongings(host) == before end, before)
     local grown = memory_kb(host) - kb

@@ -33,8 +33,8 @@ function M.define(parser)
   parser:option("--digest", "Only the one whose digest begins with this.")
     :argname("HEX"):convert(M.read_digest)
   parser:flag("--json", "Print a JSON array of objects: what `jobs list` has, and next_run_at, "
-    .. "reason, detail, key, place, version, body (null: none; body_hex in its place when it is not "
-    .. "UTF-8).")
+    .. "reason, detail, key, place, version, body (null: none; body_hex in its place when it is "
+    .. "not UTF-8).")
   store.define(parser)
 end
 
