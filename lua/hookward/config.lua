@@ -124,7 +124,7 @@ function Check:overrides(entries, prefix, overrides, cwd)
     if entry.fields then
       self:overrides(entry.fields, prefix .. entry.key .. ".", overrides, cwd)
     elseif value ~= nil then
-      self:value(entry, value, entry.flag, cwd)
+      self:value(entry, value, entry.flag or prefix .. entry.key, cwd)
     end
   end
 end
@@ -209,9 +209,30 @@ end
 ---@field overrides_source string Lua source that returns `overrides`, to read it all once more
 ---@field settings_source string Lua source that returns the user's settings
 
+-- What the host gets of a table of values; `file` is what messages call where they stand.
+local function check(values, file, folder, overrides)
+  local self = setmetatable({ lines = {}, bad = {}, folder = folder,
+    values = { file = file, folder = folder } }, Check)
+  self:defaults(schema)
+  self:all(values, schema, "", file .. ": ")
+  self:overrides(schema, "", overrides, assert(sys.cwd()))
+  local config = self.values
+  config.settings_source, config.settings = config.settings, nil
+  config.overrides_source = kinds.kinds.settings.read(overrides)
+  local files, why = find_keys(config.key_patterns)
+  config.key_files = files or {}
+  if not files then
+    self:complain(("%s: keys: %s"):format(file, why))
+    self.bad.key_patterns = true
+  end
+  if #self.lines > 0 then return nil, few(self.lines), config, self.bad end
+  return config
+end
+
 ---Reads and checks a configuration.
 ---@param file? string default: hookward.lua in the current folder
----@param overrides? table<string, any> values by full name ("workers", "log.level"), from flags
+---@param overrides? table<string, any> values by full name ("workers", "log.level"), from flags or
+---a program
 ---@return hookward.Config? config
 ---@return string[]? lines what is wrong, at most a dozen
 ---@return hookward.Config? rest what is usable all the same: defaults for what is wrong
@@ -222,21 +243,17 @@ function M.load(file, overrides)
   if not values then return nil, lines end
   local folder, why = sys.realpath(file:match("^(.*/)") or ".")
   if not folder then return nil, { why } end
-  local check = setmetatable({ lines = {}, bad = {}, folder = folder,
-    values = { file = file, folder = folder } }, Check)
-  check:defaults(schema)
-  check:all(values, schema, "", file .. ": ")
-  check:overrides(schema, "", overrides or {}, assert(sys.cwd()))
-  local config = check.values
-  config.settings_source, config.settings = config.settings, nil
-  config.overrides_source = kinds.kinds.settings.read(overrides or {})
-  config.key_files, why = find_keys(config.key_patterns)
-  if not config.key_files then
-    check:complain(("%s: keys: %s"):format(file, why))
-    check.bad.key_patterns, config.key_files = true, {}
-  end
-  if #check.lines > 0 then return nil, few(check.lines), config, check.bad end
-  return config
+  return check(values, file, folder, overrides or {})
+end
+
+---Checks a configuration that is a table already; its paths start from the current folder.
+---@param values table as hookward.lua returns it
+---@param name string what messages call it
+---@return hookward.Config? config
+---@return string[]? lines what is wrong, at most a dozen
+function M.of(values, name)
+  local config, lines = check(values, name, assert(sys.cwd()), {})
+  return config, lines
 end
 
 ---What else keeps a host from starting: no handlers folder, no key.
