@@ -6,6 +6,7 @@
 
 #include "log.h"
 #include "module.h"
+#include "timestamp.h"
 #include "vm.h"
 
 /* ---- log ---- */
@@ -119,6 +120,25 @@ static int print_to_log(lua_State *L)
     lua_pushvalue(L, -3);
     lua_call(L, 2, 0);
     return 0;
+}
+
+/* ---- timestamp ---- */
+
+static int read_timestamp(lua_State *L)
+{
+    struct hw_str text;
+    double seconds;
+    text.ptr = luaL_checklstring(L, 1, &text.len);
+    if (hw_timestamp_parse(text, &seconds))
+        lua_pushnil(L);
+    else
+        lua_pushnumber(L, seconds);
+    return 1;
+}
+
+void hw_api_push_timestamp(lua_State *L)
+{
+    lua_pushcfunction(L, read_timestamp);
 }
 
 /* ---- what is refused ---- */

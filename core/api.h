@@ -33,4 +33,8 @@ void hw_api_push_job(lua_State *L, const struct hw_job *job);
 /* log(level, message, fields): the function behind hook.log. Stack: -0 +1. */
 void hw_api_push_log(lua_State *L);
 
+/* timestamp(text) -> seconds since 1970 | nil: the host's way to read an event's Timestamp
+ * (timestamp.h). Stack: -0 +1. */
+void hw_api_push_timestamp(lua_State *L);
+
 #endif

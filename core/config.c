@@ -96,6 +96,7 @@ void hw_config_read(struct hw_config *c, lua_State *L, int index)
     c->max_connections = (size_t)read_int(L, t, "max_connections");
     c->max_queue = (size_t)read_int(L, t, "max_queue");
     c->accept_unhandled = read_choice(c, L, t, "unhandled", "accept");
+    c->validate = read_bool(L, t, "validate");
     c->by_body = read_choice(c, L, t, "duplicates", "by-body");
     c->keep_bodies = read_bool(L, t, "keep_bodies");
     c->log_level = (enum hw_log_level)hw_log_level_of(read_str(c, L, t, "log_level"));

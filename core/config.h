@@ -37,7 +37,8 @@ struct hw_config {
     uint64_t retention_ms;
     size_t vm_memory, max_body, max_header, max_connections, max_queue;
     bool accept_unhandled; /* unhandled = "accept" */
-    bool by_body;          /* duplicates = "by-body" */
+    bool validate;
+    bool by_body; /* duplicates = "by-body" */
     bool keep_bodies;
     enum hw_log_level log_level;
     bool log_json;

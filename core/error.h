@@ -24,6 +24,7 @@
     X(HW_EMISSING_EVENT, "missing_event", 400, "the body is not an object with a string Event")    \
     X(HW_ETOO_OLD, "too_old", 400, "the notification is older than max_age")                       \
     X(HW_ENO_HANDLER, "no_handler", 400, "no handler is registered for this event")                \
+    X(HW_ESCHEMA_VIOLATION, "schema_violation", 400, "the event breaks its schema")                \
     X(HW_EHANDLER_REFUSED, "handler_refused", 400, "the handler refused the notification")         \
     X(HW_EHANDLER_ERROR, "handler_error", 400, "the handler failed")                               \
     X(HW_EHANDLER_TIMEOUT, "handler_timeout", 400, "the handler did not finish in time")           \

@@ -36,6 +36,8 @@ int luaopen_hookward_core(lua_State *L)
     lua_setfield(L, -2, "crypto");
     hw_api_push_log(L);
     lua_setfield(L, -2, "log");
+    hw_api_push_timestamp(L);
+    lua_setfield(L, -2, "timestamp");
     hw_sys_push_api(L);
     lua_setfield(L, -2, "sys");
     hw_ledger_push_api(L);

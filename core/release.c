@@ -26,6 +26,7 @@ struct hw_vm_config hw_release_limits(const struct hw_config *config,
                                  .timeout_ms = config->handler_timeout_ms,
                                  .max_age_ms = config->max_age_ms,
                                  .accept_unhandled = config->accept_unhandled,
+                                 .validate = config->validate,
                                  .modules = modules};
 }
 
@@ -143,7 +144,8 @@ bool hw_release_same(const struct hw_release *a, const struct hw_release *b)
 {
     return strcmp(a->version, b->version) == 0 && a->vm.memory_max == b->vm.memory_max &&
            a->vm.timeout_ms == b->vm.timeout_ms && a->vm.max_age_ms == b->vm.max_age_ms &&
-           a->vm.accept_unhandled == b->vm.accept_unhandled && same_keys(a->keys, b->keys);
+           a->vm.accept_unhandled == b->vm.accept_unhandled && a->vm.validate == b->vm.validate &&
+           same_keys(a->keys, b->keys);
 }
 
 /* ---- the shelf ---- */

@@ -215,7 +215,8 @@ static void keep_router(lua_State *L)
 {
     require(L, "hookward.router"); /* router */
     lua_getfield(L, -1, "seal");
-    lua_call(L, 0, 0);
+    lua_pushboolean(L, vm_of(L)->config.validate);
+    lua_call(L, 1, 0);
     lua_getfield(L, -1, "resolve");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &resolve_key);
     lua_getfield(L, -1, "routes");
@@ -476,14 +477,21 @@ static int handle(lua_State *L)
     struct hw_job *job = vm->job;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &resolve_key);
     lua_pushlstring(L, job->event.ptr, job->event.len);
-    lua_call(L, 1, 2); /* vm handler place */
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &event_key);
+    lua_call(L, 2, 3); /* vm handler place violation */
     if (lua_isnil(L, 2)) {
         job->outcome.unhandled = vm->config.accept_unhandled;
         lua_pushinteger(L, vm->config.accept_unhandled ? 0 : HW_ENO_HANDLER);
         return 1;
     }
     job->outcome.place = keep(L, 3, job);
+    if (!lua_isnil(L, 4)) {
+        job->outcome.reason = keep(L, 4, job);
+        lua_pushinteger(L, HW_ESCHEMA_VIOLATION);
+        return 1;
+    }
     job->outcome.ran = true;
+    lua_settop(L, 3);
     lua_pushvalue(L, 2);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &event_key);
     hw_api_push_job(L, job);     /* vm handler place handler event job */

@@ -24,6 +24,7 @@ struct hw_vm_config {
     uint64_t timeout_ms; /* of a handler, and of loading a file */
     uint64_t max_age_ms; /* 0: none */
     bool accept_unhandled;
+    bool validate;                     /* every event that has a schema must keep it */
     const struct hw_embedded *modules; /* hookward's own; NULL: `require` finds them on disk */
     const atomic_bool *give_up;        /* true: loading ends; not looked at later. May be NULL */
 };
@@ -39,7 +40,8 @@ void hw_vm_free(struct hw_vm *vm);
 int hw_vm_decode(struct hw_vm *vm, struct hw_job *job);
 
 /* The stage: finds the handler and runs it. Returns 0 or the job's code: HW_ENO_HANDLER,
- * HW_EHANDLER_REFUSED, HW_EHANDLER_ERROR, HW_EHANDLER_TIMEOUT. */
+ * HW_ESCHEMA_VIOLATION (the handler did not run), HW_EHANDLER_REFUSED, HW_EHANDLER_ERROR,
+ * HW_EHANDLER_TIMEOUT. */
 int hw_vm_handle(struct hw_vm *vm, struct hw_job *job);
 
 /* Forgets the job. True when the state should be replaced: it stays over half of its memory after a

@@ -154,7 +154,7 @@ describe("the defaults", function()
       handler_timeout_ms = 30000, vm_memory = 64 << 20, max_body = 1 << 20, max_header = 16384,
       max_connections = 10000, max_queue = 10000, header_timeout_ms = 10000,
       body_timeout_ms = 30000, idle_timeout_ms = 120000, drain_timeout_ms = 30000,
-      unhandled = "reject", duplicates = "by-job", keep_bodies = false,
+      unhandled = "reject", duplicates = "by-job", keep_bodies = false, validate = false,
       retention_ms = 30 * 86400000, log_level = "info", log_format = "text",
       overrides_source = "return {}",
       settings_source = "return {}",
@@ -179,7 +179,7 @@ describe("the defaults", function()
       "handler_timeout_ms", "handlers", "header_timeout_ms", "idle_timeout_ms", "keep_bodies",
       "key_files", "key_patterns", "ledger", "listen", "log_format", "log_level", "max_body",
       "max_connections", "max_header", "max_queue", "min_key_bits", "overrides_source", "path",
-      "retention_ms", "settings_source", "unhandled", "vm_memory", "workers" }, names)
+      "retention_ms", "settings_source", "unhandled", "validate", "vm_memory", "workers" }, names)
   end)
 
   it("are integers where they are numbers", function()

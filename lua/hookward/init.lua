@@ -7,6 +7,7 @@ local M = {
   version = core.version,
   on = router.on,
   on_unload = router.on_unload,
+  schema = router.schema,
   null = core.json.null,
   json = { decode = core.json.decode, encode = core.json.encode },
   http = core.http,

@@ -1,16 +1,28 @@
--- Which handler gets which event: patterns, their precedence, and where each was registered.
+-- What becomes of an event: which handler gets it, and whether its schema lets it pass.
+--
+-- Patterns, their precedence, and where each was registered; the schemas of the catalogue and the
+-- user's own. All is settled while the scripts load: M.seal() ends the registration.
+
+local catalogue = require "hookward.catalogue"
+local validator = require "hookward.validator"
 
 local M = {}
 
 local exact, prefixes, suffixes = {}, {}, {} -- "A.B" | "A." | ".B" -> route
 local any -- the route of "*"
 local in_order = {}
+local schemas = {} -- event -> { check, place }: the user's
+local checks = {} -- event -> check: all that are known, once sealed
 local sealed = false
 
 ---@class hookward.Route
 ---@field pattern string
 ---@field handler function
 ---@field place string where the handler's function begins: "handlers/badges.lua:4"
+---@field called_at string where it was registered
+---@field schema? boolean true: the event's own; false: none, whatever the configuration says
+---@field check? hookward.Check of every event that it gets
+---@field by_name? boolean each event has the check of its own name, if there is one
 
 local function place_of(fn)
   local info = debug.getinfo(fn, "S")
@@ -27,10 +39,95 @@ local function slot(pattern)
   if stars == 1 and pattern:find("^%*%.[^*]+$") then return suffixes, pattern:sub(2) end
 end
 
+-- Where the script is that called, `level` functions up: "handlers/badges.lua:4".
+local function place_of_call(level)
+  local info = debug.getinfo(level + 1, "Sl")
+  return ("%s:%d"):format(info.short_src, info.currentline)
+end
+
+-- ---- schemas ----
+
+-- Every notification has these two: a schema that leaves no room for them would refuse them all.
+local function leaves_no_room(schema)
+  if schema.additionalProperties ~= false then return nil end
+  for _, name in ipairs { "Event", "Timestamp" } do
+    if not (schema.properties or {})[name] then
+      return ("additionalProperties = false leaves no room for %s, which every notification has: "
+        .. "name it in properties"):format(name)
+    end
+  end
+end
+
+-- The check of a schema; or nil and what is wrong with it.
+local function compile(schema)
+  local check, why = validator.compile(schema)
+  why = why or leaves_no_room(schema)
+  return not why and check or nil, why
+end
+
+---Gives an event of your own a schema, for `schema = true` and for `validate` in hookward.lua.
+---@param event string the exact name
+---@param schema hookward.Schema
+function M.schema(event, schema)
+  if type(event) ~= "string" or event == "" or event:find("*", 1, true) then
+    error("hook.schema: the event must be an exact name, such as \"Entity.Event\"", 2)
+  end
+  if sealed then
+    error(("hook.schema(%q): schemas are registered while their file loads, not later")
+      :format(event), 2)
+  end
+  if catalogue[event] then
+    error(("hook.schema(%q): hookward has a schema for this event; give another one to "
+      .. "hook.on(%q, { schema = { ... } }, ...)"):format(event, event), 2)
+  end
+  if schemas[event] then
+    error(("hook.schema(%q): registered twice, at %s and at %s"):format(event,
+      schemas[event].place, place_of_call(2)), 2)
+  end
+  local check, why = compile(schema)
+  if not check then error(("hook.schema(%q): %s"):format(event, why), 2) end
+  schemas[event] = { check = check, place = place_of_call(2) }
+end
+
+-- ---- handlers ----
+
+-- What each option of hook.on must be; a complaint, or nothing and what it does to the route.
+local options_of_on = {
+  schema = function(value, route)
+    if type(value) == "table" then
+      local why
+      route.check, why = compile(value)
+      return why and "schema: " .. why
+    elseif type(value) ~= "boolean" then
+      return ("schema: true, false or a schema was expected, not a %s"):format(type(value))
+    end
+    route.schema = value
+  end,
+}
+
+local function read_options(options, route)
+  if options == nil then return nil end
+  if type(options) ~= "table" then
+    return ("a table of options was expected before the function, got %s"):format(type(options))
+  end
+  for name, value in pairs(options) do
+    local read = options_of_on[name]
+    if not read then
+      return ("the option '%s' is not supported by this version"):format(tostring(name))
+    end
+    local why = read(value, route)
+    if why then return why end
+  end
+end
+
+---@class hookward.HandlerOptions
+---@field schema? boolean|hookward.Schema refuse what breaks the event's own schema, or this one
+
 ---Registers a handler for the events that match a pattern.
 ---@param pattern string an exact name, "Entity.*", "*.Event" or "*"
+---@param options? hookward.HandlerOptions
 ---@param fn fun(event: table, job: hookward.Job): any
----@overload fun(pattern: string, options: table, fn: fun(event: table, job: hookward.Job): any)
+---@overload fun(pattern: string, fn: fun(event: table, job: hookward.Job): any)
 function M.on(pattern, options, fn)
   if fn == nil then options, fn = nil, options end
   if type(pattern) ~= "string" then
@@ -38,10 +135,6 @@ function M.on(pattern, options, fn)
   end
   if type(fn) ~= "function" then
     error(("hook.on(%q): a function was expected, got %s"):format(pattern, type(fn)), 2)
-  end
-  for name in pairs(options or {}) do
-    error(("hook.on(%q): the option '%s' is not supported by this version"):format(pattern,
-      tostring(name)), 2)
   end
   if sealed then
     error(("hook.on(%q): handlers are registered while their file loads, not later")
@@ -53,7 +146,10 @@ function M.on(pattern, options, fn)
       .. "its beginning (\"*.Event\")"):format(pattern), 2)
   end
   local known = key == "*" and any or group and group[key]
-  local route = { pattern = pattern, handler = fn, place = place_of(fn) }
+  local route = { pattern = pattern, handler = fn, place = place_of(fn),
+    called_at = place_of_call(2) }
+  local why = read_options(options, route)
+  if why then error(("hook.on(%q): %s"):format(pattern, why), 2) end
   if known then
     error(("hook.on(%q): registered twice, at %s and at %s"):format(pattern, known.place,
       route.place), 2)
@@ -62,12 +158,8 @@ function M.on(pattern, options, fn)
   in_order[#in_order + 1] = route
 end
 
----The handler for an event: an exact name, then the longest "Entity.*", then the longest "*.Event",
----then "*".
----@param event string
----@return function? handler
----@return string? place
-function M.resolve(event)
+-- An exact name, then the longest "Entity.*", then the longest "*.Event", then "*".
+local function find(event)
   local route = exact[event]
   if not route and next(prefixes) then
     local dot = #event
@@ -84,8 +176,20 @@ function M.resolve(event)
       route = dot and suffixes[event:sub(dot)]
     until route or not dot
   end
-  route = route or any
-  if route then return route.handler, route.place end
+  return route or any
+end
+
+---What is to be done with an event.
+---@param name string what it says its Event is
+---@param event table decoded
+---@return function? handler nil when there is none
+---@return string? place where the handler's function begins
+---@return string? violation what of it breaks its schema: then the handler must not run
+function M.resolve(name, event)
+  local route = find(name)
+  if not route then return nil end
+  local check = route.check or route.by_name and checks[name]
+  return route.handler, route.place, check and validator.violation(check, event) or nil
 end
 
 local unloaders = {}
@@ -113,9 +217,38 @@ function M.unload(warn)
   end
 end
 
----Ends the registration: what comes later is a mistake.
-function M.seal()
+-- All schemas that are known, compiled.
+local function collect_checks()
+  for event, entry in pairs(catalogue) do
+    checks[event] = assert(validator.compile(entry.schema))
+  end
+  for event, schema in pairs(schemas) do checks[event] = schema.check end
+end
+
+-- An exact event's check is looked up here once; that of a pattern depends on the event.
+local function settle(route, validate)
+  local wanted = route.schema
+  if wanted == nil then wanted = validate end
+  if route.check or not wanted then return end
+  if slot(route.pattern) ~= exact then
+    route.by_name = true
+    return
+  end
+  route.check = checks[route.pattern]
+  if not route.check and route.schema then
+    error(("%s: hook.on(%q, { schema = true }): no schema is known for this event; register one "
+      .. "with hook.schema(%q, { ... }), or write it in place of true"):format(route.called_at,
+        route.pattern, route.pattern), 0)
+  end
+end
+
+---Ends the registration: what comes later is a mistake. Raises an error for what does not fit
+---together.
+---@param validate? boolean the configuration's: every event that has a schema must keep it
+function M.seal(validate)
   sealed = true
+  collect_checks()
+  for _, route in ipairs(in_order) do settle(route, validate) end
 end
 
 local function rank(route)

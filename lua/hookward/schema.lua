@@ -57,6 +57,9 @@ return {
     doc = "The host's own retries of what failed and will not be delivered again." },
   { key = "unhandled", kind = "choice", default = "reject", choices = { "reject", "accept" },
     doc = 'An event without a handler: "reject" is a 400, "accept" a 200 that is recorded.' },
+  { key = "validate", kind = "boolean", default = false,
+    doc = "Refuse what breaks its event's schema (400 schema_violation): the catalogue's, and "
+      .. "those that handlers register with hook.schema. An event without a schema passes." },
   { key = "duplicates", kind = "choice", default = "by-job", choices = { "by-job", "by-body" },
     doc = 'What makes two notifications the same: "by-job", the job id and the body; "by-body", '
       .. "the body alone." },

@@ -42,10 +42,11 @@ static void answers_with_the_designs_statuses(void **state)
         int status;
         const char *names;
     } design[] = {
-        {400, " missing_signature malformed_signature invalid_signature malformed_job_id"
-              " malformed_job_attempt invalid_json missing_event too_old no_handler handler_refused"
-              " handler_error handler_timeout overloaded ledger_unavailable draining"
-              " malformed_request reload_failed "},
+        {400,
+         " missing_signature malformed_signature invalid_signature malformed_job_id"
+         " malformed_job_attempt invalid_json missing_event too_old no_handler schema_violation"
+         " handler_refused handler_error handler_timeout overloaded ledger_unavailable draining"
+         " malformed_request reload_failed "},
         {404, " not_found "},
         {405, " method_not_allowed "},
         {408, " request_timeout "},
