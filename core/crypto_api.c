@@ -79,6 +79,17 @@ static struct hw_keyset *load_keys(lua_State *L)
 
 /* ---- keys, verify ---- */
 
+static void push_key(lua_State *L, const struct hw_key *key)
+{
+    lua_createtable(L, 0, 4);
+    lua_pushstring(L, key->form);
+    lua_setfield(L, -2, "form");
+    lua_pushinteger(L, key->bits);
+    lua_setfield(L, -2, "bits");
+    lua_pushstring(L, key->fingerprint);
+    lua_setfield(L, -2, "fingerprint");
+}
+
 static int api_keys(lua_State *L)
 {
     struct hw_keyset *keys = load_keys(L);
@@ -86,18 +97,27 @@ static int api_keys(lua_State *L)
         return 2;
     lua_createtable(L, (int)keys->count, 0);
     for (size_t i = 0; i < keys->count; i++) {
-        const struct hw_key *key = &keys->keys[i];
-        lua_createtable(L, 0, 4);
-        lua_pushstring(L, key->name);
+        push_key(L, &keys->keys[i]);
+        lua_pushstring(L, keys->keys[i].name);
         lua_setfield(L, -2, "name");
-        lua_pushstring(L, key->form);
-        lua_setfield(L, -2, "form");
-        lua_pushinteger(L, key->bits);
-        lua_setfield(L, -2, "bits");
-        lua_pushstring(L, key->fingerprint);
-        lua_setfield(L, -2, "fingerprint");
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
+    return 1;
+}
+
+/* What of a key is not the key itself: nothing that Lua might fail to free. */
+static int api_key(lua_State *L)
+{
+    struct hw_str text = check_str(L, 1);
+    int min_bits = (int)luaL_checkinteger(L, 2);
+    struct hw_key key;
+    char why[512];
+    if (text.len > HW_KEY_FILE_MAX)
+        return fail(L, "larger than a key may be");
+    if (hw_key_parse(&key, text, min_bits, why, sizeof why))
+        return fail(L, why);
+    EVP_PKEY_free(key.pkey);
+    push_key(L, &key);
     return 1;
 }
 
@@ -350,9 +370,9 @@ static int api_uuid(lua_State *L)
 void hw_crypto_push_api(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"keys", api_keys}, {"verify", api_verify}, {"diagnose", api_diagnose},
-        {"sign", api_sign}, {"keygen", api_keygen}, {"sha256", api_sha256},
-        {"uuid", api_uuid}, {NULL, NULL},
+        {"keys", api_keys},         {"key", api_key},   {"verify", api_verify},
+        {"diagnose", api_diagnose}, {"sign", api_sign}, {"keygen", api_keygen},
+        {"sha256", api_sha256},     {"uuid", api_uuid}, {NULL, NULL},
     };
     luaL_newlib(L, functions);
 }

@@ -10,6 +10,7 @@
 
 /* Pushes a table of functions; each returns nil and one line on failure:
  *   keys(paths, min_bits) -> array of { name, form, bits, fingerprint }
+ *   key(text, min_bits) -> { form, bits, fingerprint }, of a public key in any form
  *   keygen(bits) -> private PEM (PKCS#8), public PEM (SubjectPublicKeyInfo)
  *   sign(private_pem, body) -> Base64 of the RSASSA-PKCS1-v1_5 SHA-256 signature; the key may be
  *     in .NET XML as well

@@ -380,11 +380,12 @@ static void init_request(struct request *r)
     r->out.answer_max = HW_HTTP_CLIENT_ANSWER_MAX;
 }
 
-static int fail(lua_State *L, const char *why)
+static int fail(lua_State *L, const char *why, const char *kind)
 {
     lua_pushnil(L);
     lua_pushstring(L, why);
-    return 2;
+    lua_pushstring(L, kind);
+    return 3;
 }
 
 /* `body`: the index of a table to send as JSON, if it is one; `index`: of the options, or 0. */
@@ -393,11 +394,11 @@ static int run(lua_State *L, struct request *r, int body, int index)
     bool is_http =
         strncasecmp(r->out.url, "http://", 7) == 0 || strncasecmp(r->out.url, "https://", 8) == 0;
     if (!is_http)
-        return fail(L, "the url must begin with http:// or https://");
+        return fail(L, "the url must begin with http:// or https://", "failed");
     if (r->body_is_json) {
         if (hw_json_encode(L, body) != 0) { /* reason */
             lua_pushfstring(L, "body: %s", lua_tostring(L, -1));
-            return fail(L, lua_tostring(L, -1));
+            return fail(L, lua_tostring(L, -1), "failed");
         }
         r->out.body.ptr = lua_tolstring(L, -1, &r->out.body.len); /* text */
     }
@@ -410,7 +411,7 @@ static int run(lua_State *L, struct request *r, int body, int index)
     put_headers(L, r, x, index);
     long status = hw_http_exchange_run(easy, &r->out, x);
     if (status < 0)
-        return fail(L, x->error);
+        return fail(L, x->error, x->kind);
     push_answer(L, status, x);
     return 1;
 }

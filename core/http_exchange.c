@@ -130,6 +130,32 @@ static CURLcode configure(CURL *easy, const struct hw_http_request *r, struct hw
     return rc == CURLE_OK ? CURLE_OK : CURLE_FAILED_INIT;
 }
 
+static const char *kind_of(CURLcode rc)
+{
+    switch (rc) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return "resolve";
+    case CURLE_COULDNT_CONNECT:
+        return "connect";
+    case CURLE_OPERATION_TIMEDOUT:
+        return "timeout";
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ISSUER_ERROR:
+        return "tls";
+    case CURLE_GOT_NOTHING:
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
+    case CURLE_PARTIAL_FILE:
+        return "closed";
+    default:
+        return "failed";
+    }
+}
+
 long hw_http_exchange_run(CURL *easy, const struct hw_http_request *r, struct hw_http_exchange *x)
 {
     long status = -1;
@@ -142,6 +168,7 @@ long hw_http_exchange_run(CURL *easy, const struct hw_http_request *r, struct hw
     curl_easy_reset(easy); /* keeps the connections */
     if (rc == CURLE_OK)
         return status;
+    x->kind = kind_of(rc);
     const char *why = x->refused ? x->refused : curl_easy_strerror(rc);
     if (x->refused || x->error[0] == 0)
         snprintf(x->error, sizeof x->error, "%s", why);

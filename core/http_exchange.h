@@ -35,6 +35,7 @@ struct hw_http_exchange {
     size_t body_max;
     bool head_done; /* what comes behind the empty line are trailers */
     const char *refused;
+    const char *kind; /* of the failure; see http_client.h. Static */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -47,8 +48,8 @@ void hw_http_exchange_fini(struct hw_http_exchange *x);
  * copied. False without memory. */
 bool hw_http_exchange_add_header(struct hw_http_exchange *x, const char *line);
 
-/* Blocks until the answer is complete. Returns its status, or -1 with one line in x->error. `easy`
- * is as if new before and after, but for the connections it keeps. */
+/* Blocks until the answer is complete. Returns its status, or -1 with one line in x->error and a
+ * word in x->kind. `easy` is as if new before and after, but for the connections it keeps. */
 long hw_http_exchange_run(CURL *easy, const struct hw_http_request *r, struct hw_http_exchange *x);
 
 #endif

@@ -192,24 +192,63 @@ static int write_all(int fd, const char *text, size_t len)
     return 0;
 }
 
+static int write_file(int fd, const char *text, size_t len)
+{
+    int error = write_all(fd, text, len);
+    if (!error && fsync(fd))
+        error = errno;
+    if (close(fd) && !error)
+        error = errno;
+    return error;
+}
+
+/* Gives a file its name, unless there is one of that name. */
+static int publish(const char *from, const char *to)
+{
+    if (link(from, to) == 0) {
+        unlink(from);
+        return 0;
+    }
+    if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS && errno != EMLINK)
+        return errno;
+    /* a file system without hard links */
+    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) ? errno : 0;
+}
+
+/* ".NAME.new-PID" beside it: a pattern's star does not find what begins with a dot. */
+static const char *push_draft_name(lua_State *L, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    lua_pushlstring(L, path, (size_t)(name - path));
+    lua_pushfstring(L, "%s.%s.new-%d", lua_tostring(L, -1), name, (int)getpid());
+    return lua_tostring(L, -1);
+}
+
 static int sys_write_new(lua_State *L)
 {
     size_t len;
     const char *path = luaL_checkstring(L, 1);
     const char *text = luaL_checklstring(L, 2, &len);
     mode_t mode = (mode_t)luaL_checkinteger(L, 3);
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    const char *draft = push_draft_name(L, path);
+    unlink(draft); /* of an earlier process with this number, which was killed */
+    int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0)
         return fail(L, path, errno);
-    int error = write_all(fd, text, len);
-    if (close(fd) && !error)
-        error = errno;
-    if (error) {
-        unlink(path); /* half a key is worse than none */
-        return fail(L, path, error);
+    int error = write_file(fd, text, len);
+    if (!error)
+        error = publish(draft, path);
+    if (!error) {
+        lua_pushboolean(L, 1);
+        return 1;
     }
-    lua_pushboolean(L, 1);
-    return 1;
+    unlink(draft);
+    fail(L, path, error);
+    if (error != EEXIST)
+        return 2;
+    lua_pushliteral(L, "exists");
+    return 3;
 }
 
 /* ---- terminal and time ---- */

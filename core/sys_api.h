@@ -13,10 +13,11 @@
  *   list(path) -> sorted array of the names in a folder, without "." and ".."
  *   realpath(path) -> absolute path          cwd() -> absolute path
  *   stat(path) -> { kind = "file" | "folder" | "other", size, mode }, of what a symlink points to
- *   mkdir(path, mode) -> true                write_new(path, text, mode) -> true; never overwrites
- *   isatty(fd) -> boolean                    columns() -> width of the terminal or 80
- *   sleep(seconds) -> true                   now() -> seconds since 1970, a float
- * Misuse (a wrong type) raises an error. Stack: -0 +1. */
+ *   mkdir(path, mode) -> true
+ *   write_new(path, text, mode) -> true; whole and on disk before it has its name; never
+ * overwrites: then the third result is "exists" isatty(fd) -> boolean                    columns()
+ * -> width of the terminal or 80 sleep(seconds) -> true                   now() -> seconds since
+ * 1970, a float Misuse (a wrong type) raises an error. Stack: -0 +1. */
 void hw_sys_push_api(lua_State *L);
 
 #endif

@@ -47,6 +47,26 @@ static void signs_and_verifies_with_a_key_it_made(void **state)
         "same(key[1].bits, 2048) assert(key[1].fingerprint:match('^' .. ('%x'):rep(64) .. '$'))\n");
 }
 
+static void recognises_the_text_of_a_public_key(void **state)
+{
+    (void)state;
+    run("local private, public = crypto.keygen(2048)\n"
+        "local file = assert(crypto.keys({ write('made.pem', public) }, 2048))[1]\n"
+        "local key = assert(crypto.key(public, 2048))\n"
+        "same(key.form, 'PEM') same(key.bits, 2048) same(key.fingerprint, file.fingerprint)\n"
+        "same(key.name, nil)\n"
+        "local bare = public:gsub('%-%-%-%-%-.-%-%-%-%-%-', ''):gsub('\\n', '')\n"
+        "same(assert(crypto.key(bare, 2048)).fingerprint, file.fingerprint)\n"
+        "for text, expected in pairs {\n"
+        "  [''] = 'there is nothing in it', ['hello'] = 'no known form', [ec] = 'private key',\n"
+        "  [private] = 'this is a private key', [('x'):rep(64 * 1024 + 1)] = 'larger than',\n"
+        "} do\n"
+        "  local none, why = crypto.key(text, 2048)\n"
+        "  same(none, nil) assert(why:find(expected, 1, true) and not why:find '\\n', why)\n"
+        "end\n"
+        "same(select(2, crypto.key(public, 3072)), '2048 bits, fewer than min_key_bits (3072)')\n");
+}
+
 static void says_why_it_does_not_verify(void **state)
 {
     (void)state;
@@ -143,6 +163,8 @@ static void raises_for_misuse(void **state)
         "  function() crypto.keys({ {} }, 2048) end,\n"
         "  function() crypto.keys({ 1 }, 2048) end,\n"
         "  function() crypto.keys { 'x' } end,\n"
+        "  function() crypto.key 'x' end,\n"
+        "  function() crypto.key({}, 2048) end,\n"
         "  function() crypto.verify({ folder .. '/public.pem' }, 2048, 'body') end,\n"
         "  function() crypto.sign 'x' end,\n"
         "  function() crypto.keygen 'many' end,\n"
@@ -269,6 +291,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signs_and_verifies_with_a_key_it_made),
+        cmocka_unit_test(recognises_the_text_of_a_public_key),
         cmocka_unit_test(says_why_it_does_not_verify),
         cmocka_unit_test(diagnoses_one_line_for_each_key),
         cmocka_unit_test(signs_with_every_form_of_a_private_key),

@@ -400,6 +400,7 @@ static void gives_up_in_time(void **state)
     answer_with_bytes(f, NULL, 0);
     run(f, "local r, e = h.get(U, { timeout = 0.05 })\n"
            "is(r, nil) assert(e:find('timed out', 1, true), e)");
+    run(f, "is(select(3, h.get(U, { timeout = 0.05 })), 'timeout')");
     answer_with(f, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
     run(f, "local r, e = h.get(U, { timeout = 0.05 })\n"
            "is(r, nil) assert(e:find('timed out', 1, true), e)");
@@ -422,6 +423,22 @@ static void says_in_one_line_what_went_wrong(void **state)
            "  local r, e = h.get(url) is(r, nil) is(e, 'the url must begin with http:// or "
            "https://')\n"
            "end");
+}
+
+static void tells_programs_what_went_wrong(void **state)
+{
+    struct fixture *f = *state;
+    f->server.close_after = true;
+    answer_with(f, "");
+    run(f, "local function kind(...) local r, e, k = h.get(...) is(r, nil) return k end\n"
+           "is(kind(U), 'closed')\n"
+           "is(kind('http://127.0.0.1:1/'), 'connect')\n"
+           "is(kind('http://no-such-host.invalid/'), 'resolve')\n"
+           "is(kind('http://a b/'), 'failed') is(kind('file:///x'), 'failed')");
+    answer_with(f, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+    run(f, "is(select(3, h.get(U)), 'closed')");
+    answer_with(f, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n123456789");
+    run(f, "is(select(3, h.get(U, { answer_max = 8 })), 'failed')");
 }
 
 static void raises_for_misuse(void **state)
@@ -581,7 +598,8 @@ static void verifies_certificates(void **state)
     lua_pushstring(f->L, cert);
     lua_setglobal(f->L, "CA");
     run(f, "local function bad(...)\n"
-           "  local r, e = h.get(...) is(r, nil) assert(e:lower():find('certificate'), e)\n"
+           "  local r, e, kind = h.get(...) is(r, nil) assert(e:lower():find('certificate'), e)\n"
+           "  is(kind, 'tls')\n"
            "end\n"
            "bad(S) is(h.get(S, { ca = CA }).status, 200)\n"
            "bad(S) -- the kept connection is not used by a request that trusts others\n"
@@ -692,6 +710,7 @@ int main(void)
         TEST(takes_a_large_answer),
         TEST(gives_up_in_time),
         TEST(says_in_one_line_what_went_wrong),
+        TEST(tells_programs_what_went_wrong),
         TEST(raises_for_misuse),
         TEST(speaks_over_a_unix_socket),
         TEST(verifies_certificates),
