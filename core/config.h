@@ -15,6 +15,10 @@
 #include "log.h"
 #include "str.h"
 
+/* Exchanges parts of what scripts see, in each new VM: protected, before any script is loaded. For
+ * tests and for debugging. */
+typedef void hw_vm_fit_fn(lua_State *L, void *ud);
+
 struct hw_config {
     /* constant after hw_config_read */
     struct hw_arena arena;
@@ -44,6 +48,8 @@ struct hw_config {
     bool log_json;
     struct hw_str overrides; /* Lua source of a chunk that returns what flags said; may be empty */
     struct hw_str settings;  /* Lua source of a chunk that returns the settings */
+    hw_vm_fit_fn *fit;       /* hw_config_read leaves it NULL, as it is in a host */
+    void *fit_ud;
 };
 
 /* Reads the table at `index`. Raises a Lua error for what config.lua would never hand over. */

@@ -388,6 +388,22 @@ static int fail(lua_State *L, const char *why, const char *kind)
     return 3;
 }
 
+static const char transport_key;
+
+void hw_http_client_set_transport(lua_State *L, struct hw_http_transport *transport)
+{
+    lua_pushlightuserdata(L, transport);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &transport_key);
+}
+
+static long exchange(lua_State *L, struct request *r, struct hw_http_exchange *x)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &transport_key);
+    struct hw_http_transport *t = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return t ? t->run(t->ud, &r->out, x) : hw_http_exchange_run(client_of(L), &r->out, x);
+}
+
 /* `body`: the index of a table to send as JSON, if it is one; `index`: of the options, or 0. */
 static int run(lua_State *L, struct request *r, int body, int index)
 {
@@ -406,10 +422,9 @@ static int run(lua_State *L, struct request *r, int body, int index)
         strcpy(r->out.method, r->out.body.ptr ? "POST" : "GET");
     if (strcmp(r->out.method, "HEAD") == 0 && r->out.body.ptr)
         luaL_error(L, "hook.http: a HEAD request has no body");
-    CURL *easy = client_of(L);
     struct hw_http_exchange *x = push_exchange(L); /* … exchange */
     put_headers(L, r, x, index);
-    long status = hw_http_exchange_run(easy, &r->out, x);
+    long status = exchange(L, r, x);
     if (status < 0)
         return fail(L, x->error, x->kind);
     push_answer(L, status, x);

@@ -40,4 +40,20 @@ enum {
  * error. libcurl is not initialised before the first request. Stack: -0 +1. */
 void hw_http_client_push_api(lua_State *L);
 
+/* In libcurl's place, for tests: makes an answer in *x. Returns its status, or -1 with one line in
+ * x->error. It may not raise an error in the state that asks. */
+struct hw_http_request;
+struct hw_http_exchange;
+typedef long hw_http_transport_fn(void *ud, const struct hw_http_request *r,
+                                  struct hw_http_exchange *x);
+
+struct hw_http_transport {
+    hw_http_transport_fn *run;
+    void *ud;
+};
+
+/* From here on the requests of this state go there; it must live as long as the state.
+ * Stack: -0 +0. */
+void hw_http_client_set_transport(lua_State *L, struct hw_http_transport *transport);
+
 #endif

@@ -46,6 +46,9 @@ static bool append(struct hw_http_bytes *bytes, const char *more, size_t length)
     return true;
 }
 
+static const char body_too_large[] = "the answer is larger than answer_max";
+static const char header_too_large[] = "the header of the answer is too large";
+
 /* Takes up to `max` bytes in all; anything but `length` makes curl give up. */
 static size_t receive(struct hw_http_exchange *x, struct hw_http_bytes *to, struct hw_str more,
                       size_t max, const char *too_large)
@@ -156,6 +159,16 @@ static const char *kind_of(CURLcode rc)
     }
 }
 
+void hw_http_exchange_fail(struct hw_http_exchange *x, const char *kind, const char *why)
+{
+    x->kind = kind;
+    if (why != x->error)
+        snprintf(x->error, sizeof x->error, "%s", why);
+    for (char *c = x->error; *c; c++)
+        if (*c == '\r' || *c == '\n')
+            *c = ' ';
+}
+
 long hw_http_exchange_run(CURL *easy, const struct hw_http_request *r, struct hw_http_exchange *x)
 {
     long status = -1;
@@ -168,13 +181,20 @@ long hw_http_exchange_run(CURL *easy, const struct hw_http_request *r, struct hw
     curl_easy_reset(easy); /* keeps the connections */
     if (rc == CURLE_OK)
         return status;
-    x->kind = kind_of(rc);
-    const char *why = x->refused ? x->refused : curl_easy_strerror(rc);
-    if (x->refused || x->error[0] == 0)
-        snprintf(x->error, sizeof x->error, "%s", why);
-    for (char *c = x->error; *c; c++)
-        if (*c == '\r' || *c == '\n')
-            *c = ' ';
+    const char *why = x->error[0] ? x->error : curl_easy_strerror(rc);
+    hw_http_exchange_fail(x, kind_of(rc), x->refused ? x->refused : why);
+    return -1;
+}
+
+long hw_http_exchange_answer(const struct hw_http_request *r, struct hw_http_exchange *x,
+                             long status, struct hw_str head, struct hw_str body)
+{
+    receive(x, &x->head, head, HW_HTTP_CLIENT_HEADER_MAX, header_too_large);
+    if (!x->refused)
+        receive(x, &x->body, body, r->answer_max, body_too_large);
+    if (!x->refused)
+        return status;
+    hw_http_exchange_fail(x, kind_of(CURLE_WRITE_ERROR), x->refused);
     return -1;
 }
 
@@ -183,8 +203,7 @@ long hw_http_exchange_run(CURL *easy, const struct hw_http_request *r, struct hw
 static size_t on_body(char *bytes, size_t one, size_t length, void *exchange)
 {
     struct hw_http_exchange *x = exchange;
-    return receive(x, &x->body, (struct hw_str){bytes, one * length}, x->body_max,
-                   "the answer is larger than answer_max");
+    return receive(x, &x->body, (struct hw_str){bytes, one * length}, x->body_max, body_too_large);
 }
 
 static size_t on_header(char *bytes, size_t one, size_t length, void *exchange)
@@ -197,8 +216,7 @@ static size_t on_header(char *bytes, size_t one, size_t length, void *exchange)
     } else if (line.len > 0 && (line.ptr[0] == '\r' || line.ptr[0] == '\n')) {
         x->head_done = true;
     } else if (!x->head_done) {
-        return receive(x, &x->head, line, HW_HTTP_CLIENT_HEADER_MAX,
-                       "the header of the answer is too large");
+        return receive(x, &x->head, line, HW_HTTP_CLIENT_HEADER_MAX, header_too_large);
     }
     return line.len;
 }

@@ -52,4 +52,12 @@ bool hw_http_exchange_add_header(struct hw_http_exchange *x, const char *line);
  * word in x->kind. `easy` is as if new before and after, but for the connections it keeps. */
 long hw_http_exchange_run(CURL *easy, const struct hw_http_request *r, struct hw_http_exchange *x);
 
+/* In the place of hw_http_exchange_run, for tests: takes an answer as if it had arrived. `head` is
+ * header lines. Returns as it does: answer_max and the header's limit hold here too. */
+long hw_http_exchange_answer(const struct hw_http_request *r, struct hw_http_exchange *x,
+                             long status, struct hw_str head, struct hw_str body);
+
+/* What a failure leaves: one line in x->error (line ends become spaces), and its kind (static). */
+void hw_http_exchange_fail(struct hw_http_exchange *x, const char *kind, const char *why);
+
 #endif

@@ -183,6 +183,20 @@ void hw_log_close(void)
 
 /* ---- building a line ---- */
 
+static _Thread_local struct hw_log_tap tap;
+
+struct hw_log_tap hw_log_set_tap(struct hw_log_tap next)
+{
+    struct hw_log_tap before = tap;
+    tap = next;
+    return before;
+}
+
+static bool is_json(void)
+{
+    return tap.take || L.json;
+}
+
 void hw_log_set(enum hw_log_level level, bool json)
 {
     L.level = level;
@@ -191,7 +205,12 @@ void hw_log_set(enum hw_log_level level, bool json)
 
 bool hw_log_wants(enum hw_log_level level)
 {
-    return (int)level >= atomic_load_explicit(&L.level, memory_order_relaxed);
+    return tap.take || (int)level >= atomic_load_explicit(&L.level, memory_order_relaxed);
+}
+
+const char *hw_log_level_name(enum hw_log_level level)
+{
+    return level_names[level];
 }
 
 int hw_log_level_of(struct hw_str name)
@@ -293,7 +312,7 @@ void hw_log_begin(struct hw_log_line *line, enum hw_log_level level, struct hw_s
 {
     line->level = level;
     line->len = line->more_len = 0;
-    if (L.json) {
+    if (is_json()) {
         put_text(line, "{\"time\":\"");
         put_time(line);
         put_text(line, "\",\"level\":\"");
@@ -316,7 +335,7 @@ static bool put_name(struct hw_log_line *line, const char *name)
 {
     if (sizeof line->bytes - line->len < FIELD_MIN)
         return false;
-    if (L.json) {
+    if (is_json()) {
         put_text(line, ",\"");
         put_text(line, name);
         put_text(line, "\":");
@@ -360,7 +379,7 @@ void hw_log_text(struct hw_log_line *line, const char *name, struct hw_str value
 {
     if (!value.ptr || !put_name(line, name))
         return;
-    if (!L.json && is_plain(value) && value.len < sizeof line->bytes - ROOM_LEFT - line->len)
+    if (!is_json() && is_plain(value) && value.len < sizeof line->bytes - ROOM_LEFT - line->len)
         put(line, value.ptr, value.len);
     else
         put_quoted(line, value);
@@ -368,7 +387,7 @@ void hw_log_text(struct hw_log_line *line, const char *name, struct hw_str value
 
 void hw_log_lines(struct hw_log_line *line, const char *name, struct hw_str value)
 {
-    if (value.ptr && !L.json && memchr(value.ptr, '\n', value.len))
+    if (value.ptr && !is_json() && memchr(value.ptr, '\n', value.len))
         put_below(line, value);
     else
         hw_log_text(line, name, value);
@@ -409,8 +428,12 @@ void hw_log_bool(struct hw_log_line *line, const char *name, bool value)
 void hw_log_end(struct hw_log_line *line)
 {
     char *end = line->bytes + line->len;
-    if (L.json)
+    if (is_json())
         *end++ = '}';
+    if (tap.take) {
+        tap.take(tap.ud, line->level, (struct hw_str){line->bytes, (size_t)(end - line->bytes)});
+        return;
+    }
     if (line->more_len == 0) {
         *end++ = '\n';
         append(line->bytes, (size_t)(end - line->bytes));

@@ -62,7 +62,17 @@ void hw_log_end(struct hw_log_line *line);
 void hw_log_say(enum hw_log_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* 0 … HW_LOG_OFF, or -1. */
+/* 0 … HW_LOG_OFF, or -1; and back. */
 int hw_log_level_of(struct hw_str name);
+const char *hw_log_level_name(enum hw_log_level level);
+
+/* For tests: takes the lines of this thread, of every level and as JSON without a line end, so that
+ * none of them goes to the log. {NULL, NULL} ends that. Returns what was set before. */
+typedef void hw_log_tap_fn(void *ud, enum hw_log_level level, struct hw_str json);
+struct hw_log_tap {
+    hw_log_tap_fn *take;
+    void *ud;
+};
+struct hw_log_tap hw_log_set_tap(struct hw_log_tap tap);
 
 #endif

@@ -11,6 +11,7 @@
 #include "ledger_api.h"
 #include "replay.h"
 #include "sys_api.h"
+#include "testing_api.h"
 #include "version.h"
 
 static const char modules_key;
@@ -42,6 +43,8 @@ int luaopen_hookward_core(lua_State *L)
     lua_setfield(L, -2, "sys");
     hw_ledger_push_api(L);
     lua_setfield(L, -2, "ledger");
+    hw_testing_push_api(L, modules);
+    lua_setfield(L, -2, "testing");
     return 1;
 }
 

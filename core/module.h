@@ -10,7 +10,7 @@
 
 /* The C half of hookward as a Lua module, `hookward.core`: the same functions in the binary, in
  * the LuaRocks rock and in a handler's state (lua/hookward/_meta.lua describes them). */
-int luaopen_hookward_core(lua_State *L);
+__attribute__((visibility("default"))) int luaopen_hookward_core(lua_State *L);
 
 /* Makes `require` find hookward's modules: `hookward.core` from C, and those of `modules` (may be
  * NULL) before any file of the same name. */

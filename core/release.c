@@ -27,7 +27,9 @@ struct hw_vm_config hw_release_limits(const struct hw_config *config,
                                  .max_age_ms = config->max_age_ms,
                                  .accept_unhandled = config->accept_unhandled,
                                  .validate = config->validate,
-                                 .modules = modules};
+                                 .modules = modules,
+                                 .fit = config->fit,
+                                 .fit_ud = config->fit_ud};
 }
 
 static void hex(char *out, const uint8_t *bytes, size_t count)

@@ -265,6 +265,8 @@ static int load_all(lua_State *L)
     lua_pop(L, 1);
     require(L, "hookward.core"); /* decoding needs it, whether a script does or not */
     lua_pop(L, 1);
+    if (vm->config.fit)
+        vm->config.fit(L, vm->config.fit_ud);
     add_searcher(L);
     refuse_taken_names(L, vm->bundle);
     for (size_t i = 0; i < vm->bundle->count; i++) {

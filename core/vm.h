@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "bundle.h"
+#include "config.h"
 #include "embedded.h"
 #include "job.h"
 
@@ -27,6 +28,8 @@ struct hw_vm_config {
     bool validate;                     /* every event that has a schema must keep it */
     const struct hw_embedded *modules; /* hookward's own; NULL: `require` finds them on disk */
     const atomic_bool *give_up;        /* true: loading ends; not looked at later. May be NULL */
+    hw_vm_fit_fn *fit;                 /* see config.h; may be NULL */
+    void *fit_ud;
 };
 
 /* A state with the bundle loaded (it takes a reference of its own). Returns NULL with one line in

@@ -5,6 +5,7 @@
 --   summary, description, examples, usage   for --help; usage may be left to argparse
 --   define(parser)                          adds arguments and options
 --   run(args, cli) -> exit code             `cli`: { parser = the root, program = its name }
+--   verbatim = true                         run gets the words behind the command as they are
 -- A mistake of the user's is never a Lua error; an error that gets out is a bug, with a traceback.
 
 local argparse = require "argparse"
@@ -15,7 +16,7 @@ local suggest = require "hookward.suggest"
 local M = {}
 
 local commands = {
-  "serve", "check", "init", "keygen", "send", "verify", "jobs", "reload", "completion",
+  "serve", "check", "init", "test", "keygen", "send", "verify", "jobs", "reload", "completion",
 }
 
 -- A file init.lua would be the module of its whole folder.
@@ -87,6 +88,14 @@ local function without_help_command(args)
   return { args[2] or "--help", args[2] and "--help" }
 end
 
+-- The words behind a command that hands them on to another program; nil if they are ours to read.
+local function verbatim(args)
+  local known = false
+  for _, name in ipairs(commands) do known = known or name == args[1] end
+  if not known or args[2] == "--help" or args[2] == "-h" then return nil end
+  return load_command(args[1]).verbatim and table.move(args, 2, #args, 1, {}) or nil
+end
+
 ---Runs one command.
 ---@param arg string[] as Lua's own: [0] is the program
 ---@return integer code
@@ -98,6 +107,8 @@ function M.main(arg)
     console.say("%s", parser:get_help())
     return 0
   end
+  local rest = verbatim(args)
+  if rest then return load_command(args[1]).run(rest) end
   local ok, result = pcall(parser.parse, parser, args)
   if not ok and getmetatable(result) == Misuse then
     return console.misuse(result.command, "%s", result.message)

@@ -83,10 +83,8 @@ function Run:wait()
   }
 end
 
----Starts `hookward ARGUMENTS...`; further fields: cwd, stdin (text), env (a table).
-function M.start(arguments)
+local function start(words, arguments)
   local box = M.folder { stdin = arguments.stdin or "" }
-  local words = { quote(M.binary) }
   for _, word in ipairs(arguments) do words[#words + 1] = quote(word) end
   local env = {}
   for name, value in pairs(arguments.env or {}) do env[#env + 1] = name .. "=" .. quote(value) end
@@ -95,6 +93,17 @@ function M.start(arguments)
   os.execute(("{ ( %s ) <%s/stdin >%s/out 2>%s/err; echo $? >%s/code; touch %s/ended; } &")
     :format(command, box, box, box, box, box))
   return setmetatable({ box = box, command = command }, Run)
+end
+
+---Starts `hookward ARGUMENTS...`; further fields: cwd, stdin (text), env (a table).
+function M.start(arguments)
+  return start({ quote(M.binary) }, arguments)
+end
+
+---Runs another program to its end: `PROGRAM ARGUMENTS...`.
+---@return { code: integer, out: string, err: string }
+function M.program(arguments)
+  return start({}, arguments):wait()
 end
 
 ---Runs it to its end.

@@ -1,0 +1,309 @@
+-- Tests of handlers, in busted or in plain Lua, without a network.
+--
+--     local testing = require "hookward.testing"
+--     local app = testing.load("handlers")
+--     app:deliver("BadgeExportZipFile.Created", { BadgeExportZipFileId = "1" }):expect(200)
+--
+-- Nothing here imitates the host: each delivery is a signed HTTP request that goes through the
+-- host's own parser, verification, ledger (in memory), JSON, schemas, limits and Lua VM, in the
+-- calling thread. Exchanged are hook.http (recorded answers), the clock (it can be stopped and
+-- moved), and the log (it is kept). What needs a network or a second thread is not there:
+-- connections, copies in flight, the answer to a sender while a handler is stuck.
+
+local config = require "hookward.config"
+local core = require "hookward.core"
+local files = require "hookward.files"
+local http = require "hookward.testing.http"
+local request = require "hookward.testing.request"
+local results = require "hookward.testing.result"
+local schema = require "hookward.schema"
+local spec = require "hookward.testing.spec"
+local suggest = require "hookward.suggest"
+local time = require "hookward.jobs.time"
+local units = require "hookward.units"
+
+local M = {}
+
+local KEY_BITS = 2048
+local KEY_NAME = "testing.pem" -- what job.key says
+local KEY_FOLDER = tonumber("700", 8)
+
+-- Seconds since 1970, of a number or of a text such as "2024-05-10T11:09:21.248Z".
+local function read_time(value, name)
+  local seconds = type(value) == "number" and value or time.read(tostring(value))
+  if seconds then return seconds end
+  spec.misuse("%s: expected seconds since 1970, or UTC such as \"2024-05-10T11:09:21Z\"; got %s",
+    name, tostring(value))
+end
+
+-- ---- the throw-away key: one a process, since making one takes a moment ----
+
+local key
+
+local function private_key()
+  if not key then
+    local private, public = core.crypto.keygen(KEY_BITS)
+    if not private then error(public, 0) end
+    key = { private = private, public = public }
+  end
+  return key.private
+end
+
+-- Calls fn with a file that holds the public half, and removes it again.
+local function with_key_file(fn)
+  private_key()
+  local folder = os.tmpname()
+  os.remove(folder)
+  assert(core.sys.mkdir(folder, KEY_FOLDER))
+  local file = folder .. "/" .. KEY_NAME
+  local written, why = core.sys.write_new(file, key.public, files.PUBLIC)
+  local ok, app, second, third = true, nil, why, nil
+  if written then ok, app, second, third = pcall(fn, file) end
+  os.remove(file)
+  os.remove(folder)
+  if not ok then error(app, 0) end
+  return app, second, third
+end
+
+-- ---- loading ----
+
+---@class hookward.testing.App
+---@field http_calls hookward.testing.HttpCall[] all calls of hook.http since it was loaded
+---@field logs hookward.testing.Log[] all lines of the log since then
+local App = {}
+App.__index = App
+App.__close = function(app) app:unload() end
+
+local own_options = { config = true, http = true }
+
+-- By full name, as config.load takes them: { ["log.level"] = … }.
+local function flatten(values)
+  local flat = {}
+  for _, entry in ipairs(schema) do
+    local value = values[entry.key]
+    if entry.fields and type(value) == "table" then
+      for _, field in ipairs(entry.fields) do
+        flat[entry.key .. "." .. field.key] = value[field.key]
+      end
+    else
+      flat[entry.key] = value
+    end
+  end
+  return flat
+end
+
+-- What the host is told; or nil and lines.
+local function read_options(handlers, options)
+  local values = { ledger = "memory:", workers = 1 }
+  for name, value in pairs(options) do
+    if not own_options[name] then values[name] = value end
+  end
+  values.handlers = handlers
+  local settings, lines = config.of(values, "testing.load")
+  if not settings then return nil, lines end
+  if options.config then
+    settings, lines = config.load(options.config, flatten(values))
+    if not settings then return nil, lines end
+  elseif not options.keys then
+    settings.key_files = {}
+  end
+  local no_handlers = config.missing(settings)
+  if no_handlers then return nil, { (no_handlers:gsub(";.*$", "")) } end
+  return settings
+end
+
+local function stub_all(app, stubs)
+  for name, answer in pairs(stubs or {}) do
+    local method, url = tostring(name):match("^(%S+) (%S+)$")
+    if not method then
+      spec.misuse("testing.load: http: a name is a method and a url, as in "
+        .. "\"GET https://...\", not %q", tostring(name))
+    end
+    app.http:stub(method, url, answer)
+  end
+end
+
+---Loads a set of handlers as a host does.
+---@param handlers? string the folder; default: what `config` says, else "handlers"
+---@param options? hookward.testing.Options
+---@return hookward.testing.App app an error is raised when the set does not load
+function M.load(handlers, options)
+  options = options or {}
+  local settings, lines = read_options(handlers, options)
+  if not settings then spec.misuse("%s", table.concat(lines, "\n")) end
+  local app = setmetatable({ http = http.new(), logs = {}, settings = settings, last_id = 0 }, App)
+  app.http_calls = app.http.calls
+  stub_all(app, options.http)
+  local core_app, more, why_lines = with_key_file(function(file)
+    settings.key_files[#settings.key_files + 1] = file
+    return core.testing.open(settings, function(call) return app.http:answer(call) end)
+  end)
+  local failure, raised = app.http:take_failure()
+  if raised then error(failure, 0) end
+  if not core_app then
+    local text = config.shown(failure or more, settings.folder)
+    for _, log in ipairs(results.logs(why_lines, false)) do
+      text = ("%s\n  log: %s %s"):format(text, log.level, log.message)
+    end
+    spec.misuse("%s", text)
+  elseif failure then
+    core_app:close()
+    spec.fail(failure)
+  end
+  app.core = core_app
+  app:keep(results.logs(more, false))
+  return app
+end
+
+function App:keep(logs)
+  for _, log in ipairs(logs) do self.logs[#self.logs + 1] = log end
+  return logs
+end
+
+-- ---- the clock ----
+
+---Tells the time, or stops the clock at one. Until it is stopped it is the real one; from then on
+---it stands, and is moved by `advance`. It is what handlers see: job.received_at, os.time() and
+---os.date() without a time, and what max_age is measured with.
+---@param at? number|string seconds since 1970, or UTC as in "2024-05-10T11:09:21Z"
+---@return number seconds since 1970
+function App:clock(at)
+  if at ~= nil then self.at = read_time(at, "app:clock") end
+  return self.at or core.sys.now()
+end
+
+---Moves the clock on, and stops it there.
+---@param amount number|string seconds, or a text such as "2h"
+---@return number seconds since 1970
+function App:advance(amount)
+  local ms = units.time(amount)
+  if not ms then
+    spec.misuse("app:advance: expected a time such as 60 or \"2h\", got %s", tostring(amount))
+  end
+  return self:clock(self:clock() + ms / 1000)
+end
+
+-- ---- hook.http ----
+
+---Says what a call of hook.http gets. A call that nothing was said of fails the spec.
+---@param method string "GET"; "*" is any
+---@param url string the whole of it; a star stands for any characters
+---@param answer hookward.testing.Answer|hookward.testing.Answer[]|hookward.testing.Answerer a list
+---is given one after the other, its last again and again
+function App:stub_http(method, url, answer)
+  self.http:stub(method, url, answer)
+end
+
+-- ---- delivering ----
+
+local function check_names(values, known, what)
+  for name in pairs(values) do
+    local found = false
+    for _, one in ipairs(known) do found = found or one == name end
+    if not found then
+      local nearest = suggest.nearest(tostring(name), known)
+      spec.misuse("%s: unknown option '%s'; %s", what, tostring(name),
+        nearest and ("did you mean %s?"):format(nearest)
+          or "known are " .. table.concat(known, ", "))
+    end
+  end
+end
+
+---Base64 of the signature that X-Signature holds, by the throw-away key.
+---@param body string
+---@return string
+function App.sign(_, body)
+  return assert(core.crypto.sign(private_key(), body))
+end
+
+local function send(app, sent)
+  local first = #app.http.calls + 1
+  if not app.core then spec.misuse("this set of handlers was unloaded") end
+  local bytes = request.bytes(app.settings.path, sent)
+  local raw = app.core:request(bytes, sent.at or app.at)
+  local failure, raised = app.http:take_failure()
+  if raised then error(failure, 0) end
+  local calls = table.move(app.http.calls, first, #app.http.calls, 1, {})
+  local result = results.new(raw, sent, calls)
+  app:keep(result.logs)
+  if failure then spec.fail(failure .. "\n" .. tostring(result)) end
+  return result
+end
+
+local post_options = { "body", "signature", "id", "attempt", "headers", "at" }
+
+---Posts a body, as a sender would.
+---@param options hookward.testing.Post
+---@return hookward.testing.Result
+function App:post(options)
+  check_names(options, post_options, "app:post")
+  if type(options.body) ~= "string" then
+    spec.misuse("app:post: body must be a string, got %s", type(options.body))
+  end
+  local sent = { body = options.body, signature = options.signature, id = options.id,
+    attempt = options.attempt or 0, headers = options.headers }
+  sent.at = options.at and read_time(options.at, "app:post: at")
+  if sent.signature == nil then sent.signature = self:sign(sent.body) end
+  if sent.id == nil then
+    self.last_id = self.last_id + 1
+    sent.id = ("test-%d"):format(self.last_id)
+  end
+  return send(self, sent)
+end
+
+local deliver_options = { "id", "attempt", "headers", "at", "body", "signature" }
+
+---Delivers a notification, signed.
+---@param event string its name
+---@param fields? table<string, any> of the body, beside Event and Timestamp (the clock's time)
+---@param options? hookward.testing.Delivery
+---@return hookward.testing.Result
+function App:deliver(event, fields, options)
+  if type(event) ~= "string" then
+    spec.misuse("app:deliver: the event's name must be a string, got %s", type(event))
+  end
+  options = options or {}
+  check_names(options, deliver_options, "app:deliver")
+  local at = options.at and read_time(options.at, "app:deliver: at")
+  return self:post {
+    body = options.body or request.body(event, fields, at or self:clock()),
+    id = options.id,
+    attempt = options.attempt,
+    headers = options.headers,
+    signature = options.signature,
+    at = at,
+  }
+end
+
+---Delivers the same bytes again, as the sender's retry does: the same id, the next attempt.
+---@param result hookward.testing.Result of the delivery before
+---@param options? { attempt?: integer, at?: number|string }
+---@return hookward.testing.Result
+function App:redeliver(result, options)
+  options = options or {}
+  check_names(options, { "attempt", "at" }, "app:redeliver")
+  local sent = {}
+  for name, value in pairs(result.sent) do sent[name] = value end
+  sent.attempt = options.attempt or sent.attempt + 1
+  sent.at = options.at and read_time(options.at, "app:redeliver: at")
+  return send(self, sent)
+end
+
+-- ---- the rest ----
+
+---The patterns that handlers were registered for, the most specific first.
+---@return { pattern: string, place: string }[]
+function App:routes()
+  return self.core:routes()
+end
+
+---Ends it, with the functions of hook.on_unload. Again is allowed; garbage collection does it too.
+---@return hookward.testing.Log[] logs of these functions
+function App:unload()
+  if not self.core then return {} end
+  local logs = results.logs(self.core:close(), false)
+  self.core = nil
+  return self:keep(logs)
+end
+
+return M

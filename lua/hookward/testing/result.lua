@@ -1,0 +1,129 @@
+-- What came of a delivery in a test: fields to look at, and a text that tells all of it.
+
+local core = require "hookward.core"
+local spec = require "hookward.testing.spec"
+
+local M = {}
+
+-- ---- lines of the log ----
+
+-- Where the JSON string that begins at `at` ends.
+local function string_end(json, at)
+  while true do
+    at = json:find('["\\]', at + 1)
+    if json:sub(at, at) == '"' then return at end
+    at = at + 1
+  end
+end
+
+-- Behind a member `,"name":"..."` at `at`; nil when another one is there.
+local function behind_text(json, at, name)
+  local head = ',"' .. name .. '":"'
+  if json:sub(at, at + #head - 1) == head then return string_end(json, at + #head - 1) + 1 end
+end
+
+-- The core's { level, JSON }. What a handler logs begins with its job's event and id, which the
+-- result has too: they are left out.
+local function read_line(line, of_job)
+  local json = line[2]
+  local _, colon = json:find('"message":', 1, true)
+  local stop = string_end(json, colon + 1)
+  local at = stop + 1
+  if of_job then
+    local behind = behind_text(json, at, "event")
+    at = behind and behind_text(json, behind, "job") or at
+  end
+  return {
+    level = line[1],
+    message = core.json.decode(json:sub(colon + 1, stop)),
+    fields = core.json.decode("{" .. json:sub(at):gsub("^,", "")),
+  }
+end
+
+---@param lines string[][] of the core
+---@param of_job boolean a handler's, while it had a job
+---@return hookward.testing.Log[]
+function M.logs(lines, of_job)
+  local logs = {}
+  for i, line in ipairs(lines) do logs[i] = read_line(line, of_job) end
+  return logs
+end
+
+-- ---- the text ----
+
+local function show_log(log)
+  local parts, names = { ("%-5s %s"):format(log.level, log.message) }, {}
+  for name in pairs(log.fields) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    parts[#parts + 1] = ("%s=%s"):format(name, tostring(log.fields[name]))
+  end
+  return table.concat(parts, " ")
+end
+
+local function headline(result)
+  if not result.error then
+    local what = result.duplicate and "a duplicate, answered from the ledger"
+      or result.unhandled and "no handler, accepted all the same" or "processed"
+    return ("%d %s"):format(result.status, what)
+  end
+  return ("%d %s: %s"):format(result.status, result.error, result.message)
+end
+
+---@class hookward.testing.Result
+local Result = {}
+Result.__index = Result
+
+function Result:__tostring()
+  local lines = { headline(self) }
+  local function add(label, text)
+    if text then lines[#lines + 1] = ("  %s: %s"):format(label, (text:gsub("\n", "\n  "))) end
+  end
+  add("event", self.event)
+  add("handler", self.place)
+  add("error", self.detail)
+  for _, call in ipairs(self.http_calls) do
+    add("hook.http", ("%s %s"):format(call.method, call.url))
+  end
+  for _, log in ipairs(self.logs) do add("log", show_log(log)) end
+  return table.concat(lines, "\n")
+end
+
+-- ---- looking at it ----
+
+---The first line of the log whose message matches.
+---@param pattern string a Lua pattern
+---@param level? "debug"|"info"|"warn"|"error" any, if it is left out
+---@return hookward.testing.Log? log
+function Result:logged(pattern, level)
+  for _, log in ipairs(self.logs) do
+    if log.message:find(pattern) and (not level or log.level == level) then return log end
+  end
+end
+
+---Fails with all that is known of the delivery unless it was answered so.
+---@param status integer 200 or 400
+---@param error_code? string "handler_refused", "handler_error", ...
+---@return hookward.testing.Result self
+function Result:expect(status, error_code)
+  if self.status == status and (error_code == nil or self.error == error_code) then return self end
+  local expected = error_code and ("%d %s"):format(status, error_code) or tostring(status)
+  spec.fail(("expected %s, but it was answered\n%s"):format(expected, tostring(self)))
+  return self
+end
+
+---@param raw table of the core
+---@param sent table what was sent, for sending it again
+---@param calls hookward.testing.HttpCall[]
+---@return hookward.testing.Result
+function M.new(raw, sent, calls)
+  local lines = raw.lines
+  raw.lines = nil
+  raw.logs = M.logs(lines, true)
+  raw.sent, raw.http_calls = sent, calls
+  local body = core.json.decode(raw.body)
+  raw.message = body.message
+  return setmetatable(raw, Result)
+end
+
+return M

@@ -1,0 +1,36 @@
+-- Where in a spec something went wrong: the nearest caller outside of hookward.testing.
+
+local M = {}
+
+local ours = { "hookward/testing%.lua$", "hookward/testing/[%w_]+%.lua$" }
+
+-- "spec/badges_spec.lua:12: "
+local function place()
+  local level = 2
+  while true do
+    local info = debug.getinfo(level, "Sl")
+    if not info then return "" end
+    local own = info.source:find(ours[1]) or info.source:find(ours[2])
+    if not own and info.what ~= "C" then
+      return ("%s:%d: "):format(info.short_src, info.currentline)
+    end
+    level = level + 1
+  end
+end
+
+---A promise of the spec's that does not hold. Under busted it is a failure, elsewhere an error.
+---@param message string
+function M.fail(message)
+  local busted = package.loaded.busted
+  local text = place() .. message
+  if type(busted) == "table" and busted.fail then busted.fail(text, 0) end
+  error(text, 0)
+end
+
+---A wrong use of this module.
+---@param format string as of string.format
+function M.misuse(format, ...)
+  error(place() .. format:format(...), 0)
+end
+
+return M

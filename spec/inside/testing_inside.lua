@@ -1,0 +1,452 @@
+-- hookward.testing, from the inside: spec/testing_spec.lua runs this with `hookward test`.
+
+local core = require "hookward.core"
+local json = core.json
+local cli = require "spec.support.cli"
+local testing = require "hookward.testing"
+
+local apps = {}
+
+-- A set of one file of handlers.
+local function load_set(source, options)
+  local folder = cli.folder { ["handlers/a.lua"] = 'local hook = require "hookward"\n' .. source }
+  local app = testing.load(folder .. "/handlers", options)
+  apps[#apps + 1] = app
+  return app, folder
+end
+
+local function raises(part, fn, ...)
+  local ok, why = pcall(fn, ...)
+  assert.is_false(ok)
+  why = tostring(why)
+  assert.is_truthy(why:find(part, 1, true), ("%q is not in:\n%s"):format(part, why))
+  return why
+end
+
+after_each(function()
+  for _, app in ipairs(apps) do app:unload() end
+  apps = {}
+  cli.clean()
+end)
+
+describe("deliver", function()
+  it("signs a notification that the handler then gets", function()
+    local app = load_set [[
+      hook.on("Person.Updated", function(event, job)
+        hook.log.info("seen", { event = hook.json.encode(event), key = job.key, id = job.id,
+          attempt = job.attempt, header = job.headers["x-extra"], redelivered = job.redelivered })
+      end)]]
+    app:clock("2024-05-10T11:09:21.248Z")
+    local result = app:deliver("Person.Updated", { PersonId = 9007199254740993 },
+      { id = "job-7", attempt = 2, headers = { ["X-Extra"] = "yes" } })
+    result:expect(200)
+    assert.equal('{"status":"processed"}', result.body)
+    assert.equal("Person.Updated", result.event)
+    assert.is_true(result.ran)
+    assert.is_false(result.duplicate)
+    local seen = result:logged("seen").fields
+    assert.same({ Event = "Person.Updated", Timestamp = "2024-05-10T11:09:21.248Z",
+      PersonId = 9007199254740993 }, json.decode(seen.event))
+    assert.equal("job-7", seen.id)
+    assert.equal(2, seen.attempt)
+    assert.equal("yes", seen.header)
+    assert.equal("testing.pem", seen.key)
+    assert.is_true(seen.redelivered)
+  end)
+
+  it("tells what the handler returned, as the sender and as the log see it", function()
+    local app = load_set [[
+      hook.on("A.Nil", function() return nil, "not today" end)
+      hook.on("A.Status", function() return 400 end)
+      hook.on("A.Number", function() return 404 end)
+      hook.on("A.Error", function() error("broken") end)
+      hook.on("A.Fine", function() return true end)]]
+    local refused = app:deliver("A.Nil"):expect(400, "handler_refused")
+    assert.equal("not today", refused.reason)
+    assert.equal("not today", refused.message)
+    app:deliver("A.Status"):expect(400, "handler_refused")
+    assert.match("404", app:deliver("A.Number"):expect(400, "handler_error").detail)
+    local failed = app:deliver("A.Error"):expect(400, "handler_error")
+    assert.match("a.lua:5: broken\nstack traceback:", failed.detail)
+    assert.equal("the handler failed", failed.message)
+    assert.match("a.lua:5$", failed.place)
+    app:deliver("A.Fine"):expect(200)
+  end)
+
+  it("goes by the patterns of the host, and by `unhandled`", function()
+    local source = [[
+      for _, pattern in ipairs { "A.B", "A.*", "*.B" } do
+        hook.on(pattern, function() hook.log.info(pattern) end)
+      end]]
+    local app = load_set(source)
+    for event, pattern in pairs { ["A.B"] = "A.B", ["A.C"] = "A.*", ["C.B"] = "*.B" } do
+      assert.equal(pattern, app:deliver(event).logs[1].message)
+    end
+    app:deliver("C.C"):expect(400, "no_handler")
+    assert.same({ "A.B", "A.*", "*.B" }, { app:routes()[1].pattern, app:routes()[2].pattern,
+      app:routes()[3].pattern })
+    local accepting = load_set(source, { unhandled = "accept" })
+    assert.is_true(accepting:deliver("C.C"):expect(200).unhandled)
+  end)
+
+  it("keeps the schemas that a handler asked for", function()
+    local app = load_set [[
+      hook.on("BadgeExportZipFile.Created", { schema = true }, function() end)]]
+    app:deliver("BadgeExportZipFile.Created", { BadgeExportZipFileId = "7" })
+      :expect(400, "schema_violation")
+    app:deliver("BadgeExportZipFile.Created",
+      { BadgeExportZipFileId = "6f9619ff-8b86-d011-b42d-00cf4fc964ff" }):expect(200)
+  end)
+
+  it("answers a repeat from the ledger, and runs again what failed", function()
+    local app = load_set [[
+      local tries = 0
+      hook.on("A.B", function(_, job)
+        tries = tries + 1
+        hook.log.info("try", { n = tries, attempt = job.attempt })
+        return tries > 1
+      end)]]
+    local first = app:deliver("A.B"):expect(400)
+    local second = app:redeliver(first):expect(200)
+    assert.same({ n = 2, attempt = 1 }, second:logged("try").fields)
+    local third = app:redeliver(second):expect(200)
+    assert.is_true(third.duplicate)
+    assert.is_false(third.ran)
+    assert.same({}, third.logs)
+    assert.equal(2, #app.logs)
+  end)
+
+  it("takes duplicates as `duplicates` says", function()
+    local source = [[hook.on("*", function() end)]]
+    local by_job = load_set(source)
+    local by_body = load_set(source, { duplicates = "by-body" })
+    for _, app in ipairs { by_job, by_body } do app:clock(0) end
+    by_job:deliver("A.B", {}, { id = "1" })
+    assert.is_false(by_job:deliver("A.B", {}, { id = "2" }).duplicate)
+    by_body:deliver("A.B", {}, { id = "1" })
+    assert.is_true(by_body:deliver("A.B", {}, { id = "2" }).duplicate)
+  end)
+
+  it("ends a handler at handler_timeout and at vm_memory, and goes on", function()
+    local app = load_set([[
+      hook.on("A.Loop", function() while true do end end)
+      hook.on("A.Memory", function() return #("x"):rep(1 << 24) > 0 end)
+      hook.on("A.Fine", function() end)]], { handler_timeout = "20ms", vm_memory = "4MB" })
+    assert.match("handler_timeout %(20 ms%)", app:deliver("A.Loop"):expect(400, "handler_timeout").detail)
+    assert.match("not enough memory", app:deliver("A.Memory"):expect(400, "handler_error").detail)
+    app:deliver("A.Fine"):expect(200)
+  end)
+
+  it("keeps what is logged and printed, with its level and fields", function()
+    local app = load_set [[
+      hook.log.info("loading")
+      hook.on("A.B", function(event)
+        hook.log.debug('quoted "\\" \n', { text = "\0é", number = 1.5, whole = 3, yes = true, event = "mine" })
+        print("a", 1, nil)
+        made = 1
+      end)]]
+    assert.same({ { level = "info", message = "loading", fields = {} } }, app.logs)
+    local logs = app:deliver("A.B").logs
+    assert.same({ level = "debug", message = 'quoted "\\" \n',
+      fields = { text = "\0é", number = 1.5, whole = 3, yes = true, event = "mine" } }, logs[1])
+    assert.same({ level = "info", message = "a\t1\tnil", fields = {} }, logs[2])
+    assert.match("set the global 'made'", logs[3].message)
+    assert.equal(3, #logs)
+    assert.equal(4, #app.logs)
+  end)
+
+  it("gives handlers the settings, and modules of their folder", function()
+    local folder = cli.folder { ["handlers/a.lua"] = [[
+      local hook, double = require "hookward", require "double"
+      hook.on("*", function() hook.log.info(double(hook.config.name)) end)]],
+      ["handlers/lib/double.lua"] = "return function(text) return text .. text end" }
+    local app = testing.load(folder .. "/handlers", { settings = { name = "ab" } })
+    apps[1] = app
+    assert.equal("abab", app:deliver("A.B").logs[1].message)
+  end)
+
+  it("keeps several sets apart", function()
+    local source = [[count = 0
+      hook.on("*", function() count = count + 1 hook.log.info(count) end)]]
+    local one, other = load_set(source), load_set(source)
+    one:deliver("A.B")
+    one:deliver("A.B")
+    other:deliver("A.B")
+    assert.equal("2", one.logs[2].message)
+    assert.equal("1", other.logs[1].message)
+  end)
+end)
+
+describe("post", function()
+  local app
+  before_each(function() app = load_set [[hook.on("*", function() end)]] end)
+
+  it("lets nothing pass that is not signed", function()
+    local body = '{"Event":"A.B"}'
+    app:post { body = body }:expect(200)
+    app:post { body = body, signature = app:sign(body) }:expect(200)
+    app:post { body = body, signature = app:sign(body .. " ") }:expect(400, "invalid_signature")
+    app:post { body = body, signature = "forged" }:expect(400, "malformed_signature")
+    app:post { body = body, signature = false }:expect(400, "missing_signature")
+  end)
+
+  it("is refused by the host's own rules", function()
+    app:post { body = "{" }:expect(400, "invalid_json")
+    app:post { body = "[]" }:expect(400, "missing_event")
+    app:post { body = '{"Event":"A.B"}', id = "" }:expect(400, "malformed_job_id")
+    app:post { body = '{"Event":"A.B"}', attempt = -1 }:expect(400, "malformed_job_attempt")
+    app:post { body = '{"Event":"A.B"}', headers = { ["Content-Length"] = "x" } }
+      :expect(400, "malformed_request")
+    app:post { body = '{"Event":"A.B"}', headers = { ["Transfer-Encoding"] = "gzip" } }
+      :expect(400, "malformed_request")
+    app:post { body = '{"Event":"A.B"}', headers = { ["Content-Length"] = false,
+      ["Transfer-Encoding"] = "gzip" } }:expect(501, "unsupported_transfer_coding")
+  end)
+
+  it("keeps the limits of a request, at the limit and one over", function()
+    local small = load_set([[hook.on("*", function() end)]], { max_body = 1024, max_header = 1024 })
+    local function body(size)
+      local text = '{"Event":"A.B","X":""}'
+      return (text:gsub('""}', '"' .. ("x"):rep(size - #text) .. '"}'))
+    end
+    small:post { body = body(1024) }:expect(200)
+    small:post { body = body(1025) }:expect(413, "body_too_large")
+    small:post { body = body(100), headers = { A = ("x"):rep(1024) } }:expect(431, "header_too_large")
+  end)
+
+  it("gives an id to what has none", function()
+    local result = app:post { body = '{"Event":"A.B"}', id = false }
+    result:expect(200)
+    assert.equal(result.digest:sub(1, 16), result.id)
+    assert.equal(core.crypto.sha256 '{"Event":"A.B"}', result.digest)
+  end)
+
+  it("believes the keys of the configuration too", function()
+    local folder = cli.folder()
+    local private, public = core.crypto.keygen(2048)
+    cli.write(folder .. "/accredit.pem", public)
+    app = load_set([[hook.on("*", function(_, job) hook.log.info(job.key) end)]],
+      { keys = folder .. "/*.pem" })
+    local body = '{"Event":"A.B"}'
+    local result = app:post { body = body, signature = core.crypto.sign(private, body) }
+    assert.equal("accredit.pem", result:expect(200).logs[1].message)
+    assert.equal("testing.pem", app:post { body = body .. " " }.logs[1].message)
+  end)
+end)
+
+describe("the clock", function()
+  local source = [[
+    local loaded = os.time()
+    hook.on("*", function(_, job)
+      hook.log.info("now", { received = job.received_at, time = os.time(), date = os.date("!%FT%T"),
+        then_ = os.time { year = 2000, month = 1, day = 1, hour = 12 }, day = os.date("!%F", 0) })
+    end)]]
+
+  it("is the real one at first", function()
+    local before = os.time()
+    local app = load_set(source)
+    local now = app:deliver("A.B").logs[1].fields
+    assert.is_true(now.time >= before and now.received >= before and app:clock() >= before)
+    assert.is_true(now.time <= os.time() and now.received <= os.time() + 1)
+  end)
+
+  it("stands where it is put, and is moved", function()
+    local app = load_set(source)
+    assert.equal(1715339361.25, app:clock("2024-05-10T11:09:21.25Z"))
+    local now = app:deliver("A.B").logs[1].fields
+    assert.equal(1715339361.25, now.received)
+    assert.equal(1715339361, now.time)
+    assert.equal("2024-05-10T11:09:21", now.date)
+    assert.equal("1970-01-01", now.day)
+    assert.equal(os.time { year = 2000, month = 1, day = 1, hour = 12 }, now.then_)
+    assert.equal(1715339361.25 + 7200, app:advance("2h"))
+    assert.equal(1715339361.25 + 7199, app:advance(-1))
+    assert.equal(1715339361 + 7199, app:deliver("A.B").logs[1].fields.time)
+    assert.equal(60, app:deliver("A.B", {}, { at = 60 }).logs[1].fields.time)
+    assert.equal(1715339361 + 7199, app:deliver("A.B").logs[1].fields.time)
+  end)
+
+  it("is what max_age is measured with, at the limit and over it", function()
+    local app = load_set(source, { max_age = "1h" })
+    app:clock("2024-05-10T12:00:00Z")
+    local fields = { Timestamp = "2024-05-10T11:00:00Z" }
+    app:deliver("A.B", fields):expect(200)
+    app:advance(0.001)
+    app:deliver("A.B", fields):expect(400, "too_old")
+  end)
+end)
+
+describe("hook.http", function()
+  local source = [[
+    hook.on("Call.*", function(event)
+      local answer, why, kind = hook.http.request(event.Request)
+      if not answer then return nil, ("%s (%s)"):format(why, kind) end
+      hook.log.info("answer", { status = answer.status, body = answer.body,
+        kind = answer.headers["content-type"], two = answer.headers.two })
+    end)]]
+  local app
+  before_each(function() app = load_set(source) end)
+
+  local function call(request) return app:deliver("Call.It", { Request = request }) end
+
+  it("gets the recorded answers, one after the other", function()
+    app:stub_http("GET", "https://api.example/x", { { status = 503 },
+      { status = 200, body = { a = 1 }, headers = { Two = "2" } } })
+    assert.same({ status = 503, body = "" }, call({ url = "https://api.example/x" }).logs[1].fields)
+    for _ = 1, 2 do
+      assert.same({ status = 200, body = '{"a":1}', kind = "application/json", two = "2" },
+        call({ url = "https://api.example/x" }).logs[1].fields)
+    end
+  end)
+
+  it("tells what was called", function()
+    app:stub_http("*", "https://api.example/*", { body = "\0\xff" })
+    local result = call { url = "https://api.example/x?y=1", method = "put", body = { a = 1 }, timeout = 3,
+      headers = { Authorization = "Bearer t", Empty = "" } }
+    result:expect(200)
+    assert.same({ { method = "PUT", url = "https://api.example/x?y=1", body = '{"a":1}', timeout = 3,
+      headers = { authorization = "Bearer t", empty = "", ["content-type"] = "application/json" } } },
+      app.http_calls)
+    assert.same(app.http_calls, result.http_calls)
+  end)
+
+  it("may be answered by a function, or with a failure", function()
+    app:stub_http("GET", "http://a/*", function(asked)
+      if asked.url == "http://a/1" then return { body = asked.url } end
+      return nil, "no"
+    end)
+    assert.equal("http://a/1", call({ url = "http://a/1" }).logs[1].fields.body)
+    assert.equal("no (failed)", call({ url = "http://a/2" }).reason)
+    app:stub_http("GET", "http://a/3", { error = "it took too long", kind = "timeout" })
+    assert.equal("it took too long (timeout)", call({ url = "http://a/3" }).reason)
+  end)
+
+  it("fails the spec when nobody expected the call, whatever the handler makes of it", function()
+    app:stub_http("POST", "http://a/b", {})
+    app:stub_http("GET", "http://a/b.c", {})
+    local why = raises("unexpected call of hook.http: GET http://a/bxc", call, { url = "http://a/bxc" })
+    assert.match("testing_inside.lua:%d+: unexpected", why)
+    raises("GET http://a/b; say", call, { url = "http://a/b" })
+    local swallowing = load_set [[hook.on("*", function() pcall(hook.http.get, "http://x/") return true end)]]
+    raises("app:stub_http(\"GET\", \"http://x/\"", swallowing.deliver, swallowing, "A.B")
+    swallowing:stub_http("*", "*", {})
+    swallowing:deliver("A.B"):expect(200)
+  end)
+
+  it("keeps the rules of the real one", function()
+    assert.match("hook.http: unknown option 'urll'", call({ urll = "x" }).detail)
+    assert.match("must begin with http", call({ url = "ftp://x" }).reason)
+    app:stub_http("GET", "http://a/", { body = "12345" })
+    call({ url = "http://a/", answer_max = 5 }):expect(200)
+    assert.match("larger than answer_max", call({ url = "http://a/", answer_max = 4 }).reason)
+  end)
+
+  it("passes on what a stub raises", function()
+    app:stub_http("GET", "http://a/", function() error({ own = 1 }) end)
+    local ok, why = pcall(call, { url = "http://a/" })
+    assert.is_false(ok)
+    assert.same({ own = 1 }, why)
+    app:stub_http("GET", "http://a/", function() return { stattus = 1 } end)
+    raises("an answer has no 'stattus'", call, { url = "http://a/" })
+  end)
+
+  it("is stubbed while the set loads as well", function()
+    local loading = [[local answer = hook.http.get("http://a/")
+      hook.on("*", function() hook.log.info(answer.body) end)]]
+    raises("unexpected call of hook.http: GET http://a/", load_set, loading)
+    app = load_set(loading, { http = { ["GET http://a/"] = { body = "then" } } })
+    assert.equal("then", app:deliver("A.B").logs[1].message)
+  end)
+
+  it("can't be used to come in by the back door", function()
+    app:stub_http("GET", "http://a/", function() app:deliver("A.B") end)
+    raises("is at work", call, { url = "http://a/" })
+    local other = load_set [[hook.on("*", function() hook.log.info("inner") end)]]
+    app:stub_http("GET", "http://a/", function()
+      return { body = other:deliver("A.B").logs[1].message }
+    end)
+    assert.same({ "answer" }, { call({ url = "http://a/" }).logs[1].message })
+    assert.equal(1, #other.logs)
+  end)
+end)
+
+describe("load", function()
+  it("says what keeps a set from loading, with file and line", function()
+    assert.match("testing_inside.lua:%d+: .*handlers/a.lua:3: oh no",
+      raises("oh no", load_set, "\nerror('oh no')"))
+    raises("a.lua:2: syntax error near 'y'", load_set, "x y")
+    raises("no such folder", testing.load, "/nowhere/handlers")
+    raises('registered twice', load_set, 'hook.on("A", print) hook.on("A", print)')
+  end)
+
+  it("checks its options as hookward.lua is checked", function()
+    raises("testing.load: handler_timeuot: unknown key; did you mean handler_timeout?", load_set, "",
+      { handler_timeuot = 1 })
+    raises("testing.load: vm_memory: expected a size", load_set, "", { vm_memory = "lots" })
+    raises("settings: f is a function", load_set, "", { settings = { f = print } })
+  end)
+
+  it("takes a project's configuration, and options over it", function()
+    local folder = cli.folder { ["hookward.lua"] = [[return { handlers = "h", unhandled = "accept",
+      settings = { a = "file" }, ledger = "x.db", keys = "none/*" }]],
+      ["h/a.lua"] = [[local hook = require "hookward"
+      hook.on("A.B", function() hook.log.info(hook.config.a) end)]] }
+    local app = testing.load(nil, { config = folder .. "/hookward.lua" })
+    assert.equal("file", app:deliver("A.B").logs[1].message)
+    assert.is_true(app:deliver("C.D").unhandled)
+    app:unload()
+    app = testing.load(nil, { config = folder .. "/hookward.lua", settings = { a = "own" } })
+    assert.equal("own", app:deliver("A.B").logs[1].message)
+    app:unload()
+    assert.is_nil(core.sys.stat(folder .. "/x.db"))
+  end)
+
+  it("says which option of a delivery is meant", function()
+    local app = load_set ""
+    raises("unknown option 'atempt'; did you mean attempt?", app.deliver, app, "A.B", {}, { atempt = 1 })
+    raises("fields must have names", app.deliver, app, "A.B", { 1, 2 })
+    raises("named by the first argument", app.deliver, app, "A.B", { Event = "C.D" })
+    raises("the event's name must be a string", app.deliver, app, nil)
+    raises("body must be a string", app.post, app, {})
+    raises("no header that can be sent", app.post, app, { body = "", headers = { A = "x\r\ny" } })
+    raises("stub_http: an answer is a table", app.stub_http, app, "GET", "http://a/", 200)
+    raises("app:clock: expected seconds", app.clock, app, "yesterday")
+    raises("app:advance: expected a time", app.advance, app, "soon")
+  end)
+end)
+
+describe("unload", function()
+  it("runs hook.on_unload, once, and lets nothing in afterwards", function()
+    local app = load_set [[hook.on_unload(function() hook.log.info("closing") end)]]
+    assert.same({ { level = "info", message = "closing", fields = {} } }, app:unload())
+    assert.same({}, app:unload())
+    raises("was unloaded", app.deliver, app, "A.B")
+  end)
+
+  it("comes by itself at the end of a block", function()
+    local logs
+    do
+      local app <close> = load_set [[hook.on_unload(function() hook.log.info("closing") end)]]
+      logs = app.logs
+    end
+    assert.equal("closing", logs[1].message)
+  end)
+end)
+
+describe("expect", function()
+  it("tells all that is known when it fails, and where in the spec", function()
+    local app = load_set [[hook.on("A.B", function(event)
+      hook.http.get("http://a/")
+      hook.log.warn("careful", { n = 1 })
+      return event.X.Y
+    end)]]
+    app:stub_http("*", "*", {})
+    local why = raises("expected 200, but it was answered", function() app:deliver("A.B"):expect(200) end)
+    for _, part in ipairs { "testing_inside.lua:", "400 handler_error: the handler failed",
+      "attempt to index a nil value (field 'X')", "stack traceback:", "hook.http: GET http://a/",
+      "log: warn  careful n=1" } do
+      assert.is_truthy(why:find(part, 1, true), part .. "\n" .. why)
+    end
+    raises("expected 400 handler_refused", function() app:deliver("A.B"):expect(400, "handler_refused") end)
+  end)
+end)

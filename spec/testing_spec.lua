@@ -1,0 +1,116 @@
+-- hookward.testing runs handlers by the host's own code, in busted and in plain Lua.
+--
+-- What it promises is tested from the inside (spec/inside), in one run of `hookward test`; each of
+-- those tests is one here.
+
+local dkjson = require "dkjson"
+local lfs = require "lfs"
+local cli = require "spec.support.cli"
+
+local run = cli.run
+local root = lfs.currentdir()
+
+after_each(cli.clean)
+teardown(cli.finish)
+
+local function has(text, part)
+  assert.is_truthy(text:find(part, 1, true), ("%q is not in:\n%s"):format(part, text))
+end
+
+describe("hookward.testing:", function()
+  local result = run { "test", "--output=json", "--pattern=_inside", "spec/inside", cwd = root }
+  cli.clean()
+  local report = dkjson.decode(result.out)
+  if not report then error(result.out .. result.err) end
+
+  local function name_of(one) return one.name or one.element and one.element.name or "?" end
+
+  for _, one in ipairs(report.successes) do it(name_of(one), function() end) end
+  for _, list in ipairs { report.failures, report.errors, report.pendings } do
+    for _, one in ipairs(list) do
+      it(name_of(one), function() error(dkjson.encode(one.message), 0) end)
+    end
+  end
+
+  it("runs all of these", function()
+    assert.is_true(#report.successes >= 30, result.err)
+    assert.equal(0, result.code, result.err)
+  end)
+end)
+
+-- Where the same files are installed for a Lua interpreter. (A sanitizer's library can't be loaded
+-- into one, hence no module then.)
+local module = os.getenv "HOOKWARD_MODULE" or ""
+
+if module ~= "" then
+  local env = { LUA_CPATH = module .. "/?.so;;",
+    LUA_PATH = ("%s/lua/?.lua;%s/lua/?/init.lua;;"):format(root, root) }
+  local program = cli.program
+
+  describe("a new project, with hookward as a Lua module,", function()
+    it("passes its specs with plain busted", function()
+      local result = program { "busted", cwd = cli.project(), env = env }
+      has(result.out, "3 successes / 0 failures / 0 errors / 0 pending")
+      assert.equal(0, result.code, result.out .. result.err)
+    end)
+
+    it("is tested by a plain Lua script as well", function()
+      local project = cli.project()
+      cli.write(project .. "/test.lua", [[
+        local app = require "hookward.testing".load "handlers"
+        app:deliver("BadgeExportZipFile.Created", { BadgeExportZipFileId = "7" }):expect(200)
+        print "so far"
+        app:deliver("BadgeExportZipFile.Created"):expect(200)]])
+      local result = program { "lua5.4", "test.lua", cwd = project, env = env }
+      assert.equal("so far\n", result.out)
+      has(result.err, "lua5.4: test.lua:4: expected 200, but it was answered\n400 ")
+      assert.equal(1, result.code)
+    end)
+  end)
+end
+
+describe("hookward test", function()
+  it("passes in a new project", function()
+    local result = run { "test", cwd = cli.project() }
+    has(result.out, "3 successes / 0 failures / 0 errors / 0 pending")
+    assert.equal(0, result.code)
+  end)
+
+  it("turns red when the handler is broken, and says what came of the delivery", function()
+    local project = cli.project()
+    local handler = project .. "/handlers/badges.lua"
+    cli.write(handler, (cli.read(handler):gsub('hook%.log%.info%(', "hook.log.inof(")))
+    local result = run { "test", cwd = project }
+    assert.equal(1, result.code)
+    has(result.out, "1 success / 2 failures / 0 errors")
+    has(result.out, "spec/badges_spec.lua:13: expected 200, but it was answered\n"
+      .. "400 handler_error: the handler failed\n")
+    has(result.out, "handlers/badges.lua:13: attempt to call a nil value (field 'inof')")
+  end)
+
+  it("is an error of the suite when the handlers do not load", function()
+    local project = cli.project()
+    cli.write(project .. "/handlers/other.lua", "syntax error")
+    local result = run { "test", cwd = project }
+    assert.equal(1, result.code)
+    has(result.out, "handlers/other.lua:1: syntax error near 'error'")
+  end)
+
+  it("hands busted all of its arguments", function()
+    local project = cli.project()
+    local result = run { "test", "spec/badges_spec.lua", "--filter", "refused", cwd = project }
+    has(result.out, "1 success / 0 failures")
+    result = run { "test", "--no-such-option", cwd = project }
+    assert.equal(1, result.code)
+    has(result.err, "busted: error: ")
+  end)
+
+  it("says how to get busted where there is none", function()
+    local folder = cli.folder {
+      ["argparse.lua"] = cli.read(assert(package.searchpath("argparse", package.path))) }
+    local result = run { "test", cwd = cli.project(), env = { LUA_PATH_5_4 = folder .. "/?.lua" } }
+    assert.equal(1, result.code)
+    assert.equal("busted is not installed for Lua 5.4; get it with `apt install lua-busted` or "
+      .. "`luarocks install busted`\n", result.err)
+  end)
+end)
