@@ -19,7 +19,8 @@ struct hw_connection {
         uv_tcp_t tcp;
         uv_pipe_t pipe;
     } u;
-    struct hw_server *server;
+    struct hw_server *server;   /* constant */
+    struct hw_service *service; /* constant */
     struct hw_connection *prev, *next;
     enum state state;
     struct hw_request *request; /* being read; the next one's bytes while BUSY */
@@ -29,14 +30,13 @@ struct hw_connection {
 
     /* of the request at hand */
     int refusal;         /* decided at the head, answered when the body was read */
-    bool gated;          /* counted at the gate, and the job not cut yet */
+    bool accepted;       /* the service waits for the rest of it */
     bool close;          /* the answer is the last one */
     bool head;           /* the method was HEAD */
     bool old_keep_alive; /* HTTP/1.0 with Connection: keep-alive */
     bool hard_close;     /* bytes may still come that will never be read */
 
-    bool control; /* constant: accepted from the control socket */
-    bool eof;     /* the client will send no more; it may still read */
+    bool eof; /* the client will send no more; it may still read */
     bool reading;
 };
 
@@ -60,9 +60,9 @@ static void drop_request(struct hw_connection *c)
     if (c->request)
         hw_request_put(&c->server->requests, c->request);
     c->request = NULL;
-    if (c->gated)
-        hw_dispatch_leave_gate(c->server->dispatch);
-    c->gated = false;
+    if (c->accepted)
+        c->service->type->forget(c->service);
+    c->accepted = false;
 }
 
 static void close_connection(struct hw_connection *c)
@@ -71,7 +71,7 @@ static void close_connection(struct hw_connection *c)
         return;
     c->state = CLOSED;
     hw_deadline_clear(&c->deadline);
-    hw_dispatch_abandon(&c->waiter);
+    hw_waiter_leave(&c->waiter);
     drop_request(c);
     uv_close(&c->u.handle, on_closed);
 }
@@ -235,33 +235,13 @@ static void refuse_and_close(struct hw_connection *c, int code, const char *why)
 
 /* ---- reading a request ---- */
 
-static const struct hw_str replay_path = {"/replay", 7}, reload_path = {"/reload", 7};
-
-static bool is_path(const struct hw_connection *c, struct hw_str path)
-{
-    if (c->control)
-        return hw_str_eq(path, replay_path) || hw_str_eq(path, reload_path);
-    return hw_str_eq(path, c->server->path);
-}
-
-static int route(struct hw_connection *c, const struct hw_request *r)
-{
-    struct hw_str method = hw_http_view(r->bytes, r->http.method);
-    c->head = hw_str_eq(method, HW_STR("HEAD"));
-    if (!is_path(c, hw_http_view(r->bytes, r->http.path)))
-        return HW_ENOT_FOUND;
-    if (!hw_str_eq(method, HW_STR("POST")))
-        return HW_EMETHOD_NOT_ALLOWED;
-    int rc = hw_dispatch_enter_gate(c->server->dispatch);
-    c->gated = rc == 0;
-    return rc;
-}
-
 static void accept_head(struct hw_connection *c)
 {
     struct hw_request *r = c->request;
     struct hw_http *http = &r->http;
-    c->refusal = route(c, r);
+    c->refusal = c->service->type->accept(c->service, r);
+    c->accepted = c->refusal == 0;
+    c->head = is_head(r);
     c->close = !http->keep_alive;
     c->old_keep_alive = http->minor == 0 && http->keep_alive;
     http->discard = c->refusal != 0;
@@ -300,64 +280,21 @@ static int split_rest(struct hw_connection *c, size_t end)
     return 0;
 }
 
-static void start_job(struct hw_connection *c, struct hw_request *r)
+static void refuse(struct hw_connection *c, int code, struct hw_str reason)
 {
-    int code;
-    struct hw_server *s = c->server;
-    struct hw_job *job = hw_job_cut(&r, s->hasher, s->by_body, hw_now_ns(), &code);
-    if (!job) {
-        hw_request_put(&s->requests, r);
-        hw_dispatch_leave_gate(s->dispatch);
-        c->gated = false;
-        report(c, code, NULL);
-        answer(c, code, HW_STR_NONE);
-        return;
-    }
-    c->gated = false; /* the job counts from here */
-    c->state = BUSY;
-    set_deadline(c, HW_DEADLINE_ANSWER);
-    hw_dispatch_admit(s->dispatch, job, &c->waiter);
+    report(c, code, reason.ptr);
+    answer(c, code, reason);
 }
 
-/* POST /replay on the control socket, X-Hookward-Row: the ledger's row. */
-static void start_replay(struct hw_connection *c, struct hw_request *r)
+static void hand_over(struct hw_connection *c, struct hw_request *r)
 {
-    struct hw_server *s = c->server;
-    struct hw_str row = HW_STR_NONE, force;
-    char digits[24];
-    hw_http_find(&r->http, r->bytes, HW_STR("x-hookward-row"), &row);
-    bool forced = hw_http_find(&r->http, r->bytes, HW_STR("x-hookward-force"), &force) > 0;
-    snprintf(digits, sizeof digits, "%.*s", HW_STR_ARG(row));
-    hw_request_put(&s->requests, r);
-    c->gated = false; /* the job counts from here */
+    struct hw_str reason = HW_STR_NONE;
+    c->accepted = false;
     c->state = BUSY;
-    set_deadline(c, HW_DEADLINE_ANSWER);
-    int64_t seq = atoll(digits);
-    if (seq <= 0 || hw_dispatch_revive(s->dispatch, seq, forced, &c->waiter)) {
-        hw_dispatch_leave_gate(s->dispatch);
-        answer(c, HW_ENOT_FOUND, HW_STR("X-Hookward-Row must name a row of the ledger"));
-    }
-}
-
-/* POST /reload on the control socket: answered when it is done. */
-static void start_reload(struct hw_connection *c, struct hw_request *r)
-{
-    struct hw_server *s = c->server;
-    hw_request_put(&s->requests, r);
-    hw_dispatch_leave_gate(s->dispatch);
-    c->gated = false;
-    c->state = BUSY;
-    set_deadline(c, HW_DEADLINE_ANSWER);
-    c->waiter.ticket = s->ask_reload(s);
-    hw_wait_in(&c->waiter, &s->reloading);
-}
-
-static void start_control(struct hw_connection *c, struct hw_request *r)
-{
-    if (hw_str_eq(hw_http_view(r->bytes, r->http.path), reload_path))
-        start_reload(c, r);
-    else
-        start_replay(c, r);
+    set_deadline(c, c->service->patience);
+    int code = c->service->type->complete(c->service, r, &c->waiter, &reason);
+    if (code)
+        refuse(c, code, reason);
 }
 
 static void complete(struct hw_connection *c, size_t end)
@@ -365,19 +302,12 @@ static void complete(struct hw_connection *c, size_t end)
     struct hw_request *r = c->request;
     if (split_rest(c, end)) {
         close_connection(c);
-        return;
-    }
-    if (c->refusal) {
-        int code = c->refusal;
+    } else if (c->refusal) {
         hw_request_put(&c->server->requests, r);
-        report(c, code, NULL);
-        answer(c, code, HW_STR_NONE);
-        return;
+        refuse(c, c->refusal, HW_STR_NONE);
+    } else {
+        hand_over(c, r);
     }
-    if (c->control)
-        start_control(c, r);
-    else
-        start_job(c, r);
 }
 
 static void read_head(struct hw_connection *c)
@@ -441,23 +371,9 @@ void hw_server_apply(struct hw_server *server, const struct hw_config *config)
 
 void hw_server_init(struct hw_server *server, const struct hw_config *config)
 {
-    server->path = config->path;
-    server->by_body = config->by_body;
     hw_requests_init(&server->requests, (struct hw_http_limits){0});
     hw_deadlines_init(&server->deadlines, server->loop, on_deadline);
     hw_server_apply(server, config);
-}
-
-void hw_connections_reloaded(struct hw_server *server, uint64_t ticket, int code,
-                             struct hw_str text)
-{
-    for (struct hw_waiter *w = server->reloading, *next; w; w = next) {
-        next = w->next;
-        if (w->ticket > ticket)
-            continue;
-        hw_dispatch_abandon(w);
-        w->answer(w, code, text);
-    }
 }
 
 void hw_server_fini(struct hw_server *server)
@@ -487,13 +403,13 @@ static void link_out(struct hw_connection *c)
 }
 
 int hw_connection_accept(struct hw_server *server, uv_stream_t *listener, uv_handle_type type,
-                         bool control)
+                         struct hw_service *service)
 {
     struct hw_connection *c = calloc(1, sizeof *c);
     if (!c)
         return UV_ENOMEM;
     c->server = server;
-    c->control = control;
+    c->service = service;
     c->waiter.answer = on_answer;
     int rc = type == UV_TCP ? uv_tcp_init(server->loop, &c->u.tcp)
                             : uv_pipe_init(server->loop, &c->u.pipe, 0);
@@ -609,22 +525,10 @@ static void on_answer(struct hw_waiter *waiter, int code, struct hw_str reason)
 
 static void give_up_waiting(struct hw_connection *c)
 {
-    struct hw_job *job = c->waiter.job;
-    if (!job) {
-        hw_dispatch_abandon(&c->waiter);
-        answer(c, HW_ERELOAD_FAILED, HW_STR("it is not done yet; the log will say"));
-        advance(c);
-        return;
-    }
-    static const int codes[] = {[HW_WAITING] = HW_EOVERLOADED,
-                                [HW_RUNNING] = HW_EHANDLER_TIMEOUT,
-                                [HW_SETTLING] = HW_ELEDGER_UNAVAILABLE};
-    enum hw_progress progress = atomic_load_explicit(&job->progress, memory_order_relaxed);
-    if (progress == HW_RUNNING && !job->reported_stuck)
-        hw_report_stuck(job);
-    job->reported_stuck |= progress == HW_RUNNING;
-    hw_dispatch_abandon(&c->waiter);
-    answer(c, codes[progress], HW_STR_NONE);
+    struct hw_str reason = HW_STR_NONE;
+    int code = c->service->type->expired(c->service, &c->waiter, &reason);
+    hw_waiter_leave(&c->waiter);
+    answer(c, code, reason);
     advance(c);
 }
 
@@ -642,7 +546,10 @@ static void on_deadline(struct hw_deadline *deadline)
     case HW_DEADLINE_ANSWER:
         give_up_waiting(c);
         break;
-    default:
+    case HW_DEADLINE_IDLE:
+    case HW_DEADLINE_WRITE:
+    case HW_DEADLINE_LINGER:
+    case HW_DEADLINE_KINDS:
         close_connection(c);
     }
 }

@@ -1,11 +1,11 @@
-/* connection.h -- one client's connection: its states, cutting jobs, writing answers.
+/* connection.h -- one client's connection: its states, reading requests, writing answers.
  *
  *                    ┌────────────── next request, keep-alive ◀──────────────┐
  *   accept ▸ IDLE ▸ HEAD ▸ BODY ▸ BUSY ▸ FLUSH (only if the socket is full) ─┤
  *              │      └──────┴── refused: answered ──▶ FLUSH ────────────────┴▶ LINGER ▸ CLOSED
  *              └─ idle too long, or gone ─▶ CLOSED
  *
- * IDLE    no byte of a request is there        BUSY    the job is on its way; we wait
+ * IDLE    no byte of a request is there        BUSY    the service has the request; we wait
  * HEAD    reading the head                     FLUSH   the answer does not fit the socket yet
  * BODY    the head was accepted                LINGER  answered and done; reading on for a moment,
  *                                                      so that the answer is not lost to a reset
@@ -19,8 +19,9 @@
 
 #include "answer.h"
 #include "deadline.h"
-#include "dispatch.h"
+#include "report.h"
 #include "request.h"
+#include "service.h"
 
 enum {
     HW_WRITE_TIMEOUT_MS = 30000,
@@ -33,13 +34,8 @@ enum {
 struct hw_server {
     /* constant after start */
     uv_loop_t *loop;
-    struct hw_str path;
     size_t connections_max;
-    bool by_body;
-    struct hw_dispatch *dispatch;
-    struct hw_hasher *hasher;
-    void (*on_room)(struct hw_server *server);        /* a connection was closed */
-    uint64_t (*ask_reload)(struct hw_server *server); /* POST /reload; returns its ticket, or 0 */
+    void (*on_room)(struct hw_server *server); /* a connection was closed */
     void *owner;
 
     /* leader only */
@@ -50,26 +46,21 @@ struct hw_server {
     struct hw_connection *connections;
     size_t connection_count;
     bool draining;
-    struct hw_waiter *reloading; /* who waits for a reload */
-    char scratch[16 * 1024];     /* where bytes go that nobody wants */
+    char scratch[16 * 1024]; /* where bytes go that nobody wants */
 };
 
 struct hw_connection;
 struct hw_config;
 
-/* Fills in what the configuration says; loop, dispatch, hasher, on_room and owner are the caller's.
- * The server must have been zeroed. */
+/* Fills in what the configuration says; loop, on_room and owner are the caller's. The server must
+ * have been zeroed. */
 void hw_server_init(struct hw_server *server, const struct hw_config *config);
 void hw_server_fini(struct hw_server *server);
 
-/* Accepts the connection that waits at `listener` (a TCP or Unix socket, by `type`). On a control
- * socket it speaks to `hookward jobs replay` instead of to a sender. Returns 0 or a libuv error. */
+/* Accepts the connection that waits at `listener` (a TCP or Unix socket, by `type`); `service` gets
+ * its requests. Returns 0 or a libuv error. */
 int hw_connection_accept(struct hw_server *server, uv_stream_t *listener, uv_handle_type type,
-                         bool control);
-
-/* A reload is over: answers all that asked for it, up to this ticket. */
-void hw_connections_reloaded(struct hw_server *server, uint64_t ticket, int code,
-                             struct hw_str text);
+                         struct hw_service *service);
 
 /* What may change while connections are open. */
 void hw_server_apply(struct hw_server *server, const struct hw_config *config);

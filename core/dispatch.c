@@ -1,6 +1,7 @@
 /* dispatch.c -- see dispatch.h */
 #include "dispatch.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -94,39 +95,31 @@ static void leave(struct hw_dispatch *d, struct hw_job *job)
 
 /* ---- waiters ---- */
 
-void hw_wait_in(struct hw_waiter *waiter, struct hw_waiter **list)
-{
-    waiter->next = *list;
-    waiter->link = list;
-    if (waiter->next)
-        waiter->next->link = &waiter->next;
-    *list = waiter;
-}
-
 static void wait_for(struct hw_waiter *waiter, struct hw_job *job)
 {
     waiter->job = job;
-    hw_wait_in(waiter, &job->waiters);
-}
-
-void hw_dispatch_abandon(struct hw_waiter *waiter)
-{
-    if (!waiter->link)
-        return;
-    *waiter->link = waiter->next;
-    if (waiter->next)
-        waiter->next->link = waiter->link;
-    waiter->link = NULL;
-    waiter->job = NULL;
+    hw_waiter_join(waiter, &job->waiters);
 }
 
 static void answer_all(struct hw_job *job)
 {
     while (job->waiters) {
         struct hw_waiter *waiter = job->waiters;
-        hw_dispatch_abandon(waiter);
+        hw_waiter_leave(waiter);
         waiter->answer(waiter, job->outcome.code, job->outcome.reason);
     }
+}
+
+int hw_dispatch_give_up(struct hw_job *job)
+{
+    static const int codes[] = {[HW_WAITING] = HW_EOVERLOADED,
+                                [HW_RUNNING] = HW_EHANDLER_TIMEOUT,
+                                [HW_SETTLING] = HW_ELEDGER_UNAVAILABLE};
+    enum hw_progress progress = atomic_load_explicit(&job->progress, memory_order_relaxed);
+    if (progress == HW_RUNNING && !job->reported_stuck)
+        hw_report_stuck(job);
+    job->reported_stuck |= progress == HW_RUNNING;
+    return codes[progress];
 }
 
 /* ---- birth and death ---- */

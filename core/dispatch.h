@@ -20,18 +20,7 @@
 #include "job.h"
 #include "ledger.h"
 #include "report.h"
-
-struct hw_waiter;
-
-/* The answer to one waiter, who has left the job by then. `reason` lives until it returns. */
-typedef void hw_answer_fn(struct hw_waiter *waiter, int code, struct hw_str reason);
-
-struct hw_waiter {
-    struct hw_waiter *next, **link; /* in job->waiters; link is NULL outside */
-    struct hw_job *job;             /* NULL: it waits for something else than a job */
-    uint64_t ticket;                /* of a reload that was asked for */
-    hw_answer_fn *answer;
-};
+#include "waiter.h"
 
 struct hw_dispatch {
     /* constant after init */
@@ -68,12 +57,9 @@ void hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_wait
  * been let in at the gate. Returns 0 or HW_ENOMEM. */
 int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw_waiter *waiter);
 
-/* Puts the waiter into a list of the leader's. */
-void hw_wait_in(struct hw_waiter *waiter, struct hw_waiter **list);
-
-/* The waiter gets no answer any more (its connection is gone, or answered otherwise). The job goes
- * on: its sender will ask again, and then finds it recorded. */
-void hw_dispatch_abandon(struct hw_waiter *waiter);
+/* The sender of this job will not wait any longer: returns the code that it is told instead of the
+ * outcome. The job goes on: its sender will ask again, and then finds it recorded. */
+int hw_dispatch_give_up(struct hw_job *job);
 
 /* The crew's settle function; `owner` is the dispatch. */
 void hw_dispatch_settle(void *owner, struct hw_job *done);

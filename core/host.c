@@ -9,10 +9,12 @@
 #include "bundle.h"
 #include "check.h"
 #include "connection.h"
+#include "control.h"
 #include "crash.h"
 #include "crew.h"
 #include "dispatch.h"
 #include "host_parts.h"
+#include "intake.h"
 #include "listener.h"
 #include "log.h"
 #include "reload.h"
@@ -38,6 +40,8 @@ struct hw_host {
     struct hw_server server;
     struct hw_listeners listeners;
     struct hw_dispatch dispatch;
+    struct hw_intake intake;
+    struct hw_control control;
     struct hw_reload *reload;
     uint64_t drain_timeout_ms;
     bool draining, stopped, cut_off;
@@ -114,9 +118,9 @@ static void on_room(struct hw_server *server)
     finish_if_idle(h);
 }
 
-static uint64_t ask_reload(struct hw_server *server)
+static uint64_t ask_reload(void *owner)
 {
-    struct hw_host *h = server->owner;
+    struct hw_host *h = owner;
     return hw_reload_ask(h->reload);
 }
 
@@ -149,8 +153,8 @@ static void renew(void *owner)
 static void told(void *owner, const struct hw_reload_result *result)
 {
     struct hw_host *h = owner;
-    hw_connections_reloaded(&h->server, result->asked, result->ok ? 0 : HW_ERELOAD_FAILED,
-                            hw_str_of(result->text));
+    hw_control_reloaded(&h->control, result->asked, result->ok ? 0 : HW_ERELOAD_FAILED,
+                        hw_str_of(result->text));
 }
 
 /* ---- start ---- */
@@ -175,7 +179,7 @@ static void open_control(struct hw_host *h)
 {
     char path[4096], why[512];
     snprintf(path, sizeof path, "%s/.hookward.sock", h->config->folder);
-    if (hw_listeners_open_control(&h->listeners, path, why, sizeof why))
+    if (hw_listeners_open_control(&h->listeners, path, &h->control.service, why, sizeof why))
         hw_log_say(HW_LOG_WARN,
                    "no control socket, so `hookward jobs replay` can't reach this "
                    "host: %s",
@@ -192,9 +196,6 @@ static int start_server(struct hw_host *h, char *why, size_t size)
     h->server.loop = &h->loop;
     h->server.owner = h;
     h->server.on_room = on_room;
-    h->server.ask_reload = ask_reload;
-    h->server.dispatch = &h->dispatch;
-    h->server.hasher = hw_hasher_new();
     hw_server_init(&h->server, c);
     h->listeners.server = &h->server;
     uv_timer_init(&h->loop, &h->drain_timer);
@@ -203,13 +204,16 @@ static int start_server(struct hw_host *h, char *why, size_t size)
     h->stop.data = h;
     uv_async_init(&h->loop, &h->hangup, on_hangup);
     h->hangup.data = h;
-    if (!h->server.hasher || hw_dispatch_init(&h->dispatch, h->stages.ledger, &h->server.requests,
-                                              &h->server.report, c->max_queue))
+    if (hw_dispatch_init(&h->dispatch, h->stages.ledger, &h->server.requests, &h->server.report,
+                         c->max_queue))
         return HW_EFAILED;
     h->dispatch_open = true;
+    hw_control_init(&h->control, &h->dispatch, ask_reload, h);
+    if (hw_intake_init(&h->intake, c, &h->dispatch))
+        return HW_EFAILED;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < c->listen_count; i++)
-        rc = hw_listeners_open(&h->listeners, c->listen[i], why, size);
+        rc = hw_listeners_open(&h->listeners, c->listen[i], &h->intake.service, why, size);
     if (rc == 0)
         open_control(h);
     return rc;
@@ -283,8 +287,7 @@ static void close_loop(struct hw_host *h)
     HW_CHECK(uv_loop_close(&h->loop) == 0);
     hw_listeners_free(&h->listeners);
     hw_server_fini(&h->server);
-    if (h->server.hasher)
-        hw_hasher_free(h->server.hasher);
+    hw_intake_fini(&h->intake);
 }
 
 void hw_host_free(struct hw_host *h)

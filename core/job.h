@@ -1,6 +1,6 @@
 /* job.h -- the job: one notification on its way, passed on like a baton.
  *
- * Birth   connection.c cuts it when the last byte of a request is there; or it is revived from a
+ * Birth   intake.c cuts it when the last byte of a request is there; or it is revived from a
  * row of the ledger, and a worker loads what the row holds before it goes its way. Way     admit
  * (leader) ▸ verify ▸ look up ▸ decode ▸ handle (any crew thread) ▸ commit ▸ reply (leader). One
  * owner at a time: who has passed it on has no pointer to it any more. Each stage writes its own

@@ -24,7 +24,7 @@ struct hw_listener {
     struct hw_listener *next;
     struct hw_listeners *all;
     char *path; /* of a Unix socket that is ours to remove */
-    bool control;
+    struct hw_service *service;
     bool waiting; /* a connection is at the door, and the house is full */
 };
 
@@ -36,12 +36,14 @@ static int fail(char *why, size_t size, const char *address, const char *what)
 
 static void on_connection(uv_stream_t *stream, int status);
 
-static struct hw_listener *add(struct hw_listeners *all, uv_handle_type type)
+static struct hw_listener *add(struct hw_listeners *all, struct hw_service *service,
+                               uv_handle_type type)
 {
     struct hw_listener *l = calloc(1, sizeof *l);
     if (!l)
         return NULL;
     l->all = all;
+    l->service = service;
     if (type == UV_TCP)
         uv_tcp_init(all->server->loop, &l->u.tcp);
     else
@@ -80,7 +82,8 @@ static bool split(const char *address, char *host, size_t size, const char **por
     return true;
 }
 
-static int open_tcp(struct hw_listeners *all, const char *address, char *why, size_t size)
+static int open_tcp(struct hw_listeners *all, const char *address, struct hw_service *service,
+                    char *why, size_t size)
 {
     char host[256];
     const char *port;
@@ -90,7 +93,7 @@ static int open_tcp(struct hw_listeners *all, const char *address, char *why, si
     int rc = getaddrinfo(host, port, &hints, &found);
     if (rc)
         return fail(why, size, address, gai_strerror(rc));
-    struct hw_listener *l = add(all, UV_TCP);
+    struct hw_listener *l = add(all, service, UV_TCP);
     rc = l ? uv_tcp_bind(&l->u.tcp, found->ai_addr, 0) : UV_ENOMEM;
     freeaddrinfo(found);
     return rc ? fail(why, size, address, uv_strerror(rc)) : listen_on(l, address, why, size);
@@ -124,40 +127,40 @@ static bool folder_exists(const char *path)
     return access(folder, F_OK) == 0;
 }
 
-static int open_unix(struct hw_listeners *all, const char *address, bool control, char *why,
-                     size_t size)
+static int open_unix(struct hw_listeners *all, const char *address, struct hw_service *service,
+                     char *why, size_t size)
 {
     const char *path = address + strlen("unix:");
     if (strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path)
         return fail(why, size, address, "the path is longer than 107 bytes");
     remove_stale(path);
-    struct hw_listener *l = add(all, UV_NAMED_PIPE);
+    struct hw_listener *l = add(all, service, UV_NAMED_PIPE);
     int rc = l ? uv_pipe_bind(&l->u.pipe, path) : UV_ENOMEM;
     if (rc == UV_EACCES && !folder_exists(path))
         rc = UV_ENOENT; /* libuv turns this one into EACCES, for Windows' sake */
     if (rc)
         return fail(why, size, address, uv_strerror(rc));
     l->path = strdup(path);
-    l->control = control;
     return listen_on(l, address, why, size);
 }
 
-int hw_listeners_open_control(struct hw_listeners *all, const char *path, char *why,
-                              size_t why_size)
+int hw_listeners_open_control(struct hw_listeners *all, const char *path,
+                              struct hw_service *service, char *why, size_t why_size)
 {
     char address[256];
     int n = snprintf(address, sizeof address, "unix:%s", path);
     if (n >= (int)sizeof address)
         return fail(why, why_size, path, "the path is longer than 107 bytes");
     mode_t before = umask(0177);
-    int rc = open_unix(all, address, true, why, why_size);
+    int rc = open_unix(all, address, service, why, why_size);
     umask(before);
     return rc;
 }
 
 /* ---- systemd: sd_listen_fds(3) ---- */
 
-static int open_inherited(struct hw_listeners *all, int fd, char *why, size_t size)
+static int open_inherited(struct hw_listeners *all, int fd, struct hw_service *service, char *why,
+                          size_t size)
 {
     struct sockaddr_storage address;
     socklen_t len = sizeof address;
@@ -167,31 +170,33 @@ static int open_inherited(struct hw_listeners *all, int fd, char *why, size_t si
         return fail(why, size, name, strerror(errno));
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     bool is_unix = address.ss_family == AF_UNIX;
-    struct hw_listener *l = add(all, is_unix ? UV_NAMED_PIPE : UV_TCP);
+    struct hw_listener *l = add(all, service, is_unix ? UV_NAMED_PIPE : UV_TCP);
     int rc = !l ? UV_ENOMEM : is_unix ? uv_pipe_open(&l->u.pipe, fd) : uv_tcp_open(&l->u.tcp, fd);
     return rc ? fail(why, size, name, uv_strerror(rc)) : listen_on(l, name, why, size);
 }
 
-static int open_systemd(struct hw_listeners *all, char *why, size_t size)
+static int open_systemd(struct hw_listeners *all, struct hw_service *service, char *why,
+                        size_t size)
 {
     const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
     int count = fds ? atoi(fds) : 0, rc = 0;
     if (!pid || atol(pid) != (long)getpid() || count < 1)
         return fail(why, size, "systemd", "no socket was handed over (is there a .socket unit?)");
     for (int i = 0; i < count && rc == 0; i++)
-        rc = open_inherited(all, 3 + i, why, size);
+        rc = open_inherited(all, 3 + i, service, why, size);
     return rc;
 }
 
-int hw_listeners_open(struct hw_listeners *all, const char *address, char *why, size_t size)
+int hw_listeners_open(struct hw_listeners *all, const char *address, struct hw_service *service,
+                      char *why, size_t size)
 {
     if (all->count == HW_LISTENERS_MAX)
         return fail(why, size, address, "more than 64 listeners");
     if (strcmp(address, "systemd") == 0)
-        return open_systemd(all, why, size);
+        return open_systemd(all, service, why, size);
     if (strncmp(address, "unix:", 5) == 0)
-        return open_unix(all, address, false, why, size);
-    return open_tcp(all, address, why, size);
+        return open_unix(all, address, service, why, size);
+    return open_tcp(all, address, service, why, size);
 }
 
 /* ---- accepting ---- */
@@ -202,7 +207,7 @@ static void accept_one(struct hw_listener *l)
     l->waiting = server->connection_count >= server->connections_max;
     if (l->waiting)
         return; /* not accepted: libuv stops polling this socket, the kernel keeps the rest */
-    int rc = hw_connection_accept(server, &l->u.stream, l->u.handle.type, l->control);
+    int rc = hw_connection_accept(server, &l->u.stream, l->u.handle.type, l->service);
     if (rc)
         hw_log_say(HW_LOG_WARN, "a connection could not be accepted: %s", uv_strerror(rc));
 }
@@ -225,7 +230,7 @@ void hw_listeners_resume(struct hw_listeners *all)
 
 /* ---- telling and ending ---- */
 
-static void report_tcp(const struct hw_listener *l, struct hw_str path)
+static void report_tcp(const struct hw_listener *l)
 {
     struct sockaddr_storage address;
     int len = sizeof address;
@@ -236,11 +241,12 @@ static void report_tcp(const struct hw_listener *l, struct hw_str path)
     if (address.ss_family == AF_INET6) {
         uv_ip6_name((struct sockaddr_in6 *)&address, host, sizeof host);
         port = ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
-        snprintf(text, sizeof text, "http://[%s]:%d%.*s", host, port, HW_STR_ARG(path));
+        snprintf(text, sizeof text, "http://[%s]:%d%.*s", host, port,
+                 HW_STR_ARG(l->service->shown));
     } else {
         uv_ip4_name((struct sockaddr_in *)&address, host, sizeof host);
         port = ntohs(((struct sockaddr_in *)&address)->sin_port);
-        snprintf(text, sizeof text, "http://%s:%d%.*s", host, port, HW_STR_ARG(path));
+        snprintf(text, sizeof text, "http://%s:%d%.*s", host, port, HW_STR_ARG(l->service->shown));
     }
     hw_log_say(HW_LOG_INFO, "listening on %s", text);
 }
@@ -248,9 +254,11 @@ static void report_tcp(const struct hw_listener *l, struct hw_str path)
 void hw_listeners_report(const struct hw_listeners *all)
 {
     for (const struct hw_listener *l = all->first; l; l = l->next) {
+        if (!l->service->shown.ptr)
+            continue;
         if (l->u.handle.type == UV_TCP)
-            report_tcp(l, all->server->path);
-        else if (!l->control)
+            report_tcp(l);
+        else
             hw_log_say(HW_LOG_INFO, "listening on unix:%s", l->path ? l->path : "(systemd)");
     }
 }

@@ -20,13 +20,15 @@ struct hw_listeners {
     size_t count;
 };
 
-/* Opens "host:port", "[v6]:port", "unix:/path" or "systemd" (all sockets of LISTEN_FDS). A Unix
- * socket that a dead process left behind is replaced. Returns 0, or HW_EFAILED with one line. */
-int hw_listeners_open(struct hw_listeners *all, const char *address, char *why, size_t why_size);
+/* `service` gets what the clients ask for. Opens "host:port", "[v6]:port", "unix:/path" or
+ * "systemd" (all sockets of LISTEN_FDS). A Unix socket that a dead process left behind is replaced.
+ * Returns 0, or HW_EFAILED with one line. */
+int hw_listeners_open(struct hw_listeners *all, const char *address, struct hw_service *service,
+                      char *why, size_t why_size);
 
 /* The control socket of this host, for its user only (0600). */
-int hw_listeners_open_control(struct hw_listeners *all, const char *path, char *why,
-                              size_t why_size);
+int hw_listeners_open_control(struct hw_listeners *all, const char *path,
+                              struct hw_service *service, char *why, size_t why_size);
 
 /* Names each address in the log, with the port that the kernel chose. */
 void hw_listeners_report(const struct hw_listeners *all);

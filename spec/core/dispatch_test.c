@@ -393,8 +393,8 @@ static void answers_nobody_who_is_gone(void **state)
         open_rig(&r);
         for (int i = 0; i < 3; i++)
             deliver(&r, "job", "a", "s", &w[i]);
-        hw_dispatch_abandon(&w[gone].base);
-        hw_dispatch_abandon(&w[gone].base); /* twice is once */
+        hw_waiter_leave(&w[gone].base);
+        hw_waiter_leave(&w[gone].base); /* twice is once */
         settle(&r, take_one(&r), true, 0);
         for (int i = 0; i < 3; i++)
             assert_int_equal(w[i].answers, i != gone);
@@ -409,7 +409,7 @@ static void records_a_job_that_nobody_waits_for(void **state)
     (void)state;
     open_rig(&r);
     deliver(&r, "job", "a", "s", &w);
-    hw_dispatch_abandon(&w.base);
+    hw_waiter_leave(&w.base);
     settle(&r, take_one(&r), true, 0);
     assert_int_equal(w.answers, 0);
     assert_int_equal(r.fake.jobs, 1);
@@ -540,7 +540,7 @@ static void frees_what_will_never_run(void **state)
     deliver(&r, "job-1", "a", "third", &w[2]);
     deliver(&r, "job-2", "a", "s", &w[3]);
     for (int i = 0; i < 4; i++)
-        hw_dispatch_abandon(&w[i].base);
+        hw_waiter_leave(&w[i].base);
     hw_dispatch_drop(&r.d, hw_crew_take_rest(r.crew));
     assert_int_equal(r.d.open, 0);
     memset(r.d.buckets, 0, r.d.bucket_count * sizeof *r.d.buckets); /* the host has stopped */

@@ -1,0 +1,66 @@
+/* intake.c -- see intake.h */
+#include "intake.h"
+
+#include "config.h"
+
+static struct hw_intake *intake_of(struct hw_service *service)
+{
+    return (struct hw_intake *)service;
+}
+
+static int on_accept(struct hw_service *service, const struct hw_request *r)
+{
+    struct hw_intake *intake = intake_of(service);
+    if (!hw_str_eq(hw_http_view(r->bytes, r->http.path), intake->path))
+        return HW_ENOT_FOUND;
+    if (!hw_str_eq(hw_http_view(r->bytes, r->http.method), HW_STR("POST")))
+        return HW_EMETHOD_NOT_ALLOWED;
+    return hw_dispatch_enter_gate(intake->dispatch);
+}
+
+static void on_forget(struct hw_service *service)
+{
+    hw_dispatch_leave_gate(intake_of(service)->dispatch);
+}
+
+static int on_complete(struct hw_service *service, struct hw_request *request,
+                       struct hw_waiter *waiter, struct hw_str *reason)
+{
+    (void)reason;
+    int code;
+    struct hw_intake *intake = intake_of(service);
+    struct hw_job *job = hw_job_cut(&request, intake->hasher, intake->by_body, hw_now_ns(), &code);
+    if (!job) {
+        hw_request_put(intake->dispatch->requests, request);
+        hw_dispatch_leave_gate(intake->dispatch);
+        return code;
+    }
+    hw_dispatch_admit(intake->dispatch, job, waiter); /* the job counts at the gate from here */
+    return 0;
+}
+
+static int on_expired(struct hw_service *service, struct hw_waiter *waiter, struct hw_str *reason)
+{
+    (void)service, (void)reason;
+    return hw_dispatch_give_up(waiter->job);
+}
+
+int hw_intake_init(struct hw_intake *intake, const struct hw_config *config,
+                   struct hw_dispatch *dispatch)
+{
+    static const struct hw_service_type type = {
+        .accept = on_accept, .forget = on_forget, .complete = on_complete, .expired = on_expired};
+    *intake = (struct hw_intake){
+        .service = {.type = &type, .shown = config->path, .patience = HW_DEADLINE_ANSWER},
+        .path = config->path,
+        .by_body = config->by_body,
+        .dispatch = dispatch,
+        .hasher = hw_hasher_new()};
+    return intake->hasher ? 0 : HW_ENOMEM;
+}
+
+void hw_intake_fini(struct hw_intake *intake)
+{
+    if (intake->hasher)
+        hw_hasher_free(intake->hasher);
+}

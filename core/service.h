@@ -1,0 +1,40 @@
+/* service.h -- what stands behind a listener: the few functions that a connection calls.
+ *
+ * Why     sockets, HTTP, limits and time-outs are the same for a notification (intake.h), for the
+ *         control socket (control.h) and for an app (app.h); what becomes of a request is not.
+ * How     a request whose head was accepted is either completed or forgotten, once. Its answer goes
+ *         to the waiter, which the connection lends out until then.
+ * Thread  leader only. */
+#ifndef HW_SERVICE_H
+#define HW_SERVICE_H
+
+#include "deadline.h"
+#include "request.h"
+#include "waiter.h"
+
+struct hw_service {
+    /* constant after start */
+    const struct hw_service_type *type;
+    struct hw_str shown; /* the path that the log shows behind the address; ptr NULL: no line */
+    enum hw_deadline_kind patience; /* how long a client waits for its answer */
+};
+
+struct hw_service_type {
+    /* The head is complete. Returns 0 when the body may come, or the refusal's code. */
+    int (*accept)(struct hw_service *service, const struct hw_request *request);
+
+    /* What was accepted never became complete. */
+    void (*forget)(struct hw_service *service);
+
+    /* The request is there to its last byte; it is taken over. Returns 0 when the waiter will have
+     * its answer later, or the code to answer with at once, with a `reason` that is static, or
+     * none. */
+    int (*complete)(struct hw_service *service, struct hw_request *request,
+                    struct hw_waiter *waiter, struct hw_str *reason);
+
+    /* The waiter waited in vain; it leaves its list after this call. Returns the code to answer
+     * with, and a `reason` as above. */
+    int (*expired)(struct hw_service *service, struct hw_waiter *waiter, struct hw_str *reason);
+};
+
+#endif
