@@ -6,3 +6,4 @@ files["spec/bench/*.lua"] = { -- wrk calls these
   globals = { "init", "request", "response", "done", "delay", "setup" },
   read_globals = { "wrk" },
 }
+files["lua/hookward/_meta.lua"] = { unused_args = false, self = false, max_line_length = false }

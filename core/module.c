@@ -2,6 +2,7 @@
 #include "module.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
 #include "api.h"
 #include "crypto_api.h"
@@ -15,6 +16,18 @@
 #include "version.h"
 
 static const char modules_key;
+
+/* source(name) -> text | nil: of one of the modules that are carried inside the binary. */
+static int source(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 1);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &modules_key);
+    const struct hw_embedded *m = lua_touserdata(L, -1);
+    for (; m && m->module; m++)
+        if (m->chunk && strcmp(m->module, name) == 0)
+            return lua_pushlstring(L, m->text, m->len), 1;
+    return 0;
+}
 
 int luaopen_hookward_core(lua_State *L)
 {
@@ -45,6 +58,8 @@ int luaopen_hookward_core(lua_State *L)
     lua_setfield(L, -2, "ledger");
     hw_testing_push_api(L, modules);
     lua_setfield(L, -2, "testing");
+    lua_pushcfunction(L, source);
+    lua_setfield(L, -2, "source");
     return 1;
 }
 

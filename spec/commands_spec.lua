@@ -226,8 +226,28 @@ describe("check", function()
 end)
 
 describe("init", function()
-  local all = { ".busted", ".gitignore", "README.md", "development.key", "handlers", "handlers/badges.lua",
-    "hookward.lua", "keys", "keys/development.pem", "spec", "spec/badges_spec.lua" }
+  it("puts annotations for editors where .luarc.json looks for them, and renews them", function()
+    local project = cli.project()
+    local settings = cjson.decode(cli.read(project .. "/.luarc.json"))
+    assert.are.equal(".hookward", settings["workspace.library"][1])
+    local path = project .. "/.hookward/hookward.lua"
+    local meta = cli.read("lua/hookward/_meta.lua")
+    assert.are.equal(meta, cli.read(path))
+    local stub = cli.read(project .. "/.hookward/hookward/testing.lua")
+    has(stub, "---@meta hookward.testing\n")
+    assert(load(stub))
+    cli.write(path, "old")
+    cli.write(project .. "/hookward.lua", CONFIG)
+    works(run { "init", "--annotations", ".", cwd = project })
+    assert.are.equal(meta, cli.read(path))
+    assert.are.equal(CONFIG, cli.read(project .. "/hookward.lua"))
+    fails(run { "init", "--annotations", cli.folder() }, 1, "there is no hookward.lua")
+  end)
+
+  local all = { ".busted", ".gitignore", ".hookward", ".hookward/hookward",
+    ".hookward/hookward.lua", ".hookward/hookward/testing.lua", ".luarc.json", "README.md",
+    "development.key", "handlers", "handlers/badges.lua", "hookward.lua", "keys",
+    "keys/development.pem", "spec", "spec/badges_spec.lua" }
 
   local function listing(folder)
     return lines(sh(("cd %s && find . -mindepth 1 | sed 's|^./||' | LC_ALL=C sort"):format(folder)))

@@ -1,9 +1,6 @@
 -- hookward.testing runs handlers by the host's own code, in busted and in plain Lua.
 --
--- What it promises is tested from the inside (spec/inside), in one run of `hookward test`; each of
--- those tests is one here.
-
-local dkjson = require "dkjson"
+local inside = require "spec.support.inside"
 local lfs = require "lfs"
 local cli = require "spec.support.cli"
 
@@ -18,24 +15,7 @@ local function has(text, part)
 end
 
 describe("hookward.testing:", function()
-  local result = run { "test", "--output=json", "--pattern=_inside", "spec/inside", cwd = root }
-  cli.clean()
-  local report = dkjson.decode(result.out)
-  if not report then error(result.out .. result.err) end
-
-  local function name_of(one) return one.name or one.element and one.element.name or "?" end
-
-  for _, one in ipairs(report.successes) do it(name_of(one), function() end) end
-  for _, list in ipairs { report.failures, report.errors, report.pendings } do
-    for _, one in ipairs(list) do
-      it(name_of(one), function() error(dkjson.encode(one.message), 0) end)
-    end
-  end
-
-  it("runs all of these", function()
-    assert.is_true(#report.successes >= 30, result.err)
-    assert.equal(0, result.code, result.err)
-  end)
+  inside.each(it, "testing")
 end)
 
 -- Where the same files are installed for a Lua interpreter. (A sanitizer's library can't be loaded

@@ -1,6 +1,15 @@
 -- The files of a new project: { name, text }.
 
 return {
+  -- So that `require "hookward.testing"` has its type; the type itself is in _meta.lua.
+  testing_meta = [==[
+---@meta hookward.testing
+
+---@type hookward.testing
+local testing
+return testing
+]==],
+
   { name = "hookward.lua", text = [==[
 -- The configuration. Every key may be left out; what is commented out here shows its default.
 -- `hookward check` says whether all is well.
@@ -72,6 +81,13 @@ end)
 -- Debian's busted may begin in an older Lua: then it goes on in this one.
 return { default = { lua = _VERSION ~= "Lua 5.4" and "lua5.4" or nil } }
 ]==] },
+  { name = ".luarc.json", text = [==[
+{
+  "runtime.version": "Lua 5.4",
+  "workspace.library": [".hookward", "${3rd}/busted/library", "${3rd}/luassert/library"],
+  "workspace.checkThirdParty": false
+}
+]==] },
   { name = ".gitignore", text = [==[
 development.key
 hookward.db*
@@ -89,6 +105,7 @@ Handlers for Accredit's notifications, run by hookward.
 | `keys/` | the public keys that are trusted |
 | `development.key` | signs what `hookward send` delivers; never commit it |
 | `spec/` | tests: `hookward test` |
+| `.hookward/`, `.luarc.json` | annotations for editors |
 
 ```sh
 hookward check                             # is all well?

@@ -188,8 +188,7 @@ end
 ---Says what a call of hook.http gets. A call that nothing was said of fails the spec.
 ---@param method string "GET"; "*" is any
 ---@param url string the whole of it; a star stands for any characters
----@param answer hookward.testing.Answer|hookward.testing.Answer[]|hookward.testing.Answerer a list
----is given one after the other, its last again and again
+---@param answer hookward.testing.Stub of a list one after the other, the last again and again
 function App:stub_http(method, url, answer)
   self.http:stub(method, url, answer)
 end

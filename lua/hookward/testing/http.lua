@@ -55,7 +55,7 @@ end
 ---Says what a call gets. The stub that was added last and fits has the word.
 ---@param method string "GET"; "*" is any
 ---@param url string the whole of it; a star stands for any characters
----@param answer hookward.testing.Answer|hookward.testing.Answer[]|hookward.testing.Answerer
+---@param answer hookward.testing.Stub
 function Http:stub(method, url, answer)
   if type(method) ~= "string" or type(url) ~= "string" then
     spec.misuse("stub_http: expected a method and a url, as in "

@@ -1,0 +1,332 @@
+---@meta hookward
+
+-- Annotations for editors (lua-language-server): all that handlers and specs see of hookward.
+-- Nothing runs this file; spec/meta_spec.lua compares it with what there is, name by name.
+-- `hookward init` puts a copy into a new project.
+
+-- ---- notifications ----
+
+---@class hookward.Event a decoded notification
+---@field Event string "Entity.Event"
+---@field Timestamp string when it happened: "2024-05-10T11:09:21.248Z"
+---@field [string] any null is hook.null; whole numbers up to 64 bits are integers
+
+---@class BadgeExportZipFile.Created: hookward.Event a zip file of badge PDFs is ready
+---@field Event "BadgeExportZipFile.Created"
+---@field Timestamp string
+---@field BadgeExportZipFileId string a UUID, for the print-queue API
+
+---@class hookward.Job what is known of a notification beside its content
+---@field id string X-JobId, or the first 16 digits of the digest
+---@field attempt integer X-JobAttempt: 0 is the first delivery
+---@field last boolean the sender will not try again
+---@field event string its name
+---@field digest string SHA-256 of the body, hex
+---@field received_at number seconds since 1970
+---@field redelivered boolean it may have been begun before
+---@field headers table<string, string> lower-case names; values of a repeated name are joined
+---@field body string the raw bytes, as they were signed
+---@field key string the name of the key that verified it
+
+---nothing or a truthy value: 200; nil or false, and maybe a reason: 400; the integers 200 and 400
+---@alias hookward.Handler fun(event: hookward.Event, job: hookward.Job): any, any
+
+---@alias BadgeExportZipFile.Created.Handler fun(event: BadgeExportZipFile.Created, job: hookward.Job): any, any
+
+---@class hookward.Schema a subset of JSON Schema
+---@field type? string|string[] object, array, string, number, integer, boolean, null
+---@field required? string[] members that must be there
+---@field properties? table<string, hookward.Schema> what members must be like, if they are there
+---@field additionalProperties? boolean|hookward.Schema may there be other members; what like
+---@field items? hookward.Schema what each item of an array must be like
+---@field enum? any[] strings, numbers, booleans and hook.null: one of them it must be
+---@field format? "date-time"|"uuid" of a string
+
+---@class hookward.HandlerOptions
+---@field schema? boolean|hookward.Schema refuse what breaks the event's own schema, or this one
+
+-- ---- the module ----
+
+---@class hookward
+---@field version string "0.1.0"
+---@field null userdata what null is in decoded JSON, and becomes null again
+---@field json hookward.json
+---@field http hookward.http
+---@field log hookward.log
+---@field config table<string, any> `settings` of hookward.lua, read-only
+local hook = {}
+
+---Registers a handler for the events that match a pattern; the most specific one gets an event.
+---@param pattern string an exact name, "Entity.*", "*.Event" or "*"
+---@param options hookward.HandlerOptions
+---@param fn hookward.Handler
+---@overload fun(pattern: "BadgeExportZipFile.Created", fn: BadgeExportZipFile.Created.Handler)
+---@overload fun(pattern: "BadgeExportZipFile.Created", options: hookward.HandlerOptions, fn: BadgeExportZipFile.Created.Handler)
+---@overload fun(pattern: string, fn: hookward.Handler)
+function hook.on(pattern, options, fn) end
+
+---Has a function called when this version of the scripts is not used any more.
+---@param fn fun()
+function hook.on_unload(fn) end
+
+---Gives an event of your own a schema, for `schema = true` and for `validate` in hookward.lua.
+---@param event string the exact name
+---@param schema hookward.Schema
+function hook.schema(event, schema) end
+
+---@class hookward.json
+hook.json = {}
+
+---@param text string
+---@return any value null is hook.null; {} and [] are both an empty table
+---@return string? why "... at byte N" when the value is nil
+function hook.json.decode(text) end
+
+---@param value any
+---@return string? text
+---@return string? why
+function hook.json.encode(value) end
+
+---@class hookward.http outgoing HTTP and HTTPS; certificates are verified, redirects not followed
+hook.http = {}
+
+---@class hookward.http.Options
+---@field headers? table<string, string|number>
+---@field timeout? number seconds, for the whole exchange; default: 10
+---@field unix? string the path of a Unix socket to connect to instead of the url's host
+---@field answer_max? integer bytes of the answer's body; over that it is an error
+---@field ca? string a file of certificates (PEM) to trust, and no others
+
+---@class hookward.http.Request: hookward.http.Options
+---@field url string http://... or https://...
+---@field method? string default: GET, or POST with a body
+---@field body? string|table a table is sent as JSON
+
+---@class hookward.http.Answer
+---@field status integer
+---@field headers table<string, string> lower-case names
+---@field body string
+
+---@alias hookward.http.Failure "resolve"|"connect"|"timeout"|"tls"|"closed"|"failed"
+
+---@param request hookward.http.Request
+---@return hookward.http.Answer? answer
+---@return string? why
+---@return hookward.http.Failure? kind
+function hook.http.request(request) end
+
+---@param url string
+---@param options? hookward.http.Options
+---@return hookward.http.Answer? answer
+---@return string? why
+---@return hookward.http.Failure? kind
+function hook.http.get(url, options) end
+
+---@param url string
+---@param body? string|table a table is sent as JSON
+---@param options? hookward.http.Options
+---@return hookward.http.Answer? answer
+---@return string? why
+---@return hookward.http.Failure? kind
+function hook.http.post(url, body, options) end
+
+---@class hookward.log lines of the host's log; `print` is one of level info
+hook.log = {}
+
+---@param message any shown as tostring makes it
+---@param fields? table<string, any> shown as name=value
+function hook.log.debug(message, fields) end
+
+---@param message any
+---@param fields? table<string, any>
+function hook.log.info(message, fields) end
+
+---@param message any
+---@param fields? table<string, any>
+function hook.log.warn(message, fields) end
+
+---@param message any
+---@param fields? table<string, any>
+function hook.log.error(message, fields) end
+
+-- ---- configuration ----
+
+---@alias hookward.Time number|string seconds, or "500ms", "90s", "10m", "1h", "30d"
+---@alias hookward.Size integer|string bytes, or "64KB", "1MB"
+
+---@class hookward.Settings what hookward.lua returns
+---@field listen? string|string[] "127.0.0.1:8080", "unix:/run/hookward.sock", "systemd"
+---@field path? string default: "/baseWebhookNotification"
+---@field handlers? string the folder of the scripts; default: "handlers"
+---@field keys? string|string[] files of public keys, or patterns; default: "keys/*"
+---@field min_key_bits? integer default: 2048
+---@field ledger? string a file, or "memory:"; default: "hookward.db"
+---@field workers? integer how many handlers may block at once; default: 8
+---@field handler_timeout? hookward.Time default: 30
+---@field vm_memory? hookward.Size default: "64MB"
+---@field max_body? hookward.Size default: "1MB"
+---@field max_header? hookward.Size default: "16KB"
+---@field max_connections? integer default: 10000
+---@field max_queue? integer default: 10000
+---@field header_timeout? hookward.Time default: 10
+---@field body_timeout? hookward.Time default: 30
+---@field idle_timeout? hookward.Time default: 120
+---@field drain_timeout? hookward.Time default: 30
+---@field retries? hookward.Time[] the host's own, of what the sender will not deliver again
+---@field unhandled? "reject"|"accept" an event without a handler: 400 or 200
+---@field validate? boolean hold every event to its schema, if it has one
+---@field duplicates? "by-job"|"by-body"
+---@field max_age? hookward.Time refuse a Timestamp that is older
+---@field keep_bodies? boolean of what succeeded too
+---@field retention? hookward.Time default: "30d"
+---@field tls? { cert: string, key: string, client_ca?: string }
+---@field admin? string|string[] where the admin pages listen
+---@field log? { level?: "debug"|"info"|"warn"|"error", format?: "text"|"json" }
+---@field accredit? { url?: string, token?: string }
+---@field settings? table<string, any> yours: hook.config
+
+-- ---- hookward.testing ----
+
+---@class hookward.testing
+local testing = {}
+
+---@class hookward.testing.Options: hookward.Settings
+---@field config? string a configuration file to read first; all other options go over it
+---@field http? table<string, hookward.testing.Stub> "GET https://..." -> answer: stubs from the start
+
+---Loads a set of handlers as a host does. An error is raised when it does not load.
+---@param handlers? string the folder; default: what `config` says, else "handlers"
+---@param options? hookward.testing.Options
+---@return hookward.testing.App app
+function testing.load(handlers, options) end
+
+---@class hookward.testing.Answer what a call of hook.http gets
+---@field status? integer default: 200
+---@field headers? table<string, string>
+---@field body? string|table a table is sent as JSON
+---@field error? string no answer: what hook.http returns behind nil
+---@field kind? hookward.http.Failure with error; default: "failed"
+
+---@alias hookward.testing.Answerer fun(call: hookward.testing.HttpCall): hookward.testing.Answer?
+
+---one answer, a list of them for one call after the other, or a function
+---@alias hookward.testing.Stub
+---| hookward.testing.Answer
+---| hookward.testing.Answer[]
+---| hookward.testing.Answerer
+
+---@class hookward.testing.HttpCall what a handler asked of hook.http
+---@field method string
+---@field url string
+---@field headers table<string, string> lower-case names
+---@field body? string
+---@field timeout number seconds
+---@field unix? string
+
+---@class hookward.testing.Log a line of the log
+---@field level "debug"|"info"|"warn"|"error"
+---@field message string
+---@field fields table<string, any>
+
+---@class hookward.testing.Post
+---@field body string the raw body
+---@field signature? string|false Base64; default: by the throw-away key; false: none
+---@field id? string|false X-JobId; default: a fresh one; false: none
+---@field attempt? integer|false X-JobAttempt; default: 0
+---@field headers? table<string, string|number|false> false leaves one out
+---@field at? number|string the time of this delivery, as of app:clock
+
+---@class hookward.testing.Delivery
+---@field body? string in place of the one that is made of event and fields
+---@field signature? string|false
+---@field id? string|false
+---@field attempt? integer|false
+---@field headers? table<string, string|number|false>
+---@field at? number|string
+
+---@class hookward.testing.Result what came of a delivery
+---@field status integer of the answer
+---@field body string of the answer: JSON
+---@field error? string the code: "handler_refused", "handler_error", "no_handler", ...
+---@field message? string what the sender reads of it
+---@field reason? string what the handler returned behind nil, whole
+---@field detail? string the error with its traceback, which only log and ledger see
+---@field logs hookward.testing.Log[]
+---@field http_calls hookward.testing.HttpCall[]
+---@field ran? boolean the handler was begun
+---@field duplicate? boolean it was answered from the ledger
+---@field unhandled? boolean no handler, accepted all the same
+---@field place? string where the handler is: "handlers/badges.lua:8"
+---@field event? string
+---@field id? string
+---@field attempt? integer
+---@field digest? string
+---@field key? string
+---@field sent table what was sent, for app:redeliver
+local Result = {}
+
+---Fails the spec, with all that is known of the delivery, unless it was answered so.
+---@param status integer
+---@param error_code? string
+---@return hookward.testing.Result self
+function Result:expect(status, error_code) end
+
+---The first line of the log whose message matches.
+---@param pattern string a Lua pattern
+---@param level? "debug"|"info"|"warn"|"error"
+---@return hookward.testing.Log? log
+function Result:logged(pattern, level) end
+
+---@class hookward.testing.App a set of handlers
+---@field http_calls hookward.testing.HttpCall[] all since it was loaded
+---@field logs hookward.testing.Log[] all since then
+local App = {}
+
+---Delivers a notification, signed by the throw-away key.
+---@param event string its name
+---@param fields? table<string, any> of the body, beside Event and Timestamp (the clock's time)
+---@param options? hookward.testing.Delivery
+---@return hookward.testing.Result
+function App:deliver(event, fields, options) end
+
+---Delivers the same bytes again, as the sender's retry does: the same id, the next attempt.
+---@param result hookward.testing.Result
+---@param options? { attempt?: integer, at?: number|string }
+---@return hookward.testing.Result
+function App:redeliver(result, options) end
+
+---Posts a body, as a sender would.
+---@param options hookward.testing.Post
+---@return hookward.testing.Result
+function App:post(options) end
+
+---Base64 of a signature by the throw-away key.
+---@param body string
+---@return string
+function App:sign(body) end
+
+---Says what a call of hook.http gets. A call that nothing was said of fails the spec.
+---@param method string "GET"; "*" is any
+---@param url string the whole of it; a star stands for any characters
+---@param answer hookward.testing.Stub
+function App:stub_http(method, url, answer) end
+
+---Tells the time, or stops the clock at one: job.received_at, os.time(), os.date() and max_age.
+---@param at? number|string seconds since 1970, or UTC as in "2024-05-10T11:09:21Z"
+---@return number seconds since 1970
+function App:clock(at) end
+
+---Moves the clock on, and stops it there.
+---@param amount hookward.Time
+---@return number seconds since 1970
+function App:advance(amount) end
+
+---The patterns that handlers were registered for, the most specific first.
+---@return { pattern: string, place: string }[]
+function App:routes() end
+
+---Ends it, with the functions of hook.on_unload. Again is allowed.
+---@return hookward.testing.Log[] logs of these functions
+function App:unload() end
+
+return hook, testing, Result, App
