@@ -10,6 +10,7 @@
 #include "http_client.h"
 #include "json.h"
 #include "ledger_api.h"
+#include "rehearsal.h"
 #include "replay.h"
 #include "sys_api.h"
 #include "testing_api.h"
@@ -56,6 +57,8 @@ int luaopen_hookward_core(lua_State *L)
     lua_setfield(L, -2, "sys");
     hw_ledger_push_api(L);
     lua_setfield(L, -2, "ledger");
+    hw_rehearsal_push(L, modules);
+    lua_setfield(L, -2, "rehearse");
     hw_testing_push_api(L, modules);
     lua_setfield(L, -2, "testing");
     lua_pushcfunction(L, source);

@@ -9,6 +9,7 @@
 #include "config.h"
 #include "host_parts.h"
 #include "job.h"
+#include "rehearsal.h"
 #include "stages.h"
 
 /* A userdata, so that a Lua error from `each` leaves nothing open. */
@@ -80,7 +81,7 @@ static void tell(lua_State *L, int each, const struct hw_job *job)
     lua_call(L, 3, 0);
 }
 
-/* replay(config, rows, force, each) */
+/* replay(config, rows, force, each, here) */
 static int replay(lua_State *L)
 {
     char why[1024];
@@ -88,9 +89,11 @@ static int replay(lua_State *L)
     bool force = lua_toboolean(L, 3);
     luaL_checktype(L, 2, LUA_TTABLE);
     luaL_checktype(L, 4, LUA_TFUNCTION);
+    bool here = lua_toboolean(L, 5);
     lua_settop(L, 4);
     struct replay *r = push_replay(L);
     hw_config_read(&r->config, L, 1);
+    r->config.fit = here ? hw_rehearsal_fit : NULL;
     hw_log_set(r->config.log_level, r->config.log_json);
     if (hw_host_load(&r->config, modules, 1, &r->stages, why, sizeof why))
         return fail(L, why);

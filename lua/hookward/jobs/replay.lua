@@ -5,6 +5,7 @@ local config = require "hookward.config"
 local console = require "hookward.console"
 local core = require "hookward.core"
 local filters = require "hookward.jobs.filters"
+local here = require "hookward.jobs.here"
 local json = require "hookward.jobs.json"
 local runner = require "hookward.jobs.runner"
 local show = require "hookward.jobs.show"
@@ -23,6 +24,7 @@ local M = {
     "hookward jobs replay 8812 8813",
     "hookward jobs replay --event 'Badge.*' --since 2h --dry-run",
     "hookward jobs replay --state dead --yes",
+    "hookward jobs replay 8812 --here     # in this terminal, to look for a mistake",
     "hookward jobs replay 8812 --force    # it succeeded; needs keep_bodies = true",
   },
 }
@@ -34,6 +36,7 @@ function M.define(parser)
   filters.define(parser)
   parser:option("--digest", "Only those whose digest begins with this.")
     :argname("HEX"):convert(show.read_digest)
+  here.define(parser)
   parser:flag("--force", "Run again what has succeeded too.")
   parser:flag("--dry-run", "Say what would be run, and run nothing.")
   parser:flag("-y --yes", "Do not ask.")
@@ -253,6 +256,8 @@ local function replay(settings, rows, args)
 end
 
 function M.run(args)
+  if args.here then return here.run(args) end
+  if args.record then return console.misuse(NAME, "--record goes with --here") end
   local wanted, misuse = filters.read(args)
   if not wanted then return console.misuse(NAME, "%s", misuse) end
   local settings, lines = config.load(args.config, { ledger = args.ledger })
