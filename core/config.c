@@ -99,6 +99,7 @@ void hw_config_read(struct hw_config *c, lua_State *L, int index)
     c->validate = read_bool(L, t, "validate");
     c->by_body = read_choice(c, L, t, "duplicates", "by-body");
     c->keep_bodies = read_bool(L, t, "keep_bodies");
+    c->dev = read_bool(L, t, "dev");
     c->log_level = (enum hw_log_level)hw_log_level_of(read_str(c, L, t, "log_level"));
     c->log_json = read_choice(c, L, t, "log_format", "json");
     c->overrides = read_str(c, L, t, "overrides_source");

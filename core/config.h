@@ -44,6 +44,7 @@ struct hw_config {
     bool validate;
     bool by_body; /* duplicates = "by-body" */
     bool keep_bodies;
+    bool dev; /* `serve --dev` */
     enum hw_log_level log_level;
     bool log_json;
     struct hw_str overrides; /* Lua source of a chunk that returns what flags said; may be empty */

@@ -197,6 +197,7 @@ static int start_server(struct hw_host *h, char *why, size_t size)
     h->server.owner = h;
     h->server.on_room = on_room;
     hw_server_init(&h->server, c);
+    h->server.report.with_bodies = c->dev;
     h->listeners.server = &h->server;
     uv_timer_init(&h->loop, &h->drain_timer);
     h->drain_timer.data = h;

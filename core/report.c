@@ -3,6 +3,9 @@
 
 #include <time.h>
 
+#include "json.h"
+#include "layout.h"
+
 #include "log.h"
 
 /* True when this refusal gets a line; *suppressed is how many did not since the last line. */
@@ -40,6 +43,17 @@ static void add_end(struct hw_log_line *line, const struct hw_job *job)
     hw_log_text(line, "place", job->outcome.place);
     if (job->outcome.ran)
         hw_log_text(line, "version", hw_str_of(job->version));
+}
+
+static void add_body(struct hw_log_line *line, const struct hw_job *job)
+{
+    char text[HW_REPORT_BODY_MAX];
+    struct hw_str body = hw_json_skip_bom(job->body);
+    if (job->outcome.code != HW_EINVALID_JSON)
+        body = (struct hw_str){text, hw_layout_json(text, sizeof text, body)};
+    else if (body.len > sizeof text)
+        body.len = sizeof text;
+    hw_log_lines(line, "body", body);
 }
 
 static struct hw_str outcome_name(const struct hw_job *job)
@@ -86,6 +100,8 @@ void hw_report_job(struct hw_report *report, const struct hw_job *job)
         hw_log_bool(&line, "replay", true);
     add_end(&line, job);
     hw_log_lines(&line, "detail", job->outcome.detail);
+    if (code && report->with_bodies && job->outcome.authentic && job->body.ptr)
+        add_body(&line, job);
     if (suppressed)
         hw_log_int(&line, "suppressed", suppressed);
     hw_log_end(&line);

@@ -3,19 +3,28 @@
  * A notification that was verified gets its line, always. What was refused before that is a
  * stranger's doing: per reason at most HW_REPORT_REFUSALS lines a second, and then a count, so that
  * a flood can't fill a disk.
+ *
+ * Bodies are personal data and stay out of the log, but for a developer's terminal.
  * Thread  leader only. */
 #ifndef HW_REPORT_H
 #define HW_REPORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "error.h"
 #include "job.h"
 #include "str.h"
 
-enum { HW_REPORT_REFUSALS = 10 };
+enum {
+    HW_REPORT_REFUSALS = 10,
+    HW_REPORT_BODY_MAX = 4000 /* bytes that are shown of a body */
+};
 
 struct hw_report {
+    /* constant after start */
+    bool with_bodies; /* `serve --dev`: what failed is shown with its body */
+
     struct {
         int64_t second;
         uint32_t lines, suppressed;

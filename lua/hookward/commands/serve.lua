@@ -14,6 +14,7 @@ local M = {
     .. "once. The log goes to stderr.",
   examples = {
     "hookward serve",
+    "hookward serve --dev",
     "hookward serve --listen 127.0.0.1:9000 --log-level debug",
     "hookward serve -c /etc/hookward/hookward.lua --log-format json",
   },
@@ -30,6 +31,8 @@ function M.define(parser)
   parser:option("--ledger", "The ledger's file, or memory: for tests."):argname("FILE")
   parser:option("--workers", "How many handlers may run at the same time."):argname("N")
     :convert(options.whole_number("--workers", 1, 1024))
+  parser:flag("--dev", "For a developer's terminal: one worker, a log for people with all that "
+    .. "handlers log, and what failed with its body.")
   parser:option("--log-level", "debug, info, warn or error.")
     :choices({ "debug", "info", "warn", "error" }):argname("LEVEL")
   parser:option("--log-format", "text or json."):choices({ "text", "json" }):argname("FORMAT")
@@ -45,11 +48,12 @@ function M.run(args)
     handlers = args.handlers,
     keys = some(args.keys),
     ledger = args.ledger,
-    workers = args.workers,
-    ["log.level"] = args.log_level,
-    ["log.format"] = args.log_format,
+    workers = args.workers or args.dev and 1 or nil,
+    ["log.level"] = args.log_level or args.dev and "debug" or nil,
+    ["log.format"] = args.log_format or args.dev and "text" or nil,
   })
   if not settings then return console.fail(lines) end
+  settings.dev = args.dev
   local no_handlers, no_keys = config.missing(settings)
   if no_handlers or no_keys then
     return console.fail { no_handlers or no_keys, no_handlers and no_keys }
