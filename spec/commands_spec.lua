@@ -37,7 +37,7 @@ teardown(cli.finish)
 describe("hookward", function()
   it("alone prints help", function()
     local out = works(run {})
-    for _, name in ipairs { "serve", "check", "init", "keygen", "send", "verify", "completion" } do
+    for _, name in ipairs { "serve", "check", "init", "test", "keygen", "send", "verify", "completion" } do
       assert.is_truthy(out:find("\n   " .. name .. " +%u"), name)
     end
   end)
@@ -47,7 +47,7 @@ describe("hookward", function()
   end)
 
   it("has help with examples for every command", function()
-    for _, name in ipairs { "serve", "check", "init", "keygen", "send", "verify", "completion" } do
+    for _, name in ipairs { "serve", "check", "init", "test", "keygen", "send", "verify", "completion" } do
       local out = works(run { name, "--help" })
       assert.is_truthy(out:find("^Usage: hookward " .. name), out)
       local examples = lines(out:match("Examples:\n(.*)$"))

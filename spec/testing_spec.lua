@@ -85,6 +85,14 @@ describe("hookward test", function()
     has(result.err, "busted: error: ")
   end)
 
+  it("stays in this program, whatever interpreter the project's .busted names", function()
+    local project = cli.project()
+    cli.write(project .. "/.busted", 'return { default = { lua = "/nowhere/lua" } }')
+    local result = run { "test", cwd = project }
+    has(result.out, "3 successes / 0 failures")
+    assert.equal(0, result.code)
+  end)
+
   it("says how to get busted where there is none", function()
     local folder = cli.folder {
       ["argparse.lua"] = cli.read(assert(package.searchpath("argparse", package.path))) }

@@ -336,6 +336,52 @@ static void closes_within_its_limit_when_the_reader_is_stuck(void **state)
     hw_log_set(HW_LOG_OFF, false);
 }
 
+/* What a tap was given last. */
+static struct {
+    enum hw_log_level level;
+    int lines;
+    char json[HW_LOG_LINE_MAX];
+} tapped;
+
+static void take(void *ud, enum hw_log_level level, struct hw_str json)
+{
+    assert_ptr_equal(&tapped, ud);
+    tapped.level = level;
+    tapped.lines++;
+    memcpy(tapped.json, json.ptr, json.len);
+    tapped.json[json.len] = '\0';
+}
+
+static void *say_elsewhere(void *unused)
+{
+    (void)unused;
+    hw_log_say(HW_LOG_WARN, "elsewhere");
+    return NULL;
+}
+
+static void lets_a_tap_take_its_threads_lines(void **state)
+{
+    pthread_t other;
+    open_pipe(state);
+    hw_log_set(HW_LOG_ERROR, false);
+    struct hw_log_tap none = hw_log_set_tap((struct hw_log_tap){take, &tapped});
+    assert_null(none.take);
+    hw_log_say(HW_LOG_DEBUG, "a \"%s\"", "b");
+    assert_int_equal(HW_LOG_DEBUG, tapped.level);
+    assert_non_null(strstr(tapped.json, ",\"level\":\"debug\",\"message\":\"a \\\"b\\\"\"}"));
+    hw_log_set(HW_LOG_WARN, false);
+    HW_CHECK(pthread_create(&other, NULL, say_elsewhere, NULL) == 0);
+    pthread_join(other, NULL);
+    assert_int_equal(1, tapped.lines);
+    assert_ptr_equal(&tapped, hw_log_set_tap(none).ud);
+    hw_log_say(HW_LOG_WARN, "here");
+    catch ();
+    assert_int_equal(1, tapped.lines);
+    assert_non_null(strstr(caught, "warn  elsewhere\n"));
+    assert_non_null(strstr(caught, "warn  here\n"));
+    assert_null(strstr(caught, "a \"b\""));
+}
+
 static int open_lua(void **state)
 {
     (void)state;
@@ -364,6 +410,7 @@ int main(void)
         cmocka_unit_test(says_only_what_its_level_wants),
         cmocka_unit_test(writes_whole_lines_from_many_threads),
         cmocka_unit_test(nests_open_and_close),
+        cmocka_unit_test(lets_a_tap_take_its_threads_lines),
         cmocka_unit_test(counts_what_a_stuck_reader_made_it_drop),
         cmocka_unit_test(closes_within_its_limit_when_the_reader_is_stuck),
     };

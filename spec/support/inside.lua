@@ -20,6 +20,10 @@ function M.each(it, name)
   cli.clean()
   local report = dkjson.decode(result.out)
   if not report or #report.successes == 0 then error(result.out .. result.err, 0) end
+  it("ends well", function()
+    local failed = #report.failures + #report.errors > 0
+    assert(result.code == (failed and 1 or 0) and not result.err:find("Sanitizer"), result.err)
+  end)
   for _, one in ipairs(report.successes) do it(name_of(one), function() end) end
   for _, list in ipairs { report.failures, report.errors, report.pendings } do
     for _, one in ipairs(list) do
