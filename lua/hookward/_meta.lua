@@ -192,6 +192,7 @@ local testing = {}
 
 ---@class hookward.testing.Options: hookward.Settings
 ---@field config? string a configuration file to read first; all other options go over it
+---@field clock? number|string where the clock stands, as of app:clock; default: it is the real one
 ---@field http? table<string, hookward.testing.Stub> "GET https://..." -> answer: stubs from the start
 
 ---Loads a set of handlers as a host does. An error is raised when it does not load.

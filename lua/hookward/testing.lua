@@ -74,7 +74,7 @@ local App = {}
 App.__index = App
 App.__close = function(app) app:unload() end
 
-local own_options = { config = true, http = true }
+local own_options = { config = true, http = true, clock = true }
 
 -- By full name, as config.load takes them: { ["log.level"] = … }.
 local function flatten(values)
@@ -133,10 +133,11 @@ function M.load(handlers, options)
   if not settings then spec.misuse("%s", table.concat(lines, "\n")) end
   local app = setmetatable({ http = http.new(), logs = {}, settings = settings, last_id = 0 }, App)
   app.http_calls = app.http.calls
+  if options.clock ~= nil then app.at = read_time(options.clock, "testing.load: clock") end
   stub_all(app, options.http)
   local core_app, more, why_lines = with_key_file(function(file)
     settings.key_files[#settings.key_files + 1] = file
-    return core.testing.open(settings, function(call) return app.http:answer(call) end)
+    return core.testing.open(settings, function(call) return app.http:answer(call) end, app.at)
   end)
   local failure, raised = app.http:take_failure()
   if raised then error(failure, 0) end

@@ -207,7 +207,11 @@ describe("the annotations of", function()
     assert.same(known(app.deliver, app, "A.B", {}, { zzzzzzzzzz = 1 }), fields("hookward.testing.Delivery"))
     local _, why = pcall(app.stub_http, app, "GET", "http://a/", { x = 1 })
     assert.same(words((why:match("it has (.*)$"):gsub(" and", ""))), fields("hookward.testing.Answer"))
-    assert.same({ "config", "http" }, fields("hookward.testing.Options"))
+    assert.same({ "clock", "config", "http" }, fields("hookward.testing.Options"))
+    for _, name in ipairs(fields("hookward.testing.Options")) do
+      _, why = pcall(testing.load, folder .. "/handlers", { [name] = {} })
+      assert.is_nil(tostring(why):find("unknown key", 1, true), name)
+    end
   end)
 end)
 
