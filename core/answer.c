@@ -7,32 +7,51 @@
 
 const struct hw_str hw_answer_continue = {"HTTP/1.1 100 Continue\r\n\r\n", 25};
 
+static const struct {
+    int status;
+    const char *phrase;
+} phrases[] = {
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {206, "Partial Content"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {410, "Gone"},
+    {413, "Content Too Large"},
+    {415, "Unsupported Media Type"},
+    {417, "Expectation Failed"},
+    {422, "Unprocessable Content"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+    {505, "HTTP Version Not Supported"},
+};
+
+/* A status without a phrase is well-formed, too (RFC 9112, 4). */
 static const char *phrase(int status)
 {
-    switch (status) {
-    case 200:
-        return "OK";
-    case 400:
-        return "Bad Request";
-    case 404:
-        return "Not Found";
-    case 405:
-        return "Method Not Allowed";
-    case 408:
-        return "Request Timeout";
-    case 413:
-        return "Content Too Large";
-    case 417:
-        return "Expectation Failed";
-    case 431:
-        return "Request Header Fields Too Large";
-    case 501:
-        return "Not Implemented";
-    case 505:
-        return "HTTP Version Not Supported";
-    default:
-        return "Internal Server Error";
-    }
+    for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
+        if (phrases[i].status == status)
+            return phrases[i].phrase;
+    return "";
 }
 
 static const char *date(struct hw_answer_clock *clock)
@@ -109,4 +128,21 @@ size_t hw_answer_write(char *out, const struct hw_answer *a, struct hw_answer_cl
         return (size_t)len;
     memcpy(out + len, body, body_len);
     return (size_t)len + body_len;
+}
+
+bool hw_answer_is_bare(int status)
+{
+    return status == 204 || status == 304;
+}
+
+size_t hw_answer_write_head(char *out, const struct hw_reply *reply, const struct hw_answer *a,
+                            struct hw_answer_clock *clock)
+{
+    char length[48] = "";
+    if (!hw_answer_is_bare(reply->status))
+        snprintf(length, sizeof length, "Content-Length: %zu\r\n", reply->body.len);
+    return (size_t)snprintf(out, HW_ANSWER_MAX, "HTTP/1.1 %d %s\r\nDate: %s\r\n%s%s%s",
+                            reply->status, phrase(reply->status), date(clock), length,
+                            a->close ? "Connection: close\r\n" : "",
+                            a->keep_alive_1_0 && !a->close ? "Connection: keep-alive\r\n" : "");
 }

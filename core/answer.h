@@ -30,6 +30,22 @@ struct hw_answer {
     bool head;            /* to HEAD: no body */
 };
 
+/* What an app answers. */
+struct hw_reply {
+    int status;           /* 200 to 599; 204 and 304 have no body */
+    struct hw_str fields; /* header lines of its own, each with its line end */
+    struct hw_str body;
+};
+
+/* The head of an app's answer up to its own header lines: status line, Date, Content-Length,
+ * Connection. Of `answer` only close, keep_alive_1_0 count. Returns the number of bytes written to
+ * out[0..HW_ANSWER_MAX). */
+size_t hw_answer_write_head(char *out, const struct hw_reply *reply, const struct hw_answer *answer,
+                            struct hw_answer_clock *clock);
+
+/* True when an answer of this status has no body (RFC 9110, 6.4.1). */
+bool hw_answer_is_bare(int status);
+
 /* Returns the number of bytes written to out[0..HW_ANSWER_MAX). */
 size_t hw_answer_write(char *out, const struct hw_answer *answer, struct hw_answer_clock *clock);
 

@@ -266,7 +266,7 @@ static void push_lower(lua_State *L, struct hw_str name)
 }
 
 /* Values of a repeated name are joined with ", " (RFC 9110, 5.3). */
-static void set_headers(lua_State *L, const struct hw_request *request)
+void hw_api_push_headers(lua_State *L, const struct hw_request *request)
 {
     static const struct hw_http none;
     const struct hw_http *http = request ? &request->http : &none;
@@ -285,7 +285,6 @@ static void set_headers(lua_State *L, const struct hw_request *request)
         }
         lua_rawset(L, -3);
     }
-    lua_setfield(L, -2, "headers");
 }
 
 void hw_api_push_job(lua_State *L, const struct hw_job *job)
@@ -300,7 +299,8 @@ void hw_api_push_job(lua_State *L, const struct hw_job *job)
     lua_pushnumber(L, job->received_at);
     lua_setfield(L, -2, "received_at");
     set_bool(L, "redelivered", job->attempt > 0 || job->known.deliveries > 0);
-    set_headers(L, job->request);
+    hw_api_push_headers(L, job->request);
+    lua_setfield(L, -2, "headers");
     set_text(L, "body", job->body);
     set_text(L, "key", job->key);
 }

@@ -30,6 +30,10 @@ void hw_api_set_warnings(lua_State *L, struct hw_api_warning *warning);
 /* The handler's second argument. Stack: -0 +1. */
 void hw_api_push_job(lua_State *L, const struct hw_job *job);
 
+/* A table of the request's header lines, names in lower case; an empty one for NULL.
+ * Stack: -0 +1. */
+void hw_api_push_headers(lua_State *L, const struct hw_request *request);
+
 /* log(level, message, fields): the function behind hook.log. Stack: -0 +1. */
 void hw_api_push_log(lua_State *L);
 

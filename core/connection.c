@@ -120,13 +120,27 @@ struct rest {
     char bytes[];
 };
 
-static int write_rest(struct hw_connection *c, const char *bytes, size_t len)
+static struct hw_connection *connection_of(struct hw_waiter *waiter)
 {
-    struct rest *rest = malloc(sizeof *rest + len);
+    return (struct hw_connection *)((char *)waiter - offsetof(struct hw_connection, waiter));
+}
+
+/* Copies what is behind the first `written` bytes, and has libuv write it. */
+static int write_rest(struct hw_connection *c, const uv_buf_t *bufs, unsigned count, size_t written,
+                      size_t len)
+{
+    struct rest *rest = malloc(sizeof *rest + len - written);
     if (!rest)
         return UV_ENOMEM;
-    memcpy(rest->bytes, bytes, len);
-    uv_buf_t buf = uv_buf_init(rest->bytes, (unsigned)len);
+    char *at = rest->bytes;
+    for (unsigned i = 0; i < count; i++) {
+        size_t skip = written < bufs[i].len ? written : bufs[i].len;
+        if (bufs[i].len > skip)
+            memcpy(at, bufs[i].base + skip, bufs[i].len - skip);
+        at += bufs[i].len - skip;
+        written -= skip;
+    }
+    uv_buf_t buf = uv_buf_init(rest->bytes, (unsigned)(at - rest->bytes));
     int rc = uv_write(&rest->write, &c->u.stream, &buf, 1, on_written);
     if (rc)
         free(rest);
@@ -134,18 +148,25 @@ static int write_rest(struct hw_connection *c, const char *bytes, size_t len)
 }
 
 /* Returns 0 when all was written, 1 when a rest is on its way, or a libuv error. */
-static int write_bytes(struct hw_connection *c, const char *bytes, size_t len)
+static int write_bufs(struct hw_connection *c, const uv_buf_t *bufs, unsigned count)
 {
-    uv_buf_t buf = uv_buf_init((char *)bytes, (unsigned)len);
-    int n = uv_try_write(&c->u.stream, &buf, 1);
+    size_t len = 0;
+    for (unsigned i = 0; i < count; i++)
+        len += bufs[i].len;
+    int n = uv_try_write(&c->u.stream, bufs, count);
     if (n == UV_EAGAIN)
         n = 0;
     if (n < 0)
         return n;
     if ((size_t)n == len)
         return 0;
-    int rc = write_rest(c, bytes + n, len - (size_t)n);
+    int rc = write_rest(c, bufs, count, (size_t)n, len);
     return rc ? rc : 1;
+}
+
+static uv_buf_t buf_of(struct hw_str bytes)
+{
+    return uv_buf_init((char *)bytes.ptr, (unsigned)bytes.len);
 }
 
 static void forget_request(struct hw_connection *c)
@@ -167,18 +188,16 @@ static void answered(struct hw_connection *c)
     start_reading(c);
 }
 
-static void answer(struct hw_connection *c, int code, struct hw_str reason)
+static struct hw_answer begin_answer(struct hw_connection *c)
 {
-    char bytes[HW_ANSWER_MAX];
-    bool last = c->close || (c->eof && !c->request) || c->server->draining;
-    struct hw_answer a = {.code = code,
-                          .reason = reason,
-                          .close = last,
-                          .keep_alive_1_0 = c->old_keep_alive,
-                          .head = c->head};
-    size_t len = hw_answer_write(bytes, &a, &c->server->clock);
-    c->close = last;
-    int rc = write_bytes(c, bytes, len);
+    c->close = c->close || (c->eof && !c->request) || c->server->draining;
+    return (struct hw_answer){
+        .close = c->close, .keep_alive_1_0 = c->old_keep_alive, .head = c->head};
+}
+
+static void send_answer(struct hw_connection *c, const uv_buf_t *bufs, unsigned count)
+{
+    int rc = write_bufs(c, bufs, count);
     if (rc < 0) {
         close_connection(c);
     } else if (rc > 0) {
@@ -189,10 +208,35 @@ static void answer(struct hw_connection *c, int code, struct hw_str reason)
     }
 }
 
+static void answer(struct hw_connection *c, int code, struct hw_str reason)
+{
+    char bytes[HW_ANSWER_MAX];
+    struct hw_answer a = begin_answer(c);
+    a.code = code;
+    a.reason = reason;
+    size_t len = hw_answer_write(bytes, &a, &c->server->clock);
+    uv_buf_t buf = uv_buf_init(bytes, (unsigned)len);
+    send_answer(c, &buf, 1);
+}
+
+void hw_connection_reply(struct hw_waiter *waiter, const struct hw_reply *reply)
+{
+    char head[HW_ANSWER_MAX];
+    struct hw_connection *c = connection_of(waiter);
+    struct hw_answer a = begin_answer(c);
+    size_t len = hw_answer_write_head(head, reply, &a, &c->server->clock);
+    bool has_body = !c->head && !hw_answer_is_bare(reply->status);
+    uv_buf_t bufs[] = {uv_buf_init(head, (unsigned)len), buf_of(reply->fields),
+                       buf_of(HW_STR("\r\n")), buf_of(has_body ? reply->body : HW_STR_NONE)};
+    send_answer(c, bufs, sizeof bufs / sizeof *bufs);
+    advance(c);
+}
+
 /* ---- refusals ---- */
 
-static struct hw_str peer_of(struct hw_connection *c, char *text, size_t size)
+struct hw_str hw_connection_peer(struct hw_waiter *waiter, char *text, size_t size)
 {
+    struct hw_connection *c = connection_of(waiter);
     struct sockaddr_storage address;
     int len = sizeof address;
     if (c->u.handle.type != UV_TCP ||
@@ -214,7 +258,8 @@ static struct hw_str peer_of(struct hw_connection *c, char *text, size_t size)
 static void report(struct hw_connection *c, int code, const char *why)
 {
     char peer[96];
-    hw_report_refusal(&c->server->report, code, hw_str_of(why), peer_of(c, peer, sizeof peer));
+    hw_report_refusal(&c->server->report, code, hw_str_of(why),
+                      hw_connection_peer(&c->waiter, peer, sizeof peer));
 }
 
 static bool is_head(const struct hw_request *r)
@@ -251,7 +296,8 @@ static void accept_head(struct hw_connection *c)
             refuse_and_close(c, c->refusal, NULL);
             return;
         }
-        if (write_bytes(c, hw_answer_continue.ptr, hw_answer_continue.len) < 0) {
+        uv_buf_t buf = buf_of(hw_answer_continue);
+        if (write_bufs(c, &buf, 1) < 0) {
             close_connection(c);
             return;
         }
@@ -365,6 +411,7 @@ void hw_server_apply(struct hw_server *server, const struct hw_config *config)
     durations[HW_DEADLINE_HEAD] = config->header_timeout_ms;
     durations[HW_DEADLINE_BODY] = config->body_timeout_ms;
     durations[HW_DEADLINE_ANSWER] = config->handler_timeout_ms + HW_ANSWER_GRACE_MS;
+    durations[HW_DEADLINE_APP] = HW_APP_ANSWER_MS;
     durations[HW_DEADLINE_WRITE] = HW_WRITE_TIMEOUT_MS;
     durations[HW_DEADLINE_LINGER] = HW_LINGER_MS;
 }
@@ -517,8 +564,7 @@ static void on_written(uv_write_t *write, int status)
 
 static void on_answer(struct hw_waiter *waiter, int code, struct hw_str reason)
 {
-    struct hw_connection *c =
-        (struct hw_connection *)((char *)waiter - offsetof(struct hw_connection, waiter));
+    struct hw_connection *c = connection_of(waiter);
     answer(c, code, reason);
     advance(c);
 }
@@ -544,6 +590,7 @@ static void on_deadline(struct hw_deadline *deadline)
         refuse_and_close(c, HW_EREQUEST_TIMEOUT, "the body took longer than body_timeout");
         break;
     case HW_DEADLINE_ANSWER:
+    case HW_DEADLINE_APP:
         give_up_waiting(c);
         break;
     case HW_DEADLINE_IDLE:

@@ -27,6 +27,7 @@ enum {
     HW_WRITE_TIMEOUT_MS = 30000,
     HW_LINGER_MS = 2000,
     HW_LINGER_MAX = 4 * 1024 * 1024, /* bytes read and dropped after a refusal */
+    HW_APP_ANSWER_MS = 30000,        /* an app's answer, waiting for its turn included */
     HW_ANSWER_GRACE_MS = 100         /* what a handler that is stopped at its time-out may need */
 };
 
@@ -61,6 +62,12 @@ void hw_server_fini(struct hw_server *server);
  * its requests. Returns 0 or a libuv error. */
 int hw_connection_accept(struct hw_server *server, uv_stream_t *listener, uv_handle_type type,
                          struct hw_service *service);
+
+/* An app's answer to a waiter that its service was given; it has left its list by then. */
+void hw_connection_reply(struct hw_waiter *waiter, const struct hw_reply *reply);
+
+/* Where the client is: "127.0.0.1:4711", "[::1]:4711" or "unix". Returns a view of `text`. */
+struct hw_str hw_connection_peer(struct hw_waiter *waiter, char *text, size_t size);
 
 /* What may change while connections are open. */
 void hw_server_apply(struct hw_server *server, const struct hw_config *config);

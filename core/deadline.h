@@ -16,6 +16,7 @@ enum hw_deadline_kind {
     HW_DEADLINE_HEAD,   /* the head must be complete */
     HW_DEADLINE_BODY,   /* the body must be complete */
     HW_DEADLINE_ANSWER, /* the job must have its outcome */
+    HW_DEADLINE_APP,    /* the app must have answered */
     HW_DEADLINE_WRITE,  /* the client must take the answer */
     HW_DEADLINE_LINGER, /* the client must close */
     HW_DEADLINE_KINDS

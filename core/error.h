@@ -46,6 +46,9 @@
       "only HTTP/1.0 and HTTP/1.1 are spoken")                                                     \
     /* the control socket */                                                                       \
     X(HW_ERELOAD_FAILED, "reload_failed", 400, "nothing was reloaded; the old version goes on")    \
+    /* apps */                                                                                     \
+    X(HW_EAPP_ERROR, "app_error", 500, "the app failed; the log says why")                         \
+    X(HW_EAPP_BUSY, "app_busy", 503, "the app has too much to do; try again later")                \
     /* inside the host; never sent */                                                              \
     X(HW_ENOMEM, "out_of_memory", 500, "out of memory")                                            \
     X(HW_EFAILED, "failed", 500, "failed")

@@ -6,11 +6,11 @@
  *         the exchange, that is closed when the function is left, in whichever way.
  * Cost    nothing until the first request: a state that never makes one has no curl handle, and a
  *         process that never does has not initialised libcurl.
- * Thread  the one that has the Lua state. curl_global_init runs once, whoever comes first. */
+ * Thread  the one that has the Lua state. */
 #include "http_client.h"
 
 #include <lauxlib.h>
-#include <pthread.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <strings.h>
 
@@ -69,21 +69,15 @@ static int close_client(lua_State *L)
     return 0;
 }
 
-static void init_curl(void)
-{
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 /* The state's curl handle. It is kept, for the sake of its connections. Stack: -0 +0. */
 static CURL *client_of(lua_State *L)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     static const char key;
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TNIL) {
         CURL **client = lua_newuserdatauv(L, sizeof *client, 0); /* nil client */
         *client = NULL;
         own(L, CLIENT, close_client);
-        pthread_once(&once, init_curl);
+        hw_http_exchange_init_curl();
         *client = curl_easy_init();
         if (!*client)
             luaL_error(L, "hook.http: libcurl can't be initialised");
@@ -204,6 +198,22 @@ static void read_answer_max(lua_State *L, struct request *r, int index)
     r->out.answer_max = (size_t)max;
 }
 
+static void read_expect(lua_State *L, struct request *r, int index)
+{
+    double seconds = lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index) : 0;
+    if (!(seconds >= 0.001 && seconds <= 60))
+        luaL_error(L, "hook.http: expect must be seconds, from 0.001 to 60");
+    r->out.expect_ms = (long)(seconds * 1000);
+}
+
+static void read_send_rate(lua_State *L, struct request *r, int index)
+{
+    lua_Integer rate = lua_isinteger(L, index) ? lua_tointeger(L, index) : 0;
+    if (rate < 1 || rate > INT_MAX)
+        luaL_error(L, "hook.http: send_rate must be bytes a second, a whole number from 1");
+    r->out.send_rate = (long)rate;
+}
+
 static const struct option {
     const char *name;
     void (*read)(lua_State *L, struct request *r, int index);
@@ -217,6 +227,8 @@ static const struct option {
     {"unix", read_unix, false},
     {"answer_max", read_answer_max, false},
     {"ca", read_ca, false},
+    {"expect", read_expect, false},
+    {"send_rate", read_send_rate, false},
 };
 
 static int unknown_option(lua_State *L, int key, bool positional)
@@ -305,7 +317,7 @@ static void put_headers(lua_State *L, struct request *r, struct hw_http_exchange
     if (!r->has_content_type) /* curl's own idea is a form's */
         add_header(L, x, r->body_is_json ? "Content-Type: application/json" : "Content-Type:");
     if (!r->has_expect) /* curl would wait a second for a 100 that few servers send */
-        add_header(L, x, "Expect:");
+        add_header(L, x, r->out.expect_ms ? "Expect: 100-continue" : "Expect:");
 }
 
 /* ---- the answer ---- */
@@ -404,27 +416,70 @@ static long exchange(lua_State *L, struct request *r, struct hw_http_exchange *x
     return t ? t->run(t->ud, &r->out, x) : hw_http_exchange_run(client_of(L), &r->out, x);
 }
 
-/* `body`: the index of a table to send as JSON, if it is one; `index`: of the options, or 0. */
-static int run(lua_State *L, struct request *r, int body, int index)
+/* Completes the request. `body`: the index of a table to send as JSON, if it is one. Pushes a value
+ * that keeps its texts, and returns 0; or what fail pushes. */
+static int complete(lua_State *L, struct request *r, int body)
 {
     bool is_http =
         strncasecmp(r->out.url, "http://", 7) == 0 || strncasecmp(r->out.url, "https://", 8) == 0;
     if (!is_http)
         return fail(L, "the url must begin with http:// or https://", "failed");
-    if (r->body_is_json) {
-        if (hw_json_encode(L, body) != 0) { /* reason */
-            lua_pushfstring(L, "body: %s", lua_tostring(L, -1));
-            return fail(L, lua_tostring(L, -1), "failed");
-        }
-        r->out.body.ptr = lua_tolstring(L, -1, &r->out.body.len); /* text */
+    if (!r->body_is_json) {
+        lua_pushnil(L);
+    } else if (hw_json_encode(L, body) != 0) { /* reason */
+        lua_pushfstring(L, "body: %s", lua_tostring(L, -1));
+        return fail(L, lua_tostring(L, -1), "failed");
+    } else { /* text */
+        r->out.body.ptr = lua_tolstring(L, -1, &r->out.body.len);
     }
     if (r->out.method[0] == 0)
         strcpy(r->out.method, r->out.body.ptr ? "POST" : "GET");
     if (strcmp(r->out.method, "HEAD") == 0 && r->out.body.ptr)
         luaL_error(L, "hook.http: a HEAD request has no body");
-    struct hw_http_exchange *x = push_exchange(L); /* … exchange */
+    return 0;
+}
+
+/* `index`: of the options, or 0. */
+static int run(lua_State *L, struct request *r, int body, int index)
+{
+    int failed = complete(L, r, body); /* text */
+    if (failed)
+        return failed;
+    struct hw_http_exchange *x = push_exchange(L); /* text exchange */
     put_headers(L, r, x, index);
     long status = exchange(L, r, x);
+    if (status < 0)
+        return fail(L, x->error, x->kind);
+    push_answer(L, status, x);
+    return 1;
+}
+
+/* Reads the options at 1, the only value. */
+static void read_all(lua_State *L, struct request *r)
+{
+    init_request(r);
+    read_options(L, r, 1, true);
+    if (!r->out.url)
+        luaL_error(L, "hook.http: the option url is missing");
+    lua_getfield(L, 1, "body"); /* options body */
+}
+
+int hw_http_client_prepare(lua_State *L, struct hw_http_request *out, struct hw_http_exchange *x)
+{
+    struct request r;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    read_all(L, &r);
+    int failed = complete(L, &r, 2);
+    if (failed)
+        return failed;
+    put_headers(L, &r, x, 1);
+    *out = r.out;
+    return 0;
+}
+
+int hw_http_client_push_outcome(lua_State *L, long status, const struct hw_http_exchange *x)
+{
     if (status < 0)
         return fail(L, x->error, x->kind);
     push_answer(L, status, x);
@@ -436,11 +491,7 @@ static int l_request(lua_State *L)
     struct request r;
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    init_request(&r);
-    read_options(L, &r, 1, true);
-    if (!r.out.url)
-        return luaL_error(L, "hook.http: the option url is missing");
-    lua_getfield(L, 1, "body"); /* options body */
+    read_all(L, &r);
     return run(L, &r, 2, 1);
 }
 

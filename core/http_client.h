@@ -18,7 +18,8 @@ enum {
 
 /* Pushes the table behind hook.http:
  *
- *     request { url =, method =, body =, headers =, timeout =, unix =, answer_max =, ca = }
+ *     request { url =, method =, body =, headers =, timeout =, unix =, answer_max =, ca =,
+ *               expect =, send_rate = }
  *     get(url, options)          options: what request takes but for url, method, body
  *     post(url, body, options)
  *
@@ -29,6 +30,9 @@ enum {
  *     timeout     seconds, for the whole exchange
  *     unix        the path of a Unix socket to connect to instead of the url's host
  *     answer_max  bytes of the answer's body; over that it is an error
+ *     expect      seconds: sends Expect: 100-continue, and waits for the server's leave so long at
+ *                 most before the body is sent
+ *     send_rate   bytes of the body to send a second
  *     ca          a file of certificates (PEM): these are trusted, and no others. Else those of
  *                 the environment's SSL_CERT_FILE and SSL_CERT_DIR, else the system's
  *
@@ -39,6 +43,19 @@ enum {
  * unknown option, a wrong type, a header or method that would break the request apart) raises an
  * error. libcurl is not initialised before the first request. Stack: -0 +1. */
 void hw_http_client_push_api(lua_State *L);
+
+struct hw_http_request;
+struct hw_http_exchange;
+
+/* For who runs the exchange elsewhere: reads the options of request from the table at 1, the only
+ * argument. Returns 0 and fills in `out` and x->headers; the texts of `out` live as long as the
+ * table and the value on top. Else pushes what request would return, and returns the number of
+ * these values. Raises what request would raise. */
+int hw_http_client_prepare(lua_State *L, struct hw_http_request *out, struct hw_http_exchange *x);
+
+/* Pushes what request returns, and returns the number of values. `status`: of
+ * hw_http_exchange_end. */
+int hw_http_client_push_outcome(lua_State *L, long status, const struct hw_http_exchange *x);
 
 /* In libcurl's place, for tests: makes an answer in *x. Returns its status, or -1 with one line in
  * x->error. It may not raise an error in the state that asks. */

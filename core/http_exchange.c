@@ -4,11 +4,23 @@
  * gone: not when its connections are closed either, much later. */
 #include "http_exchange.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "http_client.h"
 #include "version.h"
+
+static void init_curl(void)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+void hw_http_exchange_init_curl(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, init_curl);
+}
 
 void hw_http_exchange_init(struct hw_http_exchange *x)
 {
@@ -62,6 +74,8 @@ static size_t receive(struct hw_http_exchange *x, struct hw_http_bytes *to, stru
 
 static size_t on_body(char *bytes, size_t one, size_t length, void *exchange);
 static size_t on_header(char *bytes, size_t one, size_t length, void *exchange);
+static size_t on_slow_body(char *bytes, size_t one, size_t room, void *exchange);
+static int on_seek(void *exchange, curl_off_t offset, int origin);
 
 static CURLcode configure_trust(CURL *easy, const struct hw_http_request *r)
 {
@@ -91,7 +105,25 @@ static CURLcode configure_protocols(CURL *easy)
 #endif
 }
 
-static CURLcode configure_body(CURL *easy, const struct hw_http_request *r)
+/* curl measures what it was given, so it is given little at a time. */
+static CURLcode configure_slow_body(CURL *easy, const struct hw_http_request *r,
+                                    struct hw_http_exchange *x)
+{
+    CURLcode rc = CURLE_OK;
+    x->to_send = r->body;
+    x->sent = 0;
+    x->send_rate = r->send_rate;
+    rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+    rc |= curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_slow_body);
+    rc |= curl_easy_setopt(easy, CURLOPT_READDATA, x);
+    rc |= curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
+    rc |= curl_easy_setopt(easy, CURLOPT_SEEKDATA, x);
+    rc |= curl_easy_setopt(easy, CURLOPT_MAX_SEND_SPEED_LARGE, (curl_off_t)r->send_rate);
+    return rc;
+}
+
+static CURLcode configure_body(CURL *easy, const struct hw_http_request *r,
+                               struct hw_http_exchange *x)
 {
     CURLcode rc = CURLE_OK;
     bool wants_length = r->body.ptr || strcmp(r->method, "POST") == 0 ||
@@ -100,6 +132,10 @@ static CURLcode configure_body(CURL *easy, const struct hw_http_request *r)
         rc |= curl_easy_setopt(easy, CURLOPT_POST, 1L);
         rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body.ptr ? r->body.ptr : "");
         rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
+        if (r->expect_ms)
+            rc |= curl_easy_setopt(easy, CURLOPT_EXPECT_100_TIMEOUT_MS, r->expect_ms);
+        if (r->send_rate)
+            rc |= configure_slow_body(easy, r, x);
     } else if (strcmp(r->method, "HEAD") == 0) {
         rc |= curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     }
@@ -128,7 +164,7 @@ static CURLcode configure(CURL *easy, const struct hw_http_request *r, struct hw
     rc |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     rc |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
     rc |= configure_protocols(easy);
-    rc |= configure_body(easy, r);
+    rc |= configure_body(easy, r, x);
     rc |= configure_trust(easy, r);
     return rc == CURLE_OK ? CURLE_OK : CURLE_FAILED_INIT;
 }
@@ -169,13 +205,15 @@ void hw_http_exchange_fail(struct hw_http_exchange *x, const char *kind, const c
             *c = ' ';
 }
 
-long hw_http_exchange_run(CURL *easy, const struct hw_http_request *r, struct hw_http_exchange *x)
+bool hw_http_exchange_begin(CURL *easy, const struct hw_http_request *r, struct hw_http_exchange *x)
+{
+    x->body_max = r->answer_max;
+    return configure(easy, r, x) == CURLE_OK;
+}
+
+long hw_http_exchange_end(CURL *easy, CURLcode rc, struct hw_http_exchange *x)
 {
     long status = -1;
-    x->body_max = r->answer_max;
-    CURLcode rc = configure(easy, r, x);
-    if (rc == CURLE_OK)
-        rc = curl_easy_perform(easy);
     if (rc == CURLE_OK)
         curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_reset(easy); /* keeps the connections */
@@ -184,6 +222,12 @@ long hw_http_exchange_run(CURL *easy, const struct hw_http_request *r, struct hw
     const char *why = x->error[0] ? x->error : curl_easy_strerror(rc);
     hw_http_exchange_fail(x, kind_of(rc), x->refused ? x->refused : why);
     return -1;
+}
+
+long hw_http_exchange_run(CURL *easy, const struct hw_http_request *r, struct hw_http_exchange *x)
+{
+    CURLcode rc = hw_http_exchange_begin(easy, r, x) ? curl_easy_perform(easy) : CURLE_FAILED_INIT;
+    return hw_http_exchange_end(easy, rc, x);
 }
 
 long hw_http_exchange_answer(const struct hw_http_request *r, struct hw_http_exchange *x,
@@ -219,4 +263,29 @@ static size_t on_header(char *bytes, size_t one, size_t length, void *exchange)
         return receive(x, &x->head, line, HW_HTTP_CLIENT_HEADER_MAX, header_too_large);
     }
     return line.len;
+}
+
+enum { SLOW_PIECES = 10 }; /* a second */
+
+static size_t on_slow_body(char *bytes, size_t one, size_t room, void *exchange)
+{
+    struct hw_http_exchange *x = exchange;
+    size_t n = x->to_send.len - x->sent, piece = (size_t)x->send_rate / SLOW_PIECES;
+    if (n > (piece ? piece : 1))
+        n = piece ? piece : 1;
+    if (n > one * room)
+        n = one * room;
+    memcpy(bytes, x->to_send.ptr + x->sent, n);
+    x->sent += n;
+    return n;
+}
+
+/* curl begins anew when a kept connection turns out to be dead. */
+static int on_seek(void *exchange, curl_off_t offset, int origin)
+{
+    struct hw_http_exchange *x = exchange;
+    if (origin != SEEK_SET || offset < 0 || (size_t)offset > x->to_send.len)
+        return CURL_SEEKFUNC_FAIL;
+    x->sent = (size_t)offset;
+    return CURL_SEEKFUNC_OK;
 }

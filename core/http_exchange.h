@@ -19,6 +19,8 @@ struct hw_http_request {
     char method[32];
     struct hw_str body; /* ptr NULL: none */
     long timeout_ms;
+    long expect_ms; /* how long to wait for a 100 Continue before the body is sent; 0: not at all */
+    long send_rate; /* bytes of the body a second; 0: as fast as it goes */
     size_t answer_max;
 };
 
@@ -33,6 +35,9 @@ struct hw_http_exchange {
     struct hw_http_bytes head;  /* the answer's header lines, without its status line */
     struct hw_http_bytes body;
     size_t body_max;
+    struct hw_str to_send; /* of a body that is sent slowly: all of it, and how much is sent */
+    size_t sent;
+    long send_rate;
     bool head_done; /* what comes behind the empty line are trailers */
     const char *refused;
     const char *kind; /* of the failure; see http_client.h. Static */
@@ -48,8 +53,20 @@ void hw_http_exchange_fini(struct hw_http_exchange *x);
  * copied. False without memory. */
 bool hw_http_exchange_add_header(struct hw_http_exchange *x, const char *line);
 
-/* Blocks until the answer is complete. Returns its status, or -1 with one line in x->error and a
- * word in x->kind. `easy` is as if new before and after, but for the connections it keeps. */
+/* libcurl, initialised once by whoever comes first. */
+void hw_http_exchange_init_curl(void);
+
+/* Prepares `easy` for the request; both and `x` must stay where they are until the end. Returns
+ * false when it can't; end says why all the same. */
+bool hw_http_exchange_begin(CURL *easy, const struct hw_http_request *r,
+                            struct hw_http_exchange *x);
+
+/* The exchange is over with curl's `rc`: as run returns. */
+long hw_http_exchange_end(CURL *easy, CURLcode rc, struct hw_http_exchange *x);
+
+/* Both, with the exchange in between. Blocks until the answer is complete. Returns its status, or
+ * -1 with one line in x->error and a word in x->kind. `easy` is as if new before and after, but for
+ * the connections it keeps. */
 long hw_http_exchange_run(CURL *easy, const struct hw_http_request *r, struct hw_http_exchange *x);
 
 /* In the place of hw_http_exchange_run, for tests: takes an answer as if it had arrived. `head` is

@@ -230,37 +230,49 @@ void hw_listeners_resume(struct hw_listeners *all)
 
 /* ---- telling and ending ---- */
 
-static void report_tcp(const struct hw_listener *l)
+static void name_tcp(const struct hw_listener *l, char *text, size_t size)
 {
     struct sockaddr_storage address;
     int len = sizeof address;
-    char host[64] = "", text[1024];
-    int port;
+    char host[64] = "";
+    int port = 0;
     if (uv_tcp_getsockname(&l->u.tcp, (struct sockaddr *)&address, &len))
-        return;
+        address.ss_family = AF_UNSPEC;
     if (address.ss_family == AF_INET6) {
         uv_ip6_name((struct sockaddr_in6 *)&address, host, sizeof host);
         port = ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
-        snprintf(text, sizeof text, "http://[%s]:%d%.*s", host, port,
-                 HW_STR_ARG(l->service->shown));
     } else {
         uv_ip4_name((struct sockaddr_in *)&address, host, sizeof host);
         port = ntohs(((struct sockaddr_in *)&address)->sin_port);
-        snprintf(text, sizeof text, "http://%s:%d%.*s", host, port, HW_STR_ARG(l->service->shown));
     }
-    hw_log_say(HW_LOG_INFO, "listening on %s", text);
+    snprintf(text, size, strchr(host, ':') ? "http://[%s]:%d%.*s" : "http://%s:%d%.*s", host, port,
+             HW_STR_ARG(l->service->shown));
 }
 
-void hw_listeners_report(const struct hw_listeners *all)
+void hw_listeners_each(const struct hw_listeners *all, void (*each)(void *ud, const char *address),
+                       void *ud)
 {
+    char text[1024];
     for (const struct hw_listener *l = all->first; l; l = l->next) {
         if (!l->service->shown.ptr)
             continue;
         if (l->u.handle.type == UV_TCP)
-            report_tcp(l);
+            name_tcp(l, text, sizeof text);
         else
-            hw_log_say(HW_LOG_INFO, "listening on unix:%s", l->path ? l->path : "(systemd)");
+            snprintf(text, sizeof text, "unix:%s", l->path ? l->path : "(systemd)");
+        each(ud, text);
     }
+}
+
+static void report(void *unused, const char *address)
+{
+    (void)unused;
+    hw_log_say(HW_LOG_INFO, "listening on %s", address);
+}
+
+void hw_listeners_report(const struct hw_listeners *all)
+{
+    hw_listeners_each(all, report, NULL);
 }
 
 static void on_closed(uv_handle_t *handle)

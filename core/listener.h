@@ -30,7 +30,12 @@ int hw_listeners_open(struct hw_listeners *all, const char *address, struct hw_s
 int hw_listeners_open_control(struct hw_listeners *all, const char *path,
                               struct hw_service *service, char *why, size_t why_size);
 
-/* Names each address in the log, with the port that the kernel chose. */
+/* Calls `each` for each address, with the port that the kernel chose: "http://127.0.0.1:8080/path"
+ * or "unix:/path". Services that are not shown are left out. */
+void hw_listeners_each(const struct hw_listeners *all, void (*each)(void *ud, const char *address),
+                       void *ud);
+
+/* Names each address in the log. */
 void hw_listeners_report(const struct hw_listeners *all);
 
 /* A connection was closed: one that waits may come in. */

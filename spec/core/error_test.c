@@ -53,8 +53,9 @@ static void answers_with_the_designs_statuses(void **state)
         {413, " body_too_large "},
         {417, " unsupported_expectation "},
         {431, " header_too_large "},
-        {500, " out_of_memory failed "},
+        {500, " app_error out_of_memory failed "},
         {501, " unsupported_transfer_coding "},
+        {503, " app_busy "},
         {505, " unsupported_version "},
     };
     char name[64];

@@ -1,0 +1,267 @@
+/* app.c -- see app.h */
+#include "app.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "check.h"
+#include "connection.h"
+#include "error.h"
+
+struct queue {
+    struct hw_app_call *head, **tail;
+};
+
+struct hw_app {
+    struct hw_service service;
+
+    /* constant after start */
+    struct hw_requests *requests;
+    uv_thread_t thread;
+    bool started;
+    char **addresses;
+    size_t address_count;
+
+    /* leader only */
+    size_t open; /* calls that have not come back */
+    uv_async_t answered;
+
+    /* app's thread only, once it runs */
+    uv_loop_t loop;
+    struct hw_app_vm *vm;
+
+    /* guarded by m */
+    uv_mutex_t m;
+    struct queue to_app, to_leader;
+
+    /* atomic */
+    atomic_bool stopping;
+
+    /* any thread: uv_async_send is made for that */
+    uv_async_t wake;
+};
+
+static struct hw_app *app_of(struct hw_service *service)
+{
+    return (struct hw_app *)service;
+}
+
+struct hw_service *hw_app_service(struct hw_app *app)
+{
+    return &app->service;
+}
+
+/* ---- the two queues ---- */
+
+static void clear(struct queue *q)
+{
+    *q = (struct queue){.tail = &q->head};
+}
+
+static void put(struct hw_app *app, struct queue *q, struct hw_app_call *call)
+{
+    call->next = NULL;
+    uv_mutex_lock(&app->m);
+    *q->tail = call;
+    q->tail = &call->next;
+    uv_mutex_unlock(&app->m);
+}
+
+static struct hw_app_call *take_all(struct hw_app *app, struct queue *q)
+{
+    uv_mutex_lock(&app->m);
+    struct hw_app_call *all = q->head;
+    clear(q);
+    uv_mutex_unlock(&app->m);
+    return all;
+}
+
+/* ---- the leader's side ---- */
+
+static void bury(struct hw_app *app, struct hw_app_call *call)
+{
+    hw_request_put(app->requests, call->request);
+    hw_arena_fini(&call->arena);
+    free(call);
+    app->open--;
+}
+
+static int on_accept(struct hw_service *service, const struct hw_request *request)
+{
+    struct hw_app *app = app_of(service);
+    (void)request;
+    if (app->open >= HW_APP_QUEUE_MAX)
+        return HW_EAPP_BUSY;
+    app->open++;
+    return 0;
+}
+
+static void on_forget(struct hw_service *service)
+{
+    app_of(service)->open--;
+}
+
+static int on_complete(struct hw_service *service, struct hw_request *request,
+                       struct hw_waiter *waiter, struct hw_str *reason)
+{
+    (void)reason;
+    struct hw_app *app = app_of(service);
+    struct hw_app_call *call = calloc(1, sizeof *call);
+    if (!call) {
+        hw_request_put(app->requests, request);
+        app->open--;
+        return HW_ENOMEM;
+    }
+    call->request = request;
+    hw_arena_init(&call->arena, NULL, 0);
+    struct hw_str peer = hw_connection_peer(waiter, call->peer, sizeof call->peer);
+    if (peer.ptr != call->peer)
+        snprintf(call->peer, sizeof call->peer, "%.*s", HW_STR_ARG(peer));
+    hw_waiter_join(waiter, &call->waiters);
+    put(app, &app->to_app, call);
+    uv_async_send(&app->wake);
+    return 0;
+}
+
+static int on_expired(struct hw_service *service, struct hw_waiter *waiter, struct hw_str *reason)
+{
+    (void)service, (void)waiter, (void)reason;
+    return HW_EAPP_BUSY;
+}
+
+static void reply(struct hw_app_call *call)
+{
+    struct hw_waiter *waiter = call->waiters;
+    if (!waiter)
+        return; /* the client is gone */
+    hw_waiter_leave(waiter);
+    if (call->code)
+        waiter->answer(waiter, call->code, HW_STR_NONE);
+    else
+        hw_connection_reply(waiter, &call->reply);
+}
+
+static void on_answered(uv_async_t *async)
+{
+    struct hw_app *app = async->data;
+    for (struct hw_app_call *call = take_all(app, &app->to_leader), *next; call; call = next) {
+        next = call->next;
+        reply(call);
+        bury(app, call);
+    }
+}
+
+/* ---- the app's side ---- */
+
+static void close_all(struct hw_app *app)
+{
+    if (app->vm)
+        hw_app_vm_stop(app->vm);
+    uv_close((uv_handle_t *)&app->wake, NULL);
+}
+
+static void on_wake(uv_async_t *async)
+{
+    struct hw_app *app = async->data;
+    if (app->stopping) {
+        close_all(app);
+        return;
+    }
+    for (struct hw_app_call *call = take_all(app, &app->to_app), *next; call; call = next) {
+        next = call->next;
+        hw_app_vm_handle(app->vm, call);
+        put(app, &app->to_leader, call);
+        uv_async_send(&app->answered);
+    }
+}
+
+static void run(void *arg)
+{
+    struct hw_app *app = arg;
+    hw_app_vm_start(app->vm, app->addresses, app->address_count);
+    uv_run(&app->loop, UV_RUN_DEFAULT);
+}
+
+/* ---- start and stop ---- */
+
+static bool copy_addresses(struct hw_app *app, const char *const *addresses, size_t count)
+{
+    app->addresses = calloc(count + 1, sizeof *app->addresses);
+    while (app->addresses && app->address_count < count) {
+        char *copy = strdup(addresses[app->address_count]);
+        if (!copy)
+            return false;
+        app->addresses[app->address_count++] = copy;
+    }
+    return app->addresses != NULL;
+}
+
+int hw_app_start(struct hw_app *app, const char *const *addresses, size_t count)
+{
+    app->started =
+        copy_addresses(app, addresses, count) && uv_thread_create(&app->thread, run, app) == 0;
+    return app->started ? 0 : HW_EFAILED;
+}
+
+void hw_app_stop(struct hw_app *app)
+{
+    app->stopping = true;
+    if (app->started) {
+        uv_async_send(&app->wake);
+        uv_thread_join(&app->thread);
+    } else {
+        close_all(app);
+        uv_run(&app->loop, UV_RUN_DEFAULT);
+    }
+    HW_CHECK(uv_loop_close(&app->loop) == 0);
+    uv_close((uv_handle_t *)&app->answered, NULL);
+}
+
+static void bury_all(struct hw_app *app, struct queue *q)
+{
+    for (struct hw_app_call *call = take_all(app, q), *next; call; call = next) {
+        next = call->next;
+        if (call->waiters)
+            hw_waiter_leave(call->waiters);
+        bury(app, call);
+    }
+}
+
+void hw_app_free(struct hw_app *app)
+{
+    bury_all(app, &app->to_app);
+    bury_all(app, &app->to_leader);
+    if (app->vm)
+        hw_app_vm_free(app->vm);
+    uv_mutex_destroy(&app->m);
+    for (size_t i = 0; i < app->address_count; i++)
+        free(app->addresses[i]);
+    free(app->addresses);
+    free(app);
+}
+
+static void init_handles(struct hw_app *app, uv_loop_t *leaders)
+{
+    HW_CHECK(uv_mutex_init(&app->m) == 0);
+    HW_CHECK(uv_loop_init(&app->loop) == 0);
+    HW_CHECK(uv_async_init(&app->loop, &app->wake, on_wake) == 0);
+    HW_CHECK(uv_async_init(leaders, &app->answered, on_answered) == 0);
+    app->wake.data = app->answered.data = app;
+    clear(&app->to_app);
+    clear(&app->to_leader);
+}
+
+int hw_app_open(struct hw_app **out, const struct hw_app_config *config, char *why, size_t why_size)
+{
+    static const struct hw_service_type type = {
+        .accept = on_accept, .forget = on_forget, .complete = on_complete, .expired = on_expired};
+    struct hw_app *app = *out = calloc(1, sizeof *app);
+    snprintf(why, why_size, "out of memory");
+    if (!app)
+        return HW_ENOMEM;
+    app->service =
+        (struct hw_service){.type = &type, .shown = HW_STR("/"), .patience = HW_DEADLINE_APP};
+    app->requests = config->requests;
+    init_handles(app, config->loop);
+    return hw_app_vm_open(&app->vm, &config->vm, &app->loop, &app->stopping, why, why_size);
+}

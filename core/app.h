@@ -1,0 +1,48 @@
+/* app.h -- an app: a service that is one Lua state on one thread of its own.
+ *
+ * Why     the sandbox and the admin pages are Lua, and must never hold up a notification, nor wait
+ *         for one.
+ * How     the leader hands complete requests over in a queue, answers come back in another; a
+ *         wake-up goes with each. The app's thread runs a loop of its own for its timers and for
+ *         what it sends (app_api.h), so its state needs no locks.
+ * Stop    stop the app, close and run the leader's loop, free it.
+ * Thread  as each function says. */
+#ifndef HW_APP_H
+#define HW_APP_H
+
+#include <uv.h>
+
+#include "app_vm.h"
+#include "service.h"
+
+enum { HW_APP_QUEUE_MAX = 1000 }; /* requests that wait for the app; one more is refused */
+
+struct hw_app;
+
+struct hw_app_config {
+    struct hw_app_vm_config vm;
+    uv_loop_t *loop;              /* the leader's: of the listeners */
+    struct hw_requests *requests; /* the leader's */
+};
+
+/* Loads the app. Returns 0, or HW_ENOMEM or HW_EFAILED with one line in `why`; *out, unless it is
+ * NULL, is to be stopped and freed all the same. The texts in `config` must outlive it. Whoever has
+ * the leader's loop. */
+int hw_app_open(struct hw_app **out, const struct hw_app_config *config, char *why,
+                size_t why_size);
+
+/* For hw_listeners_open. */
+struct hw_service *hw_app_service(struct hw_app *app);
+
+/* Starts the thread; the addresses (copied) are what the app's `start` gets. Returns 0 or
+ * HW_EFAILED. Whoever has the leader's loop. */
+int hw_app_start(struct hw_app *app, const char *const *addresses, size_t count);
+
+/* Ends the thread and what it is in the middle of; nobody gets an answer any more, and no more
+ * requests may come. Whoever has the leader's loop. */
+void hw_app_stop(struct hw_app *app);
+
+/* After hw_app_stop, once the leader's loop has closed its handles. */
+void hw_app_free(struct hw_app *app);
+
+#endif
