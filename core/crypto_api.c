@@ -327,6 +327,71 @@ static int api_keygen(lua_State *L)
     return good ? 2 : fail(L, "OpenSSL can't make a key");
 }
 
+/* ---- the public half ---- */
+
+/* Base64 with a text before and behind it, added to `out`. */
+static bool add_base64(BIO *out, const char *before, const uint8_t *bytes, size_t len,
+                       const char *behind)
+{
+    char *text = OPENSSL_malloc(HW_BASE64_LEN(len) + 1);
+    if (!text)
+        return false;
+    hw_base64_encode(text, bytes, len);
+    bool good = BIO_printf(out, "%s%s%s", before, text, behind) > 0;
+    OPENSSL_free(text);
+    return good;
+}
+
+static bool write_der(BIO *out, EVP_PKEY *pkey)
+{
+    unsigned char *der = NULL;
+    int len = i2d_PUBKEY(pkey, &der);
+    bool good = len > 0 && add_base64(out, "", der, (size_t)len, "");
+    OPENSSL_free(der);
+    return good;
+}
+
+static bool add_number(BIO *out, EVP_PKEY *pkey, const char *param, const char *before,
+                       const char *behind)
+{
+    BIGNUM *number = NULL;
+    uint8_t bytes[HW_KEY_BITS_MAX / 8];
+    bool good = EVP_PKEY_get_bn_param(pkey, param, &number) == 1 &&
+                (size_t)BN_num_bytes(number) <= sizeof bytes &&
+                add_base64(out, before, bytes, (size_t)BN_bn2bin(number, bytes), behind);
+    BN_free(number);
+    return good;
+}
+
+/* RSA.ToXmlString(false) */
+static bool write_xml(BIO *out, EVP_PKEY *pkey)
+{
+    return add_number(out, pkey, OSSL_PKEY_PARAM_RSA_N, "<RSAKeyValue><Modulus>", "</Modulus>") &&
+           add_number(out, pkey, OSSL_PKEY_PARAM_RSA_E, "<Exponent>", "</Exponent></RSAKeyValue>");
+}
+
+static int api_public_key(lua_State *L)
+{
+    static const char *const forms[] = {"pem", "der", "xml", NULL};
+    struct hw_str pem = check_str(L, 1);
+    int form = luaL_checkoption(L, 2, NULL, forms);
+    const char *why;
+    EVP_PKEY *pkey = read_private(pem, &why);
+    BIO *out = BIO_new(BIO_s_mem());
+    bool good = pkey && out &&
+                (form == 0   ? PEM_write_bio_PUBKEY(out, pkey) == 1
+                 : form == 1 ? write_der(out, pkey)
+                             : write_xml(out, pkey));
+    if (pkey && !good)
+        why = "OpenSSL can't write this key";
+    if (good)
+        push_bio(L, out);
+    EVP_PKEY_free(pkey);
+    BIO_free(out);
+    ERR_clear_error();
+    return good ? 1 : fail(L, why);
+}
+
 /* ---- sha256, uuid ---- */
 
 static void push_hex(lua_State *L, const uint8_t *bytes, size_t len)
@@ -370,9 +435,16 @@ static int api_uuid(lua_State *L)
 void hw_crypto_push_api(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"keys", api_keys},         {"key", api_key},   {"verify", api_verify},
-        {"diagnose", api_diagnose}, {"sign", api_sign}, {"keygen", api_keygen},
-        {"sha256", api_sha256},     {"uuid", api_uuid}, {NULL, NULL},
+        {"keys", api_keys},
+        {"key", api_key},
+        {"verify", api_verify},
+        {"diagnose", api_diagnose},
+        {"sign", api_sign},
+        {"keygen", api_keygen},
+        {"sha256", api_sha256},
+        {"uuid", api_uuid},
+        {"public_key", api_public_key},
+        {NULL, NULL},
     };
     luaL_newlib(L, functions);
 }

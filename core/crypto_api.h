@@ -14,6 +14,8 @@
  *   keygen(bits) -> private PEM (PKCS#8), public PEM (SubjectPublicKeyInfo)
  *   sign(private_pem, body) -> Base64 of the RSASSA-PKCS1-v1_5 SHA-256 signature; the key may be
  *     in .NET XML as well
+ *   public_key(private_pem, form) -> the public half: "pem" (SubjectPublicKeyInfo), "der" (the same
+ *     as bare Base64) or "xml" (.NET's RSAKeyValue)
  *   verify(paths, min_bits, body, base64) -> key name | nil, error code's name, message
  *   diagnose(paths, min_bits, body, base64) -> array of lines, at least one: what would make it
  *     verify, or what it is instead; "it verifies as it is, …" when it does

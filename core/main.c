@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "app_host.h"
 #include "config.h"
 #include "embedded.h"
 #include "host.h"
@@ -21,6 +22,7 @@
 enum { EXIT_INTERRUPTED = 128 + SIGINT };
 
 static struct hw_host *_Atomic serving;
+static struct hw_app_host *_Atomic serving_app;
 static atomic_bool asked_to_stop; /* maybe before there was a host */
 static atomic_int interrupts;
 
@@ -34,7 +36,10 @@ static void on_signal(int number)
     if (number != SIGHUP)
         asked_to_stop = true;
     struct hw_host *host = serving;
-    if (host && number == SIGHUP)
+    struct hw_app_host *app = serving_app;
+    if (app)
+        hw_app_host_stop(app); /* it has nothing to reload */
+    else if (host && number == SIGHUP)
         hw_host_reload(host);
     else if (host)
         hw_host_stop(host);
@@ -139,6 +144,34 @@ static int serve(lua_State *L)
     return 1;
 }
 
+/* core.serve_app(config, module) -> exit code | nil, why: hosts one app, and nothing else */
+static int serve_app(lua_State *L)
+{
+    char why[1024];
+    const char *module = luaL_checkstring(L, 2);
+    struct hw_config *config = calloc(1, sizeof *config);
+    if (!config)
+        return luaL_error(L, "out of memory");
+    hw_config_read(config, L, 1);
+    catch_signals();
+    struct hw_app_host *host = hw_app_host_start(config, module, hw_embedded, why, sizeof why);
+    if (!host) {
+        lua_pushnil(L);
+        lua_pushstring(L, why);
+        return 2;
+    }
+    serving_app = host;
+    if (asked_to_stop)
+        hw_app_host_stop(host);
+    hw_app_host_run(host);
+    serving_app = NULL;
+    limit_closing();
+    hw_app_host_free(host);
+    alarm(0);
+    lua_pushinteger(L, 0);
+    return 1;
+}
+
 /* ---- the command line ---- */
 
 static int traceback(lua_State *L)
@@ -159,6 +192,8 @@ static int run(lua_State *L)
     lua_call(L, 1, 1);
     lua_pushcfunction(L, serve);
     lua_setfield(L, -2, "serve");
+    lua_pushcfunction(L, serve_app);
+    lua_setfield(L, -2, "serve_app");
     lua_getglobal(L, "require");
     lua_pushliteral(L, "hookward.cli");
     lua_call(L, 1, 1);

@@ -1,0 +1,142 @@
+-- hookward sandbox: a local stand-in for Accredit.
+
+local config = require "hookward.config"
+local console = require "hookward.console"
+local core = require "hookward.core"
+local files = require "hookward.files"
+local options = require "hookward.options"
+local suggest = require "hookward.suggest"
+
+local M = {
+  summary = "Play Accredit, for development.",
+  usage = "[OPTION...]",
+  description = "A stand-in for Accredit on this machine: the token (account sandbox / sandbox), "
+    .. "events, subscribe, trigger, the print queue, and signed notifications with up to five "
+    .. "retries, as Accredit's .NET sender delivers them. Each call, delivery and answer is shown "
+    .. "in a line. Ends with SIGINT or SIGTERM.\n\n"
+    .. "Ways of --misbehave, with commas between them: duplicate (the first delivery comes twice "
+    .. "at once), repeat (a job comes again after its success), forged (a signature of another "
+    .. "body), stale (a Timestamp a day old), slow (the body trickles in). One trigger call can "
+    .. "ask for the same with a field \"Misbehave\".\n\n"
+    .. "With --fail CALL=WHAT a call fails. CALL: token, events, subscribe, trigger, printQueue. "
+    .. "WHAT: a status, an ACR_ code, STATUS:CODE, or html (a proxy's page); with *N behind it "
+    .. "only the first N times.",
+  examples = {
+    "hookward sandbox --url http://127.0.0.1:8080/baseWebhookNotification",
+    "hookward sandbox --speed 100 --misbehave duplicate,repeat",
+    "hookward sandbox --fail 'events=503:ACR_00.000.001*2' --json",
+    "hookward sandbox --key sandbox.key --key-form xml   # keeps its key",
+  },
+}
+
+local KEY_BITS = 2048
+local DEFAULT_PATH = "/baseWebhookNotification"
+
+-- ---- arguments ----
+
+local function speed(text)
+  local number = tonumber(text)
+  if number and number >= 0.01 and number <= 100000 then return number + 0.0 end
+  return nil, ("--speed takes a number from 0.01 to 100000, not '%s'"):format(text)
+end
+
+local function url(text)
+  if not text:find("^https?://[^/%s%c]+[^%s%c]*$") then
+    return nil, ("--url takes the address of a host, as in http://127.0.0.1:8080%s, not '%s'")
+      :format(DEFAULT_PATH, text)
+  end
+  return text:find("^%a+://[^/?#]*$") and text .. DEFAULT_PATH or text
+end
+
+function M.define(parser)
+  parser:option("--listen", "Listen here (default: 127.0.0.1:8090): host:port, [v6]:port or "
+    .. "unix:PATH."):argname("ADDRESS")
+  parser:option("--url", "Where samples go if a trigger names no Url."):argname("URL"):convert(url)
+  parser:option("--speed", "Divides the pauses before retries, which are 30 s to 6 minutes.")
+    :argname("N"):convert(speed)
+  parser:option("--key-form", "How the Signature Key is written: xml (as .NET does; the default), "
+    .. "pem or der (bare Base64)."):choices({ "xml", "pem", "der" }):argname("FORM")
+  parser:option("--key", "Sign with this private key; it is made if there is none. Without it each "
+    .. "run has a key of its own."):argname("FILE")
+  parser:option("--misbehave", "How to misbehave; see above."):argname("WAYS")
+  parser:option("--fail", "Make a call fail; see above. May be repeated."):argname("CALL=WHAT")
+    :count("*")
+  parser:option("--timeout", "How long to wait for a host's answer (default: 100s, as .NET does).")
+    :argname("TIME"):convert(options.time "--timeout")
+  parser:option("--token-life", "How long a token is good for (default: 1h)."):argname("TIME")
+    :convert(options.time "--token-life")
+  parser:flag("--public", "Allow an address that other machines can reach: the account is known to "
+    .. "everybody.")
+  parser:flag("--json", "Show everything as JSON, an object a line.")
+end
+
+-- ---- the key ----
+
+-- A private key in PEM, from the file or new.
+local function make_key(file)
+  local private, public = core.crypto.keygen(KEY_BITS)
+  if not private then return nil, public end
+  if not file then return private end
+  local ok, why = core.sys.write_new(file, private, files.SECRET)
+  return ok and private, why
+end
+
+local function find_key(file)
+  if not file or not core.sys.stat(file) then return make_key(file) end
+  return files.read(file)
+end
+
+-- ---- the address ----
+
+local function is_local(address)
+  local host = address:match("^(.*):[^:]*$") or address
+  return address:find("^unix:") or address == "systemd" or host == "localhost"
+    or host:find("^127%.%d+%.%d+%.%d+$") or host == "[::1]"
+end
+
+local function first_unknown(args)
+  local misbehaviour = require "hookward.sandbox.misbehaviour"
+  local ways, why = misbehaviour.parse(args.misbehave)
+  if not ways then
+    local nearest = suggest.nearest(why:match("^'(.-)'") or "", misbehaviour.names)
+    return "--misbehave: " .. why .. (nearest and ("; did you mean %s?"):format(nearest) or "")
+  end
+  local faults = require "hookward.sandbox.faults"
+  for _, text in ipairs(args.fail) do
+    local fault
+    fault, why = faults.parse(text)
+    if not fault then return why end
+  end
+end
+
+function M.run(args)
+  local listen = args.listen or "127.0.0.1:8090"
+  local why = first_unknown(args)
+  if why then return console.misuse("hookward sandbox", "%s", why) end
+  if not is_local(listen) and not args.public then
+    return console.misuse("hookward sandbox", "--listen %s can be reached from other machines, and "
+      .. "the account is known to everybody; add --public if that is meant", listen)
+  end
+  local private, signature_key
+  private, why = find_key(args.key)
+  if not private then return console.fail(why) end
+  local form = args.key_form or "xml"
+  signature_key, why = core.crypto.public_key(private, form)
+  if not signature_key then return console.fail(("%s: %s"):format(args.key or "key", why)) end
+  local settings, lines = config.of({
+    listen = listen, ledger = "memory:", drain_timeout = 2, log = { level = "warn" },
+    settings = {
+      user = "sandbox", password = "sandbox", url = args.url, speed = args.speed or 1,
+      private_key = private, signature_key = signature_key, key_form = form,
+      key_is_given = args.key ~= nil, misbehave = args.misbehave, fail = args.fail,
+      timeout = args.timeout or 100, token_life = args.token_life or 3600,
+      json = args.json or false,
+    },
+  }, "hookward sandbox")
+  if not settings then return console.fail(lines) end
+  local code
+  code, why = core.serve_app(settings, "hookward.sandbox")
+  return code or console.fail(why)
+end
+
+return M
