@@ -129,6 +129,13 @@ end
 ---@return hookward.testing.App app an error is raised when the set does not load
 function M.load(handlers, options)
   options = options or {}
+  if type(options) ~= "table" then
+    spec.misuse("testing.load: expected a table of options, got %s", type(options))
+  elseif options.config ~= nil and type(options.config) ~= "string" then
+    spec.misuse("testing.load: config: expected a file's name, got %s", type(options.config))
+  elseif options.http ~= nil and type(options.http) ~= "table" then
+    spec.misuse("testing.load: http: expected a table of stubs, got %s", type(options.http))
+  end
   local settings, lines = read_options(handlers, options)
   if not settings then spec.misuse("%s", table.concat(lines, "\n")) end
   local app = setmetatable({ http = http.new(), logs = {}, settings = settings, last_id = 0 }, App)
@@ -197,6 +204,9 @@ end
 -- ---- delivering ----
 
 local function check_names(values, known, what)
+  if type(values) ~= "table" then
+    spec.misuse("%s: expected a table of options, got %s", what, type(values))
+  end
   for name in pairs(values) do
     local found = false
     for _, one in ipairs(known) do found = found or one == name end
@@ -262,6 +272,9 @@ function App:deliver(event, fields, options)
   if type(event) ~= "string" then
     spec.misuse("app:deliver: the event's name must be a string, got %s", type(event))
   end
+  if fields ~= nil and type(fields) ~= "table" then
+    spec.misuse("app:deliver: the fields must be a table, got %s", type(fields))
+  end
   options = options or {}
   check_names(options, deliver_options, "app:deliver")
   local at = options.at and read_time(options.at, "app:deliver: at")
@@ -282,6 +295,9 @@ end
 function App:redeliver(result, options)
   options = options or {}
   check_names(options, { "attempt", "at" }, "app:redeliver")
+  if type(result) ~= "table" or not result.sent then
+    spec.misuse("app:redeliver: expected what a delivery gave, got %s", type(result))
+  end
   local sent = {}
   for name, value in pairs(result.sent) do sent[name] = value end
   sent.attempt = options.attempt or sent.attempt + 1
