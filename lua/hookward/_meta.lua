@@ -96,6 +96,8 @@ hook.http = {}
 ---@field unix? string the path of a Unix socket to connect to instead of the url's host
 ---@field answer_max? integer bytes of the answer's body; over that it is an error
 ---@field ca? string a file of certificates (PEM) to trust, and no others
+---@field expect? number seconds to wait for the server's leave (Expect: 100-continue)
+---@field send_rate? integer bytes of the body to send a second
 
 ---@class hookward.http.Request: hookward.http.Options
 ---@field url string http://... or https://...
