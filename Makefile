@@ -15,7 +15,7 @@ JOBS      = $(shell nproc)
 PACKAGES_BUILD = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libuv1-dev libssl-dev \
                  libsqlite3-dev libcurl4-openssl-dev lua-cjson lua-argparse
 PACKAGES_RUN   = $(PACKAGES_BUILD) openssl curl ca-certificates
-PACKAGES_TEST  = $(PACKAGES_RUN) libcmocka-dev lua-busted lua-socket lua-filesystem lua-sql-sqlite3
+PACKAGES_TEST  = $(PACKAGES_RUN) libcmocka-dev lua-busted lua-socket lua-filesystem lua-sql-sqlite3 luarocks
 PACKAGES_CI    = $(PACKAGES_TEST) clang libclang-rt-14-dev clang-format lua-check wrk
 
 LIBS = lua5.4 libuv libcrypto sqlite3 libcurl
@@ -40,7 +40,7 @@ MODULE   = $(BUILD)/module/hookward/core.so
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all module build-tests fuzzers crash reload-storm bench-lookup help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
+.PHONY: all module rock rockspec build-tests fuzzers crash reload-storm bench-lookup help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -121,6 +121,26 @@ run: setup-run ## install what is missing, build, serve examples/hello, deliver 
 	@$(MAKE) --no-print-directory $(DEV)/private.pem
 	@HOOKWARD=$(BUILD)/hookward DEV=$(DEV) sh examples/run.sh
 
+# ---- the rock ----
+
+ROCK = build/rock/tree
+
+# From a copy: LuaRocks builds beside the sources.
+$(ROCK)/bin/hookward: $(wildcard core/*.[ch]) $(LUA) lua/bin/hookward $(wildcard rockspec/*)
+	@echo "  rock $(ROCK)"
+	$(Q)rm -rf build/rock && mkdir -p build/rock/source
+	$(Q)cp -r core lua rockspec README.md LICENSE CHANGELOG.md build/rock/source
+	$(Q)cd build/rock/source && LUAROCKS_CONFIG=rockspec/debian.lua luarocks --lua-version 5.4 make \
+	  --tree $(CURDIR)/$(ROCK) rockspec/hookward-scm-1.rockspec >../log 2>&1 || { cat ../log; exit 1; }
+
+rock: setup-test ## build the LuaRocks rock, installed in build/rock/tree
+	@$(MAKE) --no-print-directory $(ROCK)/bin/hookward
+	@echo "the command: $(ROCK)/bin/hookward"
+	@echo "the module:  eval \"\$$(luarocks --lua-version 5.4 path --tree $(CURDIR)/$(ROCK))\""
+
+rockspec: ## list new files of core/ and lua/ in the rockspecs
+	lua5.4 rockspec/generate.lua
+
 # ---- tests ----
 
 # The same host with crash points compiled in (core/crash.h), for spec/crash_spec.lua.
@@ -130,7 +150,7 @@ test: setup-test ## install what is missing, build, run every test
 	@$(MAKE) --no-print-directory -j$(JOBS) build-tests
 	@$(MAKE) --no-print-directory check-core check-spec
 
-build-tests: $(TESTS) $(BUILD)/hookward $(CRASH)
+build-tests: $(TESTS) $(BUILD)/hookward $(CRASH) $(ROCK)/bin/hookward
 
 check-core: $(TESTS)
 	@for t in $(TESTS); do $$t || exit 1; done
@@ -148,9 +168,10 @@ reload-storm: all ## 500 edits under load, 1,000 reloads
 # A library with a sanitizer in it can't be loaded into an interpreter without.
 SPEC_MODULE = $(if $(SANITIZE),,$(MODULE))
 
-check-spec: $(BUILD)/hookward $(CRASH) $(SPEC_MODULE)
+check-spec: $(BUILD)/hookward $(CRASH) $(SPEC_MODULE) $(ROCK)/bin/hookward
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) \
-	  HOOKWARD_MODULE=$(abspath $(SPEC_MODULE:%/hookward/core.so=%)) busted $(SPECS)
+	  HOOKWARD_MODULE=$(abspath $(SPEC_MODULE:%/hookward/core.so=%)) \
+	  HOOKWARD_ROCK=$(abspath $(ROCK)) busted $(SPECS)
 
 ASAN_FLAGS = BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" WERROR=1
 TSAN_FLAGS = BUILD=build/tsan SANITIZE=thread CFLAGS="-O1 -g" WERROR=1
@@ -193,7 +214,7 @@ C_FILES = $(wildcard core/*.[ch] spec/core/*.[ch] spec/fuzz/*.c spec/bench/*.c)
 
 lint: ## clang-format, luacheck, and warnings as errors
 	clang-format --dry-run --Werror $(C_FILES)
-	luacheck -q lua spec examples core/embed.lua
+	luacheck -q lua lua/bin/hookward spec examples core/embed.lua rockspec/generate.lua
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/lint WERROR=1 CFLAGS="-O2" all
 
 format: ## format the C code

@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "crash.h"
+#include "sigpipe.h"
 
 enum {
     TEND_NS = 1000000000,    /* between two looks at the retention */
@@ -107,6 +108,7 @@ static void on_thread(void *arg)
 {
     struct hw_committer *c = arg;
     uint64_t wait_ns = TEND_SOON_NS, tended = uv_hrtime();
+    hw_sigpipe_block_for_good();
     for (struct hw_job *jobs; (jobs = wait_for_jobs(c, &wait_ns));) {
         while (jobs) {
             struct hw_job *done = commit_some(c, &jobs);

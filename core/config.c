@@ -74,6 +74,7 @@ void hw_config_read(struct hw_config *c, lua_State *L, int index)
     memset(c, 0, sizeof *c);
     hw_arena_init(&c->arena, NULL, 0);
     c->file = read_str(c, L, t, "file").ptr;
+    c->file_path = read_str(c, L, t, "file_path").ptr;
     c->folder = read_str(c, L, t, "folder").ptr;
     c->listen = read_list(c, L, t, "listen", &c->listen_count);
     c->path = read_str(c, L, t, "path");
@@ -102,7 +103,7 @@ void hw_config_read(struct hw_config *c, lua_State *L, int index)
     c->dev = read_bool(L, t, "dev");
     c->log_level = (enum hw_log_level)hw_log_level_of(read_str(c, L, t, "log_level"));
     c->log_json = read_choice(c, L, t, "log_format", "json");
-    c->overrides = read_str(c, L, t, "overrides_source");
+    c->source = read_str(c, L, t, "source");
     c->settings = read_str(c, L, t, "settings_source");
 }
 

@@ -22,8 +22,9 @@ typedef void hw_vm_fit_fn(lua_State *L, void *ud);
 struct hw_config {
     /* constant after hw_config_read */
     struct hw_arena arena;
-    const char *file;   /* as the user gave it */
-    const char *folder; /* absolute */
+    const char *file;      /* what messages call it */
+    const char *file_path; /* absolute; "" when it is in no file */
+    const char *folder;    /* absolute */
     const char **listen;
     size_t listen_count;
     struct hw_str path;
@@ -47,9 +48,9 @@ struct hw_config {
     bool dev; /* `serve --dev` */
     enum hw_log_level log_level;
     bool log_json;
-    struct hw_str overrides; /* Lua source of a chunk that returns what flags said; may be empty */
-    struct hw_str settings;  /* Lua source of a chunk that returns the settings */
-    hw_vm_fit_fn *fit;       /* hw_config_read leaves it NULL, as it is in a host */
+    struct hw_str source;   /* Lua source of a chunk that returns where all this comes from */
+    struct hw_str settings; /* Lua source of a chunk that returns the settings */
+    hw_vm_fit_fn *fit;      /* hw_config_read leaves it NULL, as it is in a host */
     void *fit_ud;
 };
 

@@ -435,7 +435,8 @@ static void link_in(struct hw_connection *c)
     if (c->next)
         c->next->prev = c;
     s->connections = c;
-    s->connection_count++;
+    hw_stats_add(&s->report.stats, HW_COUNT_ACCEPTED, 1);
+    hw_stats_set(&s->report.stats, HW_COUNT_CONNECTIONS, ++s->connection_count);
 }
 
 static void link_out(struct hw_connection *c)
@@ -446,7 +447,7 @@ static void link_out(struct hw_connection *c)
         c->prev->next = c->next;
     else
         c->server->connections = c->next;
-    c->server->connection_count--;
+    hw_stats_set(&c->server->report.stats, HW_COUNT_CONNECTIONS, --c->server->connection_count);
 }
 
 int hw_connection_accept(struct hw_server *server, uv_stream_t *listener, uv_handle_type type,

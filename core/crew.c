@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "sigpipe.h"
 
 enum {
     TICK_NS = 1000000, /* the watchdog's look at the threads */
@@ -232,12 +233,17 @@ static void turn_locked(struct hw_crew *c)
 static void lead_locked(struct thread *t)
 {
     struct hw_crew *c = t->crew;
+    sigset_t before;
     c->leader = t;
     c->leads++;
     c->lead_wanted = false;
+    if (c->config.guard)
+        hw_sigpipe_block(&before);
     do
         turn_locked(c);
     while (!c->stopping && (c->done.head || !can_run_locked(c)));
+    if (c->config.guard)
+        hw_sigpipe_restore(&before);
     c->leader = NULL;
     if (c->ready.count > 1 || (c->ready.head && c->busy))
         rouse_locked(c);

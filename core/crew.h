@@ -32,6 +32,7 @@ struct hw_crew_config {
     struct hw_worker *workers; /* the crew's while it runs */
     unsigned worker_count;
     unsigned active_max; /* threads active at once: the number of cores */
+    bool guard;          /* SIGPIPE is not ours: blocked in a thread for as long as it leads */
     hw_settle_fn *settle;
     void *owner;
 };

@@ -38,14 +38,14 @@ int hw_dispatch_enter_gate(struct hw_dispatch *d)
         return HW_EDRAINING;
     if (d->open >= d->open_max)
         return HW_EOVERLOADED;
-    d->open++;
+    hw_stats_set(&d->report->stats, HW_COUNT_IN_FLIGHT, ++d->open);
     return 0;
 }
 
 void hw_dispatch_leave_gate(struct hw_dispatch *d)
 {
     HW_CHECK(d->open > 0);
-    d->open--;
+    hw_stats_set(&d->report->stats, HW_COUNT_IN_FLIGHT, --d->open);
 }
 
 /* ---- jobs in flight ---- */
@@ -110,14 +110,14 @@ static void answer_all(struct hw_job *job)
     }
 }
 
-int hw_dispatch_give_up(struct hw_job *job)
+int hw_dispatch_give_up(struct hw_dispatch *d, struct hw_job *job)
 {
     static const int codes[] = {[HW_WAITING] = HW_EOVERLOADED,
                                 [HW_RUNNING] = HW_EHANDLER_TIMEOUT,
                                 [HW_SETTLING] = HW_ELEDGER_UNAVAILABLE};
     enum hw_progress progress = atomic_load_explicit(&job->progress, memory_order_relaxed);
     if (progress == HW_RUNNING && !job->reported_stuck)
-        hw_report_stuck(job);
+        hw_report_stuck(d->report, job);
     job->reported_stuck |= progress == HW_RUNNING;
     return codes[progress];
 }
@@ -135,6 +135,7 @@ static void bury(struct hw_dispatch *d, struct hw_job *job)
 void hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waiter *waiter)
 {
     struct hw_job *twin = find(*bucket_of(d, job), job);
+    hw_stats_add(&d->report->stats, HW_COUNT_RECEIVED, 1);
     if (!twin) {
         wait_for(waiter, job);
         enter(d, job);

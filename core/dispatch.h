@@ -59,7 +59,7 @@ int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw
 
 /* The sender of this job will not wait any longer: returns the code that it is told instead of the
  * outcome. The job goes on: its sender will ask again, and then finds it recorded. */
-int hw_dispatch_give_up(struct hw_job *job);
+int hw_dispatch_give_up(struct hw_dispatch *d, struct hw_job *job);
 
 /* The crew's settle function; `owner` is the dispatch. */
 void hw_dispatch_settle(void *owner, struct hw_job *done);

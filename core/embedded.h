@@ -1,7 +1,9 @@
-/* embedded.h -- hookward's own Lua modules, carried inside the binary.
+/* embedded.h -- where a new Lua state finds hookward's own Lua modules.
  *
- * Written by core/embed.lua at build time; ends with a row of zeros. The LuaRocks module has no
- * such table: there the same files are installed where `require` finds them.
+ * In the binary   carried inside it: a row a module, written by core/embed.lua at build time.
+ * In the rock     installed where the program's `require` finds them: two rows with the program's
+ *                 package.path and package.cpath (hw_module_sources makes them).
+ * Either table ends with a row of zeros.
  * Thread  constant. */
 #ifndef HW_EMBEDDED_H
 #define HW_EMBEDDED_H
@@ -9,8 +11,8 @@
 #include <stddef.h>
 
 struct hw_embedded {
-    const char *module; /* "hookward.cli" */
-    const char *chunk;  /* "@lua/hookward/cli.lua", for messages */
+    const char *module; /* "hookward.cli"; of a search path its name in `package`: "cpath" */
+    const char *chunk;  /* "@lua/hookward/cli.lua", for messages; NULL: `text` is a search path */
     const char *text;
     size_t len;
 };

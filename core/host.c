@@ -18,6 +18,7 @@
 #include "listener.h"
 #include "log.h"
 #include "reload.h"
+#include "sigpipe.h"
 #include "stages.h"
 #include "version.h"
 
@@ -32,7 +33,8 @@ struct hw_host {
     struct hw_stages stages;
     struct hw_worker *workers;
     unsigned worker_count; /* that were initialised */
-    bool loop_open, dispatch_open, log_open;
+    bool loop_open, dispatch_open, log_open, log_joined, guard;
+    char *addresses[HW_LISTENERS_MAX + 1];
 
     /* leader only */
     uv_loop_t loop;
@@ -45,6 +47,12 @@ struct hw_host {
     struct hw_reload *reload;
     uint64_t drain_timeout_ms;
     bool draining, stopped, cut_off;
+
+    /* guarded by m */
+    uv_mutex_t m;
+    uv_cond_t told; /* there is an outcome, or nothing more will come */
+    struct hw_reload_result last;
+    bool over;
 
     /* any thread: uv_async_send is made for that */
     uv_async_t stop, hangup;
@@ -153,11 +161,57 @@ static void renew(void *owner)
 static void told(void *owner, const struct hw_reload_result *result)
 {
     struct hw_host *h = owner;
+    if (!result->ok)
+        hw_stats_add(&h->server.report.stats, HW_COUNT_RELOADS_FAILED, 1);
+    else if (result->changed)
+        hw_stats_add(&h->server.report.stats, HW_COUNT_RELOADS, 1);
+    uv_mutex_lock(&h->m);
+    h->last = *result;
+    uv_cond_broadcast(&h->told);
+    uv_mutex_unlock(&h->m);
     hw_control_reloaded(&h->control, result->asked, result->ok ? 0 : HW_ERELOAD_FAILED,
                         hw_str_of(result->text));
 }
 
+int hw_host_reload_now(struct hw_host *h, char *text, size_t size)
+{
+    uint64_t ticket = hw_reload_ask(h->reload);
+    uv_mutex_lock(&h->m);
+    while (!h->over && h->last.asked < ticket)
+        uv_cond_wait(&h->told, &h->m);
+    bool answered = h->last.asked >= ticket;
+    int rc = !answered ? HW_EDRAINING : h->last.ok ? 0 : HW_ERELOAD_FAILED;
+    snprintf(text, size, "%s", answered ? h->last.text : "the host has stopped");
+    uv_mutex_unlock(&h->m);
+    return rc;
+}
+
+void hw_host_version(struct hw_host *h, struct hw_host_version *version)
+{
+    hw_shelf_describe(&h->stages.shelf, &version->number, version->version);
+    uv_mutex_lock(&h->m);
+    snprintf(version->error, sizeof version->error, "%s", h->last.ok ? "" : h->last.text);
+    uv_mutex_unlock(&h->m);
+}
+
+const struct hw_stats *hw_host_stats(const struct hw_host *h)
+{
+    return &h->server.report.stats;
+}
+
+const char *const *hw_host_addresses(const struct hw_host *h)
+{
+    return (const char *const *)h->addresses;
+}
+
 /* ---- start ---- */
+
+static void keep_addresses(struct hw_host *h)
+{
+    char text[HW_LISTENER_NAME_MAX];
+    for (size_t i = 0; hw_listeners_name(&h->listeners, i, text, sizeof text); i++)
+        h->addresses[i] = strdup(text);
+}
 
 static int start_workers(struct hw_host *h, char *why, size_t size)
 {
@@ -227,6 +281,7 @@ static int start_crew(struct hw_host *h, char *why, size_t size)
                                     .workers = h->workers,
                                     .worker_count = h->worker_count,
                                     .active_max = cores > 0 ? (unsigned)cores : 1,
+                                    .guard = h->guard,
                                     .settle = on_settle,
                                     .owner = h};
     snprintf(why, size, "out of memory");
@@ -245,6 +300,7 @@ static int start_crew(struct hw_host *h, char *why, size_t size)
                                                            .owner = h});
     if (!h->reload)
         return HW_EFAILED;
+    keep_addresses(h);
     hw_listeners_report(&h->listeners);
     return hw_crew_start(&config, &h->dispatch.crew) ? 0 : HW_EFAILED;
 }
@@ -252,8 +308,11 @@ static int start_crew(struct hw_host *h, char *why, size_t size)
 static int start(struct hw_host *h, const struct hw_embedded *modules, char *why, size_t size)
 {
     struct hw_config *c = h->config;
-    hw_log_set(c->log_level, c->log_json);
-    int rc = hw_host_load(c, modules, c->workers, &h->stages, why, size);
+    int rc = hw_log_join(c->log_level, c->log_json, why, size);
+    if (rc)
+        return rc;
+    h->log_joined = true;
+    rc = hw_host_load(c, modules, c->workers, &h->stages, why, size);
     if (rc == 0)
         rc = start_workers(h, why, size);
     if (rc == 0)
@@ -279,6 +338,8 @@ static void close_handle(uv_handle_t *handle, void *unused)
 
 static void close_loop(struct hw_host *h)
 {
+    sigset_t before;
+    hw_sigpipe_block(&before);
     hw_listeners_close(&h->listeners);
     hw_connections_close(&h->server);
     if (h->reload)
@@ -286,6 +347,7 @@ static void close_loop(struct hw_host *h)
     uv_walk(&h->loop, close_handle, NULL);
     uv_run(&h->loop, UV_RUN_DEFAULT);
     HW_CHECK(uv_loop_close(&h->loop) == 0);
+    hw_sigpipe_restore(&before);
     hw_listeners_free(&h->listeners);
     hw_server_fini(&h->server);
     hw_intake_fini(&h->intake);
@@ -313,17 +375,27 @@ void hw_host_free(struct hw_host *h)
     hw_host_unload(&h->stages);
     if (h->log_open)
         hw_log_close();
+    if (h->log_joined)
+        hw_log_leave();
+    for (char **address = h->addresses; *address; address++)
+        free(*address);
+    uv_cond_destroy(&h->told);
+    uv_mutex_destroy(&h->m);
     hw_config_fini(h->config);
     free(h->config);
     free(h);
 }
 
 struct hw_host *hw_host_start(struct hw_config *config, const struct hw_embedded *modules,
-                              char *why, size_t why_size)
+                              bool guard, char *why, size_t why_size)
 {
     struct hw_host *h = calloc(1, sizeof *h);
     HW_CHECK(h);
+    HW_CHECK(uv_mutex_init(&h->m) == 0);
+    HW_CHECK(uv_cond_init(&h->told) == 0);
     h->config = config;
+    h->guard = guard;
+    h->last.ok = true;
     h->drain_timeout_ms = config->drain_timeout_ms;
     h->modules = modules;
     if (start(h, modules, why, why_size) == 0)
@@ -338,7 +410,12 @@ int hw_host_wait(struct hw_host *h, bool *stuck)
     if (*stuck && !h->cut_off)
         *stuck = hw_crew_join(h->dispatch.crew, SLOW_MS) > 0;
     int code = h->cut_off || *stuck;
+    uv_mutex_lock(&h->m);
+    h->over = true;
+    uv_cond_broadcast(&h->told);
+    uv_mutex_unlock(&h->m);
     if (*stuck) {
+        hw_reload_stop(h->reload);
         hw_log_say(HW_LOG_ERROR, "a handler never came back; ending without it");
         hw_log_close();
         return code;

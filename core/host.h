@@ -10,22 +10,41 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "config.h"
 #include "embedded.h"
+#include "stats.h"
 
 struct hw_host;
 
-/* Takes over `config` (from malloc), whatever happens. `modules` may be NULL. Returns NULL with one
- * line in `why`. */
+/* Takes over `config` (from malloc), whatever happens. `modules` may be NULL; it outlives the host.
+ * `guard`: SIGPIPE is not ours, writes must not raise it. Returns NULL with one line in `why`. */
 struct hw_host *hw_host_start(struct hw_config *config, const struct hw_embedded *modules,
-                              char *why, size_t why_size);
+                              bool guard, char *why, size_t why_size);
 
 /* Begins to drain; returns at once, may be called again. Async-signal-safe. */
 void hw_host_stop(struct hw_host *host);
 
 /* Reloads configuration, keys and scripts as if they had changed. Async-signal-safe. */
 void hw_host_reload(struct hw_host *host);
+
+/* The same, and waits for the outcome: 0, or HW_ERELOAD_FAILED, with one line in `text`. Any thread
+ * but the host's own. Returns HW_EDRAINING once hw_host_wait has returned. */
+int hw_host_reload_now(struct hw_host *host, char *text, size_t size);
+
+/* Any thread, until hw_host_free. The addresses are texts as `listen` takes them, with the ports
+ * that the kernel chose; the list ends with NULL. */
+const char *const *hw_host_addresses(const struct hw_host *host);
+const struct hw_stats *hw_host_stats(const struct hw_host *host);
+
+/* What is live, and why the last attempt to reload was none; any thread, until hw_host_free. */
+struct hw_host_version {
+    uint64_t number;
+    char version[17];
+    char error[1024]; /* of the last attempt; "" when it succeeded */
+};
+void hw_host_version(struct hw_host *host, struct hw_host_version *version);
 
 /* Waits until the host has drained. Returns 0, or 1 when something was cut off at drain_timeout.
  * *stuck is set when a handler never came back: its thread is still there, the host can't be freed,

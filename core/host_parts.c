@@ -4,6 +4,8 @@
 #include <lauxlib.h>
 #include <stdio.h>
 
+#include "module.h"
+
 int hw_host_load(const struct hw_config *config, const struct hw_embedded *modules,
                  unsigned vm_count, struct hw_stages *stages, char *why, size_t why_size)
 {
@@ -51,7 +53,7 @@ static int check(lua_State *L)
     struct hw_config config;
     char why[1024];
     hw_config_read(&config, L, 1);
-    const struct hw_embedded *modules = lua_touserdata(L, lua_upvalueindex(1));
+    const struct hw_embedded *modules = hw_module_sources(L);
     struct hw_bundle *bundle = hw_release_scripts(&config, why, sizeof why);
     struct hw_vm_config limits = hw_release_limits(&config, modules);
     struct hw_vm *vm = bundle ? hw_vm_new(&limits, bundle, why, sizeof why) : NULL;
@@ -68,8 +70,7 @@ static int check(lua_State *L)
     return vm ? 1 : fail(L, why);
 }
 
-void hw_host_push_check(lua_State *L, const struct hw_embedded *modules)
+void hw_host_push_check(lua_State *L)
 {
-    lua_pushlightuserdata(L, (void *)modules);
-    lua_pushcclosure(L, check, 1);
+    lua_pushcfunction(L, check);
 }

@@ -19,7 +19,7 @@ int hw_host_load(const struct hw_config *config, const struct hw_embedded *modul
 void hw_host_unload(struct hw_stages *stages);
 
 /* check(config) -> { routes = { { pattern, place }… } } | nil, why: loads the scripts in one VM, as
- * a host would. `modules` as in hw_host_start. Stack: -0 +1, a function. */
-void hw_host_push_check(lua_State *L, const struct hw_embedded *modules);
+ * a host would. Stack: -0 +1, a function. */
+void hw_host_push_check(lua_State *L);
 
 #endif

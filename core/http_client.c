@@ -16,6 +16,7 @@
 
 #include "http_exchange.h"
 #include "json.h"
+#include "sigpipe.h"
 #include "str.h"
 
 #define CLIENT "hookward.http.client"     /* a userdata: CURL *, in the registry */
@@ -64,7 +65,10 @@ static struct hw_http_exchange *push_exchange(lua_State *L)
 static int close_client(lua_State *L)
 {
     CURL **client = lua_touserdata(L, 1);
+    sigset_t before;
+    hw_sigpipe_block(&before); /* TLS says good-bye */
     curl_easy_cleanup(*client);
+    hw_sigpipe_restore(&before);
     *client = NULL;
     return 0;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "http_client.h"
+#include "sigpipe.h"
 #include "version.h"
 
 static void init_curl(void)
@@ -226,7 +227,12 @@ long hw_http_exchange_end(CURL *easy, CURLcode rc, struct hw_http_exchange *x)
 
 long hw_http_exchange_run(CURL *easy, const struct hw_http_request *r, struct hw_http_exchange *x)
 {
-    CURLcode rc = hw_http_exchange_begin(easy, r, x) ? curl_easy_perform(easy) : CURLE_FAILED_INIT;
+    CURLcode rc = CURLE_FAILED_INIT;
+    sigset_t before;
+    hw_sigpipe_block(&before); /* CURLOPT_NOSIGNAL leaves it to us */
+    if (hw_http_exchange_begin(easy, r, x))
+        rc = curl_easy_perform(easy);
+    hw_sigpipe_restore(&before);
     return hw_http_exchange_end(easy, rc, x);
 }
 

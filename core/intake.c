@@ -41,8 +41,8 @@ static int on_complete(struct hw_service *service, struct hw_request *request,
 
 static int on_expired(struct hw_service *service, struct hw_waiter *waiter, struct hw_str *reason)
 {
-    (void)service, (void)reason;
-    return hw_dispatch_give_up(waiter->job);
+    (void)reason;
+    return hw_dispatch_give_up(intake_of(service)->dispatch, waiter->job);
 }
 
 int hw_intake_init(struct hw_intake *intake, const struct hw_config *config,

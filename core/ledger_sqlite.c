@@ -32,11 +32,8 @@
  *            Rows older than `retention` are removed from the front, a few at a time.
  *
  * Thread     commit, tend: the ledger thread; look_up: the reader's owner. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -44,6 +41,7 @@
 #include "job.h"
 #include "ledger.h"
 #include "ledger_file.h"
+#include "ledger_lock.h"
 #include "log.h"
 #include "seen.h"
 
@@ -61,7 +59,7 @@ struct sqlite {
     const char *path; /* the configuration's */
     bool by_body, keep_bodies;
     uint64_t retention_ms;
-    int lock_fd;
+    struct hw_ledger_lock *lock;
 
     /* ledger thread only */
     sqlite3 *db; /* NULL after an I/O error, until it could be opened anew */
@@ -513,28 +511,13 @@ static int load(struct hw_ledger_reader *r, struct hw_job *job)
 
 /* ---- open and close ---- */
 
-/* The host's lock is not SQLite's: other programs may read and purge, but not serve. */
-static int lock(struct sqlite *s, char *why, size_t size)
-{
-    s->lock_fd = open(s->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (s->lock_fd < 0) {
-        snprintf(why, size, "%s: %s", s->path, strerror(errno));
-        return HW_EFAILED;
-    }
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB)) {
-        snprintf(why, size, "%s: another hookward is serving with this ledger", s->path);
-        return HW_EFAILED;
-    }
-    return 0;
-}
-
 static void close_sqlite(struct hw_ledger *ledger)
 {
     struct sqlite *s = (struct sqlite *)ledger;
     close_writer(s);
     hw_seen_fini(&s->seen);
-    if (s->lock_fd >= 0)
-        close(s->lock_fd); /* last: closing any descriptor of the file drops SQLite's locks */
+    if (s->lock)
+        hw_ledger_lock_put(s->lock); /* last: it takes SQLite's locks away */
     free(s);
 }
 
@@ -562,10 +545,10 @@ struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *wh
     s->by_body = config->by_body;
     s->keep_bodies = config->keep_bodies;
     s->retention_ms = config->retention_ms;
-    s->lock_fd = -1;
     s->wal_hard = WAL_PAGES_HARD;
     hw_seen_init(&s->seen);
-    if (lock(s, why, why_size) == 0 && open_writer(s, why, why_size) == 0)
+    s->lock = hw_ledger_lock_take(s->path, why, why_size);
+    if (s->lock && open_writer(s, why, why_size) == 0)
         return &s->ledger;
     close_sqlite(&s->ledger);
     return NULL;

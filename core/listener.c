@@ -25,7 +25,8 @@ struct hw_listener {
     struct hw_listeners *all;
     char *path; /* of a Unix socket that is ours to remove */
     struct hw_service *service;
-    bool waiting; /* a connection is at the door, and the house is full */
+    bool owner_only; /* a Unix socket with mode 0600 */
+    bool waiting;    /* a connection is at the door, and the house is full */
 };
 
 static int fail(char *why, size_t size, const char *address, const char *what)
@@ -127,15 +128,43 @@ static bool folder_exists(const char *path)
     return access(folder, F_OK) == 0;
 }
 
+/* bind() makes the file with the mode that the socket has by then, less the process's umask, which
+ * is not ours to change. Returns the descriptor, or -errno. */
+static int bind_for_owner(const char *path)
+{
+    struct sockaddr_un sun = {.sun_family = AF_UNIX};
+    strcpy(sun.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    fchmod(fd, 0600);
+    if (bind(fd, (struct sockaddr *)&sun, sizeof sun) == 0 && chmod(path, 0600) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    return -error;
+}
+
+static int bind_pipe(struct hw_listener *l, const char *path)
+{
+    if (!l->owner_only)
+        return uv_pipe_bind(&l->u.pipe, path);
+    int fd = bind_for_owner(path);
+    return fd < 0 ? fd : uv_pipe_open(&l->u.pipe, fd);
+}
+
 static int open_unix(struct hw_listeners *all, const char *address, struct hw_service *service,
-                     char *why, size_t size)
+                     bool owner_only, char *why, size_t size)
 {
     const char *path = address + strlen("unix:");
     if (strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path)
         return fail(why, size, address, "the path is longer than 107 bytes");
     remove_stale(path);
     struct hw_listener *l = add(all, service, UV_NAMED_PIPE);
-    int rc = l ? uv_pipe_bind(&l->u.pipe, path) : UV_ENOMEM;
+    if (!l)
+        return fail(why, size, address, uv_strerror(UV_ENOMEM));
+    l->owner_only = owner_only;
+    int rc = bind_pipe(l, path);
     if (rc == UV_EACCES && !folder_exists(path))
         rc = UV_ENOENT; /* libuv turns this one into EACCES, for Windows' sake */
     if (rc)
@@ -151,10 +180,7 @@ int hw_listeners_open_control(struct hw_listeners *all, const char *path,
     int n = snprintf(address, sizeof address, "unix:%s", path);
     if (n >= (int)sizeof address)
         return fail(why, why_size, path, "the path is longer than 107 bytes");
-    mode_t before = umask(0177);
-    int rc = open_unix(all, address, service, why, why_size);
-    umask(before);
-    return rc;
+    return open_unix(all, address, service, true, why, why_size);
 }
 
 /* ---- systemd: sd_listen_fds(3) ---- */
@@ -195,7 +221,7 @@ int hw_listeners_open(struct hw_listeners *all, const char *address, struct hw_s
     if (strcmp(address, "systemd") == 0)
         return open_systemd(all, service, why, size);
     if (strncmp(address, "unix:", 5) == 0)
-        return open_unix(all, address, service, why, size);
+        return open_unix(all, address, service, false, why, size);
     return open_tcp(all, address, service, why, size);
 }
 
@@ -230,37 +256,38 @@ void hw_listeners_resume(struct hw_listeners *all)
 
 /* ---- telling and ending ---- */
 
-static void name_tcp(const struct hw_listener *l, char *text, size_t size)
+/* As `listen` would say it, with the port that the kernel chose. */
+static void name(const struct hw_listener *l, char *text, size_t size)
 {
-    struct sockaddr_storage address;
-    int len = sizeof address;
+    struct sockaddr_storage address = {0};
+    int len = sizeof address, port;
     char host[64] = "";
-    int port = 0;
-    if (uv_tcp_getsockname(&l->u.tcp, (struct sockaddr *)&address, &len))
-        address.ss_family = AF_UNSPEC;
+    snprintf(text, size, "unix:%s", l->path ? l->path : "(systemd)");
+    if (l->u.handle.type != UV_TCP ||
+        uv_tcp_getsockname(&l->u.tcp, (struct sockaddr *)&address, &len))
+        return;
     if (address.ss_family == AF_INET6) {
         uv_ip6_name((struct sockaddr_in6 *)&address, host, sizeof host);
         port = ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+        snprintf(text, size, "[%s]:%d", host, port);
     } else {
         uv_ip4_name((struct sockaddr_in *)&address, host, sizeof host);
         port = ntohs(((struct sockaddr_in *)&address)->sin_port);
+        snprintf(text, size, "%s:%d", host, port);
     }
-    snprintf(text, size, strchr(host, ':') ? "http://[%s]:%d%.*s" : "http://%s:%d%.*s", host, port,
-             HW_STR_ARG(l->service->shown));
 }
 
 void hw_listeners_each(const struct hw_listeners *all, void (*each)(void *ud, const char *address),
                        void *ud)
 {
-    char text[1024];
+    char text[1024], address[HW_LISTENER_NAME_MAX];
     for (const struct hw_listener *l = all->first; l; l = l->next) {
         if (!l->service->shown.ptr)
             continue;
+        name(l, address, sizeof address);
         if (l->u.handle.type == UV_TCP)
-            name_tcp(l, text, sizeof text);
-        else
-            snprintf(text, sizeof text, "unix:%s", l->path ? l->path : "(systemd)");
-        each(ud, text);
+            snprintf(text, sizeof text, "http://%s%.*s", address, HW_STR_ARG(l->service->shown));
+        each(ud, l->u.handle.type == UV_TCP ? text : address);
     }
 }
 
@@ -275,6 +302,19 @@ void hw_listeners_report(const struct hw_listeners *all)
     hw_listeners_each(all, report, NULL);
 }
 
+bool hw_listeners_name(const struct hw_listeners *all, size_t index, char *text, size_t size)
+{
+    size_t open = 0;
+    for (struct hw_listener *l = all->first; l; l = l->next)
+        open += l->service->shown.ptr != NULL;
+    for (struct hw_listener *l = all->first; l; l = l->next) /* the last one first */
+        if (l->service->shown.ptr && --open == index) {
+            name(l, text, size);
+            return true;
+        }
+    return false;
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     (void)handle;
@@ -283,8 +323,11 @@ static void on_closed(uv_handle_t *handle)
 void hw_listeners_close(struct hw_listeners *all)
 {
     for (struct hw_listener *l = all->first; l; l = l->next)
-        if (!uv_is_closing(&l->u.handle))
+        if (!uv_is_closing(&l->u.handle)) {
+            if (l->owner_only && l->path)
+                unlink(l->path);
             uv_close(&l->u.handle, on_closed); /* libuv unlinks a Unix socket that it bound */
+        }
 }
 
 void hw_listeners_free(struct hw_listeners *all)

@@ -10,7 +10,7 @@
 
 #include "connection.h"
 
-enum { HW_LISTENERS_MAX = 64, HW_LISTEN_BACKLOG = 4096 };
+enum { HW_LISTENERS_MAX = 64, HW_LISTEN_BACKLOG = 4096, HW_LISTENER_NAME_MAX = 128 };
 
 struct hw_listener;
 
@@ -37,6 +37,10 @@ void hw_listeners_each(const struct hw_listeners *all, void (*each)(void *ud, co
 
 /* Names each address in the log. */
 void hw_listeners_report(const struct hw_listeners *all);
+
+/* The same as text, "127.0.0.1:8080" or "unix:/path", in the order of their opening, without the
+ * control socket. False when there is no such one. */
+bool hw_listeners_name(const struct hw_listeners *all, size_t index, char *text, size_t size);
 
 /* A connection was closed: one that waits may come in. */
 void hw_listeners_resume(struct hw_listeners *all);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "sigpipe.h"
 
 static const char *const level_names[] = {"debug", "info", "warn", "error", "off"};
 static const char *const level_colours[] = {"\033[2m", "\033[32m", "\033[33m", "\033[31m"};
@@ -33,7 +34,7 @@ static struct {
     pthread_cond_t filled, written;
     struct buffer filling;
     uint64_t dropped;
-    int opened;
+    int opened, joined;
     bool waiting; /* the thread sleeps: it wants a signal */
     bool closing, ended;
 
@@ -77,6 +78,7 @@ static void report_dropped(uint64_t dropped)
 static void *write_lines(void *unused)
 {
     (void)unused;
+    hw_sigpipe_block_for_good();
     pthread_mutex_lock(&L.m);
     while (L.filling.len || !L.closing) {
         if (!L.filling.len) {
@@ -201,6 +203,29 @@ void hw_log_set(enum hw_log_level level, bool json)
 {
     L.level = level;
     L.json = json;
+}
+
+int hw_log_join(enum hw_log_level level, bool json, char *why, size_t why_size)
+{
+    pthread_mutex_lock(&L.m);
+    bool same = L.joined == 0 || ((int)level == L.level && json == L.json);
+    L.joined += same;
+    if (same)
+        hw_log_set(level, json);
+    else
+        snprintf(why, why_size,
+                 "log: a process has one log, and another host in this one has level = \"%s\", "
+                 "format = \"%s\"",
+                 level_names[L.level], L.json ? "json" : "text");
+    pthread_mutex_unlock(&L.m);
+    return same ? 0 : HW_EFAILED;
+}
+
+void hw_log_leave(void)
+{
+    pthread_mutex_lock(&L.m);
+    L.joined--;
+    pthread_mutex_unlock(&L.m);
 }
 
 bool hw_log_wants(enum hw_log_level level)

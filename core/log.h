@@ -36,6 +36,11 @@ struct hw_log_line {
 void hw_log_set(enum hw_log_level level, bool json);
 bool hw_log_wants(enum hw_log_level level);
 
+/* A host comes in: sets both, unless another one is there that has them otherwise; one process has
+ * one log. Returns 0, or HW_EFAILED with one line in `why`. */
+int hw_log_join(enum hw_log_level level, bool json, char *why, size_t why_size);
+void hw_log_leave(void);
+
 /* Starts the writing thread; lines go to the file descriptor, in colour if it is a terminal.
  * Returns 0 or HW_EFAILED. Calls nest: the last close stops it. */
 int hw_log_open(int fd);

@@ -1,4 +1,18 @@
 /* module.c -- see module.h */
+/* The rock's compiler comes here first: what is missing is said with the package that has it. */
+#if !__has_include(<uv.h>)
+#error "libuv's uv.h is missing (on Debian: apt-get install libuv1-dev)"
+#endif
+#if !__has_include(<openssl/evp.h>)
+#error "OpenSSL's openssl/evp.h is missing (on Debian: apt-get install libssl-dev)"
+#endif
+#if !__has_include(<sqlite3.h>)
+#error "SQLite's sqlite3.h is missing (on Debian: apt-get install libsqlite3-dev)"
+#endif
+#if !__has_include(<curl/curl.h>)
+#error "libcurl's curl/curl.h is missing (on Debian: apt-get install libcurl4-openssl-dev)"
+#endif
+
 #include "module.h"
 
 #include <lauxlib.h>
@@ -6,15 +20,21 @@
 
 #include "api.h"
 #include "crypto_api.h"
+#include "host_api.h"
 #include "host_parts.h"
 #include "http_client.h"
 #include "json.h"
 #include "ledger_api.h"
+#include "process.h"
 #include "rehearsal.h"
 #include "replay.h"
 #include "sys_api.h"
 #include "testing_api.h"
 #include "version.h"
+
+#if LUA_VERSION_NUM != 504
+#error "hookward needs Lua 5.4 (on Debian: liblua5.4-dev, and luarocks --lua-version 5.4)"
+#endif
 
 static const char modules_key;
 
@@ -33,13 +53,14 @@ static int source(lua_State *L)
 int luaopen_hookward_core(lua_State *L)
 {
     lua_newtable(L);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &modules_key);
-    const struct hw_embedded *modules = lua_touserdata(L, -1);
-    lua_pop(L, 1);
-    hw_host_push_check(L, modules);
+    hw_host_push_check(L);
     lua_setfield(L, -2, "check");
-    hw_replay_push(L, modules);
+    hw_replay_push(L);
     lua_setfield(L, -2, "replay");
+    hw_host_push_start(L);
+    lua_setfield(L, -2, "start");
+    hw_host_push_serve_app(L);
+    lua_setfield(L, -2, "serve_app");
     lua_pushliteral(L, HW_VERSION);
     lua_setfield(L, -2, "version");
     hw_json_open(L);
@@ -55,15 +76,62 @@ int luaopen_hookward_core(lua_State *L)
     lua_setfield(L, -2, "timestamp");
     hw_sys_push_api(L);
     lua_setfield(L, -2, "sys");
+    hw_process_push_api(L);
+    lua_setfield(L, -2, "process");
     hw_ledger_push_api(L);
     lua_setfield(L, -2, "ledger");
-    hw_rehearsal_push(L, modules);
+    hw_rehearsal_push(L);
     lua_setfield(L, -2, "rehearse");
-    hw_testing_push_api(L, modules);
+    hw_testing_push_api(L);
     lua_setfield(L, -2, "testing");
     lua_pushcfunction(L, source);
     lua_setfield(L, -2, "source");
     return 1;
+}
+
+/* ---- where the modules are ---- */
+
+/* A row of search path, its text kept by the table on top. */
+static struct hw_embedded path_row(lua_State *L, const char *name)
+{
+    struct hw_embedded row = {.module = name};
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, name);
+    row.text = luaL_checklstring(L, -1, &row.len);
+    lua_pushboolean(L, 1);
+    lua_settable(L, -4); /* kept[text] = true */
+    lua_pop(L, 1);
+    return row;
+}
+
+const struct hw_embedded *hw_module_sources(lua_State *L)
+{
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &modules_key) == LUA_TLIGHTUSERDATA)
+        return lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    struct hw_embedded *rows = lua_newuserdatauv(L, 3 * sizeof *rows, 1); /* rows */
+    lua_newtable(L);                                                      /* rows kept */
+    rows[0] = path_row(L, "path");
+    rows[1] = path_row(L, "cpath");
+    rows[2] = (struct hw_embedded){0};
+    lua_setiuservalue(L, -2, 1);
+    return rows;
+}
+
+bool hw_module_owns(const struct hw_embedded *modules, const char *name)
+{
+    static const char own[] = "hookward";
+    bool by_path = !modules || (modules->module && !modules->chunk);
+    return by_path && strncmp(name, own, sizeof own - 1) == 0 &&
+           (name[sizeof own - 1] == '\0' || name[sizeof own - 1] == '.');
+}
+
+static void set_path(lua_State *L, const struct hw_embedded *row)
+{
+    lua_getglobal(L, "package");
+    lua_pushlstring(L, row->text, row->len);
+    lua_setfield(L, -2, row->module);
+    lua_pop(L, 1);
 }
 
 static int load_embedded(lua_State *L)
@@ -84,6 +152,10 @@ void hw_module_preload(lua_State *L, const struct hw_embedded *modules)
     lua_pushcfunction(L, luaopen_hookward_core);
     lua_setfield(L, -2, "hookward.core");
     for (; modules && modules->module; modules++) {
+        if (!modules->chunk) {
+            set_path(L, modules);
+            continue;
+        }
         lua_pushlightuserdata(L, (void *)modules);
         lua_pushcclosure(L, load_embedded, 1);
         lua_setfield(L, -2, modules->module);

@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "host_parts.h"
+#include "module.h"
 #include "stages.h"
 
 /* A userdata, so that a Lua error leaves nothing open. */
@@ -121,9 +122,9 @@ static int fail(lua_State *L, const char *why)
 static int rehearse(lua_State *L)
 {
     char why[1024];
-    const struct hw_embedded *modules = lua_touserdata(L, lua_upvalueindex(1));
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
+    const struct hw_embedded *modules = hw_module_sources(L);
     struct rehearsal *r = push_rehearsal(L);
     hw_config_read(&r->config, L, 1);
     r->config.fit = hw_rehearsal_fit;
@@ -139,8 +140,7 @@ static int rehearse(lua_State *L)
     return push_outcome(L, r->job);
 }
 
-void hw_rehearsal_push(lua_State *L, const struct hw_embedded *modules)
+void hw_rehearsal_push(lua_State *L)
 {
-    lua_pushlightuserdata(L, (void *)modules);
-    lua_pushcclosure(L, rehearse, 1);
+    lua_pushcfunction(L, rehearse);
 }

@@ -7,16 +7,14 @@
 
 #include <lua.h>
 
-#include "embedded.h"
-
 /* The config's `fit`: print is Lua's own. */
 void hw_rehearsal_fit(lua_State *L, void *ud);
 
 /* rehearse(config, row) -> true | false, code, text | nil, why: runs the handler for a row as
  * handle:show gives it (body, id, attempt, deliveries, received_at, seq, key), which was verified
  * when it came. Nothing is recorded. `code` and `text` say how it failed: the reason or the error
- * with its traceback. nil: it could not be run. `modules` as in hw_host_start.
+ * with its traceback. nil: it could not be run.
  * Stack: -0 +1, the function. */
-void hw_rehearsal_push(lua_State *L, const struct hw_embedded *modules);
+void hw_rehearsal_push(lua_State *L);
 
 #endif

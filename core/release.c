@@ -194,6 +194,15 @@ struct hw_release *hw_shelf_take(struct hw_shelf *shelf, unsigned worker, struct
     return release;
 }
 
+void hw_shelf_describe(struct hw_shelf *shelf, uint64_t *number, char version[17])
+{
+    uv_mutex_lock(&shelf->m);
+    struct hw_release *release = shelf->current;
+    *number = release->number;
+    memcpy(version, release->version, sizeof release->version);
+    uv_mutex_unlock(&shelf->m);
+}
+
 static bool put_retired_locked(struct hw_shelf *shelf, struct hw_vm *vm)
 {
     if (shelf->retired_count == shelf->retired_cap) {

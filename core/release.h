@@ -82,6 +82,9 @@ static inline bool hw_shelf_is_stale(struct hw_shelf *shelf, const struct hw_rel
  * caller's; NULL as *vm when it was taken before: make another one. */
 struct hw_release *hw_shelf_take(struct hw_shelf *shelf, unsigned worker, struct hw_vm **vm);
 
+/* Number and version of the current release; any thread. */
+void hw_shelf_describe(struct hw_shelf *shelf, uint64_t *number, char version[17]);
+
 /* Hands over a VM to be closed later, apart. Closes it here when there is no memory for that. */
 void hw_shelf_retire(struct hw_shelf *shelf, struct hw_vm *vm);
 

@@ -74,13 +74,9 @@ static void free_config(struct hw_config *config)
 
 /* ---- reading the configuration, as `serve` did ---- */
 
-static void push_overrides(lua_State *L, struct hw_str source)
+static void push_source(lua_State *L, struct hw_str source)
 {
-    if (source.len == 0) {
-        lua_newtable(L);
-        return;
-    }
-    if (luaL_loadbufferx(L, source.ptr, source.len, "=flags", "t"))
+    if (luaL_loadbufferx(L, source.ptr, source.len, "=source", "t"))
         lua_error(L);
     lua_call(L, 0, 1);
 }
@@ -108,9 +104,8 @@ static int read_config(lua_State *L)
     lua_pushliteral(L, "hookward.config");
     lua_call(L, 1, 1);
     lua_getfield(L, -1, "reload");
-    lua_pushstring(L, r->config.config->file);
-    push_overrides(L, r->config.config->overrides);
-    lua_call(L, 2, 2); /* … config line */
+    push_source(L, r->config.config->source);
+    lua_call(L, 1, 2); /* … config line */
     if (!lua_isnil(L, -2))
         hw_config_read(config, L, -2);
     return lua_isnil(L, -1) ? 0 : 1;
@@ -184,6 +179,7 @@ static void tell_live(struct hw_reload_result *result, const struct hw_release *
                       bool changed)
 {
     result->ok = true;
+    result->changed = changed;
     snprintf(result->text, sizeof result->text, "%s: version %llu (%s), %zu script%s, %zu key%s",
              changed ? "reloaded" : "nothing has changed", (unsigned long long)release->number,
              release->version, release->bundle->count, release->bundle->count == 1 ? "" : "s",
@@ -255,7 +251,7 @@ static bool attempt(struct hw_reload *r, struct hw_reload_result *result)
                                   sizeof result->text);
     bool torn =
         hw_watch_signature(watched(r)) != before || (config && hw_watch_signature(config) != named);
-    result->ok = false;
+    result->ok = result->changed = false;
     if (torn) {
         if (release)
             hw_release_unref(release);
@@ -414,7 +410,7 @@ static void on_done(uv_async_t *async)
         hw_folders_fini(folders);
         free(folders);
     }
-    if (fresh && result.asked)
+    if (fresh && result.text[0]) /* not the first one, that begins to watch */
         r->config.told(r->config.owner, &result);
 }
 

@@ -27,6 +27,7 @@ struct hw_reload;
 struct hw_reload_result {
     uint64_t asked; /* every request up to this one is answered by it */
     bool ok;
+    bool changed;                 /* there is something new that is live */
     char text[HW_RELOAD_WHY_MAX]; /* one line: what is live now, or why it is not */
 };
 

@@ -9,6 +9,7 @@
 #include "config.h"
 #include "host_parts.h"
 #include "job.h"
+#include "module.h"
 #include "rehearsal.h"
 #include "stages.h"
 
@@ -85,12 +86,12 @@ static void tell(lua_State *L, int each, const struct hw_job *job)
 static int replay(lua_State *L)
 {
     char why[1024];
-    const struct hw_embedded *modules = lua_touserdata(L, lua_upvalueindex(1));
     bool force = lua_toboolean(L, 3);
     luaL_checktype(L, 2, LUA_TTABLE);
     luaL_checktype(L, 4, LUA_TFUNCTION);
     bool here = lua_toboolean(L, 5);
     lua_settop(L, 4);
+    const struct hw_embedded *modules = hw_module_sources(L);
     struct replay *r = push_replay(L);
     hw_config_read(&r->config, L, 1);
     r->config.fit = here ? hw_rehearsal_fit : NULL;
@@ -113,8 +114,7 @@ static int replay(lua_State *L)
     return 1;
 }
 
-void hw_replay_push(lua_State *L, const struct hw_embedded *modules)
+void hw_replay_push(lua_State *L)
 {
-    lua_pushlightuserdata(L, (void *)modules);
-    lua_pushcclosure(L, replay, 1);
+    lua_pushcfunction(L, replay);
 }

@@ -8,12 +8,10 @@
 
 #include <lua.h>
 
-#include "embedded.h"
-
 /* replay(config, rows, force, each, here) -> true | nil, why: runs each of the ledger's rows
  * (integers) and calls each(row, code, message) after its outcome is durable; code is nil when it
- * succeeded. `here`: as of rehearsal.h, print goes to the standard output. `modules` as in
- * hw_host_start. Stack: -0 +1, the function. */
-void hw_replay_push(lua_State *L, const struct hw_embedded *modules);
+ * succeeded. `here`: as of rehearsal.h, print goes to the standard output.
+ * Stack: -0 +1, the function. */
+void hw_replay_push(lua_State *L);
 
 #endif

@@ -81,10 +81,29 @@ static void report_notes(const struct hw_job *job)
     }
 }
 
+static enum hw_count count_of(const struct hw_job *job)
+{
+    if (job->from_row)
+        return job->outcome.code ? HW_COUNT_REPLAYS_FAILED : HW_COUNT_REPLAYED;
+    if (job->outcome.from_ledger)
+        return HW_COUNT_DUPLICATES;
+    return job->outcome.unhandled ? HW_COUNT_UNHANDLED : HW_COUNT_SUCCEEDED;
+}
+
+static void count(struct hw_stats *stats, const struct hw_job *job)
+{
+    hw_stats_add(stats, HW_COUNT_JOINED, job->joined);
+    if (job->outcome.code && !job->from_row)
+        hw_stats_add_error(stats, job->outcome.code);
+    else
+        hw_stats_add(stats, count_of(job), 1);
+}
+
 void hw_report_job(struct hw_report *report, const struct hw_job *job)
 {
     struct hw_log_line line;
     int code = job->outcome.code;
+    count(&report->stats, job);
     enum hw_log_level level = code ? HW_LOG_WARN : HW_LOG_INFO;
     uint32_t suppressed = 0;
     if (!hw_log_wants(level))
@@ -113,6 +132,7 @@ void hw_report_refusal(struct hw_report *report, int code, struct hw_str why, st
 {
     struct hw_log_line line;
     uint32_t suppressed;
+    hw_stats_add_error(&report->stats, code);
     if (!hw_log_wants(HW_LOG_WARN) || !may_report(report, code, &suppressed))
         return;
     hw_log_begin(&line, HW_LOG_WARN, HW_STR("refused"));
@@ -125,9 +145,10 @@ void hw_report_refusal(struct hw_report *report, int code, struct hw_str why, st
     hw_log_end(&line);
 }
 
-void hw_report_stuck(const struct hw_job *job)
+void hw_report_stuck(struct hw_report *report, const struct hw_job *job)
 {
     struct hw_log_line line;
+    hw_stats_add(&report->stats, HW_COUNT_STUCK, 1);
     if (!hw_log_wants(HW_LOG_ERROR))
         return;
     hw_log_begin(&line, HW_LOG_ERROR,

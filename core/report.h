@@ -1,4 +1,4 @@
-/* report.h -- the log's line for each notification, and for each refusal.
+/* report.h -- the log's line for each notification, and for each refusal; they are counted as well.
  *
  * A notification that was verified gets its line, always. What was refused before that is a
  * stranger's doing: per reason at most HW_REPORT_REFUSALS lines a second, and then a count, so that
@@ -14,6 +14,7 @@
 
 #include "error.h"
 #include "job.h"
+#include "stats.h"
 #include "str.h"
 
 enum {
@@ -25,6 +26,7 @@ struct hw_report {
     /* constant after start */
     bool with_bodies; /* `serve --dev`: what failed is shown with its body */
 
+    struct hw_stats stats;
     struct {
         int64_t second;
         uint32_t lines, suppressed;
@@ -38,6 +40,6 @@ void hw_report_job(struct hw_report *report, const struct hw_job *job);
 void hw_report_refusal(struct hw_report *report, int code, struct hw_str why, struct hw_str peer);
 
 /* A handler that did not come back in time; the sender was answered without it. */
-void hw_report_stuck(const struct hw_job *job);
+void hw_report_stuck(struct hw_report *report, const struct hw_job *job);
 
 #endif

@@ -16,6 +16,7 @@
 #include "host_parts.h"
 #include "http_client.h"
 #include "http_exchange.h"
+#include "module.h"
 #include "stages.h"
 
 #define APP "hookward.testing.app"
@@ -302,7 +303,7 @@ static const luaL_Reg methods[] = {
 
 static struct app *push_app(lua_State *L)
 {
-    struct app *app = lua_newuserdatauv(L, sizeof *app, 1);
+    struct app *app = lua_newuserdatauv(L, sizeof *app, 2); /* on_http, the VM's sources */
     *app = (struct app){.transport = {exchange, app}};
     if (luaL_newmetatable(L, APP)) { /* app metatable */
         lua_pushcfunction(L, on_gc);
@@ -335,11 +336,13 @@ static int l_open(lua_State *L)
     struct app *app = push_app(L); /* config on_http at app */
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, -2, 1);
+    const struct hw_embedded *modules = hw_module_sources(L);
+    lua_setiuservalue(L, -2, 2);
     hw_config_read(&app->config, L, 1);
     app->config.fit = fit;
     app->config.fit_ud = app;
     struct hw_log_tap before = begin(L, app, 2, 3);
-    int rc = start(app, lua_touserdata(L, lua_upvalueindex(1)), why, sizeof why);
+    int rc = start(app, modules, why, sizeof why);
     end(app, before);
     if (rc) {
         lua_pushnil(L);
@@ -504,10 +507,9 @@ static int l_close(lua_State *L)
     return 1;
 }
 
-void hw_testing_push_api(lua_State *L, const struct hw_embedded *modules)
+void hw_testing_push_api(lua_State *L)
 {
     lua_createtable(L, 0, 1);
-    lua_pushlightuserdata(L, (void *)modules);
-    lua_pushcclosure(L, l_open, 1);
+    lua_pushcfunction(L, l_open);
     lua_setfield(L, -2, "open");
 }

@@ -14,8 +14,6 @@
 
 #include <lua.h>
 
-#include "embedded.h"
-
 /* Pushes the table:
  *
  *     open(config, on_http, at) -> app, lines | nil, why, lines
@@ -28,8 +26,7 @@
  * pattern, place }… } app:close() -> lines ends it, hook.on_unload's functions too; again is
  * allowed
  *
- * lines is an array of what was logged: { level, JSON text }. `modules` as in hw_host_start.
- * Stack: -0 +1. */
-void hw_testing_push_api(lua_State *L, const struct hw_embedded *modules);
+ * lines is an array of what was logged: { level, JSON text }. Stack: -0 +1. */
+void hw_testing_push_api(lua_State *L);
 
 #endif

@@ -13,6 +13,7 @@
 #include "check.h"
 #include "json.h"
 #include "log.h"
+#include "module.h"
 #include "timestamp.h"
 
 enum {
@@ -48,6 +49,11 @@ const struct hw_job *hw_vm_job_of(lua_State *L)
 {
     struct hw_vm *vm = vm_of(L);
     return vm ? vm->job : NULL;
+}
+
+bool hw_vm_has(lua_State *L)
+{
+    return vm_of(L) != NULL;
 }
 
 /* ---- limits ---- */
@@ -169,7 +175,8 @@ static int search_bundle(lua_State *L)
 {
     struct hw_vm *vm = vm_of(L);
     const char *name = luaL_checkstring(L, 1);
-    const struct hw_script *script = hw_bundle_find(vm->bundle, name);
+    bool own = hw_module_owns(vm->config.modules, name);
+    const struct hw_script *script = own ? NULL : hw_bundle_find(vm->bundle, name);
     if (!script) {
         lua_pushfstring(L, "no script '%s' in the handlers folder or its lib/", name);
         return 1;
@@ -243,7 +250,8 @@ static void refuse_taken_names(lua_State *L, const struct hw_bundle *bundle)
         const struct hw_script *script = &bundle->scripts[i];
         if (!script->handler)
             continue;
-        if (lua_getfield(L, -2, script->module) || lua_getfield(L, -2, script->module))
+        if (lua_getfield(L, -2, script->module) || lua_getfield(L, -2, script->module) ||
+            hw_module_owns(vm_of(L)->config.modules, script->module))
             luaL_error(L, "%s: '%s' is the name of a module of Lua's or hookward's; rename it",
                        script->chunk + 1, script->module);
         lua_pop(L, 2);

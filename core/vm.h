@@ -55,6 +55,9 @@ bool hw_vm_rest(struct hw_vm *vm);
 struct lua_State;
 const struct hw_job *hw_vm_job_of(struct lua_State *L);
 
+/* True for the state of a VM: scripts run in it, and not the program that has the host. */
+bool hw_vm_has(struct lua_State *L);
+
 /* Calls `each` for every route, the most specific first. */
 typedef void hw_route_fn(void *ud, const char *pattern, const char *place);
 void hw_vm_routes(struct hw_vm *vm, hw_route_fn *each, void *ud);

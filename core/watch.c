@@ -111,8 +111,8 @@ uint64_t hw_watch_signature(const struct hw_config *config)
 {
     uint64_t h = 0xcbf29ce484222325u;
     struct stat st;
-    if (config->file && stat(config->file, &st) == 0)
-        h = mix_file(h, config->file, &st);
+    if (config->file_path && stat(config->file_path, &st) == 0)
+        h = mix_file(h, config->file_path, &st);
     if (stat(config->handlers, &st) == 0)
         h = mix(h, &st.st_ino, sizeof st.st_ino); /* a link to another folder */
     walk(config->handlers, 0, sign, &h);

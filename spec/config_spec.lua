@@ -156,7 +156,6 @@ describe("the defaults", function()
       body_timeout_ms = 30000, idle_timeout_ms = 120000, drain_timeout_ms = 30000,
       unhandled = "reject", duplicates = "by-job", keep_bodies = false, validate = false,
       retention_ms = 30 * 86400000, log_level = "info", log_format = "text",
-      overrides_source = "return {}",
       settings_source = "return {}",
     }
     for name, value in pairs(expected) do assert.are.equal(value, settings[name], name) end
@@ -175,11 +174,12 @@ describe("the defaults", function()
     local names = {}
     for name in pairs(settings) do names[#names + 1] = name end
     table.sort(names)
-    assert.are.same({ "body_timeout_ms", "drain_timeout_ms", "duplicates", "file", "folder",
+    assert.are.same({ "body_timeout_ms", "drain_timeout_ms", "duplicates", "file",
+      "file_path", "folder",
       "handler_timeout_ms", "handlers", "header_timeout_ms", "idle_timeout_ms", "keep_bodies",
       "key_files", "key_patterns", "ledger", "listen", "log_format", "log_level", "max_body",
-      "max_connections", "max_header", "max_queue", "min_key_bits", "overrides_source", "path",
-      "retention_ms", "settings_source", "unhandled", "validate", "vm_memory", "workers" }, names)
+      "max_connections", "max_header", "max_queue", "min_key_bits", "path",
+      "retention_ms", "settings_source", "source", "unhandled", "validate", "vm_memory", "workers" }, names)
   end)
 
   it("are integers where they are numbers", function()

@@ -74,6 +74,19 @@ function hook.on_unload(fn) end
 ---@param schema hookward.Schema
 function hook.schema(event, schema) end
 
+---Starts a host that runs beside the program, with threads and Lua states of its own. Not within a
+---handler. Mistakes in the configuration are nil and a line for each.
+---@param options hookward.Options|string a table as hookward.lua returns it, or the file's name
+---@return hookward.Host? host
+---@return string? why
+function hook.start(options) end
+
+---Runs a host until it is told to stop (by a signal, if `signals` is true). Not within a handler.
+---@param options hookward.Options|string a table as hookward.lua returns it, or the file's name
+---@return boolean? ok it drained, and nothing was cut off
+---@return string? why
+function hook.serve(options) end
+
 ---@class hookward.json
 hook.json = {}
 
@@ -186,6 +199,58 @@ function hook.log.error(message, fields) end
 ---@field log? { level?: "debug"|"info"|"warn"|"error", format?: "text"|"json" }
 ---@field accredit? { url?: string, token?: string }
 ---@field settings? table<string, any> yours: hook.config
+
+-- ---- a host in a program ----
+
+---@class hookward.Options: hookward.Settings paths start from the current folder
+---@field config? string a configuration file, read first; the table goes over what it says
+---@field signals? boolean SIGTERM and SIGINT drain this host, SIGHUP reloads it; default: false
+
+---@class hookward.Stats counts since the start; each by itself as of a moment ago
+---@field state "running"|"stopping"|"stopped"
+---@field received integer notifications that arrived whole, copies too
+---@field succeeded integer handled, recorded and answered 200
+---@field unhandled integer answered 200 without a handler (unhandled = "accept")
+---@field duplicates integer answered from the ledger
+---@field joined integer copies of one in flight, which got its answer
+---@field errors table<string, integer> refused or failed, by error code; every code is there
+---@field replayed integer recorded notifications that were run again and succeeded
+---@field replays_failed integer the same, and failed
+---@field stuck integer handlers that did not come back within handler_timeout
+---@field in_flight integer requests that are on their way now
+---@field connections integer connections that are open now
+---@field accepted integer connections that were accepted
+---@field version string of the scripts and settings that are live: 16 hex digits
+---@field release integer 1 at the start, one more for each version since
+---@field reloads integer versions that took effect since the start
+---@field reloads_failed integer attempts to reload that changed nothing
+---@field reload_error? string why the last attempt failed; nil when it succeeded
+
+---@class hookward.Host a host that runs until it is stopped, closed (`<close>`) or collected
+local Host = {}
+
+---Waits until it has stopped.
+---@param seconds? number at most so long; for ever by default
+---@return boolean? ok nothing was cut off
+---@return string? why "it is still running", or what did not end
+function Host:wait(seconds) end
+
+---Drains and waits for the end; may be called again.
+---@return boolean? ok nothing was cut off
+---@return string? why
+function Host:stop() end
+
+---Reads configuration, keys and handlers anew and waits for the outcome; changed files are noticed
+---without it.
+---@return string? live one line
+---@return string? why the old version goes on
+function Host:reload() end
+
+---@return string[] addresses as `listen` takes them, with the ports that the kernel chose
+function Host:addresses() end
+
+---@return hookward.Stats
+function Host:stats() end
 
 -- ---- hookward.testing ----
 
@@ -332,4 +397,4 @@ function App:routes() end
 ---@return hookward.testing.Log[] logs of these functions
 function App:unload() end
 
-return hook, testing, Result, App
+return hook, testing, Result, App, Host

@@ -116,8 +116,8 @@ function Check:defaults(entries)
   end
 end
 
--- `overrides` go by a key's full name ("workers", "log.level"). Their paths start from the current
--- folder, since that is where they were typed.
+-- `overrides` go by a key's full name ("workers", "log.level"). Their paths start from the folder
+-- that was the current one, since that is where they were typed.
 function Check:overrides(entries, prefix, overrides, cwd)
   for _, entry in ipairs(entries) do
     local value = overrides[prefix .. entry.key]
@@ -136,14 +136,15 @@ local function missing(file)
     .. "with -c FILE"):format(file) }
 end
 
-local function read_file(file)
-  local stat = sys.stat(file)
+-- `file` is what the user calls it, `path` where it is, whatever the current folder may be by now.
+local function read_file(file, path)
+  local stat = sys.stat(path)
   if stat and stat.kind == "folder" then
     return nil, { ("%s: this is a folder; name the file in it: -c %s/%s")
       :format(file, (file:gsub("/+$", "")), M.DEFAULT_FILE) }
   end
-  local handle, why = io.open(file, "rb")
-  if not handle then return nil, stat and { why } or missing(file) end
+  local handle, why = io.open(path, "rb")
+  if not handle then return nil, stat and { file .. why:sub(#path + 1) } or missing(file) end
   local text, read_why = handle:read("a")
   handle:close()
   if not text then return nil, { ("%s: %s"):format(file, read_why) } end
@@ -159,8 +160,8 @@ local function lua_error(file, message)
 end
 
 -- Runs the file with Lua's own library; what it sets stays its own.
-local function run_file(file)
-  local text, lines = read_file(file)
+local function run_file(file, path)
+  local text, lines = read_file(file, path)
   if not text then return nil, lines end
   local env = setmetatable({}, { __index = _G })
   local chunk, why = load(text, "=CONFIG", "t", env)
@@ -199,51 +200,82 @@ local function find_keys(patterns)
 end
 
 ---@class hookward.Config what the host is told; times in milliseconds, sizes in bytes
----@field file string as the user gave it
+---@field file string what messages call it: the file as the user gave it, or who passed a table
+---@field file_path string the file's absolute path; "" when there is none
 ---@field folder string absolute
 ---@field listen string[]
 ---@field path string
 ---@field handlers string an absolute folder
 ---@field key_patterns string[] absolute
 ---@field key_files string[] absolute; what the patterns find now
----@field overrides_source string Lua source that returns `overrides`, to read it all once more
+---@field source string Lua source that returns the hookward.Source, to read it all once more
 ---@field settings_source string Lua source that returns the user's settings
 
--- What the host gets of a table of values; `file` is what messages call where they stand.
-local function check(values, file, folder, overrides)
+---@class hookward.Source where a configuration comes from
+---@field file? string as the user gave it: read first
+---@field values? table as hookward.lua returns it; over those of the file
+---@field overrides? table<string, any> values by full name ("workers", "log.level"); over both
+---@field name string what messages call the values, or the file
+---@field cwd string absolute: where the paths of all but the file's own values start
+
+-- What the host gets of it; lines, what is usable and what is wrong, if anything is.
+local function check(source, values, folder)
+  local file = source.file
   local self = setmetatable({ lines = {}, bad = {}, folder = folder,
-    values = { file = file, folder = folder } }, Check)
+    values = { file = source.name, folder = folder,
+      file_path = file and M.absolute(source.cwd, file) or "" } }, Check)
   self:defaults(schema)
-  self:all(values, schema, "", file .. ": ")
-  self:overrides(schema, "", overrides, assert(sys.cwd()))
+  if file then self:all(values, schema, "", file .. ": ") end
+  self.folder = source.cwd
+  if source.values then self:all(source.values, schema, "", source.name .. ": ") end
+  self:overrides(schema, "", source.overrides or {}, source.cwd)
   local config = self.values
   config.settings_source, config.settings = config.settings, nil
-  config.overrides_source = kinds.kinds.settings.read(overrides)
+  local text, not_plain = kinds.source(source, "source")
+  config.source = text
+  if not_plain and #self.lines == 0 then
+    self:complain(("%s: %s"):format(source.name, (not_plain:gsub("^source%.values%.?", ""))))
+  end
   local files, why = find_keys(config.key_patterns)
-  config.key_files = files or {}
+  config.key_files = files
   if not files then
-    self:complain(("%s: keys: %s"):format(file, why))
-    self.bad.key_patterns = true
+    self:complain(("%s: keys: %s"):format(source.name, why))
+    self.bad.key_patterns, config.key_files = true, {}
   end
   if #self.lines > 0 then return nil, few(self.lines), config, self.bad end
   return config
 end
 
 ---Reads and checks a configuration.
----@param file? string default: hookward.lua in the current folder
----@param overrides? table<string, any> values by full name ("workers", "log.level"), from flags or
----a program
+---@param source hookward.Source
 ---@return hookward.Config? config
 ---@return string[]? lines what is wrong, at most a dozen
 ---@return hookward.Config? rest what is usable all the same: defaults for what is wrong
 ---@return table<string, boolean>? bad the names in `rest` that were wrong
+function M.read(source)
+  local values, folder = nil, source.cwd
+  if source.file then
+    local path = M.absolute(source.cwd, source.file)
+    local lines, why
+    values, lines = run_file(source.file, path)
+    if not values then return nil, lines end
+    folder, why = sys.realpath(path:match("^(.*/)"))
+    if not folder then return nil, { why } end
+  end
+  return check(source, values, folder)
+end
+
+---Reads and checks a file.
+---@param file? string default: hookward.lua in the current folder
+---@param overrides? table<string, any> values by full name ("workers", "log.level"), from flags or
+---a program
+---@return hookward.Config? config
+---@return string[]? lines as of M.read, and so are the others
+---@return hookward.Config? rest
+---@return table<string, boolean>? bad
 function M.load(file, overrides)
   file = file or M.DEFAULT_FILE
-  local values, lines = run_file(file)
-  if not values then return nil, lines end
-  local folder, why = sys.realpath(file:match("^(.*/)") or ".")
-  if not folder then return nil, { why } end
-  return check(values, file, folder, overrides or {})
+  return M.read { file = file, name = file, overrides = overrides, cwd = assert(sys.cwd()) }
 end
 
 ---Checks a configuration that is a table already; its paths start from the current folder.
@@ -252,7 +284,7 @@ end
 ---@return hookward.Config? config
 ---@return string[]? lines what is wrong, at most a dozen
 function M.of(values, name)
-  local config, lines = check(values, name, assert(sys.cwd()), {})
+  local config, lines = M.read { values = values, name = name, cwd = assert(sys.cwd()) }
   return config, lines
 end
 
@@ -281,12 +313,11 @@ function M.missing(config)
 end
 
 ---Reads it all once more while a host is running, for one line of an answer.
----@param file string
----@param overrides table<string, any>
+---@param source hookward.Source
 ---@return hookward.Config? config
 ---@return string? why one line; with a configuration: what it names is not there
-function M.reload(file, overrides)
-  local config, lines = M.load(file, overrides)
+function M.reload(source)
+  local config, lines = M.read(source)
   if not config then return nil, lines[1] end
   local no_handlers, no_keys = M.missing(config)
   return config, no_handlers or no_keys

@@ -1,4 +1,4 @@
--- What a handler sees as `require "hookward"`.
+-- What `require "hookward"` gives: to a handler its API, to a program `start` and `serve` as well.
 
 local core = require "hookward.core"
 local router = require "hookward.router"
@@ -45,5 +45,21 @@ end
 -- Only a handler's VM has settings; elsewhere (the command line, say) they are empty.
 M.config = readonly(package.preload["hookward.settings"] and require "hookward.settings" or {},
   "hook.config")
+
+---Starts a host that runs beside the program; see lua/hookward/library.lua.
+---@param options hookward.Options|string
+---@return hookward.Host? host
+---@return string? why
+function M.start(options)
+  return require "hookward.library".start(options)
+end
+
+---Runs a host until it is told to stop; see lua/hookward/library.lua.
+---@param options hookward.Options|string
+---@return boolean? ok
+---@return string? why
+function M.serve(options)
+  return require "hookward.library".serve(options)
+end
 
 return M

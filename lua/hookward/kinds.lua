@@ -200,6 +200,18 @@ local function write_source(value, path, depth, open, out)
   return true
 end
 
+---Plain data as Lua source that returns it.
+---@param value table
+---@param name string what messages call it
+---@return string? source
+---@return string? why it is not plain data, beginning with the place: "NAME.key is a function; ..."
+function M.source(value, name)
+  local out = { "return " }
+  local ok, why = write_source(value, name, 1, {}, out)
+  if not ok then return nil, why end
+  return table.concat(out)
+end
+
 -- ---- the kinds, by name ----
 
 M.kinds = {
@@ -285,10 +297,9 @@ M.kinds = {
     expects = function() return "a table" end,
     read = function(value)
       if type(value) ~= "table" then return nil end
-      local out = { "return " }
-      local ok, why = write_source(value, "settings", 1, {}, out)
-      if not ok then return nil, (why:gsub("^settings%.?%s?", "")) end
-      return table.concat(out)
+      local source, why = M.source(value, "settings")
+      if not source then return nil, (why:gsub("^settings%.?%s?", "")) end
+      return source
     end,
   },
 }

@@ -256,6 +256,12 @@ local function rank(route)
   return group == exact and 1 or group == prefixes and 2 or group == suffixes and 3 or 4
 end
 
+---Where the first handler was registered; nil when there is none.
+---@return string? place
+function M.first_place()
+  return in_order[1] and in_order[1].place
+end
+
 ---All routes, the most specific first.
 ---@return string[][] routes { pattern, place }
 function M.routes()

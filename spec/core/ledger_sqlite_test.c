@@ -205,7 +205,7 @@ static void refuses_a_second_host(void **state)
     (void)state;
     open_rig(&r, false);
     assert_null(hw_ledger_sqlite_open(&config, why, sizeof why));
-    assert_non_null(strstr(why, "another hookward is serving with this ledger"));
+    assert_non_null(strstr(why, "another host of this process is serving"));
     deliver(&r, "job", "a", 0); /* the first one is none the worse for it */
     assert_known(&r, "job", "a", HW_SUCCEEDED, 1, false);
     close_rig(&r);

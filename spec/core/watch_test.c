@@ -14,7 +14,7 @@
 static struct folder folder;
 static char file[FOLDER_PATH_MAX], handlers[FOLDER_PATH_MAX], pattern[FOLDER_PATH_MAX];
 static const char *patterns[] = {pattern};
-static struct hw_config config = {.file = file,
+static struct hw_config config = {.file_path = file,
                                   .folder = folder.path,
                                   .handlers = handlers,
                                   .key_patterns = patterns,

@@ -42,6 +42,28 @@ local function some(list)
   return list and #list > 0 and list or nil
 end
 
+-- Too few files are a warning: many hosts never see so many connections.
+local function warn_of_files(files)
+  if files then
+    core.log(2, ("this process may have %d files open (ulimit -n): too few for max_connections, "
+      .. "some may be turned away"):format(files))
+  end
+end
+
+local codes = { drained = 0, cut_off = 1 }
+
+local function serve(settings)
+  local files = core.process.files(settings.max_connections, settings.workers, true)
+  local host, why = core.start(settings, true)
+  if not host then return console.fail(config.shown(why, settings.folder)) end
+  warn_of_files(files)
+  local state
+  repeat state = host:wait() until state ~= "running"
+  -- Nothing may be torn down under a thread that never came back.
+  if not codes[state] then core.process.leave(1) end
+  return codes[state]
+end
+
 function M.run(args)
   local settings, lines = config.load(args.config, {
     listen = some(args.listen),
@@ -58,8 +80,7 @@ function M.run(args)
   if no_handlers or no_keys then
     return console.fail { no_handlers or no_keys, no_handlers and no_keys }
   end
-  local code, why = core.serve(settings)
-  return code or console.fail(config.shown(why, settings.folder))
+  return serve(settings)
 end
 
 return M

@@ -1,0 +1,30 @@
+/* host_api.h -- a host as a Lua value: what lua/hookward/library.lua and `hookward serve` stand on.
+ *
+ * Thread  the one that has the Lua state. */
+#ifndef HW_HOST_API_H
+#define HW_HOST_API_H
+
+#include <lua.h>
+
+/* start(config, signals) -> host | nil, why: `config` as hookward.config checked it; `signals`: the
+ * process's are for this host. It stops when it is closed or collected. Its methods:
+ *
+ * stop(): begins to drain; returns at once.
+ *
+ * wait(ms) -> "running", "drained", "cut_off", "stuck" or "unclosed" (instance.h): waits for it to
+ * be another than the first, for at most `ms` (-1: for ever), or until a signal came.
+ *
+ * reload() -> a line of what is live | nil, why: waits for it.
+ *
+ * addresses() -> { "127.0.0.1:8080", … } with the ports that the kernel chose.
+ *
+ * stats() -> hookward.Stats of lua/hookward/_meta.lua.
+ *
+ * Stack: -0 +1, the function. */
+void hw_host_push_start(lua_State *L);
+
+/* serve_app(config, module) -> 0 | nil, why: hosts one app and nothing else (app_host.h) until a
+ * SIGTERM or SIGINT, which are for it meanwhile. Stack: -0 +1, the function. */
+void hw_host_push_serve_app(lua_State *L);
+
+#endif

@@ -1,0 +1,87 @@
+/* ledger_lock.c -- see ledger_lock.h */
+#include "ledger_lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct hw_ledger_lock {
+    /* constant after take */
+    int fd;
+    dev_t device;
+    ino_t inode;
+
+    /* guarded by m */
+    struct hw_ledger_lock *next;
+};
+
+static pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
+static struct hw_ledger_lock *taken; /* guarded by m */
+
+static bool is_ours_locked(const struct stat *st)
+{
+    for (struct hw_ledger_lock *l = taken; l; l = l->next)
+        if (l->device == st->st_dev && l->inode == st->st_ino)
+            return true;
+    return false;
+}
+
+static int fail(char *why, size_t size, const char *path, const char *what)
+{
+    snprintf(why, size, "%s: %s", path, what);
+    return -1;
+}
+
+static int open_locked(struct hw_ledger_lock *l, const char *path, char *why, size_t size)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && is_ours_locked(&st))
+        return fail(why, size, path, "another host of this process is serving with this ledger");
+    l->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (l->fd < 0)
+        return fail(why, size, path, strerror(errno));
+    if (flock(l->fd, LOCK_EX | LOCK_NB) || fstat(l->fd, &st)) {
+        close(l->fd);
+        return fail(why, size, path, "another hookward is serving with this ledger");
+    }
+    l->device = st.st_dev;
+    l->inode = st.st_ino;
+    l->next = taken;
+    taken = l;
+    return 0;
+}
+
+struct hw_ledger_lock *hw_ledger_lock_take(const char *path, char *why, size_t why_size)
+{
+    struct hw_ledger_lock *l = calloc(1, sizeof *l);
+    if (!l) {
+        snprintf(why, why_size, "out of memory");
+        return NULL;
+    }
+    pthread_mutex_lock(&m);
+    int rc = open_locked(l, path, why, why_size);
+    pthread_mutex_unlock(&m);
+    if (rc == 0)
+        return l;
+    free(l);
+    return NULL;
+}
+
+void hw_ledger_lock_put(struct hw_ledger_lock *lock)
+{
+    pthread_mutex_lock(&m);
+    struct hw_ledger_lock **link = &taken;
+    while (*link != lock)
+        link = &(*link)->next;
+    *link = lock->next;
+    close(lock->fd);
+    pthread_mutex_unlock(&m);
+    free(lock);
+}

@@ -1,0 +1,20 @@
+/* ledger_lock.h -- one host a ledger: flock between processes, a list within one.
+ *
+ * Why     closing any descriptor of a file takes away every lock that SQLite has on it in this
+ *         process (POSIX's rule): a second host that only tries must not so much as open it.
+ * Not     a lock of SQLite's: other programs may read and purge, but not serve.
+ * Thread  any. */
+#ifndef HW_LEDGER_LOCK_H
+#define HW_LEDGER_LOCK_H
+
+#include <stddef.h>
+
+struct hw_ledger_lock;
+
+/* Makes the file if there is none. Returns NULL with one line in `why`. */
+struct hw_ledger_lock *hw_ledger_lock_take(const char *path, char *why, size_t why_size);
+
+/* After the last connection to the file was closed. */
+void hw_ledger_lock_put(struct hw_ledger_lock *lock);
+
+#endif

@@ -1,0 +1,154 @@
+/* process.c -- see process.h */
+#include "process.h"
+
+#include <lauxlib.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "error.h"
+
+enum { EXIT_INTERRUPTED = 128 + SIGINT };
+
+static const int caught[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGXFSZ};
+enum { CAUGHT_COUNT = sizeof caught / sizeof *caught };
+
+static struct {
+    /* guarded by m */
+    pthread_mutex_t m;
+    unsigned users;
+    struct sigaction before[CAUGHT_COUNT];
+
+    /* atomic */
+    const struct hw_process_host *_Atomic hosts[HW_PROCESS_HOSTS_MAX];
+    atomic_bool asked_to_stop; /* maybe before there was a host */
+    atomic_int interrupts;
+    atomic_int inside; /* handlers that run now */
+} P = {.m = PTHREAD_MUTEX_INITIALIZER};
+
+/* ---- signals ---- */
+
+/* Any thread may be struck: they don't block signals, since the programs that a handler starts
+ * inherit what is blocked, and could not be ended by a SIGTERM. */
+static void on_signal(int number)
+{
+    if (number == SIGINT && atomic_fetch_add(&P.interrupts, 1) > 0)
+        _exit(EXIT_INTERRUPTED);
+    if (number != SIGHUP)
+        P.asked_to_stop = true;
+    P.inside++;
+    for (int i = 0; i < HW_PROCESS_HOSTS_MAX; i++) {
+        const struct hw_process_host *h = P.hosts[i];
+        void (*act)(void *host) = !h ? NULL : number == SIGHUP ? h->reload : h->stop;
+        if (act)
+            act(h->host);
+    }
+    P.inside--;
+}
+
+static void on_harmless(int number)
+{
+    (void)number;
+}
+
+static void set(int number, void (*handler)(int), struct sigaction *before)
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(number, &action, before);
+}
+
+/* Not SIG_IGN: that would be handed down to the programs that a handler starts. */
+void hw_process_disarm(void)
+{
+    set(SIGPIPE, on_harmless, NULL);
+    set(SIGXFSZ, on_harmless, NULL);
+}
+
+void hw_process_catch(void)
+{
+    pthread_mutex_lock(&P.m);
+    if (P.users++ == 0) {
+        P.asked_to_stop = false;
+        P.interrupts = 0;
+        for (int i = 0; i < CAUGHT_COUNT; i++) {
+            bool harmless = caught[i] == SIGPIPE || caught[i] == SIGXFSZ;
+            set(caught[i], harmless ? on_harmless : on_signal, &P.before[i]);
+        }
+    }
+    pthread_mutex_unlock(&P.m);
+}
+
+void hw_process_release(void)
+{
+    pthread_mutex_lock(&P.m);
+    if (--P.users == 0)
+        for (int i = 0; i < CAUGHT_COUNT; i++)
+            sigaction(caught[i], &P.before[i], NULL);
+    pthread_mutex_unlock(&P.m);
+}
+
+int hw_process_add(const struct hw_process_host *host)
+{
+    pthread_mutex_lock(&P.m);
+    int i = 0;
+    while (i < HW_PROCESS_HOSTS_MAX && P.hosts[i])
+        i++;
+    if (i < HW_PROCESS_HOSTS_MAX)
+        P.hosts[i] = host;
+    pthread_mutex_unlock(&P.m);
+    if (i == HW_PROCESS_HOSTS_MAX)
+        return HW_EFAILED;
+    if (P.asked_to_stop)
+        host->stop(host->host);
+    return 0;
+}
+
+void hw_process_remove(const struct hw_process_host *host)
+{
+    pthread_mutex_lock(&P.m);
+    for (int i = 0; i < HW_PROCESS_HOSTS_MAX; i++)
+        if (P.hosts[i] == host)
+            P.hosts[i] = NULL;
+    pthread_mutex_unlock(&P.m);
+    while (P.inside) /* a handler on another thread may have read it just before */
+        sched_yield();
+}
+
+/* ---- open files ---- */
+
+enum { FILES_A_WORKER = 8, FILES_BESIDE = 128 }; /* the ledger's, the handlers', the loop's */
+
+/* Every connection is an open file, and the usual limit is 1024: over it connections are lost
+ * without a word, and the ledger can't be opened again. */
+static int files(lua_State *L)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)luaL_checkinteger(L, 1) +
+                    (rlim_t)luaL_checkinteger(L, 2) * FILES_A_WORKER + FILES_BESIDE;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted)
+        return 0;
+    if (lua_toboolean(L, 3)) {
+        limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur >= wanted)
+        return 0;
+    lua_pushinteger(L, (lua_Integer)limit.rlim_cur);
+    return 1;
+}
+
+static int leave(lua_State *L)
+{
+    _exit((int)luaL_checkinteger(L, 1));
+}
+
+void hw_process_push_api(lua_State *L)
+{
+    static const luaL_Reg functions[] = {{"files", files}, {"leave", leave}, {NULL, NULL}};
+    luaL_newlib(L, functions);
+}

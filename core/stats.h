@@ -1,0 +1,78 @@
+/* stats.h -- what a host has done so far, in numbers: for stats() of the library, and metrics.
+ *
+ * How     the leader alone counts, so that nothing is locked and nothing is an atomic addition;
+ *         whoever reads sees each number by itself as it was a moment ago.
+ * Thread  add, set: leader only; get, copy: any. */
+#ifndef HW_STATS_H
+#define HW_STATS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "error.h"
+
+/* enumerator, name, what it counts. received = succeeded + unhandled + duplicates + joined + those
+ * under `errors` that became a job + what is in flight still. */
+#define HW_COUNTS(X)                                                                               \
+    X(HW_COUNT_RECEIVED, "received", "notifications whose last byte is there, copies too")         \
+    X(HW_COUNT_SUCCEEDED, "succeeded", "handled, recorded and answered 200")                       \
+    X(HW_COUNT_UNHANDLED, "unhandled", "answered 200 without a handler (unhandled = accept)")      \
+    X(HW_COUNT_DUPLICATES, "duplicates", "answered from the ledger")                               \
+    X(HW_COUNT_JOINED, "joined", "copies of one in flight, which got its answer")                  \
+    X(HW_COUNT_REPLAYED, "replayed", "recorded ones that were run again, and succeeded")           \
+    X(HW_COUNT_REPLAYS_FAILED, "replays_failed", "recorded ones that were run again, and failed")  \
+    X(HW_COUNT_STUCK, "stuck", "handlers that did not come back in time")                          \
+    X(HW_COUNT_ACCEPTED, "accepted", "connections that were accepted")                             \
+    X(HW_COUNT_CONNECTIONS, "connections", "connections that are open now")                        \
+    X(HW_COUNT_IN_FLIGHT, "in_flight", "requests that are on their way now, their head accepted")  \
+    X(HW_COUNT_RELOADS, "reloads", "versions that took effect since the start")                    \
+    X(HW_COUNT_RELOADS_FAILED, "reloads_failed", "attempts to reload that changed nothing")
+
+enum hw_count {
+#define HW_COUNT_ENUM(count, name, what) count,
+    HW_COUNTS(HW_COUNT_ENUM)
+#undef HW_COUNT_ENUM
+        HW_COUNT_END
+};
+
+enum { HW_STATS_ERRORS = HW_ERROR_END - HW_ERROR_BASE };
+
+struct hw_stats {
+    /* atomic: one writes, any reads */
+    _Atomic uint64_t counts[HW_COUNT_END];
+    _Atomic uint64_t errors[HW_STATS_ERRORS]; /* answers with an error, by hw_stats_row(code) */
+};
+
+static inline unsigned hw_stats_row(int code)
+{
+    return (unsigned)(code - HW_ERROR_BASE);
+}
+
+static inline uint64_t hw_stats_get(const _Atomic uint64_t *number)
+{
+    return atomic_load_explicit(number, memory_order_relaxed);
+}
+
+static inline void hw_stats_set(struct hw_stats *s, enum hw_count which, uint64_t value)
+{
+    atomic_store_explicit(&s->counts[which], value, memory_order_relaxed);
+}
+
+static inline void hw_stats_add(struct hw_stats *s, enum hw_count which, uint64_t more)
+{
+    hw_stats_set(s, which, hw_stats_get(&s->counts[which]) + more);
+}
+
+static inline void hw_stats_add_error(struct hw_stats *s, int code)
+{
+    _Atomic uint64_t *number = &s->errors[hw_stats_row(code)];
+    atomic_store_explicit(number, hw_stats_get(number) + 1, memory_order_relaxed);
+}
+
+/* `to` is the caller's alone. */
+void hw_stats_copy(struct hw_stats *to, const struct hw_stats *from);
+
+/* The static name of a count, as it stands in the table that Lua gets. */
+const char *hw_stats_name(enum hw_count which);
+
+#endif
