@@ -133,8 +133,12 @@ static void append(const char *bytes, size_t len)
         L.dropped++;
     }
     pthread_mutex_unlock(&L.m);
-    if (!buffered)
-        write_all(bytes, len);
+    if (buffered)
+        return;
+    sigset_t before;
+    hw_sigpipe_block(&before);
+    write_all(bytes, len);
+    hw_sigpipe_restore(&before);
 }
 
 int hw_log_open(int fd)

@@ -85,21 +85,22 @@ local function app()
 end
 
 local ways = {
-  ["the binary"] = function(options)
+  { "the binary", function(options)
     return H.start(options)
-  end,
-  ["the rock's command"] = function(options)
+  end },
+  { "the rock's command", function(options)
     options.binary = rock .. "/bin/hookward"
     return H.start(options)
-  end,
-  ["a Lua program with the rock's module"] = function(options)
+  end },
+  { "a Lua program with the rock's module", function(options)
     options.binary, options.wrap = app(), "lua5.4"
     options.env = ('eval "$(luarocks --lua-version 5.4 path --tree %s)";'):format(rock)
     return H.start(options)
-  end,
+  end },
 }
 
-for name, start in pairs(ways) do
+for _, way in ipairs(ways) do
+  local name, start = way[1], way[2]
   describe("end to end, " .. name, function()
     after_each(H.stop_all)
     local EVENT = H.event("A.Done")
