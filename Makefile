@@ -28,25 +28,20 @@ WARN   = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite
          $(if $(WERROR),-Werror)
 CFLAGS ?= -O2 -g
 SAN    = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-# Hidden and position-independent: the same objects make the binary and the module.
-ALL_CFLAGS  = -std=c11 -D_GNU_SOURCE -Icore $(WARN) $(CFLAGS) $(SAN) $(DEFINES) -pthread \
-              -fPIC -fvisibility=hidden
+ALL_CFLAGS  = -std=c11 -D_GNU_SOURCE -fvisibility=hidden -Icore $(WARN) $(CFLAGS) $(SAN) $(DEFINES) -pthread
 ALL_LDFLAGS = $(LDFLAGS) $(SAN) -pthread -rdynamic
 
 SOURCES  = $(filter-out core/main.c,$(wildcard core/*.c))
 OBJECTS  = $(SOURCES:core/%.c=$(BUILD)/core/%.o)
 LUA      = $(wildcard lua/hookward/*.lua lua/hookward/*/*.lua)
-MODULE   = $(BUILD)/module/hookward/core.so
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all module rock rockspec build-tests fuzzers crash reload-storm bench-lookup help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
+.PHONY: all rock rockspec build-tests fuzzers crash reload-storm bench-lookup help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
 all: $(BUILD)/hookward ## build the binary: build/hookward
-
-module: $(MODULE) ## build hookward.core for any Lua 5.4: build/module/hookward/core.so
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,15 +62,6 @@ $(BUILD)/embedded.c: core/embed.lua $(LUA) Makefile
 
 $(BUILD)/embedded.o: $(BUILD)/embedded.c
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -c -o $@ $<
-
-# hookward.core for any Lua 5.4: the binary's objects as a shared library, without main and without
-# the Lua half, which `require` finds as files there. Lua's own functions are the interpreter's.
-MODULE_LIBS = $(shell pkg-config --libs $(filter-out lua5.4,$(LIBS))) -lm
-
-$(MODULE): $(OBJECTS)
-	@mkdir -p $(@D)
-	@echo "  link $@"
-	$(Q)$(CC) -shared $(filter-out -rdynamic,$(ALL_LDFLAGS)) -o $@ $^ $(MODULE_LIBS)
 
 # Tests of the C units: one program for each spec/core/X_test.c, linked with everything but main.
 $(BUILD)/spec/%_test: spec/core/%_test.c $(BUILD)/embedded.o $(OBJECTS)
@@ -165,12 +151,8 @@ crash: all $(CRASH) ## kill the host 200 times under load; nothing answered may 
 reload-storm: all ## 500 edits under load, 1,000 reloads
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_RELOAD_EDITS=500 busted spec/reload_spec.lua
 
-# A library with a sanitizer in it can't be loaded into an interpreter without.
-SPEC_MODULE = $(if $(SANITIZE),,$(MODULE))
-
-check-spec: $(BUILD)/hookward $(CRASH) $(SPEC_MODULE) $(ROCK)/bin/hookward
+check-spec: $(BUILD)/hookward $(CRASH) $(ROCK)/bin/hookward
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) \
-	  HOOKWARD_MODULE=$(abspath $(SPEC_MODULE:%/hookward/core.so=%)) \
 	  HOOKWARD_ROCK=$(abspath $(ROCK)) busted $(SPECS)
 
 ASAN_FLAGS = BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" WERROR=1

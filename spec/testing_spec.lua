@@ -18,36 +18,55 @@ describe("hookward.testing:", function()
   inside.each(it, "testing")
 end)
 
--- Where the same files are installed for a Lua interpreter. (A sanitizer's library can't be loaded
--- into one, hence no module then.)
-local module = os.getenv "HOOKWARD_MODULE" or ""
+-- Nothing is in the environment of these but where the rock's modules are.
+local rock = os.getenv "HOOKWARD_ROCK" or root .. "/build/rock/tree"
+local share, lib = rock .. "/share/lua/5.4", rock .. "/lib/lua/5.4"
+local env = { LUA_PATH = ("%s/?.lua;%s/?/init.lua;;"):format(share, share),
+  LUA_CPATH = lib .. "/?.so;;" }
 
-if module ~= "" then
-  local env = { LUA_CPATH = module .. "/?.so;;",
-    LUA_PATH = ("%s/lua/?.lua;%s/lua/?/init.lua;;"):format(root, root) }
-  local program = cli.program
-
-  describe("a new project, with hookward as a Lua module,", function()
-    it("passes its specs with plain busted", function()
-      local result = program { "busted", cwd = cli.project(), env = env }
-      has(result.out, "3 successes / 0 failures / 0 errors / 0 pending")
-      assert.equal(0, result.code, result.out .. result.err)
-    end)
-
-    it("is tested by a plain Lua script as well", function()
-      local project = cli.project()
-      cli.write(project .. "/test.lua", [[
-        local app = require "hookward.testing".load "handlers"
-        app:deliver("BadgeExportZipFile.Created", { BadgeExportZipFileId = "7" }):expect(200)
-        print "so far"
-        app:deliver("BadgeExportZipFile.Created"):expect(200)]])
-      local result = program { "lua5.4", "test.lua", cwd = project, env = env }
-      assert.equal("so far\n", result.out)
-      has(result.err, "lua5.4: test.lua:4: expected 200, but it was answered\n400 ")
-      assert.equal(1, result.code)
-    end)
+describe("a new project, where the rock is installed,", function()
+  it("passes its specs with plain busted", function()
+    local result = cli.program { "busted", cwd = cli.project(), env = env }
+    has(result.out, "3 successes / 0 failures / 0 errors / 0 pending")
+    assert.equal(0, result.code, result.out .. result.err)
   end)
-end
+
+  it("turns red with plain busted when the handler is broken", function()
+    local project = cli.project()
+    local handler = project .. "/handlers/badges.lua"
+    cli.write(handler, (cli.read(handler):gsub("return true", "return false, 'full'")))
+    local result = cli.program { "busted", cwd = project, env = env }
+    has(result.out, "1 success / 2 failures / 0 errors / 0 pending")
+    has(result.out, "spec/badges_spec.lua:13: expected 200, but it was answered\n"
+      .. "400 handler_refused: full\n  event: BadgeExportZipFile.Created\n")
+    assert.equal(1, result.code)
+  end)
+
+  it("is made and tested by the rock's own command", function()
+    local folder = cli.folder()
+    local command = rock .. "/bin/hookward"
+    local made = cli.program { command, "init", "demo", cwd = folder }
+    assert.equal(0, made.code, made.err)
+    assert.equal(cli.read("lua/hookward/_meta.lua"),
+      cli.read(folder .. "/demo/.hookward/hookward.lua"))
+    local result = cli.program { command, "test", cwd = folder .. "/demo" }
+    has(result.out, "3 successes / 0 failures / 0 errors / 0 pending")
+    assert.equal(0, result.code, result.err)
+  end)
+
+  it("is tested by a plain Lua script as well", function()
+    local project = cli.project()
+    cli.write(project .. "/test.lua", [[
+      local app = require "hookward.testing".load "handlers"
+      app:deliver("BadgeExportZipFile.Created", { BadgeExportZipFileId = "7" }):expect(200)
+      print "so far"
+      app:deliver("BadgeExportZipFile.Created"):expect(200)]])
+    local result = cli.program { "lua5.4", "test.lua", cwd = project, env = env }
+    assert.equal("so far\n", result.out)
+    has(result.err, "lua5.4: test.lua:4: expected 200, but it was answered\n400 ")
+    assert.equal(1, result.code)
+  end)
+end)
 
 describe("hookward test", function()
   it("passes in a new project", function()

@@ -2,6 +2,7 @@
 
 local catalogue = require "hookward.catalogue"
 local cli = require "spec.support.cli"
+local core = require "hookward.core"
 local config_schema = require "hookward.schema"
 local router = require "hookward.router"
 local testing = require "hookward.testing"
@@ -24,7 +25,7 @@ for line in text:gmatch("[^\n]+") do
   if class or alias then declared[class or alias] = true end
 end
 
-local hook, testing_meta, Result, App = dofile(PATH)
+local hook, testing_meta, Result, App, Host = dofile(PATH)
 
 local function sorted(set)
   local names = {}
@@ -161,6 +162,32 @@ describe("the annotations of", function()
     local keys = {}
     for _, entry in ipairs(config_schema) do keys[entry.key] = true end
     assert.same(sorted(keys), fields("hookward.Settings"))
+  end)
+
+  it("a host name its methods, its counts, and the options it takes", function()
+    local _, public = core.crypto.keygen(2048)
+    local folder = cli.folder { ["handlers/a.lua"] = "", ["key.pem"] = public }
+    local function start(options)
+      options.handlers, options.keys = folder .. "/handlers", folder .. "/key.pem"
+      options.listen, options.ledger = "127.0.0.1:0", "memory:"
+      options.log = { level = "error" }
+      return require "hookward".start(options)
+    end
+    local host <close> = assert(start {})
+    local methods = {}
+    for name in pairs(getmetatable(host)) do
+      if not name:find("^__") then methods[name] = true end
+    end
+    assert.same(sorted(Host), sorted(methods))
+    local counts = host:stats()
+    counts.reload_error = "there is one only after a failure"
+    assert.same(sorted(counts), fields("hookward.Stats"))
+    assert.same({ "config", "signals" }, fields("hookward.Options"))
+    for _, name in ipairs(fields("hookward.Options")) do
+      local ok, why = pcall(start, { [name] = 1 })
+      assert.is_false(ok, name)
+      assert.is_nil(why:find("unknown key", 1, true), name)
+    end
   end)
 
   it("hookward.testing name its functions and methods", function()
