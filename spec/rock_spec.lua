@@ -68,6 +68,17 @@ describe("the rock", function()
   end)
 end)
 
+describe("the rock's command", function()
+  after_each(H.stop_all)
+
+  it("calls itself what a user can type", function()
+    local folder = H.folder()
+    local command = rock .. "/bin/hookward"
+    assert.matches("&& " .. command .. " serve\n", sh("cd %s && %s init a", folder, command), 1, true)
+    assert.matches("&& hookward serve\n", sh("cd %s && PATH=%s/bin:$PATH hookward init b", folder, rock), 1, true)
+  end)
+end)
+
 local APP = [[
 local hookward = require "hookward"
 assert(arg[1] == "serve")
