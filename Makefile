@@ -112,7 +112,7 @@ run: setup-run ## install what is missing, build, serve examples/hello, deliver 
 ROCK = build/rock/tree
 
 # From a copy: LuaRocks builds beside the sources.
-$(ROCK)/bin/hookward: $(wildcard core/*.[ch]) $(LUA) lua/bin/hookward $(wildcard rockspec/*)
+$(ROCK)/bin/hookward: $(wildcard core/*.[ch]) $(LUA) $(wildcard rockspec/*)
 	@echo "  rock $(ROCK)"
 	$(Q)rm -rf build/rock && mkdir -p build/rock/source
 	$(Q)cp -r core lua rockspec README.md LICENSE CHANGELOG.md build/rock/source
@@ -196,7 +196,7 @@ C_FILES = $(wildcard core/*.[ch] spec/core/*.[ch] spec/fuzz/*.c spec/bench/*.c)
 
 lint: ## clang-format, luacheck, and warnings as errors
 	clang-format --dry-run --Werror $(C_FILES)
-	luacheck -q lua lua/bin/hookward spec examples core/embed.lua rockspec/generate.lua
+	luacheck -q lua rockspec/hookward spec examples core/embed.lua rockspec/generate.lua
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/lint WERROR=1 CFLAGS="-O2" all
 
 format: ## format the C code

@@ -1,6 +1,6 @@
 /* main.c -- the binary: Lua with hookward inside it.
  *
- * The command line is Lua (lua/hookward/cli.lua), the same that lua/bin/hookward runs in a Lua of
+ * The command line is Lua (lua/hookward/cli.lua), the same that rockspec/hookward runs in a Lua of
  * the system's. */
 #include <lauxlib.h>
 #include <lualib.h>

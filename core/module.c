@@ -104,16 +104,40 @@ static struct hw_embedded path_row(lua_State *L, const char *name)
     return row;
 }
 
+/* A search path that begins with "./?.lua" finds a project's configuration, hookward.lua, for the
+ * module `hookward`: so that is found beside the others. A row of zeros if it is not there. */
+static struct hw_embedded init_row(lua_State *L)
+{
+    static const char find[] = "local file = package.searchpath('hookward.router', package.path)\n"
+                               "file = file and file:gsub('router%.lua$', 'init.lua')\n"
+                               "return file and ('return assert(loadfile(%q))(...)'):format(file)";
+    struct hw_embedded row = {0};
+    if (luaL_loadstring(L, find))
+        lua_error(L);
+    lua_call(L, 0, 1);
+    row.text = lua_tolstring(L, -1, &row.len);
+    if (!row.text) {
+        lua_pop(L, 1);
+        return row;
+    }
+    row.module = "hookward";
+    row.chunk = "=hookward";
+    lua_pushboolean(L, 1);
+    lua_settable(L, -3); /* kept[text] = true */
+    return row;
+}
+
 const struct hw_embedded *hw_module_sources(lua_State *L)
 {
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &modules_key) == LUA_TLIGHTUSERDATA)
         return lua_touserdata(L, -1);
     lua_pop(L, 1);
-    struct hw_embedded *rows = lua_newuserdatauv(L, 3 * sizeof *rows, 1); /* rows */
+    struct hw_embedded *rows = lua_newuserdatauv(L, 4 * sizeof *rows, 1); /* rows */
     lua_newtable(L);                                                      /* rows kept */
     rows[0] = path_row(L, "path");
     rows[1] = path_row(L, "cpath");
-    rows[2] = (struct hw_embedded){0};
+    rows[2] = init_row(L);
+    rows[3] = (struct hw_embedded){0};
     lua_setiuservalue(L, -2, 1);
     return rows;
 }

@@ -41,7 +41,7 @@ external_dependencies = {
 }
 build = {
   type = "builtin",
-  install = { bin = { hookward = "lua/bin/hookward" } },
+  install = { bin = { hookward = "rockspec/hookward" } },
   modules = {
     ["hookward.core"] = {
       defines = { "_GNU_SOURCE" },

@@ -370,6 +370,22 @@ describe("a program's configuration", function()
   end)
 end)
 
+describe("a project's hookward.lua", function()
+  after_each(H.stop_all)
+
+  it("is not taken for the module by handlers, whatever the program's path", function()
+    local host = start [[
+      package.path = "./?.lua;" .. package.path
+      hookward.serve { config = "hookward.lua", signals = true }
+    ]]
+    assert.equal(200, host:notify(EVENT).status)
+    H.write(host.folder .. "/handlers/a.lua", "\n" .. HANDLER)
+    host:wait_log("reloaded: version 2")
+    assert.equal(200, host:notify(EVENT).status)
+    assert.equal(0, host:stop())
+  end)
+end)
+
 describe("within a handler", function()
   after_each(H.stop_all)
 

@@ -105,7 +105,8 @@ local ways = {
   end },
   { "a Lua program with the rock's module", function(options)
     options.binary, options.wrap = app(), "lua5.4"
-    options.env = ('eval "$(luarocks --lua-version 5.4 path --tree %s)";'):format(rock)
+    options.env = ("export LUA_PATH='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua;;' "
+      .. "LUA_CPATH='%s/lib/lua/5.4/?.so;;';"):format(rock, rock, rock)
     return H.start(options)
   end },
 }
