@@ -17,13 +17,14 @@ struct hw_app {
 
     /* constant after start */
     struct hw_requests *requests;
+    size_t open_max;
     uv_thread_t thread;
     bool started;
     char **addresses;
     size_t address_count;
 
     /* leader only */
-    size_t open; /* calls that have not come back */
+    size_t open; /* heads accepted whose answer is not there yet */
     uv_async_t answered;
 
     /* app's thread only, once it runs */
@@ -90,7 +91,7 @@ static int on_accept(struct hw_service *service, const struct hw_request *reques
 {
     struct hw_app *app = app_of(service);
     (void)request;
-    if (app->open >= HW_APP_QUEUE_MAX)
+    if (app->open >= app->open_max)
         return HW_EAPP_BUSY;
     app->open++;
     return 0;
@@ -169,7 +170,8 @@ static void on_wake(uv_async_t *async)
     }
     for (struct hw_app_call *call = take_all(app, &app->to_app), *next; call; call = next) {
         next = call->next;
-        hw_app_vm_handle(app->vm, call);
+        if (!app->stopping)
+            hw_app_vm_handle(app->vm, call);
         put(app, &app->to_leader, call);
         uv_async_send(&app->answered);
     }
@@ -262,6 +264,7 @@ int hw_app_open(struct hw_app **out, const struct hw_app_config *config, char *w
     app->service =
         (struct hw_service){.type = &type, .shown = HW_STR("/"), .patience = HW_DEADLINE_APP};
     app->requests = config->requests;
+    app->open_max = config->queue_max;
     init_handles(app, config->loop);
     return hw_app_vm_open(&app->vm, &config->vm, &app->loop, &app->stopping, why, why_size);
 }

@@ -15,7 +15,7 @@
 #include "app_vm.h"
 #include "service.h"
 
-enum { HW_APP_QUEUE_MAX = 1000 }; /* requests that wait for the app; one more is refused */
+enum { HW_APP_QUEUE_MAX = 1000 }; /* the usual queue_max */
 
 struct hw_app;
 
@@ -23,6 +23,7 @@ struct hw_app_config {
     struct hw_app_vm_config vm;
     uv_loop_t *loop;              /* the leader's: of the listeners */
     struct hw_requests *requests; /* the leader's */
+    size_t queue_max;             /* requests begun and not answered; one more is refused */
 };
 
 /* Loads the app. Returns 0, or HW_ENOMEM or HW_EFAILED with one line in `why`; *out, unless it is

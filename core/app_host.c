@@ -97,6 +97,7 @@ static int start(struct hw_app_host *h, const char *module, const struct hw_embe
     struct hw_config *c = h->config;
     struct hw_app_config app = {.loop = &h->loop,
                                 .requests = &h->server.requests,
+                                .queue_max = HW_APP_QUEUE_MAX,
                                 .vm = {.module = module,
                                        .modules = modules,
                                        .settings = c->settings,

@@ -88,6 +88,8 @@ static void log_error(struct hw_app_vm *vm, const char *what)
 {
     struct hw_log_line line;
     size_t len = 0;
+    if (!hw_log_wants(HW_LOG_ERROR))
+        return;
     bool is_text = lua_type(vm->L, -1) == LUA_TSTRING;
     const char *text = is_text ? lua_tolstring(vm->L, -1, &len) : NULL;
     hw_log_begin(&line, HW_LOG_ERROR, hw_str_of(what));

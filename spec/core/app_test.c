@@ -1,0 +1,726 @@
+/* An app answers what its function returns, breaks alone, and holds up nobody else.
+ *
+ * A leader's loop runs on a thread of its own with two listeners: the app's, and a service beside
+ * it. The test is the client, on blocking Unix sockets. What must wait waits at a pipe that the
+ * test holds. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "arena.h"
+#include "check.h"
+#include "config.h"
+#include "connection.h"
+#include "folder.h"
+#include "job.h"
+#include "listener.h"
+#include "log.h"
+
+enum { QUEUE_MAX = 3, ANSWER_MAX = 4 * 1024 * 1024, PATIENCE_S = 60 };
+
+struct rig {
+    char folder[64], app_path[128], other_path[128];
+    int gate, here; /* FIFOs: what lets one go on, and who has come to it */
+    uv_loop_t loop;
+    uv_async_t stop;
+    uv_thread_t leader;
+    struct hw_config config;
+    struct hw_server server;
+    struct hw_listeners listeners;
+    struct hw_service other;
+    struct hw_app *app;
+    struct hw_embedded modules[2];
+};
+
+static char answer[ANSWER_MAX];
+static size_t answer_len;
+
+/* ---- the service beside it: answers 200 at once ---- */
+
+static struct hw_requests *other_requests;
+
+static int other_accept(struct hw_service *service, const struct hw_request *request)
+{
+    (void)service, (void)request;
+    return 0;
+}
+
+static void other_forget(struct hw_service *service)
+{
+    (void)service;
+}
+
+static int other_complete(struct hw_service *service, struct hw_request *request,
+                          struct hw_waiter *waiter, struct hw_str *reason)
+{
+    (void)service, (void)waiter;
+    hw_request_put(other_requests, request);
+    *reason = HW_STR("the other one");
+    return HW_EDRAINING;
+}
+
+static const struct hw_service_type other_type = {
+    .accept = other_accept, .forget = other_forget, .complete = other_complete};
+
+/* ---- the rig ---- */
+
+static void on_room(struct hw_server *server)
+{
+    hw_listeners_resume(server->owner);
+}
+
+static void on_stop(uv_async_t *async)
+{
+    struct rig *r = async->data;
+    hw_listeners_close(&r->listeners);
+    hw_connections_close(&r->server);
+    uv_stop(&r->loop);
+}
+
+static void lead(void *arg)
+{
+    struct rig *r = arg;
+    uv_run(&r->loop, UV_RUN_DEFAULT);
+}
+
+static int open_app(struct rig *r, const char *source, char *why, size_t size)
+{
+    r->modules[0] = (struct hw_embedded){"test.app", "@test.app", source, strlen(source)};
+    struct hw_app_config config = {.loop = &r->loop,
+                                   .requests = &r->server.requests,
+                                   .queue_max = QUEUE_MAX,
+                                   .vm = {.module = "test.app",
+                                          .modules = r->modules,
+                                          .settings = HW_STR("return { word = 'set' }"),
+                                          .memory_max = 64 * 1024 * 1024,
+                                          .run_ms = PATIENCE_S * 1000}};
+    return hw_app_open(&r->app, &config, why, size);
+}
+
+static void open_listener(struct rig *r, char path[128], const char *name,
+                          struct hw_service *service)
+{
+    char address[160], why[256];
+    snprintf(path, 128, "%s/%s", r->folder, name);
+    snprintf(address, sizeof address, "unix:%s", path);
+    HW_CHECK(hw_listeners_open(&r->listeners, address, service, why, sizeof why) == 0);
+}
+
+static int open_fifo(struct rig *r, const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", r->folder, name);
+    HW_CHECK(mkfifo(path, 0600) == 0);
+    int fd = open(path, O_RDWR);
+    HW_CHECK(fd >= 0);
+    return fd;
+}
+
+static void close_fifo(struct rig *r, const char *name, int fd)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", r->folder, name);
+    unlink(path);
+    close(fd);
+}
+
+static void init_rig(struct rig *r)
+{
+    memset(r, 0, sizeof *r);
+    snprintf(r->folder, sizeof r->folder, "/tmp/hookward-app-XXXXXX");
+    HW_CHECK(mkdtemp(r->folder));
+    r->gate = open_fifo(r, "gate");
+    r->here = open_fifo(r, "here");
+    HW_CHECK(uv_loop_init(&r->loop) == 0);
+    HW_CHECK(uv_async_init(&r->loop, &r->stop, on_stop) == 0);
+    r->stop.data = r;
+    uint64_t ms = PATIENCE_S * 1000;
+    r->config.max_connections = 100;
+    r->config.max_header = 16384;
+    r->config.max_body = 8 * 1024 * 1024;
+    r->config.header_timeout_ms = r->config.body_timeout_ms = r->config.idle_timeout_ms =
+        r->config.handler_timeout_ms = ms;
+    r->server.loop = &r->loop;
+    r->server.owner = &r->listeners;
+    r->server.on_room = on_room;
+    hw_server_init(&r->server, &r->config);
+    r->listeners.server = &r->server;
+    other_requests = &r->server.requests;
+    r->other = (struct hw_service){.type = &other_type, .patience = HW_DEADLINE_ANSWER};
+}
+
+static void start(struct rig *r, const char *source)
+{
+    char why[512] = "", text[8192];
+    init_rig(r);
+    snprintf(text, sizeof text,
+             "local app = require 'hookward.app'\n"
+             "local folder = '%s' local path = folder .. '/app'\n"
+             "local gate, here = io.open(folder .. '/gate'), io.open(folder .. '/here', 'w')\n"
+             "gate:setvbuf('no') here:setvbuf('no')\n"
+             "local function wait() here:write('x') gate:read(1) end\n%s",
+             r->folder, source);
+    char *kept = strdup(text);
+    if (open_app(r, kept, why, sizeof why))
+        fail_msg("%s", why);
+    open_listener(r, r->app_path, "app", hw_app_service(r->app));
+    open_listener(r, r->other_path, "other", &r->other);
+    const char *addresses[] = {"first", "second"};
+    HW_CHECK(hw_app_start(r->app, addresses, 2) == 0);
+    HW_CHECK(uv_thread_create(&r->leader, lead, r) == 0);
+}
+
+static void on_walk(uv_handle_t *handle, void *unused)
+{
+    (void)unused;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void close_loop(struct rig *r)
+{
+    hw_app_stop(r->app);
+    hw_listeners_close(&r->listeners);
+    uv_walk(&r->loop, on_walk, NULL);
+    uv_run(&r->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&r->loop), 0);
+    hw_app_free(r->app);
+    hw_listeners_free(&r->listeners);
+    hw_server_fini(&r->server);
+    close_fifo(r, "gate", r->gate);
+    close_fifo(r, "here", r->here);
+    rmdir(r->folder);
+}
+
+static void stop(struct rig *r)
+{
+    uv_async_send(&r->stop);
+    uv_thread_join(&r->leader);
+    close_loop(r);
+    free((char *)r->modules[0].text);
+}
+
+/* Waits until one is at the gate. */
+static void await_one(struct rig *r)
+{
+    char x;
+    HW_CHECK(read(r->here, &x, 1) == 1);
+}
+
+static void let_through(struct rig *r)
+{
+    await_one(r);
+    HW_CHECK(write(r->gate, "x", 1) == 1);
+}
+
+/* ---- the client ---- */
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct timeval patience = {.tv_sec = PATIENCE_S};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    HW_CHECK(connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    return fd;
+}
+
+static void send_text(int fd, const char *text)
+{
+    HW_CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+}
+
+/* Reads until the server closes. */
+static const char *read_all(int fd)
+{
+    ssize_t n;
+    answer_len = 0;
+    while ((n = read(fd, answer + answer_len, sizeof answer - 1 - answer_len)) > 0)
+        answer_len += (size_t)n;
+    answer[answer_len] = '\0';
+    close(fd);
+    return answer;
+}
+
+static const char *ask(struct rig *r, const char *request)
+{
+    int fd = connect_to(r->app_path);
+    send_text(fd, request);
+    return read_all(fd);
+}
+
+static const char *get(struct rig *r, const char *target)
+{
+    char request[512];
+    snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+             target);
+    return ask(r, request);
+}
+
+static const char *body(void)
+{
+    return strstr(answer, "\r\n\r\n") + 4;
+}
+
+static void has(const char *part)
+{
+    if (!strstr(answer, part))
+        fail_msg("no %s in %s", part, answer);
+}
+
+/* ---- the cases ---- */
+
+static void answers_what_the_function_returns(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "return function(q)\n"
+              "  if q.path == '/bare' then return 204, nil, 'not sent' end\n"
+              "  if q.path == '/json' then return 418, nil, { a = 1 } end\n"
+              "  if q.path == '/typed' then return 200, { ['content-type'] = 'x/y' }, { 1 } end\n"
+              "  return 201, { ['X-One'] = 1, ['X-Two'] = { 'a', 'b' } }, 'a\\0b'\n"
+              "end");
+    get(&r, "/");
+    has("HTTP/1.1 201 Created\r\nDate: ");
+    has("\r\nContent-Length: 3\r\n");
+    has("\r\nX-One: 1\r\n");
+    has("\r\nX-Two: a\r\nX-Two: b\r\n");
+    assert_memory_equal(body(), "a\0b", 3);
+    assert_ptr_equal(body() + 3, answer + answer_len);
+    assert_null(strstr(answer, "Content-Type"));
+    get(&r, "/bare");
+    has("HTTP/1.1 204 No Content\r\n");
+    assert_null(strstr(answer, "Content-Length"));
+    assert_string_equal(body(), "");
+    get(&r, "/json");
+    has("HTTP/1.1 418 \r\n");
+    has("\r\nContent-Type: application/json; charset=utf-8\r\n");
+    assert_string_equal(body(), "{\"a\":1}");
+    get(&r, "/typed");
+    has("\r\ncontent-type: x/y\r\n");
+    assert_null(strstr(answer, "Content-Type"));
+    stop(&r);
+}
+
+static void is_given_the_whole_request(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "local started\n"
+              "return { start = function(list) started = table.concat(list, '+') end,\n"
+              "  handle = function(q) return 200, nil, table.concat({ q.method, q.path, q.query,\n"
+              "    q.headers['x-a'], q.body, q.peer, started, app.settings.word }, ' ') end }");
+    ask(&r, "PUT /a%20b?c=d&e HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nx-a: 2\r\nConnection: close\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+    assert_string_equal(body(), "PUT /a%20b c=d&e 1, 2 abcde unix first+second set");
+    stop(&r);
+}
+
+static void answers_head_without_a_body(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "return function(q) return 200, nil, q.method end");
+    ask(&r, "HEAD / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    has("\r\nContent-Length: 4\r\n");
+    assert_string_equal(body(), "");
+    stop(&r);
+}
+
+static void keeps_connections_and_the_order_of_requests(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "local n = 0\n"
+              "return function(q) n = n + 1 return 200, nil, '<' .. q.path .. n .. '>' end");
+    ask(&r, "GET /a HTTP/1.1\r\nHost: h\r\n\r\nPOST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 1"
+            "\r\n\r\nxGET /c HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    const char *a = strstr(answer, "</a1>"), *b = strstr(answer, "</b2>"),
+               *c = strstr(answer, "</c3>");
+    assert_true(a && b && c && a < b && b < c);
+    stop(&r);
+}
+
+static void answers_megabytes_to_a_slow_reader(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "return function() return 200, nil, ('0123456789abcdef'):rep(196608) end");
+    int fd = connect_to(r.app_path);
+    send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    char one;
+    HW_CHECK(read(fd, &one, 1) == 1); /* the answer is under way, and does not fit the socket */
+    read_all(fd);
+    has("\r\nContent-Length: 3145728\r\n");
+    const char *bytes = body();
+    assert_int_equal(answer + answer_len - bytes, 3145728);
+    for (size_t i = 0; i < 3145728; i += 16)
+        assert_memory_equal(bytes + i, "0123456789abcdef", 16);
+    stop(&r);
+}
+
+static void answers_500_for_an_error_with_nothing_of_its_code(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "error('a secret')",
+        "error({})",
+        "error(nil)",
+        "return nil",
+        "return '200'",
+        "return 199",
+        "return 600",
+        "return 200.5",
+        "return 200, 'no table'",
+        "return 200, { ['a b'] = 1 }",
+        "return 200, { [''] = 1 }",
+        "return 200, { [1] = 'x' }",
+        "return 200, { a = 'x\\r\\nSet-Cookie: y' }",
+        "return 200, { a = 'x\\0' }",
+        "return 200, { a = true }",
+        "return 200, { a = { 'x', false } }",
+        "return 200, { ['Content-Length'] = 5 }",
+        "return 200, { CONNECTION = 'close' }",
+        "return 200, { ['transfer-encoding'] = 'chunked' }",
+        "return 200, nil, print",
+        "return 200, nil, 5",
+        "return 200, nil, { print }",
+        "local t = {} for i = 1, 65 do t['h' .. i] = i end return 200, t",
+        "local s = 'x' while true do s = s .. s end",
+        "os.exit(0)",
+    };
+    struct rig r;
+    char source[8192];
+    size_t at = (size_t)sprintf(source, "return function(q)\nlocal n = tonumber(q.query)\n");
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        at += (size_t)sprintf(source + at, "if n == %zu then %s end\n", i, wrong[i]);
+    strcpy(source + at, "local t = {} for i = 1, 64 do t['h' .. i] = i end return 599, t end");
+    start(&r, source);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char target[32];
+        snprintf(target, sizeof target, "/?%zu", i);
+        get(&r, target);
+        if (!strstr(answer, "HTTP/1.1 500 Internal Server Error\r\n"))
+            fail_msg("%s: %s", wrong[i], answer);
+        assert_string_equal(
+            body(), "{\"error\":\"app_error\",\"message\":\"the app failed; the log says why\"}");
+    }
+    get(&r, "/");
+    has("HTTP/1.1 599 \r\n"); /* it is alive, and 64 lines are not too many */
+    has("\r\nh64: 64\r\n");
+    stop(&r);
+}
+
+static void calls_timers_in_the_order_of_their_time_unless_cancelled(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "local out = {}\n"
+              "local function say(x) return function() out[#out + 1] = x end end\n"
+              "app.after(0.02, say 'c') app.after(0, say 'a') app.after(0.01, say 'b')\n"
+              "local never = app.after(0.005, say 'never')\n"
+              "out[1] = tostring(app.cancel(never)) .. tostring(app.cancel(never))\n"
+              "app.after(0.015, function() error 'on purpose' end)\n"
+              "app.after(1e6, say 'after the end')\n"
+              "app.after(0.03, wait)\n"
+              "return function() return 200, nil, table.concat(out, ' ') end");
+    let_through(&r);
+    get(&r, "/");
+    assert_string_equal(body(), "truefalse a b c");
+    stop(&r);
+}
+
+static void refuses_what_is_no_timer(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "local out = {}\n"
+              "for _, s in ipairs { -1, 0/0, 1e10 } do out[#out + 1] = tostring(pcall(app.after, s,"
+              " print)) end\n"
+              "out[#out + 1] = tostring(pcall(app.after, 1))\n"
+              "for i = 1, 10000 do app.after(1e6, print) end\n"
+              "out[#out + 1] = tostring(pcall(app.after, 1, print))\n"
+              "return function() return 200, nil, table.concat(out, ' ') end");
+    get(&r, "/");
+    assert_string_equal(body(), "false false false false false");
+    stop(&r);
+}
+
+/* An app asks itself: it could never answer if sending blocked it. */
+static void sends_without_being_held_up(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "local got = {}\n"
+              "local function ask(to)\n"
+              "  return assert(app.request({ url = 'http://h' .. to, unix = path, body = { a = 1 },"
+              "    headers = { ['x-b'] = 2 }, expect = 0.35 }, function(a, why)\n"
+              "    got[#got + 1] = a and a.status .. a.body or why\n"
+              "    if #got == 3 then wait() end\n"
+              "  end))\n"
+              "end\n"
+              "return function(q)\n"
+              "  if q.path == '/self' then return 202, nil, q.body .. q.headers['x-b'] end\n"
+              "  if q.path == '/go' then ask '/self' ask '/self' ask '/self' return 200 end\n"
+              "  return 200, nil, table.concat(got, ' ')\n"
+              "end");
+    get(&r, "/go");
+    let_through(&r);
+    get(&r, "/");
+    assert_string_equal(body(), "202{\"a\":1}2 202{\"a\":1}2 202{\"a\":1}2");
+    stop(&r);
+}
+
+static void tells_why_a_request_failed(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "local out, count = {}, 0\n"
+              "local function add(...) out[#out + 1] = table.concat({ ... }, '/') end\n"
+              "local no, why = app.request({ url = 'ftp://h' }, add) add(tostring(no), why)\n"
+              "add(tostring(pcall(app.request, { url = 'http://h', uri = 1 }, add)))\n"
+              "add(tostring(pcall(app.request, { url = 'http://h' })))\n"
+              "app.request({ url = 'http://h', unix = '/none' }, function(a, _, kind)\n"
+              "  add(tostring(a), kind) wait() end)\n"
+              "return function() return 200, nil, table.concat(out, ' ') end");
+    let_through(&r);
+    get(&r, "/");
+    assert_string_equal(body(),
+                        "nil/the url must begin with http:// or https:// false false nil/connect");
+    stop(&r);
+}
+
+static void sends_a_body_as_slowly_as_it_is_told(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "local got\n"
+              "return function(q)\n"
+              "  if q.path == '/self' then return 200, nil, q.body end\n"
+              "  if q.path == '/go' then app.request({ url = 'http://h/self', unix = path,\n"
+              "    body = ('0123456789'):rep(20), send_rate = 2000 }, function(a)\n"
+              "      got = a.body wait() end) return 200 end\n"
+              "  return 200, nil, got\n"
+              "end");
+    get(&r, "/go");
+    let_through(&r);
+    get(&r, "/");
+    assert_int_equal(strlen(body()), 200);
+    assert_memory_equal(body() + 190, "0123456789", 10);
+    stop(&r);
+}
+
+/* 256 may be on their way; the listener beside it never accepts, since nobody runs its loop. */
+static void sends_a_limited_number_at_once_and_drops_them_when_it_ends(void **state)
+{
+    (void)state;
+    struct rig r;
+    int silent = socket(AF_UNIX, SOCK_STREAM, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "/tmp/hookward-silent-%d", (int)getpid());
+    unlink(address.sun_path);
+    HW_CHECK(bind(silent, (struct sockaddr *)&address, sizeof address) == 0);
+    HW_CHECK(listen(silent, 1000) == 0);
+    char source[512];
+    snprintf(source, sizeof source,
+             "local out, n = '', 0\n"
+             "repeat\n"
+             "  local ok, why = app.request({ url = 'http://h', unix = '%s' }, print)\n"
+             "  if ok then n = n + 1 end\n"
+             "until not ok or n == 300\n"
+             "return function() return 200, nil, ('%%d'):format(n) end",
+             address.sun_path);
+    start(&r, source);
+    get(&r, "/");
+    assert_string_equal(body(), "256");
+    stop(&r);
+    close(silent);
+    unlink(address.sun_path);
+}
+
+static void holds_up_nobody_else_while_it_is_stuck(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "return function() wait() return 200, nil, 'at last' end");
+    int fd = connect_to(r.app_path);
+    send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    for (int i = 0; i < 3; i++) {
+        int other = connect_to(r.other_path);
+        send_text(other, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        read_all(other);
+        has("the other one");
+    }
+    let_through(&r);
+    read_all(fd);
+    has("at last");
+    stop(&r);
+}
+
+static void takes_a_limited_number_of_requests_and_refuses_one_more(void **state)
+{
+    (void)state;
+    struct rig r;
+    int fds[QUEUE_MAX];
+    start(&r, "return function() wait() return 200, nil, 'done' end");
+    for (int i = 0; i < QUEUE_MAX; i++) {
+        fds[i] = connect_to(r.app_path);
+        send_text(fds[i], "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    }
+    get(&r, "/");
+    has("HTTP/1.1 503 Service Unavailable\r\n");
+    has("\"error\":\"app_busy\"");
+    for (int i = 0; i < QUEUE_MAX; i++) {
+        let_through(&r);
+        read_all(fds[i]);
+        has("done");
+    }
+    int fd = connect_to(r.app_path); /* there is room again */
+    send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    let_through(&r);
+    read_all(fd);
+    has("done");
+    stop(&r);
+}
+
+static void forgets_a_client_that_is_gone(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "local n = 0\n"
+              "return function() wait() n = n + 1 return 200, nil, 'n' .. n end");
+    int fd = connect_to(r.app_path);
+    send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    int half = connect_to(r.app_path); /* accepted, and never complete */
+    send_text(half, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nabc");
+    await_one(&r); /* it has the request now */
+    close(fd);
+    close(half);
+    HW_CHECK(write(r.gate, "x", 1) == 1);
+    fd = connect_to(r.app_path);
+    send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    let_through(&r);
+    read_all(fd);
+    has("n2");
+    stop(&r);
+}
+
+static void ends_with_requests_in_its_queues(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "return function() wait() return 200 end");
+    int fds[QUEUE_MAX];
+    for (int i = 0; i < QUEUE_MAX; i++) {
+        fds[i] = connect_to(r.app_path);
+        send_text(fds[i], "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    await_one(&r);
+    uv_async_send(&r.stop);
+    uv_thread_join(&r.leader);
+    HW_CHECK(write(r.gate, "x", 1) == 1);
+    close_loop(&r);
+    free((char *)r.modules[0].text);
+    for (int i = 0; i < QUEUE_MAX; i++) {
+        read_all(fds[i]);
+        assert_int_equal(answer_len, 0);
+    }
+}
+
+static void does_not_load_what_is_no_app(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *source, *why;
+    } cases[] = {
+        {"return 5", "test.app is no app: it must return a function, or a table with `handle`"},
+        {"return {}", "test.app is no app: it must return a function, or a table with `handle`"},
+        {"\nerror 'on purpose'", "test.app:2: on purpose"},
+        {"return +", "error loading module"},
+        {"local s = 'x' while true do s = s .. s end", "not enough memory"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct rig r;
+        char why[512];
+        init_rig(&r);
+        assert_true(open_app(&r, cases[i].source, why, sizeof why) != 0);
+        if (i != 3 && !strstr(why, cases[i].why))
+            fail_msg("%s is not in %s", cases[i].why, why);
+        assert_null(strchr(why, '\n'));
+        close_loop(&r);
+    }
+}
+
+/* ---- limits of one entry, on a state alone ---- */
+
+static void ends_what_runs_too_long_even_in_a_pcall(void **state)
+{
+    (void)state;
+    static const char source[] = "return function() while true do pcall(function() while true do "
+                                 "end end) end end";
+    struct hw_embedded modules[] = {{"m", "@m", source, sizeof source - 1}, {0}};
+    struct hw_app_vm_config config = {
+        .module = "m", .modules = modules, .memory_max = 8 * 1024 * 1024, .run_ms = 1};
+    atomic_bool stopping = false;
+    struct hw_app_vm *vm;
+    struct hw_requests requests;
+    char why[256];
+    uv_loop_t loop;
+    uv_loop_init(&loop);
+    assert_int_equal(hw_app_vm_open(&vm, &config, &loop, &stopping, why, sizeof why), 0);
+    hw_requests_init(&requests, (struct hw_http_limits){1024, 1024});
+    struct hw_app_call call = {.request = hw_request_take(&requests)};
+    hw_request_append(call.request, HW_STR("GET / HTTP/1.1\r\nHost: h\r\n\r\n"));
+    assert_true(hw_http_head(&call.request->http, call.request->bytes, call.request->len) > 0);
+    for (int i = 0; i < 2; i++) {
+        hw_app_vm_handle(vm, &call);
+        assert_int_equal(call.code, HW_EAPP_ERROR);
+    }
+    hw_request_put(&requests, call.request);
+    hw_requests_fini(&requests);
+    hw_app_vm_stop(vm);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    hw_app_vm_free(vm);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_what_the_function_returns),
+        cmocka_unit_test(is_given_the_whole_request),
+        cmocka_unit_test(answers_head_without_a_body),
+        cmocka_unit_test(keeps_connections_and_the_order_of_requests),
+        cmocka_unit_test(answers_megabytes_to_a_slow_reader),
+        cmocka_unit_test(answers_500_for_an_error_with_nothing_of_its_code),
+        cmocka_unit_test(calls_timers_in_the_order_of_their_time_unless_cancelled),
+        cmocka_unit_test(refuses_what_is_no_timer),
+        cmocka_unit_test(sends_without_being_held_up),
+        cmocka_unit_test(tells_why_a_request_failed),
+        cmocka_unit_test(sends_a_body_as_slowly_as_it_is_told),
+        cmocka_unit_test(sends_a_limited_number_at_once_and_drops_them_when_it_ends),
+        cmocka_unit_test(holds_up_nobody_else_while_it_is_stuck),
+        cmocka_unit_test(takes_a_limited_number_of_requests_and_refuses_one_more),
+        cmocka_unit_test(forgets_a_client_that_is_gone),
+        cmocka_unit_test(ends_with_requests_in_its_queues),
+        cmocka_unit_test(does_not_load_what_is_no_app),
+        cmocka_unit_test(ends_what_runs_too_long_even_in_a_pcall),
+    };
+    hw_log_set(HW_LOG_OFF, false);
+    signal(SIGPIPE, SIG_IGN); /* clients go away */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
