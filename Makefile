@@ -15,7 +15,8 @@ JOBS      = $(shell nproc)
 PACKAGES_BUILD = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libuv1-dev libssl-dev \
                  libsqlite3-dev libcurl4-openssl-dev lua-cjson lua-argparse
 PACKAGES_RUN   = $(PACKAGES_BUILD) openssl curl ca-certificates
-PACKAGES_TEST  = $(PACKAGES_RUN) libcmocka-dev lua-busted lua-socket lua-filesystem lua-sql-sqlite3 luarocks
+PACKAGES_TEST  = $(PACKAGES_RUN) libcmocka-dev lua-busted lua-socket lua-filesystem lua-sql-sqlite3 \
+                 luarocks unzip
 PACKAGES_CI    = $(PACKAGES_TEST) clang libclang-rt-14-dev clang-format lua-check wrk
 
 LIBS = lua5.4 libuv libcrypto sqlite3 libcurl
@@ -158,7 +159,7 @@ check-spec: $(BUILD)/hookward $(CRASH) $(ROCK)/bin/hookward
 ASAN_FLAGS = BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" WERROR=1
 TSAN_FLAGS = BUILD=build/tsan SANITIZE=thread CFLAGS="-O1 -g" WERROR=1
 TSAN_SPECS = spec/crew_spec.lua spec/identity_spec.lua spec/drain_spec.lua spec/ledger_spec.lua spec/crash_spec.lua
-TSAN_TESTS = crew_test committer_test dispatch_test ledger_memory_test ledger_sqlite_test
+TSAN_TESTS = app_test crew_test committer_test dispatch_test ledger_memory_test ledger_sqlite_test
 
 asan: ## every test with AddressSanitizer and UBSan
 	@HOOKWARD_SPEC_PATIENCE=60 $(MAKE) --no-print-directory $(ASAN_FLAGS) -j$(JOBS) build-tests
