@@ -74,8 +74,10 @@ describe("the rock's command", function()
   it("calls itself what a user can type", function()
     local folder = H.folder()
     local command = rock .. "/bin/hookward"
-    assert.matches("&& " .. command .. " serve\n", sh("cd %s && %s init a", folder, command), 1, true)
-    assert.matches("&& hookward serve\n", sh("cd %s && PATH=%s/bin:$PATH hookward init b", folder, rock), 1, true)
+    local said = sh("cd %s && PATH=/usr/bin:/bin %s init a", folder, command)
+    assert.matches("&& " .. command .. " serve\n", said, 1, true)
+    said = sh("cd %s && PATH=%s/bin:$PATH hookward init b", folder, rock)
+    assert.matches("&& hookward serve\n", said, 1, true)
   end)
 end)
 
