@@ -2,7 +2,7 @@
  *
  * What    RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017, 8.2.2) over the raw body; the signature comes
  *         as strict Base64 (RFC 4648, section 4: padded, no white space, no stray bits at the end).
- * How     a verifier belongs to one thread and holds a prepared context for each key, so that a
+ * How     a verifier belongs to one thread and holds the numbers of each key, prepared, so that a
  *         verification is the RSA operation and nothing else; the digest is computed once for
  *         the identity and used again here.
  * Thread  a verifier and a hasher: one thread at a time. */

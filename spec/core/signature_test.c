@@ -250,6 +250,176 @@ static void shares_a_set_between_threads(void **state)
     }
 }
 
+/* ---- against OpenSSL's own verdict ---- */
+
+/* Does EVP_PKEY_verify accept it? */
+static bool openssl_accepts(EVP_PKEY *pkey, const uint8_t *signature, size_t len,
+                            const uint8_t digest[HW_DIGEST_SIZE])
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
+    HW_CHECK(EVP_PKEY_verify_init(ctx) == 1 &&
+             EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
+             EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1);
+    bool accepts = EVP_PKEY_verify(ctx, signature, len, digest, HW_DIGEST_SIZE) == 1;
+    EVP_PKEY_CTX_free(ctx);
+    ERR_clear_error();
+    return accepts;
+}
+
+static struct hw_verifier *verifier_of(EVP_PKEY *pkey)
+{
+    char path[100], why[300];
+    snprintf(path, sizeof path, "%s/one", folder);
+    signing_write_public(path, pkey);
+    const char *paths[] = {path};
+    struct hw_keyset *keys = hw_keyset_load(paths, 1, 2048, why, sizeof why);
+    assert_non_null(keys);
+    struct hw_verifier *own = hw_verifier_new(keys);
+    hw_keyset_unref(keys);
+    assert_non_null(own);
+    return own;
+}
+
+static int check_bytes(struct hw_verifier *own, const uint8_t *bytes, size_t len,
+                       const uint8_t digest[HW_DIGEST_SIZE])
+{
+    char text[SIGNING_TEXT_MAX];
+    const struct hw_key *key;
+    signing_base64(text, bytes, len);
+    int rc = hw_verifier_check(own, hw_str_of(text), digest, &key);
+    assert_int_equal(ERR_peek_error(), 0);
+    return rc;
+}
+
+static EVP_PKEY *make_key(size_t bits, uint64_t exponent)
+{
+    EVP_PKEY *pkey = NULL;
+    BIGNUM *e = BN_new();
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    HW_CHECK(BN_set_word(e, exponent) && EVP_PKEY_keygen_init(ctx) == 1 &&
+             EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, (int)bits) == 1 &&
+             EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, e) == 1 &&
+             EVP_PKEY_generate(ctx, &pkey) == 1);
+    EVP_PKEY_CTX_free(ctx);
+    BN_free(e);
+    return pkey;
+}
+
+/* Moduli that fill no whole word, or no whole byte; exponents short and long. */
+static void verifies_with_every_size_and_exponent(void **state)
+{
+    (void)state;
+    const struct {
+        size_t bits;
+        uint64_t e;
+    } kinds[] = {{2048, 3},     {2048, 17},         {2052, 65537}, {2056, 65537},
+                 {2090, 65539}, {2112, 0x10000001}, {3000, 5},     {4096, 65537}};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        EVP_PKEY *pkey = make_key(kinds[i].bits, kinds[i].e);
+        struct hw_verifier *own = verifier_of(pkey);
+        uint8_t digest[HW_DIGEST_SIZE], bytes[1024];
+        for (int n = 0; n < 20; n++) {
+            char text[32];
+            struct hw_str message = {text, (size_t)snprintf(text, sizeof text, "message %d", n)};
+            hw_hasher_digest(hasher, message, digest);
+            size_t len = signing_sign_as(bytes, pkey, message, EVP_sha256(), RSA_PKCS1_PADDING, 0);
+            assert_int_equal(check_bytes(own, bytes, len, digest), 0);
+            bytes[len - 1 - (size_t)n] ^= 0x10;
+            assert_int_equal(check_bytes(own, bytes, len, digest), HW_EINVALID_SIGNATURE);
+        }
+        hw_verifier_free(own);
+        EVP_PKEY_free(pkey);
+    }
+}
+
+/* The key's owner makes a "signature" whose power is just these bytes. */
+static size_t sign_raw(uint8_t *out, EVP_PKEY *pkey, const uint8_t *em, size_t len)
+{
+    size_t size = len;
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
+    HW_CHECK(EVP_PKEY_sign_init(ctx) == 1 &&
+             EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_NO_PADDING) == 1 &&
+             EVP_PKEY_sign(ctx, out, &size, em, len) == 1);
+    EVP_PKEY_CTX_free(ctx);
+    return size;
+}
+
+static const uint8_t digest_info[] = {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
+                                      0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20};
+
+/* EMSA-PKCS1-v1_5 of `digest`, in 256 bytes. */
+static void encode(uint8_t em[256], const uint8_t digest[HW_DIGEST_SIZE])
+{
+    memset(em, 0xff, 256);
+    em[0] = 0x00;
+    em[1] = 0x01;
+    em[256 - HW_DIGEST_SIZE - sizeof digest_info - 1] = 0x00;
+    memcpy(em + 256 - HW_DIGEST_SIZE - sizeof digest_info, digest_info, sizeof digest_info);
+    memcpy(em + 256 - HW_DIGEST_SIZE, digest, HW_DIGEST_SIZE);
+}
+
+/* One byte of the encoding differs: each place that there is, and a bit more of some. */
+static void refuses_every_other_encoding(void **state)
+{
+    (void)state;
+    struct hw_verifier *own = verifier_of(first);
+    uint8_t digest[HW_DIGEST_SIZE], em[256], bytes[256];
+    hw_hasher_digest(hasher, body, digest);
+    encode(em, digest);
+    assert_int_equal(check_bytes(own, bytes, sign_raw(bytes, first, em, 256), digest), 0);
+    for (size_t i = 1; i < 256; i++) {
+        encode(em, digest);
+        em[i] ^= i % 2 ? 0x01 : 0x80;
+        sign_raw(bytes, first, em, 256);
+        assert_int_equal(check_bytes(own, bytes, 256, digest), HW_EINVALID_SIGNATURE);
+        assert_false(openssl_accepts(first, bytes, 256, digest));
+    }
+    hw_verifier_free(own);
+}
+
+/* Bleichenbacher's forgery: short padding, and what is needed behind the digest. */
+static void refuses_what_is_behind_the_digest(void **state)
+{
+    (void)state;
+    struct hw_verifier *own = verifier_of(first);
+    uint8_t digest[HW_DIGEST_SIZE], right[256], em[256] = {0}, bytes[256];
+    hw_hasher_digest(hasher, body, digest);
+    encode(right, digest);
+    for (size_t shift = 1; shift < 190; shift += 9) {
+        memset(em, 0, sizeof em);
+        em[1] = 0x01;
+        memset(em + 2, 0xff, 202 - shift);
+        memcpy(em + 204 - shift, right + 204, 52);
+        sign_raw(bytes, first, em, 256);
+        assert_int_equal(check_bytes(own, bytes, 256, digest), HW_EINVALID_SIGNATURE);
+    }
+    hw_verifier_free(own);
+}
+
+/* s and s + n have the same power: only the one below the modulus is a signature (RFC 8017,
+ * 5.2.2, step 1). */
+static void refuses_a_signature_over_the_modulus(void **state)
+{
+    (void)state;
+    EVP_PKEY *pkey = make_key(2052, 65537); /* 257 bytes: s + n still fits them */
+    struct hw_verifier *own = verifier_of(pkey);
+    uint8_t digest[HW_DIGEST_SIZE], bytes[257];
+    BIGNUM *n = NULL;
+    hw_hasher_digest(hasher, body, digest);
+    signing_sign_as(bytes, pkey, body, EVP_sha256(), RSA_PKCS1_PADDING, 0);
+    assert_int_equal(check_bytes(own, bytes, sizeof bytes, digest), 0);
+    BIGNUM *s = BN_bin2bn(bytes, sizeof bytes, NULL);
+    HW_CHECK(EVP_PKEY_get_bn_param(pkey, "n", &n) && BN_add(s, s, n));
+    assert_int_equal(BN_bn2binpad(s, bytes, sizeof bytes), sizeof bytes);
+    assert_int_equal(check_bytes(own, bytes, sizeof bytes, digest), HW_EINVALID_SIGNATURE);
+    assert_int_equal(BN_bn2binpad(n, bytes, sizeof bytes), sizeof bytes);
+    assert_int_equal(check_bytes(own, bytes, sizeof bytes, digest), HW_EINVALID_SIGNATURE);
+    BN_free(s);
+    BN_free(n);
+    hw_verifier_free(own);
+    EVP_PKEY_free(pkey);
+}
+
 /* ---- the vectors of the Wycheproof project ---- */
 
 /* accepts(public key PEM, message, signature) -> boolean */
@@ -378,6 +548,10 @@ int main(void)
         cmocka_unit_test(refuses_other_paddings_and_hashes),
         cmocka_unit_test(refuses_what_is_not_strict_base64_of_a_keys_length),
         cmocka_unit_test(shares_a_set_between_threads),
+        cmocka_unit_test(verifies_with_every_size_and_exponent),
+        cmocka_unit_test(refuses_every_other_encoding),
+        cmocka_unit_test(refuses_what_is_behind_the_digest),
+        cmocka_unit_test(refuses_a_signature_over_the_modulus),
         cmocka_unit_test(agrees_with_the_wycheproof_vectors),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
