@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "error.h"
+#include "wal_file.h"
 
 /* Each step takes the schema from one version to the next, within one transaction; a released step
  * is never edited. */
@@ -99,7 +100,7 @@ static int set_up(sqlite3 *db, const char *path, enum hw_ledger_access access, c
     sqlite3_extended_result_codes(db, 1);
     if (access == HW_LEDGER_CREATE && exec(db, "PRAGMA journal_mode = WAL") != SQLITE_OK)
         return fail_sqlite(why, size, path, db);
-    if (exec(db, "PRAGMA synchronous = FULL") != SQLITE_OK)
+    if (exec(db, "PRAGMA synchronous = FULL; PRAGMA cache_spill = OFF") != SQLITE_OK)
         return fail_sqlite(why, size, path, db);
     return check_schema(db, path, access, why, size);
 }
@@ -112,7 +113,8 @@ int hw_ledger_file_open(sqlite3 **db, const char *path, enum hw_ledger_access ac
         [HW_LEDGER_WRITE] = SQLITE_OPEN_READWRITE,
         [HW_LEDGER_READ] = SQLITE_OPEN_READONLY,
     };
-    int rc = sqlite3_open_v2(path, db, flags[access] | SQLITE_OPEN_NOMUTEX, NULL);
+    const char *vfs = access == HW_LEDGER_CREATE ? hw_wal_vfs() : NULL;
+    int rc = sqlite3_open_v2(path, db, flags[access] | SQLITE_OPEN_NOMUTEX, vfs);
     rc = rc == SQLITE_OK ? set_up(*db, path, access, why, why_size)
                          : fail_sqlite(why, why_size, path, *db);
     if (rc) {
