@@ -287,6 +287,65 @@ void hw_api_push_headers(lua_State *L, const struct hw_request *request)
     }
 }
 
+/* job.headers is made when it is first read: few handlers do, and it is half of what a job's table
+ * costs. The registry knows the table of the job at hand. */
+static const char job_meta_key, job_key;
+
+/* Puts the headers into the job's table at `index`. */
+static void make_headers(lua_State *L, int index)
+{
+    const struct hw_job *job = hw_vm_job_of(L);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &job_key);
+    if (!job || !lua_rawequal(L, -1, index))
+        luaL_error(L, "job.headers can be read while the job's handler runs; read before what is "
+                      "needed later");
+    lua_pop(L, 1);
+    hw_api_push_headers(L, job->request);
+    lua_setfield(L, index, "headers");
+}
+
+/* __index(job, name) */
+static int read_missing(lua_State *L)
+{
+    if (lua_type(L, 2) != LUA_TSTRING || strcmp(lua_tostring(L, 2), "headers") != 0)
+        return 0;
+    make_headers(L, 1);
+    lua_getfield(L, 1, "headers");
+    return 1;
+}
+
+static int next_field(lua_State *L)
+{
+    lua_settop(L, 2);
+    return lua_next(L, 1) ? 2 : 0;
+}
+
+/* __pairs(job): all of it, whatever was read before. */
+static int all_fields(lua_State *L)
+{
+    lua_pushliteral(L, "headers");
+    if (lua_rawget(L, 1) == LUA_TNIL)
+        make_headers(L, 1);
+    lua_pushcfunction(L, next_field);
+    lua_pushvalue(L, 1);
+    return 2;
+}
+
+static void set_job_metatable(lua_State *L)
+{
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &job_meta_key) == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_createtable(L, 0, 2);
+        lua_pushcfunction(L, read_missing);
+        lua_setfield(L, -2, "__index");
+        lua_pushcfunction(L, all_fields);
+        lua_setfield(L, -2, "__pairs");
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &job_meta_key);
+    }
+    lua_setmetatable(L, -2);
+}
+
 void hw_api_push_job(lua_State *L, const struct hw_job *job)
 {
     lua_createtable(L, 0, 10);
@@ -299,8 +358,16 @@ void hw_api_push_job(lua_State *L, const struct hw_job *job)
     lua_pushnumber(L, job->received_at);
     lua_setfield(L, -2, "received_at");
     set_bool(L, "redelivered", job->attempt > 0 || job->known.deliveries > 0);
-    hw_api_push_headers(L, job->request);
-    lua_setfield(L, -2, "headers");
     set_text(L, "body", job->body);
     set_text(L, "key", job->key);
+    set_job_metatable(L);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &job_key);
+}
+
+/* The slot keeps a value, so that it is never made anew where nothing is protected. */
+void hw_api_forget_job(lua_State *L)
+{
+    lua_pushboolean(L, false);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &job_key);
 }

@@ -27,8 +27,12 @@ struct hw_api_warning {
  * long as the state. */
 void hw_api_set_warnings(lua_State *L, struct hw_api_warning *warning);
 
-/* The handler's second argument. Stack: -0 +1. */
+/* The handler's second argument. Its `headers` are made when they are first read (or the table is
+ * walked by pairs), which must be while the handler runs. Stack: -0 +1. */
 void hw_api_push_job(lua_State *L, const struct hw_job *job);
+
+/* Between jobs. Raises nothing after its first call. Stack: -0 +0. */
+void hw_api_forget_job(lua_State *L);
 
 /* A table of the request's header lines, names in lower case; an empty one for NULL.
  * Stack: -0 +1. */

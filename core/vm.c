@@ -285,6 +285,7 @@ static int load_all(lua_State *L)
     }
     keep_router(L);
     forget_event(L);
+    hw_api_forget_job(L);
     hw_api_guard_globals(L);
     return 0;
 }
@@ -532,6 +533,7 @@ bool hw_vm_rest(struct hw_vm *vm)
     vm->job = NULL;
     lua_settop(L, 0);
     forget_event(L);
+    hw_api_forget_job(L);
     if (vm->memory_used <= vm->config.memory_max / 2)
         return false;
     lua_gc(L, LUA_GCCOLLECT);

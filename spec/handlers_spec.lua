@@ -184,6 +184,26 @@ describe("a handler", function()
     assert.is_nil(job.headers["X-JobId"])
   end)
 
+  it("reads headers by name alone, and never another job's", function()
+    start([[
+      local kept
+      hook.on("A.B", function(event, job)
+        kept = kept or job
+        return nil, job.headers["x-mark"]
+      end)
+      hook.on("C.D", function(event, job)
+        local ok, why = pcall(function() return kept.headers end)
+        return nil, ok and "read" or why
+      end)
+      hook.on("E.F", function(event, job) kept = job end)
+    ]], "workers = 1")
+    assert.equal("one", notify("A.B", nil, { headers = { "X-Mark: one" } }).message)
+    assert.equal("two", notify("A.B", nil, { headers = { "X-Mark: two" } }).message)
+    assert.equal("read", notify("C.D").message)
+    notify("E.F")
+    assert.matches("job.headers can be read while the job's handler runs", notify("C.D").message)
+  end)
+
   it("sees attempt 0 when the sender does not say, and last from 5 on", function()
     start [[
       hook.on("*", function(event, job)
