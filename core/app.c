@@ -7,6 +7,7 @@
 #include "check.h"
 #include "connection.h"
 #include "error.h"
+#include "sigpipe.h"
 
 struct queue {
     struct hw_app_call *head, **tail;
@@ -180,6 +181,7 @@ static void on_wake(uv_async_t *async)
 static void run(void *arg)
 {
     struct hw_app *app = arg;
+    hw_sigpipe_block_for_good(); /* an app starts no programs */
     hw_app_vm_start(app->vm, app->addresses, app->address_count);
     uv_run(&app->loop, UV_RUN_DEFAULT);
 }

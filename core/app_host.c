@@ -11,6 +11,7 @@
 #include "connection.h"
 #include "listener.h"
 #include "log.h"
+#include "sigpipe.h"
 
 struct hw_app_host {
     /* constant after start */
@@ -133,7 +134,10 @@ struct hw_app_host *hw_app_host_start(struct hw_config *config, const char *modu
 
 void hw_app_host_run(struct hw_app_host *h)
 {
+    sigset_t before;
+    hw_sigpipe_block(&before);
     uv_run(&h->loop, UV_RUN_DEFAULT);
+    hw_sigpipe_restore(&before);
 }
 
 static void close_handle(uv_handle_t *handle, void *unused)

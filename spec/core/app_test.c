@@ -45,6 +45,7 @@ struct rig {
     struct hw_embedded modules[2];
 };
 
+static uint64_t patience_ms = PATIENCE_S * 1000; /* of a client for its answer */
 static char answer[ANSWER_MAX];
 static size_t answer_len;
 
@@ -157,6 +158,7 @@ static void init_rig(struct rig *r)
     r->server.owner = &r->listeners;
     r->server.on_room = on_room;
     hw_server_init(&r->server, &r->config);
+    r->server.deadlines.durations_ms[HW_DEADLINE_APP] = patience_ms;
     r->listeners.server = &r->server;
     other_requests = &r->server.requests;
     r->other = (struct hw_service){.type = &other_type, .patience = HW_DEADLINE_ANSWER};
@@ -597,6 +599,34 @@ static void takes_a_limited_number_of_requests_and_refuses_one_more(void **state
     stop(&r);
 }
 
+static void tells_a_client_that_waited_too_long(void **state)
+{
+    (void)state;
+    struct rig r;
+    patience_ms = 1;
+    start(&r, "return function() wait() return 200, nil, 'too late' end");
+    patience_ms = PATIENCE_S * 1000;
+    get(&r, "/");
+    has("HTTP/1.1 503 Service Unavailable\r\n");
+    has("\"error\":\"app_busy\"");
+    let_through(&r);
+    stop(&r);
+}
+
+static void is_stopped_in_the_middle_of_a_loop(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "return function() here:write('x') while true do pcall(function() while true do end "
+              "end) end end");
+    int fd = connect_to(r.app_path);
+    send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    await_one(&r);
+    stop(&r);
+    read_all(fd);
+    assert_int_equal(answer_len, 0);
+}
+
 static void forgets_a_client_that_is_gone(void **state)
 {
     (void)state;
@@ -715,6 +745,8 @@ int main(void)
         cmocka_unit_test(sends_a_limited_number_at_once_and_drops_them_when_it_ends),
         cmocka_unit_test(holds_up_nobody_else_while_it_is_stuck),
         cmocka_unit_test(takes_a_limited_number_of_requests_and_refuses_one_more),
+        cmocka_unit_test(tells_a_client_that_waited_too_long),
+        cmocka_unit_test(is_stopped_in_the_middle_of_a_loop),
         cmocka_unit_test(forgets_a_client_that_is_gone),
         cmocka_unit_test(ends_with_requests_in_its_queues),
         cmocka_unit_test(does_not_load_what_is_no_app),

@@ -111,6 +111,25 @@ static void signs_with_every_form_of_a_private_key(void **state)
         "end\n");
 }
 
+static void writes_the_public_half_in_three_forms(void **state)
+{
+    (void)state;
+    run("local private, public = crypto.keygen(2048)\n"
+        "same(crypto.public_key(private, 'pem'), public)\n"
+        "local expected = crypto.key(public, 2048).fingerprint\n"
+        "for form, begins in pairs { der = '^MIIB[%w+/]+=*$',\n"
+        "  xml = '^<RSAKeyValue><Modulus>[%w+/]+=*</Modulus><Exponent>AQAB</Exponent>' } do\n"
+        "  local text = crypto.public_key(private, form)\n"
+        "  assert(text:find(begins), text)\n"
+        "  same(assert(crypto.key(text, 2048)).fingerprint, expected)\n"
+        "end\n"
+        "for _, text in ipairs { '', 'x', public, ec } do\n"
+        "  local none, why = crypto.public_key(text, 'xml')\n"
+        "  same(none, nil) assert(not why:find '\\n', why)\n"
+        "end\n"
+        "assert(not pcall(crypto.public_key, private, 'jwk'))\n");
+}
+
 static void refuses_to_sign_with_anything_else(void **state)
 {
     (void)state;
@@ -295,6 +314,7 @@ int main(void)
         cmocka_unit_test(says_why_it_does_not_verify),
         cmocka_unit_test(diagnoses_one_line_for_each_key),
         cmocka_unit_test(signs_with_every_form_of_a_private_key),
+        cmocka_unit_test(writes_the_public_half_in_three_forms),
         cmocka_unit_test(refuses_to_sign_with_anything_else),
         cmocka_unit_test(keeps_to_the_sizes_of_keys),
         cmocka_unit_test(hashes_and_numbers),
