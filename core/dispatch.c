@@ -54,10 +54,7 @@ static struct hw_job **bucket_of(struct hw_dispatch *d, const struct hw_job *job
 {
     uint64_t h;
     memcpy(&h, job->identity.digest, sizeof h);
-    h ^= d->seed;
-    for (size_t i = 0; i < job->identity.id.len; i++)
-        h = (h ^ (unsigned char)job->identity.id.ptr[i]) * 0x100000001b3u;
-    h *= 0x9e3779b97f4a7c15u;
+    h = hw_str_hash(h ^ d->seed, job->identity.id) * 0x9e3779b97f4a7c15u;
     return &d->buckets[(h >> 40) & (d->bucket_count - 1)];
 }
 

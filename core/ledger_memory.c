@@ -40,9 +40,7 @@ static uint64_t hash_of(const struct memory *m, const struct hw_identity *identi
     struct hw_str text = identity->id;
     if (text.len == 0)
         text = (struct hw_str){(const char *)identity->digest, HW_DIGEST_SIZE};
-    uint64_t h = m->seed;
-    for (size_t i = 0; i < text.len; i++)
-        h = (h ^ (unsigned char)text.ptr[i]) * 0x100000001b3u;
+    uint64_t h = hw_str_hash(m->seed, text);
     return h ^ h >> 29;
 }
 

@@ -36,9 +36,7 @@ void hw_seen_fini(struct hw_seen *seen)
 /* Seeded, so that a stranger can't choose keys that share a line. */
 static uint64_t hash(const struct hw_seen *seen, struct hw_str key)
 {
-    uint64_t h = seen->seed;
-    for (size_t i = 0; i < key.len; i++)
-        h = (h ^ (unsigned char)key.ptr[i]) * 0x100000001b3u;
+    uint64_t h = hw_str_hash(seen->seed, key);
     h = (h ^ h >> 32) * 0x9e3779b97f4a7c15u;
     h = (h ^ h >> 29) * 0xbf58476d1ce4e5b9u;
     return h ^ h >> 32;

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct hw_str {
@@ -42,6 +43,17 @@ static inline bool hw_str_is(struct hw_str s, struct hw_str lower)
             return false;
     }
     return true;
+}
+
+/* FNV-1a: quick, and of no use against who chooses the bytes, unless `h` is a secret. Begin with
+ * HW_STR_HASH or a seed; what it returns goes in again for what follows. */
+#define HW_STR_HASH 0xcbf29ce484222325u
+
+static inline uint64_t hw_str_hash(uint64_t h, struct hw_str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        h = (h ^ (unsigned char)s.ptr[i]) * 0x100000001b3u;
+    return h;
 }
 
 /* Bytes of the character at s[i], as far as it is well-formed UTF-8 (RFC 3629); else 0. */
