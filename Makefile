@@ -16,7 +16,7 @@ PACKAGES_BUILD = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libuv1-dev l
                  libsqlite3-dev libcurl4-openssl-dev lua-cjson lua-argparse
 PACKAGES_RUN   = $(PACKAGES_BUILD) openssl curl ca-certificates
 PACKAGES_TEST  = $(PACKAGES_RUN) libcmocka-dev lua-busted lua-socket lua-filesystem lua-sql-sqlite3 \
-                 luarocks unzip
+                 luarocks unzip git
 PACKAGES_CI    = $(PACKAGES_TEST) clang libclang-rt-14-dev clang-format lua-check wrk
 
 LIBS = lua5.4 libuv libcrypto sqlite3 libcurl
@@ -158,7 +158,8 @@ check-spec: $(BUILD)/hookward $(CRASH) $(ROCK)/bin/hookward
 
 ASAN_FLAGS = BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" WERROR=1
 TSAN_FLAGS = BUILD=build/tsan SANITIZE=thread CFLAGS="-O1 -g" WERROR=1
-TSAN_SPECS = spec/crew_spec.lua spec/identity_spec.lua spec/drain_spec.lua spec/ledger_spec.lua spec/crash_spec.lua
+TSAN_SPECS = spec/crew_spec.lua spec/identity_spec.lua spec/drain_spec.lua spec/ledger_spec.lua spec/crash_spec.lua \
+             spec/reload_spec.lua --exclude-tags=alone
 TSAN_TESTS = app_test crew_test committer_test dispatch_test ledger_memory_test ledger_sqlite_test
 
 asan: ## every test with AddressSanitizer and UBSan
@@ -169,7 +170,7 @@ tsan: ## the crew and the ledger with ThreadSanitizer
 	@$(MAKE) --no-print-directory $(TSAN_FLAGS) -j$(JOBS) build-tests
 	@TSAN_OPTIONS="suppressions=$(CURDIR)/spec/tsan.supp exitcode=66" \
 	  $(MAKE) --no-print-directory $(TSAN_FLAGS) check-core TESTS="$(TSAN_TESTS:%=build/tsan/spec/%)"
-	@HOOKWARD_SPEC_PATIENCE=60 TSAN_OPTIONS="suppressions=$(CURDIR)/spec/tsan.supp exitcode=66" \
+	@HOOKWARD_SPEC_PATIENCE=60 HOOKWARD_RELOAD_EDITS=10 TSAN_OPTIONS="suppressions=$(CURDIR)/spec/tsan.supp exitcode=66" \
 	  $(MAKE) --no-print-directory $(TSAN_FLAGS) check-spec SPECS="$(TSAN_SPECS)"
 
 FUZZ_SECONDS ?= 60
