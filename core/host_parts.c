@@ -14,7 +14,7 @@ int hw_host_load(const struct hw_config *config, const struct hw_embedded *modul
     if (!first)
         return HW_EFAILED;
     hw_shelf_init(&stages->shelf, first);
-    if (hw_release_fill(first, vm_count, NULL, why, why_size))
+    if (hw_release_fill(first, vm_count, NULL, NULL, why, why_size))
         return HW_EFAILED;
     stages->ledger = hw_ledger_open(config, why, why_size);
     return stages->ledger ? 0 : HW_EFAILED;

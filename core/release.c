@@ -63,11 +63,12 @@ static int set_version(struct hw_release *r)
     return 0;
 }
 
-int hw_release_fill(struct hw_release *r, unsigned vm_count, const atomic_bool *give_up, char *why,
-                    size_t size)
+int hw_release_fill(struct hw_release *r, unsigned vm_count, bool (*give_up)(void *ud), void *ud,
+                    char *why, size_t size)
 {
     struct hw_vm_config limits = r->vm;
     limits.give_up = give_up;
+    limits.give_up_ud = ud;
     snprintf(why, size, "out of memory");
     r->vms = calloc(vm_count, sizeof(struct hw_vm *));
     if (!r->vms)

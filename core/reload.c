@@ -1,8 +1,6 @@
 /* reload.c -- see reload.h */
 #include "reload.h"
 
-#include <lauxlib.h>
-#include <lualib.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,13 +8,9 @@
 #include "check.h"
 #include "error.h"
 #include "log.h"
-#include "module.h"
+#include "reconfig.h"
 
-enum {
-    TRIES_MAX = 50,        /* how often a set that changes while it is read is read anew */
-    CONFIG_MS = 10000,     /* what the configuration's own code may take */
-    CONFIG_EVERY = 100000, /* VM instructions between two looks at the clock */
-};
+enum { TRIES_MAX = 50 /* how often a set that changes while it is read is read anew */ };
 
 struct hw_reload {
     /* constant after start */
@@ -39,14 +33,22 @@ struct hw_reload {
     uint64_t answered;       /* requests */
     uint64_t number;         /* of the last release */
     uint64_t renewed;        /* the release that free workers were asked to take once more */
-    uint64_t signature;      /* of what was read last; 0 at first */
     struct hw_config *live;  /* NULL: the one that the host was started with */
     struct hw_config *tried; /* a later one that did not come to life; what it names is watched */
-    char to_restart[160];    /* what was last warned of */
-    uint64_t config_deadline_ns;
+    bool failing;            /* what was read last did not come to life */
+    char to_restart[HW_RECONFIG_NAMES_MAX]; /* what was last warned of */
+
+    /* reload thread only: what was read last, and whether it is still so */
+    const struct hw_config *read; /* NULL: nothing that counts */
+    uint64_t signature, content;
+    uint64_t coarse_until_ns; /* until then a change may not show in the signature; 0: it does */
+    uint64_t next_look_ns;    /* while code runs */
+    bool in_vain;             /* that code is not what is there any more */
+    bool event;               /* since the last look */
 
     /* leader only */
     struct hw_watches watches;
+    bool is_deaf; /* some folders are only polled, which was said */
 
     /* atomic */
     atomic_bool stopping;
@@ -65,144 +67,83 @@ static const struct hw_config *watched(const struct hw_reload *r)
     return r->tried ? r->tried : current(r);
 }
 
-static void free_config(struct hw_config *config)
+/* ---- what was read, and whether it is still so ---- */
+
+static uint64_t in_ms(unsigned ms)
 {
-    if (config)
-        hw_config_fini(config);
-    free(config);
+    return uv_hrtime() + (uint64_t)ms * 1000000;
 }
 
-/* ---- reading the configuration, as `serve` did ---- */
-
-static void push_source(lua_State *L, struct hw_str source)
+static void take_signature(struct hw_reload *r, const struct hw_config *config)
 {
-    if (luaL_loadbufferx(L, source.ptr, source.len, "=source", "t"))
-        lua_error(L);
-    lua_call(L, 0, 1);
+    r->read = config;
+    r->signature = hw_watch_signature(config); /* first: what changes after this, shows */
+    r->content = hw_watch_content(config);
+    r->coarse_until_ns = in_ms(HW_WATCH_COARSE_MS);
+    r->next_look_ns = in_ms(HW_WATCH_POLL_MS);
+    r->in_vain = false;
 }
 
-/* A configuration is code; one that loops must not keep the host from stopping. */
-static void on_count(lua_State *L, lua_Debug *ar)
+static bool is_as_read(const struct hw_reload *r)
 {
-    struct hw_reload *r = *(struct hw_reload **)lua_getextraspace(L);
-    (void)ar;
-    if (uv_hrtime() < r->config_deadline_ns && !r->stopping)
-        return;
-    lua_sethook(L, on_count, LUA_MASKCOUNT, 1); /* no pcall outlasts it */
-    luaL_error(L, "%s: it ran longer than %d s", r->config.config->file, CONFIG_MS / 1000);
+    return hw_watch_content(r->read) == r->content;
 }
 
-/* Runs protected: (reload, config) -> nothing, or the first line of what is wrong. The
- * configuration is there as well if it could be read, and only what it names is missing. */
-static int read_config(lua_State *L)
+/* Asked now and then while code runs that was read: a loop in it must neither keep the host from
+ * stopping, nor the edit that mends it from taking effect. */
+static bool is_in_vain(void *reload)
 {
-    struct hw_reload *r = lua_touserdata(L, 1);
-    struct hw_config *config = lua_touserdata(L, 2);
-    luaL_openlibs(L);
-    hw_module_preload(L, r->config.modules);
-    lua_getglobal(L, "require");
-    lua_pushliteral(L, "hookward.config");
-    lua_call(L, 1, 1);
-    lua_getfield(L, -1, "reload");
-    push_source(L, r->config.config->source);
-    lua_call(L, 1, 2); /* … config line */
-    if (!lua_isnil(L, -2))
-        hw_config_read(config, L, -2);
-    return lua_isnil(L, -1) ? 0 : 1;
-}
-
-/* NULL: it can't be read. Not NULL, and *ok false: what it names is not there. */
-static struct hw_config *new_config(struct hw_reload *r, bool *ok, char *why, size_t size)
-{
-    struct hw_config *config = calloc(1, sizeof *config);
-    lua_State *L = luaL_newstate();
-    snprintf(why, size, "out of memory");
-    *ok = false;
-    int status = -1;
-    if (config && L) {
-        *(struct hw_reload **)lua_getextraspace(L) = r;
-        r->config_deadline_ns = uv_hrtime() + (uint64_t)CONFIG_MS * 1000000;
-        lua_sethook(L, on_count, LUA_MASKCOUNT, CONFIG_EVERY);
-        lua_pushcfunction(L, read_config);
-        lua_pushlightuserdata(L, r);
-        lua_pushlightuserdata(L, config);
-        status = lua_pcall(L, 2, LUA_MULTRET, 0);
-        *ok = status == 0 && lua_gettop(L) == 0;
-        if (!*ok && lua_type(L, -1) == LUA_TSTRING)
-            snprintf(why, size, "%s", lua_tostring(L, -1));
-        lua_sethook(L, NULL, 0, 0);
+    struct hw_reload *r = reload;
+    if (!r->in_vain && uv_hrtime() >= r->next_look_ns) {
+        r->in_vain = hw_watch_signature(r->read) != r->signature;
+        r->next_look_ns = in_ms(HW_WATCH_POLL_MS);
     }
-    if (L)
-        lua_close(L);
-    if (status == 0 && config->file)
-        return config;
-    free_config(config);
-    return NULL;
+    return r->in_vain || r->stopping;
 }
 
-static bool same_list(const char *const *a, size_t n, const char *const *b, size_t m)
+static bool has_changed(struct hw_reload *r)
 {
-    bool same = n == m;
-    for (size_t i = 0; same && i < n; i++)
-        same = strcmp(a[i], b[i]) == 0;
-    return same;
-}
-
-/* What a running host can't change is compared with what it was started with. */
-static void warn_of_restart(struct hw_reload *r, const struct hw_config *b)
-{
-    const struct hw_config *a = r->config.config;
-    char names[sizeof r->to_restart] = "";
-    const struct {
-        const char *name;
-        bool same;
-    } all[] = {
-        {" listen", same_list(a->listen, a->listen_count, b->listen, b->listen_count)},
-        {" path", hw_str_eq(a->path, b->path)},
-        {" ledger", strcmp(a->ledger, b->ledger) == 0},
-        {" workers", a->workers == b->workers},
-        {" duplicates", a->by_body == b->by_body},
-        {" keep_bodies", a->keep_bodies == b->keep_bodies},
-        {" retention", a->retention_ms == b->retention_ms},
-    };
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (!all[i].same)
-            strcat(names, all[i].name);
-    if (names[0] && strcmp(names, r->to_restart) != 0)
-        hw_log_say(HW_LOG_WARN, "%s: these take effect at the next start:%s", a->file, names);
-    memcpy(r->to_restart, names, sizeof names);
+    bool event = r->event, is_over = uv_hrtime() >= r->coarse_until_ns;
+    r->event = false;
+    if (!r->read || hw_watch_signature(r->read) != r->signature)
+        return true;
+    if (r->coarse_until_ns == 0 || !(event || is_over))
+        return false;
+    if (is_over)
+        r->coarse_until_ns = 0;
+    return !is_as_read(r);
 }
 
 /* ---- an attempt ---- */
 
 static void tell_live(struct hw_reload_result *result, const struct hw_release *release,
-                      bool changed)
+                      bool changed, bool mended)
 {
+    const char *how = changed ? "reloaded" : mended ? "in order again" : "nothing has changed";
     result->ok = true;
     result->changed = changed;
     snprintf(result->text, sizeof result->text, "%s: version %llu (%s), %zu script%s, %zu key%s",
-             changed ? "reloaded" : "nothing has changed", (unsigned long long)release->number,
-             release->version, release->bundle->count, release->bundle->count == 1 ? "" : "s",
-             release->keys->count, release->keys->count == 1 ? "" : "s");
+             how, (unsigned long long)release->number, release->version, release->bundle->count,
+             release->bundle->count == 1 ? "" : "s", release->keys->count,
+             release->keys->count == 1 ? "" : "s");
 }
 
-/* What takes effect without a new release. */
-static bool same_limits(const struct hw_config *a, const struct hw_config *b)
+/* What a running host can't change is compared with what it was started with. */
+static void warn_of_restart(struct hw_reload *r, const struct hw_config *config)
 {
-    return a->header_timeout_ms == b->header_timeout_ms &&
-           a->body_timeout_ms == b->body_timeout_ms && a->idle_timeout_ms == b->idle_timeout_ms &&
-           a->drain_timeout_ms == b->drain_timeout_ms && a->max_body == b->max_body &&
-           a->max_header == b->max_header && a->max_connections == b->max_connections &&
-           a->max_queue == b->max_queue && a->log_level == b->log_level &&
-           a->log_json == b->log_json;
+    char names[HW_RECONFIG_NAMES_MAX];
+    hw_reconfig_restart(r->config.config, config, names);
+    if (names[0] && strcmp(names, r->to_restart) != 0)
+        hw_log_say(HW_LOG_WARN, "%s: these take effect at the next start:%s", config->file, names);
+    strcpy(r->to_restart, names);
 }
 
 /* The new configuration is the one to go by from here on. */
 static void adopt(struct hw_reload *r, struct hw_config *config)
 {
     warn_of_restart(r, config);
-    free_config(r->tried);
-    free_config(r->live);
+    hw_reconfig_free(r->tried);
+    hw_reconfig_free(r->live);
     r->tried = NULL;
     r->live = config;
 }
@@ -211,7 +152,7 @@ static void adopt(struct hw_reload *r, struct hw_config *config)
 static bool publish(struct hw_reload *r, struct hw_release *release,
                     struct hw_reload_result *result)
 {
-    if (hw_release_fill(release, r->config.config->workers, &r->stopping, result->text,
+    if (hw_release_fill(release, r->config.config->workers, is_in_vain, r, result->text,
                         sizeof result->text)) {
         hw_release_unref(release);
         return false;
@@ -226,43 +167,53 @@ static bool take_effect(struct hw_reload *r, struct hw_config *config, struct hw
                         struct hw_reload_result *result)
 {
     struct hw_release *live = r->config.shelf->current; /* only this thread replaces it */
-    bool changed = !hw_release_same(live, release) || !same_limits(current(r), config);
+    bool changed = !hw_release_same(live, release) || !hw_reconfig_same_limits(current(r), config);
     if (hw_release_same(live, release))
         hw_release_unref(release);
     else if (!publish(r, release, result))
         return false;
     adopt(r, config);
-    tell_live(result, r->config.shelf->current, changed);
+    tell_live(result, r->config.shelf->current, changed, r->failing);
     return true;
 }
 
-/* Returns false when something changed while it was read: then it says nothing yet. Nothing is
- * read once the scripts run. */
-static bool attempt(struct hw_reload *r, struct hw_reload_result *result)
+/* Reads configuration, keys and scripts. *config: NULL when it can't be read; *release: NULL when
+ * not all of it is good. Returns false when something changed meanwhile. */
+static bool read_all(struct hw_reload *r, struct hw_config **config, struct hw_release **release,
+                     char *why, size_t size)
 {
     bool ok;
-    uint64_t before = hw_watch_signature(watched(r)), named = before;
-    struct hw_release *release = NULL;
-    struct hw_config *config = new_config(r, &ok, result->text, sizeof result->text);
-    if (config)
-        named = hw_watch_signature(config);
+    *release = NULL;
+    take_signature(r, watched(r));
+    *config = hw_reconfig_read(r->config.config, r->config.modules, is_in_vain, r, &ok, why, size);
+    if (r->in_vain || !is_as_read(r))
+        return false;
+    if (!*config)
+        return true;
+    take_signature(r, *config);
     if (ok)
-        release = hw_release_make(config, r->config.modules, r->number + 1, result->text,
-                                  sizeof result->text);
-    bool torn =
-        hw_watch_signature(watched(r)) != before || (config && hw_watch_signature(config) != named);
+        *release = hw_release_make(*config, r->config.modules, r->number + 1, why, size);
+    return is_as_read(r);
+}
+
+/* Returns false when something changed while it was read or loaded: then it says nothing yet. */
+static bool attempt(struct hw_reload *r, struct hw_reload_result *result)
+{
+    struct hw_config *config;
+    struct hw_release *release;
     result->ok = result->changed = false;
-    if (torn) {
-        if (release)
-            hw_release_unref(release);
-        free_config(config);
+    bool whole = read_all(r, &config, &release, result->text, sizeof result->text);
+    if (whole && release && take_effect(r, config, release, result))
+        return true;
+    if (!whole && release)
+        hw_release_unref(release);
+    if (!whole || r->in_vain) {
+        hw_reconfig_free(config);
+        r->read = NULL;
         return false;
     }
-    r->signature = named;
-    if (release && take_effect(r, config, release, result))
-        return true;
     if (config) {
-        free_config(r->tried);
+        hw_reconfig_free(r->tried);
         r->tried = config;
     }
     return true;
@@ -272,7 +223,7 @@ static void say(const struct hw_reload_result *result, bool asked)
 {
     if (!result->ok)
         hw_log_say(HW_LOG_ERROR, "not reloaded, the old version goes on: %s", result->text);
-    else if (asked || strncmp(result->text, "reloaded", 8) == 0)
+    else if (asked || strncmp(result->text, "nothing", 7) != 0)
         hw_log_say(HW_LOG_INFO, "%s", result->text);
 }
 
@@ -305,6 +256,7 @@ static bool doze(struct hw_reload *r, unsigned ms, uint64_t *asked)
     uv_mutex_lock(&r->m);
     if (!r->woken && !r->stopping)
         uv_cond_timedwait(&r->poked, &r->m, (uint64_t)ms * 1000000);
+    r->event |= r->woken;
     r->woken = false;
     *asked = r->asked;
     uv_mutex_unlock(&r->m);
@@ -326,6 +278,16 @@ static bool wait_for_quiet(struct hw_reload *r, uint64_t *asked)
     return true;
 }
 
+/* Whoever asked meanwhile has the same answer, if that is still what there is: a set that loops
+ * until its deadline would have to do so once more. */
+static uint64_t answered_as_well(struct hw_reload *r, uint64_t asked)
+{
+    uv_mutex_lock(&r->m);
+    uint64_t last = r->asked;
+    uv_mutex_unlock(&r->m);
+    return last > asked && r->read && is_as_read(r) ? last : asked;
+}
+
 /* Returns false when the thread should end. */
 static bool reload(struct hw_reload *r, uint64_t asked)
 {
@@ -345,7 +307,8 @@ static bool reload(struct hw_reload *r, uint64_t asked)
     if (r->stopping)
         return false;
     say(&result, asked > r->answered);
-    result.asked = r->answered = asked;
+    r->failing = !result.ok;
+    result.asked = r->answered = answered_as_well(r, asked);
     hand_over(r, &result);
     return true;
 }
@@ -371,8 +334,7 @@ static void on_thread(void *arg)
     /* At first as well: something may have changed since the host has read it. */
     do {
         look_after_old(r);
-        if ((asked != r->answered || hw_watch_signature(watched(r)) != r->signature) &&
-            !reload(r, asked))
+        if ((asked != r->answered || has_changed(r)) && !reload(r, asked))
             return;
     } while (doze(r, HW_WATCH_POLL_MS, &asked));
 }
@@ -386,6 +348,15 @@ static void on_changed(void *owner)
     r->woken = true;
     uv_cond_signal(&r->poked);
     uv_mutex_unlock(&r->m);
+}
+
+static void watch(struct hw_reload *r, const struct hw_folders *folders)
+{
+    const char *why = hw_watches_set(&r->watches, folders);
+    if (why && !r->is_deaf)
+        hw_log_say(HW_LOG_WARN, "edits of some folders show only every %d ms: %s", HW_WATCH_POLL_MS,
+                   why);
+    r->is_deaf = why != NULL;
 }
 
 static void on_done(uv_async_t *async)
@@ -406,7 +377,7 @@ static void on_done(uv_async_t *async)
     if (has_to_apply)
         r->config.apply(r->config.owner, &to_apply);
     if (folders) {
-        hw_watches_set(&r->watches, folders);
+        watch(r, folders);
         hw_folders_fini(folders);
         free(folders);
     }
@@ -463,8 +434,8 @@ void hw_reload_free(struct hw_reload *r)
         hw_folders_fini(r->to_watch);
         free(r->to_watch);
     }
-    free_config(r->live);
-    free_config(r->tried);
+    hw_reconfig_free(r->live);
+    hw_reconfig_free(r->tried);
     uv_cond_destroy(&r->poked);
     uv_mutex_destroy(&r->m);
     free(r);

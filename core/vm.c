@@ -91,7 +91,7 @@ static void *allocate(void *ud, void *old, size_t old_size, size_t size)
 static bool is_over(const struct hw_vm *vm)
 {
     return (vm->deadline_ns && hw_now_ns() >= vm->deadline_ns) ||
-           (vm->config.give_up && *vm->config.give_up);
+           (vm->config.give_up && vm->config.give_up(vm->config.give_up_ud));
 }
 
 /* From the deadline on every instruction raises, in this coroutine and in the main one, so that a

@@ -27,8 +27,10 @@ struct hw_vm_config {
     bool accept_unhandled;
     bool validate;                     /* every event that has a schema must keep it */
     const struct hw_embedded *modules; /* hookward's own; NULL: `require` finds them on disk */
-    const atomic_bool *give_up;        /* true: loading ends; not looked at later. May be NULL */
-    hw_vm_fit_fn *fit;                 /* see config.h; may be NULL */
+    /* True: loading ends. Asked now and then while scripts load, not later. May be NULL. */
+    bool (*give_up)(void *give_up_ud);
+    void *give_up_ud;
+    hw_vm_fit_fn *fit; /* see config.h; may be NULL */
     void *fit_ud;
 };
 

@@ -2,33 +2,70 @@
 #include "watch.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "bundle.h"
+#include "str.h"
 
 /* ---- the signature ---- */
 
-static uint64_t mix(uint64_t h, const void *bytes, size_t len)
+struct signature {
+    uint64_t h;
+    bool content; /* from what is in the files; else from what the file system says of them */
+};
+
+static void add_bytes(struct signature *s, const void *bytes, size_t len)
 {
-    const unsigned char *b = bytes;
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ b[i]) * 0x100000001b3u;
-    return h;
+    s->h = hw_str_hash(s->h, (struct hw_str){bytes, len});
 }
 
-static uint64_t mix_file(uint64_t h, const char *path, const struct stat *st)
+static void add_facts(struct signature *s, const struct stat *st)
 {
     const int64_t facts[] = {(int64_t)st->st_dev,          (int64_t)st->st_ino,
                              (int64_t)st->st_size,         (int64_t)st->st_mtim.tv_sec,
                              (int64_t)st->st_mtim.tv_nsec, (int64_t)st->st_ctim.tv_sec,
                              (int64_t)st->st_ctim.tv_nsec};
-    return mix(mix(h, path, strlen(path)), facts, sizeof facts);
+    add_bytes(s, facts, sizeof facts);
 }
+
+/* As much as would be loaded. A pipe that took the file's place must not hold us up. */
+static void add_content(struct signature *s, const char *path)
+{
+    char bytes[16384];
+    size_t left = HW_BUNDLE_FILE_MAX + 1;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    ssize_t n = -1;
+    while (fd >= 0 && left > 0 &&
+           (n = read(fd, bytes, left < sizeof bytes ? left : sizeof bytes)) > 0) {
+        add_bytes(s, bytes, (size_t)n);
+        left -= (size_t)n;
+    }
+    add_bytes(s, &n, sizeof n);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* `st`: NULL when there is only its name, as of a link that leads nowhere. A folder's own times do
+ * not count: an editor's swap file changes them. */
+static void add_file(struct signature *s, const char *path, const struct stat *st)
+{
+    add_bytes(s, path, strlen(path) + 1);
+    if (!st)
+        add_bytes(s, "?", 1);
+    else if (S_ISREG(st->st_mode) && s->content)
+        add_content(s, path);
+    else if (!S_ISDIR(st->st_mode))
+        add_facts(s, st);
+}
+
+/* ---- the folder of scripts ---- */
 
 static bool is_script(const char *name)
 {
@@ -36,32 +73,42 @@ static bool is_script(const char *name)
     return len > 4 && strcmp(name + len - 4, ".lua") == 0;
 }
 
-/* Each visit of a folder's tree: the scripts in name order, then what is below. A folder's own
- * times do not count: an editor's swap file changes them. */
+/* What may be a script or a folder; most of what is neither costs no look at it. */
+static int may_count(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.' && (entry->d_type != DT_REG || is_script(entry->d_name));
+}
+
+/* `st`: NULL when there is only a name. */
 typedef void visit_fn(void *ud, const char *path, const struct stat *st);
 
-/* Returns false, and visits no more, at the depth that a bundle is refused for: links in a circle
- * would lead to more and more. */
+static bool walk(const char *path, int depth, visit_fn *visit, void *ud);
+
+static bool walk_entry(const char *path, int depth, visit_fn *visit, void *ud)
+{
+    struct stat st;
+    bool is_there = stat(path, &st) == 0;
+    if (is_script(path) || (is_there && S_ISDIR(st.st_mode)))
+        visit(ud, path, is_there ? &st : NULL);
+    return !is_there || !S_ISDIR(st.st_mode) || walk(path, depth + 1, visit, ud);
+}
+
+/* Visits the scripts and folders of a tree, in name order. Returns false, and visits no more, at
+ * the depth that a bundle is refused for: links in a circle would lead to more and more. */
 static bool walk(const char *path, int depth, visit_fn *visit, void *ud)
 {
     struct dirent **names;
     char below[PATH_MAX];
-    struct stat st;
     bool go_on = true;
     if (depth > HW_BUNDLE_DEPTH_MAX)
         return false;
-    int n = scandir(path, &names, NULL, alphasort);
+    int n = scandir(path, &names, may_count, alphasort);
     if (n < 0)
         return true;
     for (int i = 0; i < n; i++) {
-        const char *name = names[i]->d_name;
-        int len = snprintf(below, sizeof below, "%s/%s", path, name);
-        if (go_on && name[0] != '.' && len < (int)sizeof below && stat(below, &st) == 0) {
-            if (S_ISDIR(st.st_mode) || is_script(name))
-                visit(ud, below, &st);
-            if (S_ISDIR(st.st_mode))
-                go_on = walk(below, depth + 1, visit, ud);
-        }
+        int len = snprintf(below, sizeof below, "%s/%s", path, names[i]->d_name);
+        if (go_on && len < (int)sizeof below)
+            go_on = walk_entry(below, depth, visit, ud);
         free(names[i]);
     }
     free(names);
@@ -70,12 +117,10 @@ static bool walk(const char *path, int depth, visit_fn *visit, void *ud)
 
 static void sign(void *ud, const char *path, const struct stat *st)
 {
-    uint64_t *h = ud;
-    if (S_ISDIR(st->st_mode))
-        *h = mix(*h, path, strlen(path));
-    else
-        *h = mix_file(*h, path, st);
+    add_file(ud, path, st);
 }
+
+/* ---- the keys ---- */
 
 /* A pattern's folder: up to the last slash before the first wildcard, without what escapes. */
 static bool pattern_folder(const char *pattern, char *folder, size_t size)
@@ -95,30 +140,38 @@ static bool pattern_folder(const char *pattern, char *folder, size_t size)
 }
 
 /* What the pattern finds, and nothing else of that folder: the ledger may live there. */
-static uint64_t sign_keys(uint64_t h, const char *pattern)
+static void sign_keys(struct signature *s, const char *pattern)
 {
     glob_t found;
     struct stat st;
     if (glob(pattern, 0, NULL, &found) == 0)
         for (size_t i = 0; i < found.gl_pathc; i++)
-            if (stat(found.gl_pathv[i], &st) == 0)
-                h = S_ISDIR(st.st_mode) ? mix(h, "/", 1) : mix_file(h, found.gl_pathv[i], &st);
+            add_file(s, found.gl_pathv[i], stat(found.gl_pathv[i], &st) == 0 ? &st : NULL);
     globfree(&found);
-    return h;
+}
+
+static uint64_t sign_all(const struct hw_config *config, bool content)
+{
+    struct signature s = {HW_STR_HASH, content};
+    struct stat st;
+    if (config->file_path)
+        add_file(&s, config->file_path, stat(config->file_path, &st) == 0 ? &st : NULL);
+    if (stat(config->handlers, &st) == 0 && !content)
+        add_bytes(&s, &st.st_ino, sizeof st.st_ino); /* a link to another folder */
+    walk(config->handlers, 0, sign, &s);
+    for (size_t i = 0; i < config->pattern_count; i++)
+        sign_keys(&s, config->key_patterns[i]);
+    return s.h;
 }
 
 uint64_t hw_watch_signature(const struct hw_config *config)
 {
-    uint64_t h = 0xcbf29ce484222325u;
-    struct stat st;
-    if (config->file_path && stat(config->file_path, &st) == 0)
-        h = mix_file(h, config->file_path, &st);
-    if (stat(config->handlers, &st) == 0)
-        h = mix(h, &st.st_ino, sizeof st.st_ino); /* a link to another folder */
-    walk(config->handlers, 0, sign, &h);
-    for (size_t i = 0; i < config->pattern_count; i++)
-        h = sign_keys(h, config->key_patterns[i]);
-    return h;
+    return sign_all(config, false);
+}
+
+uint64_t hw_watch_content(const struct hw_config *config)
+{
+    return sign_all(config, true);
 }
 
 /* ---- the folders ---- */
@@ -131,11 +184,13 @@ static void add_folder(struct hw_folders *folders, const char *path)
     char *copy = folders->count < HW_WATCH_FOLDERS_MAX ? strdup(path) : NULL;
     if (copy)
         folders->paths[folders->count++] = copy;
+    else
+        folders->more = true;
 }
 
 static void collect(void *ud, const char *path, const struct stat *st)
 {
-    if (S_ISDIR(st->st_mode))
+    if (st && S_ISDIR(st->st_mode))
         add_folder(ud, path);
 }
 
@@ -143,6 +198,7 @@ void hw_watch_folders(const struct hw_config *config, struct hw_folders *folders
 {
     char folder[PATH_MAX];
     folders->count = 0;
+    folders->more = false;
     add_folder(folders, config->handlers);
     walk(config->handlers, 0, collect, folders);
     for (size_t i = 0; i < config->pattern_count; i++)
@@ -187,19 +243,41 @@ void hw_watches_close(struct hw_watches *watches)
     }
 }
 
-/* All anew: a path may lead to another folder by now. A watch that can't be had (too many, a file
- * system without events) is no error: the signature is taken all the same. */
-void hw_watches_set(struct hw_watches *watches, const struct hw_folders *folders)
+/* A folder that is not there is seen when it comes; others are what a person can help with. */
+static const char *explain(int rc)
 {
+    switch (rc) {
+    case 0:
+    case UV_ENOENT:
+    case UV_ENOTDIR:
+    case UV_ELOOP:
+    case UV_EACCES:
+        return NULL;
+    case UV_ENOSPC:
+        return "there are no watches left (sysctl fs.inotify.max_user_watches)";
+    case UV_EMFILE:
+        return "no file can be opened for it (ulimit -n, sysctl fs.inotify.max_user_instances)";
+    default:
+        return uv_strerror(rc);
+    }
+}
+
+/* All anew: a path may lead to another folder by now. A watch that can't be had is no error: the
+ * signature is taken all the same. */
+const char *hw_watches_set(struct hw_watches *watches, const struct hw_folders *folders)
+{
+    const char *why = folders->more ? "there are more than 512 folders" : NULL;
     hw_watches_close(watches);
     for (size_t i = 0; i < folders->count; i++) {
         struct hw_watch *w = calloc(1, sizeof *w);
         if (!w)
-            return;
+            return "out of memory";
         uv_fs_event_init(watches->loop, &w->event);
         w->event.data = w;
         w->next = watches->first;
         watches->first = w;
-        uv_fs_event_start(&w->event, on_event, folders->paths[i], 0);
+        int rc = uv_fs_event_start(&w->event, on_event, folders->paths[i], 0);
+        why = why ? why : explain(rc);
     }
+    return why;
 }

@@ -101,6 +101,7 @@ build = {
         "core/listener.c",
         "core/log.c",
         "core/process.c",
+        "core/reconfig.c",
         "core/rehearsal.c",
         "core/release.c",
         "core/reload.c",

@@ -1,7 +1,8 @@
 -- An edit takes effect as a whole and without a restart, or not at all; nobody who delivers meanwhile
 -- notices.
 --
--- HOOKWARD_RELOAD_EDITS=500 makes the long form (`make reload-storm`).
+-- HOOKWARD_RELOAD_EDITS=500 makes the long form (`make reload-storm`), 10 the short one, for
+-- ThreadSanitizer, which has nothing to learn from the tests tagged #alone.
 
 local H = require "spec.support.host"
 local lfs = require "lfs"
@@ -9,7 +10,7 @@ local load = require "spec.support.load"
 local socket = require "socket"
 
 local EDITS = tonumber(os.getenv("HOOKWARD_RELOAD_EDITS") or 40)
-local RELOADS = EDITS >= 500 and 1000 or 100
+local RELOADS = 2 * EDITS
 local CONNECTIONS = 12
 
 local BODY = H.event("Reload.Tested")
@@ -105,6 +106,29 @@ way("removed and written anew, as git does, among many", function(folder, files,
     os.remove(folder .. "/" .. name)
     H.write(folder .. "/" .. name, text)
   end
+end)
+
+way("by sed -i", function(folder, files)
+  for name, text in pairs(files) do
+    H.write(folder .. "/.new", text)
+    assert(H.sh(("cd %s && sed -i -e '1r .new' -e d %s && rm .new"):format(H.quote(folder), name)))
+  end
+end)
+
+way("by git pull, or git checkout", function(folder, files, version)
+  local upstream = folder:gsub("[^/]+$", "upstream")
+  local prefix = ([[
+    git() { command git -c user.name=spec -c user.email=spec@localhost -c init.defaultBranch=main "$@"; }
+    there=%s up=%s; cd $there/ && rm -rf .git $up &&
+    git init -q && git add . && git commit -qm before && git clone -q . $up && ]]):format(
+    H.quote(folder), H.quote(upstream))
+  assert(H.sh(prefix .. "true"))
+  lay(upstream, files)
+  assert(H.sh(("cd %s && git add . && git -c user.name=x -c user.email=x@localhost commit -qm after"):format(
+    H.quote(upstream))))
+  assert(H.sh(("cd %s/ && %s"):format(H.quote(folder), version % 2 == 0
+    and "git pull -q --ff-only ../upstream main"
+    or "git fetch -q ../upstream main && git checkout -q FETCH_HEAD")))
 end)
 
 way("with a handler file and a sub-folder added", function(folder, files, version)
@@ -281,7 +305,7 @@ describe("the handlers folder", function()
     assert.equal("v2", version_of(host))
   end)
 
-  it("may link to a file elsewhere, where no event tells of an edit", function()
+  it("may link to a file elsewhere, where no event tells of an edit #alone", function()
     local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
     H.write(host.folder .. "/elsewhere.lua", answering("v2"))
     relink("../elsewhere.lua", host.folder .. "/handlers/a.lua")
@@ -289,6 +313,63 @@ describe("the handlers folder", function()
     H.write(host.folder .. "/elsewhere.lua", answering("v3"))
     host:wait_log("reloaded: version 3")
     assert.equal("v3", version_of(host))
+  end)
+
+  it("may be taken away, and come back #alone", function()
+    local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
+    local folder, away = host.folder .. "/handlers", host.folder .. "/away"
+    assert(os.rename(folder, away))
+    host:wait_log("not reloaded[^\n]*handlers: no such folder")
+    assert.equal("v1", version_of(host))
+    assert(os.rename(away, folder))
+    host:wait_log("in order again: version 1")
+    H.write(folder .. "/a.lua", answering("v2"))
+    host:wait_log("reloaded: version 2")
+    assert(os.rename(folder, away))
+    host:wait_log_count("not reloaded[^\n]*handlers: no such folder", 2)
+    H.write(away .. "/a.lua", answering("v3"))
+    assert(os.rename(away, folder))
+    host:wait_log("reloaded: version 3")
+    assert.equal("v3", version_of(host))
+  end)
+
+  it("is in order again once a link that leads nowhere, or in a circle, is gone #alone", function()
+    local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
+    local link = host.folder .. "/handlers/link"
+    for i, case in ipairs {
+      { "nowhere", ".lua", "link.lua: No such file" }, { "link.lua", ".lua", "link.lua: Too many levels" },
+      { ".", "", "nested more than 16 deep" },
+    } do
+      symlink(case[1], link .. case[2])
+      host:wait_log("not reloaded[^\n]*" .. case[3])
+      assert.equal("v1", version_of(host))
+      os.remove(link .. case[2])
+      host:wait_log_count("in order again: version 1", i)
+    end
+  end)
+
+  it("may hold 2,000 scripts, in more folders than can be watched, and not one more #alone", function()
+    local host = H.start { handlers = { ["h0000.lua"] = "" }, config = "workers = 2," }
+    local folder = host.folder .. "/handlers"
+    for i = 1, 600 do
+      lfs.mkdir(("%s/d%04d"):format(folder, i))
+      H.write(("%s/d%04d/m.lua"):format(folder, i), "return 'v1'")
+    end
+    for i = 1, 1399 do H.write(("%s/h%04d.lua"):format(folder, i), ("local n = %d"):format(i)) end
+    H.write(folder .. "/h0000.lua", [[
+      require "hookward".on("Reload.Tested", function() return nil, require "d0600.m" end) ]])
+    local first = tonumber(host:wait_log("reloaded: version (%d+) [^\n]* 2000 scripts"))
+    host:wait_log("warn +edits of some folders show only every 500 ms: there are more than 512 folders")
+    assert.equal("v1", version_of(host))
+    H.write(folder .. "/d0600/m.lua", "return 'v2'")
+    host:wait_log("reloaded: version " .. first + 1)
+    assert.equal("v2", version_of(host))
+    H.write(folder .. "/one_more.lua", "")
+    host:wait_log("not reloaded[^\n]*handlers/one_more.lua: more than 2000 scripts")
+    os.remove(folder .. "/one_more.lua")
+    host:wait_log("in order again: version " .. first + 1)
+    assert.equal("v2", version_of(host))
+    assert.equal(1, host:count_log("edits of some folders show only"))
   end)
 
   it("is looked at again and again: a write through a hard link outside it gives no event", function()
@@ -378,7 +459,7 @@ describe("many reloads", function()
         return last_run(host) == version
       end, "version " .. version)
     end
-    for _ = 1, 20 do round() end
+    for _ = 1, math.min(EDITS, 20) do round() end
     assert.equal(0, (reload(host))) -- once that is answered the folders are watched anew
     local before
     H.wait_until(function() -- and its connection is gone
@@ -420,7 +501,7 @@ describe("the keys", function()
     assert.equal("invalid_signature", host:notify(BODY).error)
   end)
 
-  it("stay as they were, all of them, when one can't be read", function()
+  it("stay as they were, all of them, when one can't be read #alone", function()
     local _, old = key()
     local new_private, new = key("second")
     local host = H.start { handlers = texts(0), keys = { ["old.pem"] = old } }
@@ -435,7 +516,7 @@ describe("the keys", function()
     assert.equal(200, host:notify(BODY, { key = new_private }).status)
   end)
 
-  it("stay as they were when none is left", function()
+  it("stay as they were when none is left #alone", function()
     local host = H.start { handlers = texts(0) }
     os.remove(host.folder .. "/keys/public.pem")
     host:wait_log("not reloaded[^\n]*keys/%*")
@@ -487,7 +568,7 @@ describe("hook.on_unload", function()
     H.wait_until(function() return unloads(host).one == 2 end, "the other one to be unloaded")
   end)
 
-  it("does no harm when it raises or never ends", function()
+  it("does no harm when it raises or never ends #alone", function()
     local host = H.start { config = "workers = 2, handler_timeout = 1,", handlers = { ["a.lua"] = [[
       local hook = require "hookward"
       hook.on_unload(function() while true do pcall(error) end end)
@@ -514,7 +595,7 @@ describe("the configuration of a running host", function()
     assert(os.rename(host.folder .. "/new.lua", host.folder .. "/hookward.lua"))
   end
 
-  it("changes limits, settings, keys' strength and the log's level, and names the rest", function()
+  it("changes limits, settings, keys' strength and the log's level, and names the rest #alone", function()
     local host = H.start { handlers = { ["a.lua"] = SETTING }, args = "--log-level info",
       config = 'settings = { word = "one" },' }
     assert.equal("one", version_of(host))
@@ -533,7 +614,7 @@ describe("the configuration of a running host", function()
     host:wait_log("reloaded: version 3")
   end)
 
-  it("goes on as it was when the new one is broken, loops, or names what is not there", function()
+  it("goes on as it was when the new one is broken, loops, or names what is not there #alone", function()
     local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
     configure(host, "workers = 'many'")
     host:wait_log("not reloaded[^\n]*workers")
@@ -549,7 +630,7 @@ describe("the configuration of a running host", function()
     assert.equal("v2", version_of(host))
   end)
 
-  it("is looked at although the ledger and a key lie beside it", function()
+  it("is looked at although the ledger and a key lie beside it #alone", function()
     local _, public = H.keys()
     local files = texts(0)
     files["../key.pem"] = H.read(public)
@@ -564,6 +645,41 @@ describe("the configuration of a running host", function()
       end
     end)
     assert.equal(3, host:count_log("reloaded: version"))
+  end)
+end)
+
+describe("a set that loops while it loads", function()
+  after_each(H.stop_all)
+
+  local LOOPING = [[
+    local file <close> = assert(io.open("loads", "a"))
+    file:write("x"):flush()
+    while true do pcall(error) end ]]
+
+  local function loads(host) return #H.read(host.folder .. "/loads") end
+
+  it("is left for the edit that mends it, long before its deadline", function()
+    local host = H.start { handlers = { ["a.lua"] = answering("v1") }, config = "handler_timeout = 600," }
+    H.write(host.folder .. "/handlers/a.lua", LOOPING)
+    H.wait_until(function() return loads(host) == 1 end, "the loop")
+    H.write(host.folder .. "/handlers/a.lua", answering("v2"))
+    host:wait_log("reloaded: version 2")
+    assert.equal("v2", version_of(host))
+    H.write(host.folder .. "/hookward.lua", LOOPING)
+    H.wait_until(function() return loads(host) == 2 end, "the configuration's loop")
+    H.write(host.folder .. "/hookward.lua", "return {")
+    host:wait_log("not reloaded[^\n]*hookward.lua:1:")
+    assert.is_nil(host:log():find("longer than", 1, true))
+  end)
+
+  it("answers with its one deadline all who asked for a reload meanwhile #alone", function()
+    local host = H.start { handlers = { ["a.lua"] = answering("v1") }, config = "handler_timeout = 1," }
+    H.write(host.folder .. "/handlers/a.lua", LOOPING)
+    H.wait_until(function() return loads(host) == 1 end, "the loop")
+    local code, out = reload(host)
+    assert.equal(1, code)
+    assert.truthy(out:find("handlers/a.lua:3: it ran longer than handler_timeout (1000 ms)", 1, true), out)
+    assert.equal(1, loads(host))
   end)
 end)
 
@@ -608,7 +724,7 @@ end)
 describe("hookward reload", function()
   after_each(H.stop_all)
 
-  it("says what is live now, with exit 0; why it is not, with exit 1", function()
+  it("says what is live now, with exit 0; why it is not, with exit 1 #alone", function()
     local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
     local code, out = reload(host)
     assert.equal(0, code)
@@ -629,7 +745,7 @@ describe("hookward reload", function()
     assert.equal("v2", version_of(host))
   end)
 
-  it("says so when no host is running", function()
+  it("says so when no host is running #alone", function()
     local host = H.start { handlers = texts(0) }
     host:stop()
     local code, out = reload(host)
@@ -637,7 +753,7 @@ describe("hookward reload", function()
     assert.truthy(out:find("no host is running", 1, true), out)
   end)
 
-  it("answers several at once", function()
+  it("answers several at once #alone", function()
     local host = H.start { handlers = texts(0) }
     local out = H.sh(("cd %s && for i in 1 2 3 4 5 6; do %s reload & done; wait"):format(
       H.quote(host.folder), H.quote(H.binary)))

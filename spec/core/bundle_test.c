@@ -236,6 +236,21 @@ static void takes_a_script_of_its_limit_and_not_a_byte_more(void **state)
     assert_fails("handlers/a.lua: larger than 4 MB");
 }
 
+static void takes_as_many_scripts_as_its_limit_and_not_one_more(void **state)
+{
+    char name[32];
+    (void)state;
+    for (int i = 0; i < HW_BUNDLE_FILES_MAX; i++) {
+        snprintf(name, sizeof name, "%04d.lua", i);
+        folder_write(&folder, name, "");
+    }
+    struct hw_bundle *bundle = must_load();
+    assert_int_equal(HW_BUNDLE_FILES_MAX, bundle->count);
+    hw_bundle_unref(bundle);
+    folder_write(&folder, "one_more.lua", "");
+    assert_fails("handlers/one_more.lua: more than 2000 scripts");
+}
+
 static void reads_over_a_byte_order_mark(void **state)
 {
     (void)state;
@@ -275,6 +290,7 @@ int main(void)
         IN_A_FOLDER(refuses_a_folder_that_is_not_there),
         IN_A_FOLDER(tells_of_what_it_can_not_read),
         IN_A_FOLDER(takes_a_script_of_its_limit_and_not_a_byte_more),
+        IN_A_FOLDER(takes_as_many_scripts_as_its_limit_and_not_one_more),
         IN_A_FOLDER(reads_over_a_byte_order_mark),
         IN_A_FOLDER(lives_until_its_last_reference),
     };

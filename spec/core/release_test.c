@@ -83,7 +83,7 @@ static struct hw_release *make(uint64_t number)
 static struct hw_release *make_full(uint64_t number)
 {
     struct hw_release *release = make(number);
-    assert_int_equal(0, hw_release_fill(release, 3, NULL, why, sizeof why));
+    assert_int_equal(0, hw_release_fill(release, 3, NULL, NULL, why, sizeof why));
     return release;
 }
 
@@ -134,13 +134,21 @@ static void is_taken_once_and_what_is_left_is_closed(void **state)
     assert_int_equal(6, unloaded());
 }
 
+static bool at_the_third_time(void *ud)
+{
+    int *asked = ud;
+    return ++*asked == 3;
+}
+
 static void gives_up_when_told(void **state)
 {
     (void)state;
-    static atomic_bool give_up = true;
+    int asked = 0;
     folder_write(&folder, "handlers/a.lua", "while true do end");
     struct hw_release *release = make(1);
-    assert_int_equal(HW_EFAILED, hw_release_fill(release, 3, &give_up, why, sizeof why));
+    assert_int_equal(HW_EFAILED,
+                     hw_release_fill(release, 3, at_the_third_time, &asked, why, sizeof why));
+    assert_int_equal(3, asked);
     assert_int_equal(0, release->vm_count);
     hw_release_unref(release);
 }

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "folder.h"
@@ -101,6 +102,57 @@ static void changes_with_what_comes_and_goes(void **state)
     assert_true(changed());
 }
 
+static void tells_the_content_of_files_whose_times_are_the_same(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"hookward.lua", "key.pem", "handlers/a.lua",
+                                        "handlers/lib/b.lua", "elsewhere/c.lua"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        folder_write(&folder, names[i], "return 1");
+        uint64_t content = hw_watch_content(&config);
+        folder_write(&folder, names[i], "return 2"); /* within one tick, as a rule */
+        assert_true(content != hw_watch_content(&config));
+        folder_write(&folder, names[i], "return 1");
+        assert_true(content == hw_watch_content(&config)); /* whatever the times are */
+    }
+}
+
+static void tells_in_which_file_a_byte_is(void **state)
+{
+    (void)state;
+    folder_write(&folder, "handlers/a.lua", "ab");
+    folder_write(&folder, "handlers/lib/b.lua", "c");
+    uint64_t content = hw_watch_content(&config);
+    folder_write(&folder, "handlers/a.lua", "a");
+    folder_write(&folder, "handlers/lib/b.lua", "bc");
+    assert_true(content != hw_watch_content(&config));
+}
+
+static void waits_for_no_pipe(void **state)
+{
+    (void)state;
+    see();
+    HW_CHECK(mkfifo(at("handlers/pipe.lua"), 0600) == 0);
+    assert_true(changed());
+    hw_watch_content(&config);
+}
+
+static void changes_with_a_link_that_leads_nowhere(void **state)
+{
+    (void)state;
+    static const char *const links[][2] = {{"nowhere", "handlers/new.lua"},
+                                           {"new.lua", "handlers/new.lua"}, /* to itself */
+                                           {"nowhere", "new.pem"},
+                                           {"new.pem", "new.pem"}};
+    for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
+        see();
+        link_to(links[i][0], links[i][1]);
+        assert_true(changed());
+        unlink(at(links[i][1]));
+        assert_true(changed());
+    }
+}
+
 static void changes_with_a_link_that_leads_elsewhere(void **state)
 {
     (void)state;
@@ -166,6 +218,82 @@ static void names_the_folders_but_not_the_configurations_own(void **state)
     patterns[0] = pattern;
 }
 
+static void names_as_many_folders_as_it_may(void **state)
+{
+    (void)state;
+    static struct hw_folders folders;
+    char name[64];
+    for (int i = 2; i < HW_WATCH_FOLDERS_MAX; i++) { /* beside handlers and handlers/lib */
+        snprintf(name, sizeof name, "handlers/%d", i);
+        HW_CHECK(mkdir(at(name), 0700) == 0);
+    }
+    hw_watch_folders(&config, &folders);
+    assert_int_equal(HW_WATCH_FOLDERS_MAX, folders.count);
+    assert_false(folders.more);
+    hw_folders_fini(&folders);
+    HW_CHECK(mkdir(at("handlers/one_more"), 0700) == 0);
+    hw_watch_folders(&config, &folders);
+    assert_int_equal(HW_WATCH_FOLDERS_MAX, folders.count);
+    assert_true(folders.more);
+    hw_folders_fini(&folders);
+}
+
+/* ---- the events ---- */
+
+static unsigned events;
+
+static void on_changed(void *owner)
+{
+    (void)owner;
+    events++;
+}
+
+static void wakes_when_a_file_is_written(void **state)
+{
+    (void)state;
+    uv_loop_t loop;
+    struct hw_watches watches = {.loop = &loop, .changed = on_changed};
+    static struct hw_folders folders;
+    HW_CHECK(uv_loop_init(&loop) == 0);
+    loop.data = &watches;
+    hw_watch_folders(&config, &folders);
+    assert_null(hw_watches_set(&watches, &folders));
+    assert_null(hw_watches_set(&watches, &folders)); /* in place of those */
+    folder_write(&folder, "handlers/lib/b.lua", "return 4");
+    while (events == 0)
+        uv_run(&loop, UV_RUN_ONCE);
+    hw_watches_close(&watches);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(0, uv_loop_close(&loop));
+    hw_folders_fini(&folders);
+}
+
+/* The kernel's limits on inotify are the machine's; a process without a file to spare meets the
+ * same code. */
+static void says_why_a_folder_is_not_watched(void **state)
+{
+    (void)state;
+    uv_loop_t loop;
+    struct hw_watches watches = {.loop = &loop};
+    static struct hw_folders folders;
+    struct rlimit before, none;
+    HW_CHECK(uv_loop_init(&loop) == 0);
+    hw_watch_folders(&config, &folders);
+    HW_CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    none = (struct rlimit){0, before.rlim_max};
+    HW_CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    const char *why = hw_watches_set(&watches, &folders);
+    HW_CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    assert_non_null(strstr(why, "fs.inotify.max_user_instances"));
+    HW_CHECK(unlink(at("handlers/lib/b.lua")) == 0);
+    HW_CHECK(rmdir(at("handlers/lib")) == 0);
+    assert_null(hw_watches_set(&watches, &folders)); /* it may come back */
+    hw_watches_close(&watches);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(0, uv_loop_close(&loop));
+    hw_folders_fini(&folders);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -173,11 +301,18 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(changes_with_each_file),
         TEST(changes_with_what_comes_and_goes),
+        TEST(tells_the_content_of_files_whose_times_are_the_same),
+        TEST(tells_in_which_file_a_byte_is),
+        TEST(waits_for_no_pipe),
+        TEST(changes_with_a_link_that_leads_nowhere),
         TEST(changes_with_a_link_that_leads_elsewhere),
         TEST(does_not_change_with_what_is_not_read),
         TEST(ends_where_links_lead_in_a_circle),
         TEST(bears_that_nothing_is_there),
         TEST(names_the_folders_but_not_the_configurations_own),
+        TEST(names_as_many_folders_as_it_may),
+        TEST(wakes_when_a_file_is_written),
+        TEST(says_why_a_folder_is_not_watched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@ local M = {
 }
 
 local SOCKET = ".hookward.sock"
-local TIMEOUT = 120 -- seconds; the host answers at its handler_timeout at the latest
+local TIMEOUT = 86400 -- seconds; the host answers at its handler_timeout at the latest
 
 function M.define(parser)
   options.config(parser)
@@ -33,8 +33,11 @@ function M.run(args)
     method = "POST", url = "http://hookward/reload", unix = folder .. "/" .. SOCKET, body = "",
     timeout = TIMEOUT,
   }
-  if not answer then
+  if not answer and why:find("[Cc]onnect to") then
     return console.fail(("no host is running with %s (%s): start it with `hookward serve`")
+      :format(file, why))
+  elseif not answer then
+    return console.fail(("the host that runs with %s gave no answer (%s); its log may say more")
       :format(file, why))
   end
   local body = core.json.decode(answer.body) or {}

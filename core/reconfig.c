@@ -1,0 +1,141 @@
+/* reconfig.c -- see reconfig.h */
+#include "reconfig.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#include "module.h"
+
+enum { COUNT_EVERY = 100000 /* VM instructions between two looks at the clock */ };
+
+struct reading {
+    const struct hw_config *first;
+    const struct hw_embedded *modules;
+    struct hw_config *config; /* out */
+    hw_reconfig_give_up_fn *give_up;
+    void *ud;
+    uint64_t deadline_ns;
+};
+
+static void push_source(lua_State *L, struct hw_str source)
+{
+    if (luaL_loadbufferx(L, source.ptr, source.len, "=source", "t"))
+        lua_error(L);
+    lua_call(L, 0, 1);
+}
+
+static void on_count(lua_State *L, lua_Debug *ar)
+{
+    struct reading *r = *(struct reading **)lua_getextraspace(L);
+    (void)ar;
+    if (uv_hrtime() < r->deadline_ns && !r->give_up(r->ud))
+        return;
+    lua_sethook(L, on_count, LUA_MASKCOUNT, 1); /* no pcall outlasts it */
+    luaL_error(L, "%s: it ran longer than %d s", r->first->file, HW_RECONFIG_MS / 1000);
+}
+
+/* Runs protected: (reading) -> nothing, or the first line of what is wrong. The configuration is
+ * there as well if it could be read, and only what it names is missing. */
+static int read_config(lua_State *L)
+{
+    struct reading *r = lua_touserdata(L, 1);
+    luaL_openlibs(L);
+    hw_module_preload(L, r->modules);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "hookward.config");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "reload");
+    push_source(L, r->first->source);
+    lua_call(L, 1, 2); /* … config line */
+    if (!lua_isnil(L, -2))
+        hw_config_read(r->config, L, -2);
+    return lua_isnil(L, -1) ? 0 : 1;
+}
+
+/* Returns Lua's status. */
+static int run(lua_State *L, struct reading *r, bool *ok, char *why, size_t why_size)
+{
+    *(struct reading **)lua_getextraspace(L) = r;
+    r->deadline_ns = uv_hrtime() + (uint64_t)HW_RECONFIG_MS * 1000000;
+    lua_sethook(L, on_count, LUA_MASKCOUNT, COUNT_EVERY);
+    lua_pushcfunction(L, read_config);
+    lua_pushlightuserdata(L, r);
+    int status = lua_pcall(L, 1, LUA_MULTRET, 0);
+    *ok = status == 0 && lua_gettop(L) == 0;
+    if (!*ok && lua_type(L, -1) == LUA_TSTRING)
+        snprintf(why, why_size, "%s", lua_tostring(L, -1));
+    lua_sethook(L, NULL, 0, 0);
+    return status;
+}
+
+struct hw_config *hw_reconfig_read(const struct hw_config *first, const struct hw_embedded *modules,
+                                   hw_reconfig_give_up_fn *give_up, void *ud, bool *ok, char *why,
+                                   size_t why_size)
+{
+    struct reading r = {.first = first,
+                        .modules = modules,
+                        .config = calloc(1, sizeof *r.config),
+                        .give_up = give_up,
+                        .ud = ud};
+    lua_State *L = luaL_newstate();
+    snprintf(why, why_size, "out of memory");
+    *ok = false;
+    int status = r.config && L ? run(L, &r, ok, why, why_size) : -1;
+    if (L)
+        lua_close(L);
+    if (status == 0 && r.config->file)
+        return r.config;
+    hw_reconfig_free(r.config);
+    return NULL;
+}
+
+void hw_reconfig_free(struct hw_config *config)
+{
+    if (config)
+        hw_config_fini(config);
+    free(config);
+}
+
+/* ---- comparing ---- */
+
+bool hw_reconfig_same_limits(const struct hw_config *a, const struct hw_config *b)
+{
+    return a->header_timeout_ms == b->header_timeout_ms &&
+           a->body_timeout_ms == b->body_timeout_ms && a->idle_timeout_ms == b->idle_timeout_ms &&
+           a->drain_timeout_ms == b->drain_timeout_ms && a->max_body == b->max_body &&
+           a->max_header == b->max_header && a->max_connections == b->max_connections &&
+           a->max_queue == b->max_queue && a->log_level == b->log_level &&
+           a->log_json == b->log_json;
+}
+
+static bool same_list(const char *const *a, size_t n, const char *const *b, size_t m)
+{
+    bool same = n == m;
+    for (size_t i = 0; same && i < n; i++)
+        same = strcmp(a[i], b[i]) == 0;
+    return same;
+}
+
+void hw_reconfig_restart(const struct hw_config *a, const struct hw_config *b,
+                         char names[HW_RECONFIG_NAMES_MAX])
+{
+    const struct {
+        const char *name;
+        bool same;
+    } all[] = {
+        {" listen", same_list(a->listen, a->listen_count, b->listen, b->listen_count)},
+        {" path", hw_str_eq(a->path, b->path)},
+        {" ledger", strcmp(a->ledger, b->ledger) == 0},
+        {" workers", a->workers == b->workers},
+        {" duplicates", a->by_body == b->by_body},
+        {" keep_bodies", a->keep_bodies == b->keep_bodies},
+        {" retention", a->retention_ms == b->retention_ms},
+    };
+    names[0] = '\0';
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!all[i].same)
+            strcat(names, all[i].name);
+}
