@@ -117,6 +117,7 @@ build = {
         "core/testing_api.c",
         "core/timestamp.c",
         "core/vm.c",
+        "core/wal_file.c",
         "core/watch.c",
       },
     },
