@@ -16,8 +16,8 @@ local suggest = require "hookward.suggest"
 local M = {}
 
 local commands = {
-  "serve", "check", "init", "test", "keygen", "send", "verify", "jobs", "sandbox",
-  "reload", "completion",
+  "serve", "check", "init", "test", "keygen", "send", "verify", "jobs", "events",
+  "subscribe", "trigger", "sandbox", "reload", "completion",
 }
 
 -- A file init.lua would be the module of its whole folder.

@@ -76,8 +76,9 @@ function Check:value(entry, value, place, base)
   end
   self.bad[name] = true
   local example = entry.example or entry.default
+  found = found or entry.secret and "a " .. type(value) or show(value)
   self:complain(("%s: %s"):format(place, why or ("expected %s, for example %s; found %s")
-    :format(kind.expects(entry), kinds.show_example(example), found or show(value))))
+    :format(kind.expects(entry), kinds.show_example(example), found)))
 end
 
 function Check:table(entry, values, place)
@@ -90,7 +91,8 @@ function Check:table(entry, values, place)
   else
     local field = entry.fields[1]
     self:complain(("%s%s: expected a table, for example %s = { %s = %s }; found %s"):format(place,
-      entry.key, entry.key, field.key, show(field.default or "..."), show(values)))
+      entry.key, entry.key, field.key, show(field.default or "..."),
+      entry.secret and "a " .. type(values) or show(values)))
   end
 end
 

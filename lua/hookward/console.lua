@@ -64,6 +64,18 @@ function M.plain(text, max)
   return (text:gsub("%c", " "))
 end
 
+---A stranger's text on stdout, whole: byte for byte into a file or a pipe; for a terminal without
+---what could control it.
+---@param text string
+function M.verbatim(text)
+  if sys.isatty(1) then
+    text = text:gsub("\r\n", "\n"):gsub("[%c\x7f]", function(c)
+      if c ~= "\n" and c ~= "\t" then return ("\\x%02x"):format(c:byte()) end
+    end)
+  end
+  io.stdout:write(text, text:sub(-1) ~= "\n" and "\n" or "")
+end
+
 ---Rows in columns, each as wide as its widest text.
 ---@param rows string[][]
 ---@param indent string

@@ -7,6 +7,7 @@
 --   min,max  the range, as a user would write it       choices  the texts that are allowed
 --   example  for messages, when the default is not a good one
 --   as       its name in the table that the host gets, when that differs
+--   secret   its value is never shown
 --   flag     the flag of `hookward serve` that overrides it
 --   not_yet  known, but this version refuses it
 --   doc      one or two sentences
@@ -82,11 +83,12 @@ return {
     { key = "format", kind = "choice", default = "text", as = "log_format", flag = "--log-format",
       choices = { "text", "json" }, doc = 'Lines for people, or JSON objects for machines.' },
   }, doc = "What the log looks like. It goes to stderr." },
-  { key = "accredit", kind = "table", fields = {
-    { key = "url", kind = "string", not_yet = true, doc = "The address of the Accredit API." },
-    { key = "token", kind = "string", not_yet = true,
+  { key = "accredit", kind = "table", secret = true, fields = {
+    { key = "url", kind = "string", example = "https://accredit.example.com", as = "accredit_url",
+      doc = "The address of the Accredit API." },
+    { key = "token", kind = "string", example = "...", as = "accredit_token", secret = true,
       doc = "A token for it; HOOKWARD_ACCREDIT_TOKEN is better." },
-  }, doc = "The Accredit API, for the commands that speak to it." },
+  }, doc = "The Accredit API, for `hookward events`, `subscribe` and `trigger`." },
   { key = "settings", kind = "settings", default = {},
     doc = "Yours: what handlers see as hook.config. Strings, numbers, booleans and tables." },
 }

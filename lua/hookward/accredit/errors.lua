@@ -1,0 +1,99 @@
+-- Accredit's error codes, in words, with what to do next.
+--
+-- A code is ACR_major.minor.increment. Where in an answer it stands is not documented: it is found
+-- wherever it is, however its letters are written.
+
+local M = {}
+
+---@class hookward.accredit.Code
+---@field code string "ACR_02.003.002"
+---@field meaning string
+---@field advice string
+---@field known boolean it is one of the documented ones
+---@field is_permission boolean it is about what the account may do: a new token changes nothing
+
+local AGAIN = "Try again in a while; if it goes on, tell Accredit this code and the time."
+local ACCOUNT = " Another token of the same account will not change that."
+local INPUT = "Look at EVENT, --url and --tenant: "
+
+local codes = {
+  ["00.000.000"] = { "Accredit failed inside", AGAIN },
+  ["00.000.001"] = { "Accredit is not available now", AGAIN },
+  ["00.001.001"] = { "this user is not enabled",
+    "Ask your Accredit administrator to enable the account." .. ACCOUNT },
+  ["00.001.002"] = { "this user is not an API user",
+    "Use an account that was made for the API, or have this one made an API user." .. ACCOUNT },
+  ["00.001.003"] = { "this user has no permission for the data",
+    "Ask your Accredit administrator to give the account data permissions." .. ACCOUNT },
+  ["00.001.004"] = { "this user is not linked to an integration partner",
+    "Ask Accredit to link the account to your integration partner." .. ACCOUNT },
+  ["01.000.000"] = { "the parameters of the call are not valid",
+    INPUT .. "something is missing or misspelt." },
+  ["01.000.001"] = { "a mandatory value is missing", INPUT .. "one of them is empty." },
+  ["01.000.002"] = { "a value could not be mapped",
+    INPUT .. "one of them is not of the kind that Accredit expects." },
+  ["01.000.003"] = { "the contents of a value are not valid",
+    INPUT .. "the URL must be one that Accredit can reach, with https." },
+  ["01.000.004"] = { "a value is too long or too short", INPUT .. "shorten the URL." },
+  ["01.000.005"] = { "a country code is not valid", INPUT .. "a country code has two letters." },
+  ["01.000.006"] = { "an email address is not valid", INPUT .. "none of them should hold one." },
+  ["01.000.007"] = { "the tenant is not valid",
+    "Check --tenant: the account must have access to it. Without it the subscription is for the "
+      .. "whole system." },
+  ["02.003.000"] = { "there is no such subscription",
+    "Subscribe first: hookward subscribe EVENT --url URL" },
+  ["02.003.001"] = { "there is no such notification event",
+    "`hookward events` lists the ones that this account may subscribe to; capitals count." },
+  ["02.003.002"] = { "a subscription with the same values already exists",
+    "Nothing is to be done if its Signature Key is in your keys folder: it is one key for all "
+      .. "subscriptions of a user. Otherwise save it there from where it was first shown, or ask "
+      .. "Accredit for it." },
+  ["02.003.003"] = { "there is no signature key for this user",
+    "Ask Accredit to create a Signature Key for the account, then subscribe again." },
+}
+
+-- What a code of each family is about, when it is none of the documented ones.
+local families = {
+  ["00.000"] = { "Accredit could not do it", AGAIN },
+  ["00.001"] = { "the account may not do this", "Ask your Accredit administrator." .. ACCOUNT },
+  ["01.000"] = { "a value of the call is not valid", INPUT .. "Accredit's words say which." },
+  ["02.003"] = { "Accredit's notifications refuse this",
+    "`hookward events` lists what may be subscribed to." },
+}
+
+local function describe(family, increment)
+  local number = family .. "." .. increment
+  local words = codes[number] or families[family]
+    or { "a code that hookward does not know", "Accredit's documentation of the API explains it." }
+  return {
+    code = "ACR_" .. number,
+    meaning = words[1],
+    advice = words[2],
+    known = codes[number] ~= nil,
+    is_permission = family == "00.001",
+  }
+end
+
+---The codes in a text, each once, in their order.
+---@param text string an answer's body
+---@return hookward.accredit.Code[]
+function M.find(text)
+  local found, seen = {}, {}
+  for family, increment in text:gmatch("[Aa][Cc][Rr][_%- ]?(%d%d%.%d%d%d)%.(%d%d%d)") do
+    local one = describe(family, increment)
+    if not seen[one.code] then found[#found + 1] = one end
+    seen[one.code] = true
+  end
+  return found
+end
+
+---All documented codes, sorted.
+---@return string[]
+function M.documented()
+  local all = {}
+  for number in pairs(codes) do all[#all + 1] = "ACR_" .. number end
+  table.sort(all)
+  return all
+end
+
+return M

@@ -1,0 +1,98 @@
+-- hookward subscribe: a subscription, and its Signature Key into the keys folder.
+
+local answers = require "hookward.accredit.answers"
+local connect = require "hookward.accredit.connect"
+local console = require "hookward.console"
+local core = require "hookward.core"
+local key_files = require "hookward.accredit.key_files"
+
+local M = {
+  summary = "Subscribe to an event of Accredit's.",
+  usage = "EVENT --url URL [OPTION...]",
+  description = "Creates a subscription and saves its Signature Key where the configuration's "
+    .. "`keys` finds it, whatever form it came in: a host that is running takes it by itself. A "
+    .. "key that is there already is not saved twice, and none is ever overwritten.\n\n"
+    .. connect.HELP,
+  examples = {
+    "hookward subscribe BadgeExportZipFile.Created --url https://hooks.example.com",
+    "hookward subscribe Person.Updated --url https://hooks.example.com --tenant 12",
+    "hookward subscribe Person.Updated --url https://... --key-file keys/persons.pem",
+  },
+}
+
+local PATH = "/api/webhookSubscription"
+
+function M.define(parser)
+  parser:argument("EVENT", "The event's name; `hookward events` lists them."):target("event")
+    :convert(connect.event_name)
+  parser:option("--url", "Where Accredit is to send it: a URL that it can reach. Without a path "
+    .. "it gets the configuration's."):argname("URL"):count(1)
+  parser:option("--tenant", "Only for this tenant (default: for the whole system)."):argname("ID")
+  parser:option("--key-file", "Save the key in this file (default: in the folder of the first "
+    .. "pattern of `keys`, or keys/; named after EVENT)."):argname("FILE")
+  connect.define(parser)
+  parser:flag("--json", "Print one JSON object: ok, event, url, tenant, id, key.")
+end
+
+local ID_NAMES = { "id", "subscriptionid", "webhooksubscriptionid", "subscription" }
+
+-- The subscription exists, and its key could not be kept: all of it is shown, so that nothing is
+-- lost.
+local function lost_key(connection, answer, line, advice, as_json)
+  return connect.fail(connection, { message = line, advice = advice, status = answer.status,
+    body = answer.body }, as_json)
+end
+
+local function print_json(args, url, id, key, saved)
+  console.say("%s", assert(core.json.encode { ok = true, event = args.event, url = url,
+    tenant = args.tenant, id = id, key = { file = saved.path, new = saved.is_new,
+      form = key.form, bits = key.bits, fingerprint = key.fingerprint } }))
+end
+
+local function print_text(args, url, id, key, saved, shown)
+  console.say("%s: subscribed to %s%s%s", url, args.event,
+    args.tenant and " of tenant " .. args.tenant or "",
+    id and (" (%s)"):format(console.plain(id)) or "")
+  console.say(saved.is_new and "%s: its Signature Key (%s, %d bits, SHA-256 %s)"
+    or "%s: has its Signature Key already (%s, %d bits, SHA-256 %s)", shown, key.form, key.bits,
+    key.fingerprint:sub(1, 16))
+  if not saved.is_found then
+    console.complain("%s is not found by `keys` of the configuration: add it there", shown)
+  end
+  console.say("Try it: hookward trigger %s --url %s", args.event, url)
+end
+
+local function keep_key(connection, ring, args, url, answer)
+  local key, looked_for, nearly = answers.signature_key(answer.value or answer.body, ring.min_bits)
+  if not key then
+    return lost_key(connection, answer, ("subscribed, but there is no Signature Key in the "
+      .. "answer%s; looked for %s"):format(nearly and " (" .. nearly .. ")" or "", looked_for),
+      "Save the key from it, or from where Accredit shows it, as a file in the keys folder.",
+      args.json)
+  end
+  local saved, why = ring:save(key, args.event, args.tenant)
+  if not saved then
+    return lost_key(connection, answer, "subscribed, but the Signature Key could not be saved: "
+      .. why, "Save the key from the answer yourself, as a file in the keys folder.", args.json)
+  end
+  local id = answers.text_of(answer.value, ID_NAMES)
+  if args.json then print_json(args, url, id, key, saved)
+  else print_text(args, url, id, key, saved, ring:shown(saved.path)) end
+  return 0
+end
+
+function M.run(args)
+  local connection, lines = connect.open(args)
+  if not connection then return console.fail(lines) end
+  local url, why = connect.target(args.url, connection.settings)
+  if not url then return console.misuse("hookward subscribe", "%s", why) end
+  local ring
+  ring, why = key_files.open(connection.settings, args.key_file)
+  if not ring then return console.fail(why) end
+  local answer, failure = connection.client:call("POST", PATH,
+    { Event = args.event, Url = url, Tenant = args.tenant })
+  if not answer then return connect.fail(connection, failure, args.json) end
+  return keep_key(connection, ring, args, url, answer)
+end
+
+return M
