@@ -195,7 +195,9 @@ static int serve_app(lua_State *L)
     hw_process_catch();
     struct hw_app_host *host = hw_app_host_start(config, module, modules, why, sizeof why);
     if (host) {
-        struct hw_process_host entry = {.host = host, .stop = on_stop_signal};
+        /* it has nothing to reload: a terminal that is closed ends it */
+        struct hw_process_host entry = {
+            .host = host, .stop = on_stop_signal, .reload = on_stop_signal};
         hw_process_add(&entry); /* at most one command of the process serves an app */
         hw_app_host_run(host);
         hw_process_remove(&entry);

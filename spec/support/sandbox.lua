@@ -51,11 +51,19 @@ function Sandbox:wait(kind, count)
   return found
 end
 
----Ends it; returns the exit code.
+function Sandbox:alive()
+  local state = H.read(("/proc/%d/stat"):format(self.pid)):match("^%d+ %b() (%a)")
+  return state ~= nil and state ~= "Z"
+end
+
+---Ends it; returns the exit code. One that does not end is a failure.
 function Sandbox:stop(signal)
   os.execute(("kill -%s %d 2>/dev/null"):format(signal or "TERM", self.pid))
+  local ended = pcall(H.wait_until, function() return not self:alive() end)
+  if not ended then os.execute(("kill -KILL %d"):format(self.pid)) end
   local _, _, code = self.pipe:close()
   running[self] = nil
+  assert(ended, ("the sandbox did not end at SIG%s"):format(signal or "TERM"))
   return code
 end
 
