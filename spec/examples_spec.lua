@@ -42,7 +42,7 @@ describe("examples/", function()
   it("has the examples that the documentation speaks of", function()
     local there = {}
     for _, name in ipairs(names()) do there[name] = true end
-    for _, name in ipairs { "database", "fan-out", "hello" } do
+    for _, name in ipairs { "database", "fan-out", "hello", "router" } do
       assert(there[name], "examples/" .. name .. " is not there")
     end
   end)
