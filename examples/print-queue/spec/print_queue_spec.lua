@@ -99,8 +99,9 @@ describe("a badge zip", function()
   end)
 
   it("is asked for again when it did not come whole", function()
-    for _, answer in ipairs { { body = BYTES:sub(1, -2) }, { body = "<html>" }, { body = "" },
-      { status = 404 }, { error = "it took too long", kind = "timeout" } } do
+    for _, answer in ipairs { { body = BYTES:sub(1, -2) }, { body = BYTES .. "x" },
+      { body = ("x"):rep(#BYTES) }, { body = "" }, { status = 404 },
+      { error = "it took too long", kind = "timeout" } } do
       app:stub_http("GET", ZIP .. "/file", answer)
       local result = deliver():expect(400, "handler_refused")
       assert.equal("GET " .. FILE:sub(5), paths(result.http_calls)[#result.http_calls])
