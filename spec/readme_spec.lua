@@ -1,22 +1,48 @@
 -- What the README shows works as it stands there.
 
 local H = require "spec.support.host"
+local S = require "spec.support.sandbox"
 
 local readme = H.read("README.md")
 
-local function blocks(language)
-  local found = {}
-  for text in readme:gmatch("```" .. language .. "\n(.-)```") do found[#found + 1] = text end
+-- Every block is one of a test here: those that nobody asked for are counted in the last one.
+local taken = {}
+
+-- The one block in which this stands, as it is.
+local function block(language, part)
+  local found
+  for text in readme:gmatch("```" .. language .. "\n(.-)```") do
+    if text:find(part, 1, true) then
+      assert(not found, "twice: " .. part)
+      found = text
+    end
+  end
+  taken[assert(found, "no block has " .. part)] = true
   return found
 end
 
+-- Runs a block's lines in a folder, with this `hookward`; what is exchanged are addresses.
+local function run(folder, commands, exchange)
+  for from, to in pairs(exchange or {}) do
+    local count
+    commands, count = commands:gsub(from:gsub("%p", "%%%0"), (to:gsub("%%", "%%%%")))
+    assert(count > 0, from .. " is not there")
+  end
+  local ok, all = H.sh(("set -e; cd %s; hookward() { %s \"$@\"; }; %s"):format(H.quote(folder),
+    H.quote(H.binary), commands))
+  return ok or error(all, 2)
+end
+
+local HANDLER = function() return block("lua", "-- handlers/badges.lua") end
+
 describe("the README's", function()
-  after_each(H.stop_all)
+  after_each(function()
+    S.stop_all()
+    H.stop_all()
+  end)
 
   it("handler handles, and refuses as its comment says", function()
-    local handler = blocks("lua")[1]
-    assert.match("^%-%- handlers/badges%.lua", handler)
-    local host = H.start { handlers = { ["badges.lua"] = handler } }
+    local host = H.start { handlers = { ["badges.lua"] = HANDLER() } }
     local event = "BadgeExportZipFile.Created"
     assert.equal(200, host:notify(H.event(event, '"BadgeExportZipFileId":"1"')).status)
     local answer = host:notify(H.event(event))
@@ -26,33 +52,92 @@ describe("the README's", function()
 
   it("configuration is accepted, and says what the defaults are", function()
     local folder = H.folder()
-    H.write(folder .. "/hookward.lua", blocks("lua")[2])
-    local given = load(blocks("lua")[2])()
+    local text = block("lua", 'ledger = "hookward.db"')
+    H.write(folder .. "/hookward.lua", text)
     -- There is no key and no handler yet, and that is all there is to say.
     local _, out = H.sh(("cd %s && %s check"):format(folder, H.quote(H.binary)))
     assert.is_nil(out:find("hookward.lua:", 1, true), out)
-    assert.equal(8, given.workers)
+    local given, seen = load(text)(), 0
+    for _, entry in ipairs(dofile "lua/hookward/schema.lua") do
+      for _, field in ipairs(entry.fields or {}) do
+        if given[entry.key] then assert.same(field.default, given[entry.key][field.key]) end
+      end
+      if not entry.fields and given[entry.key] ~= nil then
+        assert.same(entry.default, given[entry.key], entry.key)
+        seen = seen + 1
+      end
+    end
+    assert.is_true(seen > 20)
   end)
 
-  it("project commands work in that order", function()
+  it("spec of the handler passes", function()
     local folder = H.folder()
-    local commands = blocks("sh")[2]
-    assert.match("hookward init badges && cd badges", commands, 1, true)
-    local prefix = ("cd %s && hookward() { %s \"$@\"; } && "):format(folder, H.quote(H.binary))
-    assert(H.sh(prefix .. "hookward init badges && cd badges && hookward check"))
-    local path = folder .. "/badges/hookward.lua"
-    H.write(path, (H.read(path):gsub("127%.0%.0%.1:8080", "127.0.0.1:0")))
-    local host = H.start { folder = folder .. "/badges" }
-    local to = ("http://127.0.0.1:%d/baseWebhookNotification"):format(host.port)
-    assert(H.sh(prefix .. "cd badges && hookward send BadgeExportZipFile.Created --to " .. to))
-    host:wait_log("succeeded event=BadgeExportZipFile.Created")
-    assert(H.sh(prefix .. "cd badges && hookward test"))
+    run(folder, "mkdir handlers spec")
+    H.write(folder .. "/handlers/badges.lua", HANDLER())
+    H.write(folder .. "/spec/badges_spec.lua", block("lua", "-- spec/badges_spec.lua"))
+    assert.match("1 success / 0 failures", run(folder, "hookward test"), 1, true)
   end)
 
-  it("list of make targets is what the Makefile has", function()
+  it("program runs a host", function()
+    local host = H.start { handlers = { ["badges.lua"] = HANDLER() } } -- its folder has all
+    assert.equal(0, host:stop())
+    H.write(host.folder .. "/app.lua", block("lua", 'require "hookward"\n\nlocal host'))
+    local rock = os.getenv("HOOKWARD_ROCK") or require "lfs".currentdir() .. "/build/rock/tree"
+    local out = run(host.folder, ("LUA_PATH='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua;;' "
+      .. "LUA_CPATH='%s/lib/lua/5.4/?.so;;' lua5.4 app.lua"):format(rock, rock, rock))
+    assert.match("listening on\t127%.0%.0%.1:%d+", out)
+    assert.match("handled so far\t0", out, 1, true)
+  end)
+
+  it("project commands work in that order, and so do those of the sandbox", function()
+    local folder = H.folder()
+    local project = folder .. "/badges"
+    run(folder, (block("sh", "hookward init"):gsub("hookward serve.*", "")))
+    local path = project .. "/hookward.lua"
+    H.write(path, (H.read(path):gsub("127%.0%.0%.1:8080", "127.0.0.1:0")))
+    local host = H.start { folder = project }
+    local to = ("http://127.0.0.1:%d"):format(host.port)
+    run(project, ("%s --to %s/baseWebhookNotification"):format(
+      block("sh", "hookward send"):gsub("\n$", ""), to))
+    host:wait_log("succeeded event=BadgeExportZipFile.Created")
+    local arguments = block("sh", "hookward sandbox --speed"):match("^hookward sandbox (%-%-speed %d+)\n$")
+    local sandbox = S.start(assert(arguments), false)
+    run(project, block("sh", "hookward events"):gsub("hookward jobs.*", ""),
+      { ["http://127.0.0.1:8090"] = sandbox.url, ["http://127.0.0.1:8080"] = to })
+    host:wait_log_count("succeeded event=BadgeExportZipFile.Created", 2)
+    local list = run(project, block("sh", "hookward events"):match("hookward jobs list"))
+    assert.equal(2, select(2, list:gsub("succeeded", "")), list)
+  end)
+
+  it("two commands are targets of the Makefile", function()
     local help = assert(H.sh("make help"))
+    for target in block("sh", "make run"):gmatch("make (%S+)") do
+      assert.match("make " .. target .. " ", help, 1, true)
+    end
+    for target in readme:gmatch("`make (%S+)`") do
+      assert.match("make " .. target .. " ", help, 1, true)
+    end
     for target in ("all run test lint format asan tsan fuzz bench top install clean"):gmatch("%S+") do
       assert.match("make " .. target .. " ", help, 1, true)
+    end
+  end)
+
+  it("commands are those that there are", function()
+    local listed = {}
+    for row in readme:match("\n## Commands\n(.-)\n## "):gmatch("\n| (`[^|]+) |") do
+      for name in row:gmatch("`(%a+)") do listed[name] = true end
+    end
+    local names, count = assert(H.sh(H.binary .. " --help")):match("Commands:(\n.-)\n\n"), 0
+    for name in names:gmatch("\n   (%a+) ") do
+      assert.is_true(listed[name], name)
+      count = count + 1
+    end
+    assert.is_true(count > 10)
+  end)
+
+  it("blocks are all run here", function()
+    for language, text in readme:gmatch("```(%a+)\n(.-)```") do
+      assert.is_true(taken[text], language .. ": " .. text)
     end
   end)
 end)
