@@ -1,5 +1,6 @@
 -- Every folder of examples/ is a project that runs as it is: `hookward check` likes it and its own
--- specs pass, in a copy that trusts the development key. examples/database also meets a real host.
+-- specs pass, in a copy that trusts the development key. Those that write a database also meet a real
+-- host, with several VMs.
 
 local lfs = require "lfs"
 local luasql = require "luasql.sqlite3"
@@ -42,7 +43,7 @@ describe("examples/", function()
   it("has the examples that the documentation speaks of", function()
     local there = {}
     for _, name in ipairs(names()) do there[name] = true end
-    for _, name in ipairs { "database", "fan-out", "hello", "router" } do
+    for _, name in ipairs { "database", "fan-out", "hello", "ordered", "router" } do
       assert(there[name], "examples/" .. name .. " is not there")
     end
   end)
@@ -60,30 +61,58 @@ describe("examples/", function()
     end)
   end
 
-  local function rows(path)
+  -- The first column of the first row.
+  local function query(path, sql)
     local environment = luasql.sqlite3()
     local connection = assert(environment:connect(path))
-    local cursor = assert(connection:execute("SELECT count(*) FROM exports"))
-    local count = cursor:fetch()
+    local cursor = assert(connection:execute(sql))
+    local value = cursor:fetch()
     cursor:close()
     connection:close()
     environment:close()
-    return math.tointeger(count)
+    return value
+  end
+
+  local function start(name, variable)
+    local folder = copy_of(name)
+    local host = H.start { folder = folder, args = "--listen 127.0.0.1:0", env = variable .. "=written.db" }
+    return host, folder .. "/written.db"
+  end
+
+  -- All at once, each on a connection of its own; returns when all are answered 200.
+  local function deliver_all(host, requests)
+    local clients = {}
+    for i, request in ipairs(requests) do clients[i] = host:connect():send(request) end
+    for _, client in ipairs(clients) do
+      local answer = client:receive()
+      assert(answer and answer.status == 200, answer and answer.body or "no answer")
+      client:close()
+    end
   end
 
   it("database writes one row for each notification, from several VMs at once", function()
-    local folder = copy_of("database")
-    local host = H.start { folder = folder, args = "--listen 127.0.0.1:0", env = "BADGES_DATABASE=written.db" }
-    local requests, clients = {}, {}
-    for i = 1, 8 do
+    local host, written = start("database", "BADGES_DATABASE")
+    local requests = {}
+    for i = 1, 5 do
       requests[i] = H.request(H.event("BadgeExportZipFile.Created",
         ('"BadgeExportZipFileId":"6f9619ff-8b86-d011-b42d-00cf4fc9640%d"'):format(i)))
     end
-    for i, request in ipairs(requests) do clients[i] = host:connect():send(request) end
-    for _, client in ipairs(clients) do assert.equal(200, client:receive().status) end
-    assert.equal(8, rows(folder .. "/written.db"))
-    assert.equal(200, host:connect():send(requests[1]):receive().status) -- the sender's repeat
-    assert.equal(8, rows(folder .. "/written.db"))
+    deliver_all(host, requests)
+    assert.equal(5, math.tointeger(query(written, "SELECT count(*) FROM exports")))
+    deliver_all(host, requests) -- the sender's repeats
+    assert.equal(5, math.tointeger(query(written, "SELECT count(*) FROM exports")))
+    assert.equal(0, host:stop())
+  end)
+
+  it("ordered keeps the newest state, from several VMs at once", function()
+    local host, written = start("ordered", "PEOPLE_DATABASE")
+    local requests = {}
+    for i = 1, 5 do
+      requests[i] = H.request(('{"Event":"Person.Updated","Timestamp":"2024-05-10T11:09:2%dZ","PersonId":1}')
+        :format(i * 3 % 5))
+    end
+    deliver_all(host, requests)
+    assert.equal("2024-05-10T11:09:24.000000000Z", query(written, "SELECT instant FROM states"))
     assert.equal(0, host:stop())
   end)
 end)
