@@ -12,11 +12,12 @@ after_each(function()
   H.stop_all()
 end)
 
--- A host that serves a copy of the example, with the sandbox's key.
+-- A host that serves a copy of the example, without what a run may have left in it, and with the
+-- sandbox's key.
 local function host(s, password)
   local folder = H.folder()
-  assert(H.sh(("cp -r %s/. %s && rm -rf %s/keys && mkdir %s/keys && cp %s %s/keys/"):format(
-    H.quote(EXAMPLE), folder, folder, folder, H.quote((select(2, H.keys()))), folder)))
+  assert(H.sh(("cp -r %s/. %s && cd %s && rm -rf keys zips/*.zip* && mkdir keys && cp %s keys/"):format(
+    H.quote(EXAMPLE), folder, folder, H.quote((select(2, H.keys()))))))
   local self = H.start { folder = folder, env = ("HOOKWARD_ACCREDIT_URL=%s HOOKWARD_ACCREDIT_USER=sandbox "
     .. "HOOKWARD_ACCREDIT_PASSWORD=%s"):format(s.url, password or "sandbox"),
     args = "--listen 127.0.0.1:0 --ledger memory: --workers 1" }
