@@ -43,7 +43,7 @@ describe("examples/", function()
   it("has the examples that the documentation speaks of", function()
     local there = {}
     for _, name in ipairs(names()) do there[name] = true end
-    for _, name in ipairs { "database", "fan-out", "hello", "ordered", "router" } do
+    for _, name in ipairs { "database", "fan-out", "hello", "ordered", "print-queue", "router" } do
       assert(there[name], "examples/" .. name .. " is not there")
     end
   end)
