@@ -34,7 +34,7 @@ ALL_LDFLAGS = $(LDFLAGS) $(SAN) -pthread -rdynamic
 
 SOURCES  = $(filter-out core/main.c,$(wildcard core/*.c))
 OBJECTS  = $(SOURCES:core/%.c=$(BUILD)/core/%.o)
-LUA      = $(wildcard lua/hookward/*.lua lua/hookward/*/*.lua)
+LUA      = $(wildcard lua/hookward/*.lua lua/hookward/*/*.lua lua/hookward/guide/*.md)
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 

@@ -1,8 +1,9 @@
--- embed.lua -- writes the C file that carries hookward's Lua modules inside the binary.
+-- embed.lua -- writes the C file that carries hookward's Lua modules, and the guide's
+-- texts, inside the binary.
 -- usage: lua5.4 core/embed.lua lua/hookward/init.lua ... > embedded.c
 
 local function module_name(path)
-  return (path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", "."))
+  return (path:gsub("^lua/", ""):gsub("%.%a+$", ""):gsub("/init$", ""):gsub("/", "."))
 end
 
 local rows = {}

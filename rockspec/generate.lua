@@ -46,7 +46,12 @@ external_dependencies = {
 }
 build = {
   type = "builtin",
-  install = { bin = { hookward = "rockspec/hookward" } },
+  install = {
+    bin = { hookward = "rockspec/hookward" },
+    lua = { -- the guide: LuaRocks leaves their names as they are
+@GUIDE@
+    },
+  },
   modules = {
     ["hookward.core"] = {
       defines = { "_GNU_SOURCE" },
@@ -86,13 +91,14 @@ local function sources()
 end
 
 local function module_name(path)
-  return (path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", "."))
+  return (path:gsub("^lua/", ""):gsub("%.%a+$", ""):gsub("/init$", ""):gsub("/", "."))
 end
 
-local function modules()
+local function modules(ending, indent)
   local lines = {}
-  for _, path in ipairs(lines_of("find lua/hookward -name '*.lua' | LC_ALL=C sort")) do
-    lines[#lines + 1] = ("    [%q] = %q,"):format(module_name(path), path)
+  local command = ("find lua/hookward -name '*.%s' | LC_ALL=C sort"):format(ending)
+  for _, path in ipairs(lines_of(command)) do
+    lines[#lines + 1] = ("%s[%q] = %q,"):format(indent, module_name(path), path)
   end
   return table.concat(lines, "\n")
 end
@@ -104,7 +110,8 @@ end
 
 local function write(folder, version, source)
   local file <close> = assert(io.open(("%s/hookward-%s-1.rockspec"):format(folder, version), "w"))
-  local values = { VERSION = version, SOURCE = source, SOURCES = sources(), MODULES = modules() }
+  local values = { VERSION = version, SOURCE = source, SOURCES = sources(),
+    MODULES = modules("lua", "    "), GUIDE = modules("md", "      ") }
   assert(file:write((TEXT:gsub("@(%u+)@", values))))
 end
 

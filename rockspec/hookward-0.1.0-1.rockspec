@@ -41,7 +41,21 @@ external_dependencies = {
 }
 build = {
   type = "builtin",
-  install = { bin = { hookward = "rockspec/hookward" } },
+  install = {
+    bin = { hookward = "rockspec/hookward" },
+    lua = { -- the guide: LuaRocks leaves their names as they are
+      ["hookward.guide.accredit"] = "lua/hookward/guide/accredit.md",
+      ["hookward.guide.configuration"] = "lua/hookward/guide/configuration.md",
+      ["hookward.guide.debugging"] = "lua/hookward/guide/debugging.md",
+      ["hookward.guide.deployment"] = "lua/hookward/guide/deployment.md",
+      ["hookward.guide.handlers"] = "lua/hookward/guide/handlers.md",
+      ["hookward.guide.internals"] = "lua/hookward/guide/internals.md",
+      ["hookward.guide.ledger"] = "lua/hookward/guide/ledger.md",
+      ["hookward.guide.library"] = "lua/hookward/guide/library.md",
+      ["hookward.guide.security"] = "lua/hookward/guide/security.md",
+      ["hookward.guide.testing"] = "lua/hookward/guide/testing.md",
+    },
+  },
   modules = {
     ["hookward.core"] = {
       defines = { "_GNU_SOURCE" },
@@ -134,6 +148,7 @@ build = {
     ["hookward.commands.check"] = "lua/hookward/commands/check.lua",
     ["hookward.commands.completion"] = "lua/hookward/commands/completion.lua",
     ["hookward.commands.events"] = "lua/hookward/commands/events.lua",
+    ["hookward.commands.help"] = "lua/hookward/commands/help.lua",
     ["hookward.commands.jobs"] = "lua/hookward/commands/jobs.lua",
     ["hookward.commands.keygen"] = "lua/hookward/commands/keygen.lua",
     ["hookward.commands.new_project"] = "lua/hookward/commands/new_project.lua",
@@ -148,6 +163,7 @@ build = {
     ["hookward.config"] = "lua/hookward/config.lua",
     ["hookward.console"] = "lua/hookward/console.lua",
     ["hookward.files"] = "lua/hookward/files.lua",
+    ["hookward.guide"] = "lua/hookward/guide.lua",
     ["hookward"] = "lua/hookward/init.lua",
     ["hookward.jobs.ask"] = "lua/hookward/jobs/ask.lua",
     ["hookward.jobs.filters"] = "lua/hookward/jobs/filters.lua",
@@ -165,6 +181,7 @@ build = {
     ["hookward.kinds"] = "lua/hookward/kinds.lua",
     ["hookward.library"] = "lua/hookward/library.lua",
     ["hookward.options"] = "lua/hookward/options.lua",
+    ["hookward.reference"] = "lua/hookward/reference.lua",
     ["hookward.router"] = "lua/hookward/router.lua",
     ["hookward.sandbox.answers"] = "lua/hookward/sandbox/answers.lua",
     ["hookward.sandbox.api"] = "lua/hookward/sandbox/api.lua",

@@ -35,6 +35,7 @@ describe("the rockspecs", function()
     for _, path in pairs(rockspec.build.modules) do
       if type(path) == "string" then listed[#listed + 1] = path end
     end
+    for _, path in pairs(rockspec.build.install.lua) do listed[#listed + 1] = path end
     table.sort(listed)
     local built = {}
     for path in sh("make -s --eval 'x:;@echo $(SOURCES) $(LUA)' x"):gmatch("%S+") do

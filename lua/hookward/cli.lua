@@ -4,7 +4,8 @@
 -- hookward.commands:
 --   summary, description, examples, usage   for --help; usage may be left to argparse
 --   define(parser)                          adds arguments and options
---   run(args, cli) -> exit code             `cli`: { parser = the root, program = its name }
+--   run(args, cli) -> exit code             `cli`: { parser = the root, program = its name,
+--                               commands = the names of all }
 --   verbatim = true                         run gets the words behind the command as they are
 -- A mistake of the user's is never a Lua error; an error that gets out is a bug, with a traceback.
 
@@ -17,7 +18,7 @@ local M = {}
 
 local commands = {
   "serve", "check", "init", "test", "keygen", "send", "verify", "jobs", "events",
-  "subscribe", "trigger", "sandbox", "reload", "completion",
+  "subscribe", "trigger", "sandbox", "reload", "completion", "help",
 }
 
 -- A file init.lua would be the module of its whole folder.
@@ -78,22 +79,31 @@ function M.parser()
     :description("A webhook host that you script in Lua: it proves that Accredit's notifications "
       .. "are authentic, and runs your handler once for each.")
     :epilog("Start with:\n  hookward init my-hooks\n  cd my-hooks && hookward serve\n\n"
-      .. "`hookward COMMAND --help` shows a command's options and examples.")
+      .. "`hookward COMMAND --help` shows a command's options and examples,\n"
+      .. "`hookward help` the topics of the guide.")
   define(parser)
   return parser
 end
 
--- `hookward help send` is `hookward send --help`.
+local function is_command(name)
+  for _, known in ipairs(commands) do
+    if known == name then return true end
+  end
+  return false
+end
+
+-- `hookward help send` is `hookward send --help`; `help jobs list` is `jobs list --help`. Topics of
+-- the guide, and what nobody knows, are left to the command help.
 local function without_help_command(args)
-  if args[1] ~= "help" then return args end
-  return { args[2] or "--help", args[2] and "--help" }
+  if args[1] ~= "help" or not is_command(args[2]) then return args end
+  local rest = table.move(args, 2, #args, 1, {})
+  rest[#rest + 1] = "--help"
+  return rest
 end
 
 -- The words behind a command that hands them on to another program; nil if they are ours to read.
 local function verbatim(args)
-  local known = false
-  for _, name in ipairs(commands) do known = known or name == args[1] end
-  if not known or args[2] == "--help" or args[2] == "-h" then return nil end
+  if not is_command(args[1]) or args[2] == "--help" or args[2] == "-h" then return nil end
   return load_command(args[1]).verbatim and table.move(args, 2, #args, 1, {}) or nil
 end
 
@@ -117,7 +127,7 @@ function M.main(arg)
     error(result, 0)
   end
   return load_command(result.command).run(result,
-    { parser = parser, program = arg[0] or "hookward" })
+    { parser = parser, program = arg[0] or "hookward", commands = commands })
 end
 
 return M

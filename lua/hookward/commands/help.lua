@@ -1,0 +1,57 @@
+-- hookward help: the guide. (`hookward help COMMAND` is cli.lua's: it knows the commands.)
+
+local console = require "hookward.console"
+local guide = require "hookward.guide"
+local suggest = require "hookward.suggest"
+
+local M = {
+  summary = "Read the guide.",
+  usage = "[TOPIC | COMMAND]",
+  description = "Prints a topic of the guide, or what `hookward COMMAND --help` prints. Without "
+    .. "either it lists the topics.",
+  examples = {
+    "hookward help",
+    "hookward help handlers",
+    "hookward help configuration | less",
+    "hookward help send",
+  },
+}
+
+function M.define(parser)
+  parser:argument("TOPIC", "A topic of the guide, or a command."):target("topic"):args("?")
+end
+
+local function names(cli)
+  local known = {}
+  for _, topic in ipairs(guide.topics) do known[#known + 1] = topic.name end
+  for _, command in ipairs(cli.commands) do known[#known + 1] = command end
+  return known
+end
+
+local function list()
+  console.say("The guide:")
+  local rows = {}
+  for i, topic in ipairs(guide.topics) do rows[i] = { topic.name, topic.summary } end
+  console.columns(rows, "  ")
+  console.say("`hookward help TOPIC` prints one of them, `hookward help COMMAND` a command's "
+    .. "options;\n"
+    .. "`hookward --help` lists the commands.")
+  return 0
+end
+
+function M.run(args, cli)
+  if not args.topic then return list() end
+  for _, topic in ipairs(guide.topics) do
+    if topic.name == args.topic then
+      local text, why = guide.text(topic.name)
+      if not text then return console.fail(why) end
+      console.verbatim(text)
+      return 0
+    end
+  end
+  local nearest = suggest.nearest(args.topic, names(cli))
+  return console.misuse("hookward help", "no topic '%s'%s", console.plain(args.topic),
+    nearest and ("; did you mean %s?"):format(nearest) or "")
+end
+
+return M

@@ -1,0 +1,51 @@
+-- The guide: what `hookward help TOPIC` prints.
+--
+-- Each topic is a Markdown file of lua/hookward/guide/, which is written to be read as it is. The
+-- binary carries them, the rock installs them beside the modules. The reference of the
+-- configuration is not written there: it is made of the table that checks the configuration.
+
+local core = require "hookward.core"
+local files = require "hookward.files"
+local reference = require "hookward.reference"
+
+---@class hookward.Topic
+---@field name string as in `hookward help NAME`
+---@field summary string
+
+local M = {}
+
+---@type hookward.Topic[] in the order in which they are best read
+M.topics = {
+  { name = "handlers", summary = "Patterns, answers, job, hook.*, reload, limits." },
+  { name = "configuration", summary = "Every key of hookward.lua, with its default." },
+  { name = "testing", summary = "Test handlers without a network." },
+  { name = "debugging", summary = "See what happens, and run one notification by hand." },
+  { name = "accredit", summary = "Subscribe to events; the sandbox." },
+  { name = "ledger", summary = "What came, what failed, running it again." },
+  { name = "deployment", summary = "systemd, TLS, the log, backups, updates." },
+  { name = "security", summary = "What is verified, what is not signed, what is limited." },
+  { name = "library", summary = "The rock, and a host inside a Lua program." },
+  { name = "internals", summary = "How it works, and where to begin to read." },
+}
+
+local REFERENCE = "<!-- reference -->\n"
+
+local function source_of(module)
+  local text = core.source(module)
+  if text then return text end
+  local path, why = package.searchpath(module, (package.path:gsub("%.lua", ".md")))
+  if not path then return nil, why end
+  return files.read(path)
+end
+
+---@param name string a topic's
+---@return string? text Markdown
+---@return string? why
+function M.text(name)
+  local text, why = source_of("hookward.guide." .. name)
+  if not text then return nil, why end
+  local at, to = text:find(REFERENCE, 1, true)
+  return at and text:sub(1, at - 1) .. reference.text() .. text:sub(to + 1) or text
+end
+
+return M

@@ -1,0 +1,64 @@
+-- The reference of the configuration, made of the table that checks it (schema.lua).
+
+local schema = require "hookward.schema"
+
+local M = {}
+
+local WIDTH = 78
+
+-- A value as a user would write it.
+local function show(value)
+  if type(value) == "string" then return ("%q"):format(value) end
+  if type(value) ~= "table" then return tostring(value) end
+  local items = {}
+  for i, item in ipairs(value) do items[i] = show(item) end
+  return #items == 0 and "{}" or "{ " .. table.concat(items, ", ") .. " }"
+end
+
+-- Behind the key's name: its default, what is allowed, the flag.
+local function facts(entry)
+  local list = {}
+  if entry.fields then list[1] = "a table"
+  elseif entry.default ~= nil then list[1] = ("default `%s`"):format(show(entry.default))
+  else list[1] = entry.example and ("no default; such as `%s`"):format(show(entry.example))
+    or "no default" end
+  if entry.min then
+    list[#list + 1] = ("from `%s` to `%s`"):format(show(entry.min), show(entry.max))
+  end
+  if entry.choices then
+    local choices = {}
+    for i, choice in ipairs(entry.choices) do choices[i] = ("`%s`"):format(show(choice)) end
+    list[#list + 1] = "one of " .. table.concat(choices, ", ")
+  end
+  if entry.flag then list[#list + 1] = ("`serve %s`"):format(entry.flag) end
+  return table.concat(list, "; ")
+end
+
+-- The words of `text`, with all lines but the first indented as an item of a list is.
+local function wrap(text)
+  local lines, line = {}, nil
+  for word in text:gmatch("%S+") do
+    if line and #line + 1 + #word > WIDTH then lines[#lines + 1], line = line, " " end
+    line = line and line .. " " .. word or word
+  end
+  lines[#lines + 1] = line
+  return table.concat(lines, "\n")
+end
+
+local function add(lines, entries, prefix)
+  for _, entry in ipairs(entries) do
+    lines[#lines + 1] = wrap(("- `%s%s`: %s"):format(prefix, entry.key, facts(entry)))
+    lines[#lines + 1] = "  " .. wrap(entry.doc
+      .. (entry.not_yet and " Not built into this version, which refuses it." or ""), "  ")
+    if entry.fields then add(lines, entry.fields, prefix .. entry.key .. ".") end
+  end
+end
+
+---@return string text a Markdown list with every key
+function M.text()
+  local lines = {}
+  add(lines, schema, "")
+  return table.concat(lines, "\n") .. "\n"
+end
+
+return M
