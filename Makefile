@@ -99,13 +99,8 @@ setup-ci:
 
 DEV = $(BUILD)/development
 
-# A key pair for development, made once.
-$(DEV)/private.pem:
-	$(BUILD)/hookward keygen $(DEV)
-
-run: setup-run ## install what is missing, build, serve examples/hello, deliver one signed sample
+run: setup-run ## install what is missing, build, serve examples/hello to a sandbox, see one notification handled
 	@$(MAKE) --no-print-directory -j$(JOBS) all
-	@$(MAKE) --no-print-directory $(DEV)/private.pem
 	@HOOKWARD=$(BUILD)/hookward DEV=$(DEV) sh examples/run.sh
 
 # ---- the rock ----

@@ -1,0 +1,122 @@
+-- The guide's steps with real processes: the sandbox stands in for Accredit, a host runs, a
+-- subscription's key lands in its keys, a sample comes, is verified and handled; and what fails comes
+-- again, as often as Accredit would send it.
+
+local cjson = require "cjson"
+local H = require "spec.support.host"
+local S = require "spec.support.sandbox"
+
+local EVENT = S.EVENT
+
+after_each(function()
+  S.stop_all()
+  H.stop_all()
+end)
+
+-- Fails as often as the file `fails` says, counting in the file `runs`.
+local HANDLER = [[
+  local hook = require "hookward"
+  hook.on("BadgeExportZipFile.Created", { schema = true }, function(event, job)
+    local runs = assert(io.open(hook.config.folder .. "/runs", "a+"))
+    local before = select(2, runs:read("a"):gsub("\n", ""))
+    runs:write(job.attempt, " ", tostring(job.redelivered), " ", tostring(job.last), "\n")
+    runs:close()
+    if before < hook.config.fails then return nil, "not yet" end
+  end)
+]]
+
+-- A host that knows another key than the sandbox's, as one does whose subscription is yet to come.
+local function start_host(fails)
+  local folder = H.folder()
+  local _, other = H.keys("story")
+  local host = H.start { handlers = { ["a.lua"] = HANDLER }, keys = { ["other.pem"] = H.read(other) },
+    ledger = "hookward.db",
+    config = ("settings = { folder = %q, fails = %d }"):format(folder, fails) }
+  host.url = ("http://127.0.0.1:%d/baseWebhookNotification"):format(host.port)
+  host.runs = function() return H.read(folder .. "/runs") end
+  return host
+end
+
+-- A command of the host's project, as the sandbox's account.
+local function run(host, sandbox, command)
+  local out = assert(H.sh(("cd %s && HOOKWARD_ACCREDIT_USER=sandbox HOOKWARD_ACCREDIT_PASSWORD=sandbox "
+    .. "HOOKWARD_ACCREDIT_URL=%s %s %s"):format(H.quote(host.folder), sandbox.url, H.quote(H.binary),
+      command)))
+  return out
+end
+
+local function jobs(host)
+  local out = assert(H.sh(("cd %s && %s jobs list --json"):format(H.quote(host.folder),
+    H.quote(H.binary))))
+  return cjson.decode(out)
+end
+
+-- Subscribes and triggers; returns the job's id.
+local function subscribe_and_trigger(host, sandbox)
+  run(host, sandbox, ("subscribe %s --url %s"):format(EVENT, host.url))
+  host:wait_log("2 keys") -- what the running host says when it has taken the new key
+  return cjson.decode(run(host, sandbox, ("trigger %s --url %s --json"):format(EVENT, host.url))).job_id
+end
+
+describe("the story", function()
+  it("goes from the list of events to a handled notification, without a restart", function()
+    local sandbox, host = S.start("--speed 100"), start_host(0)
+    assert.match(EVENT, run(host, sandbox, "events"), 1, true)
+    local id = subscribe_and_trigger(host, sandbox)
+    assert.match("RSAKeyValue", H.read(host.folder .. "/keys/" .. EVENT .. ".xml"), 1, true)
+    assert.are.equal(200, sandbox:wait("answered").status)
+    host:wait_log("succeeded event=" .. EVENT .. " job=" .. id)
+    assert.are.equal("0 false false\n", host.runs())
+    local list = jobs(host)
+    assert.are.equal(1, #list)
+    assert.are.equal("succeeded", list[1].state)
+    assert.are.equal(id, list[1].id)
+  end)
+
+  it("brings what failed twice a third time, and that is the last", function()
+    local sandbox, host = S.start("--speed 1000"), start_host(2)
+    subscribe_and_trigger(host, sandbox)
+    assert.are.equal(200, sandbox:wait("answered", 3).status)
+    assert.are.equal("0 false false\n1 true false\n2 true false\n", host.runs())
+    local list = jobs(host)
+    assert.are.equal("succeeded", list[1].state)
+    assert.are.equal(2, list[1].attempt)
+    assert.are.equal(3, list[1].deliveries)
+  end)
+
+  it("ends with a dead letter when all six deliveries failed", function()
+    local sandbox, host = S.start("--speed 1000"), start_host(6)
+    local id = subscribe_and_trigger(host, sandbox)
+    assert.are.equal(400, sandbox:wait("answered", 6).status)
+    assert.match("^0 false false\n1 .*\n5 true true\n$", host.runs())
+    local list = jobs(host)
+    assert.are.equal("dead", list[1].state)
+    assert.are.equal("handler_refused", list[1].error)
+    assert.are.equal(6, list[1].runs)
+    -- What the handler could not do then, it can now.
+    assert.match("succeeded", assert(H.sh(("cd %s && %s jobs replay %s"):format(H.quote(host.folder),
+      H.quote(H.binary), id))))
+    assert.are.equal("succeeded", jobs(host)[1].state)
+  end)
+end)
+
+describe("`make run`", function()
+  it("shows it all, and leaves nothing running", function()
+    local function free_port()
+      local socket = assert(require "socket".bind("127.0.0.1", 0))
+      local _, port = socket:getsockname()
+      socket:close()
+      return port
+    end
+    local dev = H.folder()
+    local command = ("ONCE=1 LISTEN=127.0.0.1:%d SANDBOX=127.0.0.1:%d HOOKWARD=%s DEV=%s sh examples/run.sh")
+      :format(free_port(), free_port(), H.quote(H.binary), H.quote(dev))
+    for _ = 1, 2 do
+      local out = assert(H.sh(command))
+      assert.match("a badge export is ready event=" .. EVENT, out, 1, true)
+      assert.match("succeeded event=" .. EVENT, out, 1, true)
+      assert.match("attempt 0: 200", out, 1, true)
+      assert.are.equal("", (H.sh("pgrep -f " .. H.quote(dev .. "/run/[hs]") .. " || true")))
+    end
+  end)
+end)
