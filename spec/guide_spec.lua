@@ -2,6 +2,7 @@
 -- `hookward help` prints it.
 
 local H = require "spec.support.host"
+local S = require "spec.support.sandbox"
 local lfs = require "lfs"
 
 local GUIDE = "lua/hookward/guide/"
@@ -145,7 +146,10 @@ describe("the reference of the configuration", function()
 end)
 
 describe("the guide's", function()
-  after_each(H.stop_all)
+  after_each(function()
+    S.stop_all()
+    H.stop_all()
+  end)
 
   it("Lua blocks compile", function()
     local count = 0
@@ -236,6 +240,17 @@ describe("the guide's", function()
     assert.matches("8812", said, 1, true)
     assert.matches("handler_refused: BadgeExportZipFileId is missing", said, 1, true)
     assert.is_nil(said:find("See `hookward", 1, true), said)
+  end)
+
+  it("walk through the sandbox ends in a notification that was handled", function()
+    local folder, at = project()
+    local host, sandbox = H.start { folder = folder },
+      S.start(assert(blocks("accredit", "sh")[2]:match("^hookward sandbox (%-%-speed %d+)\n$")))
+    local walk = blocks("accredit", "sh")[3]
+      :gsub("http://127%.0%.0%.1:8090", (sandbox.url:gsub("%%", "%%%%")))
+      :gsub("127%.0%.0%.1:8080", "127.0.0.1:" .. host.port)
+    assert.matches("Signature Key", sh("%s%s", at, walk), 1, true)
+    host:wait_log("succeeded event=BadgeExportZipFile.Created")
   end)
 
   it("commands for signatures say with which key it verifies", function()
