@@ -94,7 +94,7 @@ describe("the story", function()
     assert.are.equal("handler_refused", list[1].error)
     assert.are.equal(6, list[1].runs)
     -- What the handler could not do then, it can now.
-    assert.match("succeeded", assert(H.sh(("cd %s && %s jobs replay %s"):format(H.quote(host.folder),
+    assert.match("processed", assert(H.sh(("cd %s && %s jobs replay %s"):format(H.quote(host.folder),
       H.quote(H.binary), id))))
     assert.are.equal("succeeded", jobs(host)[1].state)
   end)
