@@ -135,6 +135,14 @@ describe("the README's", function()
     assert.is_true(count > 10)
   end)
 
+  it("examples are those that there are", function()
+    for name in require "lfs".dir("examples") do
+      if require "lfs".attributes("examples/" .. name .. "/hookward.lua") then
+        assert.match("`" .. name .. "`", readme, 1, true)
+      end
+    end
+  end)
+
   it("blocks are all run here", function()
     for language, text in readme:gmatch("```(%a+)\n(.-)```") do
       assert.is_true(taken[text], language .. ": " .. text)
