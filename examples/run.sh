@@ -6,7 +6,8 @@
 set -eu
 here=$(cd "$(dirname "$0")/hello" && pwd)
 project=$DEV/run
-mkdir -p "$project/keys"
+rm -rf "$project"
+"$HOOKWARD" init "$project" >/dev/null # with a key for development, since no host starts without one
 listen=${LISTEN:-127.0.0.1:8080}
 sandbox=${SANDBOX:-127.0.0.1:8090}
 url=http://$listen/baseWebhookNotification
@@ -32,7 +33,7 @@ return {
   listen = "$listen",
   handlers = "$here/handlers",
   keys = { "keys/*" },
-  ledger = "memory:",
+  ledger = "hookward.db",
   accredit = { url = "http://$sandbox" },
 }
 CONFIG
@@ -41,10 +42,17 @@ CONFIG
 until_done() {
   process=$1
   shift
+  tries=400 # 20 s
   until "$@"; do
     kill -0 "$process" 2>/dev/null || exit 1
+    tries=$((tries - 1))
+    [ $tries -gt 0 ] || { echo "waited in vain for: $*" >&2; exit 1; }
     sleep 0.05
   done
+}
+reload() { "$HOOKWARD" reload -c "$project/hookward.lua" >/dev/null 2>&1; }
+is_handled() {
+  "$HOOKWARD" jobs list -c "$project/hookward.lua" --state succeeded --json | grep -q "$event"
 }
 list_events() { events=$("$HOOKWARD" events -c "$project/hookward.lua" --retries 0 2>/dev/null); }
 
@@ -56,29 +64,30 @@ until_done $! list_events
 say "2. Which events are there? hookward events"
 echo "$events"
 
-say "3. Subscribe, and save the Signature Key: hookward subscribe $event --url $url"
-"$HOOKWARD" subscribe "$event" -c "$project/hookward.lua" --url "$url"
-
-say "4. The host with the handlers of examples/hello: hookward serve"
-rm -f "$project/.hookward.sock" # made anew once the host listens
+say "3. The host with the handlers of examples/hello: hookward serve"
 "$HOOKWARD" serve -c "$project/hookward.lua" &
 host=$!
 started="$started $host"
-until_done $host test -S "$project/.hookward.sock"
+until_done $host reload
+
+say "4. Subscribe, and save the Signature Key: hookward subscribe $event --url $url"
+"$HOOKWARD" subscribe "$event" -c "$project/hookward.lua" --url "$url"
+until_done $host reload # it takes a new key by itself; this waits for it
 
 say "5. A sample notification: hookward trigger $event --url $url"
 "$HOOKWARD" trigger "$event" -c "$project/hookward.lua" --url "$url"
-sleep 0.5 # its delivery is shown by the two above
+until_done $host is_handled
 
 say "That was a signed notification, verified and handled. Edit $here/handlers/badges.lua: it is live
 when it is saved. One more sample, from another terminal:"
-cat <<TEXT
-
-  HOOKWARD_ACCREDIT_USER=sandbox HOOKWARD_ACCREDIT_PASSWORD=sandbox \\
-    $HOOKWARD trigger $event -c $project/hookward.lua --url $url
-
-Ctrl-C ends both.
-TEXT
+# No other program prints this: a Ctrl-C would strike it as well.
+printf '\n  HOOKWARD_ACCREDIT_USER=sandbox HOOKWARD_ACCREDIT_PASSWORD=sandbox \\\n'
+printf '    %s trigger %s -c %s --url %s\n' "$HOOKWARD" "$event" "$project/hookward.lua" "$url"
+printf '\nCtrl-C ends both.\n'
 [ -z "${ONCE:-}" ] || end 0
-wait $host || end $?
-end 0
+code=130
+while [ $code -gt 128 ]; do # a Ctrl-C ends this wait before it ends the host
+  code=0
+  wait $host || code=$?
+done
+end $code

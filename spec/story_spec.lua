@@ -3,6 +3,7 @@
 -- again, as often as Accredit would send it.
 
 local cjson = require "cjson"
+local socket = require "socket"
 local H = require "spec.support.host"
 local S = require "spec.support.sandbox"
 
@@ -101,22 +102,67 @@ describe("the story", function()
 end)
 
 describe("`make run`", function()
-  it("shows it all, and leaves nothing running", function()
-    local function free_port()
-      local socket = assert(require "socket".bind("127.0.0.1", 0))
-      local _, port = socket:getsockname()
-      socket:close()
-      return port
+  local dev, pipe, group
+
+  before_each(function() dev = H.folder() end)
+
+  after_each(function()
+    if pipe then
+      os.execute(("kill -KILL -%d 2>/dev/null"):format(group))
+      pipe:close()
+      pipe = nil
     end
-    local dev = H.folder()
-    local command = ("ONCE=1 LISTEN=127.0.0.1:%d SANDBOX=127.0.0.1:%d HOOKWARD=%s DEV=%s sh examples/run.sh")
-      :format(free_port(), free_port(), H.quote(H.binary), H.quote(dev))
+  end)
+
+  local function free_address()
+    local probe = assert(socket.bind("127.0.0.1", 0))
+    local _, port = probe:getsockname()
+    probe:close()
+    return "127.0.0.1:" .. port
+  end
+
+  -- In a process group of its own, as a terminal does it, so that Ctrl-C can be typed.
+  local function start(listen)
+    os.remove(dev .. "/out") -- of an earlier run
+    pipe = io.popen(("HOOKWARD=%s DEV=%s LISTEN=%s SANDBOX=%s setsid sh -c "
+      .. "'echo $$; exec sh examples/run.sh >%s/out 2>&1'"):format(H.quote(H.binary), dev, listen,
+        free_address(), dev))
+    group = math.tointeger(pipe:read("n"))
+  end
+
+  local function out() return H.read(dev .. "/out") end
+
+  -- The exit code, once it has ended; nothing of it runs any more.
+  local function finish()
+    local _, _, code = pipe:close()
+    pipe = nil
+    assert.is_nil(os.execute(("kill -0 -%d 2>/dev/null"):format(group)), "a process is left\n" .. out())
+    return code
+  end
+
+  it("shows it all, ends both at Ctrl-C, and does so again", function()
+    local listen = free_address()
     for _ = 1, 2 do
-      local out = assert(H.sh(command))
-      assert.match("a badge export is ready event=" .. EVENT, out, 1, true)
-      assert.match("succeeded event=" .. EVENT, out, 1, true)
-      assert.match("attempt 0: 200", out, 1, true)
-      assert.are.equal("", (H.sh("pgrep -f " .. H.quote(dev .. "/run/[hs]") .. " || true")))
+      start(listen)
+      local ok, err = pcall(H.wait_until, function()
+        return out():find("Ctrl-C ends both", 1, true)
+      end, "the sample to be handled")
+      assert(ok, tostring(err) .. "\n" .. out())
+      assert.match("keys/BadgeExportZipFile%.Created%.xml: its Signature Key", out())
+      assert.match("a badge export is ready event=" .. EVENT, out(), 1, true)
+      assert.match("succeeded event=BadgeExportZipFile%.Created job=%d+ attempt=0 status=200 "
+        .. "key=BadgeExportZipFile%.Created%.xml", out())
+      os.execute(("kill -INT -%d"):format(group))
+      assert.are.equal(0, finish(), out())
     end
+  end)
+
+  it("says so when the address is taken, and leaves nothing running", function()
+    local taken = assert(socket.bind("127.0.0.1", 0))
+    local _, port = taken:getsockname()
+    start("127.0.0.1:" .. port)
+    assert.are.equal(1, finish())
+    taken:close()
+    assert.match("[Aa]ddress already in use", out())
   end)
 end)
