@@ -607,7 +607,7 @@ describe("hookward jobs purge", function()
     for i = 1, 700 do rows[i] = { id = tostring(i) } end
     fill(rows)
     local _, out = on_terminal(80, "purge --all --yes")
-    assert.truthy(out:find("\r500 of 700 removed", 1, true))
+    assert.truthy(out:find("\r%d+ of 700 removed")) -- how many at a time depends on the disk
     assert.truthy(out:find("700 notifications removed\n", 1, true))
   end)
 
