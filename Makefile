@@ -38,7 +38,7 @@ LUA      = $(wildcard lua/hookward/*.lua lua/hookward/*/*.lua lua/hookward/guide
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all rock rockspec build-tests fuzzers crash reload-storm bench-lookup help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
+.PHONY: all rock rockspec build-tests fuzzers crash reload-storm bench-lookup bench-verify help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -205,6 +205,12 @@ bench: all ## measure with wrk, beside openssl's own verification rate
 ROWS ?= 1000 100000 1000000
 $(BUILD)/lookup: spec/bench/lookup.c $(OBJECTS) $(BUILD)/embedded.o
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/verify: spec/bench/verify.c $(OBJECTS) $(BUILD)/embedded.o
+	$(Q)$(CC) $(ALL_CFLAGS) -Ispec/core $(PKG_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+bench-verify: $(BUILD)/verify ## what a verification costs, beside OpenSSL's
+	$(BUILD)/verify
 
 bench-lookup: $(BUILD)/lookup ## what a look-up in ledgers of ROWS rows costs
 	$(BUILD)/lookup $(ROWS)

@@ -122,6 +122,7 @@ build = {
         "core/replay.c",
         "core/report.c",
         "core/request.c",
+        "core/rsa_vector.c",
         "core/seen.c",
         "core/sender.c",
         "core/signature.c",

@@ -1,0 +1,31 @@
+/* rsa_vector.h -- the RSA public operation, s^e mod n, eight limbs at a time.
+ *
+ * Why     the operation is a third of what a notification costs. On a CPU that multiplies eight
+ *         52-bit limbs with one instruction (AVX-512 IFMA) it takes under half of the time that
+ *         OpenSSL's BN_mod_mul_montgomery needs, which is used everywhere else.
+ * Not     nothing here is secret, so nothing here runs in constant time: public keys only.
+ * Thread  a prepared key is constant after new: any number of threads may raise with it. */
+#ifndef HW_RSA_VECTOR_H
+#define HW_RSA_VECTOR_H
+
+#include <openssl/bn.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { HW_RSA_VECTOR_BITS_MAX = 4158 }; /* of a modulus: 2048, 3072 and 4096 are what is in use */
+
+struct hw_rsa_vector;
+
+/* Prepares a key: `n` odd and of `e`, odd, 3 <= e < 2^64, at most HW_RSA_VECTOR_BITS_MAX bits.
+ * Returns NULL for every other key, without memory, and on a CPU without the instructions. */
+struct hw_rsa_vector *hw_rsa_vector_new(const BIGNUM *n, const BIGNUM *e);
+void hw_rsa_vector_free(struct hw_rsa_vector *key);
+
+/* x = s^e mod n. Both are big-endian and as long as the modulus. Returns false, without a result,
+ * when s is not below n. */
+bool hw_rsa_vector_raise(const struct hw_rsa_vector *key, uint8_t *x, const uint8_t *s);
+
+/* Tests only, before any key is prepared: do as on a CPU without the instructions. */
+extern bool hw_rsa_vector_off;
+
+#endif
