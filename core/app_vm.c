@@ -14,6 +14,7 @@
 #include "job.h"
 #include "json.h"
 #include "log.h"
+#include "pool.h"
 
 enum { HOOK_EVERY = 10000 }; /* VM instructions between two looks at the clock */
 
@@ -25,7 +26,7 @@ struct hw_app_vm {
     struct hw_app_events *events;
 
     /* the app's thread only */
-    size_t memory_used;
+    struct hw_pool pool;
     uint64_t deadline_ns;
     struct hw_api_warning warning;
 };
@@ -42,19 +43,7 @@ lua_State *hw_app_vm_state(struct hw_app_vm *vm)
 static void *allocate(void *ud, void *old, size_t old_size, size_t size)
 {
     struct hw_app_vm *vm = ud;
-    if (!old)
-        old_size = 0; /* Lua passes the kind of the new object there */
-    if (size == 0) {
-        free(old);
-        vm->memory_used -= old_size;
-        return NULL;
-    }
-    if (size > old_size && size - old_size > vm->config.memory_max - vm->memory_used)
-        return NULL;
-    void *p = realloc(old, size);
-    if (p)
-        vm->memory_used += size - old_size;
-    return p;
+    return hw_pool_resize(&vm->pool, old, old_size, size);
 }
 
 /* From the deadline on every instruction raises, so that a pcall in a loop can't outlast it. */
@@ -175,6 +164,7 @@ int hw_app_vm_open(struct hw_app_vm **out, const struct hw_app_vm_config *config
         return HW_ENOMEM;
     vm->config = *config;
     vm->stop = stop;
+    hw_pool_init(&vm->pool, config->memory_max);
     vm->events = hw_app_events_new(vm, loop);
     vm->L = vm->events ? lua_newstate(allocate, vm) : NULL;
     if (!vm->L)
@@ -223,6 +213,7 @@ void hw_app_vm_free(struct hw_app_vm *vm)
 {
     if (vm->L)
         lua_close(vm->L);
+    hw_pool_fini(&vm->pool);
     if (vm->events)
         hw_app_events_free(vm->events);
     free(vm);

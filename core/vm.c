@@ -14,6 +14,7 @@
 #include "json.h"
 #include "log.h"
 #include "module.h"
+#include "pool.h"
 #include "timestamp.h"
 
 enum {
@@ -28,7 +29,7 @@ struct hw_vm {
     lua_State *L;
 
     /* the holder's only */
-    size_t memory_used;
+    struct hw_pool pool;
     uint64_t deadline_ns; /* 0: none */
     bool timed_out;
     struct hw_job *job;
@@ -71,21 +72,10 @@ static void look_at_deadline(struct hw_vm *vm)
 static void *allocate(void *ud, void *old, size_t old_size, size_t size)
 {
     struct hw_vm *vm = ud;
-    if (!old)
-        old_size = 0; /* Lua passes the kind of the new object there */
-    if (size == 0) {
-        free(old);
-        vm->memory_used -= old_size;
-        return NULL;
-    }
-    if (size > old_size && size - old_size > vm->config.memory_max - vm->memory_used) {
+    void *block = hw_pool_resize(&vm->pool, old, old_size, size);
+    if (!block && size)
         look_at_deadline(vm);
-        return NULL;
-    }
-    void *p = realloc(old, size);
-    if (p)
-        vm->memory_used += size - old_size;
-    return p;
+    return block;
 }
 
 static bool is_over(const struct hw_vm *vm)
@@ -326,6 +316,7 @@ struct hw_vm *hw_vm_new(const struct hw_vm_config *config, struct hw_bundle *bun
         return NULL;
     vm->config = *config;
     vm->bundle = hw_bundle_ref(bundle);
+    hw_pool_init(&vm->pool, config->memory_max);
     vm->L = lua_newstate(allocate, vm);
     if (vm->L) {
         *(struct hw_vm **)lua_getextraspace(vm->L) = vm;
@@ -364,6 +355,7 @@ void hw_vm_free(struct hw_vm *vm)
             hw_log_say(HW_LOG_WARN, "hook.on_unload did not come to its end");
         lua_close(vm->L);
     }
+    hw_pool_fini(&vm->pool);
     hw_bundle_unref(vm->bundle);
     free(vm);
 }
@@ -534,10 +526,10 @@ bool hw_vm_rest(struct hw_vm *vm)
     lua_settop(L, 0);
     forget_event(L);
     hw_api_forget_job(L);
-    if (vm->memory_used <= vm->config.memory_max / 2)
+    if (vm->pool.used <= vm->config.memory_max / 2)
         return false;
     lua_gc(L, LUA_GCCOLLECT);
-    return vm->memory_used > vm->config.memory_max / 2;
+    return vm->pool.used > vm->config.memory_max / 2;
 }
 
 /* ---- routes ---- */

@@ -114,6 +114,7 @@ build = {
         "core/ledger_sqlite.c",
         "core/listener.c",
         "core/log.c",
+        "core/pool.c",
         "core/process.c",
         "core/reconfig.c",
         "core/rehearsal.c",
