@@ -16,8 +16,8 @@ PACKAGES_BUILD = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libuv1-dev l
                  libsqlite3-dev libcurl4-openssl-dev lua-cjson lua-argparse
 PACKAGES_RUN   = $(PACKAGES_BUILD) openssl curl ca-certificates
 PACKAGES_TEST  = $(PACKAGES_RUN) libcmocka-dev lua-busted lua-socket lua-filesystem lua-sql-sqlite3 \
-                 luarocks lua-check unzip git procps
-PACKAGES_CI    = $(PACKAGES_TEST) clang libclang-rt-14-dev clang-format wrk
+                 luarocks lua-check unzip git procps sqlite3
+PACKAGES_CI    = $(PACKAGES_TEST) clang libclang-rt-14-dev clang-format wrk nginx systemd
 
 LIBS = lua5.4 libuv libcrypto sqlite3 libcurl
 

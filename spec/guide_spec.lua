@@ -3,6 +3,7 @@
 
 local H = require "spec.support.host"
 local S = require "spec.support.sandbox"
+local D = require "spec.support.deployment"
 local lfs = require "lfs"
 
 local GUIDE = "lua/hookward/guide/"
@@ -19,6 +20,15 @@ local function blocks(topic, language)
   local found = {}
   for text in text_of(topic):gmatch("```" .. language .. "\n(.-)```") do found[#found + 1] = text end
   return found
+end
+
+-- Every block is run by a test here, which takes it; the last test counts those that nobody took.
+local taken = {}
+
+local function block(topic, language, i)
+  local text = assert(blocks(topic, language)[i], topic .. " has fewer blocks of " .. language)
+  taken[topic .. text] = true
+  return text
 end
 
 -- All of it writes into what is returned.
@@ -54,6 +64,18 @@ local function project()
   local folder = H.folder() .. "/demo"
   sh("cp -r %s %s", template, folder)
   return folder, ("cd %s && hookward() { %s \"$@\"; } && "):format(H.quote(folder), program)
+end
+
+-- A project takes what the specs have signed.
+local function trust(folder)
+  local _, public = H.keys()
+  H.write(folder .. "/keys/accredit.pem", H.read(public))
+end
+
+-- Has a project's commands speak to a host of it that has a port by now.
+local function point_at(host)
+  local path = host.folder .. "/hookward.lua"
+  H.write(path, D.exchange(H.read(path), { ["127.0.0.1:0"] = "127.0.0.1:" .. host.port }))
 end
 
 teardown(function()
@@ -147,6 +169,7 @@ end)
 
 describe("the guide's", function()
   after_each(function()
+    D.stop_all()
     S.stop_all()
     H.stop_all()
   end)
@@ -154,33 +177,60 @@ describe("the guide's", function()
   it("Lua blocks compile", function()
     local count = 0
     for _, topic in ipairs(topics) do
-      for _, block in ipairs(blocks(topic, "lua")) do
+      for _, text in ipairs(blocks(topic, "lua")) do
         count = count + 1
-        assert(load(block, "=" .. topic .. ".md", "t"))
+        assert(load(text, "=" .. topic .. ".md", "t"))
       end
     end
     assert.is_true(count >= 7)
   end)
 
-  it("handlers load, and do what is said of them", function()
+  it("handlers load", function()
     local folder, at = project()
-    for i, block in ipairs(blocks("handlers", "lua")) do
-      H.write(folder .. "/handlers/badges.lua", block)
-      local pattern = block:match('hook%.on%("([^"]+)"')
+    for i = 1, #blocks("handlers", "lua") do
+      local text = block("handlers", "lua", i)
+      H.write(folder .. "/handlers/badges.lua", text)
+      local pattern = text:match('hook%.on%("([^"]+)"')
       assert.matches(pattern, sh("%shookward check", at), 1, true)
-      if i == 1 then
-        local host = H.start { handlers = { ["badges.lua"] = block } }
-        local event = "BadgeExportZipFile.Created"
-        assert.equal(200, host:notify(H.event(event, '"BadgeExportZipFileId":"1"')).status)
-        assert.equal("no id in the event", host:notify(H.event(event)).message)
-      end
     end
+  end)
+
+  it("first handler does what its comments say", function()
+    local host = H.start { handlers = { ["badges.lua"] = block("handlers", "lua", 1) } }
+    local event = "BadgeExportZipFile.Created"
+    assert.equal(200, host:notify(H.event(event, '"BadgeExportZipFileId":"1"')).status)
+    local answer = host:notify(H.event(event))
+    assert.equal(400, answer.status)
+    assert.equal("no id in the event", answer.message)
+  end)
+
+  it("handlers that call a service and that have a schema do what is said of them", function()
+    local folder, at = project()
+    sh("cd %s && rm -r handlers/* spec/* && mkdir crm strict", folder)
+    H.write(folder .. "/crm/people.lua", block("handlers", "lua", 2))
+    H.write(folder .. "/strict/people.lua", block("handlers", "lua", 3))
+    H.write(folder .. "/spec/people_spec.lua", [[
+      local testing = require "hookward.testing"
+      it("posts to the CRM", function()
+        local app <close> = testing.load("crm", { settings = { token = "t" } })
+        app:stub_http("POST", "https://crm.example.com/persons", { { status = 201 }, { status = 500 } })
+        local call = app:deliver("Person.Updated", { PersonId = 7 }):expect(200).http_calls[1]
+        assert.same({ '{"id":7}', "Bearer t", 5 }, { call.body, call.headers.authorization, call.timeout })
+        assert.equal("the CRM answered 500", app:deliver("Person.Updated"):expect(400).message)
+      end)
+      it("has a schema", function()
+        local app <close> = testing.load("strict")
+        app:deliver("Person.Updated", { PersonId = "7" }):expect(400, "schema_violation")
+        app:deliver("Person.Updated", { PersonId = 7 }):expect(200)
+      end)
+    ]])
+    assert.matches("2 successes / 0 failures", sh("%shookward test", at), 1, true)
   end)
 
   it("configurations are accepted", function()
     for _, topic in ipairs { "configuration", "deployment" } do
       local folder, at = project()
-      local text = blocks(topic, "lua")[1]:gsub("/var/lib/hookward/", folder .. "/")
+      local text = block(topic, "lua", 1):gsub("/var/lib/hookward/", folder .. "/")
       H.write(folder .. "/hookward.lua", text)
       sh("%shookward check", at)
     end
@@ -188,27 +238,57 @@ describe("the guide's", function()
 
   it("spec passes in a new project", function()
     local folder, at = project()
-    local spec = blocks("testing", "lua")[1]
-    H.write(folder .. "/spec/badges_spec.lua", spec)
+    H.write(folder .. "/spec/badges_spec.lua", block("testing", "lua", 1))
     local out = sh("%shookward test -o TAP", at)
     assert.equal(3, select(2, out:gsub("%f[%w]ok %d", "")), out)
-    sh("%s%s", at, (blocks("testing", "sh")[2]:gsub("\n", "")))
+    out = sh("%sset -e; %s", at, block("testing", "sh", 1))
+    assert.matches("3 successes.*1 success ", out)
+    sh("%s%s", at, block("testing", "sh", 2))
   end)
 
-  it("program with a host in it runs", function()
+  it("commands for the rock name what the Makefile installs, and give a program the module", function()
+    local install, make, path = block("library", "sh", 1):gsub("\\\n *", "")
+      :match("^apt%-get install ([^\n]+)\n([^\n]+)\n([^\n]+)\n$")
+    local function sorted(list, without)
+      local words = {}
+      for word in list:gmatch("%S+") do
+        if not without[word] then words[#words + 1] = word end
+      end
+      table.sort(words)
+      return words
+    end
+    local packages = sh("make -s --eval 'names: ; @echo $(PACKAGES_BUILD)' names")
+    -- LuaRocks compiles it by itself, and asks nobody where things are.
+    assert.same(sorted(packages .. " luarocks", { make = true, ["pkg-config"] = true }),
+      sorted(install, {}))
+    local tried = sh("make -n -W core/main.c build/rock/tree/bin/hookward"):gsub("\\\n *", "")
+    assert.matches(make:gsub(" %-%-tree DIR$", ""), tried, 1, true)
     local folder = project()
-    H.write(folder .. "/app.lua", blocks("library", "lua")[1])
-    local out = sh("cd %s && LUA_PATH='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua;;' "
-      .. "LUA_CPATH='%s/lib/lua/5.4/?.so;;' lua5.4 app.lua 2>log", folder, rock, rock, rock)
+    H.write(folder .. "/app.lua", block("library", "lua", 1))
+    local out = sh("cd %s && { %s; } && lua5.4 app.lua 2>log", folder,
+      D.exchange(path, { ["--tree DIR"] = "--tree " .. H.quote(rock) }))
     assert.matches("^127%.0%.0%.1:%d+\n0\n", out)
+  end)
+
+  it("packages, wherever one is named, are among those that the specs are run with", function()
+    local packages = " " .. sh("make -s --eval 'names: ; @echo $(PACKAGES_TEST)' names"):gsub("\n", " ")
+    local files = sh("ls %s*.md README.md examples/*/README.md lua/hookward/commands/test.lua", GUIDE)
+    local count = 0
+    for path in files:gmatch("[^\n]+") do
+      for name in H.read(path):gmatch("`apt[%-get]* install%s+([^`]+)`") do
+        count = count + 1
+        assert.matches(" " .. name .. " ", packages, 1, true)
+      end
+    end
+    assert.is_true(count >= 5)
   end)
 
   it("commands have the options that it shows", function()
     local count, helps = 0, {}
     for _, topic in ipairs(topics) do
-      for _, block in ipairs(blocks(topic, "sh")) do
-        sh("sh -n -c %s", H.quote(block))
-        for line in ("\n" .. block:gsub("\\\n", "")):gmatch("\nhookward ([^\n]+)") do
+      for _, text in ipairs(blocks(topic, "sh")) do
+        sh("sh -n -c %s", H.quote(text))
+        for line in ("\n" .. text:gsub("\\\n", "")):gmatch("\nhookward ([^\n]+)") do
           count = count + 1
           local command = line:match("^jobs %l+") or line:match("^%l+")
           helps[command] = helps[command] or sh("%s %s --help", program, command)
@@ -233,9 +313,9 @@ describe("the guide's", function()
     assert.equal(1, code, out)
     -- What still fails makes replay exit with 1, so every block goes on.
     local said = ""
-    for _, block in ipairs { blocks("ledger", "sh")[1], blocks("ledger", "sh")[2],
-      blocks("ledger", "sh")[3], blocks("debugging", "sh")[3] } do
-      said = said .. select(2, try("%strue; %s", at, block))
+    for _, text in ipairs { block("ledger", "sh", 1), block("ledger", "sh", 2),
+      block("ledger", "sh", 3), block("debugging", "sh", 3) } do
+      said = said .. select(2, try("%strue; %s", at, text))
     end
     assert.matches("8812", said, 1, true)
     assert.matches("handler_refused: BadgeExportZipFileId is missing", said, 1, true)
@@ -245,12 +325,47 @@ describe("the guide's", function()
   it("walk through the sandbox ends in a notification that was handled", function()
     local folder, at = project()
     local host, sandbox = H.start { folder = folder },
-      S.start(assert(blocks("accredit", "sh")[2]:match("^hookward sandbox (%-%-speed %d+)\n$")))
-    local walk = blocks("accredit", "sh")[3]
-      :gsub("http://127%.0%.0%.1:8090", (sandbox.url:gsub("%%", "%%%%")))
-      :gsub("127%.0%.0%.1:8080", "127.0.0.1:" .. host.port)
+      S.start(assert(block("accredit", "sh", 2):match("^hookward sandbox (%-%-speed %d+)\n$")))
+    local walk = D.exchange(block("accredit", "sh", 3), { ["http://127.0.0.1:8090"] = sandbox.url,
+      ["127.0.0.1:8080"] = "127.0.0.1:" .. host.port })
     assert.matches("Signature Key", sh("%s%s", at, walk), 1, true)
     host:wait_log("succeeded event=BadgeExportZipFile.Created")
+  end)
+
+  it("commands for Accredit work in that order", function()
+    local folder, at = project()
+    local host, sandbox = H.start { folder = folder }, S.start("--speed 1000")
+    local walk = D.exchange(block("accredit", "sh", 1), {
+      ["https://accredit.example.com"] = sandbox.url, ["=api"] = "=sandbox", ["=..."] = "=sandbox",
+      ["https://hooks.example.com"] = "http://127.0.0.1:" .. host.port })
+    local out = sh("%sset -e; %s", at, walk)
+    assert.matches("^[^\n]*\n.*BadgeExportZipFile.Created.*Signature Key", out)
+    host:wait_log("succeeded event=BadgeExportZipFile.Created")
+  end)
+
+  it("ways to misbehave are known to the sandbox", function()
+    local misbehave, fail = block("accredit", "sh", 4)
+      :match("^hookward sandbox ([^\n]+)\nhookward sandbox ([^\n]+)\n$")
+    local host = H.start { handlers = { ["a.lua"] = block("handlers", "lua", 1) } }
+    S.start(misbehave .. " --speed 1000"):sign_in():trigger("http://127.0.0.1:" .. host.port
+      .. "/baseWebhookNotification")
+    host:wait_log("attempt=5 error=invalid_signature")
+    local sandbox = S.start(fail):sign_in()
+    local statuses = {}
+    for i = 1, 3 do statuses[i] = sandbox:ask("GET", S.API .. "/events") end
+    assert.same({ 503, 503, 200 }, statuses)
+  end)
+
+  it("commands for writing handlers show what happens", function()
+    local folder, at = project()
+    H.write(folder .. "/handlers/people.lua", block("handlers", "lua", 3))
+    local host = H.start { folder = folder,
+      args = block("debugging", "sh", 1):match("^hookward serve (%-%-dev)\n$") }
+    point_at(host)
+    local _, out = try("%strue; %s", at, block("debugging", "sh", 2))
+    assert.equal(2, select(2, out:gsub("%f[%d]200%f[%D]", "")), out)
+    assert.matches("400 malformed_signature", out, 1, true)
+    host:wait_log("person updated") -- of level info, from a handler
   end)
 
   it("commands for signatures say with which key it verifies", function()
@@ -258,14 +373,132 @@ describe("the guide's", function()
     local body = H.event("Person.Updated")
     H.write(folder .. "/body.json", body)
     H.write(folder .. "/signature.txt", H.sign(body))
-    local _, public = H.keys()
-    H.write(folder .. "/keys/accredit.pem", H.read(public))
-    assert.matches("accredit.pem", sh("%s%s", at, blocks("debugging", "sh")[3 + 1]:gsub("\n", "")), 1, true)
+    trust(folder)
+    assert.matches("accredit.pem", sh("%s%s", at, block("debugging", "sh", 4)), 1, true)
+  end)
+
+  -- Paths of the guide, and where they are in a project of these specs.
+  local function deployed()
+    local folder, at = project()
+    sh("mkdir %s/state", folder)
+    trust(folder)
+    H.write(folder .. "/hookward.lua", D.exchange(block("deployment", "lua", 1),
+      { ["/var/lib/hookward/"] = folder .. "/state/" }))
+    return folder, at
+  end
+
+  it("units for systemd run a host, reload it and stop it", function()
+    local folder, at = deployed()
+    sh("%s%s", at, D.exchange(block("deployment", "sh", 1), { ["/etc/hookward"] = folder }))
+    local socket, service = D.unit(block("deployment", "ini", 1)), D.unit(block("deployment", "ini", 2))
+    local command = D.exchange(service.Service.ExecStart, { ["/etc/hookward"] = folder })
+    local host = D.start { socket = socket, service = service, folder = folder,
+      args = assert(command:match("^/usr/local/bin/hookward serve (.*)$")) }
+    local event = H.event("BadgeExportZipFile.Created", '"BadgeExportZipFileId":"1"')
+    assert.equal(200, host:notify(event).status)
+    assert.equal("rw-------", lfs.attributes(folder .. "/state/hookward.db", "permissions"))
+    assert.matches("Max open files +" .. service.Service.LimitNOFILE, H.read("/proc/" .. host.pid .. "/limits"))
+    sh("MAINPID=%d; %s", host.pid, service.Service.ExecReload)
+    host:wait_log("nothing has changed")
+    assert.equal(0, host:stop())
+  end)
+
+  it("units for systemd leave it what its settings take", function()
+    local defaults = {}
+    for _, entry in ipairs(dofile "lua/hookward/schema.lua") do defaults[entry.key] = entry.default end
+    local socket, service = D.unit(block("deployment", "ini", 1)), D.unit(block("deployment", "ini", 2))
+    assert.equal(defaults.listen, socket.Socket.ListenStream)
+    assert.is_true(tonumber(service.Service.TimeoutStopSec) > defaults.drain_timeout)
+    assert.is_true(tonumber(service.Service.LimitNOFILE) > defaults.max_connections)
+    assert.equal("/var/lib/" .. service.Service.StateDirectory .. "/",
+      block("deployment", "lua", 1):match('ledger = "(/.*/)[^/]+"'))
+  end)
+
+  -- Where it is installed, as in CI.
+  if D.program "systemd-analyze" then
+    it("units are all right for systemd itself", function()
+      assert.equal("", D.verify {
+        ["hookward.socket"] = block("deployment", "ini", 1),
+        ["hookward.service"] = D.exchange(block("deployment", "ini", 2),
+          { ["/usr/local/bin/hookward"] = H.binary }),
+      })
+    end)
+  end
+
+  it("proxy lets through what the host takes", function()
+    local text = block("deployment", "nginx", 1)
+    local defaults = {}
+    for _, entry in ipairs(dofile "lua/hookward/schema.lua") do defaults[entry.key] = entry.default end
+    assert.matches("location = " .. defaults.path .. " {", text, 1, true)
+    assert.matches("proxy_pass http://" .. defaults.listen .. ";", text, 1, true)
+    assert.equal(defaults.max_body:lower(), text:match("client_max_body_size (%d+m);") .. "b")
+    assert.is_true(tonumber(text:match("proxy_read_timeout (%d+)s;")) > defaults.handler_timeout)
+  end)
+
+  -- Where it is installed, as in CI: its package starts a server of its own on port 80, which is
+  -- nothing that `make test` may do to whoever tries it.
+  if D.program "nginx" then
+    it("proxy passes a signed notification on byte for byte, over TLS", function()
+      local host = H.start { handlers = { ["a.lua"] = 'require "hookward".on("*", function() end)' } }
+      local folder = H.folder()
+      sh("cd %s && openssl req -x509 -newkey rsa:2048 -nodes -keyout hooks.key -out hooks.pem -days 2 "
+        .. "-subj /CN=hooks.example.com -addext subjectAltName=DNS:hooks.example.com", folder)
+      local socket = folder .. "/tls"
+      D.nginx(folder, D.exchange(block("deployment", "nginx", 1), {
+        ["listen 443 ssl"] = ("listen unix:%s ssl"):format(socket),
+        ["/etc/ssl/hooks.pem"] = folder .. "/hooks.pem",
+        ["/etc/ssl/private/hooks.key"] = folder .. "/hooks.key",
+        ["127.0.0.1:8080"] = "127.0.0.1:" .. host.port,
+      }), socket)
+      -- More than nginx holds in memory, and no ASCII.
+      local body = H.event("Person.Updated", ('"Name":"%s"'):format(("Zoë "):rep(50000)))
+      H.write(folder .. "/body", body)
+      assert.equal('{"status":"processed"}200', sh("cd %s && curl -sS --unix-socket tls --cacert hooks.pem "
+        .. "-H 'X-JobId: through-nginx' -H 'X-JobAttempt: 2' -H 'X-Signature: %s' --data-binary @body "
+        .. "-w '%%{http_code}' https://hooks.example.com/baseWebhookNotification", folder, H.sign(body)))
+      local line = host:wait_log("[^\n]*through%-nginx[^\n]*")
+      assert.matches("succeeded", line)
+      assert.matches("attempt=2", line, 1, true)
+    end)
+  end
+
+  it("backup of the ledger is one, made while the host runs", function()
+    local folder, at = project()
+    trust(folder)
+    local host = H.start { folder = folder }
+    local event = H.event("BadgeExportZipFile.Created", '"BadgeExportZipFileId":"1"')
+    assert.equal(200, host:notify(event, { id = "backed-up" }).status)
+    local backup = H.folder()
+    sh("%s%s", at, D.exchange(block("deployment", "sh", 2),
+      { ["/var/lib/hookward"] = folder, ["/var/backups"] = backup }))
+    assert.equal(0, host:stop())
+    sh("rm %s/hookward.db*; cp %s/hookward.db %s", folder, backup, folder)
+    assert.matches("backed%-up.*succeeded", sh("%shookward jobs list", at))
+    host = H.start { folder = folder }
+    assert.equal(200, host:notify(event, { id = "backed-up" }).status)
+    host:wait_log("duplicate job=backed%-up")
+  end)
+
+  it("commands after an update reload the host", function()
+    local folder, at = project()
+    local host = H.start { folder = folder }
+    H.write(folder .. "/handlers/more.lua", block("handlers", "lua", 3))
+    sh("%sset -e; %s", at, block("deployment", "sh", 3))
+    host:wait_log("reloaded")
   end)
 
   it("files of core/ are there", function()
     for name in text_of("internals"):gmatch("`(core/[^`]+)`") do
       assert.is_truthy(lfs.attributes(name), name)
+    end
+  end)
+
+  it("blocks are all run here", function()
+    for _, topic in ipairs(topics) do
+      for language, text in text_of(topic):gmatch("\n```([^\n]*)\n(.-)\n?```\n") do
+        local drawing = topic == "internals" and language == "" -- for eyes
+        assert.is_true(drawing or taken[topic .. text .. "\n"], ("%s, %s:\n%s"):format(topic, language, text))
+      end
     end
   end)
 end)

@@ -1,0 +1,149 @@
+-- Plays systemd and nginx for the guide's page of deployment: a unit is read and its commands run as
+-- systemd would run them, a server block runs in an nginx of its own; paths and ports are exchanged.
+
+local H = require "spec.support.host"
+
+local M = {}
+
+---The path of a program, or nil.
+function M.program(name)
+  local path = H.sh("PATH=$PATH:/usr/sbin:/sbin command -v " .. name)
+  return path and path:gsub("\n", "")
+end
+
+---Replaces plain text, which must be there.
+function M.exchange(text, exchanges)
+  for from, to in pairs(exchanges) do
+    local count
+    text, count = text:gsub(from:gsub("%p", "%%%0"), (to:gsub("%%", "%%%%")))
+    assert(count > 0, from .. " is not there:\n" .. text)
+  end
+  return text
+end
+
+-- ---- systemd ----
+
+-- What a unit of the guide may say, and why it does. What is not here was not thought about.
+local DIRECTIVES = {
+  Unit = {
+    Description = "for people",
+    Requires = "the socket is made first, and handed over",
+    After = "the socket is made first",
+  },
+  Socket = { ListenStream = "connections wait while the host restarts" },
+  Service = {
+    User = "no root",
+    WorkingDirectory = "the folder of the project",
+    ExecStart = "run by the spec",
+    ExecReload = "run by the spec",
+    Restart = "a crash is not the end",
+    TimeoutStopSec = "above drain_timeout: checked by the spec",
+    LimitNOFILE = "above max_connections: checked by the spec",
+    EnvironmentFile = "secrets for os.getenv; may be missing",
+    StateDirectory = "the one folder that it writes: the ledger's",
+    StateDirectoryMode = "the ledger has personal data",
+    UMask = "what handlers write is for its user alone, as the ledger is",
+    NoNewPrivileges = "no set-uid program gives a handler more",
+    ProtectSystem = "nothing is written but the state",
+    ProtectHome = "nothing is read of people's homes",
+    PrivateTmp = "no meeting others in /tmp",
+    PrivateDevices = "it needs none",
+    ProtectKernelTunables = "it changes none",
+    ProtectKernelModules = "it loads none",
+    ProtectControlGroups = "it changes none",
+    RestrictAddressFamilies = "TCP and Unix sockets are all it opens",
+    RestrictSUIDSGID = "it makes no such file",
+    LockPersonality = "it needs no other one",
+    CapabilityBoundingSet = "none: systemd binds the port",
+    SystemCallFilter = "what a service needs",
+  },
+  Install = { WantedBy = "started at boot" },
+}
+
+---Reads a unit file: its sections, each a table of the last value of each key. A directive that is
+---not known here is an error.
+function M.unit(text)
+  local unit, section = {}, nil
+  for line in text:gmatch("[^\n]+") do
+    local name, key, value = line:match("^%[(%a+)%]$"), line:match("^(%a+)=(.*)$")
+    if name then
+      section, unit[name] = name, {}
+    else
+      assert(key and section and DIRECTIVES[section], "not a line of a unit: " .. line)
+      assert(DIRECTIVES[section][key], ("[%s] %s is not in spec/support/deployment.lua"):format(
+        section, key))
+      unit[section][key] = value
+    end
+  end
+  return unit
+end
+
+---What `systemd-analyze verify` has to say of unit files, by name; nothing when all is well.
+function M.verify(units)
+  local folder, paths = H.folder(), {}
+  for name, text in pairs(units) do
+    paths[#paths + 1] = folder .. "/" .. name
+    H.write(paths[#paths], text)
+  end
+  return select(2, H.sh("systemd-analyze verify --man=no " .. table.concat(paths, " ")))
+end
+
+---Starts a service as systemd does: the socket is there before it, as fd 3, under its limits.
+---@param options table service and socket (units), folder (the project), args (what follows
+--- `hookward serve`)
+function M.start(options)
+  local service = options.service.Service
+  local address = options.socket.Socket.ListenStream:match("^(.-):%d+$")
+  local perl = ([[$^F = 10; my $s = IO::Socket::INET->new(LocalAddr => "%s:0", Listen => 64) or die $!;
+    POSIX::dup2(fileno($s), 3) if fileno($s) != 3;
+    $ENV{LISTEN_FDS} = 1; $ENV{LISTEN_PID} = $$; exec @ARGV or die]]):format(address)
+  local shell = ('umask %s; ulimit -n %s; exec "$@"'):format(service.UMask, service.LimitNOFILE)
+  return H.start { folder = options.folder, args = options.args,
+    wrap = ("sh -c %s sh perl -MIO::Socket::INET -MPOSIX -e %s"):format(H.quote(shell), H.quote(perl)) }
+end
+
+-- ---- nginx ----
+
+local servers = {}
+
+local AROUND = [[
+daemon off;
+pid %s/nginx.pid;
+error_log %s/error.log;
+events { worker_connections 64; }
+http {
+  access_log off;
+  client_body_temp_path %s/body_temp;
+  proxy_temp_path %s/proxy_temp;
+  fastcgi_temp_path %s/fastcgi_temp;
+  uwsgi_temp_path %s/uwsgi_temp;
+  scgi_temp_path %s/scgi_temp;
+%s
+}
+]]
+
+---Has nginx check a server block and run it; returns once it listens. M.stop_all() ends it.
+---@param folder string for its files
+---@param server string the block, which listens at `socket`
+---@param socket string the path of a Unix socket
+function M.nginx(folder, server, socket)
+  local conf = folder .. "/nginx.conf"
+  H.write(conf, (AROUND:gsub("%%s\n}", function() return server .. "\n}" end):gsub("%%s", folder)))
+  local command = ("%s -e %s/error.log -p %s -c %s"):format(M.program "nginx", folder, folder, conf)
+  local ok, out = H.sh(command .. " -t")
+  assert(ok, out)
+  local pipe = io.popen(("echo $$; exec %s 2>%s/stderr"):format(command, folder))
+  servers[#servers + 1] = { pid = pipe:read("n"), pipe = pipe }
+  H.wait_until(function() return H.connect_unix(socket) end, "nginx to listen")
+end
+
+---Call it in after_each.
+function M.stop_all()
+  for _, server in ipairs(servers) do
+    H.sh("kill -TERM " .. server.pid)
+    server.pipe:close()
+  end
+  servers = {}
+end
+
+return M
