@@ -4,6 +4,7 @@
 
 local lfs = require "lfs"
 local luasql = require "luasql.sqlite3"
+local socket = require "socket"
 local H = require "spec.support.host"
 local cli = require "spec.support.cli"
 
@@ -114,5 +115,101 @@ describe("examples/", function()
     deliver_all(host, requests)
     assert.equal("2024-05-10T11:09:24.000000000Z", query(written, "SELECT instant FROM states"))
     assert.equal(0, host:stop())
+  end)
+
+  -- ---- fan-out: the spec is the services ----
+
+  local listeners = {}
+  after_each(function()
+    for _, listener in ipairs(listeners) do listener:close() end
+    listeners = {}
+  end)
+
+  -- A service: where it is, and how it takes one request and answers it with a status (none: not yet).
+  local function service()
+    local listener = assert(socket.bind("127.0.0.1", 0))
+    listener:settimeout(20)
+    listeners[#listeners + 1] = listener
+    local one = { url = ("http://127.0.0.1:%d"):format(select(2, listener:getsockname())) }
+
+    function one.take(status)
+      local client = assert(listener:accept(), "nothing was posted to " .. one.url)
+      client:settimeout(20)
+      listeners[#listeners + 1] = client
+      local request = { line = client:receive("*l") }
+      for line in function() return client:receive("*l") end do
+        if line == "" then break end
+        local name, value = line:match("^([^:]+): *(.*)$")
+        request[name:lower()] = value
+      end
+      request.body = client:receive(tonumber(request["content-length"]))
+      if status then
+        client:send(("HTTP/1.1 %d X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"):format(status))
+        client:close()
+      end
+      return request
+    end
+
+    function one.is_silent() return #socket.select({ listener }, nil, 0) == 0 end
+
+    return one
+  end
+
+  -- The example as it is, but for where its targets are.
+  local function start_fan_out()
+    local print_service, archive = service(), service()
+    local folder = copy_of "fan-out"
+    local text = H.read(folder .. "/hookward.lua"):gsub("https://print%.example%.com", print_service.url)
+      :gsub("https://archive%.example%.com", archive.url)
+    H.write(folder .. "/hookward.lua", text)
+    local function run() return H.start { folder = folder, args = "--listen 127.0.0.1:0" } end
+    return run, print_service, archive
+  end
+
+  local BODY = H.event("Person.Updated", '"PersonId": 7, "Name": "Zoë"')
+
+  local function begin(host, attempt)
+    return host:connect():send(H.request(BODY, { id = "fan-out", attempt = attempt }))
+  end
+
+  local function answer_to(delivery)
+    local answer = assert(delivery:receive(), "no answer: somebody else was posted to, and is waited for")
+    return ("%d %s"):format(answer.status, answer.message or "")
+  end
+
+  it("fan-out posts to every target, and again to the one alone that failed", function()
+    local run, print_service, archive = start_fan_out()
+    local host = run()
+    local delivery = begin(host, 0)
+    local first, other = print_service.take(503), archive.take(202)
+    assert.equal("POST /hooks HTTP/1.1", first.line)
+    assert.equal(BODY, first.body)
+    assert.equal(BODY, other.body)
+    assert.equal("400 not delivered to print", answer_to(delivery))
+
+    delivery = begin(host, 1)
+    local again = print_service.take(200)
+    assert.equal(first["idempotency-key"], again["idempotency-key"])
+    assert.equal(BODY, again.body)
+    assert.equal("200 ", answer_to(delivery))
+    assert.is_true(archive.is_silent(), "archive had it before")
+
+    assert.equal("200 ", answer_to(begin(host, 2)))
+    assert.is_true(print_service.is_silent() and archive.is_silent(), "both had it before")
+    assert.equal(0, host:stop())
+  end)
+
+  it("fan-out remembers over a kill who had it; whose answer was lost gets it again", function()
+    local run, print_service, archive = start_fan_out()
+    local host = run()
+    begin(host, 0)
+    print_service.take(200)
+    local lost = archive.take(nil)
+    host:kill()
+    host = run()
+    local delivery = begin(host, 1)
+    assert.equal(lost["idempotency-key"], archive.take(200)["idempotency-key"])
+    assert.equal("200 ", answer_to(delivery))
+    assert.is_true(print_service.is_silent(), "print had it before")
   end)
 end)
