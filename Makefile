@@ -135,7 +135,7 @@ test: setup-test ## install what is missing, build, run every test
 build-tests: $(TESTS) $(BUILD)/hookward $(CRASH) $(ROCK)/bin/hookward
 
 check-core: $(TESTS)
-	@for t in $(TESTS); do $$t || exit 1; done
+	@JOBS=$(JOBS) sh spec/run.sh units $(TESTS)
 
 $(CRASH): $(SOURCES) core/main.c $(LUA)
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/crash DEFINES=-DHW_CRASH_POINTS
@@ -147,9 +147,12 @@ crash: all $(CRASH) ## kill the host 200 times under load; nothing answered may 
 reload-storm: all ## 500 edits under load, 1,000 reloads
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_RELOAD_EDITS=500 busted spec/reload_spec.lua
 
+# Specs wait more than they compute.
+SPEC_JOBS = $(shell echo $$(($(JOBS) * 2)))
+
 check-spec: $(BUILD)/hookward $(CRASH) $(ROCK)/bin/hookward
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) \
-	  HOOKWARD_ROCK=$(abspath $(ROCK)) busted $(SPECS)
+	  HOOKWARD_ROCK=$(abspath $(ROCK)) JOBS=$(SPEC_JOBS) sh spec/run.sh specs $(SPECS)
 
 ASAN_FLAGS = BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" WERROR=1
 TSAN_FLAGS = BUILD=build/tsan SANITIZE=thread CFLAGS="-O1 -g" WERROR=1

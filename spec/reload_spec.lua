@@ -644,7 +644,7 @@ describe("the configuration of a running host", function()
         wait(function() return last_run(host) == version end, "version " .. version)
       end
     end)
-    assert.equal(3, host:count_log("reloaded: version"))
+    assert.equal(3, host:count("reloaded: version"))
   end)
 end)
 
