@@ -8,6 +8,7 @@
 #include "app_host.h"
 #include "instance.h"
 #include "module.h"
+#include "owned.h"
 #include "process.h"
 #include "vm.h"
 
@@ -132,15 +133,7 @@ static struct host *push_host(lua_State *L)
                                        {"stats", stats},   {NULL, NULL}};
     struct host *h = lua_newuserdatauv(L, sizeof *h, 1); /* host */
     h->instance = NULL;
-    if (luaL_newmetatable(L, HOST)) {
-        luaL_newlib(L, methods);
-        lua_setfield(L, -2, "__index");
-        lua_pushcfunction(L, on_close);
-        lua_setfield(L, -2, "__gc");
-        lua_pushcfunction(L, on_close);
-        lua_setfield(L, -2, "__close");
-    }
-    lua_setmetatable(L, -2);
+    hw_owned_set(L, HOST, methods, on_close);
     return h;
 }
 

@@ -16,6 +16,7 @@
 
 #include "http_exchange.h"
 #include "json.h"
+#include "owned.h"
 #include "sigpipe.h"
 #include "str.h"
 
@@ -30,23 +31,6 @@ struct request {
 
 /* ---- what is owned, and how it goes ---- */
 
-/* Makes `close` the end of the userdata on top. A metatable is complete before it has its name:
- * luaL_newmetatable would leave one without __gc behind, for good, if memory ran out just there. */
-static void own(lua_State *L, const char *name, lua_CFunction close)
-{
-    if (luaL_getmetatable(L, name) == LUA_TNIL) { /* userdata nil */
-        lua_createtable(L, 0, 2);
-        lua_pushcfunction(L, close);
-        lua_setfield(L, -2, "__gc");
-        lua_pushcfunction(L, close);
-        lua_setfield(L, -2, "__close");
-        lua_pushvalue(L, -1);
-        lua_setfield(L, LUA_REGISTRYINDEX, name);
-        lua_remove(L, -2); /* userdata metatable */
-    }
-    lua_setmetatable(L, -2); /* userdata */
-}
-
 static int close_exchange(lua_State *L)
 {
     hw_http_exchange_fini(lua_touserdata(L, 1));
@@ -57,7 +41,7 @@ static struct hw_http_exchange *push_exchange(lua_State *L)
 {
     struct hw_http_exchange *x = lua_newuserdatauv(L, sizeof *x, 0);
     hw_http_exchange_init(x);
-    own(L, EXCHANGE, close_exchange);
+    hw_owned_set(L, EXCHANGE, NULL, close_exchange);
     lua_toclose(L, -1);
     return x;
 }
@@ -80,7 +64,7 @@ static CURL *client_of(lua_State *L)
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TNIL) {
         CURL **client = lua_newuserdatauv(L, sizeof *client, 0); /* nil client */
         *client = NULL;
-        own(L, CLIENT, close_client);
+        hw_owned_set(L, CLIENT, NULL, close_client);
         hw_http_exchange_init_curl();
         *client = curl_easy_init();
         if (!*client)

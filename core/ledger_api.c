@@ -11,6 +11,7 @@
 
 #include "ledger_file.h"
 #include "ledger_filters.h"
+#include "owned.h"
 
 #define LEDGER "hookward.ledger" /* a userdata: struct ledger */
 
@@ -356,38 +357,18 @@ static int ledger_purge(lua_State *L)
 
 /* ---- the module ---- */
 
-/* Stack: -0 +1. The metatable has its name only once it is complete: memory may run out. */
-static void push_metatable(lua_State *L)
+static int ledger_open(lua_State *L)
 {
     static const luaL_Reg methods[] = {
         {"list", ledger_list},   {"show", ledger_show},   {"count", ledger_count},
         {"purge", ledger_purge}, {"close", close_ledger}, {NULL, NULL},
     };
-    if (luaL_getmetatable(L, LEDGER) != LUA_TNIL)
-        return;
-    lua_pop(L, 1);
-    lua_createtable(L, 0, 4); /* metatable */
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, close_ledger);
-    lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, close_ledger);
-    lua_setfield(L, -2, "__close");
-    lua_pushliteral(L, LEDGER);
-    lua_setfield(L, -2, "__name");
-    lua_pushvalue(L, -1);
-    lua_setfield(L, LUA_REGISTRYINDEX, LEDGER);
-}
-
-static int ledger_open(lua_State *L)
-{
     char why[1024];
     const char *path = luaL_checkstring(L, 1);
     enum hw_ledger_access access = lua_toboolean(L, 2) ? HW_LEDGER_WRITE : HW_LEDGER_READ;
     struct ledger *ledger = lua_newuserdatauv(L, sizeof *ledger, 0);
     memset(ledger, 0, sizeof *ledger);
-    push_metatable(L);
-    lua_setmetatable(L, -2);
+    hw_owned_set(L, LEDGER, methods, close_ledger);
     if (hw_ledger_file_open(&ledger->db, path, access, why, sizeof why) == 0)
         return 1;
     lua_pushnil(L);

@@ -3,47 +3,8 @@
 
 #include <lauxlib.h>
 #include <lualib.h>
-#include <stdio.h>
 
-#include "config.h"
-#include "host_parts.h"
-#include "module.h"
-#include "stages.h"
-
-/* A userdata, so that a Lua error leaves nothing open. */
-struct rehearsal {
-    struct hw_config config;
-    struct hw_stages stages;
-    struct hw_worker worker;
-    struct hw_job *job;
-};
-
-static int on_gc(lua_State *L)
-{
-    struct rehearsal *r = lua_touserdata(L, 1);
-    if (r->job)
-        hw_job_free(r->job);
-    if (r->worker.shared)
-        hw_worker_fini(&r->worker);
-    hw_host_unload(&r->stages);
-    hw_config_fini(&r->config);
-    *r = (struct rehearsal){0};
-    return 0;
-}
-
-static struct rehearsal *push_rehearsal(lua_State *L)
-{
-    struct rehearsal *r = lua_newuserdatauv(L, sizeof *r, 0);
-    *r = (struct rehearsal){0};
-    lua_createtable(L, 0, 2);
-    lua_pushcfunction(L, on_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, on_gc);
-    lua_setfield(L, -2, "__close");
-    lua_setmetatable(L, -2);
-    lua_toclose(L, -1);
-    return r;
-}
+#include "solo.h"
 
 void hw_rehearsal_fit(lua_State *L, void *ud)
 {
@@ -77,9 +38,9 @@ static lua_Number number_of(lua_State *L, const char *field)
 }
 
 /* As the ledger's load fills in a revived one. */
-static void read_row(lua_State *L, struct rehearsal *r)
+static void read_row(lua_State *L, struct hw_solo *s)
 {
-    struct hw_job *job = r->job;
+    struct hw_job *job = s->job;
     job->body = text_of(L, job, "body");
     job->id = text_of(L, job, "id");
     job->key = text_of(L, job, "key");
@@ -91,53 +52,31 @@ static void read_row(lua_State *L, struct rehearsal *r)
         luaL_error(L, "out of memory");
     hw_hasher_digest(hasher, job->body, job->identity.digest);
     hw_hasher_free(hasher);
-    if (!r->config.by_body)
+    if (!s->config.by_body)
         job->identity.id = job->id;
 }
 
 /* ---- running it ---- */
 
-static int push_outcome(lua_State *L, const struct hw_job *job)
-{
-    int code = job->outcome.code;
-    lua_pushboolean(L, code == 0);
-    if (code == 0)
-        return 1;
-    struct hw_str text = job->outcome.reason.ptr ? job->outcome.reason : job->outcome.detail;
-    if (!text.ptr)
-        text = hw_str_of(hw_error_message(code));
-    lua_pushstring(L, hw_error_name(code));
-    lua_pushlstring(L, text.ptr, text.len);
-    return 3;
-}
-
-static int fail(lua_State *L, const char *why)
-{
-    lua_pushnil(L);
-    lua_pushstring(L, why);
-    return 2;
-}
-
 /* rehearse(config, row) */
 static int rehearse(lua_State *L)
 {
-    char why[1024];
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
-    const struct hw_embedded *modules = hw_module_sources(L);
-    struct rehearsal *r = push_rehearsal(L);
-    hw_config_read(&r->config, L, 1);
-    r->config.fit = hw_rehearsal_fit;
-    hw_log_set(r->config.log_level, r->config.log_json);
-    if (hw_host_load(&r->config, modules, 1, &r->stages, why, sizeof why) ||
-        hw_worker_init(&r->worker, &r->stages, 0, why, sizeof why))
-        return fail(L, why);
-    r->job = hw_job_revive((int64_t)number_of(L, "seq"), true, hw_now_ns());
-    if (!r->job)
-        return fail(L, "out of memory");
-    read_row(L, r);
-    hw_stages_run(&r->worker, r->job);
-    return push_outcome(L, r->job);
+    struct hw_solo *s = hw_solo_open(L, 1, hw_rehearsal_fit);
+    if (!s)
+        return 2;
+    s->job = hw_job_revive((int64_t)number_of(L, "seq"), true, hw_now_ns());
+    if (!s->job) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "out of memory");
+        return 2;
+    }
+    read_row(L, s);
+    hw_stages_run(&s->worker, s->job);
+    lua_pushboolean(L, s->job->outcome.code == 0);
+    hw_solo_push_failure(L, s->job);
+    return 3;
 }
 
 void hw_rehearsal_push(lua_State *L)

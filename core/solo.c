@@ -1,0 +1,63 @@
+/* solo.c -- see solo.h */
+#include "solo.h"
+
+#include <lauxlib.h>
+
+#include "error.h"
+#include "host_parts.h"
+#include "log.h"
+#include "module.h"
+#include "owned.h"
+
+static int on_close(lua_State *L)
+{
+    struct hw_solo *s = lua_touserdata(L, 1);
+    if (s->job)
+        hw_job_free(s->job);
+    if (s->worker.shared)
+        hw_worker_fini(&s->worker);
+    hw_host_unload(&s->stages);
+    hw_config_fini(&s->config);
+    *s = (struct hw_solo){0};
+    return 0;
+}
+
+static struct hw_solo *push_solo(lua_State *L)
+{
+    struct hw_solo *s = lua_newuserdatauv(L, sizeof *s, 0);
+    *s = (struct hw_solo){0};
+    hw_owned_set(L, "hookward.solo", NULL, on_close);
+    lua_toclose(L, -1);
+    return s;
+}
+
+struct hw_solo *hw_solo_open(lua_State *L, int config, hw_vm_fit_fn *fit)
+{
+    char why[1024];
+    const struct hw_embedded *modules = hw_module_sources(L);
+    struct hw_solo *s = push_solo(L);
+    hw_config_read(&s->config, L, config);
+    s->config.fit = fit;
+    hw_log_set(s->config.log_level, s->config.log_json);
+    if (hw_host_load(&s->config, modules, 1, &s->stages, why, sizeof why) == 0 &&
+        hw_worker_init(&s->worker, &s->stages, 0, why, sizeof why) == 0)
+        return s;
+    lua_pushnil(L);
+    lua_pushstring(L, why);
+    return NULL;
+}
+
+void hw_solo_push_failure(lua_State *L, const struct hw_job *job)
+{
+    int code = job->outcome.code;
+    struct hw_str text = job->outcome.reason.ptr ? job->outcome.reason : job->outcome.detail;
+    if (code == 0) {
+        lua_pushnil(L);
+        lua_pushnil(L);
+        return;
+    }
+    if (!text.ptr)
+        text = hw_str_of(hw_error_message(code));
+    lua_pushstring(L, hw_error_name(code));
+    lua_pushlstring(L, text.ptr, text.len);
+}
