@@ -21,15 +21,15 @@ PACKAGES_CI    = $(PACKAGES_TEST) clang libclang-rt-14-dev clang-format wrk ngin
 
 LIBS = lua5.4 libuv libcrypto sqlite3 libcurl
 
-# Nothing here may run before the packages are there, hence `=` and not `:=`.
-PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS))
-PKG_LIBS = $(shell pkg-config --libs $(LIBS)) -lm
+# Nothing here may run before the packages are there, hence `=` and not `:=`; once is enough, though.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(LIBS)))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(LIBS)) -lm)$(PKG_LIBS)
 
 WARN   = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
          $(if $(WERROR),-Werror)
 CFLAGS ?= -O2 -g
 SAN    = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-ALL_CFLAGS  = -std=c11 -D_GNU_SOURCE -fvisibility=hidden -Icore $(WARN) $(CFLAGS) $(SAN) $(DEFINES) -pthread
+ALL_CFLAGS  = -std=c11 -D_GNU_SOURCE -fvisibility=hidden -Icore $(WARN) $(CFLAGS) $(SAN) -pthread
 ALL_LDFLAGS = $(LDFLAGS) $(SAN) -pthread -rdynamic
 
 SOURCES  = $(filter-out core/main.c,$(wildcard core/*.c))
@@ -64,14 +64,18 @@ $(BUILD)/embedded.c: core/embed.lua $(LUA) Makefile
 $(BUILD)/embedded.o: $(BUILD)/embedded.c
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -c -o $@ $<
 
-# Tests of the C units: one program for each spec/core/X_test.c, linked with everything but main.
-$(BUILD)/spec/%_test: spec/core/%_test.c $(BUILD)/embedded.o $(OBJECTS)
+# Tests of the C units: one program for each spec/core/X_test.c, linked with what it needs of everything
+# but main. The archive holds the names of the objects alone.
+$(BUILD)/units.a: $(BUILD)/embedded.o $(OBJECTS)
+	$(Q)rm -f $@ && ar rcsT $@ $^
+
+$(BUILD)/spec/%_test: spec/core/%_test.c $(BUILD)/units.a
 	@mkdir -p $(@D)
 	@echo "  test $<"
-	$(Q)$(CC) $(ALL_CFLAGS) -Ispec/core $(PKG_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(BUILD)/embedded.o \
-	  $(OBJECTS) $(PKG_LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) -Ispec/core $(PKG_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(BUILD)/units.a \
+	  $(PKG_LIBS) -lcmocka
 
--include $(wildcard $(BUILD)/core/*.d $(BUILD)/spec/*.d)
+-include $(wildcard $(BUILD)/core/*.d $(BUILD)/spec/*.d $(BUILD)/crash/core/*.d)
 
 # Set-up: names what is missing, then installs it; asks and does nothing when all is there.
 define install_missing
@@ -125,20 +129,31 @@ rockspec: ## list new files of core/ and lua/ in the rockspecs
 
 # ---- tests ----
 
-# The same host with crash points compiled in (core/crash.h), for spec/crash_spec.lua.
+# The same host with crash points compiled in (core/crash.h), for spec/crash_spec.lua: other objects
+# than the plain one's only where there are such points.
 CRASH = $(BUILD)/crash/hookward
+CRASH_SOURCES = $(shell grep -l '"crash\.h"' $(SOURCES))
+CRASH_OBJECTS = $(CRASH_SOURCES:core/%.c=$(BUILD)/crash/core/%.o)
+PLAIN_OBJECTS = $(filter-out $(CRASH_SOURCES:core/%.c=$(BUILD)/core/%.o),$(OBJECTS))
 
 test: setup-test ## install what is missing, build, run every test
 	@$(MAKE) --no-print-directory -j$(JOBS) build-tests
 	@$(MAKE) --no-print-directory check-core check-spec
 
-build-tests: $(TESTS) $(BUILD)/hookward $(CRASH) $(ROCK)/bin/hookward
+# LuaRocks compiles one file after another, so it begins first.
+build-tests: $(ROCK)/bin/hookward $(CRASH) $(BUILD)/hookward $(TESTS)
 
 check-core: $(TESTS)
 	@JOBS=$(JOBS) sh spec/run.sh units $(TESTS)
 
-$(CRASH): $(SOURCES) core/main.c $(LUA)
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/crash DEFINES=-DHW_CRASH_POINTS
+$(BUILD)/crash/core/%.o: core/%.c Makefile
+	@mkdir -p $(@D)
+	@echo "  cc   $< (with crash points)"
+	$(Q)$(CC) $(ALL_CFLAGS) -DHW_CRASH_POINTS $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(CRASH): $(BUILD)/core/main.o $(BUILD)/embedded.o $(CRASH_OBJECTS) $(PLAIN_OBJECTS)
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 crash: all $(CRASH) ## kill the host 200 times under load; nothing answered may be lost
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) \
