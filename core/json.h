@@ -60,7 +60,8 @@ void hw_json_open(lua_State *L);
 int hw_json_decode(lua_State *L, struct hw_str text, struct hw_json_scan *scan);
 
 /* Encodes the value at `index`. Returns 0 and pushes the text, or HW_EFAILED and pushes a reason
- * that names the place ("… at items[3].x"). May raise a Lua memory error. Stack: -0 +1. */
+ * that names the place ("… at items[3].x"). A table with __pairs is what that goes through; an
+ * error in it is such a reason, with its text. May raise a Lua memory error. Stack: -0 +1. */
 int hw_json_encode(lua_State *L, int index);
 
 /* Writes a finite number with the fewest digits (14 or more) that give the same double again; for

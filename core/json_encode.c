@@ -5,7 +5,8 @@
  *         leaks its buffer when Lua runs out of memory. Around all that, it would be longer.
  * How     a walk bounded by HW_JSON_DEPTH_MAX (which ends a cycle as well) that writes into a
  *         buffer on the C stack, then into a userdata, so that a Lua error frees it. Tables are
- *         read raw: metamethods are not asked.
+ *         read raw, but for __pairs: what that gives is copied into a plain table first, so that
+ *         nothing can change under the walk.
  * Thread  the one that has the Lua state. */
 #include <lauxlib.h>
 #include <math.h>
@@ -180,21 +181,77 @@ static bool is_array_marked(lua_State *L, int table)
     return marked;
 }
 
+/* Runs protected: table -> a plain one with what its __pairs goes through. */
+static int copy_pairs(lua_State *L)
+{
+    luaL_getmetafield(L, 1, "__pairs");
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 3); /* table next state key */
+    lua_newtable(L);
+    lua_insert(L, 2); /* table copy next state key */
+    for (;;) {
+        lua_pushvalue(L, 3);
+        lua_pushvalue(L, 4);
+        lua_pushvalue(L, 5);
+        lua_call(L, 2, 2); /* … key value */
+        if (lua_isnil(L, -2))
+            break;
+        lua_pushvalue(L, -2);
+        lua_replace(L, 5);
+        lua_rawset(L, 2); /* … */
+    }
+    lua_settop(L, 2);
+    return 1;
+}
+
+static bool has_pairs(lua_State *L, int table)
+{
+    if (luaL_getmetafield(L, table, "__pairs") == LUA_TNIL)
+        return false;
+    lua_pop(L, 1);
+    return true;
+}
+
+/* Stack: -0 +1. */
+static bool push_copy(struct encoder *e, int table)
+{
+    lua_pushcfunction(e->L, copy_pairs);
+    lua_pushvalue(e->L, table);
+    int status = lua_pcall(e->L, 1, 1, 0);
+    if (status == LUA_OK)
+        return true;
+    if (status == LUA_ERRMEM)
+        lua_error(e->L);
+    bool is_text = lua_type(e->L, -1) == LUA_TSTRING;
+    e->why = lua_pushfstring(e->L, "a table whose __pairs failed (%s)",
+                             is_text ? lua_tostring(e->L, -1) : "an error without a text");
+    return false;
+}
+
 static bool encode_table(struct encoder *e, int table)
 {
+    int top = lua_gettop(e->L);
     if (e->depth == HW_JSON_DEPTH_MAX) {
         e->why = "a table nested more than 100 deep (or inside itself)";
         return false;
     }
     luaL_checkstack(e->L, 8, NULL);
+    if (has_pairs(e->L, table)) {
+        if (!push_copy(e, table))
+            return false;
+        table = top + 1;
+    }
     lua_Integer length = table_length(e, table);
     if (length < -1)
         return false;
     e->depth++;
     bool is_array = length > 0 || (length == 0 && is_array_marked(e->L, table));
     bool done = is_array ? encode_array(e, table, length) : encode_object(e, table);
-    e->depth -= done; /* else the path stays, for the reason */
-    return done;
+    if (!done)
+        return false; /* the path stays, for the reason */
+    e->depth--;
+    lua_settop(e->L, top);
+    return true;
 }
 
 static bool encode_value(struct encoder *e, int index)

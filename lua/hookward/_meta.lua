@@ -95,9 +95,9 @@ hook.json = {}
 ---@return string? why "... at byte N" when the value is nil
 function hook.json.decode(text) end
 
----@param value any
+---@param value any a table with __pairs (hook.config, a job) is what that goes through
 ---@return string? text
----@return string? why
+---@return string? why "cannot encode ... at PLACE"
 function hook.json.encode(value) end
 
 ---@class hookward.http outgoing HTTP and HTTPS; certificates are verified, redirects not followed

@@ -548,6 +548,43 @@ static void encode_names_the_place_it_refuses(void **state)
         "refused(E .. 'a function', j.encode(print))");
 }
 
+static void encodes_what_pairs_goes_through(void **state)
+{
+    (void)state;
+    run("local function view(t) return setmetatable({}, { __pairs = function(v) return next, t end "
+        "}) "
+        "end\n"
+        "is(j.encode(view { a = 1 }), '{\"a\":1}') is(j.encode(view { 1, 'b' }), '[1,\"b\"]')\n"
+        "is(j.encode(view {}), '{}') is(j.encode(view(view {})), '{}')\n"
+        "is(j.encode { view { x = { view { 1 } } }, 2 }, '[{\"x\":[[1]]},2]')\n"
+        "local t = 1 for _ = 1, 100 do t = view { t } end\n"
+        "is(j.encode(t), ('['):rep(100) .. '1' .. (']'):rep(100))\n"
+        "is(select(2, j.encode(view { t })):match('^cannot encode (.-) at'),\n"
+        "  'a table nested more than 100 deep (or inside itself)')\n"
+        "local c = {} c[1] = view(c)\n"
+        "assert(select(2, j.encode(c)):find('inside itself', 1, true))\n"
+        "is(j.encode(setmetatable({ a = 1 }, { __index = { b = 2 } })), '{\"a\":1}')\n"
+        "local big = {} for i = 1, 5000 do big['k' .. i] = i end\n"
+        "is(j.encode(j.decode(j.encode(view(big)))):len(), j.encode(big):len())");
+}
+
+static void an_error_in_pairs_is_the_reason(void **state)
+{
+    (void)state;
+    run("local function bad(what) return setmetatable({}, { __pairs = what }) end\n"
+        "local E = 'cannot encode a table whose __pairs failed '\n"
+        "refused(E .. '(boom) at a[1]', j.encode { a = { bad(function() error('boom', 0) end) } "
+        "})\n"
+        "refused(E .. '(late)', j.encode(bad(function(v)\n"
+        "  return function(_, k) if k then error('late', 0) end return 'k', 1 end, v end)))\n"
+        "refused(E .. '(an error without a text)', j.encode(bad(function() error {} end)))\n"
+        "refused(E .. '(attempt to call a number value)', j.encode(bad(5)))\n"
+        "refused('cannot encode a table with both names and indices as keys at x',\n"
+        "  j.encode { x = bad(function() return next, { 1, a = 2 } end) })\n"
+        "local r = bad(nil) getmetatable(r).__pairs = function() return next, { j.encode(r) } end\n"
+        "assert(select(2, j.encode(r)) or j.encode(r))");
+}
+
 static void what_is_encoded_decodes_equal(void **state)
 {
     (void)state;
@@ -604,6 +641,15 @@ static void *allocate(void *ud, void *old, size_t old_size, size_t size)
     return realloc(old, size);
 }
 
+static int decode_and_encode(lua_State *L);
+
+static int pairs_of_the_kept(lua_State *L)
+{
+    lua_getglobal(L, "next");
+    lua_rawgetp(L, LUA_REGISTRYINDEX, decode_and_encode);
+    return 2;
+}
+
 static int decode_and_encode(lua_State *L)
 {
     static const char text[] =
@@ -618,7 +664,16 @@ static int decode_and_encode(lua_State *L)
         lua_pushliteral(L, "long enough to leave the first buffer behind, in the end, and grow");
         lua_rawseti(L, 1, i);
     }
+    lua_pushvalue(L, 1); /* once more, by way of __pairs */
+    lua_rawsetp(L, LUA_REGISTRYINDEX, decode_and_encode);
+    lua_newtable(L);
+    lua_newtable(L);
+    lua_pushcfunction(L, pairs_of_the_kept);
+    lua_setfield(L, -2, "__pairs");
+    lua_setmetatable(L, -2);
+    assert_int_equal(hw_json_encode(L, -1), 0);
     assert_int_equal(hw_json_encode(L, 1), 0);
+    assert_true(lua_rawequal(L, -1, -2));
     lua_pushcfunction(L, decode_and_encode);
     lua_rawseti(L, 1, 50);
     assert_int_equal(hw_json_encode(L, 1), HW_EFAILED);
@@ -702,6 +757,8 @@ int main(void)
         cmocka_unit_test(a_missing_cjson_is_explained),
         cmocka_unit_test(encodes_plainly),
         cmocka_unit_test(encode_names_the_place_it_refuses),
+        cmocka_unit_test(encodes_what_pairs_goes_through),
+        cmocka_unit_test(an_error_in_pairs_is_the_reason),
         cmocka_unit_test(what_is_encoded_decodes_equal),
         cmocka_unit_test(running_out_of_memory_loses_nothing),
         cmocka_unit_test(leaves_the_stack_as_documented),

@@ -1,0 +1,51 @@
+-- What hook.json.encode makes of the tables that a handler is given: they are views, with a __pairs.
+
+local cjson = require "cjson"
+local H = require "spec.support.host"
+
+describe("hook.json.encode", function()
+  local host
+  after_each(H.stop_all)
+
+  -- What a handler gets for a value: the text, or nil and a reason.
+  local function encode(value, config)
+    host = H.start { config = config, handlers = { ["a.lua"] = [[
+      local hook = require "hookward"
+      hook.on("*", function(event, job)
+        local text, why = hook.json.encode(]] .. value .. [[)
+        if not text then return nil, why end
+        local file <close> = io.open("encoded", "w")
+        file:write(text)
+      end)]] } }
+    local answer = host:notify(H.event("A.B"), { id = "7", headers = { "X-Twice: a", "X-Twice: b" } })
+    if answer.status ~= 200 then return nil, answer.message end
+    return cjson.decode(H.read(host.folder .. "/encoded"))
+  end
+
+  it("writes the configuration as it is in hookward.lua", function()
+    assert.same({ url = "x", list = { 1, { a = true } }, empty = {} }, encode("hook.config",
+      "settings = { url = 'x', list = { 1, { a = true } }, empty = {} }"))
+  end)
+
+  it("writes a part of it, within a table", function()
+    assert.same({ of = { "b" } }, encode("{ of = hook.config.a }", "settings = { a = { 'b' } }"))
+  end)
+
+  it("writes all of a job, its headers too, though none was read before", function()
+    local job = encode("job")
+    assert.equal("7", job.id)
+    assert.equal(H.event("A.B"), job.body)
+    assert.equal("a, b", job.headers["x-twice"])
+  end)
+
+  it("says what an error in __pairs said, and where", function()
+    local value = "{ x = { setmetatable({}, { __pairs = function() error('no more', 0) end }) } }"
+    assert.equal("cannot encode a table whose __pairs failed (no more) at x[1]", select(2, encode(value)))
+  end)
+
+  it("ends with the handler's time when a __pairs does not end", function()
+    encode("setmetatable({}, { __pairs = function(t) return function() return 1, 1 end, t end })",
+      "handler_timeout = '200ms'")
+    host:wait_log("error=handler_timeout")
+  end)
+end)
