@@ -252,6 +252,46 @@ function Host:addresses() end
 ---@return hookward.Stats
 function Host:stats() end
 
+-- ---- hookward.app: in a module that answers requests of its own, as the sandbox does ----
+
+---@class hookward.AppRequest what an app's handle gets
+---@field method string
+---@field path string
+---@field query string without the question mark
+---@field headers table<string, string> lower-case names
+---@field body string
+---@field peer string the address that it came from
+
+---What an app's module returns, by itself or as `handle`; it must not block. The status is 200 to 599;
+---a table as body is sent as JSON.
+---@alias hookward.AppHandler fun(request: hookward.AppRequest): integer, table<string, string|number|(string|number)[]>?, string|table?
+
+---@class hookward.AppModule
+---@field handle hookward.AppHandler
+---@field start? fun(addresses: string[]) called once, when the listeners are open
+
+---@class hookward.app
+---@field settings table<string, any> what the app was started with
+local app = {}
+
+---Calls a function once, later.
+---@param seconds number 0 to 1e9
+---@param fn fun()
+---@return integer number for cancel
+function app.after(seconds, fn) end
+
+---@param number integer of after
+---@return boolean cancelled it was still to come
+function app.cancel(number) end
+
+---Sends a request and returns at once; the function gets what hook.http.request would return.
+---@param options hookward.http.Request
+---@param fn fun(answer: hookward.http.Answer?, why: string?, kind: hookward.http.Failure?)
+---@return boolean? begun
+---@return string? why the function is not called then
+---@return hookward.http.Failure? kind
+function app.request(options, fn) end
+
 -- ---- hookward.testing ----
 
 ---@class hookward.testing
@@ -397,4 +437,4 @@ function App:routes() end
 ---@return hookward.testing.Log[] logs of these functions
 function App:unload() end
 
-return hook, testing, Result, App, Host
+return hook, testing, Result, App, Host, app

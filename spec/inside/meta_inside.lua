@@ -2,6 +2,7 @@
 
 local catalogue = require "hookward.catalogue"
 local cli = require "spec.support.cli"
+local config = require "hookward.config"
 local core = require "hookward.core"
 local config_schema = require "hookward.schema"
 local router = require "hookward.router"
@@ -25,7 +26,7 @@ for line in text:gmatch("[^\n]+") do
   if class or alias then declared[class or alias] = true end
 end
 
-local hook, testing_meta, Result, App, Host = dofile(PATH)
+local hook, testing_meta, Result, App, Host, app_meta = dofile(PATH)
 
 local function sorted(set)
   local names = {}
@@ -188,6 +189,24 @@ describe("the annotations of", function()
       assert.is_false(ok, name)
       assert.is_nil(why:find("unknown key", 1, true), name)
     end
+  end)
+
+  it("hookward.app name its functions and fields, and what a request has", function()
+    local file = cli.folder {} .. "/seen"
+    local settings = assert(config.of({ listen = "127.0.0.1:0", ledger = "memory:",
+      log = { level = "error" }, settings = { file = file } }, "a spec"))
+    assert.equal(0, core.serve_app(settings, "spec.inside.app_probe"))
+    local seen = {}
+    for what, line in cli.read(file):gmatch("(%l+) ([^\n]*)\n") do
+      seen[what] = { functions = {}, others = {} }
+      for name, kind in line:gmatch("([%w_]+):(%l+)") do
+        seen[what][kind == "function" and "functions" or "others"][name] = true
+      end
+    end
+    assert.same(sorted(seen.app.functions), sorted(functions(app_meta, "")))
+    assert.same(sorted(seen.app.others), fields("hookward.app"))
+    assert.same(sorted(seen.request.others), fields("hookward.AppRequest"))
+    assert.same(sorted(seen.answer.others), fields("hookward.http.Answer"))
   end)
 
   it("hookward.testing name its functions and methods", function()

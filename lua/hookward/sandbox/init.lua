@@ -26,14 +26,6 @@ local M = {}
 ---@field POST? fun(request: hookward.AppRequest, id?: string): integer, table?, any
 ---@field PUT? fun(request: hookward.AppRequest, id?: string): integer, table?, any
 
----@class hookward.AppRequest
----@field method string
----@field path string
----@field query string
----@field headers table<string, string> lower-case names
----@field body string
----@field peer string
-
 ---@type { [1]: string, [2]: hookward.sandbox.Route }[]
 local routes = {
   { "^/token$", { name = "token", open = true, POST = api.token } },
