@@ -30,14 +30,16 @@ void hw_host_unload(struct hw_stages *stages)
 
 /* ---- check ---- */
 
-static void on_route(void *ud, const char *pattern, const char *place)
+static void on_route(void *ud, const struct hw_route *route)
 {
     lua_State *L = ud;
-    lua_createtable(L, 0, 2);
-    lua_pushstring(L, pattern);
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, route->pattern);
     lua_setfield(L, -2, "pattern");
-    lua_pushstring(L, place);
+    lua_pushstring(L, route->place);
     lua_setfield(L, -2, "place");
+    lua_pushstring(L, route->schema);
+    lua_setfield(L, -2, "schema");
     lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
 }
 

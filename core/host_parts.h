@@ -18,8 +18,8 @@ int hw_host_load(const struct hw_config *config, const struct hw_embedded *modul
                  unsigned vm_count, struct hw_stages *stages, char *why, size_t why_size);
 void hw_host_unload(struct hw_stages *stages);
 
-/* check(config) -> { routes = { { pattern, place }… } } | nil, why: loads the scripts in one VM, as
- * a host would. Stack: -0 +1, a function. */
+/* check(config) -> { routes = { { pattern, place, schema }… } } | nil, why: loads the scripts in
+ * one VM, as a host would. Stack: -0 +1, a function. */
 void hw_host_push_check(lua_State *L);
 
 #endif

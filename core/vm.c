@@ -538,13 +538,14 @@ void hw_vm_routes(struct hw_vm *vm, hw_route_fn *each, void *ud)
 {
     lua_State *L = vm->L;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &routes_key);
-    int status = lua_pcall(L, 0, 1, 0); /* { { pattern, place }… } */
+    int status = lua_pcall(L, 0, 1, 0); /* { { pattern, place, schema }… } */
     HW_CHECK(status == 0);
     for (lua_Integer i = 1; lua_rawgeti(L, -1, i) == LUA_TTABLE; i++) {
         lua_rawgeti(L, -1, 1);
         lua_rawgeti(L, -2, 2);
-        each(ud, lua_tostring(L, -2), lua_tostring(L, -1));
-        lua_pop(L, 3);
+        lua_rawgeti(L, -3, 3);
+        each(ud, &(struct hw_route){lua_tostring(L, -3), lua_tostring(L, -2), lua_tostring(L, -1)});
+        lua_pop(L, 4);
     }
     lua_settop(L, 0);
 }

@@ -60,8 +60,14 @@ const struct hw_job *hw_vm_job_of(struct lua_State *L);
 /* True for the state of a VM: scripts run in it, and not the program that has the host. */
 bool hw_vm_has(struct lua_State *L);
 
+/* A pattern, where its handler is, and which schema it holds events to: "its own", "the event's",
+ * "each event's" (those that have one), or NULL for none. */
+struct hw_route {
+    const char *pattern, *place, *schema;
+};
+
 /* Calls `each` for every route, the most specific first. */
-typedef void hw_route_fn(void *ud, const char *pattern, const char *place);
+typedef void hw_route_fn(void *ud, const struct hw_route *route);
 void hw_vm_routes(struct hw_vm *vm, hw_route_fn *each, void *ud);
 
 #endif

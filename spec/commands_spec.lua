@@ -162,6 +162,45 @@ describe("check", function()
     has(out, "ok: 1 key, 1 route\n")
   end)
 
+  -- Routes of every kind, and which schema each has.
+  local ROUTES = [[
+    local hook = require "hookward"
+    local function handler() end
+    hook.schema("A.Known", { type = "object" })
+    hook.on("A.Known", { schema = true }, handler)
+    hook.on("A.Own", { schema = { type = "object" } }, handler)
+    hook.on("A.Free", { schema = false }, handler)
+    hook.on("A.Unknown", handler)
+    hook.on("B.*", { schema = true }, handler)
+    hook.on("*", handler)
+  ]]
+
+  local function schemas(config)
+    local project = cli.project(config)
+    cli.write(project .. "/handlers/badges.lua", ROUTES)
+    local found = {}
+    for _, route in ipairs(cjson.decode(works(run { "check", "--json", cwd = project })).routes) do
+      found[route.pattern] = route.schema or "none"
+    end
+    return found, works(run { "check", cwd = project })
+  end
+
+  it("shows which routes hold their events to a schema", function()
+    local found, out = schemas(CONFIG)
+    assert.same({ ["A.Known"] = "the event's", ["A.Own"] = "its own", ["A.Free"] = "none",
+      ["A.Unknown"] = "none", ["B.*"] = "each event's", ["*"] = "none" }, found)
+    assert.matches("\n  A%.Known +handlers/badges%.lua:2  schema: the event's\n", out)
+    assert.matches("\n  A%.Own +handlers/badges%.lua:2  schema: its own\n", out)
+    assert.matches("\n  A%.Free +handlers/badges%.lua:2\n", out)
+    assert.matches("\n  B%.%* +handlers/badges%.lua:2  schema: each event's\n", out)
+  end)
+
+  it("shows what validate = true makes of them", function()
+    local found = schemas((CONFIG:gsub("return {", "return { validate = true,")))
+    assert.same({ ["A.Known"] = "the event's", ["A.Own"] = "its own", ["A.Free"] = "none",
+      ["A.Unknown"] = "none", ["B.*"] = "each event's", ["*"] = "each event's" }, found)
+  end)
+
   it("warns of what starts but may not be meant", function()
     local project = cli.project(CONFIG)
     sh(("cp %s/keys/development.pem %s/keys/twice.pem"):format(project, project))

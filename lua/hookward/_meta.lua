@@ -430,7 +430,7 @@ function App:clock(at) end
 function App:advance(amount) end
 
 ---The patterns that handlers were registered for, the most specific first.
----@return { pattern: string, place: string }[]
+---@return { pattern: string, place: string, schema: "its own"|"the event's"|"each event's"|nil }[]
 function App:routes() end
 
 ---Ends it, with the functions of hook.on_unload. Again is allowed.

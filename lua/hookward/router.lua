@@ -21,6 +21,7 @@ local sealed = false
 ---@field place string where the handler's function begins: "handlers/badges.lua:4"
 ---@field called_at string where it was registered
 ---@field schema? boolean true: the event's own; false: none, whatever the configuration says
+---@field has_own? boolean the check is of a schema that hook.on was given
 ---@field check? hookward.Check of every event that it gets
 ---@field by_name? boolean each event has the check of its own name, if there is one
 
@@ -97,6 +98,7 @@ local options_of_on = {
     if type(value) == "table" then
       local why
       route.check, why = compile(value)
+      route.has_own = true
       return why and "schema: " .. why
     elseif type(value) ~= "boolean" then
       return ("schema: true, false or a schema was expected, not a %s"):format(type(value))
@@ -262,16 +264,23 @@ function M.first_place()
   return in_order[1] and in_order[1].place
 end
 
+-- Which schema a route holds its events to; nil for none.
+local function schema_of(route)
+  if route.has_own then return "its own" end
+  if route.check then return "the event's" end
+  return route.by_name and "each event's" or nil
+end
+
 ---All routes, the most specific first.
----@return string[][] routes { pattern, place }
+---@return table[] routes { pattern, place, schema }
 function M.routes()
   local rows = {}
   for _, route in ipairs(in_order) do
-    rows[#rows + 1] = { route.pattern, route.place, rank(route) }
+    rows[#rows + 1] = { route.pattern, route.place, schema_of(route), rank = rank(route) }
   end
   table.sort(rows, function(a, b)
-    if a[3] ~= b[3] then return a[3] < b[3] end
-    if #a[1] ~= #b[1] and a[3] > 1 then return #a[1] > #b[1] end
+    if a.rank ~= b.rank then return a.rank < b.rank end
+    if #a[1] ~= #b[1] and a.rank > 1 then return #a[1] > #b[1] end
     return a[1] < b[1]
   end)
   return rows

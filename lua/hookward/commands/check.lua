@@ -9,8 +9,8 @@ local M = {
   summary = "Check configuration, keys and handlers.",
   usage = "[OPTION...]",
   description = "Checks configuration, keys and handlers as `hookward serve` would load them, "
-    .. "prints keys and routes, and reports every problem that it finds. Exits 0 when the host "
-    .. "would start, else 1.",
+    .. "prints keys and routes (with the schema that a route holds its events to), and reports "
+    .. "every problem that it finds. Exits 0 when the host would start, else 1.",
   examples = {
     "hookward check",
     "hookward check -c /etc/hookward/hookward.lua",
@@ -140,7 +140,9 @@ local function print_text(report)
     keys[i] = { key.name, key.form, key.bits .. " bits",
       "SHA-256 " .. key.fingerprint:sub(1, FINGERPRINT_SHOWN) }
   end
-  for i, route in ipairs(report.routes) do routes[i] = { route.pattern, route.place } end
+  for i, route in ipairs(report.routes) do
+    routes[i] = { route.pattern, route.place, route.schema and "schema: " .. route.schema }
+  end
   if #keys > 0 then console.say(console.paint("bold", "keys")) end
   console.columns(keys, "  ")
   if #routes > 0 then console.say(console.paint("bold", "routes")) end
