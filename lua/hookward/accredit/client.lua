@@ -105,10 +105,13 @@ local function is_token(text)
   return type(text) == "string" and text:find("^[!-~]+$") ~= nil
 end
 
--- Exchanges the credentials for a token.
+-- Exchanges the credentials for a token. This POST may be sent again (RFC 9110, 9.2.2: by a client
+-- that knows it to be harmless): issuing a token (RFC 6749, 4.3) creates nothing that a second one
+-- would double, and one whose answer was lost merely expires. A wrong password is a 400 (5.2) or a
+-- 401, which is not fleeting: asking again locks no account.
 function Client:sign_in()
   local request = {
-    method = "POST", path = "/token", repeatable = true, -- it changes nothing
+    method = "POST", path = "/token", repeatable = true,
     content_type = "application/x-www-form-urlencoded",
     body = ("grant_type=password&username=%s&password=%s"):format(url_encode(self.user),
       url_encode(self.password)),
