@@ -1,5 +1,6 @@
 -- Runs the real binary as a person would, and keeps what it wrote.
 
+local folder_tools = require "spec.support.folders"
 local lfs = require "lfs"
 local socket = require "socket"
 
@@ -49,7 +50,7 @@ end
 
 ---Every spec calls it in after_each.
 function M.clean()
-  for _, path in ipairs(folders) do os.execute("rm -rf " .. quote(path)) end
+  for _, path in ipairs(folders) do folder_tools.remove(path) end
   folders = {}
 end
 
@@ -69,10 +70,15 @@ end
 local Run = {}
 Run.__index = Run
 
+---True when it has ended and all that it wrote is there.
+function Run:has_ended()
+  return lfs.attributes(self.box .. "/ended", "mode") ~= nil
+end
+
 ---Waits until it has ended: { code, out, err }.
 function Run:wait()
   local give_up = socket.gettime() + PATIENCE
-  while not lfs.attributes(self.box .. "/ended") do
+  while not self:has_ended() do
     assert(socket.gettime() < give_up, "still running: " .. self.command)
     socket.sleep(0.005)
   end
@@ -88,9 +94,9 @@ local function start(words, arguments)
   for _, word in ipairs(arguments) do words[#words + 1] = quote(word) end
   local env = {}
   for name, value in pairs(arguments.env or {}) do env[#env + 1] = name .. "=" .. quote(value) end
-  local command = ("cd %s && env %s %s"):format(quote(arguments.cwd or box),
+  local command = ("cd %s && %s exec %s"):format(quote(arguments.cwd or box),
     table.concat(env, " "), table.concat(words, " "))
-  os.execute(("{ ( %s ) <%s/stdin >%s/out 2>%s/err; echo $? >%s/code; touch %s/ended; } &")
+  os.execute(("{ ( %s ) <%s/stdin >%s/out 2>%s/err; echo $? >%s/code; : >%s/ended; } &")
     :format(command, box, box, box, box, box))
   return setmetatable({ box = box, command = command }, Run)
 end
@@ -138,7 +144,7 @@ end
 
 ---Call it in a file's last teardown.
 function M.finish()
-  if template then os.execute("rm -rf " .. quote(template)) end
+  if template then folder_tools.remove(template) end
   template = nil
 end
 

@@ -4,7 +4,9 @@
 -- starts is stopped by M.stop_all(), which each spec calls in after_each; a failed spec prints the
 -- logs of the hosts that it has running.
 
+local folder_tools = require "spec.support.folders"
 local lfs = require "lfs"
+local mime = require "mime"
 local socket = require "socket"
 
 local M = {}
@@ -113,9 +115,9 @@ function M.sign(body, private)
   if not signatures[id] then
     local path = os.tmpname()
     write(path, body)
-    local text = assert(sh(("openssl dgst -sha256 -sign %s %s | base64 -w0"):format(private, path)))
+    local bytes = assert(sh(("openssl dgst -sha256 -sign %s %s"):format(private, path)))
     os.remove(path)
-    signatures[id] = text
+    signatures[id] = mime.b64(bytes)
   end
   return signatures[id]
 end
@@ -256,7 +258,7 @@ function M.stop_all()
   local finding
   for _, folder in ipairs(folders) do
     finding = finding or sanitizer_finding(read(folder .. "/log"))
-    sh("rm -rf " .. quote(folder))
+    folder_tools.remove(folder)
   end
   folders = {}
   if finding then error(finding, 0) end
