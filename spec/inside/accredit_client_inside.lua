@@ -128,4 +128,14 @@ describe("a call", function()
       assert.equal(good, new { token = "given" }:call("POST", "/a") ~= nil, status)
     end
   end)
+
+  it("that fails without a code of Accredit's says what to do about its status", function()
+    for status, advice in pairs { [302] = "Redirects are not followed.", [403] = "ask your Accredit administrator",
+      [404] = "There is no such call there.", [429] = "Too many calls", [501] = "Try again in a while." } do
+      answers = { answer(status) }
+      local _, failure = new { token = "given", retries = 0 }:call("GET", "/a")
+      assert.equal(status, failure.status)
+      assert.is_truthy(failure.advice:find(advice, 1, true), failure.advice)
+    end
+  end)
 end)
