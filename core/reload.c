@@ -306,9 +306,10 @@ static bool reload(struct hw_reload *r, uint64_t asked)
     }
     if (r->stopping)
         return false;
+    asked = answered_as_well(r, asked);
     say(&result, asked > r->answered);
     r->failing = !result.ok;
-    result.asked = r->answered = answered_as_well(r, asked);
+    result.asked = r->answered = asked;
     hand_over(r, &result);
     return true;
 }
