@@ -438,8 +438,9 @@ describe("a handler", function()
       text[#text + 1] = 'hook.on("A.Done", function() end)'
       start(table.concat(text, "\n"), "handler_timeout = 0.1, workers = 2")
       for name in pairs(LOOPS) do
+        -- On a slow disk the answer may be that of the ledger; the outcome is in the log.
         local answer = notify("L." .. name)
-        assert.equal("handler_timeout", answer.error, name)
+        assert.equal(400, answer.status, name)
         host:wait_log("event=L%." .. name .. " [^\n]*error=handler_timeout")
       end
       for _ = 1, 4 do assert.equal(200, notify("A.Done").status) end
@@ -524,7 +525,7 @@ describe("a handler", function()
       end
       host:wait_log("not enough memory %(vm_memory is 8388608 bytes%)")
       assert.matches("not enough memory", notify("M.Caught").message)
-      assert.equal("handler_timeout", notify("M.Pcall").error)
+      assert.equal(400, notify("M.Pcall").status) -- late on a slow disk: the outcome is in the log
       host:wait_log("event=M%.Pcall [^\n]*error=handler_timeout")
       assert.equal(200, notify("A.Done").status)
     end)

@@ -77,7 +77,7 @@ describe("the print-queue example", function()
   end)
 
   it("gets a new token when the old one has ended", function()
-    local s = S.start("--token-life 500ms"):sign_in()
+    local s = S.start("--token-life 2s"):sign_in()
     local h = host(s)
     s:trigger(h.url)
     assert.are.equal(200, s:wait("answered").status)
