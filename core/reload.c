@@ -10,7 +10,10 @@
 #include "log.h"
 #include "reconfig.h"
 
-enum { TRIES_MAX = 50 /* how often a set that changes while it is read is read anew */ };
+enum {
+    TRIES_MAX = 50, /* how often a set that changes while it is read is read anew */
+    LOOK_MS = HW_RELOAD_QUIET_MS / 8 /* between two looks at a burst of edits */
+};
 
 struct hw_reload {
     /* constant after start */
@@ -263,18 +266,25 @@ static bool doze(struct hw_reload *r, unsigned ms, uint64_t *asked)
     return !r->stopping;
 }
 
-/* Lets a burst of edits come to rest, or nearly so if somebody asks meanwhile. */
+/* Lets a burst of edits come to rest, or nearly so if somebody asks meanwhile. The quiet time
+ * counts from the look that saw the last change: from an event it would never end, for the ledger
+ * may be written in a watched folder. */
 static bool wait_for_quiet(struct hw_reload *r, uint64_t *asked)
 {
-    uint64_t before = *asked, seen, now = hw_watch_signature(watched(r)), until;
-    do {
-        seen = now;
-        until = uv_hrtime() + (uint64_t)HW_RELOAD_QUIET_MS * 1000000;
-        while (uv_hrtime() < until && *asked == before)
-            if (!doze(r, HW_RELOAD_QUIET_MS / 4, asked))
-                return false;
-        now = hw_watch_signature(watched(r));
-    } while (now != seen && *asked == before);
+    uint64_t before = *asked, seen = hw_watch_signature(watched(r));
+    uint64_t until = in_ms(HW_RELOAD_QUIET_MS), look = in_ms(LOOK_MS);
+    for (uint64_t now = 0; now < until && *asked == before;) {
+        if (!doze(r, LOOK_MS, asked))
+            return false;
+        now = uv_hrtime();
+        if (now < look && now < until)
+            continue;
+        uint64_t found = hw_watch_signature(watched(r));
+        if (found != seen)
+            until = in_ms(HW_RELOAD_QUIET_MS);
+        seen = found;
+        look = in_ms(LOOK_MS);
+    }
     return true;
 }
 
