@@ -1,15 +1,20 @@
-/* crash.h -- named points at which a test build dies.
+/* crash.h -- named points at which a test build dies, or stands still.
  *
- * Only with -DHW_CRASH_POINTS: HOOKWARD_CRASH_AT=name kills the process, as kill -9 does, the first
- * time that it comes by. Otherwise nothing is compiled in. The points are named in
- * spec/crash_spec.lua, which shows that the promises hold after each. */
+ * Only with -DHW_CRASH_POINTS, else nothing is compiled in:
+ *   HOOKWARD_CRASH_AT=name   the process is killed, as by kill -9, the first time that it comes by
+ *   HOOKWARD_STOP_AT=folder  it stops, until SIGCONT comes, at each point whose name is a file
+ * there spec/crash_spec.lua names the points to die at, and shows that the promises hold after
+ * each; spec/reload_spec.lua names those to stop at. */
 #ifndef HW_CRASH_H
 #define HW_CRASH_H
 
 #ifdef HW_CRASH_POINTS
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define HW_CRASH_POINT(name)                                                                       \
     do {                                                                                           \
@@ -17,10 +22,19 @@
         if (at && strcmp(at, (name)) == 0)                                                         \
             raise(SIGKILL);                                                                        \
     } while (0)
+#define HW_STOP_POINT(name)                                                                        \
+    do {                                                                                           \
+        char path[PATH_MAX];                                                                       \
+        const char *folder = getenv("HOOKWARD_STOP_AT");                                           \
+        snprintf(path, sizeof path, "%s/%s", folder ? folder : "", (name));                        \
+        if (folder && access(path, F_OK) == 0)                                                     \
+            raise(SIGSTOP);                                                                        \
+    } while (0)
 #else
 #define HW_CRASH_POINT(name)                                                                       \
     do {                                                                                           \
     } while (0)
+#define HW_STOP_POINT(name) HW_CRASH_POINT(name)
 #endif
 
 #endif

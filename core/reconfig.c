@@ -119,6 +119,12 @@ static bool same_list(const char *const *a, size_t n, const char *const *b, size
     return same;
 }
 
+bool hw_reconfig_same_files(const struct hw_config *a, const struct hw_config *b)
+{
+    return strcmp(a->handlers, b->handlers) == 0 &&
+           same_list(a->key_patterns, a->pattern_count, b->key_patterns, b->pattern_count);
+}
+
 void hw_reconfig_restart(const struct hw_config *a, const struct hw_config *b,
                          char names[HW_RECONFIG_NAMES_MAX])
 {

@@ -30,6 +30,9 @@ void hw_reconfig_free(struct hw_config *config); /* NULL is fine */
 /* True when all is equal that takes effect at once and without a new release. */
 bool hw_reconfig_same_limits(const struct hw_config *a, const struct hw_config *b);
 
+/* True when both name the same handlers and key files, whatever is there. */
+bool hw_reconfig_same_files(const struct hw_config *a, const struct hw_config *b);
+
 /* The names of what differs and waits for the next start, each after a space: " listen path". */
 void hw_reconfig_restart(const struct hw_config *a, const struct hw_config *b,
                          char names[HW_RECONFIG_NAMES_MAX]);

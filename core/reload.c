@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "crash.h"
 #include "error.h"
 #include "log.h"
 #include "reconfig.h"
@@ -180,6 +181,33 @@ static bool take_effect(struct hw_reload *r, struct hw_config *config, struct hw
     return true;
 }
 
+/* One reading of the configuration, with the files that `names` names signed before it. Returns
+ * false when something changed meanwhile. */
+static bool read_config(struct hw_reload *r, const struct hw_config *names,
+                        struct hw_config **config, bool *ok, char *why, size_t size)
+{
+    take_signature(r, names);
+    *config = hw_reconfig_read(r->config.config, r->config.modules, is_in_vain, r, ok, why, size);
+    HW_STOP_POINT("config-read");
+    return !r->in_vain && is_as_read(r);
+}
+
+/* The configuration lists the key files as they are when it is read, and a file that comes later
+ * must show. So one that names other files than were signed is read once more. */
+static bool read_signed(struct hw_reload *r, struct hw_config **config, bool *ok, char *why,
+                        size_t size)
+{
+    if (!read_config(r, watched(r), config, ok, why, size))
+        return false;
+    if (!*config || hw_reconfig_same_files(watched(r), *config))
+        return true;
+    struct hw_config *names = *config;
+    bool whole = read_config(r, names, config, ok, why, size) && *config &&
+                 hw_reconfig_same_files(names, *config);
+    hw_reconfig_free(names);
+    return whole;
+}
+
 /* Reads configuration, keys and scripts. *config: NULL when it can't be read; *release: NULL when
  * not all of it is good. Returns false when something changed meanwhile. */
 static bool read_all(struct hw_reload *r, struct hw_config **config, struct hw_release **release,
@@ -187,13 +215,12 @@ static bool read_all(struct hw_reload *r, struct hw_config **config, struct hw_r
 {
     bool ok;
     *release = NULL;
-    take_signature(r, watched(r));
-    *config = hw_reconfig_read(r->config.config, r->config.modules, is_in_vain, r, &ok, why, size);
-    if (r->in_vain || !is_as_read(r))
+    if (!read_signed(r, config, &ok, why, size))
         return false;
     if (!*config)
         return true;
-    take_signature(r, *config);
+    r->read = *config; /* it names what was signed */
+    HW_STOP_POINT("config-signed");
     if (ok)
         *release = hw_release_make(*config, r->config.modules, r->number + 1, why, size);
     return is_as_read(r);

@@ -69,6 +69,11 @@ local function lay(folder, files)
   for name, text in pairs(files) do H.write(folder .. "/" .. name, text) end
 end
 
+local function configure(host, text)
+  H.write(host.folder .. "/new.lua", ('return { listen = "127.0.0.1:0", ledger = "memory:", %s }'):format(text))
+  assert(os.rename(host.folder .. "/new.lua", host.folder .. "/hookward.lua"))
+end
+
 -- Each way to bring a set of files into a folder: the helpers leave the folder through a link.
 local WAYS = {}
 local function way(name, fn) WAYS[#WAYS + 1] = { name = name, fn = fn } end
@@ -501,6 +506,38 @@ describe("the keys", function()
     assert.equal("invalid_signature", host:notify(BODY).error)
   end)
 
+  -- The host stands still between listing the key files and loading them, at a point of
+  -- core/reload.c, while a second key comes.
+  local function add_key_at(point, to, edit)
+    local _, old = key()
+    local new_private, new = key("second")
+    local points = H.folder()
+    local host = H.start { handlers = texts(0), keys = { ["old.pem"] = old },
+      binary = assert(os.getenv("HOOKWARD_CRASH")), env = "HOOKWARD_STOP_AT=" .. points }
+    host:signal("HUP")
+    host:wait_log("nothing has changed") -- that was the look that each start ends with
+    H.write(points .. "/" .. point, "")
+    edit(host, old)
+    H.wait_until(function() return host:state() == "T" end, "the host to stand still")
+    H.write(host.folder .. to .. "/new.pem", new)
+    os.remove(points .. "/" .. point)
+    host:signal("CONT")
+    host:wait_log("reloaded[^\n]*2 keys")
+    assert.equal(200, host:notify(BODY, { key = new_private }).status)
+  end
+
+  it("lose none that comes while they are read #alone", function()
+    add_key_at("config-signed", "/keys", function(host) lay(host.folder .. "/handlers", texts(1)) end)
+  end)
+
+  it("lose none that comes while they move to another folder #alone", function()
+    add_key_at("config-read", "/moved", function(host, old)
+      lfs.mkdir(host.folder .. "/moved")
+      H.write(host.folder .. "/moved/old.pem", old)
+      configure(host, 'keys = "moved/*"')
+    end)
+  end)
+
   it("stay as they were, all of them, when one can't be read #alone", function()
     local _, old = key()
     local new_private, new = key("second")
@@ -589,11 +626,6 @@ describe("the configuration of a running host", function()
     local hook = require "hookward"
     hook.on("Reload.Tested", function() return nil, hook.config.word end)
   ]]
-
-  local function configure(host, text)
-    H.write(host.folder .. "/new.lua", ('return { listen = "127.0.0.1:0", ledger = "memory:", %s }'):format(text))
-    assert(os.rename(host.folder .. "/new.lua", host.folder .. "/hookward.lua"))
-  end
 
   it("changes limits, settings, keys' strength and the log's level, and names the rest #alone", function()
     local host = H.start { handlers = { ["a.lua"] = SETTING }, args = "--log-level info",

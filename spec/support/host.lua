@@ -145,7 +145,7 @@ end
 ---Lays out a project and starts `hookward serve` in it; returns once it listens.
 ---@param options table handlers = { ["a.lua"] = text }, config = "key = value, …", keys, listen, args,
 --- env, wrap (a command that then executes its arguments), folder (of an earlier host, to start again
---- with its files), fails = true: it must not start
+--- with its files), fails = true: it must not start, or not at once
 function M.start(options)
   local self = setmetatable({ folder = options.folder or M.folder() }, Host)
   if not options.folder then lay_out(self.folder, options) end
@@ -170,8 +170,13 @@ end
 
 function Host:log() return read(self.log_path) end
 
+---The process's state as /proc shows it: "S", "T" when it is stopped, nil when it is gone…
+function Host:state()
+  return read(("/proc/%d/stat"):format(self.pid)):match("^%d+ %b() (%a)")
+end
+
 function Host:alive()
-  local state = read(("/proc/%d/stat"):format(self.pid)):match("^%d+ %b() (%a)")
+  local state = self:state()
   return state ~= nil and state ~= "Z"
 end
 
