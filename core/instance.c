@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include "check.h"
+#include "crash.h"
 #include "error.h"
 #include "listener.h"
 #include "log.h"
@@ -197,6 +198,7 @@ struct hw_instance *hw_instance_start(struct hw_config *config, const struct hw_
         free_rest(i);
         return NULL;
     }
+    HW_STOP_POINT("host-started");
     copy_addresses(i);
     i->entry = (struct hw_process_host){i->host, on_stop_signal, on_reload_signal};
     if (signals && hw_process_add(&i->entry))

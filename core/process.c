@@ -25,7 +25,8 @@ static struct {
 
     /* atomic */
     const struct hw_process_host *_Atomic hosts[HW_PROCESS_HOSTS_MAX];
-    atomic_bool asked_to_stop; /* maybe before there was a host */
+    atomic_bool asked_to_stop;   /* maybe before there was a host */
+    atomic_bool asked_to_reload; /* before there was a host */
     atomic_int interrupts;
     atomic_int inside; /* handlers that run now */
 } P = {.m = PTHREAD_MUTEX_INITIALIZER};
@@ -36,17 +37,20 @@ static struct {
  * inherit what is blocked, and could not be ended by a SIGTERM. */
 static void on_signal(int number)
 {
+    bool reached = false;
     if (number == SIGINT && atomic_fetch_add(&P.interrupts, 1) > 0)
         _exit(EXIT_INTERRUPTED);
-    if (number != SIGHUP)
-        P.asked_to_stop = true;
+    *(number == SIGHUP ? &P.asked_to_reload : &P.asked_to_stop) = true;
     P.inside++;
     for (int i = 0; i < HW_PROCESS_HOSTS_MAX; i++) {
         const struct hw_process_host *h = P.hosts[i];
         void (*act)(void *host) = !h ? NULL : number == SIGHUP ? h->reload : h->stop;
         if (act)
             act(h->host);
+        reached |= h != NULL;
     }
+    if (number == SIGHUP && reached)
+        P.asked_to_reload = false;
     P.inside--;
 }
 
@@ -73,7 +77,7 @@ void hw_process_catch(void)
 {
     pthread_mutex_lock(&P.m);
     if (P.users++ == 0) {
-        P.asked_to_stop = false;
+        P.asked_to_stop = P.asked_to_reload = false;
         P.interrupts = 0;
         for (int i = 0; i < CAUGHT_COUNT; i++) {
             bool harmless = caught[i] == SIGPIPE || caught[i] == SIGXFSZ;
@@ -103,6 +107,8 @@ int hw_process_add(const struct hw_process_host *host)
     pthread_mutex_unlock(&P.m);
     if (i == HW_PROCESS_HOSTS_MAX)
         return HW_EFAILED;
+    if (atomic_exchange(&P.asked_to_reload, false) && host->reload)
+        host->reload(host->host);
     if (P.asked_to_stop)
         host->stop(host->host);
     return 0;

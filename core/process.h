@@ -1,10 +1,11 @@
 /* process.h -- what belongs to the process and not to a host: signals, and how many files it opens.
  *
  * Why     a host runs inside any Lua program, whose process it must not touch. Here is the one
- *         place that does, for those who ask: the binary, `hookward serve`, serve{ signals = true
- * }. How     one set of handlers for all hosts of the process that asked; what the signals did
- * before comes back with the last of them. Thread  any, but catch and release one at a time with
- * themselves (they lock). */
+ *         place that does, for those who ask: the binary, `hookward serve`, and
+ *         serve { signals = true }.
+ * How     one set of handlers for all hosts of the process that asked; what the signals did
+ *         before comes back with the last of them.
+ * Thread  any, but catch and release one at a time with themselves (they lock). */
 #ifndef HW_PROCESS_H
 #define HW_PROCESS_H
 
@@ -27,9 +28,9 @@ struct hw_process_host {
     void (*reload)(void *host);
 };
 
-/* The signals are for this host too, a stop that came since catch as well. It stays the caller's,
- * and where it is, until remove; after that no handler knows it. Returns 0, or HW_EFAILED when
- * there are HW_PROCESS_HOSTS_MAX already. */
+/* The signals are for this host too, and what came since catch for want of one. It stays the
+ * caller's, and where it is, until remove; after that no handler knows it. Returns 0, or HW_EFAILED
+ * when there are HW_PROCESS_HOSTS_MAX already. */
 int hw_process_add(const struct hw_process_host *host);
 void hw_process_remove(const struct hw_process_host *host);
 

@@ -731,6 +731,17 @@ end
 describe("SIGHUP", function()
   after_each(H.stop_all)
 
+  it("is answered although it came before the host was whole", function()
+    local points = H.folder()
+    H.write(points .. "/host-started", "")
+    local host = H.start { handlers = texts(0), fails = true,
+      binary = assert(os.getenv("HOOKWARD_CRASH")), env = "HOOKWARD_STOP_AT=" .. points }
+    H.wait_until(function() return host:state() == "T" end, "the host to stand still")
+    host:signal("HUP")
+    host:signal("CONT")
+    host:wait_log("nothing has changed")
+  end)
+
   it("is answered in the log, although the files are being read anyway", function()
     local host = H.start { handlers = texts(0), config = "path = (function() "
       .. "for _ = 1, 5e7 do end return '/baseWebhookNotification' end)()," }
