@@ -13,7 +13,7 @@ describe("a badge export", function()
     app = load_app()
   end)
   after_each(function()
-    app:unload()
+    if app then app:unload() end
     os.remove(path)
   end)
 

@@ -20,7 +20,7 @@ describe("a notification", function()
     app = load_app()
   end)
   after_each(function()
-    app:unload()
+    if app then app:unload() end
     os.remove(path)
   end)
 

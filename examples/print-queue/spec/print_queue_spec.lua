@@ -30,7 +30,7 @@ describe("a badge zip", function()
   end)
 
   after_each(function()
-    app:unload()
+    if app then app:unload() end
     os.remove(folder .. "/" .. ID .. ".zip")
     assert(lfs.rmdir(folder), "something was left in the folder")
   end)

@@ -3,7 +3,7 @@ local testing = require "hookward.testing"
 describe("an event", function()
   local app
   before_each(function() app = testing.load("handlers") end)
-  after_each(function() app:unload() end)
+  after_each(function() if app then app:unload() end end)
 
   local UUID = "6f9619ff-8b86-d011-b42d-00cf4fc964ff"
 
