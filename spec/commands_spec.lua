@@ -79,6 +79,13 @@ describe("hookward", function()
     fails(run { "check", "-c" }, 2, "requires an argument")
   end)
 
+  it("says in one line which module is not installed", function()
+    fails(run { "--version", env = { LUA_PATH = "/nowhere/?.lua" } }, 1, "hookward: module 'argparse' "
+      .. "not found: install it with `apt-get install lua-argparse` or `luarocks install argparse`\n")
+    fails(run { "--version", env = { LUA_CPATH = "/nowhere/?.so" } }, 1, "hookward: module 'cjson' "
+      .. "not found: install it with `apt-get install lua-cjson` or `luarocks install lua-cjson`\n")
+  end)
+
   it("writes no colours into a file", function()
     local project = cli.project(CONFIG)
     assert.is_nil(run({ "check", cwd = project }).out:find("\27"))

@@ -9,6 +9,19 @@
 --   verbatim = true                         run gets the words behind the command as they are
 -- A mistake of the user's is never a Lua error; an error that gets out is a bug, with a traceback.
 
+-- Both come beside hookward, and not in it.
+for _, needed in ipairs { { "argparse", "argparse" }, { "cjson", "lua-cjson" } } do
+  local module, rock = needed[1], needed[2]
+  local found, why = pcall(require, module)
+  if not found then
+    return { main = function()
+      io.stderr:write(("hookward: %s: install it with `apt-get install lua-%s` or "
+        .. "`luarocks install %s`\n"):format(why:match("^[^\n]*[^\n:]"), module, rock))
+      return 1
+    end }
+  end
+end
+
 local argparse = require "argparse"
 local console = require "hookward.console"
 local core = require "hookward.core"
