@@ -159,8 +159,9 @@ crash: all $(CRASH) ## kill the host 200 times under load; nothing answered may 
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) \
 	  HOOKWARD_CRASH_ROUNDS=200 busted spec/crash_spec.lua
 
-reload-storm: all ## 500 edits under load, 1,000 reloads
-	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_RELOAD_EDITS=500 busted spec/reload_spec.lua
+reload-storm: all $(CRASH) ## 500 edits under load, 1,000 reloads
+	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) \
+	  HOOKWARD_RELOAD_EDITS=500 busted spec/reload_spec.lua
 
 # Specs wait more than they compute.
 SPEC_JOBS = $(shell echo $$(($(JOBS) * 2)))

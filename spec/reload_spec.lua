@@ -2,18 +2,24 @@
 -- notices.
 --
 -- HOOKWARD_RELOAD_EDITS=500 makes the long form (`make reload-storm`), 10 the short one, for
--- ThreadSanitizer, which has nothing to learn from the tests tagged #alone.
+-- ThreadSanitizer, which has nothing to learn from the tests tagged #alone. HOOKWARD_CRASH is a
+-- binary with points to stop at compiled in (core/crash.h).
 
 local H = require "spec.support.host"
 local lfs = require "lfs"
 local load = require "spec.support.load"
 local socket = require "socket"
 
+local STOPPING = os.getenv("HOOKWARD_CRASH")
 local EDITS = tonumber(os.getenv("HOOKWARD_RELOAD_EDITS") or 40)
 local RELOADS = 2 * EDITS
 local CONNECTIONS = 12
 
 local BODY = H.event("Reload.Tested")
+
+local function stopping()
+  return assert(STOPPING, "HOOKWARD_CRASH names a binary with points to stop at (see the Makefile)")
+end
 
 -- ---- a set of scripts that carries its version in three files ----
 
@@ -513,7 +519,7 @@ describe("the keys", function()
     local new_private, new = key("second")
     local points = H.folder()
     local host = H.start { handlers = texts(0), keys = { ["old.pem"] = old },
-      binary = assert(os.getenv("HOOKWARD_CRASH")), env = "HOOKWARD_STOP_AT=" .. points }
+      binary = stopping(), env = "HOOKWARD_STOP_AT=" .. points }
     host:signal("HUP")
     host:wait_log("nothing has changed") -- that was the look that each start ends with
     H.write(points .. "/" .. point, "")
@@ -735,7 +741,7 @@ describe("SIGHUP", function()
     local points = H.folder()
     H.write(points .. "/host-started", "")
     local host = H.start { handlers = texts(0), fails = true,
-      binary = assert(os.getenv("HOOKWARD_CRASH")), env = "HOOKWARD_STOP_AT=" .. points }
+      binary = stopping(), env = "HOOKWARD_STOP_AT=" .. points }
     H.wait_until(function() return host:state() == "T" end, "the host to stand still")
     host:signal("HUP")
     host:signal("CONT")
