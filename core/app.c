@@ -1,6 +1,7 @@
 /* app.c -- see app.h */
 #include "app.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -181,6 +182,7 @@ static void on_wake(uv_async_t *async)
 static void run(void *arg)
 {
     struct hw_app *app = arg;
+    pthread_setname_np(pthread_self(), "hookward-app");
     hw_sigpipe_block_for_good(); /* an app starts no programs */
     hw_app_vm_start(app->vm, app->addresses, app->address_count);
     uv_run(&app->loop, UV_RUN_DEFAULT);

@@ -1,6 +1,7 @@
 /* committer.c -- see committer.h */
 #include "committer.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <uv.h>
 
@@ -108,6 +109,7 @@ static void on_thread(void *arg)
 {
     struct hw_committer *c = arg;
     uint64_t wait_ns = TEND_SOON_NS, tended = uv_hrtime();
+    pthread_setname_np(pthread_self(), "hookward-ledger");
     hw_sigpipe_block_for_good();
     for (struct hw_job *jobs; (jobs = wait_for_jobs(c, &wait_ns));) {
         while (jobs) {

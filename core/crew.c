@@ -263,6 +263,7 @@ static void on_thread(void *arg)
 {
     struct thread *t = arg;
     struct hw_crew *c = t->crew;
+    pthread_setname_np(pthread_self(), "hookward-crew");
     uv_mutex_lock(&c->m);
     c->active++;
     while (!c->stopping) {
@@ -307,6 +308,7 @@ static void on_watchdog(void *arg)
     struct hw_crew *c = arg;
     uint64_t leads_before = 0;
     unsigned calm = 0;
+    pthread_setname_np(pthread_self(), "hookward-watch");
     uv_mutex_lock(&c->m);
     while (!c->stopping) {
         calm = c->running ? 0 : calm + 1;

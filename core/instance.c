@@ -115,6 +115,7 @@ static void tell_ended(struct hw_instance *i)
 static void on_keeper(void *arg)
 {
     struct hw_instance *i = arg;
+    pthread_setname_np(pthread_self(), "hookward-keeper");
     i->state = end(i);
     if (i->signals)
         hw_process_release();

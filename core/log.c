@@ -78,6 +78,7 @@ static void report_dropped(uint64_t dropped)
 static void *write_lines(void *unused)
 {
     (void)unused;
+    pthread_setname_np(pthread_self(), "hookward-log");
     hw_sigpipe_block_for_good();
     pthread_mutex_lock(&L.m);
     while (L.filling.len || !L.closing) {

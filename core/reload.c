@@ -1,6 +1,7 @@
 /* reload.c -- see reload.h */
 #include "reload.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -368,6 +369,7 @@ static void on_thread(void *arg)
 {
     struct hw_reload *r = arg;
     uint64_t asked = 0;
+    pthread_setname_np(pthread_self(), "hookward-reload");
     hand_over(r, &(struct hw_reload_result){0}); /* begins to watch */
     /* At first as well: something may have changed since the host has read it. */
     do {

@@ -45,6 +45,22 @@ describe("the crew", function()
     end
   end
 
+  it("has threads that `top -H` names", function()
+    start "workers = 3"
+    local function names()
+      local found = {}
+      for id in require "lfs".dir(("/proc/%d/task"):format(host.pid)) do
+        local name = id:match("%d") and H.read(("/proc/%d/task/%s/comm"):format(host.pid, id))
+        found[#found + 1] = name and name:match("%S+")
+      end
+      table.sort(found)
+      return table.concat(found, " ")
+    end
+    local all = "hookward hookward-crew hookward-crew hookward-crew hookward-crew hookward-keeper "
+      .. "hookward-log hookward-reload hookward-watch"
+    H.wait_until(function() return names() == all end, all)
+  end)
+
   it("runs handlers beside six of eight that block", function()
     start "workers = 8"
     local blocked = block(6)
