@@ -30,19 +30,6 @@ void hw_host_unload(struct hw_stages *stages)
 
 /* ---- check ---- */
 
-static void on_route(void *ud, const struct hw_route *route)
-{
-    lua_State *L = ud;
-    lua_createtable(L, 0, 3);
-    lua_pushstring(L, route->pattern);
-    lua_setfield(L, -2, "pattern");
-    lua_pushstring(L, route->place);
-    lua_setfield(L, -2, "place");
-    lua_pushstring(L, route->schema);
-    lua_setfield(L, -2, "schema");
-    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-}
-
 static int fail(lua_State *L, const char *why)
 {
     lua_pushnil(L);
@@ -61,8 +48,7 @@ static int check(lua_State *L)
     struct hw_vm *vm = bundle ? hw_vm_new(&limits, bundle, why, sizeof why) : NULL;
     if (vm) {
         lua_createtable(L, 0, 1);
-        lua_newtable(L);
-        hw_vm_routes(vm, on_route, L);
+        hw_vm_push_routes(vm, L);
         lua_setfield(L, -2, "routes");
         hw_vm_free(vm);
     }

@@ -475,25 +475,11 @@ static int l_request(lua_State *L)
     return 1;
 }
 
-static void on_route(void *ud, const struct hw_route *route)
-{
-    lua_State *L = ud;
-    lua_createtable(L, 0, 3);
-    lua_pushstring(L, route->pattern);
-    lua_setfield(L, -2, "pattern");
-    lua_pushstring(L, route->place);
-    lua_setfield(L, -2, "place");
-    lua_pushstring(L, route->schema);
-    lua_setfield(L, -2, "schema");
-    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-}
-
 /* app:routes() */
 static int l_routes(lua_State *L)
 {
     struct app *app = check_app(L);
-    lua_newtable(L);
-    hw_vm_routes(app->worker.vm, on_route, L);
+    hw_vm_push_routes(app->worker.vm, L);
     return 1;
 }
 

@@ -534,18 +534,29 @@ bool hw_vm_rest(struct hw_vm *vm)
 
 /* ---- routes ---- */
 
-void hw_vm_routes(struct hw_vm *vm, hw_route_fn *each, void *ud)
+/* Copies t[index] of the VM's table on top to the field `name` of the other state's. */
+static void copy_field(lua_State *from, lua_Integer index, lua_State *to, const char *name)
+{
+    lua_rawgeti(from, -1, index);
+    lua_pushstring(to, lua_tostring(from, -1));
+    lua_setfield(to, -2, name);
+    lua_pop(from, 1);
+}
+
+void hw_vm_push_routes(struct hw_vm *vm, lua_State *to)
 {
     lua_State *L = vm->L;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &routes_key);
     int status = lua_pcall(L, 0, 1, 0); /* { { pattern, place, schema }… } */
     HW_CHECK(status == 0);
+    lua_newtable(to);
     for (lua_Integer i = 1; lua_rawgeti(L, -1, i) == LUA_TTABLE; i++) {
-        lua_rawgeti(L, -1, 1);
-        lua_rawgeti(L, -2, 2);
-        lua_rawgeti(L, -3, 3);
-        each(ud, &(struct hw_route){lua_tostring(L, -3), lua_tostring(L, -2), lua_tostring(L, -1)});
-        lua_pop(L, 4);
+        lua_createtable(to, 0, 3);
+        copy_field(L, 1, to, "pattern");
+        copy_field(L, 2, to, "place");
+        copy_field(L, 3, to, "schema");
+        lua_rawseti(to, -2, i);
+        lua_pop(L, 1);
     }
     lua_settop(L, 0);
 }

@@ -60,14 +60,9 @@ const struct hw_job *hw_vm_job_of(struct lua_State *L);
 /* True for the state of a VM: scripts run in it, and not the program that has the host. */
 bool hw_vm_has(struct lua_State *L);
 
-/* A pattern, where its handler is, and which schema it holds events to: "its own", "the event's",
- * "each event's" (those that have one), or NULL for none. */
-struct hw_route {
-    const char *pattern, *place, *schema;
-};
-
-/* Calls `each` for every route, the most specific first. */
-typedef void hw_route_fn(void *ud, const struct hw_route *route);
-void hw_vm_routes(struct hw_vm *vm, hw_route_fn *each, void *ud);
+/* Pushes the routes on the other state, the most specific first: an array of { pattern, place,
+ * schema }. `place` is where the handler is; `schema` says which one it holds events to: "its own",
+ * "the event's", "each event's" (those that have one), nil for none. Stack of `to`: -0 +1. */
+void hw_vm_push_routes(struct hw_vm *vm, struct lua_State *to);
 
 #endif
