@@ -49,7 +49,7 @@ struct hw_job;
 struct hw_ledger_type {
     const char *name;
     bool waits; /* commit waits for a disk: it belongs into a thread of its own */
-    struct hw_ledger_reader *(*reader_open)(struct hw_ledger *ledger);
+    struct hw_ledger_reader *(*reader_open)(struct hw_ledger *ledger, char *why, size_t why_size);
     void (*reader_close)(struct hw_ledger_reader *reader);
     int (*look_up)(struct hw_ledger_reader *reader, const struct hw_identity *identity,
                    struct hw_known *known);
@@ -77,10 +77,11 @@ struct hw_ledger *hw_ledger_memory_open(void);
 /* ledger_sqlite.c: the durable one. `config` must outlive it. */
 struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *why, size_t why_size);
 
-/* A reader for one thread; NULL without memory. */
-static inline struct hw_ledger_reader *hw_ledger_reader_open(struct hw_ledger *ledger)
+/* A reader for one thread; NULL with one line in `why`. */
+static inline struct hw_ledger_reader *hw_ledger_reader_open(struct hw_ledger *ledger, char *why,
+                                                             size_t why_size)
 {
-    return ledger->type->reader_open(ledger);
+    return ledger->type->reader_open(ledger, why, why_size);
 }
 
 /* Returns 0 with *known filled in, or HW_ELEDGER_UNAVAILABLE. */

@@ -2,6 +2,7 @@
 #include "ledger_file.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "error.h"
 #include "wal_file.h"
@@ -34,7 +35,12 @@ static int fail(char *why, size_t size, const char *path, const char *what)
 
 static int fail_sqlite(char *why, size_t size, const char *path, sqlite3 *db)
 {
-    return fail(why, size, path, db ? sqlite3_errmsg(db) : "out of memory");
+    char text[256];
+    int number = db ? sqlite3_system_errno(db) : 0;
+    if (!number || (sqlite3_errcode(db) & 0xff) != SQLITE_CANTOPEN)
+        return fail(why, size, path, db ? sqlite3_errmsg(db) : "out of memory");
+    snprintf(text, sizeof text, "%s: %s", sqlite3_errmsg(db), strerror(number));
+    return fail(why, size, path, text);
 }
 
 static int exec(sqlite3 *db, const char *sql)
@@ -72,37 +78,44 @@ static int migrate(sqlite3 *db, int from, const char *path, char *why, size_t si
     return HW_EFAILED;
 }
 
-static int check_schema(sqlite3 *db, const char *path, enum hw_ledger_access access, char *why,
-                        size_t size)
+/* Says whether the file may be used, and of which version it is; changes nothing: it may be another
+ * program's. */
+static int check_schema(sqlite3 *db, const char *path, enum hw_ledger_access access, int *version,
+                        char *why, size_t size)
 {
-    int version = pragma(db, "PRAGMA user_version");
-    if (version < 0)
+    *version = pragma(db, "PRAGMA user_version");
+    if (*version < 0)
         return fail_sqlite(why, size, path, db);
-    bool fresh = version == 0 && pragma(db, "SELECT count(*) FROM sqlite_schema") == 0;
+    bool fresh = *version == 0 && pragma(db, "SELECT count(*) FROM sqlite_schema") == 0;
     if (!fresh && pragma(db, "PRAGMA application_id") != HW_LEDGER_APPLICATION_ID)
         return fail(why, size, path, "this database is not a hookward ledger");
-    if (version > HW_LEDGER_SCHEMA)
+    if (*version > HW_LEDGER_SCHEMA)
         return fail(why, size, path,
                     "this ledger was written by a newer hookward; update this one");
-    if (version == HW_LEDGER_SCHEMA)
-        return 0;
-    if (access != HW_LEDGER_CREATE)
+    if (*version < HW_LEDGER_SCHEMA && access != HW_LEDGER_CREATE)
         return fail(why, size, path,
                     fresh ? "this ledger is empty"
                           : "this ledger is of an older version; `hookward serve` updates it");
-    return migrate(db, version, path, why, size);
+    return 0;
 }
 
 static int set_up(sqlite3 *db, const char *path, enum hw_ledger_access access, char *why,
                   size_t size)
 {
+    int version;
     sqlite3_busy_timeout(db, HW_LEDGER_BUSY_MS);
     sqlite3_extended_result_codes(db, 1);
-    if (access == HW_LEDGER_CREATE && exec(db, "PRAGMA journal_mode = WAL") != SQLITE_OK)
-        return fail_sqlite(why, size, path, db);
     if (exec(db, "PRAGMA synchronous = FULL; PRAGMA cache_spill = OFF") != SQLITE_OK)
         return fail_sqlite(why, size, path, db);
-    return check_schema(db, path, access, why, size);
+    int rc = check_schema(db, path, access, &version, why, size);
+    if (rc || access != HW_LEDGER_CREATE)
+        return rc;
+    if (exec(db, "PRAGMA journal_mode = WAL") != SQLITE_OK)
+        return fail_sqlite(why, size, path, db);
+    /* SQLite opens for reading what may not be written, and says so at the first commit only. */
+    if (sqlite3_db_readonly(db, "main"))
+        return fail(why, size, path, "this file can be read, not written");
+    return version < HW_LEDGER_SCHEMA ? migrate(db, version, path, why, size) : 0;
 }
 
 int hw_ledger_file_open(sqlite3 **db, const char *path, enum hw_ledger_access access, char *why,

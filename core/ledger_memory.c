@@ -90,8 +90,10 @@ static struct entry *add_locked(struct memory *m, const struct hw_identity *iden
 
 /* ---- the interface ---- */
 
-static struct hw_ledger_reader *reader_open(struct hw_ledger *ledger)
+static struct hw_ledger_reader *reader_open(struct hw_ledger *ledger, char *why, size_t why_size)
 {
+    (void)why;
+    (void)why_size;
     return (struct hw_ledger_reader *)ledger; /* nothing of its own */
 }
 

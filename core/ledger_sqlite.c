@@ -428,24 +428,24 @@ static void reader_close(struct hw_ledger_reader *r)
     free(r);
 }
 
-static int open_reader(struct hw_ledger_reader *r)
+static int open_reader(struct hw_ledger_reader *r, char *why, size_t size)
 {
-    char why[512];
     const char *find = r->ledger->by_body ? find_by_body : find_by_job;
-    if (hw_ledger_file_open(&r->db, r->ledger->path, HW_LEDGER_READ, why, sizeof why))
+    if (hw_ledger_file_open(&r->db, r->ledger->path, HW_LEDGER_READ, why, size))
         return HW_EFAILED;
     sqlite3_exec(r->db, "PRAGMA cache_size = -128", NULL, NULL, NULL);
-    int rc = hw_ledger_file_prepare(r->db, &r->find, find, why, sizeof why);
-    return rc ? rc : hw_ledger_file_prepare(r->db, &r->body, body_sql, why, sizeof why);
+    int rc = hw_ledger_file_prepare(r->db, &r->find, find, why, size);
+    return rc ? rc : hw_ledger_file_prepare(r->db, &r->body, body_sql, why, size);
 }
 
-static struct hw_ledger_reader *reader_open(struct hw_ledger *ledger)
+static struct hw_ledger_reader *reader_open(struct hw_ledger *ledger, char *why, size_t why_size)
 {
     struct hw_ledger_reader *r = calloc(1, sizeof *r);
+    snprintf(why, why_size, "out of memory");
     if (!r)
         return NULL;
     r->ledger = (struct sqlite *)ledger;
-    if (open_reader(r) == 0)
+    if (open_reader(r, why, why_size) == 0)
         return r;
     reader_close(r);
     return NULL;

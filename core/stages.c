@@ -24,9 +24,7 @@ int hw_worker_init(struct hw_worker *worker, struct hw_stages *shared, unsigned 
     *worker = (struct hw_worker){.shared = shared, .index = index};
     if (take_release(worker, why, why_size))
         return HW_EFAILED;
-    worker->reader = hw_ledger_reader_open(shared->ledger);
-    if (!worker->reader)
-        snprintf(why, why_size, "out of memory");
+    worker->reader = hw_ledger_reader_open(shared->ledger, why, why_size);
     return worker->reader ? 0 : HW_EFAILED;
 }
 

@@ -162,6 +162,12 @@ describe("robustness", function()
     assert.equal(200, host:notify(H.event("A.B")).status)
   end)
 
+  it("does not start without the files that its workers need, and says which", function()
+    start { env = "ulimit -n 512;", ledger = "hookward.db", config = "workers = 300", fails = true }
+    assert.equal(1, host:wait())
+    assert.matches("^[^\n]*hookward%.db: unable to open database file: Too many open files\n$", host:log())
+  end)
+
   it("blocks no signal in a thread that may start a program", function()
     start {}
     -- The C library blocks them all in a thread that is just being made. The log's and the ledger's

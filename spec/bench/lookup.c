@@ -91,7 +91,7 @@ static void run(const char *path, long rows)
     struct hw_ledger *ledger = hw_ledger_open(&config, why, sizeof why);
     if (!ledger)
         die(why);
-    struct hw_ledger_reader *reader = hw_ledger_reader_open(ledger);
+    struct hw_ledger_reader *reader = hw_ledger_reader_open(ledger, why, sizeof why);
     double file = measure(ledger, reader, rows * 2, 1000000, HW_NEVER_SEEN);
     while (ledger->type->tend(ledger, true))
         ;

@@ -23,10 +23,11 @@ static struct hw_ledger *open_ledger(bool by_body);
 
 static void open_rig(struct rig *r, bool by_body)
 {
+    char why[512];
     r->by_body = by_body;
     r->ledger = open_ledger(by_body);
     assert_non_null(r->ledger);
-    r->reader = hw_ledger_reader_open(r->ledger);
+    r->reader = hw_ledger_reader_open(r->ledger, why, sizeof why);
     assert_non_null(r->reader);
 }
 
@@ -250,8 +251,9 @@ static void race_look(struct race *race, struct hw_ledger_reader *reader, int nu
 
 static void on_race_reader(void *arg)
 {
+    char why[512];
     struct race *race = arg;
-    struct hw_ledger_reader *reader = hw_ledger_reader_open(race->ledger);
+    struct hw_ledger_reader *reader = hw_ledger_reader_open(race->ledger, why, sizeof why);
     const int all = RACE_BATCHES * HW_LEDGER_BATCH_MAX;
     unsigned pick = 1;
     for (int committed = 0; committed < all;) {

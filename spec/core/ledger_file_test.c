@@ -6,6 +6,9 @@
 
 #include <cmocka.h>
 
+#include <sys/stat.h>
+#include <sys/wait.h>
+
 #include "error.h"
 #include "folder.h"
 #include "ledger_file.h"
@@ -134,6 +137,39 @@ static void refuses_another_programs_database(void **state)
     assert_refused(HW_LEDGER_CREATE, "this database is not a hookward ledger");
 }
 
+/* Not even its journal mode is changed. */
+static void leaves_another_programs_database_as_it_was(void **state)
+{
+    (void)state;
+    exec_plainly("CREATE TABLE theirs (a)");
+    assert_refused(HW_LEDGER_CREATE, "this database is not a hookward ledger");
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        number(db, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"), 0);
+    sqlite3_close(db);
+}
+
+/* Root may write anything: the question is asked by somebody who may not. */
+static void refuses_to_serve_with_what_it_can_only_read(void **state)
+{
+    int status;
+    (void)state;
+    sqlite3_close(open_as(HW_LEDGER_CREATE));
+    assert_int_equal(chmod(path, 0444) | chmod(folder.path, 0777), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        sqlite3 *db = NULL;
+        bool other = getuid() != 0 || setuid(65534) == 0;
+        _exit(other && hw_ledger_file_open(&db, path, HW_LEDGER_CREATE, why, sizeof why) &&
+                      strstr(why, "can be read, not written")
+                  ? 0
+                  : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 static void refuses_a_newer_hookwards(void **state)
 {
     char sql[64];
@@ -200,6 +236,8 @@ int main(void)
         IN_A_FOLDER(refuses_a_file_that_is_not_there),
         IN_A_FOLDER(refuses_what_is_no_database),
         IN_A_FOLDER(refuses_another_programs_database),
+        IN_A_FOLDER(leaves_another_programs_database_as_it_was),
+        IN_A_FOLDER(refuses_to_serve_with_what_it_can_only_read),
         IN_A_FOLDER(refuses_a_newer_hookwards),
         IN_A_FOLDER(leaves_an_older_ones_update_to_the_host),
         IN_A_FOLDER(leaves_a_failed_update_undone),

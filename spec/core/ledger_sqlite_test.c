@@ -53,9 +53,10 @@ static int remove_file(void **state)
 
 static void reopen(struct rig *r)
 {
+    char why[512];
     close_rig(r);
     r->ledger = open_file();
-    r->reader = hw_ledger_reader_open(r->ledger);
+    r->reader = hw_ledger_reader_open(r->ledger, why, sizeof why);
     assert_non_null(r->reader);
 }
 
