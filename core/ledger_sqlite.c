@@ -26,7 +26,9 @@
  *
  * Failures   a commit that fails (disk full, I/O error, locked by another program) is rolled back
  *            whole, its jobs are answered 400 ledger_unavailable, and the next batch tries again.
- *            After an I/O error the connection is opened anew.
+ *            After an I/O error the connection is opened anew. The same when one of its files was
+ *            removed or replaced, but that heals only by putting it back, or by a restart: nothing
+ *            is written then, and what a log without a name holds is written back (ledger_place.h).
  *
  * Bounds     The WAL is written back into the file when it is over WAL_PAGES, between two batches.
  *            Rows older than `retention` are removed from the front, a few at a time.
@@ -42,6 +44,7 @@
 #include "ledger.h"
 #include "ledger_file.h"
 #include "ledger_lock.h"
+#include "ledger_place.h"
 #include "log.h"
 #include "seen.h"
 
@@ -60,6 +63,7 @@ struct sqlite {
     bool by_body, keep_bodies;
     uint64_t retention_ms;
     struct hw_ledger_lock *lock;
+    struct hw_ledger_place place;
 
     /* ledger thread only */
     sqlite3 *db; /* NULL after an I/O error, until it could be opened anew */
@@ -91,9 +95,10 @@ static const char update_sql[] =
     "UPDATE notifications SET event = ?3, state = ?4, attempt = ?5, deliveries = deliveries + ?6,"
     " runs = runs + ?7, settled_at = ?9, error = ?10, reason = ?11, detail = ?12, key = ?13,"
     " place = ?14, body = ?15, version = ?16, next_run_at = NULL"
-    " WHERE seq = ?17 AND digest = ?2";
-static const char repeat_sql[] = "UPDATE notifications SET deliveries = deliveries + ?1, attempt = "
-                                 "?2 WHERE seq = ?3 AND digest = ?4";
+    " WHERE seq = ?17 AND digest = ?2 AND (?1 IS NULL OR job_id = ?1)";
+static const char repeat_sql[] =
+    "UPDATE notifications SET deliveries = deliveries + ?1, attempt = ?2"
+    " WHERE seq = ?3 AND digest = ?4 AND (?5 IS NULL OR job_id = ?5)";
 static const char expire_sql[] =
     "DELETE FROM notifications WHERE seq > ?1 AND seq <= ?2 AND received_at < ?3"
     " AND settled_at < ?3";
@@ -219,12 +224,14 @@ static int write_repeat(struct sqlite *s, const struct hw_job *job)
     sqlite3_bind_int64(s->repeat, 2, job->attempt);
     sqlite3_bind_int64(s->repeat, 3, job->known.row);
     sqlite3_bind_blob(s->repeat, 4, job->identity.digest, HW_DIGEST_SIZE, SQLITE_STATIC);
+    bind_text(s->repeat, 5, job->identity.id);
     return step(s->repeat);
 }
 
 static int write_update(struct sqlite *s, const struct hw_job *job)
 {
     bind_outcome(s, s->update, job);
+    bind_text(s->update, 1, job->identity.id);
     sqlite3_bind_blob(s->update, 2, job->identity.digest, HW_DIGEST_SIZE, SQLITE_STATIC);
     sqlite3_bind_int64(s->update, 17, job->known.row);
     return step(s->update);
@@ -248,7 +255,8 @@ static int write_insert(struct sqlite *s, const struct hw_job *job)
     return step(s->insert);
 }
 
-/* A row that was known may have been removed since (retention, purge): then it is new again. */
+/* A row that was known may have been removed since (retention, purge), and its number given to
+ * another: then it is new again. */
 static int write_job(struct sqlite *s, const struct hw_job *job)
 {
     if (job->outcome.from_ledger)
@@ -302,14 +310,34 @@ static void recover(struct sqlite *s, int rc)
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     int kind = rc & 0xff;
     if (kind == SQLITE_IOERR || kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB ||
-        kind == SQLITE_CANTOPEN)
+        kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY)
         close_writer(s);
 }
 
+/* A file that has lost its name is still whole for who has it open: what the log holds beyond the
+ * database is saved there, as far as readers allow; the next batch tries again. */
+static bool is_in_place(struct sqlite *s)
+{
+    char what[512];
+    const char *lost = hw_ledger_place_lost(&s->place);
+    if (!lost)
+        return true;
+    snprintf(what, sizeof what, "%s was removed or replaced in use: put it back, or restart",
+             strrchr(lost, '/') + 1);
+    say_failing(s, what);
+    if (s->db)
+        sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    return false;
+}
+
+/* In place before, since two programs that share no -shm would overwrite each other; and after,
+ * since then the record is where the next host will look for it. */
 static int commit(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t count)
 {
     struct sqlite *s = (struct sqlite *)ledger;
     char why[512];
+    if (!is_in_place(s))
+        return HW_ELEDGER_UNAVAILABLE;
     if (!s->db && open_writer(s, why, sizeof why)) {
         say_failing(s, why);
         return HW_ELEDGER_UNAVAILABLE;
@@ -319,6 +347,8 @@ static int commit(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t c
         recover(s, rc);
         return HW_ELEDGER_UNAVAILABLE;
     }
+    if (!is_in_place(s))
+        return HW_ELEDGER_UNAVAILABLE;
     say_healed(s);
     return 0;
 }
@@ -515,6 +545,7 @@ static void close_sqlite(struct hw_ledger *ledger)
 {
     struct sqlite *s = (struct sqlite *)ledger;
     close_writer(s);
+    hw_ledger_place_fini(&s->place);
     hw_seen_fini(&s->seen);
     if (s->lock)
         hw_ledger_lock_put(s->lock); /* last: it takes SQLite's locks away */
@@ -533,6 +564,14 @@ static const struct hw_ledger_type type = {
     .close = close_sqlite,
 };
 
+static int find_files(struct sqlite *s, char *why, size_t size)
+{
+    int rc = hw_ledger_place_init(&s->place, s->db);
+    if (rc)
+        snprintf(why, size, "%s: its files were not there after they were opened", s->path);
+    return rc;
+}
+
 struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *why, size_t why_size)
 {
     struct sqlite *s = calloc(1, sizeof *s);
@@ -548,7 +587,7 @@ struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *wh
     s->wal_hard = WAL_PAGES_HARD;
     hw_seen_init(&s->seen);
     s->lock = hw_ledger_lock_take(s->path, why, why_size);
-    if (s->lock && open_writer(s, why, why_size) == 0)
+    if (s->lock && open_writer(s, why, why_size) == 0 && find_files(s, why, why_size) == 0)
         return &s->ledger;
     close_sqlite(&s->ledger);
     return NULL;

@@ -111,6 +111,7 @@ build = {
         "core/ledger_filters.c",
         "core/ledger_lock.c",
         "core/ledger_memory.c",
+        "core/ledger_place.c",
         "core/ledger_sqlite.c",
         "core/listener.c",
         "core/log.c",

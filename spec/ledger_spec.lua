@@ -211,6 +211,29 @@ describe("the durable ledger", function()
     assert.equal(before, runs(host))
   end)
 
+  -- Who removes a file that is open takes away its name: writing goes on, to what nobody finds again.
+  it("gives no 200 for what a removed or replaced file would take with it", function()
+    local cases = {
+      ["-wal"] = "rm hookward.db-wal",
+      ["-shm"] = "rm hookward.db-wal hookward.db-shm",
+      [""] = "cp hookward.db copy && mv copy hookward.db",
+    }
+    for name, command in pairs(cases) do
+      local host = start()
+      assert.equal(200, host:notify(BODY, { id = "0" }).status)
+      assert(H.sh("cd " .. H.quote(host.folder) .. " && " .. command))
+      assert.equal("ledger_unavailable", host:notify(BODY, { id = "1" }).error)
+      host:wait_log("hookward%.db" .. (name == "" and "" or "%-wal") .. " was removed or replaced in use")
+      host:kill()
+      host = H.start { folder = host.folder }
+      assert.equal(200, host:notify(BODY, { id = "1", attempt = 1 }).status)
+      if name ~= "" then
+        assert.equal(200, host:notify(BODY, { id = "0", attempt = 1 }).status)
+        assert.equal("0 false\n1 false\n1 true\n", H.read(host.folder .. "/runs"))
+      end
+    end
+  end)
+
   it("refuses a second host on the same file, and takes it over when the first is gone", function()
     local host = start()
     local other = start { ledger = host.folder .. "/hookward.db", fails = true }

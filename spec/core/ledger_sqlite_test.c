@@ -420,7 +420,111 @@ static void records_anew_what_was_removed_meanwhile(void **state)
     close_rig(&r);
 }
 
+/* The number of a row that was the last one is given to the next. */
+static void leaves_a_row_alone_that_has_the_number_of_its_own(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    deliver(&r, "first", "same", HW_EHANDLER_ERROR);
+    struct hw_job *first = new_delivery(&r, "first", "same");
+    assert_int_equal(hw_ledger_look_up(r.ledger, r.reader, &first->identity, &first->known), 0);
+    exec("DELETE FROM notifications");
+    deliver(&r, "second", "same", HW_EHANDLER_ERROR);
+    assert_int_equal(look(&r, "second", "same").row, first->known.row);
+    assert_int_equal(hw_ledger_commit(r.ledger, &first, 1), 0);
+    assert_known(&r, "first", "same", HW_SUCCEEDED, 1, false);
+    assert_known(&r, "second", "same", HW_FAILED, 1, false);
+    first->outcome.from_ledger = true;
+    assert_int_equal(hw_ledger_commit(r.ledger, &first, 1), 0);
+    assert_known(&r, "second", "same", HW_FAILED, 1, false);
+    hw_job_free(first);
+    close_rig(&r);
+}
+
 /* ---- failures ---- */
+
+static int commit_one(const struct rig *r, int n)
+{
+    struct hw_job *job = numbered_notification(n);
+    int rc = hw_ledger_commit(r->ledger, &job, 1);
+    hw_job_free(job);
+    return rc;
+}
+
+static const char *const ends[] = {"", "-wal", "-shm"};
+
+static void records_nothing_while_one_of_its_files_is_elsewhere(void **state)
+{
+    char file[FOLDER_PATH_MAX + 8], aside[FOLDER_PATH_MAX + 8];
+    struct rig r;
+    (void)state;
+    snprintf(aside, sizeof aside, "%s.aside", path);
+    open_rig(&r, false);
+    for (int i = 0; i < 3; i++) {
+        snprintf(file, sizeof file, "%s%s", path, ends[i]);
+        assert_int_equal(commit_one(&r, 3 * i), 0);
+        assert_int_equal(rename(file, aside), 0);
+        assert_int_equal(commit_one(&r, 3 * i + 1), HW_ELEDGER_UNAVAILABLE);
+        assert_int_equal(state_of(&r, 3 * i + 1), HW_NEVER_SEEN);
+        folder_write(&folder, file + strlen(folder.path) + 1, ""); /* another in its place */
+        assert_int_equal(commit_one(&r, 3 * i + 1), HW_ELEDGER_UNAVAILABLE);
+        assert_int_equal(rename(aside, file), 0);
+        assert_int_equal(commit_one(&r, 3 * i + 2), 0);
+    }
+    reopen(&r);
+    for (int i = 0; i < 9; i++)
+        assert_int_equal(state_of(&r, i), i % 3 == 1 ? HW_NEVER_SEEN : HW_SUCCEEDED);
+    close_rig(&r);
+}
+
+/* Neither in it, nor in a new one that its readers would not look into. */
+static void records_nothing_in_place_of_a_file_that_is_gone(void **state)
+{
+    struct rig r;
+    struct rlimit before;
+    (void)state;
+    open_rig(&r, false);
+    fill(&r, 0, 200);
+    getrlimit(RLIMIT_FSIZE, &before);
+    signal(SIGXFSZ, SIG_IGN);
+    const struct rlimit small = {.rlim_cur = 100, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int first = commit_one(&r, 1000); /* an I/O error: its connection is opened anew */
+    setrlimit(RLIMIT_FSIZE, &before);
+    assert_int_equal(first, HW_ELEDGER_UNAVAILABLE);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(commit_one(&r, 1000), HW_ELEDGER_UNAVAILABLE);
+    assert_int_equal(access(path, F_OK), -1);
+    close_rig(&r);
+}
+
+/* As after kill -9: nothing of the log is left, and what it held is in the database. */
+static void saves_what_a_removed_log_held(void **state)
+{
+    char file[FOLDER_PATH_MAX + 8];
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    fill(&r, 0, 200);
+    snprintf(file, sizeof file, "%s-wal", path);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(commit_one(&r, 1000), HW_ELEDGER_UNAVAILABLE);
+    char command[2 * FOLDER_PATH_MAX + 16];
+    snprintf(command, sizeof command, "cp '%s' '%s.copy'", path, path);
+    assert_int_equal(system(command), 0);
+    sqlite3 *copy;
+    snprintf(file, sizeof file, "%s.copy", path);
+    assert_int_equal(sqlite3_open(file, &copy), SQLITE_OK);
+    sqlite3_stmt *stmt;
+    assert_int_equal(
+        sqlite3_prepare_v2(copy, "SELECT count(*) FROM notifications", -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    assert_int_equal(sqlite3_column_int(stmt, 0), 200);
+    sqlite3_finalize(stmt);
+    sqlite3_close(copy);
+    close_rig(&r);
+}
 
 static void fails_a_commit_while_another_program_has_the_lock(void **state)
 {
@@ -525,6 +629,10 @@ int main(void)
         cmocka_unit_test(keeps_everything_without_a_retention),
         cmocka_unit_test(keeps_what_was_settled_lately_and_goes_on_behind_it),
         cmocka_unit_test(records_anew_what_was_removed_meanwhile),
+        cmocka_unit_test(leaves_a_row_alone_that_has_the_number_of_its_own),
+        cmocka_unit_test(records_nothing_while_one_of_its_files_is_elsewhere),
+        cmocka_unit_test(records_nothing_in_place_of_a_file_that_is_gone),
+        cmocka_unit_test(saves_what_a_removed_log_held),
         cmocka_unit_test(fails_a_commit_while_another_program_has_the_lock),
         cmocka_unit_test(records_all_of_a_batch_or_nothing_and_heals),
         cmocka_unit_test(commits_a_batch_with_a_failed_look_up),
