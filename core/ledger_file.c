@@ -110,7 +110,8 @@ static int set_up(sqlite3 *db, const char *path, enum hw_ledger_access access, c
     int rc = check_schema(db, path, access, &version, why, size);
     if (rc || access != HW_LEDGER_CREATE)
         return rc;
-    if (exec(db, "PRAGMA journal_mode = WAL") != SQLITE_OK)
+    /* The first one to read makes the log, also of a copy that was made without one. */
+    if (exec(db, "PRAGMA journal_mode = WAL; SELECT 1 FROM sqlite_schema") != SQLITE_OK)
         return fail_sqlite(why, size, path, db);
     /* SQLite opens for reading what may not be written, and says so at the first commit only. */
     if (sqlite3_db_readonly(db, "main"))

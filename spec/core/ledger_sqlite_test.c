@@ -149,6 +149,27 @@ static void remembers_over_a_restart(void **state)
     close_rig(&r);
 }
 
+/* VACUUM INTO makes a file that is not in WAL mode. */
+static void goes_on_with_a_backup_of_itself(void **state)
+{
+    struct rig r;
+    char command[2 * FOLDER_PATH_MAX + 16];
+    (void)state;
+    open_rig(&r, false);
+    deliver(&r, "job", "a", 0);
+    snprintf(command, sizeof command, "VACUUM INTO '%s.backup'", path);
+    exec(command);
+    close_rig(&r);
+    snprintf(command, sizeof command, "mv '%s.backup' '%s'", path, path);
+    assert_int_equal(system(command), 0);
+    r.ledger = open_file();
+    r.reader = hw_ledger_reader_open(r.ledger, command, sizeof command);
+    assert_known(&r, "job", "a", HW_SUCCEEDED, 1, false);
+    deliver(&r, "next", "a", 0);
+    assert_known(&r, "next", "a", HW_SUCCEEDED, 1, false);
+    close_rig(&r);
+}
+
 static void remembers_bodies_over_a_restart(void **state)
 {
     enum { ROWS = 2000 }; /* exactly one step of the filter's */
@@ -613,6 +634,7 @@ int main(void)
     struct CMUnitTest tests[] = {
         LEDGER_CASES,
         cmocka_unit_test(remembers_over_a_restart),
+        cmocka_unit_test(goes_on_with_a_backup_of_itself),
         cmocka_unit_test(remembers_bodies_over_a_restart),
         cmocka_unit_test(remembers_what_comes_while_the_filter_is_filled),
         cmocka_unit_test(changes_from_by_job_to_by_body_and_back),
