@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "config.h"
+#include "process.h"
 
 enum state { IDLE, HEAD, BODY, BUSY, FLUSH, LINGER, CLOSED };
 
@@ -404,7 +405,7 @@ static void advance(struct hw_connection *c)
 void hw_server_apply(struct hw_server *server, const struct hw_config *config)
 {
     uint64_t *durations = server->deadlines.durations_ms;
-    server->connections_max = config->max_connections;
+    server->connections_max = hw_process_connections(config->max_connections, config->workers);
     server->requests.limits =
         (struct hw_http_limits){(uint32_t)config->max_header, config->max_body};
     durations[HW_DEADLINE_IDLE] = config->idle_timeout_ms;

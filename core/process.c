@@ -129,13 +129,30 @@ void hw_process_remove(const struct hw_process_host *host)
 
 enum { FILES_A_WORKER = 8, FILES_BESIDE = 128 }; /* the ledger's, the handlers', the loop's */
 
-/* Every connection is an open file, and the usual limit is 1024: over it connections are lost
- * without a word, and the ledger can't be opened again. */
+static rlim_t files_beside(size_t workers)
+{
+    return (rlim_t)workers * FILES_A_WORKER + FILES_BESIDE;
+}
+
+/* A limit that is too small for the rest alone still has a quarter for connections. */
+size_t hw_process_connections(size_t wanted, size_t workers)
+{
+    struct rlimit limit;
+    rlim_t beside = files_beside(workers);
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= beside + wanted)
+        return wanted;
+    size_t quarter = (size_t)(limit.rlim_cur / 4 + 1);
+    size_t room = limit.rlim_cur > beside ? (size_t)(limit.rlim_cur - beside) : 0;
+    room = room > quarter ? room : quarter;
+    return room < wanted ? room : wanted;
+}
+
+/* Every connection is an open file, and the usual limit is 1024. */
 static int files(lua_State *L)
 {
     struct rlimit limit;
-    rlim_t wanted = (rlim_t)luaL_checkinteger(L, 1) +
-                    (rlim_t)luaL_checkinteger(L, 2) * FILES_A_WORKER + FILES_BESIDE;
+    size_t connections = (size_t)luaL_checkinteger(L, 1), workers = (size_t)luaL_checkinteger(L, 2);
+    rlim_t wanted = files_beside(workers) + connections;
     if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted)
         return 0;
     if (lua_toboolean(L, 3)) {
@@ -145,7 +162,8 @@ static int files(lua_State *L)
     if (limit.rlim_cur >= wanted)
         return 0;
     lua_pushinteger(L, (lua_Integer)limit.rlim_cur);
-    return 1;
+    lua_pushinteger(L, (lua_Integer)hw_process_connections(connections, workers));
+    return 2;
 }
 
 static int leave(lua_State *L)

@@ -10,6 +10,7 @@
 #define HW_PROCESS_H
 
 #include <lua.h>
+#include <stddef.h>
 
 enum { HW_PROCESS_HOSTS_MAX = 64 };
 
@@ -34,9 +35,14 @@ struct hw_process_host {
 int hw_process_add(const struct hw_process_host *host);
 void hw_process_remove(const struct hw_process_host *host);
 
+/* How many of `wanted` connections may be open at once, so that files are left for the ledger, the
+ * scripts and the handlers under this process's limit. */
+size_t hw_process_connections(size_t wanted, size_t workers);
+
 /* The Lua functions of `core.process`. Stack: -0 +1.
  *   files(connections, workers, raise) -> how many files this process may have open, if that is too
- *     few for them, else nil; with `raise` the limit is raised first, as far as it goes
+ *     few for them, and how many connections it is then for; else nil. With `raise` the limit is
+ *     raised first, as far as it goes
  *   leave(code)  ends the process now: nothing is torn down under a thread that never came back */
 void hw_process_push_api(lua_State *L);
 

@@ -152,14 +152,28 @@ describe("robustness", function()
     for _, client in ipairs(clients) do
       client:send(H.request(H.event("A.B")))
       assert.equal(200, client:receive().status)
+      client:close() -- a host that is started later would inherit it
     end
     assert.equal(0, host:count_log("ulimit"))
   end)
 
-  it("says so when it may not", function()
-    start { env = "ulimit -n 512;" }
-    host:wait_log("may have 512 files open %(ulimit %-n%)")
-    assert.equal(200, host:notify(H.event("A.B")).status)
+  it("says so when it may not, and keeps files for what is not a connection", function()
+    start { env = "ulimit -n 256;", config = "workers = 1" }
+    host:wait_log("may have 256 files open %(ulimit %-n%), which is for 120 connections at once")
+    local clients = {}
+    for i = 1, 250 do clients[i] = host:connect() end
+    for i = 1, 120 do
+      clients[i]:send(H.request(H.event("A.B")))
+      assert.equal(200, clients[i]:receive().status)
+    end
+    H.write(host.folder .. "/handlers/b.lua", "")
+    host:wait_log("reloaded")
+    for i = 1, 130 do clients[i]:close() end
+    for i = 131, 250 do -- they waited
+      clients[i]:send(H.request(H.event("A.B")))
+      assert.equal(200, clients[i]:receive().status)
+      clients[i]:close()
+    end
   end)
 
   it("does not start without the files that its workers need, and says which", function()

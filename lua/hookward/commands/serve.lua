@@ -43,20 +43,20 @@ local function some(list)
 end
 
 -- Too few files are a warning: many hosts never see so many connections.
-local function warn_of_files(files)
+local function warn_of_files(files, connections)
   if files then
-    core.log(2, ("this process may have %d files open (ulimit -n): too few for max_connections, "
-      .. "some may be turned away"):format(files))
+    core.log(2, ("this process may have %d files open (ulimit -n), which is for %d connections at "
+      .. "once, not for max_connections; more will wait"):format(files, connections))
   end
 end
 
 local codes = { drained = 0, cut_off = 1 }
 
 local function serve(settings)
-  local files = core.process.files(settings.max_connections, settings.workers, true)
+  local files, connections = core.process.files(settings.max_connections, settings.workers, true)
   local host, why = core.start(settings, true)
   if not host then return console.fail(config.shown(why, settings.folder)) end
-  warn_of_files(files)
+  warn_of_files(files, connections)
   local state
   repeat state = host:wait() until state ~= "running"
   -- Nothing may be torn down under a thread that never came back.
