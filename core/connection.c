@@ -404,17 +404,18 @@ static void advance(struct hw_connection *c)
 
 void hw_server_apply(struct hw_server *server, const struct hw_config *config)
 {
-    uint64_t *durations = server->deadlines.durations_ms;
+    struct hw_deadlines *deadlines = &server->deadlines;
     server->connections_max = hw_process_connections(config->max_connections, config->workers);
     server->requests.limits =
         (struct hw_http_limits){(uint32_t)config->max_header, config->max_body};
-    durations[HW_DEADLINE_IDLE] = config->idle_timeout_ms;
-    durations[HW_DEADLINE_HEAD] = config->header_timeout_ms;
-    durations[HW_DEADLINE_BODY] = config->body_timeout_ms;
-    durations[HW_DEADLINE_ANSWER] = config->handler_timeout_ms + HW_ANSWER_GRACE_MS;
-    durations[HW_DEADLINE_APP] = HW_APP_ANSWER_MS;
-    durations[HW_DEADLINE_WRITE] = HW_WRITE_TIMEOUT_MS;
-    durations[HW_DEADLINE_LINGER] = HW_LINGER_MS;
+    hw_deadlines_last(deadlines, HW_DEADLINE_IDLE, config->idle_timeout_ms);
+    hw_deadlines_last(deadlines, HW_DEADLINE_HEAD, config->header_timeout_ms);
+    hw_deadlines_last(deadlines, HW_DEADLINE_BODY, config->body_timeout_ms);
+    hw_deadlines_last(deadlines, HW_DEADLINE_ANSWER,
+                      config->handler_timeout_ms + HW_ANSWER_GRACE_MS);
+    hw_deadlines_last(deadlines, HW_DEADLINE_APP, HW_APP_ANSWER_MS);
+    hw_deadlines_last(deadlines, HW_DEADLINE_WRITE, HW_WRITE_TIMEOUT_MS);
+    hw_deadlines_last(deadlines, HW_DEADLINE_LINGER, HW_LINGER_MS);
 }
 
 void hw_server_init(struct hw_server *server, const struct hw_config *config)

@@ -24,6 +24,17 @@ static void arm(struct hw_deadlines *all, uint64_t at_ms)
         uv_timer_start(&all->timer, on_timer, in_ms, 0);
 }
 
+void hw_deadlines_last(struct hw_deadlines *all, enum hw_deadline_kind kind, uint64_t duration_ms)
+{
+    struct hw_deadline *ring = &all->lists[kind];
+    uint64_t latest = uv_now(all->timer.loop) + duration_ms;
+    all->durations_ms[kind] = duration_ms;
+    for (struct hw_deadline *d = ring->prev; d != ring && d->at_ms > latest; d = d->prev)
+        d->at_ms = latest;
+    if (ring->next != ring)
+        arm(all, ring->next->at_ms);
+}
+
 void hw_deadline_clear(struct hw_deadline *deadline)
 {
     if (!deadline->next)

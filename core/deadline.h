@@ -33,12 +33,16 @@ typedef void hw_deadline_fn(struct hw_deadline *deadline);
 struct hw_deadlines {
     uv_timer_t timer;
     struct hw_deadline lists[HW_DEADLINE_KINDS]; /* rings around these */
-    uint64_t durations_ms[HW_DEADLINE_KINDS];
+    uint64_t durations_ms[HW_DEADLINE_KINDS];    /* see hw_deadlines_last */
     hw_deadline_fn *expired;
 };
 
 /* `expired` is called with each deadline that has passed, already cleared. */
 void hw_deadlines_init(struct hw_deadlines *all, uv_loop_t *loop, hw_deadline_fn *expired);
+
+/* Deadlines of this kind last so long from now on. One that is set already passes no later than if
+ * it were set now: the lists stay in order. */
+void hw_deadlines_last(struct hw_deadlines *all, enum hw_deadline_kind kind, uint64_t duration_ms);
 
 /* Sets (or sets anew) the deadline to the duration of its kind from now on. */
 void hw_deadline_set(struct hw_deadlines *all, struct hw_deadline *deadline,

@@ -371,6 +371,19 @@ describe("over HTTP the host", function()
     assert.is_true(used:is_closed())
   end)
 
+  it("holds the connections that it has to an idle_timeout that was made shorter", function()
+    start "idle_timeout = 3600"
+    local before = host:connect()
+    before:send(H.request(BODY))
+    assert.equal(200, before:receive().status)
+    H.write(host.folder .. "/hookward.lua",
+      'return { listen = "127.0.0.1:0", ledger = "memory:", idle_timeout = 0.3 }')
+    host:wait_log("reloaded")
+    local after = host:connect()
+    assert.is_true(before:is_closed())
+    assert.is_true(after:is_closed())
+  end)
+
   it("does not count the time that a handler takes as idle", function()
     local gate = H.gate()
     local request = H.request(BODY)

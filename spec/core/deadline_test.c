@@ -103,6 +103,27 @@ static void passes_what_was_set_while_a_longer_one_waits(void **state)
     hw_deadline_clear(&r.some[0]);
 }
 
+/* Else the one that is set later would wait behind the other, and pass as late. */
+static void passes_what_was_set_when_the_kind_lasted_longer(void **state)
+{
+    (void)state;
+    hw_deadlines_last(&r.all, HW_DEADLINE_IDLE, 1);
+    set(0, HW_DEADLINE_IDLE);
+    hw_deadlines_last(&r.all, HW_DEADLINE_IDLE, 60000);
+    set(1, HW_DEADLINE_IDLE);
+    set(2, HW_DEADLINE_IDLE);
+    uint64_t first = r.some[0].at_ms, latest = uv_now(&r.loop) + 2;
+    hw_deadlines_last(&r.all, HW_DEADLINE_IDLE, 2);
+    assert_int_equal(r.some[0].at_ms, first);
+    assert_int_equal(r.some[1].at_ms, latest);
+    assert_int_equal(r.some[2].at_ms, latest);
+    set(3, HW_DEADLINE_IDLE);
+    run();
+    assert_int_equal(r.count, 4);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(r.passed[i], i);
+}
+
 static void forgets_what_is_cleared(void **state)
 {
     (void)state;
@@ -190,6 +211,7 @@ int main(void)
         ON_A_LOOP(passes_each_of_a_kind_in_the_order_of_setting),
         ON_A_LOOP(passes_the_shorter_kind_first),
         ON_A_LOOP(passes_what_was_set_while_a_longer_one_waits),
+        ON_A_LOOP(passes_what_was_set_when_the_kind_lasted_longer),
         ON_A_LOOP(forgets_what_is_cleared),
         ON_A_LOOP(moves_what_is_set_anew_to_the_end),
         ON_A_LOOP(changes_kind_when_set_anew),
