@@ -37,12 +37,12 @@ static void expect(struct reader *r, const char *any_of)
 }
 
 /* Days from 1970-01-01 in the Gregorian calendar; March is the year's first month here, so that a
- * leap day comes last. */
+ * leap day comes last. Counted from 400 years before year 0, whose January belongs to year -1. */
 static int64_t days(int year, int month, int day)
 {
-    int64_t y = month > 2 ? year : year - 1;
+    int64_t y = 400 + (month > 2 ? year : year - 1);
     int64_t m = (month + 9) % 12;
-    return 365 * y + y / 4 - y / 100 + y / 400 + (m * 306 + 5) / 10 + day - 1 - 719468;
+    return 365 * y + y / 4 - y / 100 + y / 400 + (m * 306 + 5) / 10 + day - 1 - 146097 - 719468;
 }
 
 static int days_in(int year, int month)

@@ -47,6 +47,8 @@ static void reads_every_form(void **state)
     assert_reads("2024-05-10T11:09:21.000000000000000000000000001Z", 1715339361);
     assert_reads("2024-05-10T11:09:21.5", 1715339361.5); /* .NET, when no zone is known */
     assert_reads("1969-12-31T23:59:59Z", -1);
+    assert_reads("0000-01-01T00:00:00Z", -62167219200.0);
+    assert_reads("0000-02-29T23:59:59Z", -62162035201.0);
     assert_reads("0000-03-01T00:00:00Z", -62162035200.0);
     assert_reads("9999-12-31T23:59:59Z", 253402300799.0);
     assert_reads("2016-12-31T23:59:60Z", 1483228800); /* a leap second */
