@@ -473,6 +473,14 @@ unsigned hw_crew_join(struct hw_crew *c, unsigned ms)
     return 0;
 }
 
+struct hw_job *hw_crew_take_done(struct hw_crew *c)
+{
+    uv_mutex_lock(&c->m);
+    struct hw_job *done = take_all(&c->done);
+    uv_mutex_unlock(&c->m);
+    return done;
+}
+
 struct hw_job *hw_crew_take_rest(struct hw_crew *c)
 {
     move_all(&c->done, &c->ready);

@@ -63,6 +63,10 @@ unsigned hw_crew_join(struct hw_crew *crew, unsigned ms);
 /* After hw_crew_join returned 0 and the caller has closed every handle of the loop. */
 void hw_crew_free(struct hw_crew *crew);
 
+/* After hw_crew_join: the jobs that have their outcome and were not settled, a list by job->next.
+ * Nobody leads any more, so the caller may settle them. */
+struct hw_job *hw_crew_take_done(struct hw_crew *crew);
+
 /* After hw_crew_join returned 0: the jobs that were left over, a list by job->next. */
 struct hw_job *hw_crew_take_rest(struct hw_crew *crew);
 

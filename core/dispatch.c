@@ -203,7 +203,7 @@ static void reply_all(struct hw_dispatch *d, struct hw_job *const *jobs, size_t 
         reply(d, jobs[i]);
 }
 
-/* Without a disk to wait for, the leader commits by itself. */
+/* Without a disk to wait for, or when the ledger thread has ended, the leader commits by itself. */
 static void commit_here(struct hw_dispatch *d, struct hw_job *jobs)
 {
     struct hw_job *batch[HW_LEDGER_BATCH_MAX];

@@ -26,7 +26,7 @@ struct hw_dispatch {
     /* constant after init */
     struct hw_crew *crew;
     struct hw_ledger *ledger;
-    struct hw_committer *committer; /* NULL when the ledger does not wait for a disk */
+    struct hw_committer *committer; /* NULL: the ledger does not wait for a disk, or it has ended */
     struct hw_requests *requests;
     struct hw_report *report;
     size_t open_max;

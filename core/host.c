@@ -404,12 +404,23 @@ struct hw_host *hw_host_start(struct hw_config *config, const struct hw_embedded
     return NULL;
 }
 
+/* What a handler came to is recorded, although its sender was cut off: else the next start would
+ * run it again. */
+static void settle_rest(struct hw_host *h)
+{
+    if (h->dispatch.committer)
+        hw_committer_stop(h->dispatch.committer);
+    h->dispatch.committer = NULL; /* who commits from here on is this thread */
+    hw_dispatch_settle(&h->dispatch, hw_crew_take_done(h->dispatch.crew));
+}
+
 int hw_host_wait(struct hw_host *h, bool *stuck)
 {
     *stuck = hw_crew_join(h->dispatch.crew, STUCK_MS) > 0;
     if (*stuck && !h->cut_off)
         *stuck = hw_crew_join(h->dispatch.crew, SLOW_MS) > 0;
     int code = h->cut_off || *stuck;
+    settle_rest(h);
     uv_mutex_lock(&h->m);
     h->over = true;
     uv_cond_broadcast(&h->told);

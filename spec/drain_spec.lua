@@ -164,6 +164,36 @@ describe("when it is told to stop, the host", function()
     assert.matches("drain_timeout: cut off 2 connections and 2 notifications", host:log())
   end)
 
+  -- With and without another that never ends: then nothing is torn down.
+  it("records what ended after its sender was cut off", function()
+    for _, other in ipairs { false, true } do
+      gate = H.gate()
+      host = H.start { ledger = "hookward.db", config = "drain_timeout = 0.2", handlers = { ["a.lua"] =
+        gate.source .. [[
+          local hook = require "hookward"
+          hook.on("G.*", function() wait() end)
+          hook.on("A.Late", function()
+            hook.log.info("begun")
+            repeat
+              local log <close> = io.open("log")
+            until log:read("a"):find("cut off", 1, true)
+          end)
+        ]] } }
+      if other then send(H.request(H.event("G.Wait"))) end
+      local late = send(H.request(H.event("A.Late"), { id = "late" }))
+      host:wait_log_count("begun", other and 2 or 1)
+      told_to_stop()
+      assert.is_true(late:is_closed())
+      assert.equal(1, host:wait())
+      assert.matches("succeeded event=A%.Late job=late", host:log())
+      assert.equal(other, host:log():find("never came back", 1, true) ~= nil)
+      host = H.start { folder = host.folder }
+      assert.equal(200, host:notify(H.event("A.Late"), { id = "late", attempt = 1 }).status)
+      host:wait_log("duplicate job=late")
+      host:stop()
+    end
+  end)
+
   it("exits with 1 when a connection alone was cut off", function()
     start "drain_timeout = 0.2"
     local client = send(H.request(BODY):sub(1, -2))
