@@ -129,6 +129,14 @@ static void bury(struct hw_dispatch *d, struct hw_job *job)
     hw_dispatch_leave_gate(d);
 }
 
+static void join(struct hw_job *other, const struct hw_job *copy, struct hw_waiter *waiter)
+{
+    wait_for(waiter, other);
+    other->joined++;
+    if (other->joined_attempt < copy->attempt)
+        other->joined_attempt = copy->attempt;
+}
+
 void hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waiter *waiter)
 {
     struct hw_job *twin = find(*bucket_of(d, job), job);
@@ -140,8 +148,7 @@ void hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_wait
     }
     for (struct hw_job *other = twin; other; other = other->behind) {
         if (hw_str_eq(other->signature, job->signature)) {
-            wait_for(waiter, other);
-            other->joined++;
+            join(other, job, waiter);
             bury(d, job);
             return;
         }
@@ -216,6 +223,13 @@ static void commit_here(struct hw_dispatch *d, struct hw_job *jobs)
     }
 }
 
+/* More may join while the ledger has it: those are the leader's alone. */
+static void count_copies(struct hw_job *job)
+{
+    job->copies = job->from_row ? 0 : 1 + job->joined;
+    job->copies_attempt = job->joined_attempt;
+}
+
 /* Disk before anyone: what was authentic is answered when the ledger has it. */
 void hw_dispatch_settle(void *owner, struct hw_job *done)
 {
@@ -229,7 +243,7 @@ void hw_dispatch_settle(void *owner, struct hw_job *done)
         if (job->from_row && !job->in_flight && job->outcome.code == 0) {
             admit_revived(d, job);
         } else if (job->outcome.authentic && !job->committed) {
-            job->copies = job->from_row ? 0 : 1 + job->joined;
+            count_copies(job);
             *last = job;
             last = &job->next;
         } else {

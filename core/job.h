@@ -65,6 +65,7 @@ struct hw_job {
     struct hw_job *behind;      /* the same identity under another signature: runs after this one */
     struct hw_waiter *waiters;  /* the connections that get its answer */
     uint32_t joined;            /* copies that came while it was in flight */
+    uint32_t joined_attempt;    /* the highest of theirs */
     bool in_flight;             /* it is in the table, or behind one that is */
     bool reported_stuck;
 
@@ -78,6 +79,7 @@ struct hw_job {
     char version[17];          /* of the scripts, hex */
     struct hw_outcome outcome; /* whichever stage ended it */
     uint32_t copies;           /* settle: this delivery and those that joined it by then */
+    uint32_t copies_attempt;   /* settle: the highest attempt of those that joined */
     bool committed;            /* commit: the outcome is durable, or failed for good */
 
     /* travels with the job */
@@ -106,11 +108,17 @@ static inline int hw_job_fail(struct hw_job *job, int code)
     return job->outcome.code = code;
 }
 
+/* The sender's latest: a copy that joined may have been its last retry. */
+static inline uint32_t hw_job_last_attempt(const struct hw_job *job)
+{
+    return job->attempt > job->copies_attempt ? job->attempt : job->copies_attempt;
+}
+
 /* What the ledger remembers of a job that has its outcome. */
 static inline enum hw_ledger_state hw_job_state(const struct hw_job *job)
 {
     if (job->outcome.code)
-        return job->attempt < HW_ATTEMPT_LAST ? HW_FAILED : HW_DEAD;
+        return hw_job_last_attempt(job) < HW_ATTEMPT_LAST ? HW_FAILED : HW_DEAD;
     return job->outcome.unhandled ? HW_UNHANDLED : HW_SUCCEEDED;
 }
 

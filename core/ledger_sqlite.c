@@ -194,7 +194,7 @@ static void bind_outcome(const struct sqlite *s, sqlite3_stmt *stmt, const struc
     sqlite3_bind_text64(stmt, 3, job->event.ptr ? job->event.ptr : "", job->event.len,
                         SQLITE_STATIC, SQLITE_UTF8);
     sqlite3_bind_int(stmt, 4, state);
-    sqlite3_bind_int64(stmt, 5, job->attempt);
+    sqlite3_bind_int64(stmt, 5, hw_job_last_attempt(job));
     sqlite3_bind_int64(stmt, 6, job->copies);
     sqlite3_bind_int(stmt, 7, o->ran);
     sqlite3_bind_int64(stmt, 9, (int64_t)(hw_now() * 1000));
@@ -221,7 +221,7 @@ static int step(sqlite3_stmt *stmt)
 static int write_repeat(struct sqlite *s, const struct hw_job *job)
 {
     sqlite3_bind_int64(s->repeat, 1, job->copies);
-    sqlite3_bind_int64(s->repeat, 2, job->attempt);
+    sqlite3_bind_int64(s->repeat, 2, hw_job_last_attempt(job));
     sqlite3_bind_int64(s->repeat, 3, job->known.row);
     sqlite3_bind_blob(s->repeat, 4, job->identity.digest, HW_DIGEST_SIZE, SQLITE_STATIC);
     bind_text(s->repeat, 5, job->identity.id);

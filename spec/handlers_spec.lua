@@ -504,10 +504,6 @@ describe("a handler", function()
         hook.on("M.Rep", function() return nil, #("x"):rep(1 << 40) end)
         hook.on("M.Rep2", function() return nil, #("x"):rep(1 << 31) end)
         hook.on("M.Concat", function() local s = "x" while true do s = s .. s end end)
-        hook.on("M.Pcall", function()
-          local t = {}
-          while true do pcall(function() while true do t[#t + 1] = {} end end) end
-        end)
         hook.on("M.Format", function() return nil, ("%99s"):rep(1 << 24):format(1) end)
         hook.on("M.Json", function()
           local text = ("x"):rep(1 << 20)
@@ -518,13 +514,23 @@ describe("a handler", function()
           return nil, tostring(err)
         end)
         hook.on("A.Done", function() end)
-      ]], "vm_memory = 8 * 1024 * 1024, workers = 1, handler_timeout = 1")
+      ]], "vm_memory = 8 * 1024 * 1024, workers = 1")
       for _, name in ipairs { "Table", "Rep", "Rep2", "Concat", "Format", "Json" } do
         assert.equal("handler_error", notify("M." .. name).error, name)
         assert.equal(200, notify("A.Done").status, name)
       end
       host:wait_log("not enough memory %(vm_memory is 8388608 bytes%)")
       assert.matches("not enough memory", notify("M.Caught").message)
+    end)
+
+    it("gets no more however often it tries, and no more time for it", function()
+      start([[
+        hook.on("M.Pcall", function()
+          local t = {}
+          while true do pcall(function() while true do t[#t + 1] = {} end end) end
+        end)
+        hook.on("A.Done", function() end)
+      ]], "vm_memory = 8 * 1024 * 1024, workers = 1, handler_timeout = 1")
       assert.equal(400, notify("M.Pcall").status) -- late on a slow disk: the outcome is in the log
       host:wait_log("event=M%.Pcall [^\n]*error=handler_timeout")
       assert.equal(200, notify("A.Done").status)

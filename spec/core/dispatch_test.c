@@ -29,6 +29,8 @@ struct fake {
     int commits, early_answers;
     size_t jobs;
     uint32_t copies;
+    uint32_t attempt; /* of the last job */
+    enum hw_ledger_state state;
 };
 
 struct rig {
@@ -51,6 +53,8 @@ static int fake_commit(struct hw_ledger *ledger, struct hw_job *const *jobs, siz
     f->jobs += count;
     for (size_t i = 0; i < count; i++)
         f->copies += jobs[i]->copies;
+    f->attempt = hw_job_last_attempt(jobs[count - 1]);
+    f->state = hw_job_state(jobs[count - 1]);
     if (f->unanswered)
         f->early_answers += f->unanswered->answers;
     return f->rc;
@@ -126,16 +130,23 @@ static struct waiter new_waiter(void)
 }
 
 /* A delivery comes in at the gate, and `waiter` waits for its answer. */
-static void deliver(struct rig *r, const char *id, const char *body, const char *signature,
-                    struct waiter *waiter)
+static void deliver_attempt(struct rig *r, const char *id, const char *body, const char *signature,
+                            uint32_t attempt, struct waiter *waiter)
 {
     struct hw_job *job = notification(id, body);
+    job->attempt = attempt;
     job->signature = hw_str_of(signature);
     job->outcome = (struct hw_outcome){0};
     *waiter = new_waiter();
     assert_int_equal(hw_dispatch_enter_gate(&r->d), 0);
     hw_dispatch_admit(&r->d, job, &waiter->base);
     assert_int_equal(waiter->answers, 0);
+}
+
+static void deliver(struct rig *r, const char *id, const char *body, const char *signature,
+                    struct waiter *waiter)
+{
+    deliver_attempt(r, id, body, signature, 0, waiter);
 }
 
 /* The one job that may run now. */
@@ -314,6 +325,25 @@ static void runs_once_for_copies_in_flight(void **state)
     }
     assert_int_equal(r.fake.jobs, 1);
     assert_int_equal(r.fake.copies, 3);
+    close_rig(&r);
+}
+
+/* In whatever order they come: what the last one was told is the sender's last word. */
+static void ends_with_the_highest_attempt_of_its_copies(void **state)
+{
+    static const uint32_t attempts[][3] = {{0, 5, 1}, {5, 0, 1}, {0, 1, 5}};
+    struct rig r;
+    struct waiter w[3];
+    (void)state;
+    open_rig(&r);
+    for (int n = 0; n < 3; n++) {
+        for (int i = 0; i < 3; i++)
+            deliver_attempt(&r, "job", "a", "s", attempts[n][i], &w[i]);
+        struct hw_job *job = take_one(&r);
+        settle(&r, job, true, HW_EHANDLER_REFUSED);
+        assert_int_equal(r.fake.attempt, 5);
+        assert_int_equal(r.fake.state, HW_DEAD);
+    }
     close_rig(&r);
 }
 
@@ -566,6 +596,7 @@ int main(void)
         cmocka_unit_test(keeps_forgeries_out_of_the_ledger),
         cmocka_unit_test(commits_more_than_a_batch_in_several),
         cmocka_unit_test(runs_once_for_copies_in_flight),
+        cmocka_unit_test(ends_with_the_highest_attempt_of_its_copies),
         cmocka_unit_test(runs_another_id_or_body_beside_it),
         cmocka_unit_test(runs_another_signature_behind_it),
         cmocka_unit_test(takes_a_copy_anew_after_the_answer),
