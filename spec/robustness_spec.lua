@@ -83,20 +83,6 @@ describe("robustness", function()
     end)
   end)
 
-  it("does not make every answer wait for a program that goes on reading the ledger", function()
-    start { ledger = "hookward.db", config = "max_body = '4MB'" }
-    host:notify(H.event("A.B"))
-    local db = open_ledger()
-    assert(db:execute("BEGIN"))
-    assert(db:execute("SELECT count(*) FROM notifications")):close()
-    local big = H.event("A.Failed", '"Filler":"' .. ("x"):rep(4000000) .. '"')
-    for i = 1, 20 do assert.equal(400, host:notify(big, { id = "big-" .. i }).status) end
-    local began = socket.gettime()
-    for _ = 1, 3 do assert.equal(200, host:notify(H.event("A.B")).status) end
-    assert.is_true(socket.gettime() - began < 2) -- one wait alone takes that long
-    db:close()
-  end)
-
   it("refuses a handler file that `require` would pass over", function()
     for _, name in ipairs { "os", "table", "hookward", "hookward.core" } do
       start { handlers = { ["a.lua"] = HANDLER, [name .. ".lua"] = HANDLER }, fails = true }

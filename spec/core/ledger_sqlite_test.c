@@ -14,6 +14,7 @@
 #include "folder.h"
 #include "ledger_cases.h"
 #include "log.h"
+#include "wal_file.h"
 
 static struct folder folder;
 static char path[FOLDER_PATH_MAX];
@@ -566,6 +567,55 @@ static void fails_a_commit_while_another_program_has_the_lock(void **state)
     close_rig(&r);
 }
 
+static int sleeps;
+
+static int count_sleep(sqlite3_vfs *vfs, int microseconds)
+{
+    (void)vfs;
+    sleeps++;
+    return microseconds; /* it was waited for */
+}
+
+/* A commit that makes the log longer by over 4 MB, and what follows each commit. */
+static void commit_4mb(const struct rig *r, int n)
+{
+    static char body[4 << 20];
+    struct hw_job *job = numbered_notification(n);
+    job->outcome.code = HW_EHANDLER_ERROR;
+    job->body = (struct hw_str){body, sizeof body};
+    assert_int_equal(hw_ledger_commit(r->ledger, &job, 1), 0);
+    hw_job_free(job);
+    r->ledger->type->tend(r->ledger, false);
+}
+
+/* A program that goes on reading keeps the log from starting over: it is waited for when the log
+ * has 64 MB, and then not before it has twice as much. */
+static void waits_for_a_reader_now_and_then_only(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    sqlite3_vfs *vfs = sqlite3_vfs_find(hw_wal_vfs());
+    int (*before)(sqlite3_vfs *, int) = vfs->xSleep;
+    vfs->xSleep = count_sleep;
+    sleeps = 0;
+    sqlite3 *other = open_other();
+    assert_int_equal(
+        sqlite3_exec(other, "BEGIN; SELECT count(*) FROM notifications", NULL, NULL, NULL),
+        SQLITE_OK);
+    int commits = 0;
+    while (sleeps == 0 && commits < 100)
+        commit_4mb(&r, commits++);
+    assert_in_range(commits, 15, 17);
+    sleeps = 0;
+    for (int i = 0; i < 3; i++)
+        commit_4mb(&r, commits++);
+    assert_int_equal(sleeps, 0);
+    vfs->xSleep = before;
+    sqlite3_close(other);
+    close_rig(&r);
+}
+
 /* A file that may not grow stands for a disk that is full. */
 static void records_all_of_a_batch_or_nothing_and_heals(void **state)
 {
@@ -656,6 +706,7 @@ int main(void)
         cmocka_unit_test(records_nothing_in_place_of_a_file_that_is_gone),
         cmocka_unit_test(saves_what_a_removed_log_held),
         cmocka_unit_test(fails_a_commit_while_another_program_has_the_lock),
+        cmocka_unit_test(waits_for_a_reader_now_and_then_only),
         cmocka_unit_test(records_all_of_a_batch_or_nothing_and_heals),
         cmocka_unit_test(commits_a_batch_with_a_failed_look_up),
         cmocka_unit_test(tells_why_it_can_not_be_opened),
