@@ -280,11 +280,39 @@ static int load_all(lua_State *L)
     return 0;
 }
 
-static void first_line(struct hw_str text, char *why, size_t size)
+/* Cuts the first line off. */
+static struct hw_str take_line(struct hw_str *text)
 {
-    const char *end = text.ptr ? memchr(text.ptr, '\n', text.len) : NULL;
-    snprintf(why, size, "%.*s", end ? (int)(end - text.ptr) : (int)text.len,
-             text.ptr ? text.ptr : "out of memory");
+    const char *end = memchr(text->ptr, '\n', text->len);
+    size_t len = end ? (size_t)(end - text->ptr) : text->len, skip = len + (end ? 1 : 0);
+    struct hw_str line = {text->ptr, len};
+    *text = (struct hw_str){text->ptr + skip, text->len - skip};
+    return line;
+}
+
+static bool ends_with(struct hw_str s, const char *end)
+{
+    size_t len = strlen(end);
+    return s.len >= len && memcmp(s.ptr + s.len - len, end, len) == 0;
+}
+
+/* One line of an error. `require` says more on further lines: where it looked, which is long, or why
+ * a module that it found can't be loaded. */
+static void one_line(struct hw_str text, char *why, size_t size)
+{
+    if (!text.ptr) {
+        snprintf(why, size, "out of memory");
+        return;
+    }
+    struct hw_str line = take_line(&text), more = HW_STR("");
+    if (ends_with(line, "' not found:"))
+        more = HW_STR("no such script below the handlers folder, none installed for Lua 5.4");
+    else if (ends_with(line, ":"))
+        more = take_line(&text);
+    for (; more.len && *more.ptr == '\t'; more.len--)
+        more.ptr++;
+    snprintf(why, size, "%.*s%s%.*s", (int)line.len, line.ptr, more.len ? " " : "", (int)more.len,
+             more.ptr);
 }
 
 static int load(struct hw_vm *vm, char *why, size_t why_size)
@@ -300,7 +328,7 @@ static int load(struct hw_vm *vm, char *why, size_t why_size)
     vm->config.give_up = NULL;
     if (status) {
         hw_arena_init(&arena, NULL, 0);
-        first_line(take_error(vm, status, &arena), why, why_size);
+        one_line(take_error(vm, status, &arena), why, why_size);
         hw_arena_fini(&arena);
     }
     lua_settop(L, 0);

@@ -380,7 +380,18 @@ describe("a handler", function()
       local log = start_error {
         ["a.lua"] = "\nlocal x = require 'no.such'",
       }
-      assert.matches("a%.lua:2: module 'no%.such' not found", log)
+      assert.matches("a.lua:2: module 'no.such' not found: no such script below the handlers folder, "
+        .. "none installed for Lua 5.4\n", log, 1, true)
+      assert.matches("^[^\n]*\n$", log)
+    end)
+
+    it("says why a module that is there can't be loaded, at start", function()
+      local folder = H.folder()
+      H.write(folder .. "/broken.so", "no library")
+      local log = start_error {
+        ["a.lua"] = ("package.cpath = %q\nrequire 'broken'"):format(folder .. "/?.so"),
+      }
+      assert.matches("error loading module 'broken' from file '.-': .-broken%.so: %l", log)
       assert.matches("^[^\n]*\n$", log)
     end)
 
