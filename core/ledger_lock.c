@@ -45,6 +45,8 @@ static int open_locked(struct hw_ledger_lock *l, const char *path, char *why, si
     if (stat(path, &st) == 0 && is_ours_locked(&st))
         return fail(why, size, path, "another host of this process is serving with this ledger");
     l->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (l->fd < 0 && errno == ENOENT)
+        return fail(why, size, path, "its folder is not there; make it with `mkdir -p`");
     if (l->fd < 0)
         return fail(why, size, path, strerror(errno));
     if (flock(l->fd, LOCK_EX | LOCK_NB) || fstat(l->fd, &st)) {
