@@ -86,6 +86,16 @@ describe("hookward", function()
       .. "not found: install it with `apt-get install lua-cjson` or `luarocks install lua-cjson`\n")
   end)
 
+  it("says in one line which shared library the rock misses", function()
+    local rock = os.getenv "HOOKWARD_ROCK" or lfs.currentdir() .. "/build/rock/tree"
+    local core = cli.read(rock .. "/lib/lua/5.4/hookward/core.so")
+    local folder = cli.folder { ["hookward/core.so"] = (core:gsub("libuv%.so%.1", "libuv.so.9")) }
+    local share = rock .. "/share/lua/5.4/?"
+    fails(cli.program { "lua5.4", lfs.currentdir() .. "/rockspec/hookward", "--version", env = {
+      LUA_PATH = share .. ".lua;" .. share .. "/init.lua;;", LUA_CPATH = folder .. "/?.so;;" } }, 1,
+      "hookward: the library libuv.so.9 is not there: install it with `apt-get install libuv1`\n")
+  end)
+
   it("writes no colours into a file", function()
     local project = cli.project(CONFIG)
     assert.is_nil(run({ "check", cwd = project }).out:find("\27"))

@@ -129,7 +129,7 @@ describe("hookward help", function()
     end
     local _, out, code = H.sh(program .. " help bananas")
     assert.equal(2, code)
-    assert.matches("^hookward help: no topic 'bananas'\n", out)
+    assert.matches("^hookward help: no topic 'bananas'; `hookward help` lists them\n", out)
   end)
 
   it("is known to completion", function()

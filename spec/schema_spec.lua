@@ -164,7 +164,7 @@ describe("a schema", function()
       ["hook.on('A.B', { schema = 'yes' }, print)"] =
         'handlers/a.lua:2: hook.on("A.B"): schema: true, false or a schema was expected, not a string',
       ["hook.on('A.B', { schemas = true }, print)"] =
-        'handlers/a.lua:2: hook.on("A.B"): the option \'schemas\' is not supported by this version',
+        'a.lua:2: hook.on("A.B"): the option \'schemas\' is not supported by this version; did you mean schema?',
       ["hook.on('A.B', 'schema', print)"] =
         'handlers/a.lua:2: hook.on("A.B"): a table of options was expected before the function, got string',
       ["hook.schema('A.*', {})"] =

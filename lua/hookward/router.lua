@@ -4,6 +4,7 @@
 -- user's own. All is settled while the scripts load: M.seal() ends the registration.
 
 local catalogue = require "hookward.catalogue"
+local suggest = require "hookward.suggest"
 local validator = require "hookward.validator"
 
 local M = {}
@@ -115,7 +116,9 @@ local function read_options(options, route)
   for name, value in pairs(options) do
     local read = options_of_on[name]
     if not read then
-      return ("the option '%s' is not supported by this version"):format(tostring(name))
+      local nearest = suggest.nearest(tostring(name), { "schema" })
+      return ("the option '%s' is not supported by this version%s"):format(tostring(name),
+        nearest and ("; did you mean %s?"):format(nearest) or "")
     end
     local why = read(value, route)
     if why then return why end

@@ -51,7 +51,7 @@ function M.run(args, cli)
   end
   local nearest = suggest.nearest(args.topic, names(cli))
   return console.misuse("hookward help", "no topic '%s'%s", console.plain(args.topic),
-    nearest and ("; did you mean %s?"):format(nearest) or "")
+    nearest and ("; did you mean %s?"):format(nearest) or "; `hookward help` lists them")
 end
 
 return M

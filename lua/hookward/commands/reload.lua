@@ -29,13 +29,15 @@ function M.run(args)
   -- The folder and no more: the configuration itself may be just what is broken.
   local folder = core.sys.realpath(file:match("^(.*/)") or ".")
   if not folder then return console.fail(("%s: no such folder"):format(file)) end
+  local socket = folder .. "/" .. SOCKET
   local answer, why = core.http.request {
-    method = "POST", url = "http://hookward/reload", unix = folder .. "/" .. SOCKET, body = "",
-    timeout = TIMEOUT,
+    method = "POST", url = "http://hookward/reload", unix = socket, body = "", timeout = TIMEOUT,
   }
   if not answer and why:find("[Cc]onnect to") then
-    return console.fail(("no host is running with %s (%s): start it with `hookward serve`")
-      :format(file, why))
+    local left = core.sys.stat(socket) and (" (%s is what a host left behind, or another user's)")
+      :format(config.shown(socket, core.sys.cwd())) or ""
+    return console.fail(("no host is running with %s: start it with `hookward serve`%s")
+      :format(file, left))
   elseif not answer then
     return console.fail(("the host that runs with %s gave no answer (%s); its log may say more")
       :format(file, why))

@@ -16,7 +16,7 @@ local M = {
   examples = {
     "hookward subscribe BadgeExportZipFile.Created --url https://hooks.example.com",
     "hookward subscribe Person.Updated --url https://hooks.example.com --tenant 12",
-    "hookward subscribe Person.Updated --url https://... --key-file keys/persons.pem",
+    "hookward subscribe Person.Updated --url https://... --key-file keys/p.pem",
   },
 }
 

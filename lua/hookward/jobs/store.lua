@@ -2,6 +2,7 @@
 
 local config = require "hookward.config"
 local core = require "hookward.core"
+local options = require "hookward.options"
 
 local M = {}
 
@@ -10,7 +11,7 @@ local PAGE = 500 -- rows that are in memory at a time
 ---Adds the options that say which ledger.
 ---@param parser table
 function M.define(parser)
-  parser:option("-c --config", "The configuration (default: hookward.lua)."):argname("FILE")
+  options.config(parser)
   parser:option("--ledger", "The ledger's file, instead of the configuration's."):argname("FILE")
 end
 
