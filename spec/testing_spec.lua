@@ -93,7 +93,7 @@ describe("hookward test", function()
     local result = run { "test", cwd = project }
     assert.equal(1, result.code)
     has(result.out, "handlers/other.lua:1: syntax error near 'error'")
-    has(result.out, "0 successes / 0 failures / 3 errors") -- one for each test, and no more
+    has(result.out, "0 successes / 0 failures / 1 error ") -- one for all, and no more
   end)
 
   it("hands busted all of its arguments", function()

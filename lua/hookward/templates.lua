@@ -56,8 +56,8 @@ local testing = require "hookward.testing"
 
 describe("a badge zip", function()
   local app
-  before_each(function() app = testing.load("handlers") end)
-  after_each(function() if app then app:unload() end end)
+  setup(function() app = testing.load("handlers") end)
+  teardown(function() if app then app:unload() end end)
 
   local ID = "6f9619ff-8b86-d011-b42d-00cf4fc964ff"
 

@@ -27,11 +27,12 @@ local M = {}
 local KEY_BITS = 2048
 local KEY_NAME = "testing.pem" -- what job.key says
 local KEY_FOLDER = tonumber("700", 8)
+local TIME_MAX = 253402300799 -- the end of the year 9999
 
 -- Seconds since 1970, of a number or of a text such as "2024-05-10T11:09:21.248Z".
 local function read_time(value, name)
   local seconds = type(value) == "number" and value or time.read(tostring(value))
-  if seconds then return seconds end
+  if seconds and seconds >= 0 and seconds <= TIME_MAX then return seconds end
   spec.misuse("%s: expected seconds since 1970, or UTC such as \"2024-05-10T11:09:21Z\"; got %s",
     name, tostring(value))
 end
@@ -92,6 +93,20 @@ local function flatten(values)
   return flat
 end
 
+-- An option of neither the configuration's nor ours that looks like one of ours.
+local function check_own(options)
+  local known, own = {}, {}
+  for _, entry in ipairs(schema) do known[entry.key] = true end
+  for name in pairs(own_options) do own[#own + 1] = name end
+  for name in pairs(options) do
+    local nearest = not known[name] and not own_options[name]
+      and suggest.nearest(tostring(name), own)
+    if nearest then
+      spec.misuse("testing.load: %s: unknown key; did you mean %s?", tostring(name), nearest)
+    end
+  end
+end
+
 -- What the host is told; or nil and lines.
 local function read_options(handlers, options)
   local values = { ledger = "memory:", workers = 1 }
@@ -136,6 +151,7 @@ function M.load(handlers, options)
   elseif options.http ~= nil and type(options.http) ~= "table" then
     spec.misuse("testing.load: http: expected a table of stubs, got %s", type(options.http))
   end
+  check_own(options)
   local settings, lines = read_options(handlers, options)
   if not settings then spec.misuse("%s", table.concat(lines, "\n")) end
   local app = setmetatable({ http = http.new(), logs = {}, settings = settings, last_id = 0 }, App)
@@ -223,18 +239,24 @@ end
 ---@param body string
 ---@return string
 function App.sign(_, body)
+  if type(body) ~= "string" then
+    spec.misuse("app:sign: the body must be a string, got %s", type(body))
+  end
   return assert(core.crypto.sign(private_key(), body))
+end
+
+local function core_of(app)
+  return app.core or spec.misuse("this set of handlers was unloaded")
 end
 
 local function send(app, sent)
   local first = #app.http.calls + 1
-  if not app.core then spec.misuse("this set of handlers was unloaded") end
   local bytes = request.bytes(app.settings.path, sent)
-  local raw = app.core:request(bytes, sent.at or app.at)
+  local raw = core_of(app):request(bytes, sent.at or app.at)
   local failure, raised = app.http:take_failure()
   if raised then error(failure, 0) end
   local calls = table.move(app.http.calls, first, #app.http.calls, 1, {})
-  local result = results.new(raw, sent, calls)
+  local result = results.new(raw, sent, calls, app.core:routes())
   app:keep(result.logs)
   if failure then spec.fail(failure .. "\n" .. tostring(result)) end
   return result
@@ -310,7 +332,7 @@ end
 ---The patterns that handlers were registered for, the most specific first.
 ---@return { pattern: string, place: string }[]
 function App:routes()
-  return self.core:routes()
+  return core_of(self):routes()
 end
 
 ---Ends it, with the functions of hook.on_unload. Again is allowed; garbage collection does it too.

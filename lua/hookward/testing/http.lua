@@ -47,8 +47,15 @@ local function check_answer(answer)
     spec.misuse("stub_http: body is a string, or a table that is sent as JSON; got %s",
       type(answer.body))
   end
-  if answer.status ~= nil and math.type(answer.status) ~= "integer" then
-    spec.misuse("stub_http: status is a whole number such as 200")
+  if answer.kind ~= nil and answer.error == nil then
+    spec.misuse("stub_http: kind goes with error, as in { error = \"slow\", kind = \"timeout\" }")
+  end
+  if answer.headers ~= nil and type(answer.headers) ~= "table" then
+    spec.misuse("stub_http: headers is a table, got %s", type(answer.headers))
+  end
+  local status = answer.status
+  if status ~= nil and (math.type(status) ~= "integer" or status < 100 or status > 599) then
+    spec.misuse("stub_http: status is a whole number from 100 to 599, such as 200")
   end
 end
 

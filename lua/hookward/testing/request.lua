@@ -41,15 +41,29 @@ local function header_lines(headers)
   return table.concat(lines)
 end
 
+-- A header's value, or false; what a client could not send is refused.
+local function check_value(name, value)
+  local kind = type(value)
+  if value ~= false and kind ~= "string" and kind ~= "number" then
+    spec.misuse("app:post: %s: expected a text, a number or false, got %s", name, kind)
+  elseif tostring(value):find("[%c]") then
+    spec.misuse("app:post: %s: %q can't be sent in a header", name, value)
+  end
+end
+
 -- The defaults, and what the caller puts in their place, whatever the case of its letters.
 local function merge_headers(defaults, own)
   local by_lower, headers = {}, {}
   for name, value in pairs(defaults) do by_lower[name:lower()], headers[name] = name, value end
+  if own ~= nil and type(own) ~= "table" then
+    spec.misuse("app:post: headers: expected a table such as { [\"X-Name\"] = \"text\" }, got %s",
+      type(own))
+  end
   for name, value in pairs(own or {}) do
-    if type(name) ~= "string" or name == "" or name:find("[%c%s:]")
-      or tostring(value):find("[%c]") then
-      spec.misuse("app:post: %q is no header that can be sent", tostring(name))
+    if type(name) ~= "string" or name == "" or name:find("[%c%s:]") then
+      spec.misuse("app:post: headers: %q is no header that can be sent", tostring(name))
     end
+    check_value(name, value)
     local replaced = by_lower[name:lower()]
     if replaced then headers[replaced] = nil end
     headers[name] = value
@@ -62,6 +76,9 @@ end
 ---@param sent table body, signature, id, attempt; headers: name -> value, false leaves one out
 ---@return string
 function M.bytes(path, sent)
+  for _, name in ipairs { "signature", "id", "attempt" } do
+    if sent[name] ~= nil then check_value(name, sent[name]) end
+  end
   local headers = merge_headers({
     ["Host"] = "testing",
     ["Content-Type"] = "application/json",

@@ -70,6 +70,8 @@ local function headline(result)
   return ("%d %s: %s"):format(result.status, result.error, result.message)
 end
 
+local candidates = setmetatable({}, { __mode = "k" }) -- result -> routes, when none fitted
+
 ---@class hookward.testing.Result
 local Result = {}
 Result.__index = Result
@@ -82,6 +84,9 @@ function Result:__tostring()
   add("event", self.event)
   add("handler", self.place)
   add("error", self.detail)
+  for _, route in ipairs(candidates[self] or {}) do
+    add("there is", ("%s  %s"):format(route.pattern, route.place))
+  end
   for _, call in ipairs(self.http_calls) do
     add("hook.http", ("%s %s"):format(call.method, call.url))
   end
@@ -91,11 +96,20 @@ end
 
 -- ---- looking at it ----
 
+local levels = { debug = true, info = true, warn = true, error = true }
+
 ---The first line of the log whose message matches.
 ---@param pattern string a Lua pattern
 ---@param level? "debug"|"info"|"warn"|"error" any, if it is left out
 ---@return hookward.testing.Log? log
 function Result:logged(pattern, level)
+  local ok, why = pcall(string.find, "", pattern)
+  if type(pattern) ~= "string" or not ok then
+    spec.misuse("result:logged: expected a Lua pattern, got %s", type(pattern) ~= "string"
+      and type(pattern) or ("%q: %s"):format(pattern, why))
+  elseif level ~= nil and not levels[level] then
+    spec.misuse("result:logged: the level is debug, info, warn or error, not %s", tostring(level))
+  end
   for _, log in ipairs(self.logs) do
     if log.message:find(pattern) and (not level or log.level == level) then return log end
   end
@@ -106,6 +120,12 @@ end
 ---@param error_code? string "handler_refused", "handler_error", ...
 ---@return hookward.testing.Result self
 function Result:expect(status, error_code)
+  if math.type(status) ~= "integer" then
+    spec.misuse("result:expect: expected a status, 200 or 400, got %s", type(status))
+  elseif error_code ~= nil and type(error_code) ~= "string" then
+    spec.misuse("result:expect: expected an error code such as \"handler_refused\", got %s",
+      type(error_code))
+  end
   if self.status == status and (error_code == nil or self.error == error_code) then return self end
   local expected = error_code and ("%d %s"):format(status, error_code) or tostring(status)
   spec.fail(("expected %s, but it was answered\n%s"):format(expected, tostring(self)))
@@ -115,14 +135,16 @@ end
 ---@param raw table of the core
 ---@param sent table what was sent, for sending it again
 ---@param calls hookward.testing.HttpCall[]
+---@param routes table[] { pattern, place } of the whole set
 ---@return hookward.testing.Result
-function M.new(raw, sent, calls)
+function M.new(raw, sent, calls, routes)
   local lines = raw.lines
   raw.lines = nil
   raw.logs = M.logs(lines, true)
   raw.sent, raw.http_calls = sent, calls
   local body = core.json.decode(raw.body)
   raw.message = body.message
+  if raw.error == "no_handler" then candidates[raw] = routes end
   return setmetatable(raw, Result)
 end
 
