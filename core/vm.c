@@ -296,8 +296,8 @@ static bool ends_with(struct hw_str s, const char *end)
     return s.len >= len && memcmp(s.ptr + s.len - len, end, len) == 0;
 }
 
-/* One line of an error. `require` says more on further lines: where it looked, which is long, or why
- * a module that it found can't be loaded. */
+/* One line of an error. `require` says more on further lines: where it looked, which is long, or
+ * why a module that it found can't be loaded. */
 static void one_line(struct hw_str text, char *why, size_t size)
 {
     if (!text.ptr) {

@@ -124,7 +124,8 @@ static void says_why_there_is_no_file(void **state)
 {
     (void)state;
     assert_null(hw_ledger_lock_take("/no/such/folder/x.db", why, sizeof why));
-    assert_string_equal(why, "/no/such/folder/x.db: its folder is not there; make it with `mkdir -p`");
+    assert_string_equal(why,
+                        "/no/such/folder/x.db: its folder is not there; make it with `mkdir -p`");
 }
 
 int main(void)
