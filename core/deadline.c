@@ -29,6 +29,8 @@ void hw_deadlines_last(struct hw_deadlines *all, enum hw_deadline_kind kind, uin
     struct hw_deadline *ring = &all->lists[kind];
     uint64_t latest = uv_now(all->timer.loop) + duration_ms;
     all->durations_ms[kind] = duration_ms;
+    if (kind == HW_DEADLINE_ANSWER)
+        return;
     for (struct hw_deadline *d = ring->prev; d != ring && d->at_ms > latest; d = d->prev)
         d->at_ms = latest;
     if (ring->next != ring)
@@ -44,17 +46,24 @@ void hw_deadline_clear(struct hw_deadline *deadline)
     deadline->prev = deadline->next = NULL;
 }
 
+/* Which one of the list it comes behind: the last, as a rule. */
+static struct hw_deadline *last_before(struct hw_deadline *ring, uint64_t at_ms)
+{
+    struct hw_deadline *last = ring->prev;
+    while (last != ring && last->at_ms > at_ms)
+        last = last->prev;
+    return last;
+}
+
 void hw_deadline_set(struct hw_deadlines *all, struct hw_deadline *deadline,
                      enum hw_deadline_kind kind)
 {
-    struct hw_deadline *ring = &all->lists[kind];
     hw_deadline_clear(deadline);
     deadline->kind = kind;
     deadline->at_ms = uv_now(all->timer.loop) + all->durations_ms[kind];
-    deadline->next = ring;
-    deadline->prev = ring->prev;
-    ring->prev->next = deadline;
-    ring->prev = deadline;
+    deadline->prev = last_before(&all->lists[kind], deadline->at_ms);
+    deadline->next = deadline->prev->next;
+    deadline->prev->next = deadline->next->prev = deadline;
     arm(all, deadline->at_ms);
 }
 

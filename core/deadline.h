@@ -2,8 +2,9 @@
  *
  * Why     a connection gets a new deadline with every request; a timer in a heap for each would be
  *         work on the hot path.
- * How     a list a kind. All deadlines of a kind last equally long, so each list is in order by
- *         itself: setting and clearing are pointer moves, and only the first of each is looked at.
+ * How     a list a kind. All deadlines of a kind last equally long, but for those from before a
+ *         change of it, so each list is in order nearly by itself: setting and clearing are pointer
+ *         moves, and only the first of each is looked at.
  * Thread  leader only. */
 #ifndef HW_DEADLINE_H
 #define HW_DEADLINE_H
@@ -41,7 +42,7 @@ struct hw_deadlines {
 void hw_deadlines_init(struct hw_deadlines *all, uv_loop_t *loop, hw_deadline_fn *expired);
 
 /* Deadlines of this kind last so long from now on. One that is set already passes no later than if
- * it were set now: the lists stay in order. */
+ * it were set now, but for HW_DEADLINE_ANSWER: a job has the time that it began with. */
 void hw_deadlines_last(struct hw_deadlines *all, enum hw_deadline_kind kind, uint64_t duration_ms);
 
 /* Sets (or sets anew) the deadline to the duration of its kind from now on. */

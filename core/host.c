@@ -148,6 +148,7 @@ static void apply(void *owner, const struct hw_config *config)
     struct hw_host *h = owner;
     hw_log_set(config->log_level, config->log_json);
     hw_server_apply(&h->server, config);
+    hw_listeners_resume(&h->listeners); /* there may be room now for who waits at the door */
     h->dispatch.open_max = config->max_queue;
     h->drain_timeout_ms = config->drain_timeout_ms;
 }

@@ -668,6 +668,34 @@ describe("the configuration of a running host", function()
     assert.equal("v2", version_of(host))
   end)
 
+  it("lets in who waits at the door, when it makes room for them #alone", function()
+    local host = H.start { handlers = { ["a.lua"] = answering("v1") }, config = "max_connections = 1," }
+    local inside = host:connect()
+    inside:send(H.request(BODY))
+    assert.equal(400, inside:receive().status)
+    local outside = host:connect()
+    outside:send(H.request(BODY))
+    configure(host, "max_connections = 2")
+    assert.equal(400, outside:receive().status)
+  end)
+
+  it("may shorten handler_timeout: a job has the time that it began with, the next one less #alone", function()
+    local gate = H.gate()
+    local host = H.start { handlers = { ["a.lua"] = gate.source
+      .. "require 'hookward'.on('Reload.Tested', function() wait() end)" },
+      config = "handler_timeout = 600, workers = 2," }
+    local first, second = host:connect(), host:connect()
+    first:send(H.request(BODY))
+    host:wait_log("begun")
+    configure(host, "handler_timeout = '50ms', workers = 2")
+    host:wait_log("reloaded: version 2")
+    second:send(H.request(BODY))
+    assert.equal("handler_timeout", second:receive().error)
+    assert.is_true(first:is_silent())
+    gate:open(2)
+    assert.equal(200, first:receive().status)
+  end)
+
   it("is looked at although the ledger and a key lie beside it #alone", function()
     local _, public = H.keys()
     local files = texts(0)

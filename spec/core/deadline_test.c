@@ -124,6 +124,24 @@ static void passes_what_was_set_when_the_kind_lasted_longer(void **state)
         assert_int_equal(r.passed[i], i);
 }
 
+static void leaves_a_job_the_time_that_it_began_with(void **state)
+{
+    (void)state;
+    hw_deadlines_last(&r.all, HW_DEADLINE_ANSWER, 60000);
+    set(0, HW_DEADLINE_ANSWER);
+    set(1, HW_DEADLINE_ANSWER);
+    hw_deadlines_last(&r.all, HW_DEADLINE_ANSWER, 2);
+    set(2, HW_DEADLINE_ANSWER);
+    set(3, HW_DEADLINE_ANSWER);
+    while (r.count < 2)
+        uv_run(&r.loop, UV_RUN_ONCE);
+    assert_int_equal(r.passed[0], 2);
+    assert_int_equal(r.passed[1], 3);
+    assert_ptr_equal(r.some[0].next, &r.some[1]);
+    hw_deadline_clear(&r.some[0]);
+    hw_deadline_clear(&r.some[1]);
+}
+
 static void forgets_what_is_cleared(void **state)
 {
     (void)state;
@@ -212,6 +230,7 @@ int main(void)
         ON_A_LOOP(passes_the_shorter_kind_first),
         ON_A_LOOP(passes_what_was_set_while_a_longer_one_waits),
         ON_A_LOOP(passes_what_was_set_when_the_kind_lasted_longer),
+        ON_A_LOOP(leaves_a_job_the_time_that_it_began_with),
         ON_A_LOOP(forgets_what_is_cleared),
         ON_A_LOOP(moves_what_is_set_anew_to_the_end),
         ON_A_LOOP(changes_kind_when_set_anew),
