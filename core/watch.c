@@ -2,6 +2,7 @@
 #include "watch.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
@@ -103,8 +104,10 @@ static bool walk(const char *path, int depth, visit_fn *visit, void *ud)
     if (depth > HW_BUNDLE_DEPTH_MAX)
         return false;
     int n = scandir(path, &names, may_count, alphasort);
-    if (n < 0)
+    if (n < 0) { /* once it can be read this shows, although nothing may be in it */
+        visit(ud, path, NULL);
         return true;
+    }
     for (int i = 0; i < n; i++) {
         int len = snprintf(below, sizeof below, "%s/%s", path, names[i]->d_name);
         if (go_on && len < (int)sizeof below)
@@ -139,15 +142,34 @@ static bool pattern_folder(const char *pattern, char *folder, size_t size)
     return len > 0;
 }
 
-/* What the pattern finds, and nothing else of that folder: the ledger may live there. */
+static int on_glob_error(const char *path, int error)
+{
+    (void)path;
+    return error != ENOENT && error != ENOTDIR;
+}
+
+/* What the pattern finds, and nothing else of that folder: the ledger may live there. That a folder
+ * can't be read shows, as it does where the configuration lists the same (sys_api.c). */
 static void sign_keys(struct signature *s, const char *pattern)
 {
     glob_t found;
     struct stat st;
-    if (glob(pattern, 0, NULL, &found) == 0)
+    int rc = glob(pattern, 0, on_glob_error, &found);
+    add_bytes(s, &rc, sizeof rc);
+    if (rc == 0)
         for (size_t i = 0; i < found.gl_pathc; i++)
             add_file(s, found.gl_pathv[i], stat(found.gl_pathv[i], &st) == 0 ? &st : NULL);
     globfree(&found);
+}
+
+/* Which folder a path leads to, through links, as far as `end` (NULL: all of it). */
+static void add_place(struct signature *s, const char *path, const char *end)
+{
+    char folder[PATH_MAX];
+    struct stat st;
+    snprintf(folder, sizeof folder, "%.*s", end ? (int)(end - path + 1) : (int)strlen(path), path);
+    if (stat(folder, &st) == 0)
+        add_bytes(s, &st.st_ino, sizeof st.st_ino);
 }
 
 static uint64_t sign_all(const struct hw_config *config, bool content)
@@ -156,8 +178,10 @@ static uint64_t sign_all(const struct hw_config *config, bool content)
     struct stat st;
     if (config->file_path)
         add_file(&s, config->file_path, stat(config->file_path, &st) == 0 ? &st : NULL);
-    if (stat(config->handlers, &st) == 0 && !content)
-        add_bytes(&s, &st.st_ino, sizeof st.st_ino); /* a link to another folder */
+    if (config->file_path && !content) /* relative paths start from there */
+        add_place(&s, config->file_path, strrchr(config->file_path, '/'));
+    if (!content)
+        add_place(&s, config->handlers, NULL);
     walk(config->handlers, 0, sign, &s);
     for (size_t i = 0; i < config->pattern_count; i++)
         sign_keys(&s, config->key_patterns[i]);

@@ -696,6 +696,27 @@ describe("the configuration of a running host", function()
     assert.equal(200, first:receive().status)
   end)
 
+  it("may be shared by folders, of which a link shows the current one #alone", function()
+    local folder, public = H.folder(), select(2, H.keys())
+    H.write(folder .. "/shared.lua", 'return { listen = "127.0.0.1:0", ledger = "memory:", keys = "../*.pem" }')
+    H.write(folder .. "/public.pem", H.read(public))
+    for i = 1, 2 do
+      local release = ("%s/release-%d"):format(folder, i)
+      lfs.mkdir(release)
+      lfs.mkdir(release .. "/handlers")
+      H.write(release .. "/handlers/a.lua", answering("v" .. i))
+      symlink("../shared.lua", release .. "/hookward.lua")
+    end
+    relink("release-1", folder .. "/current")
+    local host = H.start { folder = folder, args = "-c current/hookward.lua" }
+    host:signal("HUP")
+    host:wait_log("nothing has changed") -- that was the look that each start ends with
+    assert.equal("v1", version_of(host))
+    relink("release-2", folder .. "/current")
+    host:wait_log("reloaded: version 2")
+    assert.equal("v2", version_of(host))
+  end)
+
   it("is looked at although the ledger and a key lie beside it #alone", function()
     local _, public = H.keys()
     local files = texts(0)

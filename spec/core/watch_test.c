@@ -153,6 +153,48 @@ static void changes_with_a_link_that_leads_nowhere(void **state)
     }
 }
 
+/* A folder that nobody may read is told from an empty one, since what failed for it must be tried
+ * again. To root each may be read: a process without a file to spare meets the same code. */
+static void changes_when_a_folder_without_files_can_be_read_again(void **state)
+{
+    (void)state;
+    char empty[FOLDER_PATH_MAX], none[FOLDER_PATH_MAX];
+    const char *none_of[] = {folder_path(&folder, "empty/*.pem", none)};
+    struct rlimit before, limit;
+    HW_CHECK(mkdir(folder_path(&folder, "empty", empty), 0700) == 0);
+    HW_CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    limit = (struct rlimit){0, before.rlim_max};
+    for (int i = 0; i < 2; i++) {
+        config.handlers = i == 0 ? empty : "/nowhere";
+        config.key_patterns = i == 0 ? patterns : none_of;
+        config.pattern_count = (size_t)i;
+        HW_CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+        see();
+        HW_CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+        assert_true(changed());
+    }
+    config.handlers = handlers;
+    config.key_patterns = patterns;
+    config.pattern_count = 1;
+}
+
+static void changes_when_the_configurations_folder_is_another_one(void **state)
+{
+    (void)state;
+    char from[FOLDER_PATH_MAX], through[FOLDER_PATH_MAX];
+    HW_CHECK(mkdir(at("first"), 0700) == 0 && mkdir(at("second"), 0700) == 0);
+    link_to("../hookward.lua", "first/hookward.lua");
+    link_to("../hookward.lua", "second/hookward.lua");
+    link_to("first", "current");
+    config.file_path = folder_path(&folder, "current/hookward.lua", through);
+    see();
+    assert_false(changed());
+    link_to("second", "next");
+    HW_CHECK(rename(folder_path(&folder, "next", from), at("current")) == 0);
+    assert_true(changed());
+    config.file_path = file;
+}
+
 static void changes_with_a_link_that_leads_elsewhere(void **state)
 {
     (void)state;
@@ -305,6 +347,8 @@ int main(void)
         TEST(tells_in_which_file_a_byte_is),
         TEST(waits_for_no_pipe),
         TEST(changes_with_a_link_that_leads_nowhere),
+        TEST(changes_when_a_folder_without_files_can_be_read_again),
+        TEST(changes_when_the_configurations_folder_is_another_one),
         TEST(changes_with_a_link_that_leads_elsewhere),
         TEST(does_not_change_with_what_is_not_read),
         TEST(ends_where_links_lead_in_a_circle),
