@@ -1,7 +1,8 @@
 /* reconfig.h -- the configuration of a running host, read anew.
  *
  * How     in a Lua state of its own, by the code that `serve` reads it with, from where it came
- * from, flags included. It is code, so it gets a deadline. Thread  the reload thread. */
+ *         from, flags included. It is code, so it gets a deadline and a limit of memory.
+ * Thread  the reload thread. */
 #ifndef HW_RECONFIG_H
 #define HW_RECONFIG_H
 
@@ -12,8 +13,9 @@
 #include "embedded.h"
 
 enum {
-    HW_RECONFIG_MS = 10000,     /* what the configuration's own code may take */
-    HW_RECONFIG_NAMES_MAX = 160 /* bytes of hw_reconfig_restart's text */
+    HW_RECONFIG_MS = 10000,                /* what the configuration's own code may take */
+    HW_RECONFIG_MEMORY = 64 * 1024 * 1024, /* bytes likewise; vm_memory when that is more */
+    HW_RECONFIG_NAMES_MAX = 160            /* bytes of hw_reconfig_restart's text */
 };
 
 /* Asked now and then while the configuration's code runs; true ends it. */

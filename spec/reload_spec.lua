@@ -668,6 +668,14 @@ describe("the configuration of a running host", function()
     assert.equal("v2", version_of(host))
   end)
 
+  it("may not eat the memory of the host #alone", function()
+    local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
+    H.write(host.folder .. "/hookward.lua",
+      "local t = {} for i = 1, 200 do t[i] = ('x'):rep(1e6) .. i end return {}")
+    host:wait_log("not reloaded[^\n]*hookward.lua: not enough memory")
+    assert.equal("v1", version_of(host))
+  end)
+
   it("lets in who waits at the door, when it makes room for them #alone", function()
     local host = H.start { handlers = { ["a.lua"] = answering("v1") }, config = "max_connections = 1," }
     local inside = host:connect()
