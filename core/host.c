@@ -26,6 +26,9 @@
  * only a machine that is short of time. */
 enum { STUCK_MS = 200, SLOW_MS = 10000 };
 
+/* What the reload thread may need to: an old state's hook.on_unload has a second. */
+enum { RELOAD_MS = 2000 };
+
 struct hw_host {
     /* constant after start */
     struct hw_config *config;
@@ -356,8 +359,8 @@ static void close_loop(struct hw_host *h)
 
 void hw_host_free(struct hw_host *h)
 {
-    if (h->reload)
-        hw_reload_stop(h->reload);
+    while (h->reload && !hw_reload_stop(h->reload, SLOW_MS))
+        ; /* who waits for all this gives up sooner */
     if (h->dispatch.committer)
         hw_committer_stop(h->dispatch.committer);
     if (h->dispatch.crew)
@@ -427,7 +430,7 @@ int hw_host_wait(struct hw_host *h, bool *stuck)
     uv_cond_broadcast(&h->told);
     uv_mutex_unlock(&h->m);
     if (*stuck) {
-        hw_reload_stop(h->reload);
+        hw_reload_stop(h->reload, RELOAD_MS);
         hw_log_say(HW_LOG_ERROR, "a handler never came back; ending without it");
         hw_log_close();
         return code;

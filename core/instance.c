@@ -75,8 +75,9 @@ static void on_closer(void *arg)
     uv_mutex_unlock(&i->m);
 }
 
-/* Finalizers of the scripts run while their states are closed, and Lua calls no hook in them: one
- * that never ends is waited for on a thread of its own. Returns whether all came to its end. */
+/* Finalizers of the scripts run while their states are closed, and Lua calls no hook in them, nor
+ * in a C function that a script is in as it loads: what never ends is waited for on a thread of its
+ * own. Returns whether all came to its end. */
 static bool close_host(struct hw_instance *i)
 {
     uv_thread_t closer;
@@ -101,7 +102,7 @@ static enum hw_instance_state end(struct hw_instance *i)
         return HW_INSTANCE_STUCK;
     if (close_host(i))
         return code ? HW_INSTANCE_CUT_OFF : HW_INSTANCE_DRAINED;
-    hw_log_say(HW_LOG_ERROR, "a script's finalizer never came back; ended without it");
+    hw_log_say(HW_LOG_ERROR, "a script that loads or unloads never came back; ended without it");
     hw_log_close();
     return HW_INSTANCE_UNCLOSED;
 }

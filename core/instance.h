@@ -18,7 +18,7 @@ enum hw_instance_state {
     HW_INSTANCE_DRAINED,  /* all that was begun is done, and all is given back */
     HW_INSTANCE_CUT_OFF,  /* the same, but something was cut off at drain_timeout */
     HW_INSTANCE_STUCK,    /* a handler never came back: its thread is still there */
-    HW_INSTANCE_UNCLOSED, /* a script's finalizer never came back, likewise */
+    HW_INSTANCE_UNCLOSED, /* a script that loads or unloads never came back, likewise */
     HW_INSTANCE_STATES
 };
 

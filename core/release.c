@@ -74,6 +74,8 @@ int hw_release_fill(struct hw_release *r, unsigned vm_count, bool (*give_up)(voi
     if (!r->vms)
         return HW_EFAILED;
     for (; r->vm_count < vm_count; r->vm_count++) {
+        if (give_up && give_up(ud))
+            return HW_EFAILED;
         r->vms[r->vm_count] = hw_vm_new(&limits, r->bundle, why, size);
         if (!r->vms[r->vm_count])
             return HW_EFAILED;

@@ -57,7 +57,8 @@ struct hw_release *hw_release_make(const struct hw_config *config,
                                    size_t why_size);
 
 /* Loads `vm_count` VMs, once, before the release is published. It gives up when give_up(ud), asked
- * now and then, says so; give_up may be NULL. Returns 0, or HW_EFAILED with one line in `why`. */
+ * before each and now and then, says so; give_up may be NULL. Returns 0, or HW_EFAILED with one
+ * line in `why`. */
 int hw_release_fill(struct hw_release *release, unsigned vm_count, bool (*give_up)(void *ud),
                     void *ud, char *why, size_t why_size);
 void hw_release_unref(struct hw_release *release);

@@ -33,6 +33,7 @@ struct hw_reload {
     bool has_to_apply;
     struct hw_folders *to_watch;
     bool to_renew;
+    bool ended; /* the thread is about to */
 
     /* reload thread only */
     uint64_t answered;       /* requests */
@@ -365,9 +366,8 @@ static void look_after_old(struct hw_reload *r)
     uv_async_send(&r->done);
 }
 
-static void on_thread(void *arg)
+static void look_on(struct hw_reload *r)
 {
-    struct hw_reload *r = arg;
     uint64_t asked = 0;
     pthread_setname_np(pthread_self(), "hookward-reload");
     hand_over(r, &(struct hw_reload_result){0}); /* begins to watch */
@@ -377,6 +377,16 @@ static void on_thread(void *arg)
         if ((asked != r->answered || has_changed(r)) && !reload(r, asked))
             return;
     } while (doze(r, HW_WATCH_POLL_MS, &asked));
+}
+
+static void on_thread(void *arg)
+{
+    struct hw_reload *r = arg;
+    look_on(r);
+    uv_mutex_lock(&r->m);
+    r->ended = true;
+    uv_cond_broadcast(&r->poked);
+    uv_mutex_unlock(&r->m);
 }
 
 /* ---- the leader's side ---- */
@@ -454,13 +464,19 @@ struct hw_reload *hw_reload_start(const struct hw_reload_config *config)
     return r;
 }
 
-void hw_reload_stop(struct hw_reload *r)
+bool hw_reload_stop(struct hw_reload *r, unsigned ms)
 {
+    uint64_t until = in_ms(ms);
     uv_mutex_lock(&r->m);
     r->stopping = true;
-    uv_cond_signal(&r->poked);
+    uv_cond_broadcast(&r->poked);
+    for (uint64_t now = uv_hrtime(); !r->ended && now < until; now = uv_hrtime())
+        uv_cond_timedwait(&r->poked, &r->m, until - now);
+    bool ended = r->ended;
     uv_mutex_unlock(&r->m);
-    uv_thread_join(&r->thread);
+    if (ended)
+        uv_thread_join(&r->thread);
+    return ended;
 }
 
 void hw_reload_unwatch(struct hw_reload *r)

@@ -51,8 +51,10 @@ struct hw_reload *hw_reload_start(const struct hw_reload_config *config);
  * async-signal-safe. */
 uint64_t hw_reload_ask(struct hw_reload *reload);
 
-/* Ends the thread; waits for an attempt that is under way. */
-void hw_reload_stop(struct hw_reload *reload);
+/* Ends the thread, and waits for an attempt that is under way. Returns false when that took longer
+ * than `ms`: a script that loads or unloads may be inside a C function that does not come back. The
+ * thread ends then if it ever does, and `reload` can't be freed. */
+bool hw_reload_stop(struct hw_reload *reload, unsigned ms);
 
 /* Whoever has the loop now, before it is closed: no more events. */
 void hw_reload_unwatch(struct hw_reload *reload);

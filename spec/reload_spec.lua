@@ -821,6 +821,18 @@ end)
 describe("a host that is told to stop", function()
   after_each(H.stop_all)
 
+  it("ends, although neither a handler nor what loads a script ever comes back #alone", function()
+    local gate = H.gate()
+    local host = H.start { config = "drain_timeout = 0, workers = 2,", handlers = { ["a.lua"] = gate.source
+      .. "require 'hookward'.on('Reload.Tested', function() wait() end)" } }
+    host:connect():send(H.request(BODY))
+    host:wait_log("begun")
+    H.write(host.folder .. "/handlers/a.lua", gate.source .. "wait()")
+    host:wait_log_count("begun", 2)
+    assert.equal(1, host:stop())
+    assert.truthy(host:log():find("a handler never came back", 1, true))
+  end)
+
   it("stops although a script, or the configuration, loops while it is read", function()
     for name, text in pairs { ["handlers/a.lua"] = "while true do end", ["hookward.lua"] = "while true do end" } do
       local host = H.start { handlers = texts(0) }

@@ -128,7 +128,7 @@ describe("robustness", function()
     ]] } }
     assert.equal(200, host:notify(H.event("A.B")).status)
     assert.equal(1, host:stop())
-    assert.truthy(host:log():find("a script's finalizer never came back", 1, true))
+    assert.truthy(host:log():find("a script that loads or unloads never came back", 1, true))
   end)
 
   it("opens as many files as its connections need", function()

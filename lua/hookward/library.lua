@@ -86,7 +86,7 @@ end
 local reasons = {
   cut_off = "cut off at drain_timeout what had not ended; the log says how much",
   stuck = "a handler never came back; its thread is left behind",
-  unclosed = "a script's finalizer never came back; its Lua state is left behind",
+  unclosed = "a script that loads or unloads never came back; its Lua state is left behind",
 }
 
 -- One step at a time, so that a signal of the program's gets its turn.
