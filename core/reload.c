@@ -251,27 +251,26 @@ static bool attempt(struct hw_reload *r, struct hw_reload_result *result)
     return true;
 }
 
-static void say(const struct hw_reload_result *result, bool asked)
+static void free_folders(struct hw_folders *folders)
 {
-    if (!result->ok)
-        hw_log_say(HW_LOG_ERROR, "not reloaded, the old version goes on: %s", result->text);
-    else if (asked || strncmp(result->text, "nothing", 7) != 0)
-        hw_log_say(HW_LOG_INFO, "%s", result->text);
+    if (folders)
+        hw_folders_fini(folders);
+    free(folders);
 }
 
-/* To the leader: what became of it, what to take over, what to watch. */
+/* To the leader: what became of it, what to take over, what to watch; once it has taken the one
+ * before, so that each is told of. */
 static void hand_over(struct hw_reload *r, const struct hw_reload_result *result)
 {
     struct hw_folders *folders = malloc(sizeof *folders);
     if (folders)
         hw_watch_folders(watched(r), folders);
     uv_mutex_lock(&r->m);
+    while (r->fresh && !r->stopping)
+        uv_cond_wait(&r->poked, &r->m);
     r->result = *result;
     r->fresh = true;
-    if (r->to_watch) {
-        hw_folders_fini(r->to_watch);
-        free(r->to_watch);
-    }
+    free_folders(r->to_watch);
     r->to_watch = folders;
     r->to_renew = true;
     r->to_apply = *current(r);
@@ -317,8 +316,9 @@ static bool wait_for_quiet(struct hw_reload *r, uint64_t *asked)
     return true;
 }
 
-/* Whoever asked meanwhile has the same answer, if that is still what there is: a set that loops
- * until its deadline would have to do so once more. */
+/* What whoever asked meanwhile has as an answer as well: a failure, if that is still what there is,
+ * since a set that loops until its deadline would have to do so once more. Success needs another
+ * look: the configuration may have read files of its own, and that is why one asks. */
 static uint64_t answered_as_well(struct hw_reload *r, uint64_t asked)
 {
     uv_mutex_lock(&r->m);
@@ -345,8 +345,9 @@ static bool reload(struct hw_reload *r, uint64_t asked)
     }
     if (r->stopping)
         return false;
-    asked = answered_as_well(r, asked);
-    say(&result, asked > r->answered);
+    if (!result.ok)
+        asked = answered_as_well(r, asked);
+    result.worth_saying = !result.ok || asked > r->answered || result.changed || r->failing;
     r->failing = !result.ok;
     result.asked = r->answered = asked;
     hand_over(r, &result);
@@ -409,6 +410,15 @@ static void watch(struct hw_reload *r, const struct hw_folders *folders)
     r->is_deaf = why != NULL;
 }
 
+/* Only now: until here it was not wholly true. */
+static void say(const struct hw_reload_result *result)
+{
+    if (!result->ok)
+        hw_log_say(HW_LOG_ERROR, "not reloaded, the old version goes on: %s", result->text);
+    else if (result->worth_saying)
+        hw_log_say(HW_LOG_INFO, "%s", result->text);
+}
+
 static void on_done(uv_async_t *async)
 {
     struct hw_reload *r = async->data;
@@ -421,18 +431,19 @@ static void on_done(uv_async_t *async)
     bool to_renew = r->to_renew;
     r->fresh = r->has_to_apply = r->to_renew = false;
     r->to_watch = NULL;
+    uv_cond_broadcast(&r->poked);
     uv_mutex_unlock(&r->m);
     if (to_renew)
         r->config.renew(r->config.owner);
     if (has_to_apply)
         r->config.apply(r->config.owner, &to_apply);
-    if (folders) {
+    if (folders)
         watch(r, folders);
-        hw_folders_fini(folders);
-        free(folders);
-    }
-    if (fresh && result.text[0]) /* not the first one, that begins to watch */
+    free_folders(folders);
+    if (fresh && result.text[0]) { /* not the first one, that begins to watch */
+        say(&result);
         r->config.told(r->config.owner, &result);
+    }
 }
 
 uint64_t hw_reload_ask(struct hw_reload *r)
@@ -486,10 +497,7 @@ void hw_reload_unwatch(struct hw_reload *r)
 
 void hw_reload_free(struct hw_reload *r)
 {
-    if (r->to_watch) {
-        hw_folders_fini(r->to_watch);
-        free(r->to_watch);
-    }
+    free_folders(r->to_watch);
     hw_reconfig_free(r->live);
     hw_reconfig_free(r->tried);
     uv_cond_destroy(&r->poked);

@@ -4,7 +4,7 @@
  *         burst of edits come to rest; reads the configuration, keys and scripts, loads them in as
  *         many new VMs as there are workers, and makes sure that nothing changed while it read. If
  *         all of that works it publishes the release (release.h) and has the leader take over the
- *         limits; if not, nothing changes but the log. Old VMs are closed here.
+ *         limits, and say so; if not, nothing changes but the log. Old VMs are closed here.
  * Not     no sockets, no jobs. What can't change in a running host (listeners, ledger, workers) is
  *         named in a warning.
  * Thread  start, stop: the host's; poke, ask: any; the callbacks: leader only. */
@@ -28,6 +28,7 @@ struct hw_reload_result {
     uint64_t asked; /* every request up to this one is answered by it */
     bool ok;
     bool changed;                 /* there is something new that is live */
+    bool worth_saying;            /* somebody asked, or it is news */
     char text[HW_RELOAD_WHY_MAX]; /* one line: what is live now, or why it is not */
 };
 

@@ -818,6 +818,28 @@ describe("SIGHUP", function()
   end)
 end)
 
+describe("a reload that is asked for while another one is at work", function()
+  after_each(H.stop_all)
+
+  it("reads all anew: the configuration may have files of its own", function()
+    local gate = H.gate()
+    local host = H.start { config = "settings = dofile('more.lua'), workers = 1,", handlers = {
+      ["../more.lua"] = "return { word = 'one' }",
+      ["a.lua"] = [[
+        local hook = require "hookward"
+        hook.on("Reload.Tested", function() return nil, hook.config.word end)
+      ]] } }
+    H.write(host.folder .. "/handlers/b.lua", gate.source .. "wait()")
+    host:wait_log("begun")
+    H.write(host.folder .. "/more.lua", "return { word = 'two' }")
+    host:signal("HUP")
+    assert.equal("one", version_of(host)) -- by then the leader has it
+    gate:open(2)
+    host:wait_log("reloaded: version 3")
+    assert.equal("two", version_of(host))
+  end)
+end)
+
 describe("a host that is told to stop", function()
   after_each(H.stop_all)
 
