@@ -20,6 +20,11 @@ for level, name in pairs { [0] = "debug", "info", "warn", "error" } do
   ---@param message any shown as tostring makes it
   ---@param fields? table<string, any> shown as name=value; tables as tostring makes them
   M.log[name] = function(message, fields)
+    -- Of a line that is not shown as well: a mistake in it would wait for the day it is needed.
+    if fields ~= nil and type(fields) ~= "table" then
+      error(("hook.log.%s: the fields are a table, as in { id = 7 }, not a %s"):format(name,
+        type(fields)), 2)
+    end
     return core.log(level, message, fields)
   end
 end

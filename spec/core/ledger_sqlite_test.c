@@ -671,7 +671,8 @@ static void tells_why_it_can_not_be_opened(void **state)
     (void)state;
     config.ledger = "/nonexistent/hookward.db";
     assert_null(hw_ledger_sqlite_open(&config, why, sizeof why));
-    assert_string_equal(why, "/nonexistent/hookward.db: No such file or directory");
+    assert_string_equal(
+        why, "/nonexistent/hookward.db: its folder is not there; make it with `mkdir -p`");
     config.ledger = path;
     folder_write(&folder, "hookward.db", "this is no database, although it has some text in it");
     assert_null(hw_ledger_sqlite_open(&config, why, sizeof why));
