@@ -51,12 +51,12 @@ describe("the crew", function()
       local found = {}
       for id in require "lfs".dir(("/proc/%d/task"):format(host.pid)) do
         local name = id:match("%d") and H.read(("/proc/%d/task/%s/comm"):format(host.pid, id))
-        found[#found + 1] = name and name:match("%S+")
+        found[#found + 1] = name and name:match("hookward%-%S+")
       end
       table.sort(found)
       return table.concat(found, " ")
     end
-    local all = "hookward hookward-crew hookward-crew hookward-crew hookward-crew hookward-keeper "
+    local all = "hookward-crew hookward-crew hookward-crew hookward-crew hookward-keeper "
       .. "hookward-log hookward-reload hookward-watch"
     H.wait_until(function() return names() == all end, all)
   end)
