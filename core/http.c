@@ -1,22 +1,19 @@
-/* http.c -- see http.h
+/* http.c -- see http.h; the head of a message is read here
  *
- * How     A line is first scanned for its end, eight bytes at a time and past no byte twice, which
- *         settles all about control bytes and line ends; only a whole line is then taken apart.
- *         So an outcome hangs on the bytes up to some place alone, and never on where a read ended.
- *         What concerns several header lines is gathered as flags and judged at the empty line.
+ * How     line by line (http_line.h). What concerns several header lines is gathered as flags and
+ *         judged at the empty line.
  *
  *         START ▸ AFTER_EMPTY ▸ HEADERS ─┬───────────────────────────────────────▸ DONE
  *           (one empty line is allowed)  ├▸ FIXED ────────────────────────────────▸ DONE
  *                                        └▸ CHUNK_SIZE ▸ CHUNK_DATA ▸ CHUNK_END ▸ CHUNK_SIZE …
  *                                                └▸ TRAILERS ─────────────────────▸ DONE
  *
- * Head and body are one file because trailers are read as header lines are.
+ * Not     what comes behind the head: http_body.c.
  * Section numbers are RFC 9112's where no other is named. */
 #include "http.h"
 
 #include "check.h"
-
-enum { START, AFTER_EMPTY, HEADERS, FIXED, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILERS, DONE };
+#include "http_line.h"
 
 enum {
     SEEN_HOST = 1,
@@ -31,139 +28,13 @@ enum {
     SEEN_OTHER_EXPECTATION = 512
 };
 
-/* What find_line_end() and the steps of the body say, beside a refusal. */
-enum { NEED_MORE, GO_ON, TOO_LONG };
-
-/* The classes of bytes, and the letters that the table is written in. A target is any visible byte
- * but '#': a stricter grammar would turn away clients that do not escape, and tell us nothing about
- * where a message ends. */
-enum {
-    TARGET = 1,
-    TOKEN = 2, /* RFC 9110 5.6.2 */
-    HOST = 4,  /* unreserved and sub-delims: RFC 3986 2.2, 2.3 */
-    V = TARGET,
-    K = TOKEN,
-    T = TARGET | TOKEN,
-    H = TARGET | HOST,
-    A = TARGET | TOKEN | HOST
-};
-
-static const uint8_t classes[256] = {
-    /* clang-format off */
-    ['!'] = A, V, K, A, T, A, A, H, H, A, A, H, A, A, V, /* ! " # $ % & ' ( ) * + , - . / */
-    ['0'] = A, A, A, A, A, A, A, A, A, A, V, H, V, H, V, V, /* 0-9 : ; < = > ? */
-    ['@'] = V, A, A, A, A, A, A, A, A, A, A, A, A, A, A, A,
-    ['P'] = A, A, A, A, A, A, A, A, A, A, A, V, V, V, T, A, /* P-Z [ \ ] ^ _ */
-    ['`'] = T, A, A, A, A, A, A, A, A, A, A, A, A, A, A, A,
-    ['p'] = A, A, A, A, A, A, A, A, A, A, A, V, T, V, A, /* p-z { | } ~ */
-    /* clang-format on */
-};
-
-static bool is_class(char c, uint8_t class)
-{
-    return classes[(unsigned char)c] & class;
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static int hex_value(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static int refuse(struct hw_http *p, int code, const char *why)
-{
-    p->why = why;
-    return p->refused = code;
-}
-
-static int malformed(struct hw_http *p, const char *why)
-{
-    return refuse(p, HW_EMALFORMED_REQUEST, why);
-}
-
-/* ---- lines ---- */
-
-static bool is_control(char c)
-{
-    return ((unsigned char)c < 0x20 && c != '\t') || c == 0x7f;
-}
-
-/* Whether one of eight bytes is below 0x20 or DEL: the borrow of a subtraction reaches a byte's top
- * bit, which the byte itself did not have, when it was below what was taken off. */
-static bool any_control(uint64_t bytes)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
-    uint64_t below = (bytes - ones * 0x20) & ~bytes;
-    uint64_t del = bytes ^ (ones * 0x7f);
-    return (below | ((del - ones) & ~del)) & tops;
-}
-
-/* The position of the first control byte from `i` on (HTAB is none here), or n. */
-static size_t skip_clean(const char *s, size_t i, size_t n)
-{
-    for (;;) {
-        for (uint64_t eight; n - i >= sizeof eight; i += sizeof eight) {
-            memcpy(&eight, s + i, sizeof eight);
-            if (any_control(eight))
-                break;
-        }
-        size_t stop = n - i > 8 ? i + 8 : n;
-        while (i < stop && !is_control(s[i]))
-            i++;
-        if (i < stop || i == n)
-            return i;
-    }
-}
-
-static const char *why_control(char c)
-{
-    if (c == '\n')
-        return "a line ends with a bare LF";
-    return c == '\r' ? "a CR without an LF behind it" : "a control byte in a line";
-}
-
-/* Looks for the CRLF of the line that begins at `line`, of which `len` bytes are there and `max`,
- * CRLF and all, are allowed. GO_ON: p->scanned is the line's length. */
-static int find_line_end(struct hw_http *p, const char *line, size_t len, size_t max)
-{
-    size_t n = len < max ? len : max;
-    size_t i = skip_clean(line, p->scanned, n);
-    p->scanned = (uint32_t)i;
-    if (i == n || (line[i] == '\r' && i + 1 == n))
-        return len > max ? TOO_LONG : NEED_MORE;
-    if (line[i] != '\r' || line[i + 1] != '\n')
-        return malformed(p, why_control(line[i]));
-    return GO_ON;
-}
-
-/* A line of the head or the trailers, which share header_max. */
-static int find_header_line_end(struct hw_http *p, const char *line, size_t len, size_t max)
-{
-    int found = find_line_end(p, line, len, max);
-    if (found == TOO_LONG)
-        return refuse(p, HW_EHEADER_TOO_LARGE, "all lines before and behind the body count");
-    return found;
-}
-
 /* ---- hosts ---- */
 
 /* The length of an address in brackets, or 0. */
 static size_t literal_length(struct hw_str s)
 {
     size_t i = 1;
-    while (i < s.len && (is_class(s.ptr[i], HOST) || s.ptr[i] == ':'))
+    while (i < s.len && (hw_http_is(s.ptr[i], HW_HTTP_HOST) || s.ptr[i] == ':'))
         i++;
     return i > 2 && i < s.len && s.ptr[i] == ']' ? i + 1 : 0;
 }
@@ -175,10 +46,10 @@ static size_t host_length(struct hw_str s)
     if (s.len && s.ptr[0] == '[')
         return literal_length(s);
     while (i < s.len) {
-        if (is_class(s.ptr[i], HOST))
+        if (hw_http_is(s.ptr[i], HW_HTTP_HOST))
             i++;
-        else if (s.ptr[i] == '%' && s.len - i > 2 && hex_value(s.ptr[i + 1]) >= 0 &&
-                 hex_value(s.ptr[i + 2]) >= 0)
+        else if (s.ptr[i] == '%' && s.len - i > 2 && hw_http_hex_value(s.ptr[i + 1]) >= 0 &&
+                 hw_http_hex_value(s.ptr[i + 2]) >= 0)
             i += 3;
         else
             break;
@@ -194,7 +65,7 @@ static bool is_authority(struct hw_str s)
         return false;
     if (i < s.len && s.ptr[i++] != ':')
         return false;
-    while (i < s.len && is_digit(s.ptr[i]))
+    while (i < s.len && hw_http_is_digit(s.ptr[i]))
         i++;
     return i == s.len;
 }
@@ -209,13 +80,14 @@ static struct hw_http_span span_of(size_t at, size_t len)
 /* The first byte tells most of what is not HTTP, long before a line end would. */
 static int check_first_byte(struct hw_http *p, char c)
 {
-    if (is_class(c, TOKEN) || (c == '\r' && p->state == START))
+    if (hw_http_is(c, HW_HTTP_TOKEN) || (c == '\r' && p->state == HW_HTTP_START))
         return 0;
     if (c == 0x16)
-        return malformed(p, "this looks like TLS; the listener speaks plain HTTP");
+        return hw_http_malformed(p, "this looks like TLS; the listener speaks plain HTTP");
     if (c == '\r')
-        return malformed(p, "more than one empty line before the request line");
-    return malformed(p, c == '\n' ? why_control(c) : "the first byte can't begin a method");
+        return hw_http_malformed(p, "more than one empty line before the request line");
+    return hw_http_malformed(p, c == '\n' ? hw_http_why_control(c)
+                                          : "the first byte can't begin a method");
 }
 
 /* Exactly HTTP/1.0 or HTTP/1.1. RFC 9110 2.5 would have us take a higher minor version for 1.1, for
@@ -223,11 +95,12 @@ static int check_first_byte(struct hw_http *p, char c)
  * ours, and whoever stands in between may read the message by other rules. */
 static int read_version(struct hw_http *p, struct hw_str s)
 {
-    if (s.len != 8 || memcmp(s.ptr, "HTTP/", 5) != 0 || !is_digit(s.ptr[5]) || s.ptr[6] != '.' ||
-        !is_digit(s.ptr[7]))
-        return malformed(p, "the request line is not: method, target, HTTP/1.1, one space between");
+    if (s.len != 8 || memcmp(s.ptr, "HTTP/", 5) != 0 || !hw_http_is_digit(s.ptr[5]) ||
+        s.ptr[6] != '.' || !hw_http_is_digit(s.ptr[7]))
+        return hw_http_malformed(
+            p, "the request line is not: method, target, HTTP/1.1, one space between");
     if (s.ptr[5] != '1' || s.ptr[7] > '1')
-        return refuse(p, HW_EUNSUPPORTED_VERSION, "the request line names another version");
+        return hw_http_refuse(p, HW_EUNSUPPORTED_VERSION, "the request line names another version");
     p->minor = (uint8_t)(s.ptr[7] - '0');
     return 0;
 }
@@ -249,7 +122,7 @@ static int read_absolute(struct hw_http *p, const char *bytes, size_t at, size_t
     while (i < len && target[i] != '/' && target[i] != '?')
         i++;
     if (!is_authority((struct hw_str){target + scheme, i - scheme}))
-        return malformed(p, "the target's host is not host or host:port");
+        return hw_http_malformed(p, "the target's host is not host or host:port");
     split_query(p, bytes, at + i, len - i);
     if (p->path.len == 0)
         p->path = span_of(at + scheme - 1, 1); /* no path is "/", and here stands one */
@@ -271,8 +144,9 @@ static int read_target(struct hw_http *p, const char *bytes, size_t at, size_t l
     struct hw_str target = {bytes + at, len}, method = hw_http_view(bytes, p->method);
     size_t scheme;
     if (hw_str_eq(method, HW_STR("CONNECT"))) {
-        if (!is_authority(target) || !is_digit(target.ptr[len - 1]) || host_length(target) == len)
-            return malformed(p, "the target of CONNECT is not host:port");
+        if (!is_authority(target) || !hw_http_is_digit(target.ptr[len - 1]) ||
+            host_length(target) == len)
+            return hw_http_malformed(p, "the target of CONNECT is not host:port");
         p->path = span_of(at, len);
         return 0;
     }
@@ -284,7 +158,7 @@ static int read_target(struct hw_http *p, const char *bytes, size_t at, size_t l
     }
     if ((scheme = scheme_length(target)))
         return read_absolute(p, bytes, at, len, scheme);
-    return malformed(p, "the target is neither a path nor an http URI");
+    return hw_http_malformed(p, "the target is neither a path nor an http URI");
 }
 
 /* The version goes before the target, so that an HTTP/2 preface is called what it is. */
@@ -292,32 +166,21 @@ static int read_request_line(struct hw_http *p, const char *bytes, size_t at, si
 {
     const char *line = bytes + at;
     size_t i = 0, target, end;
-    while (i < len && is_class(line[i], TOKEN))
+    while (i < len && hw_http_is(line[i], HW_HTTP_TOKEN))
         i++;
     p->method = span_of(at, i);
     if (i == len || line[i] != ' ')
-        return malformed(p, "the method is not a token with one space behind it");
+        return hw_http_malformed(p, "the method is not a token with one space behind it");
     target = end = i + 1;
-    while (end < len && is_class(line[end], TARGET))
+    while (end < len && hw_http_is(line[end], HW_HTTP_TARGET))
         end++;
     if (end == target || end == len || line[end] != ' ')
-        return malformed(p, "the target is not visible ASCII with one space behind it");
+        return hw_http_malformed(p, "the target is not visible ASCII with one space behind it");
     int rc = read_version(p, (struct hw_str){line + end + 1, len - end - 1});
     return rc ? rc : read_target(p, bytes, at + target, end - target);
 }
 
 /* ---- header lines ---- */
-
-static struct hw_str trim(struct hw_str s)
-{
-    while (s.len && is_blank(s.ptr[0])) {
-        s.ptr++;
-        s.len--;
-    }
-    while (s.len && is_blank(s.ptr[s.len - 1]))
-        s.len--;
-    return s;
-}
 
 /* Cuts the next element off a comma-separated list; false when there is none left. */
 static bool next_element(struct hw_str *list, struct hw_str *element)
@@ -326,7 +189,7 @@ static bool next_element(struct hw_str *list, struct hw_str *element)
         return false;
     const char *comma = memchr(list->ptr, ',', list->len);
     size_t len = comma ? (size_t)(comma - list->ptr) : list->len;
-    *element = trim((struct hw_str){list->ptr, len});
+    *element = hw_http_trim((struct hw_str){list->ptr, len});
     *list = comma ? (struct hw_str){comma + 1, list->len - len - 1} : HW_STR_NONE;
     return true;
 }
@@ -334,10 +197,10 @@ static bool next_element(struct hw_str *list, struct hw_str *element)
 static int read_host(struct hw_http *p, struct hw_str value)
 {
     if (p->seen & SEEN_HOST)
-        return malformed(p, "more than one Host");
+        return hw_http_malformed(p, "more than one Host");
     p->seen |= SEEN_HOST;
     if (value.len && !is_authority(value))
-        return malformed(p, "Host is not host or host:port");
+        return hw_http_malformed(p, "Host is not host or host:port");
     return 0;
 }
 
@@ -347,13 +210,13 @@ static int read_content_length(struct hw_http *p, struct hw_str value)
 {
     uint64_t n = 0;
     if (p->seen & SEEN_LENGTH)
-        return malformed(p, "more than one Content-Length");
+        return hw_http_malformed(p, "more than one Content-Length");
     p->seen |= SEEN_LENGTH;
     if (value.len == 0)
-        return malformed(p, "Content-Length is empty");
+        return hw_http_malformed(p, "Content-Length is empty");
     for (size_t i = 0; i < value.len; i++) {
-        if (!is_digit(value.ptr[i]))
-            return malformed(p, "Content-Length is not a plain decimal number");
+        if (!hw_http_is_digit(value.ptr[i]))
+            return hw_http_malformed(p, "Content-Length is not a plain decimal number");
         if (__builtin_mul_overflow(n, 10, &n) ||
             __builtin_add_overflow(n, (uint64_t)(value.ptr[i] - '0'), &n))
             p->seen |= SEEN_HUGE_LENGTH;
@@ -366,14 +229,15 @@ static int read_content_length(struct hw_http *p, struct hw_str value)
 static int read_coding(struct hw_http *p, struct hw_str coding)
 {
     size_t i = 0;
-    while (i < coding.len && is_class(coding.ptr[i], TOKEN))
+    while (i < coding.len && hw_http_is(coding.ptr[i], HW_HTTP_TOKEN))
         i++;
     bool plain = i == coding.len;
     bool chunked = hw_str_is((struct hw_str){coding.ptr, i}, HW_STR("chunked"));
     if (p->seen & SEEN_CHUNKED)
-        return malformed(p, "Transfer-Encoding: chunked is repeated, or is not the last");
-    if (i == 0 || (!plain && (chunked || (coding.ptr[i] != ';' && !is_blank(coding.ptr[i])))))
-        return malformed(p, "Transfer-Encoding is not a list of plain codings");
+        return hw_http_malformed(p, "Transfer-Encoding: chunked is repeated, or is not the last");
+    if (i == 0 ||
+        (!plain && (chunked || (coding.ptr[i] != ';' && !hw_http_is_blank(coding.ptr[i])))))
+        return hw_http_malformed(p, "Transfer-Encoding is not a list of plain codings");
     p->seen |= chunked ? SEEN_CHUNKED : SEEN_OTHER_CODING;
     return 0;
 }
@@ -428,32 +292,12 @@ static int read_special(struct hw_http *p, struct hw_str name, struct hw_str val
     }
 }
 
-/* name ":" OWS value OWS. The scan has already seen to the value's bytes. */
-static int split_header(struct hw_http *p, struct hw_str line, struct hw_str *name,
-                        struct hw_str *value)
-{
-    size_t i = 0;
-    while (i < line.len && is_class(line.ptr[i], TOKEN))
-        i++;
-    if (i == 0 && is_blank(line.ptr[0]))
-        return malformed(p, "a header line begins with white space");
-    if (i < line.len && is_blank(line.ptr[i]))
-        return malformed(p, "white space before a header line's colon");
-    if (i == line.len || line.ptr[i] != ':')
-        return malformed(p, "a header line has no colon, or its name is not a token");
-    if (i == 0)
-        return malformed(p, "a header line without a name");
-    *name = (struct hw_str){line.ptr, i};
-    *value = trim((struct hw_str){line.ptr + i + 1, line.len - i - 1});
-    return 0;
-}
-
 static int read_header_line(struct hw_http *p, const char *bytes, size_t at, size_t len)
 {
     struct hw_str name, value;
     if (p->header_count == HW_HTTP_HEADERS_MAX)
-        return refuse(p, HW_EHEADER_TOO_LARGE, "more than 64 header lines");
-    int rc = split_header(p, (struct hw_str){bytes + at, len}, &name, &value);
+        return hw_http_refuse(p, HW_EHEADER_TOO_LARGE, "more than 64 header lines");
+    int rc = hw_http_split_header(p, (struct hw_str){bytes + at, len}, &name, &value);
     if (rc)
         return rc;
     p->headers[p->header_count++] = (struct hw_http_header){
@@ -466,17 +310,18 @@ static int read_header_line(struct hw_http *p, const char *bytes, size_t at, siz
 static int check_framing(struct hw_http *p)
 {
     if (p->minor == 1 && !(p->seen & SEEN_HOST))
-        return malformed(p, "no Host");
+        return hw_http_malformed(p, "no Host");
     if (!(p->seen & SEEN_CODING))
         return 0;
     if (p->seen & SEEN_LENGTH)
-        return malformed(p, "both Content-Length and Transfer-Encoding");
+        return hw_http_malformed(p, "both Content-Length and Transfer-Encoding");
     if (p->minor == 0)
-        return malformed(p, "Transfer-Encoding on HTTP/1.0");
+        return hw_http_malformed(p, "Transfer-Encoding on HTTP/1.0");
     /* 6.3 wants a 400 when chunked is not the last coding, 6.1 a 501 for a coding that is not
      * understood: with none at all that we understand, the latter is what helps. */
     if (p->seen & SEEN_OTHER_CODING)
-        return refuse(p, HW_EUNSUPPORTED_TRANSFER_CODING, "Transfer-Encoding names another");
+        return hw_http_refuse(p, HW_EUNSUPPORTED_TRANSFER_CODING,
+                              "Transfer-Encoding names another");
     return 0;
 }
 
@@ -489,32 +334,32 @@ static int end_head(struct hw_http *p)
     p->keep_alive = !(p->seen & SEEN_CLOSE) && (p->minor == 1 || (p->seen & SEEN_KEEP_ALIVE));
     /* HTTP/1.0 had no expectations: RFC 9110 10.1.1 has us read over them. */
     if (p->minor == 1 && (p->seen & SEEN_OTHER_EXPECTATION))
-        return refuse(p, HW_EUNSUPPORTED_EXPECTATION, "Expect names another");
+        return hw_http_refuse(p, HW_EUNSUPPORTED_EXPECTATION, "Expect names another");
     if ((p->seen & SEEN_HUGE_LENGTH) || p->content_length > p->limits.body_max)
-        return refuse(p, HW_EBODY_TOO_LARGE, "its Content-Length says so");
+        return hw_http_refuse(p, HW_EBODY_TOO_LARGE, "its Content-Length says so");
     p->expects_continue = p->minor == 1 && (p->seen & SEEN_CONTINUE) && hw_http_has_body(p);
     p->left = p->content_length;
-    p->state = p->chunked ? CHUNK_SIZE : p->left ? FIXED : DONE;
+    p->state = p->chunked ? HW_HTTP_CHUNK_SIZE : p->left ? HW_HTTP_FIXED : HW_HTTP_DONE;
     return 0;
 }
 
 /* One whole line of the head. */
 static int read_head_line(struct hw_http *p, const char *bytes, size_t at, size_t len)
 {
-    if (p->state == HEADERS)
+    if (p->state == HW_HTTP_HEADERS)
         return len == 0 ? end_head(p) : read_header_line(p, bytes, at, len);
-    p->state = len == 0 ? AFTER_EMPTY : HEADERS;
+    p->state = len == 0 ? HW_HTTP_AFTER_EMPTY : HW_HTTP_HEADERS;
     return len == 0 ? 0 : read_request_line(p, bytes, at, len);
 }
 
 int64_t hw_http_head(struct hw_http *p, const char *bytes, size_t len)
 {
     HW_CHECK(p->refused || p->at <= len);
-    while (p->state <= HEADERS && !p->refused) {
+    while (p->state <= HW_HTTP_HEADERS && !p->refused) {
         size_t at = p->at;
-        if (at == len || (p->state != HEADERS && check_first_byte(p, bytes[at])))
+        if (at == len || (p->state != HW_HTTP_HEADERS && check_first_byte(p, bytes[at])))
             break;
-        if (find_header_line_end(p, bytes + at, len - at, p->header_left) != GO_ON)
+        if (hw_http_find_header_line_end(p, bytes + at, len - at, p->header_left) != HW_HTTP_GO_ON)
             break;
         size_t line = p->scanned;
         p->at += line + 2;
@@ -524,138 +369,7 @@ int64_t hw_http_head(struct hw_http *p, const char *bytes, size_t len)
     }
     if (p->refused)
         return p->refused;
-    return p->state <= HEADERS ? 0 : (int64_t)p->at;
-}
-
-/* ---- the body ---- */
-
-/* The body is read at `from` and kept up to `to`; what is taken out opens a gap between the two. */
-struct cursor {
-    char *bytes;
-    size_t len, from, to;
-};
-
-/* Moves on what is here of the body, or of the chunk. */
-static int read_data(struct hw_http *p, struct cursor *c, uint8_t next)
-{
-    size_t n = c->len - c->from;
-    if (n > p->left)
-        n = (size_t)p->left;
-    if (!p->discard) {
-        if (c->to != c->from)
-            memmove(c->bytes + c->to, c->bytes + c->from, n);
-        c->to += n;
-    }
-    c->from += n;
-    p->left -= n;
-    p->body_length += n;
-    if (p->left)
-        return NEED_MORE;
-    p->state = next;
-    return GO_ON;
-}
-
-/* chunk-size [ BWS ";" anything ]: extensions are read over, as 7.1.1 wants. */
-static int read_chunk_size(struct hw_http *p, struct hw_str line)
-{
-    size_t i = 0;
-    uint64_t size = 0;
-    for (; i < line.len && hex_value(line.ptr[i]) >= 0; i++) {
-        if (i == 16)
-            return malformed(p, "a chunk size of more than 16 digits");
-        size = size << 4 | (uint64_t)hex_value(line.ptr[i]);
-    }
-    struct hw_str rest = trim((struct hw_str){line.ptr + i, line.len - i});
-    if (i == 0 || (i < line.len && (rest.len == 0 || rest.ptr[0] != ';')))
-        return malformed(p, "a chunk size is not a plain hexadecimal number");
-    if (size > p->limits.body_max - p->body_length)
-        return refuse(p, HW_EBODY_TOO_LARGE, "its chunks add up to more");
-    p->left = size;
-    p->state = size ? CHUNK_DATA : TRAILERS;
-    return GO_ON;
-}
-
-static int take_chunk_size(struct hw_http *p, struct cursor *c)
-{
-    const char *line = c->bytes + c->from;
-    int found = find_line_end(p, line, c->len - c->from, HW_HTTP_CHUNK_LINE_MAX + 2);
-    if (found == TOO_LONG)
-        return malformed(p, "a chunk-size line of more than 256 bytes");
-    if (found != GO_ON)
-        return found;
-    struct hw_str whole = {line, p->scanned};
-    c->from += whole.len + 2;
-    p->scanned = 0;
-    return read_chunk_size(p, whole);
-}
-
-static int take_chunk_end(struct hw_http *p, struct cursor *c)
-{
-    const char *end = c->bytes + c->from;
-    size_t n = c->len - c->from;
-    if ((n > 0 && end[0] != '\r') || (n > 1 && end[1] != '\n'))
-        return malformed(p, "a chunk is longer than its size says, or has no CRLF behind it");
-    if (n < 2)
-        return NEED_MORE;
-    c->from += 2;
-    p->state = CHUNK_SIZE;
-    return GO_ON;
-}
-
-/* A trailer is held to the rules of header lines and then dropped: 7.1.2 lets us, and nothing that
- * comes behind a body may change what was decided before it. The empty line at the end always
- * fits, or a head of exactly header_max could not have a chunked body. */
-static int take_trailer(struct hw_http *p, struct cursor *c)
-{
-    struct hw_str name, value, line = {c->bytes + c->from, 0};
-    size_t max = p->header_left < 2 ? 2 : p->header_left;
-    int found = find_header_line_end(p, line.ptr, c->len - c->from, max);
-    if (found != GO_ON)
-        return found;
-    line.len = p->scanned;
-    c->from += line.len + 2;
-    p->scanned = 0;
-    if (line.len == 0) {
-        p->state = DONE;
-        return GO_ON;
-    }
-    p->header_left -= (uint32_t)line.len + 2;
-    int rc = split_header(p, line, &name, &value);
-    return rc ? rc : GO_ON;
-}
-
-static int step(struct hw_http *p, struct cursor *c)
-{
-    switch (p->state) {
-    case FIXED:
-        return read_data(p, c, DONE);
-    case CHUNK_SIZE:
-        return take_chunk_size(p, c);
-    case CHUNK_DATA:
-        return read_data(p, c, CHUNK_END);
-    case CHUNK_END:
-        return take_chunk_end(p, c);
-    default:
-        return take_trailer(p, c);
-    }
-}
-
-int64_t hw_http_body(struct hw_http *p, char *bytes, size_t *len)
-{
-    struct cursor c = {bytes, *len, p->at, p->at};
-    HW_CHECK(p->refused || (p->state > HEADERS && p->at <= *len));
-    if (p->refused)
-        return p->refused;
-    while (p->state != DONE && step(p, &c) == GO_ON)
-        continue;
-    if (p->refused)
-        return p->refused;
-    if (c.from != c.to) {
-        memmove(bytes + c.to, bytes + c.from, c.len - c.from);
-        *len -= c.from - c.to;
-    }
-    p->at = c.to;
-    return p->state == DONE ? (int64_t)p->at : 0;
+    return p->state <= HW_HTTP_HEADERS ? 0 : (int64_t)p->at;
 }
 
 /* ---- the rest ---- */

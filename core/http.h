@@ -60,7 +60,7 @@ struct hw_http {
     /* set by the caller after head(): body bytes are checked and counted, but not kept */
     bool discard;
 
-    /* http.c only */
+    /* http.c, http_body.c and http_line.c only */
     uint8_t state;
     uint16_t seen;        /* what the special header lines said, as flags */
     int refused;          /* the refusal; it is final */
