@@ -7,8 +7,10 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "address.h"
 #include "config.h"
 #include "process.h"
+#include "write.h"
 
 enum state { IDLE, HEAD, BODY, BUSY, FLUSH, LINGER, CLOSED };
 
@@ -44,7 +46,7 @@ struct hw_connection {
 static void advance(struct hw_connection *c);
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
-static void on_written(uv_write_t *write, int status);
+static void on_written(uv_stream_t *stream, int status);
 static void on_closed(uv_handle_t *handle);
 static void on_answer(struct hw_waiter *waiter, int code, struct hw_str reason);
 static void on_deadline(struct hw_deadline *deadline);
@@ -115,54 +117,9 @@ static void linger(struct hw_connection *c)
 
 /* ---- writing ---- */
 
-/* What did not fit the socket at once. */
-struct rest {
-    uv_write_t write;
-    char bytes[];
-};
-
 static struct hw_connection *connection_of(struct hw_waiter *waiter)
 {
     return (struct hw_connection *)((char *)waiter - offsetof(struct hw_connection, waiter));
-}
-
-/* Copies what is behind the first `written` bytes, and has libuv write it. */
-static int write_rest(struct hw_connection *c, const uv_buf_t *bufs, unsigned count, size_t written,
-                      size_t len)
-{
-    struct rest *rest = malloc(sizeof *rest + len - written);
-    if (!rest)
-        return UV_ENOMEM;
-    char *at = rest->bytes;
-    for (unsigned i = 0; i < count; i++) {
-        size_t skip = written < bufs[i].len ? written : bufs[i].len;
-        if (bufs[i].len > skip)
-            memcpy(at, bufs[i].base + skip, bufs[i].len - skip);
-        at += bufs[i].len - skip;
-        written -= skip;
-    }
-    uv_buf_t buf = uv_buf_init(rest->bytes, (unsigned)(at - rest->bytes));
-    int rc = uv_write(&rest->write, &c->u.stream, &buf, 1, on_written);
-    if (rc)
-        free(rest);
-    return rc;
-}
-
-/* Returns 0 when all was written, 1 when a rest is on its way, or a libuv error. */
-static int write_bufs(struct hw_connection *c, const uv_buf_t *bufs, unsigned count)
-{
-    size_t len = 0;
-    for (unsigned i = 0; i < count; i++)
-        len += bufs[i].len;
-    int n = uv_try_write(&c->u.stream, bufs, count);
-    if (n == UV_EAGAIN)
-        n = 0;
-    if (n < 0)
-        return n;
-    if ((size_t)n == len)
-        return 0;
-    int rc = write_rest(c, bufs, count, (size_t)n, len);
-    return rc ? rc : 1;
 }
 
 static uv_buf_t buf_of(struct hw_str bytes)
@@ -198,7 +155,7 @@ static struct hw_answer begin_answer(struct hw_connection *c)
 
 static void send_answer(struct hw_connection *c, const uv_buf_t *bufs, unsigned count)
 {
-    int rc = write_bufs(c, bufs, count);
+    int rc = hw_write(&c->u.stream, bufs, count, on_written);
     if (rc < 0) {
         close_connection(c);
     } else if (rc > 0) {
@@ -243,17 +200,7 @@ struct hw_str hw_connection_peer(struct hw_waiter *waiter, char *text, size_t si
     if (c->u.handle.type != UV_TCP ||
         uv_tcp_getpeername(&c->u.tcp, (struct sockaddr *)&address, &len))
         return HW_STR("unix");
-    char host[64] = "";
-    int port = 0;
-    if (address.ss_family == AF_INET6) {
-        uv_ip6_name((struct sockaddr_in6 *)&address, host, sizeof host);
-        port = ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
-    } else {
-        uv_ip4_name((struct sockaddr_in *)&address, host, sizeof host);
-        port = ntohs(((struct sockaddr_in *)&address)->sin_port);
-    }
-    int n = snprintf(text, size, strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, port);
-    return (struct hw_str){text, (size_t)n};
+    return hw_address_text(&address, text, size);
 }
 
 static void report(struct hw_connection *c, int code, const char *why)
@@ -298,7 +245,7 @@ static void accept_head(struct hw_connection *c)
             return;
         }
         uv_buf_t buf = buf_of(hw_answer_continue);
-        if (write_bufs(c, &buf, 1) < 0) {
+        if (hw_write(&c->u.stream, &buf, 1, on_written) < 0) {
             close_connection(c);
             return;
         }
@@ -550,10 +497,9 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
 }
 
-static void on_written(uv_write_t *write, int status)
+static void on_written(uv_stream_t *stream, int status)
 {
-    struct hw_connection *c = write->handle->data;
-    free(write);
+    struct hw_connection *c = stream->data;
     if (c->state == CLOSED)
         return;
     if (status < 0) {

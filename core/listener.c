@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "error.h"
 #include "log.h"
 
@@ -259,22 +260,13 @@ void hw_listeners_resume(struct hw_listeners *all)
 /* As `listen` would say it, with the port that the kernel chose. */
 static void name(const struct hw_listener *l, char *text, size_t size)
 {
-    struct sockaddr_storage address = {0};
-    int len = sizeof address, port;
-    char host[64] = "";
-    snprintf(text, size, "unix:%s", l->path ? l->path : "(systemd)");
-    if (l->u.handle.type != UV_TCP ||
-        uv_tcp_getsockname(&l->u.tcp, (struct sockaddr *)&address, &len))
-        return;
-    if (address.ss_family == AF_INET6) {
-        uv_ip6_name((struct sockaddr_in6 *)&address, host, sizeof host);
-        port = ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
-        snprintf(text, size, "[%s]:%d", host, port);
-    } else {
-        uv_ip4_name((struct sockaddr_in *)&address, host, sizeof host);
-        port = ntohs(((struct sockaddr_in *)&address)->sin_port);
-        snprintf(text, size, "%s:%d", host, port);
-    }
+    struct sockaddr_storage address;
+    int len = sizeof address;
+    if (l->u.handle.type == UV_TCP &&
+        uv_tcp_getsockname(&l->u.tcp, (struct sockaddr *)&address, &len) == 0)
+        hw_address_text(&address, text, size);
+    else
+        snprintf(text, size, "unix:%s", l->path ? l->path : "(systemd)");
 }
 
 void hw_listeners_each(const struct hw_listeners *all, void (*each)(void *ud, const char *address),

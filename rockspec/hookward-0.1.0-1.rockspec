@@ -68,6 +68,7 @@ build = {
       libraries = { "uv", "crypto", "sqlite3", "curl", "pthread", "m", "dl" },
       sources = {
         "core/module.c",
+        "core/address.c",
         "core/answer.c",
         "core/api.c",
         "core/app.c",
@@ -140,6 +141,7 @@ build = {
         "core/vm.c",
         "core/wal_file.c",
         "core/watch.c",
+        "core/write.c",
       },
     },
     ["hookward._meta"] = "lua/hookward/_meta.lua",
