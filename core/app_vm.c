@@ -14,20 +14,16 @@
 #include "job.h"
 #include "json.h"
 #include "log.h"
-#include "pool.h"
-
-enum { HOOK_EVERY = 10000 }; /* VM instructions between two looks at the clock */
+#include "state_limits.h"
 
 struct hw_app_vm {
     /* constant after new */
     struct hw_app_vm_config config;
-    const atomic_bool *stop;
     lua_State *L;
     struct hw_app_events *events;
 
     /* the app's thread only */
-    struct hw_pool pool;
-    uint64_t deadline_ns;
+    struct hw_limits limits;
     struct hw_api_warning warning;
 };
 
@@ -36,33 +32,6 @@ static const char vm_key, handle_key, start_key;
 lua_State *hw_app_vm_state(struct hw_app_vm *vm)
 {
     return vm->L;
-}
-
-/* ---- limits ---- */
-
-static void *allocate(void *ud, void *old, size_t old_size, size_t size)
-{
-    struct hw_app_vm *vm = ud;
-    return hw_pool_resize(&vm->pool, old, old_size, size);
-}
-
-/* From the deadline on every instruction raises, so that a pcall in a loop can't outlast it. */
-static void on_count(lua_State *L, lua_Debug *ar)
-{
-    (void)ar;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key);
-    struct hw_app_vm *vm = lua_touserdata(L, -1);
-    lua_pop(L, 1);
-    if (hw_now_ns() < vm->deadline_ns && !*vm->stop)
-        return;
-    lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
-    luaL_error(L, "it ran longer than %d ms", (int)vm->config.run_ms);
-}
-
-static void set_deadline(struct hw_app_vm *vm)
-{
-    vm->deadline_ns = hw_now_ns() + vm->config.run_ms * 1000000;
-    lua_sethook(vm->L, on_count, LUA_MASKCOUNT, HOOK_EVERY);
 }
 
 /* ---- entering Lua ---- */
@@ -96,8 +65,9 @@ static int enter(struct hw_app_vm *vm, int arguments)
     int function = lua_gettop(L) - arguments;
     lua_pushcfunction(L, describe);
     lua_insert(L, function);
-    set_deadline(vm);
+    hw_limits_begin(&vm->limits, vm->config.run_ms, NULL);
     int status = lua_pcall(L, arguments, 0, function);
+    hw_limits_end(&vm->limits);
     lua_remove(L, function);
     return status;
 }
@@ -155,6 +125,11 @@ static void first_line(lua_State *L, char *why, size_t size)
     snprintf(why, size, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
+static bool is_stopping(void *stop)
+{
+    return *(const atomic_bool *)stop;
+}
+
 int hw_app_vm_open(struct hw_app_vm **out, const struct hw_app_vm_config *config, uv_loop_t *loop,
                    const atomic_bool *stop, char *why, size_t why_size)
 {
@@ -163,13 +138,12 @@ int hw_app_vm_open(struct hw_app_vm **out, const struct hw_app_vm_config *config
     if (!vm)
         return HW_ENOMEM;
     vm->config = *config;
-    vm->stop = stop;
-    hw_pool_init(&vm->pool, config->memory_max);
+    vm->limits.give_up = is_stopping;
+    vm->limits.give_up_ud = (void *)stop;
     vm->events = hw_app_events_new(vm, loop);
-    vm->L = vm->events ? lua_newstate(allocate, vm) : NULL;
+    vm->L = vm->events ? hw_limits_open(&vm->limits, config->memory_max) : NULL;
     if (!vm->L)
         return HW_ENOMEM;
-    memset(lua_getextraspace(vm->L), 0, LUA_EXTRASPACE);
     hw_api_set_warnings(vm->L, &vm->warning);
     lua_pushcfunction(vm->L, load);
     lua_pushlightuserdata(vm->L, vm);
@@ -211,9 +185,7 @@ void hw_app_vm_stop(struct hw_app_vm *vm)
 
 void hw_app_vm_free(struct hw_app_vm *vm)
 {
-    if (vm->L)
-        lua_close(vm->L);
-    hw_pool_fini(&vm->pool);
+    hw_limits_close(&vm->limits);
     if (vm->events)
         hw_app_events_free(vm->events);
     free(vm);

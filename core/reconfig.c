@@ -5,22 +5,15 @@
 #include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <uv.h>
 
 #include "module.h"
-#include "pool.h"
-
-enum { COUNT_EVERY = 100000 /* VM instructions between two looks at the clock */ };
+#include "state_limits.h"
 
 struct reading {
     const struct hw_config *first;
     const struct hw_embedded *modules;
     struct hw_config *config; /* out */
-    hw_reconfig_give_up_fn *give_up;
-    void *ud;
-    uint64_t deadline_ns;
-    struct hw_pool pool;
-    lua_State *L;
+    struct hw_limits limits;
 };
 
 static void push_source(lua_State *L, struct hw_str source)
@@ -28,31 +21,6 @@ static void push_source(lua_State *L, struct hw_str source)
     if (luaL_loadbufferx(L, source.ptr, source.len, "=source", "t"))
         lua_error(L);
     lua_call(L, 0, 1);
-}
-
-static bool is_over(const struct reading *r)
-{
-    return uv_hrtime() >= r->deadline_ns || r->give_up(r->ud);
-}
-
-static void on_count(lua_State *L, lua_Debug *ar)
-{
-    struct reading *r = *(struct reading **)lua_getextraspace(L);
-    (void)ar;
-    if (!is_over(r))
-        return;
-    lua_sethook(L, on_count, LUA_MASKCOUNT, 1); /* no pcall outlasts it */
-    luaL_error(L, "%s: it ran longer than %d s", r->first->file, HW_RECONFIG_MS / 1000);
-}
-
-/* As in vm.c: short of memory the next count may be far away. */
-static void *allocate(void *ud, void *old, size_t old_size, size_t size)
-{
-    struct reading *r = ud;
-    void *block = hw_pool_resize(&r->pool, old, old_size, size);
-    if (!block && size && r->L && is_over(r))
-        lua_sethook(r->L, on_count, LUA_MASKCOUNT, 1);
-    return block;
 }
 
 /* Runs protected: (reading) -> nothing, or the first line of what is wrong. The configuration is
@@ -76,18 +44,19 @@ static int read_config(lua_State *L)
 /* Returns Lua's status. */
 static int run(lua_State *L, struct reading *r, bool *ok, char *why, size_t why_size)
 {
-    *(struct reading **)lua_getextraspace(L) = r;
-    r->deadline_ns = uv_hrtime() + (uint64_t)HW_RECONFIG_MS * 1000000;
-    lua_sethook(L, on_count, LUA_MASKCOUNT, COUNT_EVERY);
+    hw_limits_begin(&r->limits, HW_RECONFIG_MS, NULL);
     lua_pushcfunction(L, read_config);
     lua_pushlightuserdata(L, r);
     int status = lua_pcall(L, 1, LUA_MULTRET, 0);
+    hw_limits_end(&r->limits);
     *ok = status == 0 && lua_gettop(L) == 0;
-    if (status == LUA_ERRMEM)
+    if (status && r->limits.timed_out)
+        snprintf(why, why_size, "%s: it ran longer than %d s", r->first->file,
+                 HW_RECONFIG_MS / 1000);
+    else if (status == LUA_ERRMEM)
         snprintf(why, why_size, "%s: not enough memory", r->first->file);
     else if (!*ok && lua_type(L, -1) == LUA_TSTRING)
         snprintf(why, why_size, "%s", lua_tostring(L, -1));
-    lua_sethook(L, NULL, 0, 0);
     return status;
 }
 
@@ -104,16 +73,12 @@ struct hw_config *hw_reconfig_read(const struct hw_config *first, const struct h
     struct reading r = {.first = first,
                         .modules = modules,
                         .config = calloc(1, sizeof *r.config),
-                        .give_up = give_up,
-                        .ud = ud};
-    hw_pool_init(&r.pool, memory_max(first));
-    lua_State *L = r.L = lua_newstate(allocate, &r);
+                        .limits = {.give_up = give_up, .give_up_ud = ud}};
+    lua_State *L = hw_limits_open(&r.limits, memory_max(first));
     snprintf(why, why_size, "out of memory");
     *ok = false;
     int status = r.config && L ? run(L, &r, ok, why, why_size) : -1;
-    if (L)
-        lua_close(L);
-    hw_pool_fini(&r.pool);
+    hw_limits_close(&r.limits);
     if (status == 0 && r.config->file)
         return r.config;
     hw_reconfig_free(r.config);

@@ -14,13 +14,10 @@
 #include "json.h"
 #include "log.h"
 #include "module.h"
-#include "pool.h"
+#include "state_limits.h"
 #include "timestamp.h"
 
-enum {
-    HOOK_EVERY = 10000,   /* VM instructions between two looks at the clock: about 50 us */
-    UNLOAD_MS_MAX = 1000, /* for hook.on_unload: who reloads or stops waits for it */
-};
+enum { UNLOAD_MS_MAX = 1000 /* for hook.on_unload: who reloads or stops waits for it */ };
 
 struct hw_vm {
     /* constant after new */
@@ -29,9 +26,7 @@ struct hw_vm {
     lua_State *L;
 
     /* the holder's only */
-    struct hw_pool pool;
-    uint64_t deadline_ns; /* 0: none */
-    bool timed_out;
+    struct hw_limits limits;
     struct hw_job *job;
     struct hw_api_warning warning;
 };
@@ -57,63 +52,9 @@ bool hw_vm_has(lua_State *L)
     return vm_of(L) != NULL;
 }
 
-/* ---- limits ---- */
-
-static void on_count(lua_State *L, lua_Debug *ar);
-
-/* Short of memory each allocation costs a full collection, so that the next count may be minutes
- * away: a loop that catches its memory errors is ended by way of this. */
-static void look_at_deadline(struct hw_vm *vm)
-{
-    if (vm->deadline_ns && hw_now_ns() >= vm->deadline_ns)
-        lua_sethook(vm->L, on_count, LUA_MASKCOUNT, 1);
-}
-
-static void *allocate(void *ud, void *old, size_t old_size, size_t size)
-{
-    struct hw_vm *vm = ud;
-    void *block = hw_pool_resize(&vm->pool, old, old_size, size);
-    if (!block && size)
-        look_at_deadline(vm);
-    return block;
-}
-
-static bool is_over(const struct hw_vm *vm)
-{
-    return (vm->deadline_ns && hw_now_ns() >= vm->deadline_ns) ||
-           (vm->config.give_up && vm->config.give_up(vm->config.give_up_ud));
-}
-
-/* From the deadline on every instruction raises, in this coroutine and in the main one, so that a
- * pcall in a loop can't outlast it. */
-static void on_count(lua_State *L, lua_Debug *ar)
-{
-    (void)ar;
-    struct hw_vm *vm = *(struct hw_vm **)lua_getextraspace(L);
-    if (!is_over(vm)) {
-        if (lua_gethookcount(L) != HOOK_EVERY)
-            lua_sethook(L, on_count, LUA_MASKCOUNT, HOOK_EVERY);
-        return;
-    }
-    vm->timed_out = true;
-    lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
-    lua_sethook(vm->L, on_count, LUA_MASKCOUNT, 1);
-    luaL_where(L, 0); /* a hook is no level of its own */
-    lua_pushfstring(L, "%sit ran longer than handler_timeout (%d ms)", lua_tostring(L, -1),
-                    (int)vm->config.timeout_ms);
-    lua_error(L);
-}
-
-static void set_deadline_in(struct hw_vm *vm, uint64_t ms)
-{
-    vm->timed_out = false;
-    vm->deadline_ns = hw_now_ns() + ms * 1000000;
-    lua_sethook(vm->L, on_count, LUA_MASKCOUNT, HOOK_EVERY);
-}
-
 static void set_deadline(struct hw_vm *vm)
 {
-    set_deadline_in(vm, vm->config.timeout_ms);
+    hw_limits_begin(&vm->limits, vm->config.timeout_ms, "handler_timeout");
 }
 
 /* ---- errors of scripts, of any type ---- */
@@ -324,8 +265,8 @@ static int load(struct hw_vm *vm, char *why, size_t why_size)
     lua_pushlightuserdata(L, vm);
     set_deadline(vm);
     int status = lua_pcall(L, 1, 0, 1);
-    vm->deadline_ns = 0;
-    vm->config.give_up = NULL;
+    hw_limits_end(&vm->limits);
+    vm->limits.give_up = NULL;
     if (status) {
         hw_arena_init(&arena, NULL, 0);
         one_line(take_error(vm, status, &arena), why, why_size);
@@ -344,10 +285,10 @@ struct hw_vm *hw_vm_new(const struct hw_vm_config *config, struct hw_bundle *bun
         return NULL;
     vm->config = *config;
     vm->bundle = hw_bundle_ref(bundle);
-    hw_pool_init(&vm->pool, config->memory_max);
-    vm->L = lua_newstate(allocate, vm);
+    vm->limits.give_up = config->give_up;
+    vm->limits.give_up_ud = config->give_up_ud;
+    vm->L = hw_limits_open(&vm->limits, config->memory_max);
     if (vm->L) {
-        *(struct hw_vm **)lua_getextraspace(vm->L) = vm;
         hw_api_set_warnings(vm->L, &vm->warning);
         if (load(vm, why, why_size) == 0)
             return vm;
@@ -377,13 +318,12 @@ void hw_vm_free(struct hw_vm *vm)
     if (vm->L) {
         uint64_t ms = vm->config.timeout_ms;
         lua_settop(vm->L, 0);
-        set_deadline_in(vm, ms < UNLOAD_MS_MAX ? ms : UNLOAD_MS_MAX);
+        hw_limits_begin(&vm->limits, ms < UNLOAD_MS_MAX ? ms : UNLOAD_MS_MAX, NULL);
         lua_pushcfunction(vm->L, unload);
         if (lua_pcall(vm->L, 0, 0, 0))
             hw_log_say(HW_LOG_WARN, "hook.on_unload did not come to its end");
-        lua_close(vm->L);
     }
-    hw_pool_fini(&vm->pool);
+    hw_limits_close(&vm->limits);
     hw_bundle_unref(vm->bundle);
     free(vm);
 }
@@ -539,10 +479,10 @@ int hw_vm_handle(struct hw_vm *vm, struct hw_job *job)
     lua_pushlightuserdata(L, vm);
     set_deadline(vm);
     int status = lua_pcall(L, 1, 1, 1);
-    vm->deadline_ns = 0;
+    hw_limits_end(&vm->limits);
     if (status) {
         job->outcome.detail = take_error(vm, status, &job->arena);
-        return hw_job_fail(job, vm->timed_out ? HW_EHANDLER_TIMEOUT : HW_EHANDLER_ERROR);
+        return hw_job_fail(job, vm->limits.timed_out ? HW_EHANDLER_TIMEOUT : HW_EHANDLER_ERROR);
     }
     return hw_job_fail(job, (int)lua_tointeger(L, -1));
 }
@@ -554,10 +494,10 @@ bool hw_vm_rest(struct hw_vm *vm)
     lua_settop(L, 0);
     forget_event(L);
     hw_api_forget_job(L);
-    if (vm->pool.used <= vm->config.memory_max / 2)
+    if (vm->limits.pool.used <= vm->config.memory_max / 2)
         return false;
     lua_gc(L, LUA_GCCOLLECT);
-    return vm->pool.used > vm->config.memory_max / 2;
+    return vm->limits.pool.used > vm->config.memory_max / 2;
 }
 
 /* ---- routes ---- */

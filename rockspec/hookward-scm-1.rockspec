@@ -134,6 +134,7 @@ build = {
         "core/signature.c",
         "core/solo.c",
         "core/stages.c",
+        "core/state_limits.c",
         "core/stats.c",
         "core/sys_api.c",
         "core/testing_api.c",

@@ -1,0 +1,44 @@
+/* state_limits.h -- a Lua state that gets so much memory, and so much time.
+ *
+ * How     memory: the state allocates from a pool (pool.h) with a limit. Time: a count hook looks
+ * at the clock every HW_LIMITS_EVERY instructions of the VM. From the deadline on every instruction
+ * raises, in the coroutine at hand and in the main one, so that a pcall in a loop can't outlast it.
+ * Not     a C function that blocks, and finalizers while the state is closed, run no hook.
+ * Thread  one at a time, as the state. */
+#ifndef HW_STATE_LIMITS_H
+#define HW_STATE_LIMITS_H
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pool.h"
+
+enum { HW_LIMITS_EVERY = 10000 /* about 50 us */ };
+
+struct hw_limits {
+    lua_State *L;
+    struct hw_pool pool;
+
+    /* the owner's: asked now and then while code runs; true ends it. NULL: nobody is asked */
+    bool (*give_up)(void *ud);
+    void *give_up_ud;
+
+    /* of this run */
+    const char *name; /* of the limit; NULL: it has none */
+    uint64_t ms, deadline_ns /* 0: none */;
+    bool timed_out; /* it was ended */
+};
+
+/* Makes the state, with a pointer to `limits` in its extra space. Returns it, or NULL without
+ * memory. To be closed in both cases. */
+lua_State *hw_limits_open(struct hw_limits *limits, size_t memory_max);
+
+/* What runs in the state from here on has `ms`; `name`, if any, is told in the error. */
+void hw_limits_begin(struct hw_limits *limits, uint64_t ms, const char *name);
+void hw_limits_end(struct hw_limits *limits);
+
+void hw_limits_close(struct hw_limits *limits);
+
+#endif
