@@ -282,6 +282,7 @@ static int write_batch(struct sqlite *s, struct hw_job *const *jobs, size_t coun
     if (rc == SQLITE_OK)
         rc = step(s->end);
     HW_CRASH_POINT("after-commit");
+    HW_STOP_POINT("after-commit");
     return rc;
 }
 

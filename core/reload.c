@@ -274,6 +274,7 @@ static void hand_over(struct hw_reload *r, const struct hw_reload_result *result
     r->to_watch = folders;
     r->to_renew = true;
     r->to_apply = *current(r);
+    r->to_apply.workers = r->config.config->workers; /* a change of it waits for a restart */
     r->has_to_apply = true;
     uv_mutex_unlock(&r->m);
     uv_async_send(&r->done);

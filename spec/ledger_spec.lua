@@ -234,6 +234,20 @@ describe("the durable ledger", function()
     end
   end)
 
+  it("gives no 200 for what a file takes with it that is removed while it is written", function()
+    local points = H.folder()
+    H.write(points .. "/after-commit", "")
+    local host = start { env = "HOOKWARD_STOP_AT=" .. points,
+      binary = assert(os.getenv("HOOKWARD_CRASH"), "a binary with points to stop at (see the Makefile)") }
+    local client = host:connect()
+    client:send(H.request(BODY, { id = "1" }))
+    H.wait_until(function() return host:state() == "T" end, "the host to stand still")
+    assert(os.remove(host.folder .. "/hookward.db-wal"))
+    os.remove(points .. "/after-commit")
+    host:signal("CONT")
+    assert.equal("ledger_unavailable", client:receive().error)
+  end)
+
   it("refuses a second host on the same file, and takes it over when the first is gone", function()
     local host = start()
     local other = start { ledger = host.folder .. "/hookward.db", fails = true }
