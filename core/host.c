@@ -17,6 +17,7 @@
 #include "intake.h"
 #include "listener.h"
 #include "log.h"
+#include "process.h"
 #include "reload.h"
 #include "sigpipe.h"
 #include "stages.h"
@@ -49,6 +50,7 @@ struct hw_host {
     struct hw_control control;
     struct hw_reload *reload;
     uint64_t drain_timeout_ms;
+    size_t room; /* for connections, as it was last looked at */
     bool draining, stopped, cut_off;
 
     /* guarded by m */
@@ -146,11 +148,24 @@ void hw_host_reload(struct hw_host *host)
     uv_async_send(&host->hangup);
 }
 
+/* Too few are no error: many hosts never see so many connections. */
+static void warn_of_files(struct hw_host *h, const struct hw_config *config)
+{
+    size_t room = h->server.connections_max;
+    if (room < config->max_connections && room != h->room)
+        hw_log_say(HW_LOG_WARN,
+                   "this process may have %zu files open (ulimit -n), which is for %zu connections "
+                   "at once, not for max_connections; more will wait",
+                   hw_process_files(), room);
+    h->room = room;
+}
+
 static void apply(void *owner, const struct hw_config *config)
 {
     struct hw_host *h = owner;
     hw_log_set(config->log_level, config->log_json);
     hw_server_apply(&h->server, config);
+    warn_of_files(h, config);
     hw_listeners_resume(&h->listeners); /* there may be room now for who waits at the door */
     h->dispatch.open_max = config->max_queue;
     h->drain_timeout_ms = config->drain_timeout_ms;
@@ -328,6 +343,7 @@ static int start(struct hw_host *h, const struct hw_embedded *modules, char *why
                h->stages.shelf.current->keys->count,
                h->stages.shelf.current->keys->count == 1 ? "" : "s", h->worker_count,
                h->worker_count == 1 ? "" : "s", h->stages.ledger->type->name);
+    warn_of_files(h, c);
     return start_crew(h, why, size);
 }
 

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -147,23 +148,22 @@ size_t hw_process_connections(size_t wanted, size_t workers)
     return room < wanted ? room : wanted;
 }
 
-/* Every connection is an open file, and the usual limit is 1024. */
-static int files(lua_State *L)
+size_t hw_process_files(void)
 {
     struct rlimit limit;
-    size_t connections = (size_t)luaL_checkinteger(L, 1), workers = (size_t)luaL_checkinteger(L, 2);
-    rlim_t wanted = files_beside(workers) + connections;
+    return getrlimit(RLIMIT_NOFILE, &limit) ? SIZE_MAX : (size_t)limit.rlim_cur;
+}
+
+/* Every connection is an open file, and the usual limit is 1024. */
+static int raise_files(lua_State *L)
+{
+    struct rlimit limit;
+    rlim_t wanted = files_beside((size_t)luaL_checkinteger(L, 2)) + (rlim_t)luaL_checkinteger(L, 1);
     if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted)
         return 0;
-    if (lua_toboolean(L, 3)) {
-        limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-    if (limit.rlim_cur >= wanted)
-        return 0;
-    lua_pushinteger(L, (lua_Integer)limit.rlim_cur);
-    lua_pushinteger(L, (lua_Integer)hw_process_connections(connections, workers));
-    return 2;
+    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    return 0;
 }
 
 static int leave(lua_State *L)
@@ -173,6 +173,7 @@ static int leave(lua_State *L)
 
 void hw_process_push_api(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"files", files}, {"leave", leave}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"raise_files", raise_files}, {"leave", leave}, {NULL, NULL}};
     luaL_newlib(L, functions);
 }

@@ -39,11 +39,14 @@ void hw_process_remove(const struct hw_process_host *host);
  * scripts and the handlers under this process's limit. */
 size_t hw_process_connections(size_t wanted, size_t workers);
 
+/* How many files this process may have open. */
+size_t hw_process_files(void);
+
 /* The Lua functions of `core.process`. Stack: -0 +1.
- *   files(connections, workers, raise) -> how many files this process may have open, if that is too
- *     few for them, and how many connections it is then for; else nil. With `raise` the limit is
- *     raised first, as far as it goes
- *   leave(code)  ends the process now: nothing is torn down under a thread that never came back */
+ *   raise_files(connections, workers)  raises the limit of open files to what they need, as far as
+ *                                      it goes
+ *   leave(code)                        ends the process now: nothing is torn down under a thread
+ * that never came back */
 void hw_process_push_api(lua_State *L);
 
 #endif

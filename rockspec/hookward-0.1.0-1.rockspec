@@ -190,6 +190,7 @@ build = {
     ["hookward.jobs.time"] = "lua/hookward/jobs/time.lua",
     ["hookward.kinds"] = "lua/hookward/kinds.lua",
     ["hookward.library"] = "lua/hookward/library.lua",
+    ["hookward.needs"] = "lua/hookward/needs.lua",
     ["hookward.options"] = "lua/hookward/options.lua",
     ["hookward.reference"] = "lua/hookward/reference.lua",
     ["hookward.router"] = "lua/hookward/router.lua",

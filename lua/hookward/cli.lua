@@ -9,30 +9,10 @@
 --   verbatim = true                         run gets the words behind the command as they are
 -- A mistake of the user's is never a Lua error; an error that gets out is a bug, with a traceback.
 
--- These come beside hookward, and not in it: modules, and the rock's shared libraries.
-for _, needed in ipairs { { "argparse", "argparse" }, { "cjson", "lua-cjson" } } do
-  local module, rock = needed[1], needed[2]
-  local found, why = pcall(require, module)
-  if not found then
-    return { main = function()
-      io.stderr:write(("hookward: %s: install it with `apt-get install lua-%s` or "
-        .. "`luarocks install %s`\n"):format(why:match("^[^\n]*[^\n:]"), module, rock))
-      return 1
-    end }
-  end
-end
-
--- The package of Debian's that has a library.
-local packages = { libuv = "libuv1", libcrypto = "libssl3", libsqlite3 = "libsqlite3-0",
-  libcurl = "libcurl4" }
-
-local core_found, core_why = pcall(require, "hookward.core")
-local missing = not core_found and core_why:match("([^%s:]+): cannot open shared object file")
+local missing = require "hookward.needs"()
 if missing then
   return { main = function()
-    local package_name = packages[missing:match("^[^.]*")]
-    io.stderr:write(("hookward: the library %s is not there%s\n"):format(missing, package_name
-      and (": install it with `apt-get install %s`"):format(package_name) or ""))
+    io.stderr:write("hookward: ", missing, "\n")
     return 1
   end }
 end

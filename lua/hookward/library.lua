@@ -75,11 +75,6 @@ local function start(name, values, file, signals)
   local host
   host, why = core.start(settings, signals)
   if not host then return nil, config.shown(why, settings.folder) end
-  local files, connections = core.process.files(settings.max_connections, settings.workers, false)
-  if files then
-    core.log(2, ("this process may have %d files open (ulimit -n), which is for %d connections at "
-      .. "once, not for max_connections; more will wait"):format(files, connections))
-  end
   return setmetatable({ host = host }, Host)
 end
 

@@ -42,21 +42,12 @@ local function some(list)
   return list and #list > 0 and list or nil
 end
 
--- Too few files are a warning: many hosts never see so many connections.
-local function warn_of_files(files, connections)
-  if files then
-    core.log(2, ("this process may have %d files open (ulimit -n), which is for %d connections at "
-      .. "once, not for max_connections; more will wait"):format(files, connections))
-  end
-end
-
 local codes = { drained = 0, cut_off = 1 }
 
 local function serve(settings)
-  local files, connections = core.process.files(settings.max_connections, settings.workers, true)
+  core.process.raise_files(settings.max_connections, settings.workers)
   local host, why = core.start(settings, true)
   if not host then return console.fail(config.shown(why, settings.folder)) end
-  warn_of_files(files, connections)
   local state
   repeat state = host:wait() until state ~= "running"
   -- Nothing may be torn down under a thread that never came back.

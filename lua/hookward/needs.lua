@@ -1,0 +1,31 @@
+-- What hookward stands on and does not bring with it: Lua modules, and the rock's shared libraries.
+
+local modules = { argparse = "argparse", cjson = "lua-cjson" } -- and the rocks that have them
+
+-- Debian's packages.
+local libraries = { libuv = "libuv1", libcrypto = "libssl3", libsqlite3 = "libsqlite3-0",
+  libcurl = "libcurl4" }
+
+local function missing_module()
+  for module, rock in pairs(modules) do
+    local found, why = pcall(require, module)
+    if not found then
+      return ("%s: install it with `apt-get install lua-%s` or `luarocks install %s`")
+        :format(why:match("^[^\n]*[^\n:]"), module, rock)
+    end
+  end
+end
+
+local function missing_library()
+  local found, why = pcall(require, "hookward.core")
+  local file = not found and why:match("([^%s:]+): cannot open shared object file")
+  local package = file and libraries[file:match("^[^.]*")]
+  return file and ("the library %s is not there%s"):format(file,
+    package and (": install it with `apt-get install %s`"):format(package) or "")
+end
+
+---One line about the first thing that is missing; nil when all is there.
+---@return string?
+return function()
+  return missing_module() or missing_library() or nil
+end
