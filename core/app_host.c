@@ -9,6 +9,7 @@
 #include "app.h"
 #include "check.h"
 #include "connection.h"
+#include "descriptors.h"
 #include "listener.h"
 #include "log.h"
 #include "sigpipe.h"
@@ -120,6 +121,7 @@ static int start(struct hw_app_host *h, const char *module, const struct hw_embe
 struct hw_app_host *hw_app_host_start(struct hw_config *config, const char *module,
                                       const struct hw_embedded *modules, char *why, size_t why_size)
 {
+    hw_descriptors_fill();
     struct hw_app_host *h = calloc(1, sizeof *h);
     HW_CHECK(h);
     h->config = config;

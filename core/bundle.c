@@ -3,11 +3,15 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include "descriptors.h"
 
 /* What a load in progress needs; `why` gets the one line when it fails. */
 struct loader {
@@ -29,8 +33,11 @@ static int fail(struct loader *l, const char *path, const char *what)
 
 static char *read_file(struct loader *l, const char *path, const char *chunk, size_t *len)
 {
-    FILE *file = fopen(path, "rb");
+    int fd = hw_descriptors_open(path, O_RDONLY, 0);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "rb");
     if (!file) {
+        if (fd >= 0)
+            close(fd);
         fail(l, chunk + 1, strerror(errno));
         return NULL;
     }

@@ -20,7 +20,7 @@
 #include "sigpipe.h"
 #include "str.h"
 
-#define CLIENT "hookward.http.client"     /* a userdata: CURL *, in the registry */
+#define CLIENT "hookward.http.client"     /* a userdata: struct hw_http_line */
 #define EXCHANGE "hookward.http.exchange" /* a userdata: struct hw_http_exchange */
 
 struct request {
@@ -48,34 +48,32 @@ static struct hw_http_exchange *push_exchange(lua_State *L)
 
 static int close_client(lua_State *L)
 {
-    CURL **client = lua_touserdata(L, 1);
+    struct hw_http_line *client = lua_touserdata(L, 1);
     sigset_t before;
     hw_sigpipe_block(&before); /* TLS says good-bye */
-    curl_easy_cleanup(*client);
+    hw_http_exchange_close_line(client);
     hw_sigpipe_restore(&before);
-    *client = NULL;
     return 0;
 }
 
-/* The state's curl handle. It is kept, for the sake of its connections. Stack: -0 +0. */
-static CURL *client_of(lua_State *L)
+/* The state's curl handles. They are kept, for the sake of their connections. Stack: -0 +0. */
+static const struct hw_http_line *client_of(lua_State *L)
 {
     static const char key;
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TNIL) {
-        CURL **client = lua_newuserdatauv(L, sizeof *client, 0); /* nil client */
-        *client = NULL;
+        struct hw_http_line *client = lua_newuserdatauv(L, sizeof *client, 0); /* nil client */
+        *client = (struct hw_http_line){NULL, NULL};
         hw_owned_set(L, CLIENT, NULL, close_client);
         hw_http_exchange_init_curl();
-        *client = curl_easy_init();
-        if (!*client)
+        if (!hw_http_exchange_open_line(client))
             luaL_error(L, "hook.http: libcurl can't be initialised");
         lua_pushvalue(L, -1);
         lua_rawsetp(L, LUA_REGISTRYINDEX, &key); /* nil client */
         lua_remove(L, -2);                       /* client */
     }
-    CURL *easy = *(CURL **)lua_touserdata(L, -1);
+    const struct hw_http_line *client = lua_touserdata(L, -1);
     lua_pop(L, 1); /* the registry holds it */
-    return easy;
+    return client;
 }
 
 /* ---- reading the options ---- */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "descriptors.h"
 #include "http_client.h"
 #include "sigpipe.h"
 #include "version.h"
@@ -22,6 +23,61 @@ void hw_http_exchange_init_curl(void)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, init_curl);
 }
+
+/* ---- curl's descriptors, which a child would inherit ---- */
+
+enum { POLL_MS = 1000 }; /* as curl_easy_perform */
+
+static void wake(void *multi)
+{
+    curl_multi_wakeup(multi);
+}
+
+CURLM *hw_http_exchange_new_multi(void)
+{
+    CURLM *multi = curl_multi_init();
+    if (multi)
+        hw_descriptors_seal_pair(wake, multi);
+    return multi;
+}
+
+/* While a name is looked up, by a thread of curl's own, a pair of sockets is all that it waits at.
+ */
+static void seal_resolver(CURLM *multi)
+{
+    fd_set readable, writable, exceptional;
+    int last = -1;
+    FD_ZERO(&readable);
+    FD_ZERO(&writable);
+    FD_ZERO(&exceptional);
+    if (curl_multi_fdset(multi, &readable, &writable, &exceptional, &last) == CURLM_OK && last >= 0)
+        hw_descriptors_seal_pair_of(last);
+}
+
+static curl_socket_t on_open(void *unused, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)unused;
+    (void)purpose;
+    return hw_descriptors_socket(address->family, address->socktype, address->protocol);
+}
+
+bool hw_http_exchange_open_line(struct hw_http_line *line)
+{
+    *line = (struct hw_http_line){curl_easy_init(), hw_http_exchange_new_multi()};
+    if (line->easy && line->multi)
+        return true;
+    hw_http_exchange_close_line(line);
+    return false;
+}
+
+void hw_http_exchange_close_line(struct hw_http_line *line)
+{
+    curl_easy_cleanup(line->easy);
+    curl_multi_cleanup(line->multi);
+    *line = (struct hw_http_line){NULL, NULL};
+}
+
+/* ---- one exchange ---- */
 
 void hw_http_exchange_init(struct hw_http_exchange *x)
 {
@@ -150,6 +206,7 @@ static CURLcode configure(CURL *easy, const struct hw_http_request *r, struct hw
     CURLcode rc = CURLE_OK;
     rc |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->error);
     rc |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L); /* there are other threads */
+    rc |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
     rc |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     rc |= curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     rc |= curl_easy_setopt(easy, CURLOPT_USERAGENT, "hookward/" HW_VERSION);
@@ -225,15 +282,38 @@ long hw_http_exchange_end(CURL *easy, CURLcode rc, struct hw_http_exchange *x)
     return -1;
 }
 
-long hw_http_exchange_run(CURL *easy, const struct hw_http_request *r, struct hw_http_exchange *x)
+/* As curl_easy_perform, whose sockets nobody can reach. */
+static CURLcode perform(const struct hw_http_line *line)
+{
+    int running, rest;
+    CURLcode rc = CURLE_FAILED_INIT;
+    if (curl_multi_add_handle(line->multi, line->easy) != CURLM_OK)
+        return rc;
+    CURLMcode mc = curl_multi_perform(line->multi, &running);
+    if (mc == CURLM_OK && running)
+        seal_resolver(line->multi);
+    while (mc == CURLM_OK && running) {
+        mc = curl_multi_poll(line->multi, NULL, 0, POLL_MS, NULL);
+        if (mc == CURLM_OK)
+            mc = curl_multi_perform(line->multi, &running);
+    }
+    CURLMsg *message = mc == CURLM_OK ? curl_multi_info_read(line->multi, &rest) : NULL;
+    if (message)
+        rc = message->data.result;
+    curl_multi_remove_handle(line->multi, line->easy);
+    return rc;
+}
+
+long hw_http_exchange_run(const struct hw_http_line *line, const struct hw_http_request *r,
+                          struct hw_http_exchange *x)
 {
     CURLcode rc = CURLE_FAILED_INIT;
     sigset_t before;
     hw_sigpipe_block(&before); /* CURLOPT_NOSIGNAL leaves it to us */
-    if (hw_http_exchange_begin(easy, r, x))
-        rc = curl_easy_perform(easy);
+    if (hw_http_exchange_begin(line->easy, r, x))
+        rc = perform(line);
     hw_sigpipe_restore(&before);
-    return hw_http_exchange_end(easy, rc, x);
+    return hw_http_exchange_end(line->easy, rc, x);
 }
 
 long hw_http_exchange_answer(const struct hw_http_request *r, struct hw_http_exchange *x,

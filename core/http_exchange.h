@@ -56,6 +56,19 @@ bool hw_http_exchange_add_header(struct hw_http_exchange *x, const char *line);
 /* libcurl, initialised once by whoever comes first. */
 void hw_http_exchange_init_curl(void);
 
+/* A handle and the connections that it keeps. */
+struct hw_http_line {
+    CURL *easy;
+    CURLM *multi;
+};
+
+/* False without memory; then there is nothing to close. Closing may be done twice. */
+bool hw_http_exchange_open_line(struct hw_http_line *line);
+void hw_http_exchange_close_line(struct hw_http_line *line);
+
+/* curl_multi_init, with its inner pair of sockets closed on exec. NULL when it can't. */
+CURLM *hw_http_exchange_new_multi(void);
+
 /* Prepares `easy` for the request; both and `x` must stay where they are until the end. Returns
  * false when it can't; end says why all the same. */
 bool hw_http_exchange_begin(CURL *easy, const struct hw_http_request *r,
@@ -65,9 +78,10 @@ bool hw_http_exchange_begin(CURL *easy, const struct hw_http_request *r,
 long hw_http_exchange_end(CURL *easy, CURLcode rc, struct hw_http_exchange *x);
 
 /* Both, with the exchange in between. Blocks until the answer is complete. Returns its status, or
- * -1 with one line in x->error and a word in x->kind. `easy` is as if new before and after, but for
+ * -1 with one line in x->error and a word in x->kind. `line` is as if new before and after, but for
  * the connections it keeps. */
-long hw_http_exchange_run(CURL *easy, const struct hw_http_request *r, struct hw_http_exchange *x);
+long hw_http_exchange_run(const struct hw_http_line *line, const struct hw_http_request *r,
+                          struct hw_http_exchange *x);
 
 /* In the place of hw_http_exchange_run, for tests: takes an answer as if it had arrived. `head` is
  * header lines. Returns as it does: answer_max and the header's limit hold here too. */

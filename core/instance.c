@@ -15,6 +15,7 @@
 
 #include "check.h"
 #include "crash.h"
+#include "descriptors.h"
 #include "error.h"
 #include "listener.h"
 #include "log.h"
@@ -168,7 +169,7 @@ static struct hw_instance *new_instance(bool signals)
     HW_CHECK(i);
     i->pid = getpid();
     i->signals = signals;
-    i->ended = eventfd(0, EFD_CLOEXEC);
+    i->ended = hw_descriptors_lift(eventfd(0, EFD_CLOEXEC));
     HW_CHECK(uv_mutex_init(&i->m) == 0);
     HW_CHECK(uv_cond_init(&i->changed) == 0);
     return i;
@@ -187,6 +188,7 @@ static struct hw_instance *give_up(struct hw_instance *i, struct hw_config *conf
 struct hw_instance *hw_instance_start(struct hw_config *config, const struct hw_embedded *modules,
                                       bool signals, char *why, size_t size)
 {
+    hw_descriptors_fill(); /* libuv's own files have the numbers that they get */
     struct hw_instance *i = new_instance(signals);
     stay_loaded();
     if (i->ended < 0)

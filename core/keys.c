@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "descriptors.h"
 #include "error.h"
 #include "key_forms.h"
 
@@ -122,7 +123,7 @@ static int read_file(const char *path, char text[HW_KEY_FILE_MAX + 1], size_t *l
                      const struct hw_reason *why)
 {
     /* Without O_NONBLOCK a named pipe would keep the host from starting. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = hw_descriptors_open(path, O_RDONLY | O_NONBLOCK, 0);
     struct stat info;
     int rc = 0;
     long size = -1;

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "descriptors.h"
+
 struct hw_ledger_lock {
     /* constant after take */
     int fd;
@@ -44,7 +46,7 @@ static int open_locked(struct hw_ledger_lock *l, const char *path, char *why, si
     struct stat st;
     if (stat(path, &st) == 0 && is_ours_locked(&st))
         return fail(why, size, path, "another host of this process is serving with this ledger");
-    l->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    l->fd = hw_descriptors_open(path, O_RDWR | O_CREAT, 0600);
     if (l->fd < 0 && errno == ENOENT)
         return fail(why, size, path, "its folder is not there; make it with `mkdir -p`");
     if (l->fd < 0)

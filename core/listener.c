@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "descriptors.h"
 #include "error.h"
 #include "log.h"
 
@@ -111,7 +112,7 @@ static void remove_stale(const char *path)
     if (strlen(path) >= sizeof sun.sun_path || lstat(path, &st) || !S_ISSOCK(st.st_mode))
         return;
     strcpy(sun.sun_path, path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = hw_descriptors_socket(AF_UNIX, SOCK_STREAM, 0);
     if (fd < 0)
         return;
     if (connect(fd, (struct sockaddr *)&sun, sizeof sun) && errno == ECONNREFUSED)
@@ -135,7 +136,7 @@ static int bind_for_owner(const char *path)
 {
     struct sockaddr_un sun = {.sun_family = AF_UNIX};
     strcpy(sun.sun_path, path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = hw_descriptors_socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
     fchmod(fd, 0600);

@@ -6,6 +6,7 @@
 #include <lualib.h>
 #include <stdio.h>
 
+#include "descriptors.h"
 #include "embedded.h"
 #include "module.h"
 #include "process.h"
@@ -38,6 +39,8 @@ static int run(lua_State *L)
 
 int main(int argc, char **argv)
 {
+    if (hw_descriptors_fill())
+        return 1; /* and nowhere to say it */
     hw_process_disarm();
     lua_State *L = luaL_newstate();
     if (!L) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "descriptors.h"
 #include "error.h"
 
 /* A socket that curl wants to have watched. */
@@ -33,7 +34,7 @@ struct hw_sender *hw_sender_new(uv_loop_t *loop)
 {
     hw_http_exchange_init_curl();
     struct hw_sender *s = calloc(1, sizeof *s);
-    CURLM *multi = curl_multi_init();
+    CURLM *multi = hw_http_exchange_new_multi();
     if (!s || !multi) {
         free(s);
         curl_multi_cleanup(multi);
@@ -127,6 +128,7 @@ static struct watch *new_watch(struct hw_sender *s, curl_socket_t socket)
         free(w);
         return NULL;
     }
+    hw_descriptors_seal_pair_of(socket); /* a look-up's, if it is that */
     w->poll.data = w;
     w->next = s->watches;
     if (w->next)

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "descriptors.h"
 enum { COLUMNS_DEFAULT = 80, MODE_BITS = 07777 };
 
 static const double SLEEP_MAX = 1e9; /* seconds: what a time_t surely holds */
@@ -233,7 +234,7 @@ static int sys_write_new(lua_State *L)
     mode_t mode = (mode_t)luaL_checkinteger(L, 3);
     const char *draft = push_draft_name(L, path);
     unlink(draft); /* of an earlier process with this number, which was killed */
-    int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    int fd = hw_descriptors_open(draft, O_WRONLY | O_CREAT | O_EXCL, mode);
     if (fd < 0)
         return fail(L, path, errno);
     int error = write_file(fd, text, len);

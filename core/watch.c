@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bundle.h"
+#include "descriptors.h"
 #include "str.h"
 
 /* ---- the signature ---- */
@@ -41,7 +42,7 @@ static void add_content(struct signature *s, const char *path)
 {
     char bytes[16384];
     size_t left = HW_BUNDLE_FILE_MAX + 1;
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    int fd = hw_descriptors_open(path, O_RDONLY | O_NONBLOCK, 0);
     ssize_t n = -1;
     while (fd >= 0 && left > 0 &&
            (n = read(fd, bytes, left < sizeof bytes ? left : sizeof bytes)) > 0) {

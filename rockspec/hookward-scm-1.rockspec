@@ -85,6 +85,7 @@ build = {
         "core/crew.c",
         "core/crypto_api.c",
         "core/deadline.c",
+        "core/descriptors.c",
         "core/diagnose.c",
         "core/diagnose_body.c",
         "core/diagnose_signature.c",
