@@ -20,6 +20,7 @@ struct hw_app {
     /* constant after start */
     struct hw_requests *requests;
     size_t open_max;
+    uint64_t stop_ms;
     uv_thread_t thread;
     bool started;
     char **addresses;
@@ -35,7 +36,10 @@ struct hw_app {
 
     /* guarded by m */
     uv_mutex_t m;
+    uv_cond_t over;
     struct queue to_app, to_leader;
+    bool ended;    /* the thread has nothing more to do */
+    bool given_up; /* `answered` is no longer the app's to send to */
 
     /* atomic */
     atomic_bool stopping;
@@ -61,12 +65,27 @@ static void clear(struct queue *q)
     *q = (struct queue){.tail = &q->head};
 }
 
-static void put(struct hw_app *app, struct queue *q, struct hw_app_call *call)
+static void put_locked(struct queue *q, struct hw_app_call *call)
 {
     call->next = NULL;
-    uv_mutex_lock(&app->m);
     *q->tail = call;
     q->tail = &call->next;
+}
+
+static void put_to_app(struct hw_app *app, struct hw_app_call *call)
+{
+    uv_mutex_lock(&app->m);
+    put_locked(&app->to_app, call);
+    uv_mutex_unlock(&app->m);
+    uv_async_send(&app->wake);
+}
+
+static void put_to_leader(struct hw_app *app, struct hw_app_call *call)
+{
+    uv_mutex_lock(&app->m);
+    put_locked(&app->to_leader, call);
+    if (!app->given_up)
+        uv_async_send(&app->answered);
     uv_mutex_unlock(&app->m);
 }
 
@@ -121,8 +140,7 @@ static int on_complete(struct hw_service *service, struct hw_request *request,
     if (peer.ptr != call->peer)
         snprintf(call->peer, sizeof call->peer, "%.*s", HW_STR_ARG(peer));
     hw_waiter_join(waiter, &call->waiters);
-    put(app, &app->to_app, call);
-    uv_async_send(&app->wake);
+    put_to_app(app, call);
     return 0;
 }
 
@@ -174,8 +192,7 @@ static void on_wake(uv_async_t *async)
         next = call->next;
         if (!app->stopping)
             hw_app_vm_handle(app->vm, call);
-        put(app, &app->to_leader, call);
-        uv_async_send(&app->answered);
+        put_to_leader(app, call);
     }
 }
 
@@ -186,6 +203,10 @@ static void run(void *arg)
     hw_sigpipe_block_for_good(); /* an app starts no programs */
     hw_app_vm_start(app->vm, app->addresses, app->address_count);
     uv_run(&app->loop, UV_RUN_DEFAULT);
+    uv_mutex_lock(&app->m);
+    app->ended = true;
+    uv_cond_signal(&app->over);
+    uv_mutex_unlock(&app->m);
 }
 
 /* ---- start and stop ---- */
@@ -209,18 +230,41 @@ int hw_app_start(struct hw_app *app, const char *const *addresses, size_t count)
     return app->started ? 0 : HW_EFAILED;
 }
 
-void hw_app_stop(struct hw_app *app)
+/* False: it is given up. */
+static bool await_end(struct hw_app *app)
+{
+    uint64_t until = uv_hrtime() + app->stop_ms * 1000000, now;
+    uv_mutex_lock(&app->m);
+    while (!app->ended && (now = uv_hrtime()) < until)
+        uv_cond_timedwait(&app->over, &app->m, until - now);
+    app->given_up = !app->ended;
+    uv_mutex_unlock(&app->m);
+    return !app->given_up;
+}
+
+static bool end_thread(struct hw_app *app)
+{
+    uv_async_send(&app->wake);
+    bool ended = await_end(app);
+    if (ended)
+        uv_thread_join(&app->thread);
+    else
+        pthread_detach(app->thread);
+    return ended;
+}
+
+bool hw_app_stop(struct hw_app *app)
 {
     app->stopping = true;
-    if (app->started) {
-        uv_async_send(&app->wake);
-        uv_thread_join(&app->thread);
-    } else {
+    bool ended = !app->started || end_thread(app);
+    if (!app->started) {
         close_all(app);
         uv_run(&app->loop, UV_RUN_DEFAULT);
     }
-    HW_CHECK(uv_loop_close(&app->loop) == 0);
+    if (ended)
+        HW_CHECK(uv_loop_close(&app->loop) == 0);
     uv_close((uv_handle_t *)&app->answered, NULL);
+    return ended;
 }
 
 static void bury_all(struct hw_app *app, struct queue *q)
@@ -239,6 +283,7 @@ void hw_app_free(struct hw_app *app)
     bury_all(app, &app->to_leader);
     if (app->vm)
         hw_app_vm_free(app->vm);
+    uv_cond_destroy(&app->over);
     uv_mutex_destroy(&app->m);
     for (size_t i = 0; i < app->address_count; i++)
         free(app->addresses[i]);
@@ -249,6 +294,7 @@ void hw_app_free(struct hw_app *app)
 static void init_handles(struct hw_app *app, uv_loop_t *leaders)
 {
     HW_CHECK(uv_mutex_init(&app->m) == 0);
+    HW_CHECK(uv_cond_init(&app->over) == 0);
     HW_CHECK(uv_loop_init(&app->loop) == 0);
     HW_CHECK(uv_async_init(&app->loop, &app->wake, on_wake) == 0);
     HW_CHECK(uv_async_init(leaders, &app->answered, on_answered) == 0);
@@ -269,6 +315,7 @@ int hw_app_open(struct hw_app **out, const struct hw_app_config *config, char *w
         (struct hw_service){.type = &type, .shown = HW_STR("/"), .patience = HW_DEADLINE_APP};
     app->requests = config->requests;
     app->open_max = config->queue_max;
+    app->stop_ms = config->stop_ms;
     init_handles(app, config->loop);
     return hw_app_vm_open(&app->vm, &config->vm, &app->loop, &app->stopping, why, why_size);
 }

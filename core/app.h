@@ -15,7 +15,10 @@
 #include "app_vm.h"
 #include "service.h"
 
-enum { HW_APP_QUEUE_MAX = 1000 }; /* the usual queue_max */
+enum {
+    HW_APP_QUEUE_MAX = 1000, /* the usual queue_max */
+    HW_APP_STOP_MS = 2000    /* the usual stop_ms */
+};
 
 struct hw_app;
 
@@ -24,6 +27,7 @@ struct hw_app_config {
     uv_loop_t *loop;              /* the leader's: of the listeners */
     struct hw_requests *requests; /* the leader's */
     size_t queue_max;             /* requests begun and not answered; one more is refused */
+    uint64_t stop_ms;             /* how long hw_app_stop waits */
 };
 
 /* Loads the app. Returns 0, or HW_ENOMEM or HW_EFAILED with one line in `why`; *out, unless it is
@@ -40,10 +44,13 @@ struct hw_service *hw_app_service(struct hw_app *app);
 int hw_app_start(struct hw_app *app, const char *const *addresses, size_t count);
 
 /* Ends the thread and what it is in the middle of; nobody gets an answer any more, and no more
- * requests may come. Whoever has the leader's loop. */
-void hw_app_stop(struct hw_app *app);
+ * requests may come. Returns false when that takes longer than stop_ms, as a C function may, which
+ * runs no hook: the app is given up then. Its thread and its memory stay until the process ends, it
+ * touches nothing of the leader's any more, and it must not be freed. Whoever has the leader's
+ * loop. */
+bool hw_app_stop(struct hw_app *app);
 
-/* After hw_app_stop, once the leader's loop has closed its handles. */
+/* After hw_app_stop returned true, once the leader's loop has closed its handles. */
 void hw_app_free(struct hw_app *app);
 
 #endif

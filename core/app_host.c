@@ -100,6 +100,7 @@ static int start(struct hw_app_host *h, const char *module, const struct hw_embe
     struct hw_app_config app = {.loop = &h->loop,
                                 .requests = &h->server.requests,
                                 .queue_max = HW_APP_QUEUE_MAX,
+                                .stop_ms = HW_APP_STOP_MS,
                                 .vm = {.module = module,
                                        .modules = modules,
                                        .settings = c->settings,
@@ -149,17 +150,21 @@ static void close_handle(uv_handle_t *handle, void *unused)
         uv_close(handle, NULL);
 }
 
-void hw_app_host_free(struct hw_app_host *h)
+bool hw_app_host_free(struct hw_app_host *h)
 {
-    if (h->app)
-        hw_app_stop(h->app);
+    bool ended = !h->app || hw_app_stop(h->app);
+    if (!ended)
+        hw_log_say(HW_LOG_ERROR,
+                   "the app did not end within %d ms: what it was in the middle of "
+                   "is given up",
+                   HW_APP_STOP_MS);
     h->draining = false;
     hw_listeners_close(&h->listeners);
     hw_connections_close(&h->server);
     uv_walk(&h->loop, close_handle, NULL);
     uv_run(&h->loop, UV_RUN_DEFAULT);
     HW_CHECK(uv_loop_close(&h->loop) == 0);
-    if (h->app)
+    if (h->app && ended)
         hw_app_free(h->app);
     hw_listeners_free(&h->listeners);
     hw_server_fini(&h->server);
@@ -168,4 +173,5 @@ void hw_app_host_free(struct hw_app_host *h)
     hw_config_fini(h->config);
     free(h->config);
     free(h);
+    return ended;
 }

@@ -4,6 +4,7 @@
 #ifndef HW_APP_HOST_H
 #define HW_APP_HOST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "config.h"
@@ -23,6 +24,8 @@ void hw_app_host_run(struct hw_app_host *host);
 
 /* Returns at once, may be called again. Async-signal-safe. */
 void hw_app_host_stop(struct hw_app_host *host);
-void hw_app_host_free(struct hw_app_host *host);
+
+/* Returns false when the app had to be given up (app.h: hw_app_stop); that is in the log. */
+bool hw_app_host_free(struct hw_app_host *host);
 
 #endif

@@ -19,6 +19,7 @@
 struct hw_app_vm {
     /* constant after new */
     struct hw_app_vm_config config;
+    char module[128]; /* config's: an app that is given up outlives the text that it came from */
     lua_State *L;
     struct hw_app_events *events;
 
@@ -138,6 +139,8 @@ int hw_app_vm_open(struct hw_app_vm **out, const struct hw_app_vm_config *config
     if (!vm)
         return HW_ENOMEM;
     vm->config = *config;
+    snprintf(vm->module, sizeof vm->module, "%s", config->module);
+    vm->config.module = vm->module;
     vm->limits.give_up = is_stopping;
     vm->limits.give_up_ud = (void *)stop;
     vm->events = hw_app_events_new(vm, loop);

@@ -194,8 +194,7 @@ static int serve_app(lua_State *L)
         hw_process_add(&entry); /* at most one command of the process serves an app */
         hw_app_host_run(host);
         hw_process_remove(&entry);
-        hw_app_host_free(host);
-        lua_pushinteger(L, 0);
+        lua_pushinteger(L, hw_app_host_free(host) ? 0 : 1);
     } else {
         lua_pushnil(L);
         lua_pushstring(L, why);

@@ -351,7 +351,8 @@ describe("the guide's", function()
     local host = H.start { handlers = { ["a.lua"] = block("handlers", "lua", 1) } }
     S.start(misbehave .. " --speed 1000"):sign_in():trigger("http://127.0.0.1:" .. host.port
       .. "/baseWebhookNotification")
-    host:wait_log("attempt=5 error=invalid_signature")
+    host:wait_log("error=invalid_signature")
+    host:wait_log("duplicate job")
     local sandbox = S.start(fail):sign_in()
     local statuses = {}
     for i = 1, 3 do statuses[i] = sandbox:ask("GET", S.API .. "/events") end

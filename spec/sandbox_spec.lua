@@ -68,6 +68,20 @@ describe("the token", function()
     assert.are.equal("POST", headers.allow)
   end)
 
+  -- A pattern that begins anew at each byte would take hours for the first of these.
+  it("is refused at once to a long form that is none, and so is a path of slashes", function()
+    local s = S.start()
+    for _, body in ipairs { ("x"):rep(1000000), ("x=&"):rep(300000), ("%"):rep(1000000) } do
+      local status, answer = s:ask("POST", "/token", body)
+      assert.are.equal(400, status)
+      assert.are.equal("unsupported_grant_type", answer.error)
+    end
+    for _ = 1, 60 do
+      assert.are.equal(404, (s:ask("GET", ("/"):rep(16000) .. "x")))
+    end
+    assert.are.equal(0, s:stop())
+  end)
+
   it("is wanted by all other calls", function()
     local s = S.start()
     for _, call in ipairs { { "GET", API .. "/events" }, { "POST", API }, { "POST", TRIGGER },
@@ -134,6 +148,8 @@ describe("the subscription API", function()
       { API, { Event = EVENT, Url = "http://h/" }, 400, "ACR_02.003.002" },
       { API, { Event = EVENT, Url = "http://h/", Tenant = "t" }, 201 },
       { TRIGGER, { Event = EVENT, Url = "http://h/", Misbehave = "badly" }, 400, "ACR_01.000.003" },
+      { TRIGGER, { Event = EVENT, Url = "http://h/", Misbehave = { { 1 } } }, 400, "ACR_01.000.003" },
+      { TRIGGER, { Event = EVENT, Url = "http://h/", Misbehave = true }, 400, "ACR_01.000.003" },
     }
     for i, case in ipairs(cases) do
       local status, answer = s:ask("POST", case[1], case[2])
@@ -337,16 +353,31 @@ describe("told to misbehave, it sends", function()
     assert.are.equal(1, h:count_log("%f[%a]ran%f[%A]"))
   end)
 
-  it("a forged signature, which is refused", function()
+  it("a forged copy, which is refused, and then what it is a copy of", function()
     local h = host()
-    local s = S.start("--speed 100000 --misbehave forged"):sign_in()
+    local s = S.start("--misbehave forged"):sign_in()
     s:trigger(h.url)
-    s:wait("ended")
-    for _, answer in ipairs(s:shown("answered")) do
-      assert.are.equal(400, answer.status)
-      assert.are.equal("invalid_signature", answer.error)
+    s:wait("answered", 2)
+    assert.are.equal("forged -", fields(s:shown("answered"), "note"))
+    assert.are.equal("400 200", fields(s:shown("answered"), "status"))
+    assert.are.equal("invalid_signature -", fields(s:shown("answered"), "error"))
+    assert.are.equal(1, h:count_log("%f[%a]ran%f[%A]"))
+  end)
+
+  it("all that it was asked for, together", function()
+    local h = host()
+    local s = S.start():sign_in()
+    s:trigger(h.url, { "duplicate,repeat", "forged" })
+    s:wait("answered", 4)
+    local notes = {}
+    for _, one in ipairs(s:shown("answered")) do
+      notes[one.note or "itself"] = one.status
     end
-    assert.are.equal(0, h:count_log("%f[%a]ran%f[%A]"))
+    assert.are.same({ forged = 400, itself = 200, duplicate = 200, ["repeat"] = 200 }, notes)
+    for _, one in ipairs(s:shown()) do
+      assert.matches("^20%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%dZ$", one.time)
+    end
+    assert.are.equal(1, h:count_log("%f[%a]ran%f[%A]"))
   end)
 
   it("a stale body, which max_age refuses", function()

@@ -46,6 +46,7 @@ struct rig {
 };
 
 static uint64_t patience_ms = PATIENCE_S * 1000; /* of a client for its answer */
+static uint64_t stop_ms = PATIENCE_S * 1000;
 static char answer[ANSWER_MAX];
 static size_t answer_len;
 
@@ -103,6 +104,7 @@ static int open_app(struct rig *r, const char *source, char *why, size_t size)
     struct hw_app_config config = {.loop = &r->loop,
                                    .requests = &r->server.requests,
                                    .queue_max = QUEUE_MAX,
+                                   .stop_ms = stop_ms,
                                    .vm = {.module = "test.app",
                                           .modules = r->modules,
                                           .settings = HW_STR("return { word = 'set' }"),
@@ -192,26 +194,29 @@ static void on_walk(uv_handle_t *handle, void *unused)
         uv_close(handle, NULL);
 }
 
-static void close_loop(struct rig *r)
+/* Returns whether the app ended. */
+static bool close_loop(struct rig *r)
 {
-    hw_app_stop(r->app);
+    bool ended = hw_app_stop(r->app);
     hw_listeners_close(&r->listeners);
     uv_walk(&r->loop, on_walk, NULL);
     uv_run(&r->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&r->loop), 0);
-    hw_app_free(r->app);
+    if (ended)
+        hw_app_free(r->app);
     hw_listeners_free(&r->listeners);
     hw_server_fini(&r->server);
     close_fifo(r, "gate", r->gate);
     close_fifo(r, "here", r->here);
     rmdir(r->folder);
+    return ended;
 }
 
 static void stop(struct rig *r)
 {
     uv_async_send(&r->stop);
     uv_thread_join(&r->leader);
-    close_loop(r);
+    assert_true(close_loop(r));
     free((char *)r->modules[0].text);
 }
 
@@ -627,6 +632,39 @@ static void is_stopped_in_the_middle_of_a_loop(void **state)
     assert_int_equal(answer_len, 0);
 }
 
+static struct {
+    struct hw_app *volatile app;
+    const char *volatile source;
+} given_up;
+
+/* A C function runs no hook: here the one that reads from a pipe. */
+static void is_given_up_when_it_does_not_end(void **state)
+{
+    (void)state;
+    struct rig *r = malloc(sizeof *r);
+    stop_ms = 1;
+    start(r, "return function() wait() end");
+    stop_ms = PATIENCE_S * 1000;
+    int fd = connect_to(r->app_path), queued = connect_to(r->app_path);
+    send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    await_one(r);
+    send_text(queued, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    int gate = dup(r->gate);
+    given_up.app = r->app; /* so that a search for leaks finds it */
+    given_up.source = r->modules[0].text;
+    uv_async_send(&r->stop);
+    uv_thread_join(&r->leader);
+    assert_false(close_loop(r));
+    memset(r, 0xAA, sizeof *r);
+    free(r); /* nothing of the leader's is touched by what goes on */
+    assert_int_equal(write(gate, "g", 1), 1);
+    close(gate);
+    read_all(fd);
+    assert_int_equal(answer_len, 0);
+    read_all(queued);
+    assert_int_equal(answer_len, 0);
+}
+
 static void forgets_a_client_that_is_gone(void **state)
 {
     (void)state;
@@ -747,6 +785,7 @@ int main(void)
         cmocka_unit_test(takes_a_limited_number_of_requests_and_refuses_one_more),
         cmocka_unit_test(tells_a_client_that_waited_too_long),
         cmocka_unit_test(is_stopped_in_the_middle_of_a_loop),
+        cmocka_unit_test(is_given_up_when_it_does_not_end),
         cmocka_unit_test(forgets_a_client_that_is_gone),
         cmocka_unit_test(ends_with_requests_in_its_queues),
         cmocka_unit_test(does_not_load_what_is_no_app),

@@ -15,9 +15,9 @@ local M = {
     .. "retries, as Accredit's .NET sender delivers them. Each call, delivery and answer is shown "
     .. "in a line. Ends with SIGINT or SIGTERM.\n\n"
     .. "Ways of --misbehave, with commas between them: duplicate (the first delivery comes twice "
-    .. "at once), repeat (a job comes again after its success), forged (a signature of another "
-    .. "body), stale (a Timestamp a day old), slow (the body trickles in). One trigger call can "
-    .. "ask for the same with a field \"Misbehave\".\n\n"
+    .. "at once), repeat (a job comes again after its success), forged (a copy with another "
+    .. "body's signature comes first), stale (a Timestamp a day old), slow (the body trickles in). "
+    .. "One trigger call can ask for the same with a field \"Misbehave\".\n\n"
     .. "With --fail CALL=WHAT a call fails. CALL: token, events, subscribe, trigger, printQueue. "
     .. "WHAT: a status, an ACR_ code, STATUS:CODE, or html (a proxy's page); with *N behind it "
     .. "only the first N times.",

@@ -46,10 +46,15 @@ local function url_decode(text)
   end))
 end
 
+-- Each pair is taken whole and then cut at its "=": a pattern that looks for the "=" itself would
+-- begin anew at each byte of a pair that has none.
 local function form(body)
   local fields = {}
-  for name, value in body:gmatch("([^&=]+)=([^&]*)") do
-    fields[url_decode(name):lower()] = url_decode(value)
+  for pair in body:gmatch("[^&]+") do
+    local at = pair:find("=", 1, true)
+    if at and at > 1 then
+      fields[url_decode(pair:sub(1, at - 1)):lower()] = url_decode(pair:sub(at + 1))
+    end
   end
   return fields
 end
@@ -104,7 +109,7 @@ end
 local function url_of(fields)
   local url, code, detail = text_of(fields, "Url", URL_MAX)
   if not url then return nil, code, detail end
-  if not url:find("^https?://[^/%s%c]+[^%s%c]*$") then
+  if not url:find("^https?://[^/]") or url:find("[%s%c]") then
     return nil, "ACR_01.000.003", "Url must be an http or https address."
   end
   return url

@@ -19,6 +19,8 @@ local screen = require "hookward.sandbox.screen"
 
 local M = {}
 
+local SLASH = ("/"):byte()
+
 ---@class hookward.sandbox.Route
 ---@field name string as --fail calls it
 ---@field open? boolean takes no token
@@ -40,8 +42,15 @@ local routes = {
     { name = "printQueue", PUT = print_queue.set_status, POST = print_queue.set_status } },
 }
 
+-- Not by a pattern: "/+$" begins anew at each slash of a row of them.
+local function without_slashes_behind(path)
+  local last = #path
+  while path:byte(last) == SLASH do last = last - 1 end
+  return path:sub(1, last)
+end
+
 local function find_route(path)
-  path = path:lower():gsub("/+$", "")
+  path = without_slashes_behind(path:lower())
   for _, row in ipairs(routes) do
     local id = path:match(row[1])
     if id then return row[2], id end

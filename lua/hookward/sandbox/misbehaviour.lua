@@ -2,10 +2,12 @@
 
 local M = {}
 
+local NAME_MAX = 100 -- bytes that an answer repeats of what it does not know
+
 M.ways = {
   duplicate = "the first delivery comes twice at the same time",
   ["repeat"] = "after its success the job is delivered once more",
-  forged = "the signature is another body's",
+  forged = "before the first delivery a copy comes with the signature of another body",
   stale = "the Timestamp is a day old",
   slow = "the body trickles in",
 }
@@ -17,12 +19,15 @@ M.names = { "duplicate", "repeat", "forged", "stale", "slow" }
 ---@return string? why
 function M.parse(list)
   local ways = {}
-  if type(list) == "table" then list = table.concat(list, ",") end
-  for name in tostring(list or ""):gmatch("[^,%s]+") do
-    if not M.ways[name] then
-      return nil, ("'%s' is none of %s"):format(name, table.concat(M.names, ", "))
+  for _, text in ipairs(type(list) == "table" and list or { list or "" }) do
+    if type(text) ~= "string" then return nil, "a way is a text" end
+    for name in text:gmatch("[^,%s]+") do
+      if not M.ways[name] then
+        return nil, ("'%s' is none of %s")
+          :format(name:sub(1, NAME_MAX), table.concat(M.names, ", "))
+      end
+      ways[name] = true
     end
-    ways[name] = true
   end
   return ways
 end

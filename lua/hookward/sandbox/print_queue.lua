@@ -30,6 +30,7 @@ local statuses = {
 local people = { "Ada Lovelace", "Grace Hopper", "Alan Turing" }
 
 local zips = {} -- by id
+local sizes = {} -- by id: a list does not make all of them to know
 local order = {} -- ids, oldest first
 
 ---Puts a new zip into the queue.
@@ -39,7 +40,10 @@ function M.add()
   zips[id] = { BadgeExportZipFileId = id, FileName = ("badges-%s.zip"):format(id:sub(1, 8)),
     BadgeCount = #people, Created = os.date("!%Y-%m-%dT%H:%M:%SZ"), PrintStatus = "Pending" }
   order[#order + 1] = id
-  if #order > ZIPS_MAX then zips[table.remove(order, 1)] = nil end
+  if #order > ZIPS_MAX then
+    local oldest = table.remove(order, 1)
+    zips[oldest], sizes[oldest] = nil, nil
+  end
   return id
 end
 
@@ -53,7 +57,9 @@ local function bytes_of(one)
 end
 
 local function shown(one)
-  local copy = { Size = #bytes_of(one) }
+  local id = one.BadgeExportZipFileId
+  sizes[id] = sizes[id] or #bytes_of(one)
+  local copy = { Size = sizes[id] }
   for name, value in pairs(one) do copy[name] = value end
   return copy
 end

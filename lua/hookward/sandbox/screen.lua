@@ -1,20 +1,23 @@
 -- What the sandbox shows: a line for each call of its API, each delivery and each answer to one.
 --
--- Text for people, with colours on a terminal; with --json an object a line:
+-- Text for people, with colours on a terminal; with --json an object a line, each with its `time`
+-- ("2024-05-10T11:09:21.248Z"):
 --   { type = "listening", urls, user, password, url?, key_form }
 --   { type = "call", method, path, status, code? }
---   { type = "sent", job, event, attempt, to, note? ("duplicate", "repeat") }
---   { type = "answered", job, attempt, ms, status | failure, error?, message?, next_in? (seconds) }
+--   { type = "sent", job, event, attempt, to, note? ("duplicate", "repeat", "forged") }
+--   { type = "answered", job, attempt, ms, status | failure, error?, message?, note?,
+--     next_in? (seconds) }
 --   { type = "ended", job, text }
 
 local app = require "hookward.app"
 local console = require "hookward.console"
 local core = require "hookward.core"
+local time = require "hookward.jobs.time"
 
 local M = {}
 
 local function write_json(kind, fields)
-  fields.type = kind
+  fields.type, fields.time = kind, time.iso(core.sys.now())
   console.say("%s", assert(core.json.encode(fields)))
 end
 
@@ -57,6 +60,10 @@ function M.called(request, status, body)
     console.paint(status < 400 and "green" or "red", status .. (code and " " .. code or "")))
 end
 
+local function noted(note)
+  return note and (" (%s)"):format(note) or ""
+end
+
 ---@param job hookward.sandbox.Job
 ---@param attempt integer
 ---@param note? string
@@ -65,8 +72,8 @@ function M.sent(job, attempt, note)
     return write_json("sent", { job = job.id, event = job.event, attempt = attempt, to = job.url,
       note = note })
   end
-  line("job %s, attempt %d%s: %s to %s", job.id, attempt, note and (" (%s)"):format(note) or "",
-    job.event, console.plain(job.url, 100))
+  line("job %s, attempt %d%s: %s to %s", job.id, attempt, noted(note), job.event,
+    console.plain(job.url, 100))
 end
 
 -- What the receiver said of itself, if it is a hookward.
@@ -87,17 +94,17 @@ end
 
 ---@param job hookward.sandbox.Job
 ---@param attempt integer
----@param outcome { answer?: table, why?: string, ms: integer, next_in?: number }
+---@param outcome { answer?: table, why?: string, ms: integer, note?: string, next_in?: number }
 function M.answered(job, attempt, outcome)
   local name, message = said(outcome.answer)
   if app.settings.json then
     return write_json("answered", { job = job.id, attempt = attempt, ms = outcome.ms,
       status = outcome.answer and outcome.answer.status, failure = outcome.why, error = name,
-      message = message, next_in = outcome.next_in })
+      message = message, note = outcome.note, next_in = outcome.next_in })
   end
-  line("job %s, attempt %d: %s %s", job.id, attempt, text_of(outcome, name, message),
-    console.paint("dim", ("(%d ms%s)"):format(outcome.ms, outcome.next_in
-      and ("; again in %g s"):format(outcome.next_in) or "")))
+  local again = outcome.next_in and ("; again in %g s"):format(outcome.next_in) or ""
+  line("job %s, attempt %d%s: %s %s", job.id, attempt, noted(outcome.note),
+    text_of(outcome, name, message), console.paint("dim", ("(%d ms%s)"):format(outcome.ms, again)))
 end
 
 ---@param job hookward.sandbox.Job
