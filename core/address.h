@@ -1,15 +1,26 @@
-/* address.h -- a socket's address as people write it.
+/* address.h -- a socket's address: kept in few bytes, and as people write it.
  *
  * Thread  any. */
 #ifndef HW_ADDRESS_H
 #define HW_ADDRESS_H
 
+#include <netinet/in.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
 #include "str.h"
 
-/* "127.0.0.1:4711" or "[::1]:4711", of an IPv4 or IPv6 address. Returns a view of `text`. */
-struct hw_str hw_address_text(const struct sockaddr_storage *address, char *text, size_t size);
+/* Of a client. The family is 0 when there is none, and AF_UNIX stands for any Unix socket. */
+struct hw_address {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    };
+};
+
+/* "127.0.0.1:4711" or "[::1]:4711"; an IPv4 client of an IPv6 socket is an IPv4 address; "unix";
+ * {NULL, 0} when there is none. Returns a view of `text`, or static. */
+struct hw_str hw_address_text(const struct sockaddr *address, char *text, size_t size);
 
 #endif

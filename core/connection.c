@@ -29,6 +29,7 @@ struct hw_connection {
     struct hw_request *request; /* being read; the next one's bytes while BUSY */
     struct hw_deadline deadline;
     struct hw_waiter waiter;
+    struct hw_address peer;
     size_t lingered; /* bytes */
 
     /* of the request at hand */
@@ -194,20 +195,30 @@ void hw_connection_reply(struct hw_waiter *waiter, const struct hw_reply *reply)
 
 struct hw_str hw_connection_peer(struct hw_waiter *waiter, char *text, size_t size)
 {
-    struct hw_connection *c = connection_of(waiter);
-    struct sockaddr_storage address;
-    int len = sizeof address;
-    if (c->u.handle.type != UV_TCP ||
-        uv_tcp_getpeername(&c->u.tcp, (struct sockaddr *)&address, &len))
-        return HW_STR("unix");
-    return hw_address_text(&address, text, size);
+    return hw_address_text(&connection_of(waiter)->peer.any, text, size);
 }
 
-static void report(struct hw_connection *c, int code, const char *why)
+/* Asked once: of a client that is gone by the time of its line the kernel knows nothing. */
+static void learn_peer(struct hw_connection *c)
 {
-    char peer[96];
-    hw_report_refusal(&c->server->report, code, hw_str_of(why),
-                      hw_connection_peer(&c->waiter, peer, sizeof peer));
+    int len = sizeof c->peer;
+    if (c->u.handle.type != UV_TCP || uv_tcp_getpeername(&c->u.tcp, &c->peer.any, &len))
+        c->peer.any.sa_family = AF_UNIX;
+    c->waiter.peer = &c->peer;
+}
+
+/* `r` may be NULL, or a request whose head is not whole: then the line has no path. */
+static void report(struct hw_connection *c, int code, const char *why, const struct hw_request *r)
+{
+    char peer[HW_REPORT_PEER_MAX];
+    struct hw_refusal refusal = {.code = code,
+                                 .why = hw_str_of(why),
+                                 .peer = hw_connection_peer(&c->waiter, peer, sizeof peer)};
+    if (r && (code == HW_ENOT_FOUND || code == HW_EMETHOD_NOT_ALLOWED)) {
+        refusal.method = hw_http_view(r->bytes, r->http.method);
+        refusal.path = hw_http_view(r->bytes, r->http.path);
+    }
+    hw_report_refusal(&c->server->report, &refusal);
 }
 
 static bool is_head(const struct hw_request *r)
@@ -219,7 +230,7 @@ static bool is_head(const struct hw_request *r)
 static void refuse_and_close(struct hw_connection *c, int code, const char *why)
 {
     char text[160];
-    report(c, code, why);
+    report(c, code, why, c->request);
     int n = why ? snprintf(text, sizeof text, "%s: %s", hw_error_message(code), why) : 0;
     c->close = c->hard_close = true;
     c->head = is_head(c->request);
@@ -274,9 +285,10 @@ static int split_rest(struct hw_connection *c, size_t end)
     return 0;
 }
 
-static void refuse(struct hw_connection *c, int code, struct hw_str reason)
+static void refuse(struct hw_connection *c, int code, struct hw_str reason,
+                   const struct hw_request *r)
 {
-    report(c, code, reason.ptr);
+    report(c, code, reason.ptr, r);
     answer(c, code, reason);
 }
 
@@ -288,7 +300,7 @@ static void hand_over(struct hw_connection *c, struct hw_request *r)
     set_deadline(c, c->service->patience);
     int code = c->service->type->complete(c->service, r, &c->waiter, &reason);
     if (code)
-        refuse(c, code, reason);
+        refuse(c, code, reason, NULL);
 }
 
 static void complete(struct hw_connection *c, size_t end)
@@ -297,8 +309,8 @@ static void complete(struct hw_connection *c, size_t end)
     if (split_rest(c, end)) {
         close_connection(c);
     } else if (c->refusal) {
+        refuse(c, c->refusal, HW_STR_NONE, r);
         hw_request_put(&c->server->requests, r);
-        refuse(c, c->refusal, HW_STR_NONE);
     } else {
         hand_over(c, r);
     }
@@ -423,6 +435,7 @@ int hw_connection_accept(struct hw_server *server, uv_stream_t *listener, uv_han
     }
     if (type == UV_TCP)
         uv_tcp_nodelay(&c->u.tcp, 1);
+    learn_peer(c);
     set_deadline(c, HW_DEADLINE_IDLE);
     start_reading(c);
     return 0;

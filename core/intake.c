@@ -35,6 +35,8 @@ static int on_complete(struct hw_service *service, struct hw_request *request,
         hw_dispatch_leave_gate(intake->dispatch);
         return code;
     }
+    if (waiter->peer)
+        job->peer = *waiter->peer;
     hw_dispatch_admit(intake->dispatch, job, waiter); /* the job counts at the gate from here */
     return 0;
 }

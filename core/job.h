@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "address.h"
 #include "arena.h"
 #include "error.h"
 #include "ledger.h"
@@ -55,10 +56,11 @@ struct hw_job {
     bool has_id;
     uint32_t attempt;
     struct hw_identity identity;
-    double received_at; /* seconds since 1970 */
-    uint64_t cut_ns;    /* monotonic */
-    int64_t from_row;   /* revived from this row of the ledger; 0: cut from a request */
-    bool force;         /* run it even if it succeeded before */
+    double received_at;     /* seconds since 1970 */
+    uint64_t cut_ns;        /* monotonic */
+    struct hw_address peer; /* who sent it; no address when it was revived */
+    int64_t from_row;       /* revived from this row of the ledger; 0: cut from a request */
+    bool force;             /* run it even if it succeeded before */
 
     /* leader only */
     struct hw_job *bucket_next; /* in the table of jobs in flight */

@@ -265,7 +265,7 @@ static void name(const struct hw_listener *l, char *text, size_t size)
     int len = sizeof address;
     if (l->u.handle.type == UV_TCP &&
         uv_tcp_getsockname(&l->u.tcp, (struct sockaddr *)&address, &len) == 0)
-        hw_address_text(&address, text, size);
+        hw_address_text((struct sockaddr *)&address, text, size);
     else
         snprintf(text, size, "unix:%s", l->path ? l->path : "(systemd)");
 }

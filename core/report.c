@@ -99,12 +99,32 @@ static void count(struct hw_stats *stats, const struct hw_job *job)
         hw_stats_add(stats, count_of(job), 1);
 }
 
+static bool is_dead(const struct hw_job *job)
+{
+    return job->outcome.authentic && hw_job_state(job) == HW_DEAD;
+}
+
+/* What wakes people: a notification that is lost unless somebody acts, and a script that broke. A
+ * handler that says no, and whatever a stranger does, can wait. */
+static enum hw_log_level level_of(const struct hw_job *job)
+{
+    if (!job->outcome.code)
+        return HW_LOG_INFO;
+    return is_dead(job) || job->outcome.code == HW_EHANDLER_ERROR ? HW_LOG_ERROR : HW_LOG_WARN;
+}
+
+static void add_peer(struct hw_log_line *line, const struct hw_job *job)
+{
+    char peer[HW_REPORT_PEER_MAX];
+    hw_log_text(line, "peer", hw_address_text(&job->peer.any, peer, sizeof peer));
+}
+
 void hw_report_job(struct hw_report *report, const struct hw_job *job)
 {
     struct hw_log_line line;
     int code = job->outcome.code;
     count(&report->stats, job);
-    enum hw_log_level level = code ? HW_LOG_WARN : HW_LOG_INFO;
+    enum hw_log_level level = level_of(job);
     uint32_t suppressed = 0;
     if (!hw_log_wants(level))
         return;
@@ -112,12 +132,17 @@ void hw_report_job(struct hw_report *report, const struct hw_job *job)
         return;
     hw_log_begin(&line, level, job->outcome.authentic ? outcome_name(job) : HW_STR("refused"));
     add_job(&line, job);
+    /* What the ledger could not record is in no state. */
+    if (is_dead(job) && code != HW_ELEDGER_UNAVAILABLE)
+        hw_log_text(&line, "state", HW_STR("dead"));
     if (code)
         hw_log_text(&line, "error", hw_str_of(hw_error_name(code)));
     hw_log_text(&line, "reason", job->outcome.reason);
     if (job->from_row)
         hw_log_bool(&line, "replay", true);
     add_end(&line, job);
+    if (!job->outcome.authentic)
+        add_peer(&line, job);
     hw_log_lines(&line, "detail", job->outcome.detail);
     if (code && report->with_bodies && job->outcome.authentic && job->body.ptr)
         add_body(&line, job);
@@ -128,18 +153,26 @@ void hw_report_job(struct hw_report *report, const struct hw_job *job)
         report_notes(job);
 }
 
-void hw_report_refusal(struct hw_report *report, int code, struct hw_str why, struct hw_str peer)
+static struct hw_str cut(struct hw_str text, size_t max)
+{
+    return (struct hw_str){text.ptr, text.len < max ? text.len : max};
+}
+
+void hw_report_refusal(struct hw_report *report, const struct hw_refusal *refusal)
 {
     struct hw_log_line line;
     uint32_t suppressed;
+    int code = refusal->code;
     hw_stats_add_error(&report->stats, code);
     if (!hw_log_wants(HW_LOG_WARN) || !may_report(report, code, &suppressed))
         return;
     hw_log_begin(&line, HW_LOG_WARN, HW_STR("refused"));
     hw_log_text(&line, "error", hw_str_of(hw_error_name(code)));
     hw_log_int(&line, "status", hw_error_status(code));
-    hw_log_text(&line, "why", why);
-    hw_log_text(&line, "peer", peer);
+    hw_log_text(&line, "method", cut(refusal->method, HW_REPORT_METHOD_MAX));
+    hw_log_text(&line, "path", cut(refusal->path, HW_REPORT_PATH_MAX));
+    hw_log_text(&line, "why", refusal->why);
+    hw_log_text(&line, "peer", refusal->peer);
     if (suppressed)
         hw_log_int(&line, "suppressed", suppressed);
     hw_log_end(&line);

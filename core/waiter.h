@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "address.h"
 #include "str.h"
 
 struct hw_job;
@@ -24,6 +25,7 @@ struct hw_waiter {
     struct hw_job *job;             /* the job that it waits for; NULL: something else */
     uint64_t ticket;                /* of a reload that was asked for */
     hw_answer_fn *answer;
+    const struct hw_address *peer; /* the client's, kept by its connection; NULL: it has none */
 };
 
 static inline void hw_waiter_join(struct hw_waiter *waiter, struct hw_waiter **list)

@@ -37,6 +37,7 @@ describe("the log", function()
     host:notify(H.event("B.B"), { id = "j-4" })
     host:notify("{", { id = "j-5" })
     host:notify(body, { id = "j-6", signature = H.sign("other") })
+    host:notify(H.event("A.Refused"), { id = "j-7", attempt = 4 })
     assert.equal(0, host:stop())
     local log = host:log()
     local proof = "key=public%.pem ms=%d+%.%d%d"
@@ -44,14 +45,17 @@ describe("the log", function()
       "info  succeeded event=A%.Done job=j%-1 attempt=0 status=200 " .. proof
         .. " place=handlers/a%.lua:2 version=%x+\n",
       "info  duplicate job=j%-1 attempt=2 status=200 " .. proof .. "\n",
-      "warn  failed event=A%.Refused job=j%-2 attempt=5 error=handler_refused reason=\"not now\" "
+      "error failed event=A%.Refused job=j%-2 attempt=5 state=dead error=handler_refused "
+        .. "reason=\"not now\" status=400 " .. proof .. " place=handlers/a%.lua:3 version=%x+\n",
+      "warn  failed event=A%.Refused job=j%-7 attempt=4 error=handler_refused reason=\"not now\" "
         .. "status=400 " .. proof .. " place=handlers/a%.lua:3 version=%x+\n",
-      "warn  failed event=A%.Raised job=j%-3 attempt=0 error=handler_error status=400 " .. proof
+      "error failed event=A%.Raised job=j%-3 attempt=0 error=handler_error status=400 " .. proof
         .. " place=handlers/a%.lua:4 version=%x+\n    handlers/a%.lua:4: boom\n    stack traceback:\n",
       "warn  failed event=B%.B job=j%-4 attempt=0 error=no_handler status=400 " .. proof .. "\n",
       "warn  failed job=j%-5 attempt=0 error=invalid_json reason=\"[^\n\"]*\" status=400 "
         .. proof .. "\n",
-      "warn  refused job=j%-6 attempt=0 error=invalid_signature status=400 ms=%d+%.%d%d\n",
+      "warn  refused job=j%-6 attempt=0 error=invalid_signature status=400 ms=%d+%.%d%d "
+        .. "peer=127%.0%.0%.1:%d+\n",
     } do
       assert.matches("\n%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%dZ " .. pattern, log)
     end
@@ -64,11 +68,52 @@ describe("the log", function()
     local address, port = client.tcp:getsockname()
     client:send("POST /other HTTP/1.1\r\nHost: h\r\n\r\n")
     assert.equal(404, client:receive().status)
-    host:wait_log(("warn  refused error=not_found status=404 peer=%s:%d\n"):format(address, port))
+    host:wait_log(("warn  refused error=not_found status=404 method=POST path=/other peer=%s:%d\n")
+      :format(address, port))
     client:send("?\r\n\r\n")
     assert.equal(400, client:receive().status)
     host:wait_log("warn  refused error=malformed_request status=400 why=\"[^\n\"]+\" peer=" .. address)
     client:close()
+  end)
+
+  it("says what was asked for that is not there: cut, escaped, without its query", function()
+    start()
+    local long = ("x"):rep(1000)
+    host:raw("GET /a?token=s3cr3t HTTP/1.1\r\nHost: h\r\n\r\n")
+    host:wait_log("error=not_found status=404 method=GET path=/a peer=")
+    host:raw("DELETE /baseWebhookNotification?token=s3cr3t HTTP/1.1\r\nHost: h\r\n\r\n")
+    host:wait_log("error=method_not_allowed status=405 method=DELETE path=/baseWebhookNotification peer=")
+    host:raw("POST /" .. long .. " HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+      .. "Content-Length: 3\r\n\r\n")
+    host:wait_log("status=404 method=POST path=/" .. ("x"):rep(199) .. " peer=")
+    host:raw('POST /"=%22 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc')
+    host:wait_log('method=POST path="/\\"=%%22" peer=')
+    assert.is_nil(host:log():find("s3cr3t", 1, true))
+  end)
+
+  it("names an IPv4 client as such behind an IPv6 socket", function()
+    start(nil, { listen = '"[::]:0"' })
+    host:notify("{}", { signature = H.sign("other") })
+    host:wait_log("error=invalid_signature [^\n]* peer=127%.0%.0%.1:%d+\n")
+    host:notify("{}", { signature = false })
+    host:wait_log("error=missing_signature [^\n]* peer=127%.0%.0%.1:%d+\n")
+  end)
+
+  it("names a forger who did not wait for the answer", function()
+    local gate = H.gate()
+    host = H.start { config = "workers = 1", handlers = { ["a.lua"] = gate.source .. [[
+      require "hookward".on("A.Waits", wait)
+    ]] } }
+    local slow, forger = host:connect(), host:connect()
+    slow:send(H.request(H.event("A.Waits")))
+    host:wait_log("begun")
+    local _, port = forger.tcp:getsockname()
+    forger:send(H.request("{}", { signature = H.sign("other") }) .. "?\r\n\r\n")
+    forger.tcp:setoption("linger", { on = true, timeout = 0 })
+    forger:close() -- a reset: the connection goes at once, the job stays
+    gate:open()
+    host:wait_log(("error=invalid_signature [^\n]* peer=127%%.0%%.0%%.1:%d\n"):format(port))
+    slow:close()
   end)
 
   it("is JSON, line by line, when that is the format", function()

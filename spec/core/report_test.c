@@ -51,7 +51,9 @@ static int lines_with(const char *text)
 static void refuse(int code, int times)
 {
     while (times--)
-        hw_report_refusal(&report, code, HW_STR("why"), HW_STR("127.0.0.1"));
+        hw_report_refusal(
+            &report,
+            &(struct hw_refusal){.code = code, .why = HW_STR("why"), .peer = HW_STR("127.0.0.1")});
 }
 
 /* As if a second had gone by. */
@@ -143,6 +145,39 @@ static void tells_every_notification_that_is_authentic(void **state)
     assert_int_equal(lines_with("error=handler_error"), 100);
 }
 
+static void report_attempt(int code, uint32_t attempt)
+{
+    struct hw_job *job = notification("job-1", "a");
+    job->outcome.authentic = true;
+    job->outcome.code = code;
+    job->attempt = attempt;
+    hw_report_job(&report, job);
+    hw_job_free(job);
+}
+
+static void report_dead_and_failed_ones(void)
+{
+    report_attempt(HW_EHANDLER_REFUSED, HW_ATTEMPT_LAST);
+    report_attempt(HW_ENO_HANDLER, HW_ATTEMPT_LAST);
+    report_attempt(HW_EHANDLER_REFUSED, HW_ATTEMPT_LAST - 1);
+    report_attempt(HW_EHANDLER_ERROR, 0);
+    report_attempt(HW_EHANDLER_TIMEOUT, 0);
+    report_attempt(HW_ELEDGER_UNAVAILABLE, HW_ATTEMPT_LAST);
+}
+
+static void calls_for_somebody_when_one_is_dead_or_a_handler_broke(void **state)
+{
+    (void)state;
+    catch (report_dead_and_failed_ones);
+    assert_int_equal(lines_with("error failed event=Badge.Created job=job-1 attempt=5 state=dead"),
+                     2);
+    assert_int_equal(lines_with("state="), 2);
+    assert_int_equal(lines_with("warn  failed event=Badge.Created job=job-1 attempt=4"), 1);
+    assert_int_equal(lines_with("attempt=0 error=handler_error"), 1);
+    assert_int_equal(lines_with("warn  failed event=Badge.Created job=job-1 attempt=0"), 1);
+    assert_int_equal(lines_with("error failed"), 4);
+}
+
 static void report_notes(void)
 {
     struct hw_job *job = notification("job-1", "a");
@@ -173,6 +208,7 @@ int main(void)
         cmocka_unit_test(limits_each_reason_by_itself),
         cmocka_unit_test(limits_forgeries_too),
         cmocka_unit_test(tells_every_notification_that_is_authentic),
+        cmocka_unit_test(calls_for_somebody_when_one_is_dead_or_a_handler_broke),
         cmocka_unit_test(warns_of_another_body_and_an_attempt_over_the_last),
     };
     return cmocka_run_group_tests_name("report", tests, NULL, NULL);
