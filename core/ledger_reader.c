@@ -1,0 +1,117 @@
+/* ledger_reader.c -- see ledger_sqlite.h */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "job.h"
+#include "ledger_file.h"
+#include "ledger_sqlite.h"
+
+struct hw_ledger_reader {
+    struct hw_sqlite *ledger;
+    sqlite3 *db;
+    sqlite3_stmt *find, *body;
+};
+
+static const char find_by_job[] =
+    "SELECT seq, state, deliveries FROM notifications WHERE job_id = ?1 AND digest = ?2"
+    " UNION ALL SELECT * FROM"
+    " (SELECT 0, 0, 0 FROM notifications WHERE job_id = ?1 LIMIT 1)";
+
+/* The best of the rows with this body: rows of a by-job time may hold it under several ids. */
+static const char find_by_body[] =
+    "SELECT seq, state, deliveries FROM notifications WHERE digest = ?2"
+    " ORDER BY state NOT IN (1, 3), seq DESC LIMIT 1";
+
+static const char body_sql[] =
+    "SELECT job_id, digest, attempt, received_at, key, body, deliveries, state"
+    " FROM notifications WHERE seq = ?1";
+
+void hw_ledger_sqlite_reader_close(struct hw_ledger_reader *r)
+{
+    sqlite3_finalize(r->find);
+    sqlite3_finalize(r->body);
+    sqlite3_close(r->db);
+    free(r);
+}
+
+static int open_reader(struct hw_ledger_reader *r, char *why, size_t size)
+{
+    const char *find = r->ledger->by_body ? find_by_body : find_by_job;
+    if (hw_ledger_file_open(&r->db, r->ledger->path, HW_LEDGER_READ, why, size))
+        return HW_EFAILED;
+    sqlite3_exec(r->db, "PRAGMA cache_size = -128", NULL, NULL, NULL);
+    int rc = hw_ledger_file_prepare(r->db, &r->find, find, why, size);
+    return rc ? rc : hw_ledger_file_prepare(r->db, &r->body, body_sql, why, size);
+}
+
+struct hw_ledger_reader *hw_ledger_sqlite_reader_open(struct hw_ledger *ledger, char *why,
+                                                      size_t why_size)
+{
+    struct hw_ledger_reader *r = calloc(1, sizeof *r);
+    snprintf(why, why_size, "out of memory");
+    if (!r)
+        return NULL;
+    r->ledger = (struct hw_sqlite *)ledger;
+    if (open_reader(r, why, why_size) == 0)
+        return r;
+    hw_ledger_sqlite_reader_close(r);
+    return NULL;
+}
+
+int hw_ledger_sqlite_look_up(struct hw_ledger_reader *r, const struct hw_identity *identity,
+                             struct hw_known *known)
+{
+    *known = (struct hw_known){0};
+    if (!hw_seen_may_hold(&r->ledger->seen, hw_ledger_filter_key(identity)))
+        return 0;
+    sqlite3_bind_text64(r->find, 1, identity->id.ptr, identity->id.len, SQLITE_STATIC, SQLITE_UTF8);
+    sqlite3_bind_blob(r->find, 2, identity->digest, HW_DIGEST_SIZE, SQLITE_STATIC);
+    int rc = sqlite3_step(r->find);
+    if (rc == SQLITE_ROW) {
+        known->row = sqlite3_column_int64(r->find, 0);
+        known->other_body = known->row == 0;
+        known->state = (enum hw_ledger_state)sqlite3_column_int(r->find, 1);
+        known->deliveries = (uint32_t)sqlite3_column_int64(r->find, 2);
+    }
+    sqlite3_reset(r->find);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : HW_ELEDGER_UNAVAILABLE;
+}
+
+static struct hw_str copy_column(struct hw_job *job, sqlite3_stmt *stmt, int column)
+{
+    struct hw_str value = {sqlite3_column_blob(stmt, column),
+                           (size_t)sqlite3_column_bytes(stmt, column)};
+    return hw_arena_copy(&job->arena, value);
+}
+
+static int read_row(struct hw_ledger_reader *r, struct hw_job *job)
+{
+    sqlite3_stmt *row = r->body;
+    if (sqlite3_column_type(row, 5) == SQLITE_NULL ||
+        sqlite3_column_bytes(row, 1) != HW_DIGEST_SIZE)
+        return HW_ENOT_FOUND;
+    job->id = copy_column(job, row, 0);
+    job->has_id = true;
+    memcpy(job->identity.digest, sqlite3_column_blob(row, 1), HW_DIGEST_SIZE);
+    if (!r->ledger->by_body)
+        job->identity.id = job->id;
+    job->attempt = (uint32_t)sqlite3_column_int64(row, 2);
+    job->received_at = (double)sqlite3_column_int64(row, 3) / 1000;
+    job->key = copy_column(job, row, 4);
+    job->body = copy_column(job, row, 5);
+    job->known.deliveries = (uint32_t)sqlite3_column_int64(row, 6);
+    job->known.state = (enum hw_ledger_state)sqlite3_column_int(row, 7);
+    job->known.row = job->from_row;
+    return job->id.ptr && job->key.ptr && job->body.ptr ? 0 : HW_ENOMEM;
+}
+
+int hw_ledger_sqlite_load(struct hw_ledger_reader *r, struct hw_job *job)
+{
+    sqlite3_bind_int64(r->body, 1, job->from_row);
+    int rc = sqlite3_step(r->body);
+    rc = rc == SQLITE_ROW    ? read_row(r, job)
+         : rc == SQLITE_DONE ? HW_ENOT_FOUND
+                             : HW_ELEDGER_UNAVAILABLE;
+    sqlite3_reset(r->body);
+    return rc;
+}

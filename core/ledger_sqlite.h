@@ -1,0 +1,87 @@
+/* ledger_sqlite.h -- what the parts of the durable ledger have in common.
+ *
+ * ledger_sqlite.c   the interface of ledger.h: commits, failures, opening and closing
+ * ledger_writer.c   the connection that writes, and its statements
+ * ledger_rows.c     a job's outcome becomes a row
+ * ledger_reader.c   look-ups, each worker's own
+ * ledger_tend.c     what is done between batches: write-back, retention, the filter
+ *
+ * Not     for anybody else: they know a struct hw_ledger.
+ * Thread  as the groups of the struct say. */
+#ifndef HW_LEDGER_SQLITE_H
+#define HW_LEDGER_SQLITE_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ledger.h"
+#include "ledger_lock.h"
+#include "ledger_place.h"
+#include "seen.h"
+
+enum { HW_LEDGER_WAL_PAGES_HARD = 16000 }; /* readers kept the log from starting over */
+
+/* The writer's statements; ledger_writer.c has their texts. */
+enum hw_ledger_statement {
+    HW_LEDGER_BEGIN,
+    HW_LEDGER_END,
+    HW_LEDGER_INSERT,
+    HW_LEDGER_UPDATE,
+    HW_LEDGER_REPEAT,
+    HW_LEDGER_FRONT,
+    HW_LEDGER_EXPIRE,
+    HW_LEDGER_FILL,
+    HW_LEDGER_STATEMENTS
+};
+
+struct hw_sqlite {
+    struct hw_ledger ledger;
+
+    /* constant after open */
+    const char *path; /* the configuration's */
+    bool by_body, keep_bodies;
+    uint64_t retention_ms;
+    struct hw_ledger_lock *lock;
+    struct hw_ledger_place place;
+
+    /* ledger thread only */
+    sqlite3 *db; /* NULL after an I/O error, until it could be opened anew */
+    sqlite3_stmt *statements[HW_LEDGER_STATEMENTS];
+    bool failing; /* the last commit failed: said once */
+    int64_t expire_from, filled_to;
+    int wal_pages, wal_hard; /* over wal_hard pages readers are waited for */
+
+    /* shared: see seen.h */
+    struct hw_seen seen;
+};
+
+/* Opens the writer's connection. Returns 0, or HW_EFAILED with one line in `why`. */
+int hw_ledger_writer_open(struct hw_sqlite *s, char *why, size_t size);
+void hw_ledger_writer_close(struct hw_sqlite *s);
+
+/* Runs a statement that is bound, and frees it for its next use. Returns SQLite's code; what is
+ * done is SQLITE_OK. */
+int hw_ledger_writer_step(sqlite3_stmt *stmt);
+
+/* Writes a job's outcome, within a transaction. Returns SQLite's code. */
+int hw_ledger_rows_write(struct hw_sqlite *s, const struct hw_job *job);
+
+/* What a look-up starts from: the job id, or the digest when that alone is the identity. */
+static inline struct hw_str hw_ledger_filter_key(const struct hw_identity *identity)
+{
+    if (identity->id.len)
+        return identity->id;
+    return (struct hw_str){(const char *)identity->digest, HW_DIGEST_SIZE};
+}
+
+/* As struct hw_ledger_type says. */
+struct hw_ledger_reader *hw_ledger_sqlite_reader_open(struct hw_ledger *ledger, char *why,
+                                                      size_t why_size);
+void hw_ledger_sqlite_reader_close(struct hw_ledger_reader *reader);
+int hw_ledger_sqlite_look_up(struct hw_ledger_reader *reader, const struct hw_identity *identity,
+                             struct hw_known *known);
+int hw_ledger_sqlite_load(struct hw_ledger_reader *reader, struct hw_job *job);
+bool hw_ledger_sqlite_tend(struct hw_ledger *ledger, bool idle);
+
+#endif

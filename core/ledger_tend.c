@@ -1,0 +1,91 @@
+/* ledger_tend.c -- see ledger_sqlite.h */
+#include "job.h"
+#include "ledger_sqlite.h"
+
+enum {
+    WAL_PAGES = 4000,     /* 16 MB: then it is written back */
+    RETENTION_STEP = 256, /* rows looked at for removal at a time */
+    FILL_STEP = 2000      /* rows read into the filter at a time */
+};
+
+/* A reader that stays (a backup, somebody's open shell) is not waited for after every batch, but
+ * when the log has become twice as long. */
+static void write_back(struct hw_sqlite *s)
+{
+    if (s->wal_pages <= HW_LEDGER_WAL_PAGES_HARD)
+        s->wal_hard = HW_LEDGER_WAL_PAGES_HARD;
+    bool wait = s->wal_pages > s->wal_hard;
+    int mode = wait ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+    int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, mode, NULL, NULL);
+    if (wait && rc != SQLITE_OK)
+        s->wal_hard = s->wal_pages * 2;
+    s->wal_pages = 0; /* until the next commit says otherwise */
+}
+
+/* The last of the next few rows behind `from`, if any of them came before `before`; else 0. Rows
+ * are in order of arrival: behind a few that are young nobody needs to look. */
+static int64_t old_front(struct hw_sqlite *s, int64_t from, int64_t before)
+{
+    int64_t last = 0;
+    sqlite3_bind_int64(s->statements[HW_LEDGER_FRONT], 1, from);
+    sqlite3_bind_int64(s->statements[HW_LEDGER_FRONT], 2, before);
+    sqlite3_bind_int(s->statements[HW_LEDGER_FRONT], 3, RETENTION_STEP);
+    if (sqlite3_step(s->statements[HW_LEDGER_FRONT]) == SQLITE_ROW &&
+        sqlite3_column_double(s->statements[HW_LEDGER_FRONT], 1) > 0)
+        last = sqlite3_column_int64(s->statements[HW_LEDGER_FRONT], 0);
+    sqlite3_reset(s->statements[HW_LEDGER_FRONT]);
+    return last;
+}
+
+/* Returns true when there may be more to remove. A row that was settled anew stays for now: the
+ * next step goes on behind it, and starts from the front when there is nothing more. */
+static bool expire(struct hw_sqlite *s)
+{
+    int64_t before = (int64_t)(hw_now() * 1000) - (int64_t)s->retention_ms;
+    int64_t from = s->expire_from;
+    s->expire_from = old_front(s, from, before);
+    if (s->expire_from == 0)
+        return false;
+    sqlite3_bind_int64(s->statements[HW_LEDGER_EXPIRE], 1, from);
+    sqlite3_bind_int64(s->statements[HW_LEDGER_EXPIRE], 2, s->expire_from);
+    sqlite3_bind_int64(s->statements[HW_LEDGER_EXPIRE], 3, before);
+    sqlite3_step(s->statements[HW_LEDGER_EXPIRE]);
+    sqlite3_reset(s->statements[HW_LEDGER_EXPIRE]);
+    return true;
+}
+
+/* A row that is recorded meanwhile is added by its own commit. */
+static void fill(struct hw_sqlite *s)
+{
+    int rows = 0, column = s->by_body ? 2 : 1;
+    sqlite3_bind_int64(s->statements[HW_LEDGER_FILL], 1, s->filled_to);
+    sqlite3_bind_int(s->statements[HW_LEDGER_FILL], 2, FILL_STEP);
+    int rc;
+    while ((rc = sqlite3_step(s->statements[HW_LEDGER_FILL])) == SQLITE_ROW) {
+        s->filled_to = sqlite3_column_int64(s->statements[HW_LEDGER_FILL], 0);
+        hw_seen_add(
+            &s->seen,
+            (struct hw_str){sqlite3_column_blob(s->statements[HW_LEDGER_FILL], column),
+                            (size_t)sqlite3_column_bytes(s->statements[HW_LEDGER_FILL], column)});
+        rows++;
+    }
+    sqlite3_reset(s->statements[HW_LEDGER_FILL]);
+    if (rc == SQLITE_DONE && rows < FILL_STEP)
+        hw_seen_complete(&s->seen);
+}
+
+bool hw_ledger_sqlite_tend(struct hw_ledger *ledger, bool idle)
+{
+    struct hw_sqlite *s = (struct hw_sqlite *)ledger;
+    if (!s->db)
+        return false;
+    if (s->wal_pages > WAL_PAGES)
+        write_back(s);
+    if (!idle)
+        return false;
+    if (!s->seen.complete && !s->seen.full) {
+        fill(s);
+        return true;
+    }
+    return s->retention_ms && expire(s);
+}
