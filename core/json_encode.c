@@ -171,13 +171,52 @@ static lua_Integer table_length(struct encoder *e, int table)
     return strings > 0 ? -1 : count;
 }
 
+/* Pushes the loaded lua-cjson's field of that name, or nil: never loads it. Stack: -0 +1. */
+static void push_of_cjson(lua_State *L, const char *name)
+{
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE); /* loaded */
+    lua_pushliteral(L, "cjson");
+    lua_rawget(L, -2); /* loaded cjson */
+    lua_pushnil(L);
+    if (lua_istable(L, -2)) {
+        lua_pop(L, 1);
+        lua_pushstring(L, name);
+        lua_rawget(L, -2); /* loaded cjson field */
+    }
+    lua_replace(L, -3);
+    lua_pop(L, 1); /* field */
+}
+
+/* Is what is on top the loaded lua-cjson's of that name? */
+static bool is_of_cjson(lua_State *L, const char *name)
+{
+    push_of_cjson(L, name);
+    bool same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 1);
+    return same;
+}
+
+/* Is it the metatable (on top) of arrays, ours or another library's? */
+static bool is_array_meta(lua_State *L)
+{
+    hw_json_push_array_meta(L); /* meta ours */
+    bool marks = lua_rawequal(L, -1, -2);
+    lua_pop(L, 1);
+    if (marks)
+        return true;
+    lua_pushliteral(L, "__jsontype");
+    lua_rawget(L, -2); /* meta type */
+    marks = lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), "array") == 0;
+    lua_pop(L, 1);
+    return marks || is_of_cjson(L, "empty_array_mt") || is_of_cjson(L, "array_mt");
+}
+
 static bool is_array_marked(lua_State *L, int table)
 {
     if (!lua_getmetatable(L, table))
         return false;
-    luaL_getmetatable(L, HW_JSON_ARRAY); /* … its ours */
-    bool marked = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
+    bool marked = is_array_meta(L);
+    lua_pop(L, 1);
     return marked;
 }
 
@@ -230,12 +269,12 @@ static bool push_copy(struct encoder *e, int table)
 
 static bool encode_table(struct encoder *e, int table)
 {
-    int top = lua_gettop(e->L);
+    int top = lua_gettop(e->L), given = table;
     if (e->depth == HW_JSON_DEPTH_MAX) {
         e->why = "a table nested more than 100 deep (or inside itself)";
         return false;
     }
-    luaL_checkstack(e->L, 8, NULL);
+    luaL_checkstack(e->L, 12, NULL);
     if (has_pairs(e->L, table)) {
         if (!push_copy(e, table))
             return false;
@@ -245,13 +284,26 @@ static bool encode_table(struct encoder *e, int table)
     if (length < -1)
         return false;
     e->depth++;
-    bool is_array = length > 0 || (length == 0 && is_array_marked(e->L, table));
+    bool is_array = length > 0 || (length == 0 && is_array_marked(e->L, given));
     bool done = is_array ? encode_array(e, table, length) : encode_object(e, table);
     if (!done)
         return false; /* the path stays, for the reason */
     e->depth--;
     lua_settop(e->L, top);
     return true;
+}
+
+/* null; and [] as lua-cjson's `empty_array` writes it. */
+static bool encode_pointer(struct encoder *e, int index)
+{
+    bool null = lua_touserdata(e->L, index) == NULL;
+    luaL_checkstack(e->L, 8, NULL);
+    lua_pushvalue(e->L, index);
+    bool array = !null && is_of_cjson(e->L, "empty_array");
+    lua_pop(e->L, 1);
+    if (null || array)
+        write_bytes(e, null ? "null" : "[]", null ? 4 : 2);
+    return null || array;
 }
 
 static bool encode_value(struct encoder *e, int index)
@@ -270,10 +322,9 @@ static bool encode_value(struct encoder *e, int index)
     case LUA_TTABLE:
         return encode_table(e, index);
     case LUA_TLIGHTUSERDATA:
-        if (lua_touserdata(e->L, index) == NULL) {
-            write_bytes(e, "null", 4);
+        if (encode_pointer(e, index))
             return true;
-        } /* fall through */
+        /* fall through */
     default:
         e->why = lua_pushfstring(e->L, "a %s", luaL_typename(e->L, index));
         return false;

@@ -1,11 +1,10 @@
 /* json_scan.c -- is this text JSON? One pass, no memory, no recursion.
  *
- * Why     what lua-cjson lets pass (NaN, hex, invalid UTF-8, lone surrogates, numbers that come
- *         out infinite) must not reach a handler, and what it can't carry (exact integers) must be
- *         known before it is asked.
+ * Why     what JSON libraries let pass (NaN, hex, invalid UTF-8, lone surrogates, numbers that come
+ *         out infinite) must not reach a handler, and a text that is refused costs no memory.
  * How     a byte's class says in one look-up what may begin with it and whether a string may hold
  *         it as it is; the open brackets are kept in an array of HW_JSON_DEPTH_MAX bytes.
- * Not     no values are made here: see json.c.
+ * Not     no values are made here: see json_build.c.
  * Thread  pure; any. */
 #include <limits.h>
 #include <math.h>
@@ -45,7 +44,6 @@ static const unsigned char classes[256] = {
 struct cursor {
     const unsigned char *at, *end;
     const char *why; /* NULL as long as all is well */
-    size_t numbers, marked;
     int depth;
     char open[HW_JSON_DEPTH_MAX]; /* '{' or '[' */
 };
@@ -179,25 +177,6 @@ static bool take_string(struct cursor *c)
     }
 }
 
-bool hw_json_is_marked(struct hw_str content)
-{
-    if (content.len > 0 && content.ptr[0] == HW_JSON_MARK)
-        return true;
-    const unsigned char *at = (const unsigned char *)content.ptr;
-    return content.len > 1 && *at == '\\' &&
-           unicode_escape(at + 1, at + content.len) == HW_JSON_MARK;
-}
-
-static bool take_string_value(struct cursor *c)
-{
-    const char *content = (const char *)c->at + 1;
-    if (!take_string(c))
-        return false;
-    struct hw_str inner = {content, (size_t)((const char *)c->at - content - 1)};
-    c->marked += hw_json_is_marked(inner);
-    return true;
-}
-
 /* ---- numbers ---- */
 
 struct number {
@@ -287,7 +266,6 @@ static bool take_number(struct cursor *c)
         c->at = start;
         return refuse(c, "number out of range");
     }
-    c->numbers++;
     return true;
 }
 
@@ -305,7 +283,7 @@ static bool take_scalar(struct cursor *c, int first)
 {
     switch (first) {
     case '"':
-        return take_string_value(c);
+        return take_string(c);
     case 't':
         return take_word(c, "true", 4);
     case 'f':
@@ -380,13 +358,12 @@ int hw_json_scan(struct hw_json_scan *scan, struct hw_str text)
     c.at = (const unsigned char *)(text.ptr ? text.ptr : "");
     c.end = c.at + text.len;
     c.why = NULL;
-    c.numbers = c.marked = 0;
     c.depth = 0;
     while (take_first(&c) && take_rest(&c))
         continue;
     if (!c.why && peek(&c) >= 0)
         refuse(&c, "something stands behind the value");
-    *scan = (struct hw_json_scan){.numbers = c.numbers, .marked = c.marked, .why = c.why};
+    *scan = (struct hw_json_scan){.why = c.why};
     if (!c.why)
         return 0;
     scan->error_at = text.len - (size_t)(c.end - c.at);

@@ -82,8 +82,7 @@ describe("hookward", function()
   it("says in one line which module is not installed", function()
     fails(run { "--version", env = { LUA_PATH = "/nowhere/?.lua" } }, 1, "hookward: module 'argparse' "
       .. "not found: install it with `apt-get install lua-argparse` or `luarocks install argparse`\n")
-    fails(run { "--version", env = { LUA_CPATH = "/nowhere/?.so" } }, 1, "hookward: module 'cjson' "
-      .. "not found: install it with `apt-get install lua-cjson` or `luarocks install lua-cjson`\n")
+    works(run { "--version", env = { LUA_CPATH = "/nowhere/?.so" } })
   end)
 
   it("says in one line which shared library the rock misses", function()

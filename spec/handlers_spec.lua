@@ -260,6 +260,13 @@ describe("a handler", function()
     assert.is_true(back.a[3].x)
   end)
 
+  it("writes an empty array and an empty object as they were, at any depth", function()
+    local value = '{"a":[[],{},[{"b":[{"c":[]}]}]]}'
+    assert.equal(value, run("return hook.json.encode(event.V)", '"V":' .. value))
+    assert.equal('[[],{},{"x":[]}]',
+      run "return hook.json.encode { hook.json.array {}, {}, { x = hook.json.array {} } }")
+  end)
+
   it("gets nil and a reason for JSON that is none", function()
     assert.matches("^nil .+ at byte 1$", run [[
       local value, err = hook.json.decode("[nan]")

@@ -3,10 +3,13 @@
 
 local cjson = require "cjson"
 
+local arrays = {}
+local function array(list) return setmetatable(list, arrays) end
+
 -- What the validator asks of C, without C; the host's own reading of times is in schema_spec.lua.
 package.preload["hookward.core"] = function()
   return {
-    json = { null = cjson.null, encode = cjson.encode },
+    json = { null = cjson.null, encode = cjson.encode, array = array },
     timestamp = function(text) return text:match("^%d+%-%d+%-%d+T.*Z$") and 0 or nil end,
   }
 end
@@ -62,11 +65,16 @@ describe("a check", function()
     assert.equal("the event: expected a string, found false", violation({ type = "string" }, false))
   end)
 
-  it("takes an empty table for an object and for an array, since JSON's two are one in Lua", function()
+  it("tells an empty array from an empty object", function()
     passes({ type = "object" }, {})
-    passes({ type = "array" }, {})
-    assert.equal("the event: expected a string, found an empty object or array",
-      violation({ type = "string" }, {}))
+    passes({ type = "array" }, array {})
+    passes({ type = { "object", "array" } }, {}, array {})
+    passes({ required = { "Id" } }, array {})
+    assert.equal("the event: expected an array, found an empty object", violation({ type = "array" }, {}))
+    assert.equal("the event: expected an object, found an empty array",
+      violation({ type = "object" }, array {}))
+    assert.equal("Id: is missing", violation({ required = { "Id" } }, {}))
+    assert.equal("the event: expected an object, found an array", violation({ type = "object" }, array { 1 }))
   end)
 
   it("takes one of several types", function()

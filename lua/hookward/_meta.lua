@@ -91,14 +91,21 @@ function hook.serve(options) end
 hook.json = {}
 
 ---@param text string
----@return any value null is hook.null; {} and [] are both an empty table
+---@return any value null is hook.null; arrays have a metatable, which keeps [] from becoming {}
 ---@return string? why "... at byte N" when the value is nil
 function hook.json.decode(text) end
 
----@param value any a table with __pairs (hook.config, a job) is what that goes through
+---@param value any a table with __pairs (hook.config, a job) is what that goes through; an empty
+---one is {}, unless it came from JSON as [] or hook.json.array made it
 ---@return string? text
 ---@return string? why "cannot encode ... at PLACE"
 function hook.json.encode(value) end
+
+---Has a table written as [] when it is empty. Raises an error for one with another metatable.
+---@generic T: table
+---@param table T
+---@return T table the same
+function hook.json.array(table) end
 
 ---@class hookward.http outgoing HTTP and HTTPS; certificates are verified, redirects not followed
 hook.http = {}

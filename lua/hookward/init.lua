@@ -9,7 +9,7 @@ local M = {
   on_unload = router.on_unload,
   schema = router.schema,
   null = core.json.null,
-  json = { decode = core.json.decode, encode = core.json.encode },
+  json = { decode = core.json.decode, encode = core.json.encode, array = core.json.array },
   http = core.http,
 }
 

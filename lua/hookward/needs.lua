@@ -1,6 +1,6 @@
 -- What hookward stands on and does not bring with it: Lua modules, and the rock's shared libraries.
 
-local modules = { argparse = "argparse", cjson = "lua-cjson" } -- and the rocks that have them
+local modules = { argparse = "argparse" } -- and the rocks that have them
 
 -- Debian's packages.
 local libraries = { libuv = "libuv1", libcrypto = "libssl3", libsqlite3 = "libsqlite3-0",

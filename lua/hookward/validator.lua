@@ -5,11 +5,13 @@
 --         nothing about the others: `format` passes a number, `required` a list.
 -- How     compiled once into closures, which build the path of a field only when it breaks a rule.
 --         A word that is not known is an error: a rule that nobody enforces is worse than none.
--- Values  decoded JSON: null is hook.null; {} and [] are both an empty table, which is either.
+-- Values  decoded JSON: null is hook.null; an empty array is told from an empty object by its
+--         metatable, as hook.json has it.
 
 local core = require "hookward.core"
 
 local null, timestamp = core.json.null, core.timestamp
+local array_meta = getmetatable(core.json.array {})
 
 local M = {}
 
@@ -43,14 +45,14 @@ end
 -- ---- types ----
 
 local function is_list(value)
-  return math.type(next(value)) == "integer"
+  local first = next(value)
+  if first == nil then return getmetatable(value) == array_meta end
+  return math.type(first) == "integer"
 end
 
 local is = {
   object = function(value) return type(value) == "table" and not is_list(value) end,
-  array = function(value)
-    return type(value) == "table" and (next(value) == nil or is_list(value))
-  end,
+  array = function(value) return type(value) == "table" and is_list(value) end,
   string = function(value) return type(value) == "string" end,
   number = function(value) return type(value) == "number" end,
   -- 1.0 is an integer to JSON Schema, and so is one that 64 bits can't hold
@@ -68,8 +70,7 @@ local function kind_of(value)
   if value == null then return "null" end
   if type(value) == "boolean" then return tostring(value) end
   if type(value) ~= "table" then return "a " .. type(value) end
-  return next(value) == nil and "an empty object or array" or is_list(value) and "an array"
-    or "an object"
+  return (next(value) == nil and "an empty " or "an ") .. (is_list(value) and "array" or "object")
 end
 
 -- ---- formats ----

@@ -270,6 +270,8 @@ static void sends_a_table_as_json(void **state)
     assert_non_null(strstr(f->server.seen, "PUT / HTTP/1.1\r\n"));
     assert_non_null(strstr(f->server.seen, "content-type: application/x+json\r\n"));
     assert_null(strstr(f->server.seen, "application/json"));
+    run(f, "is(h.post(U, { v = setmetatable({}, { __jsontype = 'array' }) }).status, 200)");
+    assert_non_null(strstr(f->server.seen, "\r\n\r\n{\"v\":[]}"));
     run(f, "local r, e = h.post(U, { a = { print } })\n"
            "is(r, nil) is(e, 'body: cannot encode a function at a[1]')");
 }

@@ -14,10 +14,6 @@
 #include "error.h"
 #include "json.h"
 
-/* lua-cjson loses its scratch buffer when Lua runs out of memory; that is not ours to find. */
-void __lsan_disable(void) __attribute__((weak));
-void __lsan_enable(void) __attribute__((weak));
-
 /* ---- the scan ---- */
 
 /* The text stands in memory of exactly its size, so that a byte read too far is found by ASan. */
@@ -290,17 +286,6 @@ static void nests_to_100_and_no_deeper(void **state)
     free(deep);
 }
 
-static void counts_numbers_and_marked_values(void **state)
-{
-    (void)state;
-    static const char text[] = "{\"1\":1,\"\x7f\":[2.5,\"3\",-4],\"b\":\"\x7f\",\"c\":\"\\u007F\","
-                               "\"\\u007f\":\"a\x7f\",\"d\":\"\\u007e\",\"e\":\"\\\\u007f\"}";
-    struct hw_json_scan scan;
-    assert_int_equal(scan_bytes(&scan, text, strlen(text)), 0);
-    assert_int_equal(scan.numbers, 3);
-    assert_int_equal(scan.marked, 2);
-}
-
 /* ---- decoding and encoding, by Lua chunks: `j` is hook.json, `same(a, b)` compares deeply ---- */
 
 static const char prelude[] =
@@ -403,13 +388,13 @@ static void numbers_do_not_follow_the_locale(void **state)
            "is(j.encode(j.decode '1.7976931348623157e308'), '1.7976931348623157e+308')\n"
            "is(select(2, j.decode('1.7976931348623159e308')), 'number out of range at byte 0')");
     lua_close(L);
-    L = open_lua(); /* lua-cjson looks up the decimal point when it is loaded */
+    L = open_lua();
     run_in(L, "is(j.decode('[1.5]')[1], 3/2)");
     lua_close(L);
     setlocale(LC_ALL, "C");
 }
 
-static void strings_that_look_like_marks_come_through(void **state)
+static void strings_with_odd_beginnings_come_through(void **state)
 {
     (void)state;
     run("local forms = { D, '\\\\u007f', '\\\\u007F' }\n"
@@ -428,15 +413,6 @@ static void strings_that_look_like_marks_come_through(void **state)
         "is(j.decode('\"5\"'), '5') is(j.decode('[\"5\",5]')[1], '5')\n"
         "is(j.decode('{\"5\":5}')['5'], 5) is(j.decode('{\"5\":5}')[5], nil)\n"
         "is(j.decode('[\"a' .. D .. '1\",1]')[1], 'a' .. D .. '1')");
-}
-
-static void long_texts_are_rewritten_within_their_room(void **state)
-{
-    (void)state;
-    run("local t = j.decode('[' .. ('1,'):rep(5000) .. '1]')\n"
-        "is(#t, 5001) is(t[5001], 1)\n"
-        "t = j.decode('[' .. ('\"' .. D .. '\",'):rep(5000) .. '\"' .. D .. '\"]')\n"
-        "is(#t, 5001) is(t[1], D) is(t[5001], D)");
 }
 
 static void values_arrive_as_documented(void **state)
@@ -473,24 +449,6 @@ static void settings_of_the_handlers_cjson_change_nothing(void **state)
         "c.decode = nil\n"
         "is(j.decode('[[[[1.2345678901234567]]]]')[1][1][1][1], 1.2345678901234567)\n"
         "is(j.encode(1.2345678901234567), '1.2345678901234567')");
-}
-
-static int open_json(lua_State *L)
-{
-    hw_json_open(L);
-    return 0;
-}
-
-static void a_missing_cjson_is_explained(void **state)
-{
-    (void)state;
-    lua_State *L = open_lua();
-    assert_int_equal(luaL_dostring(L, "package.path, package.cpath = '', ''"), LUA_OK);
-    lua_pushcfunction(L, open_json);
-    assert_int_equal(lua_pcall(L, 0, 0, 0), LUA_ERRRUN);
-    assert_non_null(strstr(lua_tostring(L, -1), "hookward needs lua-cjson: install it with"));
-    assert_non_null(strstr(lua_tostring(L, -1), "module 'cjson' not found"));
-    lua_close(L);
 }
 
 static void encodes_plainly(void **state)
@@ -653,7 +611,7 @@ static int pairs_of_the_kept(lua_State *L)
 static int decode_and_encode(lua_State *L)
 {
     static const char text[] =
-        "{\"a\":[1,2.5,\"\x7f\",{\"b\":-3}],\"c\":\"x\",\"d\":[[[9007199254740993]]]}";
+        "{\"a\":[1,2.5,\"\x7f\",{\"b\":-3}],\"c\":\"x\\ny\",\"d\":[[[9007199254740993]],[]]}";
     struct hw_json_scan scan;
     lua_settop(L, 0);
     assert_int_equal(hw_json_decode(L, HW_STR(text), &scan), 0);
@@ -685,8 +643,6 @@ static void running_out_of_memory_loses_nothing(void **state)
     (void)state;
     int rc = LUA_ERRMEM;
     long n;
-    if (__lsan_disable)
-        __lsan_disable();
     for (n = 0; rc != LUA_OK; n++) {
         struct budget budget = {.left = -1};
         lua_State *L = lua_newstate(allocate, &budget);
@@ -706,8 +662,6 @@ static void running_out_of_memory_loses_nothing(void **state)
         assert_true(n < 10000);
     }
     assert_true(n > 20);
-    if (__lsan_enable)
-        __lsan_enable();
 }
 
 static void leaves_the_stack_as_documented(void **state)
@@ -745,16 +699,13 @@ int main(void)
         cmocka_unit_test(refuses_numbers_whose_double_is_infinite),
         cmocka_unit_test(refuses_every_prefix),
         cmocka_unit_test(nests_to_100_and_no_deeper),
-        cmocka_unit_test(counts_numbers_and_marked_values),
         cmocka_unit_test(integers_arrive_exactly),
         cmocka_unit_test(other_numbers_arrive_as_the_nearest_float),
         cmocka_unit_test(numbers_do_not_follow_the_locale),
-        cmocka_unit_test(strings_that_look_like_marks_come_through),
-        cmocka_unit_test(long_texts_are_rewritten_within_their_room),
+        cmocka_unit_test(strings_with_odd_beginnings_come_through),
         cmocka_unit_test(values_arrive_as_documented),
         cmocka_unit_test(decode_says_what_is_wrong_and_where),
         cmocka_unit_test(settings_of_the_handlers_cjson_change_nothing),
-        cmocka_unit_test(a_missing_cjson_is_explained),
         cmocka_unit_test(encodes_plainly),
         cmocka_unit_test(encode_names_the_place_it_refuses),
         cmocka_unit_test(encodes_what_pairs_goes_through),

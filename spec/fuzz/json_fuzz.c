@@ -1,4 +1,4 @@
-/* json_fuzz.c -- what the scan accepts lua-cjson decodes, and what is decoded comes back equal.
+/* json_fuzz.c -- what the scan accepts is decoded, and what is decoded comes back equal.
  *
  * The text is scanned in memory of exactly its size. Properties: a refusal has a reason and a
  * place inside the text; decode never raises; encode(decode(x)) is JSON, and decodes to what x did.
