@@ -361,6 +361,7 @@ describe("told to misbehave, it sends", function()
     assert.are.equal("forged -", fields(s:shown("answered"), "note"))
     assert.are.equal("400 200", fields(s:shown("answered"), "status"))
     assert.are.equal("invalid_signature -", fields(s:shown("answered"), "error"))
+    h:wait_log("succeeded")
     assert.are.equal(1, h:count_log("%f[%a]ran%f[%A]"))
   end)
 
@@ -377,6 +378,7 @@ describe("told to misbehave, it sends", function()
     for _, one in ipairs(s:shown()) do
       assert.matches("^20%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%dZ$", one.time)
     end
+    h:wait_log("succeeded")
     assert.are.equal(1, h:count_log("%f[%a]ran%f[%A]"))
   end)
 
