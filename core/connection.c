@@ -28,6 +28,7 @@ struct hw_connection {
     enum state state;
     struct hw_request *request; /* being read; the next one's bytes while BUSY */
     struct hw_deadline deadline;
+    struct hw_turn turn;
     struct hw_waiter waiter;
     struct hw_address peer;
     size_t lingered; /* bytes */
@@ -51,6 +52,7 @@ static void on_written(uv_stream_t *stream, int status);
 static void on_closed(uv_handle_t *handle);
 static void on_answer(struct hw_waiter *waiter, int code, struct hw_str reason);
 static void on_deadline(struct hw_deadline *deadline);
+static void on_turn(struct hw_turn *turn);
 
 static void set_deadline(struct hw_connection *c, enum hw_deadline_kind kind)
 {
@@ -75,6 +77,7 @@ static void close_connection(struct hw_connection *c)
         return;
     c->state = CLOSED;
     hw_deadline_clear(&c->deadline);
+    hw_turn_leave(&c->turn);
     hw_waiter_leave(&c->waiter);
     drop_request(c);
     uv_close(&c->u.handle, on_closed);
@@ -265,33 +268,6 @@ static void accept_head(struct hw_connection *c)
     set_deadline(c, HW_DEADLINE_BODY);
 }
 
-/* Bytes behind the message are the next one's. */
-static int split_rest(struct hw_connection *c, size_t end)
-{
-    struct hw_request *r = c->request;
-    struct hw_str rest = {r->bytes + end, r->len - end};
-    r->len = end;
-    if (rest.len == 0) {
-        c->request = NULL;
-        return 0;
-    }
-    struct hw_request *next = hw_request_take(&c->server->requests);
-    if (!next || hw_request_append(next, rest)) {
-        if (next)
-            hw_request_put(&c->server->requests, next);
-        return HW_ENOMEM;
-    }
-    c->request = next;
-    return 0;
-}
-
-static void refuse(struct hw_connection *c, int code, struct hw_str reason,
-                   const struct hw_request *r)
-{
-    report(c, code, reason.ptr, r);
-    answer(c, code, reason);
-}
-
 static void hand_over(struct hw_connection *c, struct hw_request *r)
 {
     struct hw_str reason = HW_STR_NONE;
@@ -299,18 +275,23 @@ static void hand_over(struct hw_connection *c, struct hw_request *r)
     c->state = BUSY;
     set_deadline(c, c->service->patience);
     int code = c->service->type->complete(c->service, r, &c->waiter, &reason);
-    if (code)
-        refuse(c, code, reason, NULL);
+    if (code) {
+        report(c, code, reason.ptr, NULL);
+        answer(c, code, reason);
+    }
 }
 
+/* What is behind the message is the next one's. */
 static void complete(struct hw_connection *c, size_t end)
 {
     struct hw_request *r = c->request;
-    if (split_rest(c, end)) {
-        close_connection(c);
-    } else if (c->refusal) {
-        refuse(c, c->refusal, HW_STR_NONE, r);
+    if (c->refusal) {
+        report(c, c->refusal, NULL, r);
+        c->request = hw_request_skip(&c->server->requests, r, end);
+        answer(c, c->refusal, HW_STR_NONE);
+    } else if (hw_request_part(&c->server->requests, r, end, &c->request)) {
         hw_request_put(&c->server->requests, r);
+        close_connection(c);
     } else {
         hand_over(c, r);
     }
@@ -338,21 +319,34 @@ static void read_body(struct hw_connection *c)
         complete(c, (size_t)n);
 }
 
-/* Goes as far as the bytes that are here allow. */
+/* A request's first bytes are there. False when it has to wait for its turn. */
+static bool begin(struct hw_connection *c)
+{
+    if (!hw_turn_begin(&c->server->turns, &c->turn))
+        return false;
+    c->state = HEAD;
+    set_deadline(c, HW_DEADLINE_HEAD);
+    return true;
+}
+
+static bool has_next(struct hw_connection *c)
+{
+    return c->state == IDLE && c->request && c->request->len > 0;
+}
+
+/* Goes as far as the bytes that are here allow, and the connection's turn. */
 static void advance(struct hw_connection *c)
 {
     enum state before;
     do {
+        if (has_next(c) && !begin(c))
+            return;
         before = c->state;
-        if (c->state == IDLE && c->request) {
-            c->state = HEAD;
-            set_deadline(c, HW_DEADLINE_HEAD);
-        }
         if (c->state == HEAD)
             read_head(c);
         else if (c->state == BODY)
             read_body(c);
-    } while (c->state != before && (c->state == BODY || (c->state == IDLE && c->request)));
+    } while (c->state != before && (c->state == BODY || has_next(c)));
 
     /* The client is done, and what it sent is not a whole request: nothing to wait for. */
     if (c->eof && (c->state == IDLE || c->state == HEAD || c->state == BODY))
@@ -381,6 +375,7 @@ void hw_server_init(struct hw_server *server, const struct hw_config *config)
 {
     hw_requests_init(&server->requests, (struct hw_http_limits){0});
     hw_deadlines_init(&server->deadlines, server->loop, on_deadline);
+    hw_turns_init(&server->turns, server->loop, on_turn);
     hw_server_apply(server, config);
 }
 
@@ -447,7 +442,7 @@ void hw_connections_drain(struct hw_server *server)
 {
     server->draining = true;
     for (struct hw_connection *c = server->connections; c; c = c->next)
-        if (c->state == IDLE && !has_unread(c))
+        if (c->state == IDLE && !c->request && !has_unread(c))
             close_connection(c);
 }
 
@@ -459,24 +454,42 @@ void hw_connections_close(struct hw_server *server)
 
 /* ---- callbacks: they translate, and call what has a name ---- */
 
+static uv_buf_t buf_behind(struct hw_request *r, size_t max)
+{
+    size_t room = hw_request_room(r);
+    return uv_buf_init(r->bytes + r->len, (unsigned)(room < max ? room : max));
+}
+
+/* What the message still needs, as far as that is known, and a little. */
+static size_t wanted(const struct hw_connection *c)
+{
+    uint64_t left = c->state == BODY ? hw_http_left(&c->request->http) : 0;
+    return left < HW_TURN_BYTES ? (size_t)left + HW_REQUEST_FIRST : HW_TURN_BYTES;
+}
+
+/* No room makes libuv report UV_ENOBUFS. */
+static uv_buf_t room_for(struct hw_connection *c)
+{
+    size_t turn = hw_turn_room(&c->server->turns, &c->turn);
+    if (turn && c->state == LINGER)
+        return uv_buf_init(c->server->scratch, sizeof c->server->scratch);
+    if (turn && !c->request)
+        c->request = hw_request_take(&c->server->requests);
+    if (!turn || !c->request || hw_request_reserve(c->request))
+        return uv_buf_init(NULL, 0);
+    size_t want = wanted(c);
+    return buf_behind(c->request, want < turn ? want : turn);
+}
+
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     (void)suggested;
-    struct hw_connection *c = handle->data;
-    *buf = uv_buf_init(c->server->scratch, sizeof c->server->scratch);
-    if (c->state == LINGER)
-        return;
-    if (!c->request)
-        c->request = hw_request_take(&c->server->requests);
-    if (c->request && hw_request_reserve(c->request) == 0)
-        *buf = uv_buf_init(c->request->bytes + c->request->len,
-                           (unsigned)(c->request->cap - c->request->len));
-    else
-        *buf = uv_buf_init(NULL, 0); /* libuv reports UV_ENOBUFS */
+    *buf = room_for(handle->data);
 }
 
 static void read_on(struct hw_connection *c, size_t n)
 {
+    hw_turn_read(&c->turn, n);
     if (c->state == LINGER) {
         c->lingered += n;
         if (c->lingered > HW_LINGER_MAX)
@@ -485,7 +498,7 @@ static void read_on(struct hw_connection *c, size_t n)
     }
     c->request->len += n;
     if (c->state == BUSY || c->state == FLUSH) {
-        if (c->request->len == c->request->cap)
+        if (hw_request_room(c->request) == 0)
             stop_reading(c); /* enough for now: the rest waits in the socket */
         return;
     }
@@ -500,6 +513,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         read_on(c, (size_t)n);
         return;
     }
+    if (n == UV_ENOBUFS && hw_turn_room(&c->server->turns, &c->turn) == 0)
+        return; /* in the next turn */
     if (c->state != LINGER && c->request && c->request->len == 0)
         drop_request(c); /* it was taken for bytes that did not come */
     if (n == UV_EOF && (c->state == BUSY || c->state == FLUSH)) {
@@ -529,6 +544,11 @@ static void on_answer(struct hw_waiter *waiter, int code, struct hw_str reason)
     struct hw_connection *c = connection_of(waiter);
     answer(c, code, reason);
     advance(c);
+}
+
+static void on_turn(struct hw_turn *turn)
+{
+    advance((struct hw_connection *)((char *)turn - offsetof(struct hw_connection, turn)));
 }
 
 static void give_up_waiting(struct hw_connection *c)

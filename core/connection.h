@@ -22,6 +22,7 @@
 #include "report.h"
 #include "request.h"
 #include "service.h"
+#include "turn.h"
 
 enum {
     HW_WRITE_TIMEOUT_MS = 30000,
@@ -42,6 +43,7 @@ struct hw_server {
     /* leader only */
     struct hw_requests requests;
     struct hw_deadlines deadlines;
+    struct hw_turns turns;
     struct hw_report report;
     struct hw_answer_clock clock;
     struct hw_connection *connections;

@@ -98,6 +98,13 @@ bool hw_http_has_body(const struct hw_http *p);
  * May be called, and returns the head's length at once, when no body follows. */
 int64_t hw_http_body(struct hw_http *p, char *bytes, size_t *len);
 
+/* How many bytes of the body, or of its chunk at hand, are still to come: what a reader may ask for
+ * without taking much of what is behind the message. 0 when that is not known. */
+uint64_t hw_http_left(const struct hw_http *p);
+
+/* True when the message ends with those. */
+bool hw_http_ends_there(const struct hw_http *p);
+
 /* The bytes of a span in the message that begins at `bytes`. */
 static inline struct hw_str hw_http_view(const char *bytes, struct hw_http_span span)
 {

@@ -137,3 +137,13 @@ int64_t hw_http_body(struct hw_http *p, char *bytes, size_t *len)
     p->at = c.to;
     return p->state == HW_HTTP_DONE ? (int64_t)p->at : 0;
 }
+
+uint64_t hw_http_left(const struct hw_http *p)
+{
+    return p->state == HW_HTTP_FIXED || p->state == HW_HTTP_CHUNK_DATA ? p->left : 0;
+}
+
+bool hw_http_ends_there(const struct hw_http *p)
+{
+    return p->state == HW_HTTP_FIXED;
+}

@@ -12,7 +12,7 @@ void hw_requests_init(struct hw_requests *pool, struct hw_http_limits limits)
 
 static void destroy(struct hw_request *request)
 {
-    free(request->bytes);
+    free(request->memory);
     free(request);
 }
 
@@ -29,15 +29,24 @@ void hw_requests_fini(struct hw_requests *pool)
 static struct hw_request *create(void)
 {
     struct hw_request *request = malloc(sizeof *request);
-    char *bytes = malloc(HW_REQUEST_FIRST);
-    if (!request || !bytes) {
+    char *memory = malloc(HW_REQUEST_FIRST);
+    if (!request || !memory) {
         free(request);
-        free(bytes);
+        free(memory);
         return NULL;
     }
-    request->bytes = bytes;
+    request->memory = memory;
     request->cap = HW_REQUEST_FIRST;
     return request;
+}
+
+/* At `bytes` a message begins, of which `len` bytes are there. */
+static void begin(struct hw_requests *pool, struct hw_request *request, char *bytes, size_t len)
+{
+    request->bytes = bytes;
+    request->len = len;
+    request->head_len = 0;
+    hw_http_init(&request->http, &pool->limits);
 }
 
 struct hw_request *hw_request_take(struct hw_requests *pool)
@@ -50,8 +59,7 @@ struct hw_request *hw_request_take(struct hw_requests *pool)
         return NULL;
     }
     request->next = NULL;
-    request->head_len = request->len = 0;
-    hw_http_init(&request->http, &pool->limits);
+    begin(pool, request, request->memory, 0);
     return request;
 }
 
@@ -66,6 +74,8 @@ void hw_request_put(struct hw_requests *pool, struct hw_request *request)
     pool->count++;
 }
 
+/* ---- room ---- */
+
 /* Never more than a doubling ahead of what has really arrived: a Content-Length is only a claim. */
 static size_t next_capacity(const struct hw_request *request)
 {
@@ -74,30 +84,96 @@ static size_t next_capacity(const struct hw_request *request)
     return request->cap * 2;
 }
 
-int hw_request_reserve(struct hw_request *request)
+static int resize(struct hw_request *request, size_t cap)
 {
-    if (request->len < request->cap)
-        return 0;
-    size_t cap = next_capacity(request);
-    char *bytes = realloc(request->bytes, cap);
-    if (!bytes)
+    char *memory = realloc(request->memory, cap);
+    if (!memory)
         return HW_ENOMEM;
-    request->bytes = bytes;
+    request->bytes = memory + (request->bytes - request->memory);
+    request->memory = memory;
     request->cap = cap;
     return 0;
 }
 
+/* The place of what was skipped is there for the next. */
+static void close_up(struct hw_request *request)
+{
+    memmove(request->memory, request->bytes, request->len);
+    request->bytes = request->memory;
+}
+
+size_t hw_request_room(const struct hw_request *request)
+{
+    return request->cap - (size_t)(request->bytes - request->memory) - request->len;
+}
+
+int hw_request_reserve(struct hw_request *request)
+{
+    if (hw_request_room(request))
+        return 0;
+    if (request->bytes > request->memory) {
+        close_up(request);
+        return 0;
+    }
+    size_t cap = next_capacity(request);
+    uint64_t end = request->len + hw_http_left(&request->http);
+    if (hw_http_ends_there(&request->http) && end < cap)
+        cap = (size_t)end;
+    return resize(request, cap);
+}
+
 int hw_request_append(struct hw_request *request, struct hw_str bytes)
 {
-    while (request->cap - request->len < bytes.len) {
-        size_t cap = next_capacity(request);
-        char *grown = realloc(request->bytes, cap);
-        if (!grown)
+    if (request->bytes > request->memory)
+        close_up(request);
+    while (hw_request_room(request) < bytes.len)
+        if (resize(request, next_capacity(request)))
             return HW_ENOMEM;
-        request->bytes = grown;
-        request->cap = cap;
-    }
     memcpy(request->bytes + request->len, bytes.ptr, bytes.len);
     request->len += bytes.len;
     return 0;
+}
+
+/* ---- what is behind a message ---- */
+
+struct hw_request *hw_request_skip(struct hw_requests *pool, struct hw_request *request, size_t end)
+{
+    if (request->len == end) {
+        hw_request_put(pool, request);
+        return NULL;
+    }
+    begin(pool, request, request->bytes + end, request->len - end);
+    return request;
+}
+
+/* The message's own parser and views stay where they are, and so its bytes are the ones that move:
+ * into the memory of `next`, which gets the other's in return. */
+static int move_message(struct hw_requests *pool, struct hw_request *request, size_t end,
+                        struct hw_request *next)
+{
+    struct hw_str message = {request->bytes, end};
+    struct hw_request old = *request;
+    request->bytes = request->memory = next->memory;
+    request->cap = next->cap;
+    request->len = 0;
+    next->memory = old.memory;
+    next->cap = old.cap;
+    begin(pool, next, old.bytes + end, old.len - end);
+    return hw_request_append(request, message);
+}
+
+int hw_request_part(struct hw_requests *pool, struct hw_request *request, size_t end,
+                    struct hw_request **behind)
+{
+    struct hw_str rest = {request->bytes + end, request->len - end};
+    *behind = NULL;
+    if (rest.len == 0)
+        return 0;
+    *behind = hw_request_take(pool);
+    if (!*behind)
+        return HW_ENOMEM;
+    if (end < rest.len)
+        return move_message(pool, request, end, *behind);
+    request->len = end;
+    return hw_request_append(*behind, rest);
 }

@@ -145,6 +145,7 @@ build = {
         "core/sys_api.c",
         "core/testing_api.c",
         "core/timestamp.c",
+        "core/turn.c",
         "core/vm.c",
         "core/wal_file.c",
         "core/watch.c",
