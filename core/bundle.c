@@ -74,16 +74,26 @@ static int on_dump(lua_State *L, const void *piece, size_t size, void *ud)
     return 0;
 }
 
-static int compile(struct loader *l, struct hw_script *script, const char *text, size_t len)
+/* As luaL_loadfile does: skips an editor's byte order mark, then a first line that begins with '#',
+ * for a shell; its end stays, so that the lines keep their numbers. */
+static struct hw_str skip_first(struct hw_str text)
+{
+    if (text.len >= 3 && memcmp(text.ptr, "\xef\xbb\xbf", 3) == 0)
+        text = (struct hw_str){text.ptr + 3, text.len - 3};
+    if (text.len == 0 || text.ptr[0] != '#')
+        return text;
+    const char *end = memchr(text.ptr, '\n', text.len);
+    size_t skip = end ? (size_t)(end - text.ptr) : text.len;
+    return (struct hw_str){text.ptr + skip, text.len - skip};
+}
+
+static int compile(struct loader *l, struct hw_script *script, struct hw_str whole)
 {
     struct dump d = {0};
-    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
-        text += 3; /* an editor's byte order mark, which luaL_loadfile skips too */
-        len -= 3;
-    }
-    if (len && text[0] == LUA_SIGNATURE[0]) /* Lua's own message does not name the file */
+    struct hw_str text = skip_first(whole);
+    if (text.len && text.ptr[0] == LUA_SIGNATURE[0]) /* Lua's own message does not name the file */
         return fail(l, script->chunk + 1, "is compiled Lua; only source is loaded");
-    if (luaL_loadbufferx(l->L, text, len, script->chunk, "t")) {
+    if (luaL_loadbufferx(l->L, text.ptr, text.len, script->chunk, "t")) {
         snprintf(l->why, l->why_size, "%s", lua_tostring(l->L, -1));
         lua_settop(l->L, 0);
         return -1;
@@ -146,7 +156,7 @@ static int load_file(struct loader *l, const char *path, const char *relative)
     if (!script || !script->module || !script->chunk)
         fail(l, chunk + 1, "out of memory");
     else
-        rc = compile(l, script, text, len);
+        rc = compile(l, script, (struct hw_str){text, len});
     free(text);
     return rc;
 }

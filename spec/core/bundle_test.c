@@ -261,6 +261,24 @@ static void reads_over_a_byte_order_mark(void **state)
     assert_fails("handlers/c.lua:1: ");
 }
 
+static void skips_a_first_line_for_a_shell(void **state)
+{
+    (void)state;
+    folder_write(&folder, "a.lua", "#!/usr/bin/env lua5.4\nreturn 1");
+    folder_write(&folder, "b.lua", "\xef\xbb\xbf#!/usr/bin/lua\r\nreturn 1");
+    folder_write(&folder, "c.lua", "#");
+    folder_write(&folder, "d.lua", "# a word\n");
+    hw_bundle_unref(must_load());
+    folder_write(&folder, "e.lua", "#!lua\nlocal a = 1\nbroken (");
+    assert_fails("handlers/e.lua:3: ");
+    folder_write(&folder, "e.lua", "return 1\n#!lua");
+    assert_fails("handlers/e.lua:2: ");
+    folder_write(&folder, "e.lua", "\n#!lua");
+    assert_fails("handlers/e.lua:2: ");
+    folder_write(&folder, "e.lua", "#!lua\n\x1bLua");
+    assert_fails("handlers/e.lua:2: ");
+}
+
 static void lives_until_its_last_reference(void **state)
 {
     (void)state;
@@ -292,6 +310,7 @@ int main(void)
         IN_A_FOLDER(takes_a_script_of_its_limit_and_not_a_byte_more),
         IN_A_FOLDER(takes_as_many_scripts_as_its_limit_and_not_one_more),
         IN_A_FOLDER(reads_over_a_byte_order_mark),
+        IN_A_FOLDER(skips_a_first_line_for_a_shell),
         IN_A_FOLDER(lives_until_its_last_reference),
     };
     return cmocka_run_group_tests_name("bundle", tests, NULL, NULL);
