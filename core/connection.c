@@ -560,10 +560,21 @@ static void give_up_waiting(struct hw_connection *c)
     advance(c);
 }
 
+/* What is there was sent in time, and its turn to be read has not come yet. */
+static bool is_still_reading(struct hw_connection *c)
+{
+    if (!c->reading || !has_unread(c))
+        return false;
+    hw_deadline_postpone(&c->server->deadlines, &c->deadline, 1);
+    return true;
+}
+
 static void on_deadline(struct hw_deadline *deadline)
 {
     struct hw_connection *c =
         (struct hw_connection *)((char *)deadline - offsetof(struct hw_connection, deadline));
+    if (deadline->kind <= HW_DEADLINE_BODY && is_still_reading(c))
+        return;
     switch (deadline->kind) {
     case HW_DEADLINE_HEAD:
         refuse_and_close(c, HW_EREQUEST_TIMEOUT, "the header took longer than header_timeout");

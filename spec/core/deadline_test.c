@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -38,6 +40,8 @@ static int close_rig(void **state)
 {
     (void)state;
     uv_close((uv_handle_t *)&r.all.timer, NULL);
+    uv_close((uv_handle_t *)&r.all.check, NULL);
+    uv_close((uv_handle_t *)&r.all.idle, NULL);
     uv_run(&r.loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&r.loop), 0);
     return 0;
@@ -221,6 +225,117 @@ static void sleeps_when_none_is_set(void **state)
     assert_false(uv_is_active((uv_handle_t *)&r.all.timer));
 }
 
+/* ---- after a pause ---- */
+
+static uv_poll_t socket_poll;
+static int ends[2];
+
+/* What the first deadline waits for has come. */
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    (void)status, (void)events;
+    hw_deadline_clear(&r.some[0]);
+    uv_poll_stop(poll);
+}
+
+static void open_socket(void)
+{
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    assert_int_equal(uv_poll_init(&r.loop, &socket_poll, ends[0]), 0);
+    assert_int_equal(uv_poll_start(&socket_poll, UV_READABLE, on_readable), 0);
+}
+
+static void close_socket(void)
+{
+    uv_close((uv_handle_t *)&socket_poll, NULL);
+    uv_run(&r.loop, UV_RUN_DEFAULT);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void looks_at_the_sockets_before_anything_passes(void **state)
+{
+    (void)state;
+    open_socket();
+    set(0, HW_DEADLINE_HEAD);
+    set(1, HW_DEADLINE_HEAD);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    usleep(5000); /* both are due, and the loop has not looked */
+    run();
+    assert_int_equal(r.count, 1);
+    assert_int_equal(r.passed[0], 1);
+    close_socket();
+}
+
+/* Whoever owns the loop may settle in between what other threads have done. */
+static void comes_back_to_its_owner_before_anything_passes(void **state)
+{
+    (void)state;
+    set(0, HW_DEADLINE_ANSWER);
+    usleep(5000);
+    uv_run(&r.loop, UV_RUN_NOWAIT);
+    assert_int_equal(r.count, 0);
+    hw_deadline_clear(&r.some[0]);
+    set(1, HW_DEADLINE_ANSWER);
+    run();
+    assert_int_equal(r.count, 1);
+    assert_int_equal(r.passed[0], 1);
+}
+
+/* As if the timer had been due that long ago. */
+static void be_late(uint64_t ms)
+{
+    usleep(2000);
+    uv_update_time(&r.loop);
+    r.all.due_ms = uv_now(&r.loop) - ms;
+}
+
+static void gives_a_grace_after_a_pause_but_not_twice(void **state)
+{
+    (void)state;
+    set(0, HW_DEADLINE_IDLE);
+    be_late(HW_DEADLINE_LATE_MS + 100);
+    for (int i = 0; i < 10; i++) {
+        uv_run(&r.loop, UV_RUN_NOWAIT);
+        set(1, HW_DEADLINE_HEAD); /* nor does a new one end the grace */
+    }
+    assert_int_equal(r.count, 0);
+    assert_true(uv_timer_get_due_in(&r.all.timer) > HW_DEADLINE_GRACE_MS / 2);
+
+    uv_timer_start(&r.all.timer, r.all.timer.timer_cb, 0, 0); /* it is over, and late again */
+    be_late(HW_DEADLINE_LATE_MS + 100);
+    run();
+    assert_int_equal(r.count, 2);
+}
+
+static void gives_none_for_a_little_lateness(void **state)
+{
+    (void)state;
+    set(0, HW_DEADLINE_IDLE);
+    be_late(HW_DEADLINE_LATE_MS - 50);
+    for (int i = 0; i < 3; i++)
+        uv_run(&r.loop, UV_RUN_NOWAIT);
+    assert_int_equal(r.count, 1);
+}
+
+static void postpone_the_first(struct rig *rig, int index)
+{
+    if (index == 0 && rig->count == 1)
+        hw_deadline_postpone(&rig->all, &rig->some[0], 2);
+}
+
+static void passes_later_what_is_postponed(void **state)
+{
+    (void)state;
+    r.also = postpone_the_first;
+    for (int i = 0; i < 3; i++)
+        set(i, HW_DEADLINE_BODY);
+    run();
+    assert_int_equal(r.count, 4);
+    assert_int_equal(r.passed[0], 0);
+    assert_int_equal(r.passed[3], 0);
+}
+
 #define ON_A_LOOP(test) cmocka_unit_test_setup_teardown(test, open_rig, close_rig)
 
 int main(void)
@@ -237,6 +352,11 @@ int main(void)
         ON_A_LOOP(forgets_what_a_callback_clears),
         ON_A_LOOP(passes_again_what_a_callback_sets),
         ON_A_LOOP(sleeps_when_none_is_set),
+        ON_A_LOOP(looks_at_the_sockets_before_anything_passes),
+        ON_A_LOOP(comes_back_to_its_owner_before_anything_passes),
+        ON_A_LOOP(gives_a_grace_after_a_pause_but_not_twice),
+        ON_A_LOOP(gives_none_for_a_little_lateness),
+        ON_A_LOOP(passes_later_what_is_postponed),
     };
     return cmocka_run_group_tests_name("deadline", tests, NULL, NULL);
 }
