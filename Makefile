@@ -140,8 +140,16 @@ test: setup-test ## install what is missing, build, run every test
 	@$(MAKE) --no-print-directory -j$(JOBS) build-tests
 	@$(MAKE) --no-print-directory check-core check-spec
 
+# What specs load before the host, in the place of functions of libc's. Always without sanitizers.
+PRELOADS = $(patsubst spec/preload/%.c,build/preload/%.so,$(wildcard spec/preload/*.c))
+
+build/preload/%.so: spec/preload/%.c Makefile
+	@mkdir -p $(@D)
+	@echo "  cc   $<"
+	$(Q)$(CC) -std=c11 $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl -pthread
+
 # LuaRocks compiles one file after another, so it begins first.
-build-tests: $(ROCK)/bin/hookward $(CRASH) $(BUILD)/hookward $(TESTS)
+build-tests: $(ROCK)/bin/hookward $(CRASH) $(BUILD)/hookward $(TESTS) $(PRELOADS)
 
 check-core: $(TESTS)
 	@JOBS=$(JOBS) sh spec/run.sh units $(TESTS)
@@ -166,7 +174,7 @@ reload-storm: all $(CRASH) ## 500 edits under load, 1,000 reloads
 # Specs wait more than they compute.
 SPEC_JOBS = $(shell echo $$(($(JOBS) * 2)))
 
-check-spec: $(BUILD)/hookward $(CRASH) $(ROCK)/bin/hookward
+check-spec: $(BUILD)/hookward $(CRASH) $(ROCK)/bin/hookward $(PRELOADS)
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) \
 	  HOOKWARD_ROCK=$(abspath $(ROCK)) JOBS=$(SPEC_JOBS) sh spec/run.sh specs $(SPECS)
 
@@ -208,7 +216,7 @@ fuzz: setup-ci ## fuzz each parser, FUZZ_SECONDS (60) in all
 
 # ---- looking after the code ----
 
-C_FILES = $(wildcard core/*.[ch] spec/core/*.[ch] spec/fuzz/*.c spec/bench/*.c)
+C_FILES = $(wildcard core/*.[ch] spec/core/*.[ch] spec/fuzz/*.c spec/bench/*.c spec/preload/*.c)
 
 lint: ## clang-format, luacheck, and warnings as errors
 	clang-format --dry-run --Werror $(C_FILES)

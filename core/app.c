@@ -291,16 +291,35 @@ void hw_app_free(struct hw_app *app)
     free(app);
 }
 
-static void init_handles(struct hw_app *app, uv_loop_t *leaders)
+/* The loops need files. Returns 0, or a libuv error with nothing left to close. */
+static int init_loops(struct hw_app *app, uv_loop_t *leaders)
 {
+    int rc = uv_loop_init(&app->loop);
+    if (rc)
+        return rc;
+    rc = uv_async_init(&app->loop, &app->wake, on_wake);
+    if (rc == 0) {
+        rc = uv_async_init(leaders, &app->answered, on_answered);
+        if (rc == 0)
+            return 0;
+        uv_close((uv_handle_t *)&app->wake, NULL);
+        uv_run(&app->loop, UV_RUN_DEFAULT);
+    }
+    HW_CHECK(uv_loop_close(&app->loop) == 0);
+    return rc;
+}
+
+static int init_handles(struct hw_app *app, uv_loop_t *leaders)
+{
+    int rc = init_loops(app, leaders);
+    if (rc)
+        return rc;
     HW_CHECK(uv_mutex_init(&app->m) == 0);
     HW_CHECK(uv_cond_init(&app->over) == 0);
-    HW_CHECK(uv_loop_init(&app->loop) == 0);
-    HW_CHECK(uv_async_init(&app->loop, &app->wake, on_wake) == 0);
-    HW_CHECK(uv_async_init(leaders, &app->answered, on_answered) == 0);
     app->wake.data = app->answered.data = app;
     clear(&app->to_app);
     clear(&app->to_leader);
+    return 0;
 }
 
 int hw_app_open(struct hw_app **out, const struct hw_app_config *config, char *why, size_t why_size)
@@ -316,6 +335,12 @@ int hw_app_open(struct hw_app **out, const struct hw_app_config *config, char *w
     app->requests = config->requests;
     app->open_max = config->queue_max;
     app->stop_ms = config->stop_ms;
-    init_handles(app, config->loop);
+    int rc = init_handles(app, config->loop);
+    if (rc) {
+        snprintf(why, why_size, "can't make an event loop: %s", uv_strerror(rc));
+        free(app);
+        *out = NULL;
+        return HW_EFAILED;
+    }
     return hw_app_vm_open(&app->vm, &config->vm, &app->loop, &app->stopping, why, why_size);
 }

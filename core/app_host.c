@@ -72,11 +72,21 @@ void hw_app_host_stop(struct hw_app_host *host)
 
 /* ---- start ---- */
 
+/* Returns 0, or a libuv error with nothing left to close. */
+static int init_loop(struct hw_app_host *h)
+{
+    int rc = uv_loop_init(&h->loop);
+    if (rc)
+        return rc;
+    rc = uv_async_init(&h->loop, &h->stop, on_stop);
+    if (rc)
+        uv_loop_close(&h->loop);
+    return rc;
+}
+
 static void init(struct hw_app_host *h)
 {
-    HW_CHECK(uv_loop_init(&h->loop) == 0);
     uv_timer_init(&h->loop, &h->drain_timer);
-    uv_async_init(&h->loop, &h->stop, on_stop);
     h->stop.data = h;
     h->server.loop = &h->loop;
     h->server.owner = h;
@@ -124,7 +134,14 @@ struct hw_app_host *hw_app_host_start(struct hw_config *config, const char *modu
 {
     hw_descriptors_fill();
     struct hw_app_host *h = calloc(1, sizeof *h);
-    HW_CHECK(h);
+    int rc = h ? init_loop(h) : UV_ENOMEM;
+    if (rc) {
+        snprintf(why, why_size, "can't make an event loop: %s", uv_strerror(rc));
+        free(h);
+        hw_config_fini(config);
+        free(config);
+        return NULL;
+    }
     h->config = config;
     init(h);
     if (start(h, module, modules, why, why_size) == 0)

@@ -1,6 +1,7 @@
 /* committer.c -- see committer.h */
 #include "committer.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <uv.h>
@@ -125,6 +126,13 @@ static void on_thread(void *arg)
     }
 }
 
+static void give_back(struct hw_committer *c)
+{
+    uv_cond_destroy(&c->filled);
+    uv_mutex_destroy(&c->m);
+    free(c);
+}
+
 struct hw_committer *hw_committer_start(struct hw_ledger *ledger, hw_committed_fn *committed,
                                         void *owner)
 {
@@ -137,8 +145,12 @@ struct hw_committer *hw_committer_start(struct hw_ledger *ledger, hw_committed_f
     c->last = &c->first;
     HW_CHECK(uv_mutex_init(&c->m) == 0);
     HW_CHECK(uv_cond_init(&c->filled) == 0);
-    HW_CHECK(uv_thread_create(&c->thread, on_thread, c) == 0);
-    return c;
+    int rc = uv_thread_create(&c->thread, on_thread, c);
+    if (rc == 0)
+        return c;
+    give_back(c);
+    errno = -rc;
+    return NULL;
 }
 
 void hw_committer_put(struct hw_committer *c, struct hw_job *jobs, size_t running)
@@ -160,7 +172,5 @@ void hw_committer_stop(struct hw_committer *c)
     uv_cond_signal(&c->filled);
     uv_mutex_unlock(&c->m);
     uv_thread_join(&c->thread);
-    uv_cond_destroy(&c->filled);
-    uv_mutex_destroy(&c->m);
-    free(c);
+    give_back(c);
 }

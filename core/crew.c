@@ -363,27 +363,35 @@ static void init_sync(struct hw_crew *c)
 
 static int start_threads(struct hw_crew *c)
 {
-    int rc = uv_thread_create(&c->watchdog, on_watchdog, c);
+    unsigned created = 0; /* none of them gets past m before all are there */
     uv_mutex_lock(&c->m);
-    if (rc == 0)
-        c->alive = 1;
-    for (unsigned i = 0; rc == 0 && i < c->thread_count; i++) {
-        rc = uv_thread_create(&c->threads[i].id, on_thread, &c->threads[i]);
-        if (rc == 0)
-            c->alive++;
+    int rc = uv_thread_create(&c->watchdog, on_watchdog, c);
+    c->alive = rc == 0;
+    while (rc == 0 && created < c->thread_count) {
+        rc = uv_thread_create(&c->threads[created].id, on_thread, &c->threads[created]);
+        created += rc == 0;
     }
+    c->alive += created;
+    c->stopping = rc != 0;
+    bool watched = c->alive > created;
     uv_mutex_unlock(&c->m);
+    if (rc == 0)
+        return 0;
+    while (created > 0)
+        uv_thread_join(&c->threads[--created].id);
+    if (watched)
+        uv_thread_join(&c->watchdog);
     return rc;
 }
 
-struct hw_crew *hw_crew_start(const struct hw_crew_config *config, struct hw_crew **out)
+int hw_crew_start(const struct hw_crew_config *config, struct hw_crew **out)
 {
     struct hw_crew *c = calloc(1, sizeof *c);
     struct thread *threads = calloc(config->worker_count + 1, sizeof *threads);
     if (!c || !threads) {
         free(c);
         free(threads);
-        return NULL;
+        return UV_ENOMEM;
     }
     c->config = *config;
     c->threads = threads;
@@ -398,9 +406,7 @@ struct hw_crew *hw_crew_start(const struct hw_crew_config *config, struct hw_cre
     init_sync(c);
     init_loop(c);
     *out = c;
-    /* A process that may not have so many threads would be short of them later as well. */
-    HW_CHECK(start_threads(c) == 0);
-    return c;
+    return start_threads(c);
 }
 
 void hw_crew_submit(struct hw_crew *crew, struct hw_job *job)

@@ -37,9 +37,10 @@ struct hw_crew_config {
     void *owner;
 };
 
-/* Sets *out before the first thread runs, and returns it; NULL without memory. The loop belongs to
- * the crew from start to join. */
-struct hw_crew *hw_crew_start(const struct hw_crew_config *config, struct hw_crew **out);
+/* Sets *out before the first thread runs. The loop belongs to the crew from start to join. Returns
+ * 0, or a libuv error when a thread can't be had: then *out is NULL, or a crew without threads that
+ * is to be freed as one that was joined. */
+int hw_crew_start(const struct hw_crew_config *config, struct hw_crew **out);
 
 /* Leader only: the job may run. It is taken over. */
 void hw_crew_submit(struct hw_crew *crew, struct hw_job *job);

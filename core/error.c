@@ -1,6 +1,9 @@
 /* error.c -- see error.h */
 #include "error.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "check.h"
 
 static const struct {
@@ -32,4 +35,12 @@ const char *hw_error_message(int code)
 int hw_error_status(int code)
 {
     return table[row(code)].status;
+}
+
+int hw_error_no_thread(int error, char *why, size_t why_size)
+{
+    snprintf(why, why_size,
+             "can't start a thread: %s (`ulimit -u`, and TasksMax of a unit, limit them)",
+             strerror(error));
+    return HW_EFAILED;
 }

@@ -8,6 +8,8 @@
 #ifndef HW_ERROR_H
 #define HW_ERROR_H
 
+#include <stddef.h>
+
 /* code, name, HTTP status, default message */
 #define HW_ERRORS(X)                                                                               \
     /* the notification path: 400 is the one status that Accredit is documented to retry on */     \
@@ -65,5 +67,8 @@ enum {
 const char *hw_error_name(int code);
 const char *hw_error_message(int code);
 int hw_error_status(int code);
+
+/* Says in `why` that no thread could be started, by errno. Returns HW_EFAILED. */
+int hw_error_no_thread(int error, char *why, size_t why_size);
 
 #endif

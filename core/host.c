@@ -1,6 +1,7 @@
 /* host.c -- see host.h */
 #include "host.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -263,8 +264,11 @@ static int start_server(struct hw_host *h, char *why, size_t size)
 {
     struct hw_config *c = h->config;
     snprintf(why, size, "out of memory");
-    if (uv_loop_init(&h->loop))
+    int rc = uv_loop_init(&h->loop);
+    if (rc) {
+        snprintf(why, size, "can't make an event loop: %s", uv_strerror(rc));
         return HW_EFAILED;
+    }
     h->loop_open = true;
     h->server.loop = &h->loop;
     h->server.owner = h;
@@ -285,7 +289,6 @@ static int start_server(struct hw_host *h, char *why, size_t size)
     hw_control_init(&h->control, &h->dispatch, ask_reload, h);
     if (hw_intake_init(&h->intake, c, &h->dispatch))
         return HW_EFAILED;
-    int rc = 0;
     for (size_t i = 0; rc == 0 && i < c->listen_count; i++)
         rc = hw_listeners_open(&h->listeners, c->listen[i], &h->intake.service, why, size);
     if (rc == 0)
@@ -303,25 +306,26 @@ static int start_crew(struct hw_host *h, char *why, size_t size)
                                     .guard = h->guard,
                                     .settle = on_settle,
                                     .owner = h};
-    snprintf(why, size, "out of memory");
     if (h->stages.ledger->type->waits) {
         h->dispatch.committer = hw_committer_start(h->stages.ledger, on_committed, h);
         if (!h->dispatch.committer)
-            return HW_EFAILED;
+            return hw_error_no_thread(errno, why, size);
     }
-    h->reload = hw_reload_start(&(struct hw_reload_config){.config = h->config,
-                                                           .modules = h->modules,
-                                                           .shelf = &h->stages.shelf,
-                                                           .loop = &h->loop,
-                                                           .renew = renew,
-                                                           .apply = apply,
-                                                           .told = told,
-                                                           .owner = h});
-    if (!h->reload)
-        return HW_EFAILED;
+    int rc = hw_reload_start(&(struct hw_reload_config){.config = h->config,
+                                                        .modules = h->modules,
+                                                        .shelf = &h->stages.shelf,
+                                                        .loop = &h->loop,
+                                                        .renew = renew,
+                                                        .apply = apply,
+                                                        .told = told,
+                                                        .owner = h},
+                             &h->reload);
+    if (rc)
+        return hw_error_no_thread(-rc, why, size);
     keep_addresses(h);
     hw_listeners_report(&h->listeners);
-    return hw_crew_start(&config, &h->dispatch.crew) ? 0 : HW_EFAILED;
+    rc = hw_crew_start(&config, &h->dispatch.crew);
+    return rc ? hw_error_no_thread(-rc, why, size) : 0;
 }
 
 static int start(struct hw_host *h, const struct hw_embedded *modules, char *why, size_t size)
@@ -410,7 +414,12 @@ struct hw_host *hw_host_start(struct hw_config *config, const struct hw_embedded
                               bool guard, char *why, size_t why_size)
 {
     struct hw_host *h = calloc(1, sizeof *h);
-    HW_CHECK(h);
+    if (!h) {
+        snprintf(why, why_size, "out of memory");
+        hw_config_fini(config);
+        free(config);
+        return NULL;
+    }
     HW_CHECK(uv_mutex_init(&h->m) == 0);
     HW_CHECK(uv_cond_init(&h->told) == 0);
     h->config = config;

@@ -82,7 +82,10 @@ static void on_closer(void *arg)
 static bool close_host(struct hw_instance *i)
 {
     uv_thread_t closer;
-    HW_CHECK(uv_thread_create(&closer, on_closer, i) == 0);
+    if (uv_thread_create(&closer, on_closer, i)) {
+        on_closer(i); /* here then, in the hope that all of them end */
+        return true;
+    }
     uint64_t until = uv_hrtime() + HW_INSTANCE_CLOSE_MS * 1000000ull;
     uv_mutex_lock(&i->m);
     for (uint64_t now = uv_hrtime(); !i->closed && now < until; now = uv_hrtime())
@@ -166,7 +169,8 @@ static void free_rest(struct hw_instance *i)
 static struct hw_instance *new_instance(bool signals)
 {
     struct hw_instance *i = calloc(1, sizeof *i);
-    HW_CHECK(i);
+    if (!i)
+        return NULL;
     i->pid = getpid();
     i->signals = signals;
     i->ended = hw_descriptors_lift(eventfd(0, EFD_CLOEXEC));
@@ -181,8 +185,20 @@ static struct hw_instance *give_up(struct hw_instance *i, struct hw_config *conf
     snprintf(why, size, "%s", reason);
     hw_config_fini(config);
     free(config);
-    free_rest(i);
+    if (i)
+        free_rest(i);
     return NULL;
+}
+
+/* A host without a keeper: it drains, and is taken apart by the caller. */
+static void end_here(struct hw_instance *i)
+{
+    hw_host_stop(i->host);
+    enum hw_instance_state state = end(i);
+    if (i->signals)
+        hw_process_release();
+    if (state != HW_INSTANCE_STUCK && state != HW_INSTANCE_UNCLOSED)
+        free_rest(i);
 }
 
 struct hw_instance *hw_instance_start(struct hw_config *config, const struct hw_embedded *modules,
@@ -191,7 +207,7 @@ struct hw_instance *hw_instance_start(struct hw_config *config, const struct hw_
     hw_descriptors_fill(); /* libuv's own files have the numbers that they get */
     struct hw_instance *i = new_instance(signals);
     stay_loaded();
-    if (i->ended < 0)
+    if (!i || i->ended < 0)
         return give_up(i, config, strerror(errno), why, size);
     if (signals)
         hw_process_catch();
@@ -208,8 +224,12 @@ struct hw_instance *hw_instance_start(struct hw_config *config, const struct hw_
     if (signals && hw_process_add(&i->entry))
         hw_log_say(HW_LOG_WARN, "more than %d hosts in one process: signals do not reach this one",
                    HW_PROCESS_HOSTS_MAX);
-    HW_CHECK(uv_thread_create(&i->keeper, on_keeper, i) == 0);
-    return i;
+    int rc = uv_thread_create(&i->keeper, on_keeper, i);
+    if (rc == 0)
+        return i;
+    hw_error_no_thread(-rc, why, size);
+    end_here(i);
+    return NULL;
 }
 
 /* ---- asking ---- */

@@ -21,6 +21,7 @@ struct hw_reload {
     /* constant after start */
     struct hw_reload_config config;
     uv_thread_t thread;
+    bool started;
 
     /* guarded by m */
     uv_mutex_t m;
@@ -459,11 +460,12 @@ uint64_t hw_reload_ask(struct hw_reload *r)
 
 /* ---- start and stop ---- */
 
-struct hw_reload *hw_reload_start(const struct hw_reload_config *config)
+int hw_reload_start(const struct hw_reload_config *config, struct hw_reload **out)
 {
     struct hw_reload *r = calloc(1, sizeof *r);
+    *out = r;
     if (!r)
-        return NULL;
+        return UV_ENOMEM;
     r->config = *config;
     r->number = r->renewed = 1;
     r->watches = (struct hw_watches){.loop = config->loop, .changed = on_changed, .owner = r};
@@ -472,8 +474,10 @@ struct hw_reload *hw_reload_start(const struct hw_reload_config *config)
     HW_CHECK(uv_mutex_init(&r->m) == 0);
     HW_CHECK(uv_cond_init(&r->poked) == 0);
     HW_CHECK(uv_async_init(config->loop, &r->done, on_done) == 0);
-    HW_CHECK(uv_thread_create(&r->thread, on_thread, r) == 0);
-    return r;
+    int rc = uv_thread_create(&r->thread, on_thread, r);
+    r->started = rc == 0;
+    r->ended = rc != 0;
+    return rc;
 }
 
 bool hw_reload_stop(struct hw_reload *r, unsigned ms)
@@ -486,7 +490,7 @@ bool hw_reload_stop(struct hw_reload *r, unsigned ms)
         uv_cond_timedwait(&r->poked, &r->m, until - now);
     bool ended = r->ended;
     uv_mutex_unlock(&r->m);
-    if (ended)
+    if (ended && r->started)
         uv_thread_join(&r->thread);
     return ended;
 }

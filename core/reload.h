@@ -45,8 +45,9 @@ struct hw_reload_config {
     void *owner;
 };
 
-/* NULL without memory or threads. */
-struct hw_reload *hw_reload_start(const struct hw_reload_config *config);
+/* Returns 0, or a libuv error when there is no memory or no thread: then *out is NULL, or to be
+ * stopped and freed all the same, since the loop has a handle of it. */
+int hw_reload_start(const struct hw_reload_config *config, struct hw_reload **out);
 
 /* Asks for a reload now, whether anything changed or not. Returns the request's number. Not
  * async-signal-safe. */

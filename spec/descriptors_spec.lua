@@ -2,10 +2,7 @@
 
 local H = require "spec.support.host"
 local lfs = require "lfs"
-
-local rock = os.getenv("HOOKWARD_ROCK") or lfs.currentdir() .. "/build/rock/tree"
-local rock_env = ("LUA_PATH='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua;;' LUA_CPATH='%s/lib/lua/5.4/?.so;;'")
-  :format(rock, rock, rock)
+local rock = require "spec.support.rock"
 
 local CLOSED = "sh -c 'exec \"$@\" <&- >&- 2>&-' sh"
 
@@ -75,7 +72,7 @@ describe("a host without its standard streams", function()
       local host = assert(require "hookward".start { config = "hookward.lua", signals = true })
       host:wait()
     ]])
-    assert_intact(start { binary = app, wrap = CLOSED .. " lua5.4", env = "export " .. rock_env .. ";" })
+    assert_intact(start { binary = app, wrap = CLOSED .. " lua5.4", env = rock.env })
   end)
 end)
 

@@ -180,7 +180,7 @@ static void start_crew(struct rig *r, unsigned active_max)
                                           .active_max = active_max,
                                           .settle = settle,
                                           .owner = r};
-    HW_CHECK(hw_crew_start(&config, &r->crew));
+    HW_CHECK(hw_crew_start(&config, &r->crew) == 0);
 }
 
 static void start(struct rig *r, unsigned workers, unsigned active_max, size_t jobs_max)

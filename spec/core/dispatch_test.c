@@ -81,7 +81,7 @@ static void start_crew(struct rig *r)
     HW_CHECK(uv_timer_init(&r->loop, &r->stopper) == 0);
     r->stopper.data = r;
     HW_CHECK(uv_timer_start(&r->stopper, on_stopper, 0, 0) == 0);
-    HW_CHECK(hw_crew_start(&config, &r->crew));
+    HW_CHECK(hw_crew_start(&config, &r->crew) == 0);
     HW_CHECK(hw_crew_join(r->crew, PATIENCE_MS) == 0);
 }
 

@@ -1,0 +1,26 @@
+-- Libraries that are loaded before the host and take a function of libc's place, so that what rarely
+-- fails does: spec/preload/NAME.c, built by make into build/preload/NAME.so.
+
+local H = require "spec.support.host"
+local lfs = require "lfs"
+
+local M = {}
+
+---What to put in front of a command, for H.start's env.
+---@param name string
+---@param variables table<string, string|integer> what the library reads
+function M.env(name, variables)
+  local folder = os.getenv("HOOKWARD_PRELOAD") or lfs.currentdir() .. "/build/preload"
+  local words = { ("export LD_PRELOAD=%s"):format(H.quote(("%s/%s.so"):format(folder, name))) }
+  for variable, value in pairs(variables) do
+    words[#words + 1] = ("%s=%s"):format(variable, H.quote(tostring(value)))
+  end
+  return table.concat(words, " ") .. ";"
+end
+
+---A sanitizer has those places itself.
+function M.is_possible()
+  return not H.sh("ldd " .. H.quote(H.binary)):find("lib[at]san")
+end
+
+return M
