@@ -78,6 +78,7 @@ void hw_config_read(struct hw_config *c, lua_State *L, int index)
     c->folder = read_str(c, L, t, "folder").ptr;
     c->listen = read_list(c, L, t, "listen", &c->listen_count);
     c->path = read_str(c, L, t, "path");
+    c->control = read_str(c, L, t, "control").ptr;
     c->handlers = read_str(c, L, t, "handlers").ptr;
     c->key_files = read_list(c, L, t, "key_files", &c->key_count);
     c->key_patterns = read_list(c, L, t, "key_patterns", &c->pattern_count);

@@ -28,6 +28,7 @@ struct hw_config {
     const char **listen;
     size_t listen_count;
     struct hw_str path;
+    const char *control; /* the path of the control socket */
     const char *handlers;
     const char **key_files;
     size_t key_count;

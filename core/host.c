@@ -251,12 +251,12 @@ static int start_workers(struct hw_host *h, char *why, size_t size)
 /* The host is of use without it too: a read-only folder is no reason not to start. */
 static void open_control(struct hw_host *h)
 {
-    char path[4096], why[512];
-    snprintf(path, sizeof path, "%s/.hookward.sock", h->config->folder);
-    if (hw_listeners_open_control(&h->listeners, path, &h->control.service, why, sizeof why))
+    char why[512];
+    if (hw_listeners_open_control(&h->listeners, h->config->control, &h->control.service, why,
+                                  sizeof why))
         hw_log_say(HW_LOG_WARN,
-                   "no control socket, so `hookward jobs replay` can't reach this "
-                   "host: %s",
+                   "no control socket, so `hookward reload` and `jobs replay` can't reach this "
+                   "host; set `control` to a path that it may write: %s",
                    why);
 }
 

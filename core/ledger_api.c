@@ -11,6 +11,7 @@
 
 #include "ledger_file.h"
 #include "ledger_filters.h"
+#include "ledger_lock.h"
 #include "owned.h"
 
 #define LEDGER "hookward.ledger" /* a userdata: struct ledger */
@@ -376,9 +377,24 @@ static int ledger_open(lua_State *L)
     return 2;
 }
 
+static int ledger_is_locked(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    int rc = hw_ledger_lock_probe(path);
+    if (rc >= 0) {
+        lua_pushboolean(L, rc);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_pushfstring(L, "%s: %s", path, strerror(-rc));
+    return 2;
+}
+
 void hw_ledger_push_api(lua_State *L)
 {
-    lua_createtable(L, 0, 2);
+    lua_createtable(L, 0, 3);
+    lua_pushcfunction(L, ledger_is_locked);
+    lua_setfield(L, -2, "is_locked");
     lua_pushcfunction(L, ledger_open);
     lua_setfield(L, -2, "open");
     lua_createtable(L, HW_LEDGER_STATE_END, 0);

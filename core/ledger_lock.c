@@ -35,6 +35,19 @@ static bool is_ours_locked(const struct stat *st)
     return false;
 }
 
+/* Who probes has a lock of its own, for a moment. */
+enum { LOCK_TRIES = 10, LOCK_PAUSE_US = 5000 };
+
+static int lock(int fd)
+{
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        usleep(LOCK_PAUSE_US);
+    }
+    return -1;
+}
+
 static int fail(char *why, size_t size, const char *path, const char *what)
 {
     snprintf(why, size, "%s: %s", path, what);
@@ -51,7 +64,7 @@ static int open_locked(struct hw_ledger_lock *l, const char *path, char *why, si
         return fail(why, size, path, "its folder is not there; make it with `mkdir -p`");
     if (l->fd < 0)
         return fail(why, size, path, strerror(errno));
-    if (flock(l->fd, LOCK_EX | LOCK_NB) || fstat(l->fd, &st)) {
+    if (lock(l->fd) || fstat(l->fd, &st)) {
         close(l->fd);
         return fail(why, size, path, "another hookward is serving with this ledger");
     }
@@ -76,6 +89,27 @@ struct hw_ledger_lock *hw_ledger_lock_take(const char *path, char *why, size_t w
         return l;
     free(l);
     return NULL;
+}
+
+static int probe_locked(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && is_ours_locked(&st))
+        return 1;
+    int fd = hw_descriptors_open(path, O_RDONLY, 0);
+    if (fd < 0)
+        return -errno;
+    int rc = flock(fd, LOCK_SH | LOCK_NB) == 0 ? 0 : errno == EWOULDBLOCK ? 1 : -errno;
+    close(fd);
+    return rc;
+}
+
+int hw_ledger_lock_probe(const char *path)
+{
+    pthread_mutex_lock(&m);
+    int rc = probe_locked(path);
+    pthread_mutex_unlock(&m);
+    return rc;
 }
 
 void hw_ledger_lock_put(struct hw_ledger_lock *lock)

@@ -14,6 +14,10 @@ struct hw_ledger_lock;
 /* Makes the file if there is none. Returns NULL with one line in `why`. */
 struct hw_ledger_lock *hw_ledger_lock_take(const char *path, char *why, size_t why_size);
 
+/* Does a host have it, of this process or another? 1 or 0, or a negative errno. Only for who has no
+ * connection to the file. */
+int hw_ledger_lock_probe(const char *path);
+
 /* After the last connection to the file was closed. */
 void hw_ledger_lock_put(struct hw_ledger_lock *lock);
 

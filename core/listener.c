@@ -181,7 +181,7 @@ int hw_listeners_open_control(struct hw_listeners *all, const char *path,
     char address[256];
     int n = snprintf(address, sizeof address, "unix:%s", path);
     if (n >= (int)sizeof address)
-        return fail(why, why_size, path, "the path is longer than 107 bytes");
+        return fail(why, why_size, address, "the path is longer than 107 bytes");
     return open_unix(all, address, service, true, why, why_size);
 }
 

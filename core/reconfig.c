@@ -127,6 +127,7 @@ void hw_reconfig_restart(const struct hw_config *a, const struct hw_config *b,
     } all[] = {
         {" listen", same_list(a->listen, a->listen_count, b->listen, b->listen_count)},
         {" path", hw_str_eq(a->path, b->path)},
+        {" control", strcmp(a->control, b->control) == 0},
         {" ledger", strcmp(a->ledger, b->ledger) == 0},
         {" workers", a->workers == b->workers},
         {" duplicates", a->by_body == b->by_body},

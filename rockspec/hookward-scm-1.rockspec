@@ -179,6 +179,7 @@ build = {
     ["hookward.commands.verify"] = "lua/hookward/commands/verify.lua",
     ["hookward.config"] = "lua/hookward/config.lua",
     ["hookward.console"] = "lua/hookward/console.lua",
+    ["hookward.control"] = "lua/hookward/control.lua",
     ["hookward.files"] = "lua/hookward/files.lua",
     ["hookward.guide"] = "lua/hookward/guide.lua",
     ["hookward"] = "lua/hookward/init.lua",

@@ -174,7 +174,7 @@ describe("the defaults", function()
     local names = {}
     for name in pairs(settings) do names[#names + 1] = name end
     table.sort(names)
-    assert.are.same({ "body_timeout_ms", "drain_timeout_ms", "duplicates", "file",
+    assert.are.same({ "body_timeout_ms", "control", "drain_timeout_ms", "duplicates", "file",
       "file_path", "folder",
       "handler_timeout_ms", "handlers", "header_timeout_ms", "idle_timeout_ms", "keep_bodies",
       "key_files", "key_patterns", "ledger", "listen", "log_format", "log_level", "max_body",
@@ -270,6 +270,29 @@ describe("a value", function()
 
   it("shows a stranger's control characters as digits", function()
     assert.is_truthy(line_of('path = "\\27[31m"'):find('"\\27[31m"', 1, true))
+  end)
+end)
+
+describe("control", function()
+  it("is beside the configuration, or where it says", function()
+    local settings, _, folder = load_text("return {}")
+    assert.are.equal(folder .. "/.hookward.sock", settings.control)
+    settings, _, folder = load_text('return { control = "run/c" }')
+    assert.are.equal(folder .. "/run/c", settings.control)
+    assert.are.equal("/run/x/c", value_of('control = "unix:/run/x/c"', "control"))
+  end)
+
+  it("is in /run/hookward for systemd, where no RuntimeDirectory says otherwise", function()
+    assert.are.equal((os.getenv("RUNTIME_DIRECTORY") or "/run/hookward") .. "/control.sock",
+      value_of('control = "systemd"', "control"))
+  end)
+
+  it("has at most as many bytes as the system can hold", function()
+    assert.are.equal("/" .. ("a"):rep(106), value_of(('control = "/%s"'):format(("a"):rep(106)), "control"))
+    assert.is_truthy(line_of(('control = "/%s"'):format(("a"):rep(107)))
+      :find("control: /" .. ("a"):rep(107) .. ": a socket's path has at most 107 bytes, this one 108", 1, true))
+    assert.is_truthy(line_of("control = 1"):find("expected the path of a socket", 1, true))
+    assert.is_truthy(line_of('control = "run/"'):find("expected the path of a socket", 1, true))
   end)
 end)
 

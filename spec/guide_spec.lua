@@ -403,6 +403,8 @@ describe("the guide's", function()
     assert.matches("Max open files +" .. service.Service.LimitNOFILE, H.read("/proc/" .. host.pid .. "/limits"))
     sh("MAINPID=%d; %s", host.pid, service.Service.ExecReload)
     host:wait_log("nothing has changed")
+    assert.matches("nothing has changed", sh("%s%s%s", "RUNTIME_DIRECTORY=" .. folder .. "/hookward; export RUNTIME_DIRECTORY;",
+      at, "hookward reload"), 1, true)
     assert.equal(0, host:stop())
   end)
 

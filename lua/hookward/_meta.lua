@@ -179,6 +179,7 @@ function hook.log.error(message, fields) end
 ---@class hookward.Settings what hookward.lua returns
 ---@field listen? string|string[] "127.0.0.1:8080", "unix:/run/hookward.sock", "systemd"
 ---@field path? string default: "/baseWebhookNotification"
+---@field control? string the control socket: a path, or "systemd"; default: ".hookward.sock"
 ---@field handlers? string the folder of the scripts; default: "handlers"
 ---@field keys? string|string[] files of public keys, or patterns; default: "keys/*"
 ---@field min_key_bits? integer default: 2048

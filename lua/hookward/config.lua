@@ -9,7 +9,7 @@ local kinds = require "hookward.kinds"
 local schema = require "hookward.schema"
 local suggest = require "hookward.suggest"
 
-local M = { DEFAULT_FILE = "hookward.lua", absolute = kinds.absolute }
+local M = { DEFAULT_FILE = "hookward.lua", CONTROL = kinds.CONTROL, absolute = kinds.absolute }
 
 local show = kinds.show
 
@@ -207,6 +207,7 @@ end
 ---@field folder string absolute
 ---@field listen string[]
 ---@field path string
+---@field control string the absolute path of the control socket
 ---@field handlers string an absolute folder
 ---@field key_patterns string[] absolute
 ---@field key_files string[] absolute; what the patterns find now

@@ -3,9 +3,13 @@
 local suggest = require "hookward.suggest"
 local units = require "hookward.units"
 
-local M = {}
+local M = {
+  CONTROL = ".hookward.sock",
+  SOCKET_PATH_MAX = 107, -- bytes of sockaddr_un.sun_path, without its zero
+}
 
-local SOCKET_PATH_MAX = 107 -- bytes of sockaddr_un.sun_path, without its zero
+local RUN_FOLDER = "/run/hookward" -- what RuntimeDirectory=hookward makes
+local SOCKET_PATH_MAX = M.SOCKET_PATH_MAX
 local SETTINGS_DEPTH = 100 -- Lua's parser takes 200 nested tables
 
 -- ---- paths ----
@@ -130,6 +134,25 @@ local function read_address(value, base)
   return nil, listen_slip(value)
 end
 
+-- systemd tells the service, and not who runs a command, which folder it made.
+local function runtime_folder()
+  local folders = os.getenv("RUNTIME_DIRECTORY") or ""
+  return folders:match("^(/[^:]*)") or RUN_FOLDER
+end
+
+-- The default may be too long, in a folder that is deep down: the host then does without it.
+local function read_control(value, base)
+  if type(value) ~= "string" or value:find("%c") then return nil end
+  if value == M.CONTROL then return M.absolute(base, value) end
+  if value == "systemd" then value = runtime_folder() .. "/control.sock" end
+  value = value:gsub("^unix:", "")
+  if value == "" or value:sub(-1) == "/" then return nil end
+  local path = M.absolute(base, value)
+  if #path <= SOCKET_PATH_MAX then return path end
+  return nil, ("%s: a socket's path has at most %d bytes, this one %d"):format(path,
+    SOCKET_PATH_MAX, #path)
+end
+
 local function read_path(value, base)
   if type(value) ~= "string" or value == "" or value:find("%z") then return nil end
   return M.absolute(base, value)
@@ -218,6 +241,10 @@ M.kinds = {
   listen = {
     expects = function() return "an address, or a list of addresses" end,
     read = function(value, _, base) return read_list(value, read_address, base) end,
+  },
+  control = {
+    expects = function() return 'the path of a socket, or "systemd"' end,
+    read = function(value, _, base) return read_control(value, base) end,
   },
   url_path = {
     expects = function() return "a path that begins with /, without query or spaces" end,

@@ -40,6 +40,7 @@ local DIRECTIVES = {
     TimeoutStopSec = "above drain_timeout: checked by the spec",
     LimitNOFILE = "above max_connections: checked by the spec",
     EnvironmentFile = "secrets for os.getenv; may be missing",
+    RuntimeDirectory = "where its control socket is",
     StateDirectory = "the one folder that it writes: the ledger's",
     StateDirectoryMode = "the ledger has personal data",
     UMask = "what handlers write is for its user alone, as the ledger is",
@@ -98,7 +99,9 @@ function M.start(options)
     POSIX::dup2(fileno($s), 3) if fileno($s) != 3;
     $ENV{LISTEN_FDS} = 1; $ENV{LISTEN_PID} = $$; exec @ARGV or die]]):format(address)
   local shell = ('umask %s; ulimit -n %s; exec "$@"'):format(service.UMask, service.LimitNOFILE)
-  return H.start { folder = options.folder, args = options.args,
+  local run = options.folder .. "/" .. service.RuntimeDirectory
+  H.sh("mkdir -p " .. run)
+  return H.start { folder = options.folder, args = options.args, env = "RUNTIME_DIRECTORY=" .. run,
     wrap = ("sh -c %s sh perl -MIO::Socket::INET -MPOSIX -e %s"):format(H.quote(shell), H.quote(perl)) }
 end
 

@@ -1,7 +1,7 @@
 -- hookward reload: have the running host read configuration, keys and handlers anew.
 
-local config = require "hookward.config"
 local console = require "hookward.console"
+local control = require "hookward.control"
 local core = require "hookward.core"
 local options = require "hookward.options"
 
@@ -17,7 +17,6 @@ local M = {
   },
 }
 
-local SOCKET = ".hookward.sock"
 local TIMEOUT = 86400 -- seconds; the host answers at its handler_timeout at the latest
 
 function M.define(parser)
@@ -25,22 +24,14 @@ function M.define(parser)
 end
 
 function M.run(args)
-  local file = args.config or config.DEFAULT_FILE
-  -- The folder and no more: the configuration itself may be just what is broken.
-  local folder = core.sys.realpath(file:match("^(.*/)") or ".")
-  if not folder then return console.fail(("%s: no such folder"):format(file)) end
-  local socket = folder .. "/" .. SOCKET
-  local answer, why = core.http.request {
-    method = "POST", url = "http://hookward/reload", unix = socket, body = "", timeout = TIMEOUT,
-  }
-  if not answer and why:find("[Cc]onnect to") then
-    local left = core.sys.stat(socket) and (" (%s is what a host left behind, or another user's)")
-      :format(config.shown(socket, core.sys.cwd())) or ""
-    return console.fail(("no host is running with %s: start it with `hookward serve`%s")
-      :format(file, left))
+  local host, no_folder = control.find(args.config)
+  if not host then return console.fail(no_folder) end
+  local answer, why, absent = control.ask(host, { path = "/reload", timeout = TIMEOUT })
+  if absent then
+    return console.fail(control.absence(host))
   elseif not answer then
     return console.fail(("the host that runs with %s gave no answer (%s); its log may say more")
-      :format(file, why))
+      :format(host.file, why))
   end
   local body = core.json.decode(answer.body) or {}
   if answer.status ~= 200 then return console.fail(body.message or answer.body) end

@@ -4,46 +4,33 @@
 -- the others to what arrives.
 
 local config = require "hookward.config"
+local control = require "hookward.control"
 local core = require "hookward.core"
 
 local M = {}
 
-local SOCKET = ".hookward.sock" -- beside the configuration
-local URL = "http://hookward/replay"
 local PROBE_TIMEOUT = 5 -- seconds
 local QUEUE_TIMEOUT = 60 -- seconds that a row may wait for its turn
 local TIMEOUT_MAX = 86400
 local OVERLOADED_TRIES = 10
 
-local function is_refused(why)
-  return why:find("[Cc]onnect to") ~= nil
-end
-
--- Where a running host has its control socket; one that was killed leaves it behind.
-local function socket_of(settings)
-  local path = settings.folder .. "/" .. SOCKET
-  return core.sys.stat(path) and path or nil
-end
-
 ---@param settings hookward.Config
 ---@return boolean runs
 function M.has_host(settings)
-  local path = socket_of(settings)
-  if not path then return false end
-  local answer, why = core.http.request { method = "HEAD", url = URL, unix = path,
-    timeout = PROBE_TIMEOUT }
-  return answer ~= nil or not is_refused(why) -- one that is slow is a host all the same
+  local _, _, absent = control.ask(control.of(settings), { method = "HEAD", path = "/replay",
+    timeout = PROBE_TIMEOUT })
+  return not absent -- one that is slow is a host all the same
 end
 
 local function timeout_of(settings)
   return math.min(settings.handler_timeout_ms / 1000 + QUEUE_TIMEOUT, TIMEOUT_MAX)
 end
 
-local function post(socket, row, settings, force)
+local function post(row, settings, force)
   local headers = { ["X-Hookward-Row"] = tostring(row.seq) }
   if force then headers["X-Hookward-Force"] = "1" end
-  return core.http.request { method = "POST", url = URL, unix = socket, headers = headers,
-    body = "", timeout = timeout_of(settings) }
+  return control.ask(control.of(settings), { path = "/replay", headers = headers,
+    timeout = timeout_of(settings) })
 end
 
 -- The error's code and message; nil when it was processed.
@@ -57,10 +44,10 @@ local function read_answer(answer)
 end
 
 -- While its queue is full the host is given time. "refused" says that nobody listens.
-local function run_one(socket, row, settings, force)
+local function run_one(row, settings, force)
   for _ = 1, OVERLOADED_TRIES do
-    local answer, why = post(socket, row, settings, force)
-    if not answer then return is_refused(why) and "refused" or "no_answer", why end
+    local answer, why, absent = post(row, settings, force)
+    if not answer then return absent and "refused" or "no_answer", why end
     local code, message = read_answer(answer)
     if code ~= "overloaded" then return code, message end
     core.sys.sleep(1)
@@ -69,9 +56,9 @@ local function run_one(socket, row, settings, force)
 end
 
 -- True; or nil and why it ended early; or false when there is no host after all.
-local function by_host(socket, settings, rows, force, each)
+local function by_host(settings, rows, force, each)
   for i, row in ipairs(rows) do
-    local code, message = run_one(socket, row, settings, force)
+    local code, message = run_one(row, settings, force)
     if code == "refused" and i == 1 then return false end
     if code == "refused" or code == "draining" then
       return nil, "the host that ran them is stopping or gone"
@@ -101,11 +88,10 @@ end
 ---@return boolean? ok
 ---@return string? why it ended early
 function M.run(settings, rows, force, each)
-  local socket = socket_of(settings)
-  if socket then
-    local ok, why = by_host(socket, settings, rows, force, each)
-    if ok ~= false then return ok, why end
-  end
+  local ok, why = by_host(settings, rows, force, each)
+  if ok ~= false then return ok, why end
+  local host = control.of(settings)
+  if control.is_running(host) then return nil, control.absence(host) end
   return here(settings, rows, force, each)
 end
 
