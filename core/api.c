@@ -167,44 +167,6 @@ void hw_api_open(lua_State *L, const struct hw_embedded *modules)
     refuse_field(L, "debug", "sethook", "debug.sethook is what handler_timeout is made of");
 }
 
-/* ---- globals ---- */
-
-/* __newindex of _G: rawset makes the name known, so that it is warned about once. */
-static int on_new_global(lua_State *L)
-{
-    struct hw_log_line line;
-    if (hw_log_wants(HW_LOG_WARN) && hw_vm_job_of(L)) {
-        luaL_where(L, 1);
-        const char *place = lua_tostring(L, -1);
-        size_t len = strlen(place);
-        lua_pushfstring(L,
-                        "a handler set the global '%s': it lasts until its VM is replaced; "
-                        "is a 'local' missing?",
-                        luaL_tolstring(L, 2, NULL));
-        hw_log_begin(&line, HW_LOG_WARN, hw_str_of(lua_tostring(L, -1)));
-        if (len > 2)
-            hw_log_text(&line, "place", (struct hw_str){place, len - 2}); /* without ": " */
-        hw_log_end(&line);
-    }
-    lua_settop(L, 3);
-    lua_rawset(L, 1);
-    return 0;
-}
-
-void hw_api_guard_globals(lua_State *L)
-{
-    lua_pushglobaltable(L);
-    if (lua_getmetatable(L, -1)) { /* the user's own guard, "strict.lua" say */
-        lua_pop(L, 2);
-        return;
-    }
-    lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, on_new_global);
-    lua_setfield(L, -2, "__newindex");
-    lua_setmetatable(L, -2);
-    lua_pop(L, 1);
-}
-
 /* ---- warnings ---- */
 
 /* Lua says one warning in pieces: "error in ", "__gc", " (" … */

@@ -14,9 +14,6 @@
  * would take the whole host down or lift a limit (os.exit, os.setlocale, debug.sethook). */
 void hw_api_open(lua_State *L, const struct hw_embedded *modules);
 
-/* From here on a global that a handler sets is warned about, once per name. */
-void hw_api_guard_globals(lua_State *L);
-
 /* A warning as far as its pieces have come; zeroed at first. */
 struct hw_api_warning {
     size_t len;

@@ -11,9 +11,12 @@
 
 #include "api.h"
 #include "check.h"
+#include "globals.h"
 #include "json.h"
+#include "loader.h"
 #include "log.h"
 #include "module.h"
+#include "null.h"
 #include "state_limits.h"
 #include "timestamp.h"
 
@@ -62,8 +65,10 @@ static void set_deadline(struct hw_vm *vm)
 /* What an error says of itself; a table without __tostring shows what is in it, as JSON. */
 static const char *text_of_error(lua_State *L)
 {
-    if (lua_tostring(L, 1))
+    if (lua_tostring(L, 1)) {
+        hw_loader_explain(L, 1);
         return lua_tostring(L, 1);
+    }
     if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING)
         return lua_tostring(L, -1);
     const char *type = luaL_typename(L, 1);
@@ -102,36 +107,6 @@ static struct hw_str take_error(struct hw_vm *vm, int status, struct hw_arena *a
 
 /* ---- loading ---- */
 
-static int search_bundle(lua_State *L)
-{
-    struct hw_vm *vm = vm_of(L);
-    const char *name = luaL_checkstring(L, 1);
-    bool own = hw_module_owns(vm->config.modules, name);
-    const struct hw_script *script = own ? NULL : hw_bundle_find(vm->bundle, name);
-    if (!script) {
-        lua_pushfstring(L, "no script '%s' in the handlers folder or its lib/", name);
-        return 1;
-    }
-    if (luaL_loadbufferx(L, script->code.ptr, script->code.len, script->chunk, "b"))
-        return lua_error(L);
-    lua_pushstring(L, script->chunk + 1);
-    return 2;
-}
-
-/* package.searchers: preload, the bundle, then what was there (system modules). */
-static void add_searcher(lua_State *L)
-{
-    lua_getglobal(L, "package");
-    lua_getfield(L, -1, "searchers"); /* package searchers */
-    for (lua_Integer i = (lua_Integer)lua_rawlen(L, -1); i >= 2; i--) {
-        lua_rawgeti(L, -1, i);
-        lua_rawseti(L, -2, i + 1);
-    }
-    lua_pushcfunction(L, search_bundle);
-    lua_rawseti(L, -2, 2);
-    lua_pop(L, 2);
-}
-
 /* hookward.settings: what the configuration's `settings` holds. */
 static int load_settings(lua_State *L)
 {
@@ -142,16 +117,9 @@ static int load_settings(lua_State *L)
     return 1;
 }
 
-static void require(lua_State *L, const char *module)
-{
-    lua_getglobal(L, "require");
-    lua_pushstring(L, module);
-    lua_call(L, 1, 1);
-}
-
 static void keep_router(lua_State *L)
 {
-    require(L, "hookward.router"); /* router */
+    hw_loader_require(L, "hookward.router"); /* router */
     lua_getfield(L, -1, "seal");
     lua_pushboolean(L, vm_of(L)->config.validate);
     lua_call(L, 1, 0);
@@ -202,22 +170,23 @@ static int load_all(lua_State *L)
     lua_pushcfunction(L, load_settings);
     lua_setfield(L, -2, "hookward.settings");
     lua_pop(L, 1);
-    require(L, "hookward.core"); /* decoding needs it, whether a script does or not */
+    hw_null_explain(L);
+    hw_loader_open(L, vm->bundle, vm->config.modules);
+    hw_loader_require(L, "hookward"); /* before any script can change what it finds in Lua */
     lua_pop(L, 1);
     if (vm->config.fit)
         vm->config.fit(L, vm->config.fit_ud);
-    add_searcher(L);
     refuse_taken_names(L, vm->bundle);
     for (size_t i = 0; i < vm->bundle->count; i++) {
         if (!vm->bundle->scripts[i].handler)
             continue;
-        require(L, vm->bundle->scripts[i].module);
+        hw_loader_require(L, vm->bundle->scripts[i].module);
         lua_pop(L, 1);
     }
     keep_router(L);
     forget_event(L);
     hw_api_forget_job(L);
-    hw_api_guard_globals(L);
+    hw_globals_guard(L);
     return 0;
 }
 
@@ -237,8 +206,8 @@ static bool ends_with(struct hw_str s, const char *end)
     return s.len >= len && memcmp(s.ptr + s.len - len, end, len) == 0;
 }
 
-/* One line of an error. `require` says more on further lines: where it looked, which is long, or
- * why a module that it found can't be loaded. */
+/* One line of an error. `require` says more on further lines: where it looked, which the first line
+ * tells too (loader.h), or why a module that it found can't be loaded. */
 static void one_line(struct hw_str text, char *why, size_t size)
 {
     if (!text.ptr) {
@@ -246,9 +215,7 @@ static void one_line(struct hw_str text, char *why, size_t size)
         return;
     }
     struct hw_str line = take_line(&text), more = HW_STR("");
-    if (ends_with(line, "' not found:"))
-        more = HW_STR("no such script below the handlers folder, none installed for Lua 5.4");
-    else if (ends_with(line, ":"))
+    if (ends_with(line, ":"))
         more = take_line(&text);
     for (; more.len && *more.ptr == '\t'; more.len--)
         more.ptr++;

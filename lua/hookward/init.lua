@@ -1,5 +1,9 @@
 -- What `require "hookward"` gives: to a handler its API, to a program `start` and `serve` as well.
 
+-- Held from here on: a handler may set any global.
+local error, next, pairs, require, setmetatable = error, next, pairs, require, setmetatable
+local tostring, type = tostring, type
+
 local core = require "hookward.core"
 local router = require "hookward.router"
 

@@ -3,6 +3,11 @@
 -- Patterns, their precedence, and where each was registered; the schemas of the catalogue and the
 -- user's own. All is settled while the scripts load: M.seal() ends the registration.
 
+-- Held from here on: a handler may set any global.
+local assert, error, ipairs, next, pairs, pcall = assert, error, ipairs, next, pairs, pcall
+local select, tostring, type = select, tostring, type
+local getinfo, sort = debug.getinfo, table.sort
+
 local catalogue = require "hookward.catalogue"
 local suggest = require "hookward.suggest"
 local validator = require "hookward.validator"
@@ -27,7 +32,7 @@ local sealed = false
 ---@field by_name? boolean each event has the check of its own name, if there is one
 
 local function place_of(fn)
-  local info = debug.getinfo(fn, "S")
+  local info = getinfo(fn, "S")
   if info.what == "C" then return "[C]" end
   return ("%s:%d"):format(info.short_src, info.linedefined)
 end
@@ -43,7 +48,7 @@ end
 
 -- Where the script is that called, `level` functions up: "handlers/badges.lua:4".
 local function place_of_call(level)
-  local info = debug.getinfo(level + 1, "Sl")
+  local info = getinfo(level + 1, "Sl")
   return ("%s:%d"):format(info.short_src, info.currentline)
 end
 
@@ -281,7 +286,7 @@ function M.routes()
   for _, route in ipairs(in_order) do
     rows[#rows + 1] = { route.pattern, route.place, schema_of(route), rank = rank(route) }
   end
-  table.sort(rows, function(a, b)
+  sort(rows, function(a, b)
     if a.rank ~= b.rank then return a.rank < b.rank end
     if #a[1] ~= #b[1] and a.rank > 1 then return #a[1] > #b[1] end
     return a[1] < b[1]

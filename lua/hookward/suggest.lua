@@ -1,5 +1,8 @@
 -- The nearest known name to one that nobody knows.
 
+-- Held from here on: a handler may set any global.
+local ipairs, huge, max, min = ipairs, math.huge, math.max, math.min
+
 local M = {}
 
 -- The number of insertions, deletions, replacements and swaps of neighbours between two names.
@@ -10,9 +13,9 @@ local function distance(a, b)
     local row = { [0] = i }
     for j = 1, #b do
       local cost = a:byte(i) == b:byte(j) and 0 or 1
-      local least = math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + cost)
+      local least = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + cost)
       if before and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
-        least = math.min(least, before[j - 2] + 1)
+        least = min(least, before[j - 2] + 1)
       end
       row[j] = least
     end
@@ -26,12 +29,12 @@ end
 ---@param known string[]
 ---@return string? nearest nil when none is near: more than a third of the letters differ
 function M.nearest(name, known)
-  local nearest, least = nil, math.huge
+  local nearest, least = nil, huge
   for _, candidate in ipairs(known) do
     local away = distance(name:lower(), candidate:lower())
     if away < least then nearest, least = candidate, away end
   end
-  if nearest and least <= math.max(1, math.max(#name, #nearest) // 3) then return nearest end
+  if nearest and least <= max(1, max(#name, #nearest) // 3) then return nearest end
 end
 
 return M

@@ -8,6 +8,11 @@
 -- Values  decoded JSON: null is hook.null; an empty array is told from an empty object by its
 --         metatable, as hook.json has it.
 
+-- Held from here on: a handler may set any global.
+local error, getmetatable, ipairs, next, pairs = error, getmetatable, ipairs, next, pairs
+local pcall, setmetatable, tostring, type = pcall, setmetatable, tostring, type
+local concat, move, sort, math_type = table.concat, table.move, table.sort, math.type
+
 local core = require "hookward.core"
 
 local null, timestamp = core.json.null, core.timestamp
@@ -47,7 +52,7 @@ end
 local function is_list(value)
   local first = next(value)
   if first == nil then return getmetatable(value) == array_meta end
-  return math.type(first) == "integer"
+  return math_type(first) == "integer"
 end
 
 local is = {
@@ -100,11 +105,11 @@ local function copy_list(list, path, of)
     refuse(path, "a list of %s was expected", of)
   end
   for key in pairs(list) do
-    if math.type(key) ~= "integer" or key < 1 or key > #list then
+    if math_type(key) ~= "integer" or key < 1 or key > #list then
       refuse(path, "a list of %s was expected", of)
     end
   end
-  return table.move(list, 1, #list, 1, {})
+  return move(list, 1, #list, 1, {})
 end
 
 local function sorted_names(map, path)
@@ -113,7 +118,7 @@ local function sorted_names(map, path)
     if type(name) ~= "string" then refuse(path, "the name of a member is a string") end
     names[#names + 1] = name
   end
-  table.sort(names)
+  sort(names)
   return names
 end
 
@@ -132,7 +137,7 @@ local function compile_type(types, path)
     end
     expected[i] = with_article[name]
   end
-  local message = "expected " .. table.concat(expected, " or ") .. ", found "
+  local message = "expected " .. concat(expected, " or ") .. ", found "
   return function(value)
     for i = 1, #tests do
       if tests[i](value) then return end
@@ -152,7 +157,7 @@ local function compile_enum(values, path)
     known[value] = true
     texts[i] = core.json.encode(value)
   end
-  local message = "expected " .. (#texts > 1 and "one of " or "") .. table.concat(texts, ", ")
+  local message = "expected " .. (#texts > 1 and "one of " or "") .. concat(texts, ", ")
   return function(value)
     if not known[value] then return "", message end
   end
@@ -248,7 +253,7 @@ function compile(schema, path, depth)
   for _, name in ipairs(sorted_names(schema, path)) do
     if not known_words[name] then
       refuse(join(path, shown(name)), "is not supported; known are %s",
-        table.concat(known_words, ", "))
+        concat(known_words, ", "))
     end
   end
   local steps = {}
