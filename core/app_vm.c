@@ -66,7 +66,7 @@ static int enter(struct hw_app_vm *vm, int arguments)
     int function = lua_gettop(L) - arguments;
     lua_pushcfunction(L, describe);
     lua_insert(L, function);
-    hw_limits_begin(&vm->limits, vm->config.run_ms, NULL);
+    hw_limits_begin(&vm->limits, hw_now_ns(), vm->config.run_ms, NULL);
     int status = lua_pcall(L, arguments, 0, function);
     hw_limits_end(&vm->limits);
     lua_remove(L, function);

@@ -86,6 +86,7 @@ void hw_config_read(struct hw_config *c, lua_State *L, int index)
     c->ledger = read_str(c, L, t, "ledger").ptr;
     c->workers = (unsigned)read_int(L, t, "workers");
     c->handler_timeout_ms = (uint64_t)read_int(L, t, "handler_timeout_ms");
+    c->queue_timeout_ms = (uint64_t)read_int(L, t, "queue_timeout_ms");
     c->header_timeout_ms = (uint64_t)read_int(L, t, "header_timeout_ms");
     c->body_timeout_ms = (uint64_t)read_int(L, t, "body_timeout_ms");
     c->idle_timeout_ms = (uint64_t)read_int(L, t, "idle_timeout_ms");

@@ -37,8 +37,8 @@ struct hw_config {
     int min_key_bits;
     const char *ledger; /* "memory:" or an absolute path */
     unsigned workers;
-    uint64_t handler_timeout_ms, header_timeout_ms, body_timeout_ms, idle_timeout_ms,
-        drain_timeout_ms;
+    uint64_t handler_timeout_ms, queue_timeout_ms, header_timeout_ms, body_timeout_ms,
+        idle_timeout_ms, drain_timeout_ms;
     uint64_t max_age_ms; /* 0: none */
     uint64_t retention_ms;
     size_t vm_memory, max_body, max_header, max_connections, max_queue;

@@ -51,7 +51,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 static void on_written(uv_stream_t *stream, int status);
 static void on_closed(uv_handle_t *handle);
 static void on_answer(struct hw_waiter *waiter, int code, struct hw_str reason);
-static void on_deadline(struct hw_deadline *deadline);
+static void on_deadline(struct hw_deadlines *all, struct hw_deadline *deadline);
 static void on_turn(struct hw_turn *turn);
 
 static void set_deadline(struct hw_connection *c, enum hw_deadline_kind kind)
@@ -273,7 +273,10 @@ static void hand_over(struct hw_connection *c, struct hw_request *r)
     struct hw_str reason = HW_STR_NONE;
     c->accepted = false;
     c->state = BUSY;
-    set_deadline(c, c->service->patience);
+    if (c->service->patience == HW_DEADLINE_KINDS)
+        hw_deadline_clear(&c->deadline);
+    else
+        set_deadline(c, c->service->patience);
     int code = c->service->type->complete(c->service, r, &c->waiter, &reason);
     if (code) {
         report(c, code, reason.ptr, NULL);
@@ -555,6 +558,8 @@ static void give_up_waiting(struct hw_connection *c)
 {
     struct hw_str reason = HW_STR_NONE;
     int code = c->service->type->expired(c->service, &c->waiter, &reason);
+    if (code == 0)
+        return;
     hw_waiter_leave(&c->waiter);
     answer(c, code, reason);
     advance(c);
@@ -569,8 +574,9 @@ static bool is_still_reading(struct hw_connection *c)
     return true;
 }
 
-static void on_deadline(struct hw_deadline *deadline)
+static void on_deadline(struct hw_deadlines *all, struct hw_deadline *deadline)
 {
+    (void)all;
     struct hw_connection *c =
         (struct hw_connection *)((char *)deadline - offsetof(struct hw_connection, deadline));
     if (deadline->kind <= HW_DEADLINE_BODY && is_still_reading(c))
@@ -589,8 +595,10 @@ static void on_deadline(struct hw_deadline *deadline)
     case HW_DEADLINE_IDLE:
     case HW_DEADLINE_WRITE:
     case HW_DEADLINE_LINGER:
-    case HW_DEADLINE_KINDS:
         close_connection(c);
+        break;
+    default:
+        break; /* those of others */
     }
 }
 

@@ -83,19 +83,28 @@ static void queue_init(struct queue *q)
 static void push(struct queue *q, struct hw_job *job)
 {
     job->next = NULL;
+    job->link = q->tail;
     *q->tail = job;
     q->tail = &job->next;
     q->count++;
 }
 
+static void take_out(struct queue *q, struct hw_job *job)
+{
+    *job->link = job->next;
+    if (job->next)
+        job->next->link = job->link;
+    else
+        q->tail = job->link;
+    q->count--;
+    job->next = NULL;
+    job->link = NULL;
+}
+
 static struct hw_job *pop(struct queue *q)
 {
     struct hw_job *job = q->head;
-    q->head = job->next;
-    if (!q->head)
-        q->tail = &q->head;
-    q->count--;
-    job->next = NULL;
+    take_out(q, job);
     return job;
 }
 
@@ -111,6 +120,7 @@ static void move_all(struct queue *from, struct queue *to)
     if (!from->head)
         return;
     *to->tail = from->head;
+    from->head->link = to->tail;
     to->tail = from->tail;
     to->count += from->count;
     queue_init(from);
@@ -412,6 +422,17 @@ int hw_crew_start(const struct hw_crew_config *config, struct hw_crew **out)
 void hw_crew_submit(struct hw_crew *crew, struct hw_job *job)
 {
     push(&crew->fresh, job);
+}
+
+bool hw_crew_withdraw(struct hw_crew *c, struct hw_job *job)
+{
+    uv_mutex_lock(&c->m);
+    move_all(&c->fresh, &c->ready);
+    bool waits = job->link != NULL;
+    if (waits)
+        take_out(&c->ready, job);
+    uv_mutex_unlock(&c->m);
+    return waits;
 }
 
 void hw_crew_return(struct hw_crew *crew, struct hw_job *jobs)

@@ -45,6 +45,10 @@ int hw_crew_start(const struct hw_crew_config *config, struct hw_crew **out);
 /* Leader only: the job may run. It is taken over. */
 void hw_crew_submit(struct hw_crew *crew, struct hw_job *job);
 
+/* Leader only: takes back a job that was submitted and that no worker has yet. False: one has it,
+ * or had it. Only for a job that was not settled since it was submitted. */
+bool hw_crew_withdraw(struct hw_crew *crew, struct hw_job *job);
+
 /* Leader only, within a callback of the loop: has each worker that nobody uses now visited. Quick,
  * please: meanwhile they are nobody's. */
 void hw_crew_visit_free(struct hw_crew *crew, void (*visit)(struct hw_worker *worker));

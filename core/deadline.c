@@ -66,9 +66,15 @@ static struct hw_deadline *last_before(struct hw_deadline *ring, uint64_t at_ms)
 void hw_deadline_set(struct hw_deadlines *all, struct hw_deadline *deadline,
                      enum hw_deadline_kind kind)
 {
+    hw_deadline_set_in(all, deadline, kind, all->durations_ms[kind]);
+}
+
+void hw_deadline_set_in(struct hw_deadlines *all, struct hw_deadline *deadline,
+                        enum hw_deadline_kind kind, uint64_t in_ms)
+{
     hw_deadline_clear(deadline);
     deadline->kind = kind;
-    deadline->at_ms = uv_now(all->timer.loop) + all->durations_ms[kind];
+    deadline->at_ms = uv_now(all->timer.loop) + in_ms;
     deadline->prev = last_before(&all->lists[kind], deadline->at_ms);
     deadline->next = deadline->prev->next;
     deadline->prev->next = deadline->next->prev = deadline;
@@ -93,7 +99,7 @@ static void expire(struct hw_deadlines *all, struct hw_deadline *ring)
     while (ring->next != ring && ring->next->at_ms <= now) {
         struct hw_deadline *deadline = ring->next;
         hw_deadline_clear(deadline);
-        all->expired(deadline);
+        all->expired(all, deadline);
     }
     if (ring->next != ring)
         arm(all, ring->next->at_ms);

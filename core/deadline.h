@@ -32,6 +32,12 @@ enum hw_deadline_kind {
     HW_DEADLINE_APP,    /* the app must have answered */
     HW_DEADLINE_WRITE,  /* the client must take the answer */
     HW_DEADLINE_LINGER, /* the client must close */
+
+    /* of jobs: see patience.c */
+    HW_DEADLINE_LOOK,   /* how far is it? */
+    HW_DEADLINE_QUEUED, /* it must have a worker */
+    HW_DEADLINE_STAGE,  /* what the worker does must be done */
+    HW_DEADLINE_LATE,   /* that was missed: the last look */
     HW_DEADLINE_KINDS
 };
 
@@ -41,7 +47,8 @@ struct hw_deadline {
     enum hw_deadline_kind kind;
 };
 
-typedef void hw_deadline_fn(struct hw_deadline *deadline);
+struct hw_deadlines;
+typedef void hw_deadline_fn(struct hw_deadlines *all, struct hw_deadline *deadline);
 
 struct hw_deadlines {
     uv_timer_t timer;
@@ -65,6 +72,9 @@ void hw_deadlines_last(struct hw_deadlines *all, enum hw_deadline_kind kind, uin
 /* Sets (or sets anew) the deadline to the duration of its kind from now on. */
 void hw_deadline_set(struct hw_deadlines *all, struct hw_deadline *deadline,
                      enum hw_deadline_kind kind);
+/* The same, to `in_ms` from now on: those of one kind should come nearly in order. */
+void hw_deadline_set_in(struct hw_deadlines *all, struct hw_deadline *deadline,
+                        enum hw_deadline_kind kind, uint64_t in_ms);
 
 /* It passes `ms` from now on instead; to be called within `expired`, for little, but not
  * for 0. */

@@ -9,8 +9,10 @@
 #include "crash.h"
 #include "log.h"
 
-int hw_dispatch_init(struct hw_dispatch *d, struct hw_ledger *ledger, struct hw_requests *requests,
-                     struct hw_report *report, size_t open_max)
+static void on_impatient(void *owner, struct hw_job *job);
+
+int hw_dispatch_init(struct hw_dispatch *d, uv_loop_t *loop, struct hw_ledger *ledger,
+                     struct hw_requests *requests, struct hw_report *report, size_t open_max)
 {
     *d = (struct hw_dispatch){
         .ledger = ledger, .requests = requests, .report = report, .open_max = open_max};
@@ -22,6 +24,7 @@ int hw_dispatch_init(struct hw_dispatch *d, struct hw_ledger *ledger, struct hw_
         return HW_ENOMEM;
     if (getrandom(&d->seed, sizeof d->seed, 0) != sizeof d->seed)
         d->seed = hw_now_ns();
+    hw_patience_init(&d->patience, loop, on_impatient, d);
     return 0;
 }
 
@@ -98,67 +101,75 @@ static void wait_for(struct hw_waiter *waiter, struct hw_job *job)
     hw_waiter_join(waiter, &job->waiters);
 }
 
-static void answer_all(struct hw_job *job)
+static void answer_all(struct hw_job *job, int code, struct hw_str reason)
 {
     while (job->waiters) {
         struct hw_waiter *waiter = job->waiters;
         hw_waiter_leave(waiter);
-        waiter->answer(waiter, job->outcome.code, job->outcome.reason);
+        waiter->answer(waiter, code, reason);
     }
-}
-
-int hw_dispatch_give_up(struct hw_dispatch *d, struct hw_job *job)
-{
-    static const int codes[] = {[HW_WAITING] = HW_EOVERLOADED,
-                                [HW_RUNNING] = HW_EHANDLER_TIMEOUT,
-                                [HW_SETTLING] = HW_ELEDGER_UNAVAILABLE};
-    enum hw_progress progress = atomic_load_explicit(&job->progress, memory_order_relaxed);
-    if (progress == HW_RUNNING && !job->reported_stuck)
-        hw_report_stuck(d->report, job);
-    job->reported_stuck |= progress == HW_RUNNING;
-    return codes[progress];
 }
 
 /* ---- birth and death ---- */
 
 static void bury(struct hw_dispatch *d, struct hw_job *job)
 {
+    hw_patience_end(job);
     if (job->request)
         hw_request_put(d->requests, job->request);
     hw_job_free(job);
     hw_dispatch_leave_gate(d);
 }
 
-static void join(struct hw_job *other, const struct hw_job *copy, struct hw_waiter *waiter)
+static void join(struct hw_dispatch *d, struct hw_job *other, const struct hw_job *copy,
+                 struct hw_waiter *waiter)
 {
     wait_for(waiter, other);
+    if (other->told)
+        hw_patience_again(&d->patience, other);
     other->joined++;
     if (other->joined_attempt < copy->attempt)
         other->joined_attempt = copy->attempt;
 }
 
-void hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waiter *waiter)
+static struct hw_job *find_joinable(struct hw_job *first, const struct hw_job *job)
+{
+    while (first && !hw_str_eq(first->signature, job->signature))
+        first = first->behind;
+    return first;
+}
+
+/* Returns 0, or HW_EOVERLOADED: enough wait there. */
+static int go_behind(struct hw_job *first, struct hw_job *job)
+{
+    unsigned count = 0;
+    while (first->behind && count++ < HW_BEHIND_MAX)
+        first = first->behind;
+    if (first->behind || count == HW_BEHIND_MAX)
+        return HW_EOVERLOADED;
+    first->behind = job;
+    job->in_flight = true;
+    return 0;
+}
+
+int hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waiter *waiter)
 {
     struct hw_job *twin = find(*bucket_of(d, job), job);
-    hw_stats_add(&d->report->stats, HW_COUNT_RECEIVED, 1);
-    if (!twin) {
+    struct hw_job *other = find_joinable(twin, job);
+    if (other) {
+        join(d, other, job, waiter);
+        bury(d, job);
+    } else if (twin && go_behind(twin, job)) {
+        bury(d, job);
+        return HW_EOVERLOADED;
+    } else {
         wait_for(waiter, job);
-        enter(d, job);
-        return;
+        hw_patience_begin(&d->patience, job, job->cut_ns);
+        if (!twin)
+            enter(d, job);
     }
-    for (struct hw_job *other = twin; other; other = other->behind) {
-        if (hw_str_eq(other->signature, job->signature)) {
-            join(other, job, waiter);
-            bury(d, job);
-            return;
-        }
-        if (!other->behind) {
-            other->behind = job;
-            job->in_flight = true;
-            wait_for(waiter, job);
-            return;
-        }
-    }
+    hw_stats_add(&d->report->stats, HW_COUNT_RECEIVED, 1);
+    return 0;
 }
 
 int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw_waiter *waiter)
@@ -167,22 +178,9 @@ int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw
     if (!job)
         return HW_ENOMEM;
     wait_for(waiter, job);
+    hw_patience_begin(&d->patience, job, job->cut_ns);
     submit(d, job);
     return 0;
-}
-
-/* A revived job was loaded: from here on its identity is known, and it takes its turn. */
-static void admit_revived(struct hw_dispatch *d, struct hw_job *job)
-{
-    struct hw_job *other = find(*bucket_of(d, job), job);
-    if (!other) {
-        enter(d, job);
-        return;
-    }
-    while (other->behind)
-        other = other->behind;
-    other->behind = job;
-    job->in_flight = true;
 }
 
 /* The next copy that waited behind takes the place; the rest stays behind it. */
@@ -197,9 +195,79 @@ static void reply(struct hw_dispatch *d, struct hw_job *job)
     leave(d, job);
     promote(d, job); /* before any answer: that could bring in the next copy */
     hw_report_job(d->report, job);
-    answer_all(job);
+    answer_all(job, job->outcome.code, job->outcome.reason);
     HW_CRASH_POINT("after-answer");
     bury(d, job);
+}
+
+/* A revived job was loaded: from here on its identity is known, and it takes its turn. */
+static void admit_revived(struct hw_dispatch *d, struct hw_job *job)
+{
+    struct hw_job *twin = find(*bucket_of(d, job), job);
+    atomic_store_explicit(&job->progress, HW_WAITING, memory_order_relaxed);
+    if (twin && hw_job_fail(job, go_behind(twin, job))) {
+        reply(d, job);
+        return;
+    }
+    hw_patience_begin(&d->patience, job, hw_now_ns());
+    if (!twin)
+        enter(d, job);
+}
+
+/* ---- those who wait too long ---- */
+
+/* Takes a job back that no worker has; false: one has it by now. */
+static bool withdraw(struct hw_dispatch *d, struct hw_job *job)
+{
+    struct hw_job *first = job->in_flight ? find(*bucket_of(d, job), job) : job;
+    if (first == job) {
+        bool withdrawn = hw_crew_withdraw(d->crew, job);
+        d->with_crew -= withdrawn;
+        return withdrawn;
+    }
+    while (first->behind != job)
+        first = first->behind;
+    first->behind = job->behind;
+    job->behind = NULL;
+    job->in_flight = false;
+    return true;
+}
+
+static void refuse_waiting(struct hw_dispatch *d, struct hw_job *job)
+{
+    if (!withdraw(d, job)) {
+        hw_patience_go_on(&d->patience, job);
+        return;
+    }
+    job->outcome.finished_ns = hw_now_ns();
+    hw_job_fail(job, HW_EQUEUE_TIMEOUT);
+    reply(d, job);
+}
+
+/* The job goes on: its sender will ask again, and then finds it recorded. */
+static void tell(struct hw_dispatch *d, struct hw_job *job, int code)
+{
+    if (code == HW_EHANDLER_TIMEOUT && job->told != code)
+        hw_report_stuck(d->report, job);
+    job->told = code;
+    answer_all(job, code, HW_STR_NONE);
+}
+
+static void on_impatient(void *owner, struct hw_job *job)
+{
+    struct hw_dispatch *d = owner;
+    switch (atomic_load_explicit(&job->progress, memory_order_acquire)) {
+    case HW_WAITING:
+        refuse_waiting(d, job);
+        break;
+    case HW_RUNNING:
+        tell(d, job, HW_EHANDLER_TIMEOUT);
+        break;
+    case HW_CHECKING:
+    case HW_SETTLING:
+        tell(d, job, HW_ELEDGER_UNAVAILABLE);
+        break;
+    }
 }
 
 /* ---- commit, then reply ---- */

@@ -5,7 +5,10 @@
  * In flight a table of all jobs between admission and reply, by identity. A copy with the same
  *           signature joins: it gets the same answer. A copy with another signature (another key;
  *           or a forgery) waits its turn behind, and is then looked at by itself. So two copies of
- *           one notification never run side by side, and no forgery can speak for the original.
+ *           one notification never run side by side, and no forgery can speak for the original. At
+ *           most HW_BEHIND_MAX wait so: honest copies differ only by their key.
+ * Patience  a job that waits longer than queue_timeout is taken out again and was never begun; one
+ *           that is overdue later on goes on, but whoever waits for it is told.
  * Waiting   is an intrusive list of the leader's own: connections enter it when their request is
  *           cut and leave it when they are gone. No other thread ever sees one.
  * Thread    leader only. */
@@ -19,8 +22,11 @@
 #include "crew.h"
 #include "job.h"
 #include "ledger.h"
+#include "patience.h"
 #include "report.h"
 #include "waiter.h"
+
+enum { HW_BEHIND_MAX = 16 };
 
 struct hw_dispatch {
     /* constant after init */
@@ -35,14 +41,16 @@ struct hw_dispatch {
     size_t with_crew; /* jobs that were submitted and have no outcome yet */
     size_t open;      /* heads accepted whose job has not died yet */
     bool draining;
+    struct hw_patience patience;
     struct hw_job **buckets;
     size_t bucket_count; /* a power of two */
     uint64_t seed;       /* a stranger must not be able to choose his bucket */
 };
 
-/* Returns 0 or HW_ENOMEM. `crew` and `committer` are set later, before the first admission. */
-int hw_dispatch_init(struct hw_dispatch *d, struct hw_ledger *ledger, struct hw_requests *requests,
-                     struct hw_report *report, size_t open_max);
+/* Returns 0 or HW_ENOMEM. `crew` and `committer` are set later, before the first admission, and so
+ * are the limits of `patience`. The loop gets a handle, to be closed by its owner. */
+int hw_dispatch_init(struct hw_dispatch *d, uv_loop_t *loop, struct hw_ledger *ledger,
+                     struct hw_requests *requests, struct hw_report *report, size_t open_max);
 void hw_dispatch_fini(struct hw_dispatch *d);
 
 /* The gate: 0, or HW_EOVERLOADED or HW_EDRAINING. What was let in must go through admit, or out
@@ -50,16 +58,13 @@ void hw_dispatch_fini(struct hw_dispatch *d);
 int hw_dispatch_enter_gate(struct hw_dispatch *d);
 void hw_dispatch_leave_gate(struct hw_dispatch *d);
 
-/* Takes the job over. The waiter gets its answer later, never from within this call. */
-void hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waiter *waiter);
+/* Takes the job over. Returns 0: the waiter gets its answer later, never from within this call; or
+ * HW_EOVERLOADED: too many copies wait for each other. */
+int hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waiter *waiter);
 
 /* Runs a notification again from the ledger's row. The waiter gets its answer later; it must have
  * been let in at the gate. Returns 0 or HW_ENOMEM. */
 int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw_waiter *waiter);
-
-/* The sender of this job will not wait any longer: returns the code that it is told instead of the
- * outcome. The job goes on: its sender will ask again, and then finds it recorded. */
-int hw_dispatch_give_up(struct hw_dispatch *d, struct hw_job *job);
 
 /* The crew's settle function; `owner` is the dispatch. */
 void hw_dispatch_settle(void *owner, struct hw_job *done);

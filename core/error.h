@@ -31,6 +31,8 @@
     X(HW_EHANDLER_ERROR, "handler_error", 400, "the handler failed")                               \
     X(HW_EHANDLER_TIMEOUT, "handler_timeout", 400, "the handler did not finish in time")           \
     X(HW_EOVERLOADED, "overloaded", 400, "too many notifications are waiting; try again later")    \
+    X(HW_EQUEUE_TIMEOUT, "queue_timeout", 400,                                                     \
+      "the notification waited too long for a worker; try again later")                            \
     X(HW_ELEDGER_UNAVAILABLE, "ledger_unavailable", 400, "the outcome could not be recorded")      \
     X(HW_EDRAINING, "draining", 400, "the host is stopping; try again later")                      \
     /* the protocol */                                                                             \

@@ -169,6 +169,7 @@ static void apply(void *owner, const struct hw_config *config)
     warn_of_files(h, config);
     hw_listeners_resume(&h->listeners); /* there may be room now for who waits at the door */
     h->dispatch.open_max = config->max_queue;
+    hw_patience_limit(&h->dispatch.patience, config->queue_timeout_ms, config->handler_timeout_ms);
     h->drain_timeout_ms = config->drain_timeout_ms;
 }
 
@@ -282,10 +283,11 @@ static int start_server(struct hw_host *h, char *why, size_t size)
     h->stop.data = h;
     uv_async_init(&h->loop, &h->hangup, on_hangup);
     h->hangup.data = h;
-    if (hw_dispatch_init(&h->dispatch, h->stages.ledger, &h->server.requests, &h->server.report,
-                         c->max_queue))
+    if (hw_dispatch_init(&h->dispatch, &h->loop, h->stages.ledger, &h->server.requests,
+                         &h->server.report, c->max_queue))
         return HW_EFAILED;
     h->dispatch_open = true;
+    hw_patience_limit(&h->dispatch.patience, c->queue_timeout_ms, c->handler_timeout_ms);
     hw_control_init(&h->control, &h->dispatch, ask_reload, h);
     if (hw_intake_init(&h->intake, c, &h->dispatch))
         return HW_EFAILED;

@@ -37,23 +37,16 @@ static int on_complete(struct hw_service *service, struct hw_request *request,
     }
     if (waiter->peer)
         job->peer = *waiter->peer;
-    hw_dispatch_admit(intake->dispatch, job, waiter); /* the job counts at the gate from here */
-    return 0;
-}
-
-static int on_expired(struct hw_service *service, struct hw_waiter *waiter, struct hw_str *reason)
-{
-    (void)reason;
-    return hw_dispatch_give_up(intake_of(service)->dispatch, waiter->job);
+    return hw_dispatch_admit(intake->dispatch, job, waiter); /* it counts at the gate from here */
 }
 
 int hw_intake_init(struct hw_intake *intake, const struct hw_config *config,
                    struct hw_dispatch *dispatch)
 {
     static const struct hw_service_type type = {
-        .accept = on_accept, .forget = on_forget, .complete = on_complete, .expired = on_expired};
+        .accept = on_accept, .forget = on_forget, .complete = on_complete};
     *intake = (struct hw_intake){
-        .service = {.type = &type, .shown = config->path, .patience = HW_DEADLINE_ANSWER},
+        .service = {.type = &type, .shown = config->path, .patience = HW_DEADLINE_KINDS},
         .path = config->path,
         .by_body = config->by_body,
         .dispatch = dispatch,

@@ -14,6 +14,7 @@
 
 #include "address.h"
 #include "arena.h"
+#include "deadline.h"
 #include "error.h"
 #include "ledger.h"
 #include "request.h"
@@ -29,9 +30,10 @@ enum {
 struct hw_waiter;
 
 enum hw_progress {
-    HW_WAITING, /* for a worker */
-    HW_RUNNING, /* a handler has it */
-    HW_SETTLING /* the handler is done: the ledger has it, or is about to */
+    HW_WAITING,  /* for a worker, or behind another */
+    HW_CHECKING, /* a worker has it: it is verified, looked up, decoded */
+    HW_RUNNING,  /* a handler has it */
+    HW_SETTLING  /* the handler is done: the ledger has it, or is about to */
 };
 
 /* Where a handler was registered, and what became of it. */
@@ -44,6 +46,7 @@ struct hw_outcome {
     struct hw_str reason; /* the handler's `return nil, reason`; goes into the answer */
     struct hw_str detail; /* for the log and the ledger only: an error with its traceback */
     struct hw_str place;  /* "handlers/badges.lua:4" */
+    uint64_t taken_ns;    /* a worker had it; 0: none ever did */
     uint64_t finished_ns;
 };
 
@@ -69,10 +72,16 @@ struct hw_job {
     uint32_t joined;            /* copies that came while it was in flight */
     uint32_t joined_attempt;    /* the highest of theirs */
     bool in_flight;             /* it is in the table, or behind one that is */
-    bool reported_stuck;
+    int told;                   /* what senders were answered who could wait no longer; 0: none */
+    struct hw_deadline patience; /* the next look at how far it is */
+    uint64_t missed_ns;          /* the due_ns that it has missed */
 
-    /* atomic */
-    _Atomic enum hw_progress progress; /* for the leader, who may run out of patience */
+    /* guarded by the crew's m */
+    struct hw_job **link; /* in the queue that it waits in; NULL: in none */
+
+    /* atomic: whoever has the job writes, the leader looks */
+    _Atomic enum hw_progress progress;
+    _Atomic uint64_t due_ns; /* by when what it is at must be over */
 
     /* travels with the job: written by the stage of that name */
     struct hw_str key;         /* verify: the name of the key that verified it */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "job.h"
 #include "module.h"
 #include "state_limits.h"
 
@@ -44,7 +45,7 @@ static int read_config(lua_State *L)
 /* Returns Lua's status. */
 static int run(lua_State *L, struct reading *r, bool *ok, char *why, size_t why_size)
 {
-    hw_limits_begin(&r->limits, HW_RECONFIG_MS, NULL);
+    hw_limits_begin(&r->limits, hw_now_ns(), HW_RECONFIG_MS, NULL);
     lua_pushcfunction(L, read_config);
     lua_pushlightuserdata(L, r);
     int status = lua_pcall(L, 1, LUA_MULTRET, 0);
@@ -98,7 +99,8 @@ bool hw_reconfig_same_limits(const struct hw_config *a, const struct hw_config *
 {
     return a->header_timeout_ms == b->header_timeout_ms &&
            a->body_timeout_ms == b->body_timeout_ms && a->idle_timeout_ms == b->idle_timeout_ms &&
-           a->drain_timeout_ms == b->drain_timeout_ms && a->max_body == b->max_body &&
+           a->drain_timeout_ms == b->drain_timeout_ms &&
+           a->queue_timeout_ms == b->queue_timeout_ms && a->max_body == b->max_body &&
            a->max_header == b->max_header && a->max_connections == b->max_connections &&
            a->max_queue == b->max_queue && a->log_level == b->log_level &&
            a->log_json == b->log_json;

@@ -34,12 +34,28 @@ static void add_job(struct hw_log_line *line, const struct hw_job *job)
     hw_log_int(line, "attempt", job->attempt);
 }
 
+/* The status is the one that was sent, which is not the outcome's when the sender could not wait
+ * for that. Of several senders, those who are answered now count. */
+static void add_answer(struct hw_log_line *line, const struct hw_job *job)
+{
+    int code = job->told && !job->waiters ? job->told : job->outcome.code;
+    hw_log_int(line, "status", code ? hw_error_status(code) : 200);
+    if (job->told)
+        hw_log_text(line, "answered", hw_str_of(hw_error_name(job->told)));
+}
+
+static void add_times(struct hw_log_line *line, const struct hw_outcome *outcome, uint64_t cut_ns)
+{
+    uint64_t taken_ns = outcome->taken_ns ? outcome->taken_ns : outcome->finished_ns;
+    hw_log_real(line, "waited_ms", (double)(taken_ns - cut_ns) / 1e6, 2);
+    hw_log_real(line, "ms", (double)(outcome->finished_ns - taken_ns) / 1e6, 2);
+}
+
 static void add_end(struct hw_log_line *line, const struct hw_job *job)
 {
-    int code = job->outcome.code;
-    hw_log_int(line, "status", code ? hw_error_status(code) : 200);
+    add_answer(line, job);
     hw_log_text(line, "key", job->key);
-    hw_log_real(line, "ms", (double)(job->outcome.finished_ns - job->cut_ns) / 1e6, 2);
+    add_times(line, &job->outcome, job->cut_ns);
     hw_log_text(line, "place", job->outcome.place);
     if (job->outcome.ran)
         hw_log_text(line, "version", hw_str_of(job->version));

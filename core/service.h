@@ -16,7 +16,8 @@ struct hw_service {
     /* constant after start */
     const struct hw_service_type *type;
     struct hw_str shown; /* the path that the log shows behind the address; ptr NULL: no line */
-    enum hw_deadline_kind patience; /* how long a client waits for its answer */
+    enum hw_deadline_kind patience; /* how long a client waits for its answer; HW_DEADLINE_KINDS:
+                                       whoever has the waiter sees to that */
 };
 
 struct hw_service_type {
@@ -33,7 +34,7 @@ struct hw_service_type {
                     struct hw_waiter *waiter, struct hw_str *reason);
 
     /* The waiter waited in vain; it leaves its list after this call. Returns the code to answer
-     * with, and a `reason` as above. */
+     * with, and a `reason` as above; or 0: whoever has the waiter sees to that after all. */
     int (*expired)(struct hw_service *service, struct hw_waiter *waiter, struct hw_str *reason);
 };
 

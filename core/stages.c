@@ -5,6 +5,7 @@
 
 #include "crash.h"
 #include "log.h"
+#include "patience.h"
 
 /* Takes what the current release holds for this worker. */
 static int take_release(struct hw_worker *w, char *why, size_t why_size)
@@ -66,6 +67,8 @@ void hw_worker_renew(struct hw_worker *w)
 
 enum { SETTLED = 1 }; /* nothing more to do, and nothing wrong */
 
+static const uint64_t LEDGER_NS = HW_PATIENCE_LEDGER_MS * 1000000ull;
+
 static int verify(struct hw_worker *w, struct hw_job *job)
 {
     const struct hw_key *key;
@@ -94,13 +97,20 @@ static int decode(struct hw_worker *w, struct hw_job *job)
     return hw_vm_decode(w->vm, job);
 }
 
+/* What the job is at from here on, and by when that must be over. */
+static void enter(struct hw_job *job, enum hw_progress progress, uint64_t due_ns)
+{
+    atomic_store_explicit(&job->due_ns, due_ns, memory_order_relaxed);
+    atomic_store_explicit(&job->progress, progress, memory_order_release);
+}
+
 static int handle(struct hw_worker *w, struct hw_job *job)
 {
-    atomic_store_explicit(&job->progress, HW_RUNNING, memory_order_relaxed);
+    uint64_t now_ns = hw_now_ns();
+    enter(job, HW_RUNNING, now_ns + w->release->vm.timeout_ms * 1000000);
     HW_CRASH_POINT("before-handler");
-    int rc = hw_vm_handle(w->vm, job);
+    int rc = hw_vm_handle(w->vm, job, now_ns);
     HW_CRASH_POINT("after-handler");
-    atomic_store_explicit(&job->progress, HW_SETTLING, memory_order_relaxed);
     return rc;
 }
 
@@ -144,12 +154,15 @@ static void run(struct hw_worker *w, struct hw_job *job)
 void hw_stages_run(struct hw_worker *w, struct hw_job *job)
 {
     hw_worker_renew(w);
+    job->outcome.taken_ns = hw_now_ns();
+    enter(job, HW_CHECKING, job->outcome.taken_ns + LEDGER_NS);
     memcpy(job->version, w->release->version, sizeof job->version);
     if (job->from_row)
         run_again(w, job);
     else
         run(w, job);
     job->outcome.finished_ns = hw_now_ns();
+    enter(job, HW_SETTLING, job->outcome.finished_ns + LEDGER_NS);
     rest(w);
     hw_worker_renew(w); /* there may be no next job for long */
 }

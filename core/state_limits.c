@@ -49,12 +49,12 @@ lua_State *hw_limits_open(struct hw_limits *l, size_t memory_max)
     return l->L;
 }
 
-void hw_limits_begin(struct hw_limits *l, uint64_t ms, const char *name)
+void hw_limits_begin(struct hw_limits *l, uint64_t now_ns, uint64_t ms, const char *name)
 {
     l->timed_out = false;
     l->name = name;
     l->ms = ms;
-    l->deadline_ns = hw_now_ns() + ms * 1000000;
+    l->deadline_ns = now_ns + ms * 1000000;
     lua_sethook(l->L, on_count, LUA_MASKCOUNT, HW_LIMITS_EVERY);
 }
 

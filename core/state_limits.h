@@ -35,8 +35,8 @@ struct hw_limits {
  * memory. To be closed in both cases. */
 lua_State *hw_limits_open(struct hw_limits *limits, size_t memory_max);
 
-/* What runs in the state from here on has `ms`; `name`, if any, is told in the error. */
-void hw_limits_begin(struct hw_limits *limits, uint64_t ms, const char *name);
+/* What runs in the state has `ms` from `now_ns` on; `name`, if any, is told in the error. */
+void hw_limits_begin(struct hw_limits *limits, uint64_t now_ns, uint64_t ms, const char *name);
 void hw_limits_end(struct hw_limits *limits);
 
 void hw_limits_close(struct hw_limits *limits);

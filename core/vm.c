@@ -55,9 +55,9 @@ bool hw_vm_has(lua_State *L)
     return vm_of(L) != NULL;
 }
 
-static void set_deadline(struct hw_vm *vm)
+static void set_deadline(struct hw_vm *vm, uint64_t now_ns)
 {
-    hw_limits_begin(&vm->limits, vm->config.timeout_ms, "handler_timeout");
+    hw_limits_begin(&vm->limits, now_ns, vm->config.timeout_ms, "handler_timeout");
 }
 
 /* ---- errors of scripts, of any type ---- */
@@ -230,7 +230,7 @@ static int load(struct hw_vm *vm, char *why, size_t why_size)
     lua_pushcfunction(L, describe);
     lua_pushcfunction(L, load_all);
     lua_pushlightuserdata(L, vm);
-    set_deadline(vm);
+    set_deadline(vm, hw_now_ns());
     int status = lua_pcall(L, 1, 0, 1);
     hw_limits_end(&vm->limits);
     vm->limits.give_up = NULL;
@@ -285,7 +285,7 @@ void hw_vm_free(struct hw_vm *vm)
     if (vm->L) {
         uint64_t ms = vm->config.timeout_ms;
         lua_settop(vm->L, 0);
-        hw_limits_begin(&vm->limits, ms < UNLOAD_MS_MAX ? ms : UNLOAD_MS_MAX, NULL);
+        hw_limits_begin(&vm->limits, hw_now_ns(), ms < UNLOAD_MS_MAX ? ms : UNLOAD_MS_MAX, NULL);
         lua_pushcfunction(vm->L, unload);
         if (lua_pcall(vm->L, 0, 0, 0))
             hw_log_say(HW_LOG_WARN, "hook.on_unload did not come to its end");
@@ -438,13 +438,13 @@ static int handle(lua_State *L)
     return 1;
 }
 
-int hw_vm_handle(struct hw_vm *vm, struct hw_job *job)
+int hw_vm_handle(struct hw_vm *vm, struct hw_job *job, uint64_t now_ns)
 {
     lua_State *L = vm->L;
     lua_pushcfunction(L, describe);
     lua_pushcfunction(L, handle);
     lua_pushlightuserdata(L, vm);
-    set_deadline(vm);
+    set_deadline(vm, now_ns);
     int status = lua_pcall(L, 1, 1, 1);
     hw_limits_end(&vm->limits);
     if (status) {

@@ -44,10 +44,10 @@ void hw_vm_free(struct hw_vm *vm);
  * the job's code: HW_EINVALID_JSON, HW_EMISSING_EVENT, HW_ETOO_OLD, HW_EHANDLER_ERROR (memory). */
 int hw_vm_decode(struct hw_vm *vm, struct hw_job *job);
 
-/* The stage: finds the handler and runs it. Returns 0 or the job's code: HW_ENO_HANDLER,
- * HW_ESCHEMA_VIOLATION (the handler did not run), HW_EHANDLER_REFUSED, HW_EHANDLER_ERROR,
- * HW_EHANDLER_TIMEOUT. */
-int hw_vm_handle(struct hw_vm *vm, struct hw_job *job);
+/* The stage: finds the handler and runs it; its time begins at `now_ns` (hw_now_ns). Returns 0 or
+ * the job's code: HW_ENO_HANDLER, HW_ESCHEMA_VIOLATION (the handler did not run),
+ * HW_EHANDLER_REFUSED, HW_EHANDLER_ERROR, HW_EHANDLER_TIMEOUT. */
+int hw_vm_handle(struct hw_vm *vm, struct hw_job *job, uint64_t now_ns);
 
 /* Forgets the job. True when the state should be replaced: it stays over half of its memory after a
  * full collection. */

@@ -128,6 +128,7 @@ build = {
         "core/log.c",
         "core/null.c",
         "core/owned.c",
+        "core/patience.c",
         "core/pool.c",
         "core/process.c",
         "core/reconfig.c",

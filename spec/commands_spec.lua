@@ -228,6 +228,17 @@ describe("check", function()
     has(out, 'warning: ledger = "memory:"')
   end)
 
+  it("warns of time-outs that outlast the sender's patience together", function()
+    local function warned(config)
+      local project = cli.project(CONFIG:gsub("return {", "return { " .. config))
+      return works(run { "check", cwd = project }):find("together are", 1, true) ~= nil
+    end
+    assert.is_false(warned(""))
+    assert.is_false(warned("handler_timeout = 35,"))
+    assert.is_true(warned("handler_timeout = 36,"))
+    assert.is_false(warned("handler_timeout = 60, queue_timeout = 5,"))
+  end)
+
   it("reports every kind of problem in one run", function()
     local project = cli.project("return { wrokers = 1, workers = 0 }")
     cli.write(project .. "/keys/bad.pem", "nonsense")

@@ -151,7 +151,7 @@ describe("the defaults", function()
   it("are those that are documented", function()
     local expected = {
       path = "/baseWebhookNotification", min_key_bits = 2048, workers = 8,
-      handler_timeout_ms = 30000, vm_memory = 64 << 20, max_body = 1 << 20, max_header = 16384,
+      handler_timeout_ms = 30000, queue_timeout_ms = 30000, vm_memory = 64 << 20, max_body = 1 << 20, max_header = 16384,
       max_connections = 10000, max_queue = 10000, header_timeout_ms = 10000,
       body_timeout_ms = 30000, idle_timeout_ms = 120000, drain_timeout_ms = 30000,
       unhandled = "reject", duplicates = "by-job", keep_bodies = false, validate = false,
@@ -179,7 +179,7 @@ describe("the defaults", function()
       "handler_timeout_ms", "handlers", "header_timeout_ms", "idle_timeout_ms", "keep_bodies",
       "key_files", "key_patterns", "ledger", "listen", "log_format", "log_level", "max_body",
       "max_connections", "max_header", "max_queue", "min_key_bits", "path",
-      "retention_ms", "settings_source", "source", "unhandled", "validate", "vm_memory", "workers" }, names)
+      "queue_timeout_ms", "retention_ms", "settings_source", "source", "unhandled", "validate", "vm_memory", "workers" }, names)
   end)
 
   it("are integers where they are numbers", function()
@@ -248,7 +248,7 @@ describe("a value", function()
     for _, entry in ipairs { "workers = 0", "workers = 1025", "workers = 1.5", "min_key_bits = 2047",
       "min_key_bits = 1024", "min_key_bits = 16385", 'vm_memory = "1023KB"', 'max_body = "1023B"',
       'max_body = "1025MB"', "max_header = 100", 'max_header = "2MB"', "max_queue = 0",
-      "max_connections = 0", "handler_timeout = 0", "idle_timeout = -1", 'retention = "0s"',
+      "max_connections = 0", "handler_timeout = 0", 'queue_timeout = "9ms"', 'queue_timeout = "1441m"', "idle_timeout = -1", 'retention = "0s"',
       'max_age = "16XB"', "handler_timeout = 1/0", "handler_timeout = 0/0" } do
       local name = entry:match("^[%w_]+")
       local line = line_of(entry)

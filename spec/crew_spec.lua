@@ -123,18 +123,50 @@ describe("the crew", function()
     assert.same(expected, turns)
   end)
 
-  it("refuses as overloaded what waited in the queue for handler_timeout", function()
-    start "workers = 1, handler_timeout = 0.5"
-    local blocked = send(H.event("G.Wait"))
-    host:wait_log("begun")
-    local queued = send(H.event("A.Done"), { id = "late" })
-    assert.equal("handler_timeout", blocked:receive().error)
-    assert.equal("overloaded", queued:receive().error)
-    assert.equal(0, host:count_log("stuck past[^\n]*job=late"))
+  it("counts no waiting as the handler's own time", function()
+    start "workers = 1, handler_timeout = 0.2, queue_timeout = 20"
+    local blocked = block(1)
+    local queued = {}
+    for i = 1, 3 do queued[i] = send(H.event("A.Done"), { id = "queued-" .. i }) end
+    assert.equal("handler_timeout", blocked[1]:receive().error)
+    H.wait_until(function() return host:log():find("stuck past", 1, true) end, "the report")
+    for _, client in ipairs(queued) do assert.is_true(client:is_silent()) end
     gate:open()
-    host:wait_log("succeeded event=A%.Done job=late") -- it was taken in, so it is processed
-    assert.equal(200, host:notify(H.event("A.Done"), { id = "late" }).status)
-    host:wait_log("duplicate job=late")
+    for _, client in ipairs(queued) do assert.equal(200, client:receive().status) end
+    host:wait_log("succeeded event=G%.Wait [^\n]*status=400 answered=handler_timeout ")
+    assert.equal(1, host:count_log("handler_timeout [^\n]*waited_ms"))
+  end)
+
+  it("refuses what no worker had within queue_timeout, and never begins it", function()
+    start "workers = 1, handler_timeout = 20, queue_timeout = 0.1"
+    local blocked = block(1)
+    local queued = send(H.event("A.Done"), { id = "late" })
+    local copy = send(H.event("A.Done"), { id = "late" }) -- joins, and shares its fate
+    local behind = send(H.event("A.Done"), { id = "late", signature = H.sign("another body") })
+    for _, client in ipairs { queued, copy, behind } do
+      assert.equal("queue_timeout", client:receive().error)
+    end
+    host:wait_log_count("refused job=late attempt=0 error=queue_timeout status=400 "
+      .. "waited_ms=%d%d%d%.%d%d ms=0%.00 ", 2)
+    assert.is_true(blocked[1]:is_silent())
+    release(blocked)
+    assert.equal(200, host:notify(H.event("A.Done"), { id = "late", attempt = 1 }).status)
+    assert.equal(1, host:count("succeeded event=A%.Done job=late"))
+    assert.equal(0, host:stop())
+  end)
+
+  it("tells every sender what the log says it was told", function()
+    start "workers = 2, handler_timeout = 0.15, queue_timeout = 0.3"
+    local clients, told = {}, {}
+    for i = 1, 6 do clients[i] = send(H.event("G.Wait"), { id = "t-" .. i .. "." }) end
+    for i, client in ipairs(clients) do told["t-" .. i .. "."] = client:receive() end
+    gate:open(6)
+    for id, answer in pairs(told) do
+      assert.equal(400, answer.status)
+      local line = host:wait_log("([^\n]*job=" .. id:gsub("%p", "%%%0") .. " [^\n]*waited_ms[^\n]*)")
+      assert.matches(" status=400 ", line)
+      assert.matches((answer.error == "queue_timeout" and "error=" or "answered=") .. answer.error, line)
+    end
   end)
 
   it("works with one VM", function()

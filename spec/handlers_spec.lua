@@ -488,7 +488,7 @@ describe("a handler", function()
       assert.equal(1, host:count("is stuck past"))
 
       gate:open()
-      host:wait_log("succeeded event=A%.Slow job=j attempt=0 status=200")
+      host:wait_log("succeeded event=A%.Slow job=j attempt=0 status=400 answered=handler_timeout ")
       assert.equal(200, host:notify(body, { id = "j", attempt = 2 }).status)
       host:wait_log("duplicate job=j attempt=2")
       assert.equal(1, host:count("begun"))

@@ -40,7 +40,7 @@ describe("the log", function()
     host:notify(H.event("A.Refused"), { id = "j-7", attempt = 4 })
     assert.equal(0, host:stop())
     local log = host:log()
-    local proof = "key=public%.pem ms=%d+%.%d%d"
+    local proof = "key=public%.pem waited_ms=%d+%.%d%d ms=%d+%.%d%d"
     for _, pattern in ipairs {
       "info  succeeded event=A%.Done job=j%-1 attempt=0 status=200 " .. proof
         .. " place=handlers/a%.lua:2 version=%x+\n",
@@ -54,7 +54,8 @@ describe("the log", function()
       "warn  failed event=B%.B job=j%-4 attempt=0 error=no_handler status=400 " .. proof .. "\n",
       "warn  failed job=j%-5 attempt=0 error=invalid_json reason=\"[^\n\"]*\" status=400 "
         .. proof .. "\n",
-      "warn  refused job=j%-6 attempt=0 error=invalid_signature status=400 ms=%d+%.%d%d "
+      "warn  refused job=j%-6 attempt=0 error=invalid_signature status=400 waited_ms=%d+%.%d%d "
+        .. "ms=%d+%.%d%d "
         .. "peer=127%.0%.0%.1:%d+\n",
     } do
       assert.matches("\n%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%dZ " .. pattern, log)

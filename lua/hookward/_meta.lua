@@ -186,6 +186,7 @@ function hook.log.error(message, fields) end
 ---@field ledger? string a file, or "memory:"; default: "hookward.db"
 ---@field workers? integer how many handlers may block at once; default: 8
 ---@field handler_timeout? hookward.Time default: 30
+---@field queue_timeout? hookward.Time default: 30
 ---@field vm_memory? hookward.Size default: "64MB"
 ---@field max_body? hookward.Size default: "1MB"
 ---@field max_header? hookward.Size default: "16KB"

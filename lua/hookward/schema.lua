@@ -35,7 +35,11 @@ return {
     doc = "Lua VMs: how many handlers may block at the same time." },
   { key = "handler_timeout", kind = "time", default = 30, min = "10ms", max = "1d",
     as = "handler_timeout_ms",
-    doc = "How long a handler may take before the sender is answered 400." },
+    doc = "How long a handler may take before the sender is answered 400. Its clock starts when "
+      .. "the handler does." },
+  { key = "queue_timeout", kind = "time", default = 30, min = "10ms", max = "1d",
+    as = "queue_timeout_ms",
+    doc = "How long a notification may wait for a worker before the sender is answered 400." },
   { key = "vm_memory", kind = "size", default = "64MB", min = "1MB", max = "64GB",
     doc = "Memory that one Lua VM may use." },
   { key = "max_body", kind = "size", default = "1MB", min = "1KB", max = "1GB",

@@ -22,6 +22,7 @@ return {
 
   -- workers = 8, -- how many handlers may block at the same time
   -- handler_timeout = "30s",
+  -- queue_timeout = "30s", -- for a worker to be free
   -- unhandled = "reject", -- an event without a handler: "reject" (400) or "accept" (200)
   -- max_body = "1MB",
   -- log = { level = "info", format = "text" }, -- or "json"

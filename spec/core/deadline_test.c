@@ -21,7 +21,7 @@ struct rig {
     void (*also)(struct rig *r, int index); /* in each callback */
 };
 
-static void on_expired(struct hw_deadline *deadline);
+static void on_expired(struct hw_deadlines *all, struct hw_deadline *deadline);
 
 static struct rig r;
 
@@ -47,9 +47,10 @@ static int close_rig(void **state)
     return 0;
 }
 
-static void on_expired(struct hw_deadline *deadline)
+static void on_expired(struct hw_deadlines *all, struct hw_deadline *deadline)
 {
     int index = (int)(deadline - r.some);
+    assert_ptr_equal(all, &r.all);
     assert_null(deadline->next); /* it is cleared already */
     assert_true(uv_now(&r.loop) >= deadline->at_ms);
     r.passed[r.count++] = index;

@@ -91,8 +91,10 @@ static void open_rig(struct rig *r)
     start_crew(r);
     r->fake.ledger.type = &r->type;
     hw_requests_init(&r->requests, (struct hw_http_limits){16384, 1 << 20});
-    HW_CHECK(hw_dispatch_init(&r->d, &r->fake.ledger, &r->requests, &r->report, OPEN_MAX) == 0);
+    HW_CHECK(hw_dispatch_init(&r->d, &r->loop, &r->fake.ledger, &r->requests, &r->report,
+                              OPEN_MAX) == 0);
     r->d.crew = r->crew;
+    hw_patience_limit(&r->d.patience, PATIENCE_MS, PATIENCE_MS);
 }
 
 static void on_walk(uv_handle_t *handle, void *unused)
@@ -139,7 +141,7 @@ static void deliver_attempt(struct rig *r, const char *id, const char *body, con
     job->outcome = (struct hw_outcome){0};
     *waiter = new_waiter();
     assert_int_equal(hw_dispatch_enter_gate(&r->d), 0);
-    hw_dispatch_admit(&r->d, job, &waiter->base);
+    assert_int_equal(hw_dispatch_admit(&r->d, job, &waiter->base), 0);
     assert_int_equal(waiter->answers, 0);
 }
 
@@ -397,6 +399,141 @@ static void runs_another_signature_behind_it(void **state)
     close_rig(&r);
 }
 
+/* Who knows a body and forges signatures for it makes no list that everybody walks. */
+static void lets_so_many_wait_behind_and_not_one_more(void **state)
+{
+    static struct waiter w[HW_BEHIND_MAX + 1];
+    struct rig r;
+    struct waiter over, copy;
+    static char signatures[HW_BEHIND_MAX + 1][8];
+    (void)state;
+    open_rig(&r);
+    r.d.open_max = HW_BEHIND_MAX + 4;
+    deliver(&r, "job", "a", "0", &w[0]);
+    for (int i = 1; i <= HW_BEHIND_MAX; i++) {
+        snprintf(signatures[i], sizeof signatures[i], "%d", i);
+        deliver(&r, "job", "a", signatures[i], &w[i]);
+    }
+    struct hw_job *job = notification("job", "a");
+    job->signature = HW_STR("one more");
+    over = new_waiter();
+    assert_int_equal(hw_dispatch_enter_gate(&r.d), 0);
+    assert_int_equal(hw_dispatch_admit(&r.d, job, &over.base), HW_EOVERLOADED);
+    assert_int_equal(r.d.open, HW_BEHIND_MAX + 1);
+    deliver(&r, "job", "a", "16", &copy); /* a copy of the last still joins it */
+    for (int i = 0; i <= HW_BEHIND_MAX; i++) {
+        settle(&r, take_one(&r), false, HW_EINVALID_SIGNATURE);
+        assert_answer(&w[i], HW_EINVALID_SIGNATURE);
+    }
+    assert_answer(&copy, HW_EINVALID_SIGNATURE);
+    assert_int_equal(over.answers, 0);
+    close_rig(&r);
+}
+
+/* ---- those who wait too long ---- */
+
+enum { SHORT_MS = 10, LONG_MS = 60000 };
+
+static void run_out_of_patience(struct rig *r, struct waiter *w)
+{
+    while (!w->answers)
+        uv_run(&r->loop, UV_RUN_ONCE);
+}
+
+static void set_stage(struct hw_job *job, enum hw_progress progress, uint64_t due_ns)
+{
+    atomic_store(&job->due_ns, due_ns);
+    atomic_store(&job->progress, progress);
+}
+
+static void takes_back_what_waited_too_long(void **state)
+{
+    struct rig r;
+    struct waiter first, behind, copy;
+    (void)state;
+    open_rig(&r);
+    hw_patience_limit(&r.d.patience, SHORT_MS, LONG_MS);
+    deliver(&r, "job", "a", "s", &first);
+    deliver(&r, "job", "a", "other", &behind);
+    deliver(&r, "job", "a", "s", &copy);
+    run_out_of_patience(&r, &first);
+    run_out_of_patience(&r, &behind);
+    assert_answer(&first, HW_EQUEUE_TIMEOUT);
+    assert_answer(&copy, HW_EQUEUE_TIMEOUT);
+    assert_answer(&behind, HW_EQUEUE_TIMEOUT);
+    assert_int_equal(r.d.open, 0);
+    assert_int_equal(r.d.with_crew, 0);
+    assert_int_equal(r.fake.commits, 0);
+    close_rig(&r);
+}
+
+static void takes_back_what_waited_behind_a_handler(void **state)
+{
+    struct rig r;
+    struct waiter first, behind, last;
+    (void)state;
+    open_rig(&r);
+    hw_patience_limit(&r.d.patience, SHORT_MS, LONG_MS);
+    deliver(&r, "job", "a", "s", &first);
+    struct hw_job *job = take_one(&r);
+    set_stage(job, HW_RUNNING, hw_now_ns() + LONG_MS * 1000000ull);
+    deliver(&r, "job", "a", "2", &behind);
+    deliver(&r, "job", "a", "3", &last);
+    run_out_of_patience(&r, &last);
+    assert_answer(&behind, HW_EQUEUE_TIMEOUT);
+    assert_int_equal(first.answers, 0);
+    settle(&r, job, true, 0);
+    assert_answer(&first, 0);
+    close_rig(&r);
+}
+
+/* Whose stage it is decides what the sender is told; the job goes on all the same. */
+static void tells_who_waits_whose_fault_it_is(void **state)
+{
+    static const struct {
+        enum hw_progress progress;
+        int code;
+    } cases[] = {{HW_CHECKING, HW_ELEDGER_UNAVAILABLE},
+                 {HW_RUNNING, HW_EHANDLER_TIMEOUT},
+                 {HW_SETTLING, HW_ELEDGER_UNAVAILABLE}};
+    struct rig r;
+    struct waiter w, copy;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        open_rig(&r);
+        hw_patience_limit(&r.d.patience, SHORT_MS, SHORT_MS);
+        deliver(&r, "job", "a", "s", &w);
+        struct hw_job *job = take_one(&r);
+        set_stage(job, cases[i].progress, hw_now_ns());
+        run_out_of_patience(&r, &w);
+        assert_answer(&w, cases[i].code);
+        deliver(&r, "job", "a", "s", &copy);
+        run_out_of_patience(&r, &copy);
+        assert_answer(&copy, cases[i].code);
+        assert_int_equal(job->told, cases[i].code);
+        settle(&r, job, true, 0);
+        assert_int_equal(r.fake.jobs, 1);
+        close_rig(&r);
+    }
+}
+
+static void waits_while_a_stage_has_time_left(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_rig(&r);
+    hw_patience_limit(&r.d.patience, SHORT_MS, SHORT_MS);
+    deliver(&r, "job", "a", "s", &w);
+    struct hw_job *job = take_one(&r);
+    uint64_t due = hw_now_ns() + 30 * SHORT_MS * 1000000ull;
+    set_stage(job, HW_RUNNING, due);
+    run_out_of_patience(&r, &w);
+    assert_true(hw_now_ns() >= due);
+    settle(&r, job, true, 0);
+    close_rig(&r);
+}
+
 static void takes_a_copy_anew_after_the_answer(void **state)
 {
     struct rig r;
@@ -599,6 +736,11 @@ int main(void)
         cmocka_unit_test(ends_with_the_highest_attempt_of_its_copies),
         cmocka_unit_test(runs_another_id_or_body_beside_it),
         cmocka_unit_test(runs_another_signature_behind_it),
+        cmocka_unit_test(lets_so_many_wait_behind_and_not_one_more),
+        cmocka_unit_test(takes_back_what_waited_too_long),
+        cmocka_unit_test(takes_back_what_waited_behind_a_handler),
+        cmocka_unit_test(tells_who_waits_whose_fault_it_is),
+        cmocka_unit_test(waits_while_a_stage_has_time_left),
         cmocka_unit_test(takes_a_copy_anew_after_the_answer),
         cmocka_unit_test(answers_nobody_who_is_gone),
         cmocka_unit_test(records_a_job_that_nobody_waits_for),

@@ -18,6 +18,7 @@ local M = {
   },
 }
 
+local SENDER_PATIENCE = 95 -- seconds: .NET's HttpClient hangs up after 100
 local FINGERPRINT_SHOWN = 16 -- hex digits: 64 bits tell keys apart, and fit a line
 
 function M.define(parser)
@@ -84,7 +85,17 @@ local function check_folder_of(report, settings, path)
   end
 end
 
+-- A sender that has hung up by then gets no answer: it can't know what became of its delivery.
+local function check_patience(report, settings)
+  local ms = settings.body_timeout_ms + settings.queue_timeout_ms + settings.handler_timeout_ms
+  if ms > SENDER_PATIENCE * 1000 then
+    report:warn("body_timeout, queue_timeout and handler_timeout together are %g s; a sender on "
+      .. ".NET hangs up after 100 s, so keep them within %d s", ms / 1000, SENDER_PATIENCE)
+  end
+end
+
 local function check_rest(report, settings)
+  check_patience(report, settings)
   for _, address in ipairs(settings.listen) do
     local socket = address:match("^unix:(.*)$")
     if socket then check_folder_of(report, settings, socket) end

@@ -10,7 +10,7 @@ local core = require "hookward.core"
 local M = {}
 
 local PROBE_TIMEOUT = 5 -- seconds
-local QUEUE_TIMEOUT = 60 -- seconds that a row may wait for its turn
+local SPARE = 30 -- seconds beside its limits that a row may take
 local TIMEOUT_MAX = 86400
 local OVERLOADED_TRIES = 10
 
@@ -23,7 +23,8 @@ function M.has_host(settings)
 end
 
 local function timeout_of(settings)
-  return math.min(settings.handler_timeout_ms / 1000 + QUEUE_TIMEOUT, TIMEOUT_MAX)
+  local limits = (settings.queue_timeout_ms + settings.handler_timeout_ms) / 1000
+  return math.min(limits + SPARE, TIMEOUT_MAX)
 end
 
 local function post(row, settings, force)
