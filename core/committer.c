@@ -30,12 +30,19 @@ struct hw_committer {
     bool waiting, gathering, stopping;
 };
 
-void hw_commit_batch(struct hw_ledger *ledger, struct hw_job *const *batch, size_t count)
+int hw_commit_held(struct hw_ledger *ledger, struct hw_job *const *batch, size_t count)
 {
     int rc = hw_ledger_commit(ledger, batch, count);
+    hw_ledger_set_health(ledger, rc ? HW_LEDGER_FAILED : HW_LEDGER_WELL);
+    return rc;
+}
+
+void hw_commit_batch(struct hw_ledger *ledger, struct hw_job *const *batch, size_t count)
+{
+    int rc = hw_commit_held(ledger, batch, count);
     for (size_t i = 0; i < count; i++) {
         batch[i]->committed = true;
-        if (rc) {
+        if (rc && !batch[i]->outcome.from_ledger) {
             batch[i]->outcome.code = rc;
             batch[i]->outcome.reason = HW_STR_NONE;
         }
@@ -55,6 +62,51 @@ static struct hw_job *commit_some(struct hw_committer *c, struct hw_job **jobs)
     hw_commit_batch(c->ledger, batch, count);
     return head;
 }
+
+/* ---- what is held until the ledger can be written ---- */
+
+/* Takes those that were not run out of a list; both keep their order. */
+static struct hw_job *take_held(struct hw_job **jobs)
+{
+    struct hw_job *held = NULL, **last = &held;
+    while (*jobs) {
+        struct hw_job *job = *jobs;
+        if (job->hold != HW_HELD) {
+            jobs = &job->next;
+            continue;
+        }
+        *jobs = job->next;
+        *last = job;
+        last = &job->next;
+    }
+    *last = NULL;
+    return held;
+}
+
+/* Their own rows show it best: what these need is what there has to be room for. */
+static void try_ledger(struct hw_ledger *ledger, struct hw_job *held)
+{
+    struct hw_job *batch[HW_LEDGER_BATCH_MAX];
+    size_t count = 0;
+    for (; held && count < HW_LEDGER_BATCH_MAX; held = held->next)
+        batch[count++] = held;
+    hw_commit_held(ledger, batch, count);
+}
+
+/* Lets all of them go when the ledger is back, or else refuses them. */
+static void settle_held(struct hw_committer *c, struct hw_job *held)
+{
+    if (hw_ledger_health(c->ledger) != HW_LEDGER_WELL)
+        try_ledger(c->ledger, held);
+    bool back = hw_ledger_health(c->ledger) == HW_LEDGER_WELL;
+    for (struct hw_job *job = held; job; job = job->next) {
+        job->hold = back ? HW_LET_GO : HW_HELD;
+        job->committed = !back;
+    }
+    c->committed(c->owner, held);
+}
+
+/* ---- the thread ---- */
 
 static struct hw_job *take_all_locked(struct hw_committer *c)
 {
@@ -113,6 +165,7 @@ static void on_thread(void *arg)
     pthread_setname_np(pthread_self(), "hookward-ledger");
     hw_sigpipe_block_for_good();
     for (struct hw_job *jobs; (jobs = wait_for_jobs(c, &wait_ns));) {
+        struct hw_job *held = take_held(&jobs);
         while (jobs) {
             struct hw_job *done = commit_some(c, &jobs);
             c->committed(c->owner, done);
@@ -123,6 +176,8 @@ static void on_thread(void *arg)
             if (due)
                 tended = uv_hrtime();
         }
+        if (held)
+            settle_held(c, held);
     }
 }
 

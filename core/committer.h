@@ -4,8 +4,12 @@
  * How     outcomes that arrive while a transaction is being written go together into the next one,
  *         at most HW_LEDGER_BATCH_MAX. Under load a transaction waits up to HW_GROUP_WAIT_US for
  *         more to join: each costs an fsync and pages written, whatever it holds. A batch that
- * can't be committed turns into failures here, in one place. Between batches the thread tends the
- * ledger (write-back, retention). Thread  put: the leader; the rest as said. */
+ *         can't be committed turns into failures here, in one place.
+ * Failed  from then on no handler runs (stages.c): jobs come here instead, unrun, and are held. The
+ *         first of them are written as they are, one transaction at a time; once that succeeds all
+ *         that are held go back to the crew, else they are refused.
+ * Idle    between batches the thread tends the ledger (write-back, retention).
+ * Thread  put: the leader; the rest as said. */
 #ifndef HW_COMMITTER_H
 #define HW_COMMITTER_H
 
@@ -16,16 +20,17 @@ enum { HW_GROUP_WAIT_US = 500 };
 
 struct hw_committer;
 
-/* Called by the ledger thread with jobs (by job->next) that are durable, or failed for good; they
- * are marked `committed`. */
+/* Called by the ledger thread with jobs (by job->next) that are durable, or failed for good: they
+ * are marked `committed`; or that were held and may run now: HW_LET_GO. */
 typedef void hw_committed_fn(void *owner, struct hw_job *jobs);
 
 /* NULL without memory or threads. */
 struct hw_committer *hw_committer_start(struct hw_ledger *ledger, hw_committed_fn *committed,
                                         void *owner);
 
-/* Takes over a list of jobs that have their outcome. Does not block. `running` is how many more are
- * on their way to one: while these are more than wait here, the commit may wait a moment for them.
+/* Takes over a list of jobs that have their outcome, or are held. Does not block. `running` is how
+ * many more are on their way to one: while these are more than wait here, the commit may wait a
+ * moment for them.
  */
 void hw_committer_put(struct hw_committer *committer, struct hw_job *jobs, size_t running);
 
@@ -35,5 +40,9 @@ void hw_committer_stop(struct hw_committer *committer);
 /* Commits one batch, and marks its jobs. The ledger thread, or the leader when the ledger does not
  * wait for a disk. */
 void hw_commit_batch(struct hw_ledger *ledger, struct hw_job *const *batch, size_t count);
+
+/* Tries whether the ledger can be written again, with jobs that are held. Returns 0: they may run.
+ * Thread as above. */
+int hw_commit_held(struct hw_ledger *ledger, struct hw_job *const *batch, size_t count);
 
 #endif

@@ -291,11 +291,46 @@ static void commit_here(struct hw_dispatch *d, struct hw_job *jobs)
     }
 }
 
-/* More may join while the ledger has it: those are the leader's alone. */
+/* More may join while the ledger has it: those are the leader's alone. One that is held will come
+ * by again, and is counted then. */
 static void count_copies(struct hw_job *job)
 {
-    job->copies = job->from_row ? 0 : 1 + job->joined;
+    job->copies = job->from_row || job->hold ? 0 : 1 + job->joined;
     job->copies_attempt = job->joined_attempt;
+}
+
+/* Once a commit has failed only so many wait for the next try; the rest is refused at once. */
+static bool may_be_held(const struct hw_dispatch *d)
+{
+    if (!d->committer)
+        return false;
+    return d->held < HW_LEDGER_BATCH_MAX || hw_ledger_health(d->ledger) != HW_LEDGER_FAILED;
+}
+
+/* A success that is recorded is one, whether or not its count can be raised. */
+static bool wants_ledger(const struct hw_dispatch *d, const struct hw_job *job)
+{
+    if (!job->outcome.authentic || job->committed)
+        return false;
+    if (job->hold)
+        return may_be_held(d);
+    return !job->outcome.from_ledger || hw_ledger_health(d->ledger) != HW_LEDGER_FAILED;
+}
+
+static void to_committer(struct hw_dispatch *d, struct hw_job *job)
+{
+    count_copies(job);
+    d->held += job->hold == HW_HELD;
+}
+
+/* It was held, and the ledger is back: it runs as if it had just come. */
+static void let_go(struct hw_dispatch *d, struct hw_job *job)
+{
+    d->held--;
+    job->hold = HW_FREE;
+    job->outcome = (struct hw_outcome){0};
+    atomic_store_explicit(&job->progress, HW_WAITING, memory_order_relaxed);
+    submit(d, job);
 }
 
 /* Disk before anyone: what was authentic is answered when the ledger has it. */
@@ -307,11 +342,16 @@ void hw_dispatch_settle(void *owner, struct hw_job *done)
         struct hw_job *job = done;
         done = job->next;
         job->next = NULL;
+        if (job->hold == HW_LET_GO) {
+            let_go(d, job);
+            continue;
+        }
         d->with_crew -= !job->committed;
+        d->held -= job->committed && job->hold;
         if (job->from_row && !job->in_flight && job->outcome.code == 0) {
             admit_revived(d, job);
-        } else if (job->outcome.authentic && !job->committed) {
-            count_copies(job);
+        } else if (wants_ledger(d, job)) {
+            to_committer(d, job);
             *last = job;
             last = &job->next;
         } else {

@@ -39,6 +39,7 @@ struct hw_dispatch {
 
     /* leader only */
     size_t with_crew; /* jobs that were submitted and have no outcome yet */
+    size_t held;      /* jobs that wait at the committer until the ledger can be written */
     size_t open;      /* heads accepted whose job has not died yet */
     bool draining;
     struct hw_patience patience;

@@ -36,6 +36,13 @@ enum hw_progress {
     HW_SETTLING  /* the handler is done: the ledger has it, or is about to */
 };
 
+/* While the ledger can't be written a job stands back before its handler. */
+enum hw_hold {
+    HW_FREE,
+    HW_HELD,  /* it waits at the ledger thread, and was not run */
+    HW_LET_GO /* the ledger is back: it may run */
+};
+
 /* Where a handler was registered, and what became of it. */
 struct hw_outcome {
     int code;             /* 0, or why not */
@@ -91,6 +98,7 @@ struct hw_job {
     struct hw_outcome outcome; /* whichever stage ended it */
     uint32_t copies;           /* settle: this delivery and those that joined it by then */
     uint32_t copies_attempt;   /* settle: the highest attempt of those that joined */
+    enum hw_hold hold;         /* look up; the ledger thread lets it go, or refuses it */
     bool committed;            /* commit: the outcome is durable, or failed for good */
 
     /* travels with the job */

@@ -9,6 +9,7 @@
 #ifndef HW_LEDGER_H
 #define HW_LEDGER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -61,10 +62,32 @@ struct hw_ledger_type {
     void (*close)(struct hw_ledger *ledger);
 };
 
+/* Whether it could be written of late: no handler may run whose outcome can't be recorded. */
+enum hw_ledger_health {
+    HW_LEDGER_WELL,
+    HW_LEDGER_SLOW,  /* a commit waits for another program's lock, and may yet fail */
+    HW_LEDGER_FAILED /* the last commit failed */
+};
+
 /* An implementation's struct begins with this one. */
 struct hw_ledger {
     const struct hw_ledger_type *type;
+
+    /* atomic: who commits writes it, any thread reads */
+    _Atomic enum hw_ledger_health health;
 };
+
+static inline enum hw_ledger_health hw_ledger_health(struct hw_ledger *ledger)
+{
+    return atomic_load_explicit(&ledger->health, memory_order_relaxed);
+}
+
+/* Every notification reads it: it is written when it changes, and else left alone. */
+static inline void hw_ledger_set_health(struct hw_ledger *ledger, enum hw_ledger_health health)
+{
+    if (hw_ledger_health(ledger) != health)
+        atomic_store_explicit(&ledger->health, health, memory_order_relaxed);
+}
 
 /* Opens the ledger that the configuration names. Returns NULL with one line in `why`. */
 struct hw_config;
@@ -100,7 +123,8 @@ static inline int hw_ledger_load(struct hw_ledger *ledger, struct hw_ledger_read
 }
 
 /* Records the outcomes of `count` jobs, at most HW_LEDGER_BATCH_MAX, all or none; once it returned
- * 0 they are as durable as this ledger makes them. Returns 0 or HW_ELEDGER_UNAVAILABLE. */
+ * 0 they are as durable as this ledger makes them. A job that is held is recorded as one that came
+ * and did not run; what is known of it stays. Returns 0 or HW_ELEDGER_UNAVAILABLE. */
 static inline int hw_ledger_commit(struct hw_ledger *ledger, struct hw_job *const *jobs,
                                    size_t count)
 {

@@ -75,6 +75,17 @@ static int write_insert(struct hw_sqlite *s, const struct hw_job *job)
     return hw_ledger_writer_step(s->statements[HW_LEDGER_INSERT]);
 }
 
+/* Not run yet: what is known of it stays, but for the time. */
+static int write_held(struct hw_sqlite *s, const struct hw_job *job)
+{
+    sqlite3_stmt *touch = s->statements[HW_LEDGER_TOUCH];
+    sqlite3_bind_int64(touch, 1, (int64_t)(hw_now() * 1000));
+    sqlite3_bind_int64(touch, 2, job->known.row);
+    sqlite3_bind_blob(touch, 3, job->identity.digest, HW_DIGEST_SIZE, SQLITE_STATIC);
+    bind_text(touch, 4, job->identity.id);
+    return hw_ledger_writer_step(touch);
+}
+
 /* A row that was known may have been removed since (retention, purge), and its number given to
  * another: then it is new again. */
 int hw_ledger_rows_write(struct hw_sqlite *s, const struct hw_job *job)
@@ -82,7 +93,7 @@ int hw_ledger_rows_write(struct hw_sqlite *s, const struct hw_job *job)
     if (job->outcome.from_ledger)
         return write_repeat(s, job);
     if (job->known.row) {
-        int rc = write_update(s, job);
+        int rc = job->hold ? write_held(s, job) : write_update(s, job);
         if (rc != SQLITE_OK || sqlite3_changes(s->db) > 0)
             return rc;
     }

@@ -25,7 +25,10 @@
  *            the answer                  the record, the handler does not run.
  *
  * Failures   a commit that fails (disk full, I/O error, locked by another program) is rolled back
- *            whole, its jobs are answered 400 ledger_unavailable, and the next batch tries again.
+ *            whole, its jobs are answered 400 ledger_unavailable, and from then on no handler
+ *            runs: what comes is held (committer.h) and recorded as it is, not run. The first such
+ *            commit that succeeds lets it run. Its own row tries whether there is room for it: a
+ *            smaller write would succeed where the outcome then fails, again and again.
  *            After an I/O error the connection is opened anew. The same when one of its files was
  *            removed or replaced, but that heals only by putting it back, or by a restart: nothing
  *            is written then, and what a log without a name holds is written back (ledger_place.h).
@@ -42,7 +45,10 @@
 #include "config.h"
 #include "crash.h"
 #include "job.h"
-#include "log.h"
+#include "ledger_file.h"
+
+/* What is held was not run: it can be refused sooner than what was. */
+enum { HELD_MS = 250 };
 
 /* ---- commit ---- */
 
@@ -63,72 +69,19 @@ static int write_batch(struct hw_sqlite *s, struct hw_job *const *jobs, size_t c
     return rc;
 }
 
-static void say_failing(struct hw_sqlite *s, const char *what)
-{
-    if (!s->failing)
-        hw_log_say(HW_LOG_ERROR,
-                   "ledger: %s: %s; notifications are answered 400 until it can be written again",
-                   s->path, what);
-    s->failing = true;
-}
-
-static void say_healed(struct hw_sqlite *s)
-{
-    if (s->failing)
-        hw_log_say(HW_LOG_INFO, "ledger: %s can be written again", s->path);
-    s->failing = false;
-}
-
-/* After an I/O error SQLite's view of the file can't be trusted; everything else heals by itself.
- */
-static void recover(struct hw_sqlite *s, int rc)
-{
-    say_failing(s, sqlite3_errmsg(s->db));
-    if (!sqlite3_get_autocommit(s->db))
-        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-    int kind = rc & 0xff;
-    if (kind == SQLITE_IOERR || kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB ||
-        kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY)
-        hw_ledger_writer_close(s);
-}
-
-/* A file that has lost its name is still whole for who has it open: what the log holds beyond the
- * database is saved there, as far as readers allow; the next batch tries again. */
-static bool is_in_place(struct hw_sqlite *s)
-{
-    char what[512];
-    const char *lost = hw_ledger_place_lost(&s->place);
-    if (!lost)
-        return true;
-    snprintf(what, sizeof what, "%s was removed or replaced in use: put it back, or restart",
-             strrchr(lost, '/') + 1);
-    say_failing(s, what);
-    if (s->db)
-        sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    return false;
-}
-
 /* In place before, since two programs that share no -shm would overwrite each other; and after,
  * since then the record is where the next host will look for it. */
 static int commit(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t count)
 {
     struct hw_sqlite *s = (struct hw_sqlite *)ledger;
-    char why[512];
-    if (!is_in_place(s))
+    if (!hw_ledger_recovery_ready(s))
         return HW_ELEDGER_UNAVAILABLE;
-    if (!s->db && hw_ledger_writer_open(s, why, sizeof why)) {
-        say_failing(s, why);
-        return HW_ELEDGER_UNAVAILABLE;
-    }
+    s->committing = true;
+    s->patience_ms = jobs[0]->hold ? HELD_MS : HW_LEDGER_BUSY_MS;
     int rc = write_batch(s, jobs, count);
-    if (rc != SQLITE_OK) {
-        recover(s, rc);
-        return HW_ELEDGER_UNAVAILABLE;
-    }
-    if (!is_in_place(s))
-        return HW_ELEDGER_UNAVAILABLE;
-    say_healed(s);
-    return 0;
+    s->patience_ms = HW_LEDGER_BUSY_MS;
+    s->committing = false;
+    return hw_ledger_recovery_look(s, rc) ? 0 : HW_ELEDGER_UNAVAILABLE;
 }
 
 /* ---- open and close ---- */
@@ -176,6 +129,7 @@ struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *wh
     s->by_body = config->by_body;
     s->keep_bodies = config->keep_bodies;
     s->retention_ms = config->retention_ms;
+    s->patience_ms = HW_LEDGER_BUSY_MS;
     s->wal_hard = HW_LEDGER_WAL_PAGES_HARD;
     hw_seen_init(&s->seen);
     s->lock = hw_ledger_lock_take(s->path, why, why_size);

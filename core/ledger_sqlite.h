@@ -4,6 +4,7 @@
  * ledger_writer.c   the connection that writes, and its statements
  * ledger_rows.c     a job's outcome becomes a row
  * ledger_reader.c   look-ups, each worker's own
+ * ledger_recovery.c what is done about a commit that failed, and about lost files
  * ledger_tend.c     what is done between batches: write-back, retention, the filter
  *
  * Not     for anybody else: they know a struct hw_ledger.
@@ -29,6 +30,7 @@ enum hw_ledger_statement {
     HW_LEDGER_INSERT,
     HW_LEDGER_UPDATE,
     HW_LEDGER_REPEAT,
+    HW_LEDGER_TOUCH,
     HW_LEDGER_FRONT,
     HW_LEDGER_EXPIRE,
     HW_LEDGER_FILL,
@@ -48,7 +50,9 @@ struct hw_sqlite {
     /* ledger thread only */
     sqlite3 *db; /* NULL after an I/O error, until it could be opened anew */
     sqlite3_stmt *statements[HW_LEDGER_STATEMENTS];
-    bool failing; /* the last commit failed: said once */
+    bool failing;    /* the last commit failed: said once */
+    bool committing; /* a wait for a lock is a commit's */
+    int patience_ms; /* how long another program may hold a lock */
     int64_t expire_from, filled_to;
     int wal_pages, wal_hard; /* over wal_hard pages readers are waited for */
 
@@ -63,6 +67,18 @@ void hw_ledger_writer_close(struct hw_sqlite *s);
 /* Runs a statement that is bound, and frees it for its next use. Returns SQLite's code; what is
  * done is SQLITE_OK. */
 int hw_ledger_writer_step(sqlite3_stmt *stmt);
+
+/* Before a write: true when the files are in place and there is a connection; else the log says
+ * why not. */
+bool hw_ledger_recovery_ready(struct hw_sqlite *s);
+
+/* After a write that came to SQLite's `rc`: true when it is where the next host will look for it.
+ * What is unfinished is rolled back. */
+bool hw_ledger_recovery_look(struct hw_sqlite *s, int rc);
+
+/* While nobody waits: tries whether what failed can be written again, so that the log says so. The
+ * next notification is the one that proves it. */
+void hw_ledger_recovery_try(struct hw_sqlite *s);
 
 /* Writes a job's outcome, within a transaction. Returns SQLite's code. */
 int hw_ledger_rows_write(struct hw_sqlite *s, const struct hw_job *job);

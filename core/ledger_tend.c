@@ -77,7 +77,9 @@ static void fill(struct hw_sqlite *s)
 bool hw_ledger_sqlite_tend(struct hw_ledger *ledger, bool idle)
 {
     struct hw_sqlite *s = (struct hw_sqlite *)ledger;
-    if (!s->db)
+    if (idle)
+        hw_ledger_recovery_try(s);
+    if (!s->db || s->failing)
         return false;
     if (s->wal_pages > WAL_PAGES)
         write_back(s);

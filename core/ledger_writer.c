@@ -3,6 +3,9 @@
 
 #include "ledger_file.h"
 #include "ledger_sqlite.h"
+#include "wal_file.h"
+
+enum { SLOW_MS = 15 /* that a commit has waited for another program: from then on nothing runs */ };
 
 /* A job whose look-up failed does not know of its row: that stays what it is, and the batch does
  * not fail for it. */
@@ -23,6 +26,8 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
         " WHERE seq = ?17 AND digest = ?2 AND (?1 IS NULL OR job_id = ?1)",
     [HW_LEDGER_REPEAT] = "UPDATE notifications SET deliveries = deliveries + ?1, attempt = ?2"
                          " WHERE seq = ?3 AND digest = ?4 AND (?5 IS NULL OR job_id = ?5)",
+    [HW_LEDGER_TOUCH] = "UPDATE notifications SET settled_at = ?1"
+                        " WHERE seq = ?2 AND digest = ?3 AND (?4 IS NULL OR job_id = ?4)",
     [HW_LEDGER_FRONT] =
         "SELECT max(seq), total(received_at < ?2) FROM (SELECT seq, received_at FROM notifications"
         " WHERE seq > ?1 ORDER BY seq LIMIT ?3)",
@@ -51,6 +56,24 @@ void hw_ledger_writer_close(struct hw_sqlite *s)
     s->db = NULL;
 }
 
+/* As SQLite's own, but for this: who is about to run a handler hears that a commit has to wait. */
+static int on_busy(void *ud, int count)
+{
+    static const int delays_ms[] = {1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100};
+    enum { LAST = sizeof delays_ms / sizeof *delays_ms - 1 };
+    struct hw_sqlite *s = ud;
+    int waited_ms = 0;
+    for (int i = 0; i < count; i++)
+        waited_ms += delays_ms[i < LAST ? i : LAST];
+    if (waited_ms >= s->patience_ms)
+        return 0;
+    if (s->committing && waited_ms >= SLOW_MS && hw_ledger_health(&s->ledger) == HW_LEDGER_WELL)
+        hw_ledger_set_health(&s->ledger, HW_LEDGER_SLOW);
+    sqlite3_vfs *vfs = sqlite3_vfs_find(hw_wal_vfs());
+    vfs->xSleep(vfs, 1000 * delays_ms[count < LAST ? count : LAST]);
+    return 1;
+}
+
 static int on_wal(void *ud, sqlite3 *db, const char *name, int pages)
 {
     (void)db;
@@ -72,6 +95,7 @@ int hw_ledger_writer_open(struct hw_sqlite *s, char *why, size_t size)
     int rc = hw_ledger_file_open(&s->db, s->path, HW_LEDGER_CREATE, why, size);
     if (rc)
         return rc;
+    sqlite3_busy_handler(s->db, on_busy, s);
     sqlite3_exec(s->db, "PRAGMA cache_size = -2000", NULL, NULL, NULL);
     if (s->by_body &&
         sqlite3_exec(s->db, "CREATE INDEX IF NOT EXISTS by_digest ON notifications (digest)", NULL,

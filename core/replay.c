@@ -13,7 +13,13 @@ static void run(struct hw_solo *s, struct hw_job *job)
     if (job->outcome.code)
         return;
     hw_stages_run(&s->worker, job);
-    hw_commit_batch(s->stages.ledger, &job, 1);
+    if (job->hold && hw_commit_held(s->stages.ledger, &job, 1) == 0) {
+        job->hold = HW_FREE;
+        job->outcome = (struct hw_outcome){0};
+        hw_stages_run(&s->worker, job);
+    }
+    if (!job->hold)
+        hw_commit_batch(s->stages.ledger, &job, 1);
 }
 
 static void tell(lua_State *L, int each, const struct hw_job *job)

@@ -92,6 +92,16 @@ static int look_up(struct hw_worker *w, struct hw_job *job)
     return SETTLED;
 }
 
+/* What could not be recorded must not run: it would run again at the sender's next attempt. */
+static int stand_back(struct hw_worker *w, struct hw_job *job)
+{
+    if (hw_ledger_health(w->shared->ledger) == HW_LEDGER_WELL)
+        return 0;
+    job->hold = HW_HELD;
+    atomic_store_explicit(&job->progress, HW_SETTLING, memory_order_relaxed);
+    return hw_job_fail(job, HW_ELEDGER_UNAVAILABLE);
+}
+
 static int decode(struct hw_worker *w, struct hw_job *job)
 {
     return hw_vm_decode(w->vm, job);
@@ -141,13 +151,14 @@ static void run_again(struct hw_worker *w, struct hw_job *job)
         return;
     }
     job->outcome.authentic = true;
-    if ((job->force || look_up(w, job) == 0) && decode(w, job) == 0)
+    if ((job->force || look_up(w, job) == 0) && stand_back(w, job) == 0 && decode(w, job) == 0)
         handle(w, job);
 }
 
 static void run(struct hw_worker *w, struct hw_job *job)
 {
-    if (verify(w, job) == 0 && look_up(w, job) == 0 && decode(w, job) == 0)
+    if (verify(w, job) == 0 && look_up(w, job) == 0 && stand_back(w, job) == 0 &&
+        decode(w, job) == 0)
         handle(w, job);
 }
 

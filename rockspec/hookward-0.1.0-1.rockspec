@@ -119,6 +119,7 @@ build = {
         "core/ledger_memory.c",
         "core/ledger_place.c",
         "core/ledger_reader.c",
+        "core/ledger_recovery.c",
         "core/ledger_rows.c",
         "core/ledger_sqlite.c",
         "core/ledger_tend.c",

@@ -53,10 +53,11 @@ local function lock(host)
     db:setautocommit(false)
     assert(db:execute("UPDATE notifications SET attempt = attempt"))
     io.open(%q, "w"):close()
-    while not io.open(%q) do os.execute("sleep 0.01") end
+    while not io.open(%q) and io.open(%q) do os.execute("sleep 0.01") end
     db:rollback()
     db:close()
-  ]]):format(host.folder .. "/hookward.db", host.folder .. "/locked", host.folder .. "/unlock")
+  ]]):format(host.folder .. "/hookward.db", host.folder .. "/locked", host.folder .. "/unlock",
+    host.folder .. "/locked") -- a spec that fails takes the folder away
   H.write(host.folder .. "/lock.lua", script)
   local pipe = io.popen("lua5.4 " .. H.quote(host.folder .. "/lock.lua") .. " 2>&1")
   H.wait_until(function() return lfs.attributes(host.folder .. "/locked") end, "the lock")
@@ -137,17 +138,78 @@ describe("the durable ledger", function()
     assert.equal(2, runs(host))
   end)
 
-  it("gives no 200 while another program holds the file, and heals by itself", function()
+  -- Runs the handler at most once while nothing can be recorded, whatever comes; then goes on.
+  local function refuses_before_the_handler(host, refused_for)
+    for attempt = 0, 5 do
+      local answer = host:notify(BODY, { id = "1", attempt = attempt })
+      assert.equal(400, answer.status)
+      assert.equal("ledger_unavailable", answer.error)
+    end
+    if refused_for then host:wait_log(refused_for) end
+    local before = runs(host)
+    assert.is_true(before <= 2, "the handler ran " .. before .. " times")
+    local clients = {}
+    for i = 1, 20 do
+      clients[i] = host:connect()
+      clients[i]:send(H.request(BODY, { id = "other" .. i }))
+    end
+    for _, client in ipairs(clients) do
+      assert.equal("ledger_unavailable", client:receive().error)
+    end
+    assert.equal(200, host:notify(BODY, { id = "0", attempt = 1 }).status)
+    assert.equal(before, runs(host))
+  end
+
+  local function goes_on(host)
+    local before = runs(host)
+    assert.equal(200, host:notify(BODY, { id = "1", attempt = 5 }).status)
+    host:wait_log("can be written again")
+    for i = 1, 20 do assert.equal(200, host:notify(BODY, { id = "other" .. i }).status) end
+    assert.equal(before + 21, runs(host))
+    for i = 1, 20 do assert.equal(200, host:notify(BODY, { id = "other" .. i }).status) end
+    assert.equal(before + 21, runs(host))
+    assert.match('"deliveries":2.-"runs":1', jobs(host, "list --json --id other1"))
+  end
+
+  it("runs nothing while another program holds the file, and heals by itself", function()
     local host = start()
     assert.equal(200, host:notify(BODY, { id = "0" }).status)
     local unlock = lock(host)
-    local answer = host:notify(BODY, { id = "1" })
-    assert.equal(400, answer.status)
-    assert.equal("ledger_unavailable", answer.error)
-    host:wait_log("database is locked")
+    refuses_before_the_handler(host, "database is locked")
     unlock()
-    assert.equal(200, host:notify(BODY, { id = "1", attempt = 1 }).status)
-    host:wait_log("can be written again")
+    goes_on(host)
+  end)
+
+  it("runs nothing while the file is elsewhere, and goes on when it is back", function()
+    local host = start()
+    assert.equal(200, host:notify(BODY, { id = "0" }).status)
+    assert(os.rename(host.folder .. "/hookward.db", host.folder .. "/elsewhere"))
+    refuses_before_the_handler(host, "hookward.db was removed or replaced")
+    assert(os.rename(host.folder .. "/elsewhere", host.folder .. "/hookward.db"))
+    goes_on(host)
+  end)
+
+  it("runs nothing again that it can't write, however often it is asked to", function()
+    local host = start()
+    assert.equal(200, host:notify(BODY, { id = "0" }).status)
+    assert(H.sh(("prlimit --pid %d --fsize=100:"):format(host.pid)))
+    refuses_before_the_handler(host) -- its log can't be written either
+    assert(H.sh(("prlimit --pid %d --fsize=unlimited:"):format(host.pid)))
+    goes_on(host)
+  end)
+
+  -- A little room is left: enough for a page, not for a row with a body.
+  it("takes for room what a row needs, not what a page does", function()
+    local host = start()
+    local large = H.event("Ledger.Tested", ('"x":"%s"'):format(("x"):rep(500000)))
+    touch(host, "fail")
+    assert.equal("handler_error", host:notify(BODY, { id = "0" }).error)
+    local size = lfs.attributes(host.folder .. "/hookward.db-wal", "size")
+    assert(H.sh(("prlimit --pid %d --fsize=%d:"):format(host.pid, size + 100000)))
+    for attempt = 0, 5 do
+      assert.equal("ledger_unavailable", host:notify(large, { id = "1", attempt = attempt }).error)
+    end
+    assert.equal(2, runs(host))
   end)
 
   it("blames the ledger, not the handler, for a commit that outlasts handler_timeout", function()

@@ -235,6 +235,93 @@ static void fails_the_whole_batch_and_no_other(void **state)
     close_fake(f);
 }
 
+/* A success that was recorded before is one, whatever becomes of its count. */
+static void leaves_a_repeat_a_success_when_its_count_fails(void **state)
+{
+    struct fake *f = open_fake();
+    (void)state;
+    f->fails_at = 1;
+    start(f);
+    struct hw_job *jobs = jobs_from(1, 2);
+    jobs->outcome.from_ledger = true;
+    hw_committer_put(f->committer, jobs, 0);
+    wait_for(f, 2);
+    hw_committer_stop(f->committer);
+    assert_int_equal(f->back->outcome.code, 0);
+    assert_int_equal(f->back->next->outcome.code, HW_ELEDGER_UNAVAILABLE);
+    close_fake(f);
+}
+
+static struct hw_job *held_from(int first, int last)
+{
+    struct hw_job *jobs = jobs_from(first, last);
+    for (struct hw_job *job = jobs; job; job = job->next) {
+        job->hold = HW_HELD;
+        job->outcome.code = HW_ELEDGER_UNAVAILABLE;
+    }
+    return jobs;
+}
+
+/* One try for all that wait for it, with no more of them than a batch. */
+static void refuses_what_is_held_while_the_ledger_fails(void **state)
+{
+    enum { COUNT = 2 * HW_LEDGER_BATCH_MAX };
+    struct fake *f = open_fake();
+    (void)state;
+    f->fails_at = 1;
+    f->ledger.health = HW_LEDGER_FAILED;
+    start(f);
+    hw_committer_put(f->committer, held_from(1, COUNT), 0);
+    wait_for(f, COUNT);
+    hw_committer_stop(f->committer);
+    assert_int_equal(f->commits, 1);
+    assert_int_equal(f->biggest, HW_LEDGER_BATCH_MAX);
+    for (const struct hw_job *job = f->back; job; job = job->next) {
+        assert_int_equal(job->hold, HW_HELD);
+        assert_true(job->committed);
+        assert_int_equal(job->outcome.code, HW_ELEDGER_UNAVAILABLE);
+    }
+    close_fake(f);
+}
+
+static void lets_all_go_that_are_held_when_one_try_succeeds(void **state)
+{
+    enum { COUNT = 2 * HW_LEDGER_BATCH_MAX };
+    struct fake *f = open_fake();
+    (void)state;
+    f->ledger.health = HW_LEDGER_FAILED;
+    start(f);
+    hw_committer_put(f->committer, held_from(1, COUNT), 0);
+    wait_for(f, COUNT);
+    hw_committer_stop(f->committer);
+    assert_int_equal(f->commits, 1);
+    assert_int_equal(hw_ledger_health(&f->ledger), HW_LEDGER_WELL);
+    for (const struct hw_job *job = f->back; job; job = job->next) {
+        assert_int_equal(job->hold, HW_LET_GO);
+        assert_false(job->committed);
+    }
+    close_fake(f);
+}
+
+/* A commit that took long has succeeded meanwhile: there is nothing to try. */
+static void lets_go_at_once_what_a_slow_commit_held(void **state)
+{
+    struct fake *f = open_fake();
+    (void)state;
+    f->ledger.health = HW_LEDGER_SLOW;
+    start(f);
+    struct hw_job *jobs = jobs_from(1, 1);
+    jobs->next = held_from(2, 3);
+    hw_committer_put(f->committer, jobs, 0);
+    wait_for(f, 3);
+    hw_committer_stop(f->committer);
+    assert_int_equal(f->commits, 1);
+    assert_true(f->back->committed);
+    assert_int_equal(f->back->next->hold, HW_LET_GO);
+    assert_int_equal(f->back->next->next->hold, HW_LET_GO);
+    close_fake(f);
+}
+
 static void commits_what_is_there_before_it_stops(void **state)
 {
     enum { COUNT = 3 * HW_LEDGER_BATCH_MAX + 7 };
@@ -296,6 +383,10 @@ int main(void)
         cmocka_unit_test(commits_together_what_came_during_a_commit),
         cmocka_unit_test(leaves_one_over_a_batch_for_the_next),
         cmocka_unit_test(fails_the_whole_batch_and_no_other),
+        cmocka_unit_test(leaves_a_repeat_a_success_when_its_count_fails),
+        cmocka_unit_test(refuses_what_is_held_while_the_ledger_fails),
+        cmocka_unit_test(lets_all_go_that_are_held_when_one_try_succeeds),
+        cmocka_unit_test(lets_go_at_once_what_a_slow_commit_held),
         cmocka_unit_test(commits_what_is_there_before_it_stops),
         cmocka_unit_test(stops_without_ever_having_had_a_job),
         cmocka_unit_test(tends_the_ledger_while_nothing_comes),

@@ -721,6 +721,62 @@ static int be_silent(void **state)
     return 0;
 }
 
+/* ---- a ledger that can't be written ---- */
+
+static void answers_a_repeat_that_can_not_be_counted(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_rig(&r);
+    r.fake.ledger.health = HW_LEDGER_FAILED;
+    deliver(&r, "job", "a", "s", &w);
+    struct hw_job *job = take_one(&r);
+    job->outcome.from_ledger = true;
+    settle(&r, job, true, 0);
+    assert_answer(&w, 0);
+    assert_int_equal(r.fake.commits, 0);
+    close_rig(&r);
+}
+
+static void refuses_what_is_held_when_nobody_would_let_it_go(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_rig(&r);
+    r.fake.ledger.health = HW_LEDGER_FAILED;
+    deliver(&r, "job", "a", "s", &w);
+    struct hw_job *job = take_one(&r);
+    job->hold = HW_HELD;
+    settle(&r, job, true, HW_ELEDGER_UNAVAILABLE);
+    assert_answer(&w, HW_ELEDGER_UNAVAILABLE);
+    assert_int_equal(r.fake.commits, 0);
+    close_rig(&r);
+}
+
+static void runs_anew_what_is_let_go(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_rig(&r);
+    deliver(&r, "job", "a", "s", &w);
+    struct hw_job *job = take_one(&r);
+    job->hold = HW_LET_GO; /* as it comes back from the committer */
+    r.d.held = 1;
+    r.d.with_crew = 0;
+    settle(&r, job, true, HW_ELEDGER_UNAVAILABLE);
+    assert_int_equal(w.answers, 0);
+    assert_int_equal(r.d.held, 0);
+    job = take_one(&r);
+    assert_int_equal(job->hold, HW_FREE);
+    assert_int_equal(job->outcome.code, 0);
+    settle(&r, job, true, 0);
+    assert_answer(&w, 0);
+    close_rig(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -749,6 +805,9 @@ int main(void)
         cmocka_unit_test(runs_a_revived_job_behind_the_same_in_flight),
         cmocka_unit_test(answers_when_the_ledger_thread_is_done),
         cmocka_unit_test(frees_what_will_never_run),
+        cmocka_unit_test(answers_a_repeat_that_can_not_be_counted),
+        cmocka_unit_test(refuses_what_is_held_when_nobody_would_let_it_go),
+        cmocka_unit_test(runs_anew_what_is_let_go),
     };
     return cmocka_run_group_tests_name("dispatch", tests, be_silent, NULL);
 }

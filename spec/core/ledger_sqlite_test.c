@@ -576,6 +576,66 @@ static int count_sleep(sqlite3_vfs *vfs, int microseconds)
     return microseconds; /* it was waited for */
 }
 
+static struct hw_ledger *watched;
+static int slow_sleeps;
+
+static int watch_sleep(sqlite3_vfs *vfs, int microseconds)
+{
+    slow_sleeps += hw_ledger_health(watched) == HW_LEDGER_SLOW;
+    return count_sleep(vfs, microseconds);
+}
+
+/* From then on handlers stand back: what they come to could not be recorded either. */
+static void says_that_a_commit_waits_for_another_program(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    sqlite3_vfs *vfs = sqlite3_vfs_find(hw_wal_vfs());
+    int (*before)(sqlite3_vfs *, int) = vfs->xSleep;
+    watched = r.ledger;
+    vfs->xSleep = watch_sleep;
+    sleeps = slow_sleeps = 0;
+    sqlite3 *other = open_other();
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(commit_one(&r, 1), HW_ELEDGER_UNAVAILABLE);
+    assert_in_range(sleeps - slow_sleeps, 1, 5);
+    assert_true(slow_sleeps > 10);
+    assert_int_equal(hw_ledger_health(r.ledger), HW_LEDGER_FAILED);
+    vfs->xSleep = before;
+    sqlite3_close(other);
+    close_rig(&r);
+}
+
+/* What is held is recorded as one that came and did not run; an earlier failure stays what it was.
+ */
+static void records_what_is_held_as_not_run(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    deliver(&r, "known", "a", HW_EHANDLER_ERROR);
+    struct hw_job *jobs[] = {notification("known", "a"), notification("new", "b")};
+    jobs[0]->known = look(&r, "known", "a");
+    for (int i = 0; i < 2; i++) {
+        jobs[i]->hold = HW_HELD;
+        jobs[i]->copies = 0;
+        jobs[i]->outcome = (struct hw_outcome){.authentic = true, .code = HW_ELEDGER_UNAVAILABLE};
+    }
+    assert_int_equal(hw_ledger_commit(r.ledger, jobs, 2), 0);
+    assert_known(&r, "known", "a", HW_FAILED, 1, false);
+    assert_known(&r, "new", "b", HW_FAILED, 0, false);
+    assert_int_equal(number("SELECT error = 'handler_error' AND runs = 1 FROM notifications"
+                            " WHERE job_id = 'known'"),
+                     1);
+    assert_int_equal(number("SELECT error = 'ledger_unavailable' AND runs = 0 AND body = x'62'"
+                            " FROM notifications WHERE job_id = 'new'"),
+                     1);
+    hw_job_free(jobs[0]);
+    hw_job_free(jobs[1]);
+    close_rig(&r);
+}
+
 /* A commit that makes the log longer by over 4 MB, and what follows each commit. */
 static void commit_4mb(const struct rig *r, int n)
 {
@@ -707,6 +767,8 @@ int main(void)
         cmocka_unit_test(records_nothing_in_place_of_a_file_that_is_gone),
         cmocka_unit_test(saves_what_a_removed_log_held),
         cmocka_unit_test(fails_a_commit_while_another_program_has_the_lock),
+        cmocka_unit_test(says_that_a_commit_waits_for_another_program),
+        cmocka_unit_test(records_what_is_held_as_not_run),
         cmocka_unit_test(waits_for_a_reader_now_and_then_only),
         cmocka_unit_test(records_all_of_a_batch_or_nothing_and_heals),
         cmocka_unit_test(commits_a_batch_with_a_failed_look_up),
