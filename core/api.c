@@ -129,7 +129,8 @@ static int read_timestamp(lua_State *L)
     struct hw_str text;
     double seconds;
     text.ptr = luaL_checklstring(L, 1, &text.len);
-    if (hw_timestamp_parse(text, &seconds))
+    if (lua_toboolean(L, 2) ? hw_timestamp_read(text, &seconds)
+                            : hw_timestamp_parse(text, &seconds))
         lua_pushnil(L);
     else
         lua_pushnumber(L, seconds);

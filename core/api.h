@@ -38,8 +38,8 @@ void hw_api_push_headers(lua_State *L, const struct hw_request *request);
 /* log(level, message, fields): the function behind hook.log. Stack: -0 +1. */
 void hw_api_push_log(lua_State *L);
 
-/* timestamp(text) -> seconds since 1970 | nil: the host's way to read an event's Timestamp
- * (timestamp.h). Stack: -0 +1. */
+/* timestamp(text, any_form) -> seconds since 1970 | nil: RFC 3339; with any_form, all that the host
+ * takes for a time (timestamp.h). Stack: -0 +1. */
 void hw_api_push_timestamp(lua_State *L);
 
 #endif

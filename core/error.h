@@ -25,6 +25,9 @@
     X(HW_EINVALID_JSON, "invalid_json", 400, "the body is not valid JSON")                         \
     X(HW_EMISSING_EVENT, "missing_event", 400, "the body is not an object with a string Event")    \
     X(HW_ETOO_OLD, "too_old", 400, "the notification is older than max_age")                       \
+    X(HW_ETOO_NEW, "too_new", 400, "the notification is from more than max_age ahead")             \
+    X(HW_EMALFORMED_TIMESTAMP, "malformed_timestamp", 400,                                         \
+      "the Timestamp is missing, or no time that can be read")                                     \
     X(HW_ENO_HANDLER, "no_handler", 400, "no handler is registered for this event")                \
     X(HW_ESCHEMA_VIOLATION, "schema_violation", 400, "the event breaks its schema")                \
     X(HW_EHANDLER_REFUSED, "handler_refused", 400, "the handler refused the notification")         \

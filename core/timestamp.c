@@ -6,6 +6,7 @@
 /* What is still to be read; a failed step makes all later ones fail too. */
 struct reader {
     const char *at, *end;
+    bool any_form; /* of ISO 8601, not RFC 3339 alone */
     bool bad;
 };
 
@@ -71,29 +72,52 @@ static int offset_seconds(struct reader *r)
     int sign = r->at != r->end && *r->at == '-' ? -1 : 1;
     expect(r, "+-");
     int hours = digits(r, 2, 0, 23);
-    expect(r, ":");
+    if (r->any_form && r->at == r->end)
+        return sign * hours * 3600;
+    if (!take(r, ":"))
+        r->bad |= !r->any_form;
     return sign * (hours * 3600 + digits(r, 2, 0, 59) * 60);
 }
 
-int hw_timestamp_parse(struct hw_str text, double *seconds)
+/* Behind the day: seconds from its begin in UTC. */
+static double time_of_day(struct reader *r)
 {
-    struct reader r = {text.ptr, text.ptr + text.len, false};
+    if (r->any_form && r->at == r->end)
+        return 0;
+    expect(r, "Tt ");
+    int hour = digits(r, 2, 0, 23);
+    expect(r, ":");
+    int minute = digits(r, 2, 0, 59), second = 0;
+    double part = 0;
+    if (take(r, ":")) {
+        second = digits(r, 2, 0, 60);
+        part = fraction(r);
+    } else {
+        r->bad |= !r->any_form;
+    }
+    return hour * 3600 + minute * 60 + second - offset_seconds(r) + part;
+}
+
+static int parse(struct reader r, double *seconds)
+{
     int year = digits(&r, 4, 0, 9999);
     expect(&r, "-");
     int month = digits(&r, 2, 1, 12);
     expect(&r, "-");
     int day = digits(&r, 2, 1, 31);
-    expect(&r, "Tt ");
-    int hour = digits(&r, 2, 0, 23);
-    expect(&r, ":");
-    int minute = digits(&r, 2, 0, 59);
-    expect(&r, ":");
-    int second = digits(&r, 2, 0, 60);
-    double part = fraction(&r);
-    int offset = offset_seconds(&r);
+    double of_day = time_of_day(&r);
     if (r.bad || r.at != r.end || day > days_in(year, month))
         return -1;
-    *seconds = (double)(days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second) +
-               part - offset;
+    *seconds = (double)(days(year, month, day) * 86400) + of_day;
     return 0;
+}
+
+int hw_timestamp_parse(struct hw_str text, double *seconds)
+{
+    return parse((struct reader){text.ptr, text.ptr + text.len, false, false}, seconds);
+}
+
+int hw_timestamp_read(struct hw_str text, double *seconds)
+{
+    return parse((struct reader){text.ptr, text.ptr + text.len, true, false}, seconds);
 }

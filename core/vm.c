@@ -297,17 +297,34 @@ void hw_vm_free(struct hw_vm *vm)
 
 /* ---- decode ---- */
 
-/* The event's Timestamp must not be older than max_age, nor missing: this is the only defence
- * against an old body that somebody kept. */
-static bool is_too_old(lua_State *L, const struct hw_vm *vm, const struct hw_job *job)
+/* Seconds since 1970 of the event's Timestamp, or why there are none. */
+static const char *read_time(lua_State *L, double *seconds)
 {
     size_t len;
-    double then;
-    lua_getfield(L, -1, "Timestamp");
-    const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
-    bool known = text && hw_timestamp_parse((struct hw_str){text, len}, &then) == 0;
+    int type = lua_getfield(L, -1, "Timestamp"); /* event value */
+    const char *text = type == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
+    bool known = text && hw_timestamp_read((struct hw_str){text, len}, seconds) == 0;
     lua_pop(L, 1);
-    return !known || job->received_at - then > (double)vm->config.max_age_ms / 1000;
+    if (known)
+        return NULL;
+    if (type == LUA_TNIL)
+        return "the event has no Timestamp, which max_age asks for";
+    return text ? "the Timestamp is no time such as 2024-05-10T11:09:21Z, which max_age asks for"
+                : "the Timestamp is not a text, which max_age asks for";
+}
+
+/* By max_age, the only defence against an old body that somebody kept. A time that far ahead is
+ * refused too: its body would be new for too long. */
+static int check_age(lua_State *L, const struct hw_vm *vm, struct hw_job *job)
+{
+    double then, age_max = (double)vm->config.max_age_ms / 1000;
+    const char *why = read_time(L, &then);
+    if (why) {
+        job->outcome.reason = hw_str_of(why);
+        return HW_EMALFORMED_TIMESTAMP;
+    }
+    double age = job->received_at - then;
+    return age > age_max ? HW_ETOO_OLD : age < -age_max ? HW_ETOO_NEW : 0;
 }
 
 static int read_event(lua_State *L, struct hw_vm *vm, struct hw_job *job)
@@ -324,7 +341,7 @@ static int read_event(lua_State *L, struct hw_vm *vm, struct hw_job *job)
     lua_pop(L, 1);
     if (!job->event.ptr)
         return HW_EHANDLER_ERROR;
-    return vm->config.max_age_ms && is_too_old(L, vm, job) ? HW_ETOO_OLD : 0;
+    return vm->config.max_age_ms ? check_age(L, vm, job) : 0;
 }
 
 /* Runs protected; leaves the event in the registry. */

@@ -41,7 +41,8 @@ struct hw_vm *hw_vm_new(const struct hw_vm_config *config, struct hw_bundle *bun
 void hw_vm_free(struct hw_vm *vm);
 
 /* The stage: job->body -> job->event, and the decoded table kept for hw_vm_handle. Returns 0, or
- * the job's code: HW_EINVALID_JSON, HW_EMISSING_EVENT, HW_ETOO_OLD, HW_EHANDLER_ERROR (memory). */
+ * the job's code: HW_EINVALID_JSON, HW_EMISSING_EVENT, HW_ETOO_OLD, HW_ETOO_NEW,
+ * HW_EMALFORMED_TIMESTAMP, HW_EHANDLER_ERROR (memory). */
 int hw_vm_decode(struct hw_vm *vm, struct hw_job *job);
 
 /* The stage: finds the handler and runs it; its time begins at `now_ns` (hw_now_ns). Returns 0 or

@@ -304,21 +304,45 @@ describe("identity", function()
       return ('{"Event":"A.Done","Timestamp":"%s"}'):format(time)
     end
 
-    it("refuses what is older than max_age, or does not say how old it is", function()
+    local function ago(seconds, zone)
+      return os.date("!%Y-%m-%dT%H:%M:%S", os.time() - seconds) .. (zone or ".250Z")
+    end
+
+    it("refuses what is older than max_age, or from as far ahead", function()
       start "max_age = 3600"
-      local function ago(seconds) return os.date("!%Y-%m-%dT%H:%M:%S.250Z", os.time() - seconds) end
-      assert.equal(200, host:notify(at(ago(0))).status)
-      assert.equal(200, host:notify(at(ago(3500))).status)
-      assert.equal(200, host:notify(at((ago(-60):gsub("Z", "+00:00")))).status)
-      for _, body in ipairs {
-        at(ago(3700)), at("2024-05-10T11:09:21.248Z"), at(""), at("yesterday"),
-        '{"Event":"A.Done"}', '{"Event":"A.Done","Timestamp":null}', '{"Event":"A.Done","Timestamp":1}',
+      for _, time in ipairs { ago(0), ago(3500), ago(-60, "+00:00"), ago(-3600, "+0100"), ago(-3540),
+        ago(5 * 3600, "-0500"), ago(0, "") } do
+        assert.equal(200, host:notify(at(time)).status, time)
+      end
+      for _, time in ipairs { ago(3700), ago(0, "+0200"), "2024-05-10T11:09:21.248Z", "2024-05-10" } do
+        local answer = host:notify(at(time))
+        assert.equal(400, answer.status)
+        assert.equal("too_old", answer.error)
+        assert.equal("the notification is older than max_age", answer.message)
+      end
+      for _, time in ipairs { ago(-3700), ago(0, "-02:00"), "9999-12-31T23:59:59Z" } do
+        local answer = host:notify(at(time))
+        assert.equal("too_new", answer.error)
+        assert.equal("the notification is from more than max_age ahead", answer.message)
+      end
+      assert.equal(7, host:count(" ran "))
+    end)
+
+    it("says of a Timestamp that can't be compared with max_age what is wrong with it", function()
+      start "max_age = 3600"
+      for body, message in pairs {
+        [at("")] = "the Timestamp is no time such as 2024-05-10T11:09:21Z, which max_age asks for",
+        [at("yesterday")] = "the Timestamp is no time such as 2024-05-10T11:09:21Z, which max_age asks for",
+        ['{"Event":"A.Done"}'] = "the event has no Timestamp, which max_age asks for",
+        ['{"Event":"A.Done","Timestamp":null}'] = "the Timestamp is not a text, which max_age asks for",
+        ['{"Event":"A.Done","Timestamp":1}'] = "the Timestamp is not a text, which max_age asks for",
       } do
         local answer = host:notify(body)
         assert.equal(400, answer.status)
-        assert.equal("too_old", answer.error)
+        assert.equal("malformed_timestamp", answer.error)
+        assert.equal(message, answer.message)
       end
-      assert.equal(3, host:count(" ran "))
+      assert.equal(0, host:count(" ran "))
     end)
 
     it("does not matter without max_age", function()

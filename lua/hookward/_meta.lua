@@ -200,7 +200,7 @@ function hook.log.error(message, fields) end
 ---@field unhandled? "reject"|"accept" an event without a handler: 400 or 200
 ---@field validate? boolean hold every event to its schema, if it has one
 ---@field duplicates? "by-job"|"by-body"
----@field max_age? hookward.Time refuse a Timestamp that is older
+---@field max_age? hookward.Time refuse a Timestamp that is older, or as far ahead
 ---@field keep_bodies? boolean of what succeeded too
 ---@field retention? hookward.Time default: "30d"
 ---@field tls? { cert: string, key: string, client_ca?: string }

@@ -44,7 +44,8 @@ static void answers_with_the_designs_statuses(void **state)
     } design[] = {
         {400,
          " missing_signature malformed_signature invalid_signature malformed_job_id"
-         " malformed_job_attempt invalid_json missing_event too_old no_handler schema_violation"
+         " malformed_job_attempt invalid_json missing_event too_old too_new malformed_timestamp"
+         " no_handler schema_violation"
          " handler_refused handler_error handler_timeout overloaded queue_timeout "
          "ledger_unavailable draining"
          " malformed_request reload_failed "},

@@ -64,6 +64,66 @@ static void moves_by_the_offset(void **state)
     assert_reads("2024-01-01T00:30:00+01:00", 1704065400); /* the year before */
 }
 
+/* What people write, and what --since takes. */
+static void reads_other_forms_where_they_may_stand(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        double seconds;
+    } forms[] = {
+        {"2024-05-10", 1715299200},
+        {"2024-05-10T11:09", 1715339340},
+        {"2024-05-10 11:09Z", 1715339340},
+        {"2024-05-10T12:09+01:00", 1715339340},
+        {"2024-05-10T12:09:21+0100", 1715339361},
+        {"2024-05-10T05:39:21.5-0530", 1715339361.5},
+        {"2024-05-10T12:09:21+01", 1715339361},
+        {"2024-05-10T11:09:21.248Z", 1715339361.248},
+    };
+    static const char *const bad[] = {
+        "",
+        "2024",
+        "2024-05",
+        "2024-05-1",
+        "2023-02-29",
+        "2024-05-10T",
+        "2024-05-10T11",
+        "2024-05-10T11:",
+        "2024-05-10T11:09:",
+        "2024-05-10T11:09:21.",
+        "2024-05-10T11:09+",
+        "2024-05-10T11:09+1",
+        "2024-05-10T11:09+010",
+        "2024-05-10T11:09+01:",
+        "2024-05-10T11:09+0160",
+        "2024-05-10T11:09+2400",
+        "2024-05-10Z",
+        "2024-05-10T11:09+01000",
+        "2024-05-10T11:09Zx",
+        "10.05.2024",
+        "1715339361",
+    };
+    double seconds;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        size_t len = strlen(forms[i].text);
+        struct hw_str text = {guard_place(&guard, forms[i].text, len), len};
+        if (hw_timestamp_read(text, &seconds) != 0)
+            fail_msg("%s is refused", forms[i].text);
+        if (fabs(seconds - forms[i].seconds) > 1e-6)
+            fail_msg("%s is %.6f, not %.6f", forms[i].text, seconds, forms[i].seconds);
+        if (i < 7)
+            assert_refused(forms[i].text); /* the last one alone is RFC 3339 */
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        size_t len = strlen(bad[i]);
+        struct hw_str text = {guard_place(&guard, bad[i], len), len};
+        if (hw_timestamp_read(text, &seconds) == 0)
+            fail_msg("%s is taken for %.3f", bad[i], seconds);
+        assert_refused(bad[i]);
+    }
+}
+
 static void knows_leap_years(void **state)
 {
     (void)state;
@@ -174,6 +234,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_every_form),
         cmocka_unit_test(moves_by_the_offset),
+        cmocka_unit_test(reads_other_forms_where_they_may_stand),
         cmocka_unit_test(knows_leap_years),
         cmocka_unit_test(counts_each_month_and_its_days),
         cmocka_unit_test(refuses_numbers_out_of_range),
