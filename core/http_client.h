@@ -39,7 +39,8 @@ enum {
  * Each returns { status = integer, headers = { lower-case name -> value }, body = string },
  * repeated headers joined with ", "; or nil, one line that says what went wrong, and a word for
  * programs: "resolve" (no such host), "connect" (nobody listens), "timeout", "tls" (its certificate
- * is not trusted, or there is no common ground), "closed" (it hung up), "failed" (else). Misuse (an
+ * is not trusted, or there is no common ground), "closed" (it hung up), "proxy" (the environment's
+ * proxy, proxy.h, can't be found or reached), "failed" (else). Misuse (an
  * unknown option, a wrong type, a header or method that would break the request apart) raises an
  * error. libcurl is not initialised before the first request. Stack: -0 +1. */
 void hw_http_client_push_api(lua_State *L);

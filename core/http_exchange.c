@@ -10,6 +10,7 @@
 
 #include "descriptors.h"
 #include "http_client.h"
+#include "proxy.h"
 #include "sigpipe.h"
 #include "version.h"
 
@@ -200,6 +201,17 @@ static CURLcode configure_body(CURL *easy, const struct hw_http_request *r,
     return rc;
 }
 
+/* curl's own look at the environment is replaced; see proxy.h. */
+static CURLcode configure_proxy(CURL *easy, const struct hw_http_request *r,
+                                struct hw_http_exchange *x)
+{
+    CURLcode rc = CURLE_OK;
+    x->proxy = r->unix_path ? NULL : hw_proxy_of(r->url, &x->proxy_variable);
+    rc |= curl_easy_setopt(easy, CURLOPT_PROXY, x->proxy ? x->proxy : "");
+    rc |= curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+    return rc;
+}
+
 static CURLcode configure(CURL *easy, const struct hw_http_request *r, struct hw_http_exchange *x)
 {
     long connect_ms = HW_HTTP_CLIENT_CONNECT_MS;
@@ -221,6 +233,7 @@ static CURLcode configure(CURL *easy, const struct hw_http_request *r, struct hw
     rc |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
     rc |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     rc |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
+    rc |= configure_proxy(easy, r, x);
     rc |= configure_protocols(easy);
     rc |= configure_body(easy, r, x);
     rc |= configure_trust(easy, r);
@@ -263,6 +276,19 @@ void hw_http_exchange_fail(struct hw_http_exchange *x, const char *kind, const c
             *c = ' ';
 }
 
+/* Whoever can't be found or reached then is the proxy. */
+static void tell_proxy(struct hw_http_exchange *x)
+{
+    char shown[HW_PROXY_SHOWN_MAX], said[CURL_ERROR_SIZE];
+    hw_proxy_show(x->proxy, shown);
+    memcpy(said, x->error, sizeof said);
+    said[sizeof said - 1] = '\0';
+    snprintf(x->error, sizeof x->error, "through the proxy %s (%s): %s", shown, x->proxy_variable,
+             said);
+    if (strcmp(x->kind, "resolve") == 0 || strcmp(x->kind, "connect") == 0)
+        x->kind = "proxy";
+}
+
 bool hw_http_exchange_begin(CURL *easy, const struct hw_http_request *r, struct hw_http_exchange *x)
 {
     x->body_max = r->answer_max;
@@ -279,6 +305,8 @@ long hw_http_exchange_end(CURL *easy, CURLcode rc, struct hw_http_exchange *x)
         return status;
     const char *why = x->error[0] ? x->error : curl_easy_strerror(rc);
     hw_http_exchange_fail(x, kind_of(rc), x->refused ? x->refused : why);
+    if (x->proxy && !x->refused)
+        tell_proxy(x);
     return -1;
 }
 

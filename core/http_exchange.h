@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "proxy.h"
 #include "str.h"
 
 /* What to send. The texts are the caller's and outlive the exchange. */
@@ -38,10 +39,11 @@ struct hw_http_exchange {
     struct hw_str to_send; /* of a body that is sent slowly: all of it, and how much is sent */
     size_t sent;
     long send_rate;
-    bool head_done; /* what comes behind the empty line are trailers */
+    bool head_done;                     /* what comes behind the empty line are trailers */
+    const char *proxy, *proxy_variable; /* what it goes through, and who says so; or NULL */
     const char *refused;
     const char *kind; /* of the failure; see http_client.h. Static */
-    char error[CURL_ERROR_SIZE];
+    char error[CURL_ERROR_SIZE + HW_PROXY_SHOWN_MAX + 64]; /* curl writes the first part at most */
 };
 
 void hw_http_exchange_init(struct hw_http_exchange *x);

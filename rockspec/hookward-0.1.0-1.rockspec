@@ -132,6 +132,7 @@ build = {
         "core/patience.c",
         "core/pool.c",
         "core/process.c",
+        "core/proxy.c",
         "core/reconfig.c",
         "core/rehearsal.c",
         "core/release.c",

@@ -129,7 +129,7 @@ hook.http = {}
 ---@field headers table<string, string> lower-case names
 ---@field body string
 
----@alias hookward.http.Failure "resolve"|"connect"|"timeout"|"tls"|"closed"|"failed"
+---@alias hookward.http.Failure "resolve"|"connect"|"timeout"|"tls"|"closed"|"proxy"|"failed"
 
 ---@param request hookward.http.Request
 ---@return hookward.http.Answer? answer

@@ -276,6 +276,23 @@ static void sends_a_table_as_json(void **state)
            "is(r, nil) is(e, 'body: cannot encode a function at a[1]')");
 }
 
+static void goes_by_no_proxy_to_this_machine_and_names_it_elsewhere(void **state)
+{
+    struct fixture *f = *state;
+    answer_with(f, ok);
+    setenv("http_proxy", "http://user:secret@127.0.0.1:1/", 1); /* nobody listens at port 1 */
+    run(f, "is(h.get(U).status, 200)\n"
+           "local r, e, kind = h.get 'http://a.example/'\n"
+           "is(r, nil) is(kind, 'proxy')\n"
+           "is(e:match '^[^:]+:%d+ .-:', 'through the proxy 127.0.0.1:1 (http_proxy):')\n"
+           "assert(not e:find 'secret')");
+    setenv("http_proxy", "a.proxy.invalid", 1);
+    run(f, "local r, e, kind = h.get 'http://a.example/'\n"
+           "is(kind, 'proxy') assert(e:find 'through the proxy a.proxy.invalid', 1, true)");
+    unsetenv("http_proxy");
+    run(f, "is(h.get(U).status, 200)");
+}
+
 static void sends_the_headers_that_were_asked_for(void **state)
 {
     struct fixture *f = *state;
@@ -709,6 +726,7 @@ int main(void)
         TEST(sends_a_string_as_it_is),
         TEST(does_not_wait_for_100_continue),
         TEST(sends_a_table_as_json),
+        TEST(goes_by_no_proxy_to_this_machine_and_names_it_elsewhere),
         TEST(sends_the_headers_that_were_asked_for),
         TEST(knows_the_methods),
         TEST(collects_the_headers_of_the_answer),

@@ -62,7 +62,8 @@ end
 
 -- ---- one exchange ----
 
-local fleeting_kinds = { connect = true, timeout = true, closed = true, resolve = true }
+local fleeting_kinds = { connect = true, timeout = true, closed = true, resolve = true,
+  proxy = true }
 local fleeting_statuses = { [429] = true, [500] = true, [502] = true, [503] = true, [504] = true }
 
 function Client:send(request)

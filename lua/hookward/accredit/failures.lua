@@ -27,12 +27,14 @@ local advice_of_kind = {
   tls = "Its certificate is not trusted: check --api (or accredit.url); a private authority's "
     .. "certificate is named with --ca FILE.",
   closed = "Try again; is a firewall or a proxy in between?",
+  proxy = "The environment asks for this proxy: check it, or name the host in no_proxy.",
 }
 
 -- What libcurl says first, for those who know it.
 local message_of_kind = {
   connect = "nobody answers", timeout = "no answer in time",
   tls = "no trusted connection", closed = "the connection was closed",
+  proxy = "the proxy does not answer",
 }
 
 local function shown(api, request)

@@ -26,7 +26,7 @@ local function pattern_of(url)
 end
 
 local kinds = { resolve = true, connect = true, timeout = true, tls = true, closed = true,
-  failed = true }
+  proxy = true, failed = true }
 local fields_known = { status = true, headers = true, body = true, error = true, kind = true }
 
 local function check_answer(answer)
