@@ -2,77 +2,14 @@
 #include "api.h"
 
 #include <lauxlib.h>
-#include <stdlib.h>
 
 #include "log.h"
+#include "log_fields.h"
 #include "module.h"
 #include "timestamp.h"
 #include "vm.h"
 
 /* ---- log ---- */
-
-enum {
-    NAME_MAX_LEN = 64, /* characters of a field's name in the log */
-    FIELDS_MAX = 32    /* fields of a line; more are left out */
-};
-
-/* A field's name stands in the line as it is: anything unusual becomes '_'. */
-static void plain_name(char out[NAME_MAX_LEN + 1], const char *name)
-{
-    size_t i = 0;
-    for (; name[i] && i < NAME_MAX_LEN; i++) {
-        char c = name[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                     c == '_' || c == '-' || c == '.';
-        out[i] = plain ? c : '_';
-    }
-    out[i] = '\0';
-}
-
-static void log_value(lua_State *L, struct hw_log_line *line, const char *name, int index)
-{
-    size_t len;
-    if (lua_isinteger(L, index)) {
-        hw_log_int(line, name, lua_tointeger(L, index));
-    } else if (lua_type(L, index) == LUA_TNUMBER) {
-        hw_log_number(line, name, lua_tonumber(L, index));
-    } else if (lua_isboolean(L, index)) {
-        hw_log_bool(line, name, lua_toboolean(L, index));
-    } else {
-        const char *text = luaL_tolstring(L, index, &len);
-        hw_log_text(line, name, (struct hw_str){text, len});
-        lua_pop(L, 1);
-    }
-}
-
-/* A field of hook.log: its value is on the Lua stack. */
-struct field {
-    char name[NAME_MAX_LEN + 1];
-    int index;
-};
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const struct field *)a)->name, ((const struct field *)b)->name);
-}
-
-/* In name order: a table has none of its own, and lines should look alike. */
-static void log_fields(lua_State *L, struct hw_log_line *line, int table)
-{
-    struct field fields[FIELDS_MAX];
-    int count = 0;
-    luaL_checkstack(L, FIELDS_MAX + 8, "hook.log");
-    lua_pushnil(L);
-    while (count < FIELDS_MAX && lua_next(L, table)) {
-        plain_name(fields[count].name, luaL_tolstring(L, -2, NULL)); /* key value text */
-        lua_pop(L, 1);
-        lua_insert(L, -2); /* value key */
-        fields[count++].index = lua_gettop(L) - 1;
-    }
-    qsort(fields, (size_t)count, sizeof *fields, by_name);
-    for (int i = 0; i < count; i++)
-        log_value(L, line, fields[i].name, fields[i].index);
-}
 
 /* log(level, message, fields) */
 static int log_line(lua_State *L)
@@ -93,7 +30,7 @@ static int log_line(lua_State *L)
         hw_log_text(&line, "job", job->id);
     }
     if (!lua_isnil(L, 3))
-        log_fields(L, &line, 3);
+        hw_log_fields_add(L, &line, 3);
     hw_log_end(&line);
     return 0;
 }

@@ -290,8 +290,8 @@ static void put_escaped(struct hw_log_line *line, struct hw_str s)
             code[0] = '\\';
             code[1] = (char)c;
             put(line, code, 2);
-        } else if (c == '\n') {
-            put(line, "\\n", 2);
+        } else if (c == '\n' || c == '\t') {
+            put(line, c == '\n' ? "\\n" : "\\t", 2);
         } else if (c < 0x20 || c == 0x7f) {
             put(line, code, (size_t)snprintf(code, sizeof code, "\\u%04x", c));
         } else if (c < 0x80) {
@@ -307,6 +307,18 @@ static void put_escaped(struct hw_log_line *line, struct hw_str s)
             put(line, "\xef\xbf\xbd", 3);
         }
     }
+}
+
+/* The message of a text line: `print` puts tabs between what it prints. */
+static void put_with_tabs(struct hw_log_line *line, struct hw_str s)
+{
+    for (const char *tab; (tab = memchr(s.ptr, '\t', s.len)) != NULL;) {
+        size_t before = (size_t)(tab - s.ptr);
+        put_escaped(line, (struct hw_str){s.ptr, before});
+        put(line, "\t", 1);
+        s = (struct hw_str){tab + 1, s.len - before - 1};
+    }
+    put_escaped(line, s);
 }
 
 static bool is_plain(struct hw_str s)
@@ -342,6 +354,7 @@ void hw_log_begin(struct hw_log_line *line, enum hw_log_level level, struct hw_s
 {
     line->level = level;
     line->len = line->more_len = 0;
+    line->in_group = line->first = false;
     if (is_json()) {
         put_text(line, "{\"time\":\"");
         put_time(line);
@@ -358,7 +371,13 @@ void hw_log_begin(struct hw_log_line *line, enum hw_log_level level, struct hw_s
         put_text(line, level_colours[level]);
     put(line, name, (size_t)snprintf(name, sizeof name, "%-5s", level_names[level]));
     put_text(line, L.colour ? "\033[0m " : " ");
-    put_escaped(line, message);
+    put_with_tabs(line, message);
+}
+
+/* What a handler's line has before the fields that the handler gives it. */
+static bool is_own(const char *name)
+{
+    return strcmp(name, "event") == 0 || strcmp(name, "job") == 0;
 }
 
 static bool put_name(struct hw_log_line *line, const char *name)
@@ -366,15 +385,33 @@ static bool put_name(struct hw_log_line *line, const char *name)
     if (sizeof line->bytes - line->len < FIELD_MIN)
         return false;
     if (is_json()) {
-        put_text(line, ",\"");
+        put_text(line, line->first ? "\"" : ",\"");
         put_text(line, name);
         put_text(line, "\":");
     } else {
-        put(line, " ", 1);
+        put_text(line, line->in_group && is_own(name) ? " fields." : " ");
         put_text(line, name);
         put(line, "=", 1);
     }
+    line->first = false;
     return true;
+}
+
+bool hw_log_group(struct hw_log_line *line, const char *name)
+{
+    if (is_json() && !put_name(line, name))
+        return false;
+    if (is_json())
+        put(line, "{", 1);
+    line->in_group = line->first = true;
+    return true;
+}
+
+void hw_log_group_end(struct hw_log_line *line)
+{
+    if (is_json())
+        *(line->bytes + line->len++) = '}'; /* LINE_END has room for it */
+    line->in_group = line->first = false;
 }
 
 static bool is_printable(struct hw_str s, size_t i)
@@ -453,6 +490,14 @@ void hw_log_bool(struct hw_log_line *line, const char *name, bool value)
 {
     if (put_name(line, name))
         put_text(line, value ? "true" : "false");
+}
+
+void hw_log_json(struct hw_log_line *line, const char *name, struct hw_str json)
+{
+    if (!is_json() || json.len > sizeof line->bytes - line->len - FIELD_MIN)
+        hw_log_text(line, name, json);
+    else if (put_name(line, name))
+        put(line, json.ptr, json.len);
 }
 
 void hw_log_end(struct hw_log_line *line)

@@ -27,7 +27,8 @@ enum {
 struct hw_log_line {
     enum hw_log_level level;
     size_t len;
-    size_t more_len; /* text format: values of several lines, which follow indented */
+    bool in_group, first; /* of a group */
+    size_t more_len;      /* text format: values of several lines, which follow indented */
     char bytes[HW_LOG_LINE_MAX];
     char more[HW_LOG_LINE_MAX];
 };
@@ -61,6 +62,16 @@ void hw_log_int(struct hw_log_line *line, const char *name, int64_t value);
 void hw_log_real(struct hw_log_line *line, const char *name, double value, int decimals);
 void hw_log_number(struct hw_log_line *line, const char *name, double value);
 void hw_log_bool(struct hw_log_line *line, const char *name, bool value);
+
+/* A value that is JSON already; as a text where it must be one, or where it does not fit. */
+void hw_log_json(struct hw_log_line *line, const char *name, struct hw_str json);
+
+/* The fields up to group_end are a member of their own in JSON: none can repeat one of the line's.
+ * In text `event` and `job`, which a handler's line has itself, become fields.event and fields.job.
+ * False when there is no room: then there is no group. */
+bool hw_log_group(struct hw_log_line *line, const char *name);
+void hw_log_group_end(struct hw_log_line *line);
+
 void hw_log_end(struct hw_log_line *line);
 
 /* A line without fields, by format. */

@@ -127,6 +127,7 @@ build = {
         "core/listener.c",
         "core/loader.c",
         "core/log.c",
+        "core/log_fields.c",
         "core/null.c",
         "core/owned.c",
         "core/patience.c",

@@ -76,7 +76,7 @@ describe("a script", function()
       end)
     ]]
     assert.equal("true", notify("A.B").message)
-    host:wait_log("mine.-1.-1.-1.-true")
+    host:wait_log("mine\t1\t1\t1\ttrue")
     assert.equal(0, host:count("the global"))
   end)
 

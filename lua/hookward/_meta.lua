@@ -156,7 +156,7 @@ function hook.http.post(url, body, options) end
 hook.log = {}
 
 ---@param message any shown as tostring makes it
----@param fields? table<string, any> shown as name=value
+---@param fields? table<string, any> shown as name=value, or under "fields" in JSON; tables as JSON
 function hook.log.debug(message, fields) end
 
 ---@param message any

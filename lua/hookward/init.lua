@@ -22,7 +22,7 @@ M.log = {}
 
 for level, name in pairs { [0] = "debug", "info", "warn", "error" } do
   ---@param message any shown as tostring makes it
-  ---@param fields? table<string, any> shown as name=value; tables as tostring makes them
+  ---@param fields? table<string, any> shown as name=value; tables as JSON
   M.log[name] = function(message, fields)
     -- Of a line that is not shown as well: a mistake in it would wait for the day it is needed.
     if fields ~= nil and type(fields) ~= "table" then

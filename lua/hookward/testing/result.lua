@@ -7,37 +7,16 @@ local M = {}
 
 -- ---- lines of the log ----
 
--- Where the JSON string that begins at `at` ends.
-local function string_end(json, at)
-  while true do
-    at = json:find('["\\]', at + 1)
-    if json:sub(at, at) == '"' then return at end
-    at = at + 1
-  end
-end
-
--- Behind a member `,"name":"..."` at `at`; nil when another one is there.
-local function behind_text(json, at, name)
-  local head = ',"' .. name .. '":"'
-  if json:sub(at, at + #head - 1) == head then return string_end(json, at + #head - 1) + 1 end
-end
-
--- The core's { level, JSON }. What a handler logs begins with its job's event and id, which the
--- result has too: they are left out.
+-- The core's { level, JSON }. What a handler logs has its job's event and id, which the result has
+-- too: they are left out.
 local function read_line(line, of_job)
-  local json = line[2]
-  local _, colon = json:find('"message":', 1, true)
-  local stop = string_end(json, colon + 1)
-  local at = stop + 1
-  if of_job then
-    local behind = behind_text(json, at, "event")
-    at = behind and behind_text(json, behind, "job") or at
-  end
-  return {
-    level = line[1],
-    message = core.json.decode(json:sub(colon + 1, stop)),
-    fields = core.json.decode("{" .. json:sub(at):gsub("^,", "")),
-  }
+  local said = assert(core.json.decode(line[2]))
+  local fields = {}
+  for name, value in pairs(said) do fields[name] = value end
+  for _, name in ipairs { "time", "level", "message", "fields" } do fields[name] = nil end
+  if of_job then fields.event, fields.job = nil, nil end
+  for name, value in pairs(said.fields or {}) do fields[name] = value end
+  return { level = line[1], message = said.message, fields = fields }
 end
 
 ---@param lines string[][] of the core
