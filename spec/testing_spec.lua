@@ -69,6 +69,19 @@ describe("a new project, where the rock is installed,", function()
 end)
 
 describe("hookward test", function()
+  it("says in one line that there are no specs here", function()
+    for _, arguments in ipairs { { "test" }, { "test", "no_spec.lua" }, { "test", "--filter", "x" } } do
+      arguments.cwd = cli.folder { ["a.lua"] = "" }
+      local result = run(arguments)
+      assert.equal(1, result.code)
+      assert.equal("", result.out)
+      assert.matches("^there are no specs here: [^\n]+ has no folder spec/%. Go to a project's folder "
+        .. "%(`hookward init DIR` [^\n]+\n$", result.err)
+    end
+    local named = run { "test", "a.lua", cwd = cli.folder { ["a.lua"] = "it('passes', function() end)" } }
+    assert.equal(0, named.code)
+  end)
+
   it("passes in a new project", function()
     local result = run { "test", cwd = cli.project() }
     has(result.out, "3 successes / 0 failures / 0 errors / 0 pending")

@@ -4,6 +4,7 @@
 -- interpreter as well. busted itself is found where Lua 5.4 looks for modules.
 
 local console = require "hookward.console"
+local sys = require "hookward.core".sys
 
 local M = {
   summary = "Run the specs of a project.",
@@ -30,7 +31,21 @@ local INSTALL = "busted is not installed for Lua 5.4; get it with `apt install l
 -- busted takes its own name from the file that calls it, and its arguments from the global `arg`.
 local RUN = "require 'busted.runner'({ standalone = false })"
 
+local NO_SPECS = "there are no specs here: %s has no folder spec/. Go to a project's folder "
+  .. "(`hookward init DIR` makes one, with a spec), or name a file or folder of specs"
+
+local asks_busted = { ["--help"] = true, ["-h"] = true, ["--version"] = true }
+
+-- busted would say "Cannot find file or directory: spec", and then some. An argument that is there
+-- may name specs, and .busted may too.
+local function has_specs(args)
+  for _, path in ipairs { "spec", ".busted", table.unpack(args) } do
+    if asks_busted[path] or sys.stat(path) then return true end
+  end
+end
+
 function M.run(args)
+  if not has_specs(args) then return console.fail(NO_SPECS:format(sys.cwd())) end
   local found = pcall(require, "busted.runner")
   if not found then return console.fail(INSTALL) end
   -- A project's .busted may name an interpreter: there hookward might not be known.
