@@ -161,6 +161,38 @@ static void writes_each_kind_of_field(void **state)
                                    "\"infinite\":null,\"huge\":null,\"yes\":true,\"no\":false}\n"));
 }
 
+static void sets_a_group_apart(void **state)
+{
+    struct hw_log_line line;
+    (void)state;
+    open_pipe(NULL);
+    hw_log_begin(&line, HW_LOG_INFO, HW_STR("a\tb"));
+    hw_log_text(&line, "event", HW_STR("A.B"));
+    assert_true(hw_log_group(&line, "fields"));
+    hw_log_text(&line, "event", HW_STR("C\tD"));
+    hw_log_json(&line, "list", HW_STR("[1,{}]"));
+    hw_log_group_end(&line);
+    hw_log_bool(&line, "behind", true);
+    hw_log_end(&line);
+    catch ();
+    decode_the_line();
+    assert_non_null(strstr(caught, "\"message\":\"a\\tb\",\"event\":\"A.B\",\"fields\":{"
+                                   "\"event\":\"C\\tD\",\"list\":[1,{}]},\"behind\":true}\n"));
+    open_pipe(NULL);
+    hw_log_set(HW_LOG_INFO, false);
+    hw_log_begin(&line, HW_LOG_INFO, HW_STR("a\tb"));
+    hw_log_text(&line, "event", HW_STR("A.B"));
+    assert_true(hw_log_group(&line, "fields"));
+    hw_log_text(&line, "event", HW_STR("C\tD"));
+    hw_log_json(&line, "list", HW_STR("[1,{}]"));
+    hw_log_group_end(&line);
+    hw_log_bool(&line, "job", true);
+    hw_log_end(&line);
+    catch ();
+    assert_non_null(
+        strstr(caught, " a\tb event=A.B fields.event=\"C\\tD\" list=[1,{}] job=true\n"));
+}
+
 /* Whatever length the parts have, the line stays valid and within its bound. */
 static void keeps_an_overlong_line_valid(void **state)
 {
@@ -176,9 +208,14 @@ static void keeps_an_overlong_line_valid(void **state)
             open_pipe(NULL);
             hw_log_begin(&line, HW_LOG_INFO, HW_STR("long"));
             hw_log_text(&line, "first", (struct hw_str){value, len - len % unit});
-            for (int i = 0; i < 10; i++)
+            bool group = hw_log_group(&line, "fields");
+            for (int i = 0; i < 10; i++) {
                 hw_log_int(&line, "number", INT64_MIN);
+                hw_log_json(&line, "json", HW_STR("[{\"a\":[1,null]}]"));
+            }
             hw_log_text(&line, "last", (struct hw_str){value, len});
+            if (group)
+                hw_log_group_end(&line);
             hw_log_end(&line);
             catch ();
             assert_true(caught_len <= HW_LOG_LINE_MAX);
@@ -404,6 +441,7 @@ int main(void)
         cmocka_unit_test(writes_every_byte_as_json),
         cmocka_unit_test(replaces_what_is_not_utf8),
         cmocka_unit_test(writes_each_kind_of_field),
+        cmocka_unit_test(sets_a_group_apart),
         cmocka_unit_test(keeps_an_overlong_line_valid),
         cmocka_unit_test(writes_text_for_people),
         cmocka_unit_test(lets_no_bytes_reach_a_terminal),
