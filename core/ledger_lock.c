@@ -112,6 +112,11 @@ int hw_ledger_lock_probe(const char *path)
     return rc;
 }
 
+int hw_ledger_lock_fd(const struct hw_ledger_lock *lock)
+{
+    return lock->fd;
+}
+
 void hw_ledger_lock_put(struct hw_ledger_lock *lock)
 {
     pthread_mutex_lock(&m);

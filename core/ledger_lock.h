@@ -18,6 +18,9 @@ struct hw_ledger_lock *hw_ledger_lock_take(const char *path, char *why, size_t w
  * connection to the file. */
 int hw_ledger_lock_probe(const char *path);
 
+/* Its descriptor of the database, for as long as the lock is taken. */
+int hw_ledger_lock_fd(const struct hw_ledger_lock *lock);
+
 /* After the last connection to the file was closed. */
 void hw_ledger_lock_put(struct hw_ledger_lock *lock);
 

@@ -32,13 +32,17 @@ void hw_ledger_place_fini(struct hw_ledger_place *place)
     memset(place, 0, sizeof *place);
 }
 
+bool hw_ledger_place_has(const struct hw_ledger_place *place, enum hw_ledger_part part)
+{
+    const struct hw_ledger_file *file = &place->files[part];
+    struct stat st;
+    return stat(file->path, &st) == 0 && st.st_dev == file->device && st.st_ino == file->inode;
+}
+
 const char *hw_ledger_place_lost(const struct hw_ledger_place *place)
 {
-    for (int i = 0; i < HW_LEDGER_FILES; i++) {
-        const struct hw_ledger_file *file = &place->files[i];
-        struct stat st;
-        if (stat(file->path, &st) || st.st_dev != file->device || st.st_ino != file->inode)
-            return file->path;
-    }
+    for (int i = 0; i < HW_LEDGER_FILES; i++)
+        if (!hw_ledger_place_has(place, (enum hw_ledger_part)i))
+            return place->files[i].path;
     return NULL;
 }

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-enum { HW_LEDGER_FILES = 3 };
+enum hw_ledger_part { HW_LEDGER_DATABASE, HW_LEDGER_LOG, HW_LEDGER_MEMORY, HW_LEDGER_FILES };
 
 struct hw_ledger_place {
     struct hw_ledger_file {
@@ -27,6 +27,9 @@ struct hw_ledger_place {
  * is not there, or there is no memory. */
 int hw_ledger_place_init(struct hw_ledger_place *place, sqlite3 *db);
 void hw_ledger_place_fini(struct hw_ledger_place *place);
+
+/* Is this one where it was? */
+bool hw_ledger_place_has(const struct hw_ledger_place *place, enum hw_ledger_part part);
 
 /* The path of the first that was removed or replaced; NULL: all are in place. */
 const char *hw_ledger_place_lost(const struct hw_ledger_place *place);

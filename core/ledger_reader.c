@@ -7,8 +7,15 @@
 #include "ledger_sqlite.h"
 
 struct hw_ledger_reader {
+    /* constant after open */
     struct hw_sqlite *ledger;
-    sqlite3 *db;
+
+    /* guarded by the ledger's readers_m */
+    struct hw_ledger_reader *next;
+
+    /* guarded by m: the owner's, but for when the ledger is opened anew */
+    pthread_mutex_t m;
+    sqlite3 *db; /* NULL: to be opened */
     sqlite3_stmt *find, *body;
 };
 
@@ -26,15 +33,16 @@ static const char body_sql[] =
     "SELECT job_id, digest, attempt, received_at, key, body, deliveries, state"
     " FROM notifications WHERE seq = ?1";
 
-void hw_ledger_sqlite_reader_close(struct hw_ledger_reader *r)
+static void close_locked(struct hw_ledger_reader *r)
 {
     sqlite3_finalize(r->find);
     sqlite3_finalize(r->body);
     sqlite3_close(r->db);
-    free(r);
+    r->find = r->body = NULL;
+    r->db = NULL;
 }
 
-static int open_reader(struct hw_ledger_reader *r, char *why, size_t size)
+static int open_locked(struct hw_ledger_reader *r, char *why, size_t size)
 {
     const char *find = r->ledger->by_body ? find_by_body : find_by_job;
     if (hw_ledger_file_open(&r->db, r->ledger->path, HW_LEDGER_READ, why, size))
@@ -42,6 +50,60 @@ static int open_reader(struct hw_ledger_reader *r, char *why, size_t size)
     sqlite3_exec(r->db, "PRAGMA cache_size = -128", NULL, NULL, NULL);
     int rc = hw_ledger_file_prepare(r->db, &r->find, find, why, size);
     return rc ? rc : hw_ledger_file_prepare(r->db, &r->body, body_sql, why, size);
+}
+
+/* Every so often the ledger was opened anew, and this one's connection with it. */
+static bool is_open_locked(struct hw_ledger_reader *r)
+{
+    char why[512];
+    if (!r->db && !r->ledger->shut && open_locked(r, why, sizeof why))
+        close_locked(r);
+    return r->db != NULL;
+}
+
+/* ---- all of them ---- */
+
+static void enlist(struct hw_ledger_reader *r)
+{
+    pthread_mutex_lock(&r->ledger->readers_m);
+    r->next = r->ledger->readers;
+    r->ledger->readers = r;
+    pthread_mutex_unlock(&r->ledger->readers_m);
+}
+
+static void delist(struct hw_ledger_reader *r)
+{
+    pthread_mutex_lock(&r->ledger->readers_m);
+    struct hw_ledger_reader **link = &r->ledger->readers;
+    while (*link && *link != r)
+        link = &(*link)->next;
+    if (*link)
+        *link = r->next;
+    pthread_mutex_unlock(&r->ledger->readers_m);
+}
+
+void hw_ledger_readers_stop(struct hw_sqlite *s)
+{
+    pthread_mutex_lock(&s->readers_m);
+    for (struct hw_ledger_reader *r = s->readers; r; r = r->next) {
+        pthread_mutex_lock(&r->m);
+        close_locked(r);
+    }
+}
+
+void hw_ledger_readers_go(struct hw_sqlite *s)
+{
+    for (struct hw_ledger_reader *r = s->readers; r; r = r->next)
+        pthread_mutex_unlock(&r->m);
+    pthread_mutex_unlock(&s->readers_m);
+}
+
+void hw_ledger_sqlite_reader_close(struct hw_ledger_reader *r)
+{
+    delist(r);
+    close_locked(r);
+    pthread_mutex_destroy(&r->m);
+    free(r);
 }
 
 struct hw_ledger_reader *hw_ledger_sqlite_reader_open(struct hw_ledger *ledger, char *why,
@@ -52,18 +114,22 @@ struct hw_ledger_reader *hw_ledger_sqlite_reader_open(struct hw_ledger *ledger, 
     if (!r)
         return NULL;
     r->ledger = (struct hw_sqlite *)ledger;
-    if (open_reader(r, why, why_size) == 0)
+    pthread_mutex_init(&r->m, NULL);
+    if (open_locked(r, why, why_size) == 0) {
+        enlist(r);
         return r;
+    }
     hw_ledger_sqlite_reader_close(r);
     return NULL;
 }
 
-int hw_ledger_sqlite_look_up(struct hw_ledger_reader *r, const struct hw_identity *identity,
-                             struct hw_known *known)
+/* ---- looking up ---- */
+
+static int find_locked(struct hw_ledger_reader *r, const struct hw_identity *identity,
+                       struct hw_known *known)
 {
-    *known = (struct hw_known){0};
-    if (!hw_seen_may_hold(&r->ledger->seen, hw_ledger_filter_key(identity)))
-        return 0;
+    if (!is_open_locked(r))
+        return HW_ELEDGER_UNAVAILABLE;
     sqlite3_bind_text64(r->find, 1, identity->id.ptr, identity->id.len, SQLITE_STATIC, SQLITE_UTF8);
     sqlite3_bind_blob(r->find, 2, identity->digest, HW_DIGEST_SIZE, SQLITE_STATIC);
     int rc = sqlite3_step(r->find);
@@ -75,6 +141,18 @@ int hw_ledger_sqlite_look_up(struct hw_ledger_reader *r, const struct hw_identit
     }
     sqlite3_reset(r->find);
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : HW_ELEDGER_UNAVAILABLE;
+}
+
+int hw_ledger_sqlite_look_up(struct hw_ledger_reader *r, const struct hw_identity *identity,
+                             struct hw_known *known)
+{
+    *known = (struct hw_known){0};
+    if (!hw_seen_may_hold(&r->ledger->seen, hw_ledger_filter_key(identity)))
+        return 0;
+    pthread_mutex_lock(&r->m);
+    int rc = find_locked(r, identity, known);
+    pthread_mutex_unlock(&r->m);
+    return rc;
 }
 
 static struct hw_str copy_column(struct hw_job *job, sqlite3_stmt *stmt, int column)
@@ -105,13 +183,23 @@ static int read_row(struct hw_ledger_reader *r, struct hw_job *job)
     return job->id.ptr && job->key.ptr && job->body.ptr ? 0 : HW_ENOMEM;
 }
 
-int hw_ledger_sqlite_load(struct hw_ledger_reader *r, struct hw_job *job)
+static int load_locked(struct hw_ledger_reader *r, struct hw_job *job)
 {
+    if (!is_open_locked(r))
+        return HW_ELEDGER_UNAVAILABLE;
     sqlite3_bind_int64(r->body, 1, job->from_row);
     int rc = sqlite3_step(r->body);
     rc = rc == SQLITE_ROW    ? read_row(r, job)
          : rc == SQLITE_DONE ? HW_ENOT_FOUND
                              : HW_ELEDGER_UNAVAILABLE;
     sqlite3_reset(r->body);
+    return rc;
+}
+
+int hw_ledger_sqlite_load(struct hw_ledger_reader *r, struct hw_job *job)
+{
+    pthread_mutex_lock(&r->m);
+    int rc = load_locked(r, job);
+    pthread_mutex_unlock(&r->m);
     return rc;
 }

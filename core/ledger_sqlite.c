@@ -29,9 +29,16 @@
  *            runs: what comes is held (committer.h) and recorded as it is, not run. The first such
  *            commit that succeeds lets it run. Its own row tries whether there is room for it: a
  *            smaller write would succeed where the outcome then fails, again and again.
- *            After an I/O error the connection is opened anew. The same when one of its files was
- *            removed or replaced, but that heals only by putting it back, or by a restart: nothing
- *            is written then, and what a log without a name holds is written back (ledger_place.h).
+ *            After an I/O error the connection is opened anew. When its database was removed or
+ *            replaced nothing is written until it is back, or the host is started again.
+ *
+ * Lost files The log without its name holds what was answered and is not in the database yet. It
+ *            is saved there by who still has it open, the ledger thread; then all connections of
+ *            the process are closed and opened anew, which makes both files again. Without the
+ *            shared memory alone there is nothing to save: the log is on disk. What could go wrong
+ *            is another program: who finds no log begins one, and who shares no -shm with us
+ *            overwrites us. So nobody may come in meanwhile, nobody else may be in, and a log that
+ *            another one has written to is left alone (ledger_guard.h has the locks for it).
  *
  * Bounds     The WAL is written back into the file when it is over WAL_PAGES, between two batches.
  *            Rows older than `retention` are removed from the front, a few at a time.
@@ -89,9 +96,16 @@ static int commit(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t c
 static void close_sqlite(struct hw_ledger *ledger)
 {
     struct hw_sqlite *s = (struct hw_sqlite *)ledger;
+    /* The last to close writes the log back; not into a database that is not its own any more. */
+    bool in_place = s->db && hw_ledger_recovery_ready(s);
+    if (s->db && !in_place)
+        sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    hw_ledger_guard_grip(&s->guard, HW_LEDGER_LOOSE);
     hw_ledger_writer_close(s);
+    hw_ledger_guard_drop(&s->guard);
     hw_ledger_place_fini(&s->place);
     hw_seen_fini(&s->seen);
+    pthread_mutex_destroy(&s->readers_m);
     if (s->lock)
         hw_ledger_lock_put(s->lock); /* last: it takes SQLite's locks away */
     free(s);
@@ -109,14 +123,6 @@ static const struct hw_ledger_type type = {
     .close = close_sqlite,
 };
 
-static int find_files(struct hw_sqlite *s, char *why, size_t size)
-{
-    int rc = hw_ledger_place_init(&s->place, s->db);
-    if (rc)
-        snprintf(why, size, "%s: its files were not there after they were opened", s->path);
-    return rc;
-}
-
 struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *why, size_t why_size)
 {
     struct hw_sqlite *s = calloc(1, sizeof *s);
@@ -132,9 +138,10 @@ struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *wh
     s->patience_ms = HW_LEDGER_BUSY_MS;
     s->wal_hard = HW_LEDGER_WAL_PAGES_HARD;
     hw_seen_init(&s->seen);
+    pthread_mutex_init(&s->readers_m, NULL);
     s->lock = hw_ledger_lock_take(s->path, why, why_size);
-    if (s->lock && hw_ledger_writer_open(s, why, why_size) == 0 &&
-        find_files(s, why, why_size) == 0)
+    hw_ledger_guard_init(&s->guard, s->lock ? hw_ledger_lock_fd(s->lock) : -1);
+    if (s->lock && hw_ledger_recovery_open(s, why, why_size) == 0)
         return &s->ledger;
     close_sqlite(&s->ledger);
     return NULL;

@@ -12,11 +12,13 @@
 #ifndef HW_LEDGER_SQLITE_H
 #define HW_LEDGER_SQLITE_H
 
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "ledger.h"
+#include "ledger_guard.h"
 #include "ledger_lock.h"
 #include "ledger_place.h"
 #include "seen.h"
@@ -45,16 +47,25 @@ struct hw_sqlite {
     bool by_body, keep_bodies;
     uint64_t retention_ms;
     struct hw_ledger_lock *lock;
-    struct hw_ledger_place place;
 
     /* ledger thread only */
-    sqlite3 *db; /* NULL after an I/O error, until it could be opened anew */
+    sqlite3 *db;   /* NULL until it could be opened anew */
+    bool doubtful; /* after an I/O error: SQLite's view of the file can't be trusted */
+    struct hw_ledger_place place;
+    struct hw_ledger_guard guard;
     sqlite3_stmt *statements[HW_LEDGER_STATEMENTS];
     bool failing;    /* the last commit failed: said once */
     bool committing; /* a wait for a lock is a commit's */
     int patience_ms; /* how long another program may hold a lock */
     int64_t expire_from, filled_to;
     int wal_pages, wal_hard; /* over wal_hard pages readers are waited for */
+
+    /* guarded by readers_m */
+    pthread_mutex_t readers_m;
+    struct hw_ledger_reader *readers;
+
+    /* guarded by each reader's m: read with one, written with all of them */
+    bool shut; /* no reader may open the file now */
 
     /* shared: see seen.h */
     struct hw_seen seen;
@@ -67,6 +78,9 @@ void hw_ledger_writer_close(struct hw_sqlite *s);
 /* Runs a statement that is bound, and frees it for its next use. Returns SQLite's code; what is
  * done is SQLITE_OK. */
 int hw_ledger_writer_step(sqlite3_stmt *stmt);
+
+/* Opens the writer's connection, and remembers its files and locks them. As above. */
+int hw_ledger_recovery_open(struct hw_sqlite *s, char *why, size_t size);
 
 /* Before a write: true when the files are in place and there is a connection; else the log says
  * why not. */
@@ -90,6 +104,10 @@ static inline struct hw_str hw_ledger_filter_key(const struct hw_identity *ident
         return identity->id;
     return (struct hw_str){(const char *)identity->digest, HW_DIGEST_SIZE};
 }
+
+/* Closes the connections of all readers and keeps them from looking up, until go. */
+void hw_ledger_readers_stop(struct hw_sqlite *s);
+void hw_ledger_readers_go(struct hw_sqlite *s);
 
 /* As struct hw_ledger_type says. */
 struct hw_ledger_reader *hw_ledger_sqlite_reader_open(struct hw_ledger *ledger, char *why,

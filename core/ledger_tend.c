@@ -79,7 +79,9 @@ bool hw_ledger_sqlite_tend(struct hw_ledger *ledger, bool idle)
     struct hw_sqlite *s = (struct hw_sqlite *)ledger;
     if (idle)
         hw_ledger_recovery_try(s);
-    if (!s->db || s->failing)
+    if (!idle && s->wal_pages <= WAL_PAGES)
+        return false;
+    if (s->failing || !hw_ledger_recovery_ready(s))
         return false;
     if (s->wal_pages > WAL_PAGES)
         write_back(s);

@@ -115,6 +115,7 @@ build = {
         "core/ledger_api.c",
         "core/ledger_file.c",
         "core/ledger_filters.c",
+        "core/ledger_guard.c",
         "core/ledger_lock.c",
         "core/ledger_memory.c",
         "core/ledger_place.c",
