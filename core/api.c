@@ -252,7 +252,7 @@ void hw_api_push_job(lua_State *L, const struct hw_job *job)
     set_text(L, "id", job->id);
     lua_pushinteger(L, job->attempt);
     lua_setfield(L, -2, "attempt");
-    set_bool(L, "last", job->attempt >= HW_ATTEMPT_LAST);
+    set_bool(L, "last", hw_job_last_attempt(job) >= HW_ATTEMPT_LAST);
     set_text(L, "event", job->event);
     set_digest(L, job->identity.digest);
     lua_pushnumber(L, job->received_at);

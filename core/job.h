@@ -127,18 +127,22 @@ static inline int hw_job_fail(struct hw_job *job, int code)
     return job->outcome.code = code;
 }
 
-/* The sender's latest: a copy that joined may have been its last retry. */
+/* The sender's latest, whichever came first: deliveries overtake each other, and a copy that joined
+ * may have been its last retry. */
 static inline uint32_t hw_job_last_attempt(const struct hw_job *job)
 {
-    return job->attempt > job->copies_attempt ? job->attempt : job->copies_attempt;
+    uint32_t last = job->attempt > job->copies_attempt ? job->attempt : job->copies_attempt;
+    return last > job->known.attempt ? last : job->known.attempt;
 }
 
-/* What the ledger remembers of a job that has its outcome. */
+/* What the ledger remembers of a job that has its outcome. What was dead once stays so until it
+ * succeeds. */
 static inline enum hw_ledger_state hw_job_state(const struct hw_job *job)
 {
-    if (job->outcome.code)
-        return hw_job_last_attempt(job) < HW_ATTEMPT_LAST ? HW_FAILED : HW_DEAD;
-    return job->outcome.unhandled ? HW_UNHANDLED : HW_SUCCEEDED;
+    if (!job->outcome.code)
+        return job->outcome.unhandled ? HW_UNHANDLED : HW_SUCCEEDED;
+    bool dead = hw_job_last_attempt(job) >= HW_ATTEMPT_LAST || job->known.state == HW_DEAD;
+    return dead ? HW_DEAD : HW_FAILED;
 }
 
 /* Seconds since 1970, and monotonic nanoseconds. */

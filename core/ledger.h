@@ -39,6 +39,7 @@ enum hw_ledger_state {
 struct hw_known {
     enum hw_ledger_state state;
     uint32_t deliveries; /* before this one */
+    uint32_t attempt;    /* the highest of theirs */
     int64_t row;         /* for the implementation that found it; 0: none */
     bool other_body;     /* the job id is known, but only with bodies that differ */
 };

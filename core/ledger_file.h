@@ -11,7 +11,7 @@
  *             digest       BLOB     SHA-256 of the signed body, 32 bytes
  *             event        TEXT     '' when the body could not be decoded
  *             state        INTEGER  enum hw_ledger_state
- *             attempt      INTEGER  X-JobAttempt of the latest delivery
+ *             attempt      INTEGER  X-JobAttempt, the highest of its deliveries
  *             deliveries   INTEGER  how often it came; runs: how often a handler was begun
  *             runs         INTEGER
  *             received_at  INTEGER  the first delivery; milliseconds since 1970

@@ -17,7 +17,7 @@ enum { NONE = -1 };
 struct entry {
     uint64_t hash;
     uint8_t digest[HW_DIGEST_SIZE];
-    uint32_t deliveries;
+    uint32_t deliveries, attempt;
     enum hw_ledger_state state;
     int32_t next; /* in the chain */
 };
@@ -113,6 +113,7 @@ static int look_up(struct hw_ledger_reader *reader, const struct hw_identity *id
     if (e) {
         known->state = e->state;
         known->deliveries = e->deliveries;
+        known->attempt = e->attempt;
     }
     pthread_mutex_unlock(&m->m);
     return 0;
@@ -130,6 +131,7 @@ static int commit(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t c
         if (!e)
             e = add_locked(m, &job->identity, hash);
         e->deliveries += job->copies;
+        e->attempt = hw_job_last_attempt(job);
         if (!job->outcome.from_ledger)
             e->state = hw_job_state(job);
     }

@@ -20,13 +20,13 @@ struct hw_ledger_reader {
 };
 
 static const char find_by_job[] =
-    "SELECT seq, state, deliveries FROM notifications WHERE job_id = ?1 AND digest = ?2"
+    "SELECT seq, state, deliveries, attempt FROM notifications WHERE job_id = ?1 AND digest = ?2"
     " UNION ALL SELECT * FROM"
-    " (SELECT 0, 0, 0 FROM notifications WHERE job_id = ?1 LIMIT 1)";
+    " (SELECT 0, 0, 0, 0 FROM notifications WHERE job_id = ?1 LIMIT 1)";
 
 /* The best of the rows with this body: rows of a by-job time may hold it under several ids. */
 static const char find_by_body[] =
-    "SELECT seq, state, deliveries FROM notifications WHERE digest = ?2"
+    "SELECT seq, state, deliveries, attempt FROM notifications WHERE digest = ?2"
     " ORDER BY state NOT IN (1, 3), seq DESC LIMIT 1";
 
 static const char body_sql[] =
@@ -138,6 +138,7 @@ static int find_locked(struct hw_ledger_reader *r, const struct hw_identity *ide
         known->other_body = known->row == 0;
         known->state = (enum hw_ledger_state)sqlite3_column_int(r->find, 1);
         known->deliveries = (uint32_t)sqlite3_column_int64(r->find, 2);
+        known->attempt = (uint32_t)sqlite3_column_int64(r->find, 3);
     }
     sqlite3_reset(r->find);
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : HW_ELEDGER_UNAVAILABLE;
@@ -179,6 +180,7 @@ static int read_row(struct hw_ledger_reader *r, struct hw_job *job)
     job->body = copy_column(job, row, 5);
     job->known.deliveries = (uint32_t)sqlite3_column_int64(row, 6);
     job->known.state = (enum hw_ledger_state)sqlite3_column_int(row, 7);
+    job->known.attempt = job->attempt;
     job->known.row = job->from_row;
     return job->id.ptr && job->key.ptr && job->body.ptr ? 0 : HW_ENOMEM;
 }

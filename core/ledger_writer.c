@@ -17,14 +17,15 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
         " received_at, settled_at, error, reason, detail, key, place, body, version)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
         " ON CONFLICT (job_id, digest) DO UPDATE SET deliveries ="
-        " deliveries + excluded.deliveries",
+        " deliveries + excluded.deliveries, attempt = max(attempt, excluded.attempt)",
     [HW_LEDGER_UPDATE] =
-        "UPDATE notifications SET event = ?3, state = ?4, attempt = ?5, deliveries ="
-        " deliveries + ?6, runs = runs + ?7, settled_at = ?9, error = ?10, reason = ?11, detail = "
-        "?12, key = ?13,"
-        " place = ?14, body = ?15, version = ?16, next_run_at = NULL"
+        "UPDATE notifications SET event = ?3, state = ?4, attempt = max(attempt, ?5),"
+        " deliveries = deliveries + ?6, runs = runs + ?7, settled_at = ?9, error = ?10,"
+        " reason = ?11, detail = ?12, key = ?13, place = ?14, body = ?15, version = ?16,"
+        " next_run_at = NULL"
         " WHERE seq = ?17 AND digest = ?2 AND (?1 IS NULL OR job_id = ?1)",
-    [HW_LEDGER_REPEAT] = "UPDATE notifications SET deliveries = deliveries + ?1, attempt = ?2"
+    [HW_LEDGER_REPEAT] = "UPDATE notifications SET deliveries = deliveries + ?1,"
+                         " attempt = max(attempt, ?2)"
                          " WHERE seq = ?3 AND digest = ?4 AND (?5 IS NULL OR job_id = ?5)",
     [HW_LEDGER_TOUCH] = "UPDATE notifications SET settled_at = ?1"
                         " WHERE seq = ?2 AND digest = ?3 AND (?4 IS NULL OR job_id = ?4)",

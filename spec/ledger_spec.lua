@@ -397,6 +397,8 @@ describe("the durable ledger", function()
     assert.match('"failed"', jobs(host, "list --json"))
     host:notify(BODY, { id = "1", attempt = 5 })
     assert.match('"dead"', jobs(host, "list --json"))
+    host:notify(BODY, { id = "1", attempt = 0 }) -- it was overtaken
+    assert.match('"attempt":5', jobs(host, "list --json --state dead"))
   end)
 
   it("replays through the running host, and without one", function()

@@ -123,6 +123,30 @@ static void knows_the_senders_last_attempt_as_dead(void **state)
     close_rig(&r);
 }
 
+/* Deliveries overtake each other: the last attempt may come first. */
+static void leaves_what_is_dead_dead_whatever_comes_later(void **state)
+{
+    static const uint32_t attempts[] = {0, 4, 1};
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    struct hw_job *job = new_delivery(&r, "job", "a");
+    job->attempt = HW_ATTEMPT_LAST;
+    deliver_as(&r, job, HW_EHANDLER_ERROR, 1);
+    for (int i = 0; i < 3; i++) {
+        job = new_delivery(&r, "job", "a");
+        job->attempt = attempts[i];
+        deliver_as(&r, job, HW_EHANDLER_ERROR, 1);
+        assert_known(&r, "job", "a", HW_DEAD, (unsigned)i + 2, false);
+        assert_int_equal(look(&r, "job", "a").attempt, HW_ATTEMPT_LAST);
+    }
+    deliver(&r, "job", "a", 0);
+    assert_known(&r, "job", "a", HW_SUCCEEDED, 5, false);
+    deliver(&r, "job", "a", 0);
+    assert_int_equal(look(&r, "job", "a").attempt, HW_ATTEMPT_LAST);
+    close_rig(&r);
+}
+
 static void lets_a_failed_one_succeed(void **state)
 {
     struct rig r;
@@ -305,7 +329,7 @@ static void never_misses_what_was_committed(void **state)
     cmocka_unit_test(has_never_seen_what_is_new),                                                  \
     cmocka_unit_test(remembers_each_outcome),                                                      \
     cmocka_unit_test(knows_the_senders_last_attempt_as_dead),                                      \
-    cmocka_unit_test(lets_a_failed_one_succeed),                                                   \
+    cmocka_unit_test(leaves_what_is_dead_dead_whatever_comes_later), cmocka_unit_test(lets_a_failed_one_succeed),                                                   \
     cmocka_unit_test(counts_repeats_and_leaves_their_state),                                       \
     cmocka_unit_test(counts_the_copies_that_joined_the_first),                                     \
     cmocka_unit_test(tells_that_an_id_came_with_another_body),                                     \
