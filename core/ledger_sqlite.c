@@ -41,7 +41,8 @@
  *            another one has written to is left alone (ledger_guard.h has the locks for it).
  *
  * Bounds     The WAL is written back into the file when it is over WAL_PAGES, between two batches.
- *            Rows older than `retention` are removed from the front, a few at a time.
+ *            Rows older than `retention` are removed from the front, a few at a time, while the
+ *            clock can be believed (ledger_retention.c).
  *
  * Thread     commit, tend: the ledger thread; look_up: the reader's owner. */
 #include "ledger_sqlite.h"
@@ -138,6 +139,7 @@ struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *wh
     s->patience_ms = HW_LEDGER_BUSY_MS;
     s->wal_hard = HW_LEDGER_WAL_PAGES_HARD;
     hw_seen_init(&s->seen);
+    hw_ledger_clock_init(&s->retention.clock);
     pthread_mutex_init(&s->readers_m, NULL);
     s->lock = hw_ledger_lock_take(s->path, why, why_size);
     hw_ledger_guard_init(&s->guard, s->lock ? hw_ledger_lock_fd(s->lock) : -1);

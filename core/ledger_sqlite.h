@@ -5,7 +5,8 @@
  * ledger_rows.c     a job's outcome becomes a row
  * ledger_reader.c   look-ups, each worker's own
  * ledger_recovery.c what is done about a commit that failed, and about lost files
- * ledger_tend.c     what is done between batches: write-back, retention, the filter
+ * ledger_tend.c     what is done between batches: write-back, the filter
+ * ledger_retention.c  rows that are older than `retention` go
  *
  * Not     for anybody else: they know a struct hw_ledger.
  * Thread  as the groups of the struct say. */
@@ -18,6 +19,7 @@
 #include <stdint.h>
 
 #include "ledger.h"
+#include "ledger_clock.h"
 #include "ledger_guard.h"
 #include "ledger_lock.h"
 #include "ledger_place.h"
@@ -39,6 +41,18 @@ enum hw_ledger_statement {
     HW_LEDGER_STATEMENTS
 };
 
+/* Milliseconds; `…_at` by the steady clock. */
+struct hw_ledger_retention {
+    struct hw_ledger_clock clock;
+    int64_t from;            /* the pass goes on behind this row */
+    int64_t steps;           /* of this pass */
+    int64_t rest_at;         /* no step before then */
+    int64_t whole_at;        /* then a pass goes on to the end */
+    bool slow;               /* the clock has leapt */
+    int64_t minute_at, room; /* rows that may be removed until then */
+    int64_t removed, say_at; /* rows since the last line of the log */
+};
+
 struct hw_sqlite {
     struct hw_ledger ledger;
 
@@ -57,7 +71,8 @@ struct hw_sqlite {
     bool failing;    /* the last commit failed: said once */
     bool committing; /* a wait for a lock is a commit's */
     int patience_ms; /* how long another program may hold a lock */
-    int64_t expire_from, filled_to;
+    struct hw_ledger_retention retention;
+    int64_t filled_to;
     int wal_pages, wal_hard; /* over wal_hard pages readers are waited for */
 
     /* guarded by readers_m */
@@ -104,6 +119,9 @@ static inline struct hw_str hw_ledger_filter_key(const struct hw_identity *ident
         return identity->id;
     return (struct hw_str){(const char *)identity->digest, HW_DIGEST_SIZE};
 }
+
+/* Removes a few rows for their age. Returns true when there may be more. */
+bool hw_ledger_retention_step(struct hw_sqlite *s);
 
 /* Closes the connections of all readers and keeps them from looking up, until go. */
 void hw_ledger_readers_stop(struct hw_sqlite *s);

@@ -1,11 +1,9 @@
 /* ledger_tend.c -- see ledger_sqlite.h */
-#include "job.h"
 #include "ledger_sqlite.h"
 
 enum {
-    WAL_PAGES = 4000,     /* 16 MB: then it is written back */
-    RETENTION_STEP = 256, /* rows looked at for removal at a time */
-    FILL_STEP = 2000      /* rows read into the filter at a time */
+    WAL_PAGES = 4000, /* 16 MB: then it is written back */
+    FILL_STEP = 2000  /* rows read into the filter at a time */
 };
 
 /* A reader that stays (a backup, somebody's open shell) is not waited for after every batch, but
@@ -20,38 +18,6 @@ static void write_back(struct hw_sqlite *s)
     if (wait && rc != SQLITE_OK)
         s->wal_hard = s->wal_pages * 2;
     s->wal_pages = 0; /* until the next commit says otherwise */
-}
-
-/* The last of the next few rows behind `from`, if any of them came before `before`; else 0. Rows
- * are in order of arrival: behind a few that are young nobody needs to look. */
-static int64_t old_front(struct hw_sqlite *s, int64_t from, int64_t before)
-{
-    int64_t last = 0;
-    sqlite3_bind_int64(s->statements[HW_LEDGER_FRONT], 1, from);
-    sqlite3_bind_int64(s->statements[HW_LEDGER_FRONT], 2, before);
-    sqlite3_bind_int(s->statements[HW_LEDGER_FRONT], 3, RETENTION_STEP);
-    if (sqlite3_step(s->statements[HW_LEDGER_FRONT]) == SQLITE_ROW &&
-        sqlite3_column_double(s->statements[HW_LEDGER_FRONT], 1) > 0)
-        last = sqlite3_column_int64(s->statements[HW_LEDGER_FRONT], 0);
-    sqlite3_reset(s->statements[HW_LEDGER_FRONT]);
-    return last;
-}
-
-/* Returns true when there may be more to remove. A row that was settled anew stays for now: the
- * next step goes on behind it, and starts from the front when there is nothing more. */
-static bool expire(struct hw_sqlite *s)
-{
-    int64_t before = (int64_t)(hw_now() * 1000) - (int64_t)s->retention_ms;
-    int64_t from = s->expire_from;
-    s->expire_from = old_front(s, from, before);
-    if (s->expire_from == 0)
-        return false;
-    sqlite3_bind_int64(s->statements[HW_LEDGER_EXPIRE], 1, from);
-    sqlite3_bind_int64(s->statements[HW_LEDGER_EXPIRE], 2, s->expire_from);
-    sqlite3_bind_int64(s->statements[HW_LEDGER_EXPIRE], 3, before);
-    sqlite3_step(s->statements[HW_LEDGER_EXPIRE]);
-    sqlite3_reset(s->statements[HW_LEDGER_EXPIRE]);
-    return true;
 }
 
 /* A row that is recorded meanwhile is added by its own commit. */
@@ -91,5 +57,5 @@ bool hw_ledger_sqlite_tend(struct hw_ledger *ledger, bool idle)
         fill(s);
         return true;
     }
-    return s->retention_ms && expire(s);
+    return hw_ledger_retention_step(s);
 }

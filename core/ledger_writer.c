@@ -30,8 +30,8 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
     [HW_LEDGER_TOUCH] = "UPDATE notifications SET settled_at = ?1"
                         " WHERE seq = ?2 AND digest = ?3 AND (?4 IS NULL OR job_id = ?4)",
     [HW_LEDGER_FRONT] =
-        "SELECT max(seq), total(received_at < ?2) FROM (SELECT seq, received_at FROM notifications"
-        " WHERE seq > ?1 ORDER BY seq LIMIT ?3)",
+        "SELECT max(seq), sum(received_at < ?2), sum(received_at BETWEEN ?2 AND ?3) FROM"
+        " (SELECT seq, received_at FROM notifications WHERE seq > ?1 ORDER BY seq LIMIT ?4)",
     [HW_LEDGER_EXPIRE] =
         "DELETE FROM notifications WHERE seq > ?1 AND seq <= ?2 AND received_at < ?3"
         " AND settled_at < ?3",

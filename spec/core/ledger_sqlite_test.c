@@ -10,124 +10,9 @@
 #include <sqlite3.h>
 #include <sys/resource.h>
 
-#include "config.h"
-#include "folder.h"
 #include "ledger_cases.h"
-#include "ledger_sqlite.h"
-#include "log.h"
+#include "ledger_file_rig.h"
 #include "wal_file.h"
-
-static struct folder folder;
-static char path[FOLDER_PATH_MAX];
-static struct hw_config config;
-
-static struct hw_ledger *open_file(void)
-{
-    char why[512] = "";
-    struct hw_ledger *ledger = hw_ledger_sqlite_open(&config, why, sizeof why);
-    if (!ledger)
-        fail_msg("%s", why);
-    return ledger;
-}
-
-static struct hw_ledger *open_ledger(bool by_body)
-{
-    config.by_body = by_body;
-    return open_file();
-}
-
-static int new_file(void **state)
-{
-    (void)state;
-    folder_open(&folder);
-    folder_path(&folder, "hookward.db", path);
-    config = (struct hw_config){.ledger = path};
-    hw_log_set(HW_LOG_OFF, false);
-    return 0;
-}
-
-static int remove_file(void **state)
-{
-    (void)state;
-    folder_close(&folder);
-    return 0;
-}
-
-static void reopen(struct rig *r)
-{
-    char why[512];
-    close_rig(r);
-    r->ledger = open_file();
-    r->reader = hw_ledger_reader_open(r->ledger, why, sizeof why);
-    assert_non_null(r->reader);
-}
-
-/* Another program's view of the file. */
-static sqlite3 *open_other(void)
-{
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-    return db;
-}
-
-static void exec(const char *sql)
-{
-    sqlite3 *db = open_other();
-    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
-}
-
-static int64_t number(const char *sql)
-{
-    sqlite3 *db = open_other();
-    sqlite3_stmt *stmt;
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-    int64_t value = sqlite3_column_int64(stmt, 0);
-    sqlite3_finalize(stmt);
-    sqlite3_close(db);
-    return value;
-}
-
-static void fill(const struct rig *r, int first, int count)
-{
-    struct hw_job *batch[HW_LEDGER_BATCH_MAX];
-    for (int done = 0; done < count;) {
-        size_t n = 0;
-        for (; n < HW_LEDGER_BATCH_MAX && done < count; n++, done++) {
-            batch[n] = numbered_notification(first + done);
-            if (r->by_body) {
-                batch[n]->identity.id = HW_STR_NONE;
-                memcpy(batch[n]->identity.digest, &(int){first + done}, sizeof(int));
-            }
-        }
-        assert_int_equal(hw_ledger_commit(r->ledger, batch, n), 0);
-        while (n)
-            hw_job_free(batch[--n]);
-    }
-}
-
-static enum hw_ledger_state state_of(const struct rig *r, int n)
-{
-    struct hw_known known;
-    struct hw_job *job = numbered_notification(n);
-    if (r->by_body) {
-        job->identity.id = HW_STR_NONE;
-        memcpy(job->identity.digest, &n, sizeof n);
-    }
-    assert_int_equal(hw_ledger_look_up(r->ledger, r->reader, &job->identity, &known), 0);
-    hw_job_free(job);
-    return known.state;
-}
-
-/* Tends until there is nothing more to do; returns how many steps that took. */
-static int tend_all(const struct rig *r)
-{
-    int steps = 1;
-    while (r->ledger->type->tend(r->ledger, true))
-        assert_true(++steps < 1000);
-    return steps;
-}
 
 /* ---- over restarts ---- */
 
@@ -370,62 +255,7 @@ static void cuts_a_long_detail(void **state)
     close_rig(&r);
 }
 
-/* ---- retention ---- */
-
-#define DAY_MS "86400000"
-
-static void removes_what_is_older_than_the_retention(void **state)
-{
-    enum { OLD = 1000, FRESH = 10 };
-    struct rig r;
-    (void)state;
-    config.retention_ms = 30ull * 86400000;
-    open_rig(&r, false);
-    fill(&r, 0, OLD);
-    exec("UPDATE notifications SET received_at = received_at - 31 * " DAY_MS
-         ", settled_at = settled_at - 31 * " DAY_MS);
-    fill(&r, OLD, FRESH);
-    assert_true(tend_all(&r) > 3); /* in small steps */
-    assert_int_equal(number("SELECT count(*) FROM notifications"), FRESH);
-    assert_int_equal(state_of(&r, 0), HW_NEVER_SEEN);
-    assert_int_equal(state_of(&r, OLD - 1), HW_NEVER_SEEN);
-    assert_int_equal(state_of(&r, OLD), HW_SUCCEEDED);
-    close_rig(&r);
-}
-
-static void keeps_everything_without_a_retention(void **state)
-{
-    struct rig r;
-    (void)state;
-    open_rig(&r, false);
-    fill(&r, 0, 10);
-    exec("UPDATE notifications SET received_at = 0, settled_at = 0");
-    tend_all(&r);
-    assert_int_equal(number("SELECT count(*) FROM notifications"), 10);
-    close_rig(&r);
-}
-
-/* An old one that was run again lately is kept; however many those are, what is behind them goes.
- */
-static void keeps_what_was_settled_lately_and_goes_on_behind_it(void **state)
-{
-    enum { REPLAYED = 700, OLD = 300, FRESH = 10 };
-    struct rig r;
-    (void)state;
-    config.retention_ms = 30ull * 86400000;
-    open_rig(&r, false);
-    fill(&r, 0, REPLAYED);
-    exec("UPDATE notifications SET received_at = received_at - 31 * " DAY_MS);
-    fill(&r, REPLAYED, OLD);
-    exec("UPDATE notifications SET received_at = received_at - 31 * " DAY_MS
-         ", settled_at = settled_at - 31 * " DAY_MS " WHERE seq > 700");
-    fill(&r, REPLAYED + OLD, FRESH);
-    tend_all(&r);
-    assert_int_equal(number("SELECT count(*) FROM notifications"), REPLAYED + FRESH);
-    assert_int_equal(state_of(&r, 0), HW_SUCCEEDED);
-    assert_int_equal(state_of(&r, REPLAYED), HW_NEVER_SEEN);
-    close_rig(&r);
-}
+/* ---- rows that go meanwhile ---- */
 
 static void records_anew_what_was_removed_meanwhile(void **state)
 {
@@ -467,14 +297,6 @@ static void leaves_a_row_alone_that_has_the_number_of_its_own(void **state)
 
 /* ---- failures ---- */
 
-static int commit_one(const struct rig *r, int n)
-{
-    struct hw_job *job = numbered_notification(n);
-    int rc = hw_ledger_commit(r->ledger, &job, 1);
-    hw_job_free(job);
-    return rc;
-}
-
 static void records_nothing_while_its_database_is_elsewhere(void **state)
 {
     char aside[FOLDER_PATH_MAX + 8];
@@ -496,134 +318,6 @@ static void records_nothing_while_its_database_is_elsewhere(void **state)
     close_rig(&r);
 }
 
-/* ---- its log and its shared memory, lost in use ---- */
-
-static void run(const char *format)
-{
-    char command[3 * FOLDER_PATH_MAX];
-    snprintf(command, sizeof command, format, path, path, path);
-    assert_int_equal(system(command), 0);
-}
-
-static void assert_sound(void)
-{
-    run("sqlite3 '%s' 'PRAGMA integrity_check' | grep -qx ok");
-}
-
-static void opens_anew_what_it_has_lost(void **state)
-{
-    static const char *const losses[] = {
-        "rm '%s-wal'",
-        "rm '%s-shm'",
-        "rm '%s-wal' '%s-shm'",
-        "mv '%s-wal' '%s-wal.aside'",
-        "mv '%s-shm' '%s-shm.aside'",
-        "rm '%s-wal' && : >'%s-wal'",
-        "rm '%s-shm' && : >'%s-shm'",
-    };
-    enum { LOSSES = sizeof losses / sizeof *losses, ROWS = 300 };
-    struct rig r;
-    (void)state;
-    open_rig(&r, false);
-    for (int i = 0; i < LOSSES; i++) {
-        fill(&r, i * ROWS, ROWS);
-        run(losses[i]);
-        if (i % 2)
-            assert_int_equal(commit_one(&r, 1000000 + i), 0);
-        else
-            tend_all(&r);
-        assert_null(hw_ledger_place_lost(&((struct hw_sqlite *)r.ledger)->place));
-        assert_int_equal(state_of(&r, i * ROWS), HW_SUCCEEDED);
-        assert_sound();
-    }
-    for (int again = 0; again < 2; again++) {
-        for (int i = 0; i < LOSSES * ROWS; i++)
-            assert_int_equal(state_of(&r, i), HW_SUCCEEDED);
-        reopen(&r);
-    }
-    close_rig(&r);
-}
-
-static void saves_at_its_end_what_it_has_lost(void **state)
-{
-    struct rig r;
-    (void)state;
-    open_rig(&r, false);
-    fill(&r, 0, 200);
-    run("rm '%s-wal' '%s-shm'");
-    reopen(&r);
-    for (int i = 0; i < 200; i++)
-        assert_int_equal(state_of(&r, i), HW_SUCCEEDED);
-    close_rig(&r);
-}
-
-/* POSIX takes all locks of a process on a file away with the first descriptor of it that is closed.
- */
-static void keeps_its_files_when_a_script_has_read_them(void **state)
-{
-    static const char *const ends[] = {"", "-wal", "-shm"};
-    char file[FOLDER_PATH_MAX + 8];
-    struct rig r;
-    (void)state;
-    open_rig(&r, false);
-    fill(&r, 0, 200);
-    for (int i = 0; i < 3; i++) {
-        snprintf(file, sizeof file, "%s%s", path, ends[i]);
-        FILE *read = fopen(file, "r");
-        assert_non_null(read);
-        fclose(read);
-    }
-    run("sqlite3 '%s' 'SELECT count(*) FROM notifications' >/dev/null");
-    assert_null(hw_ledger_place_lost(&((struct hw_sqlite *)r.ledger)->place));
-    assert_int_equal(commit_one(&r, 200), 0);
-    for (int i = 0; i < 201; i++)
-        assert_int_equal(state_of(&r, i), HW_SUCCEEDED);
-    close_rig(&r);
-}
-
-/* Rows are due, another program writes by a shared memory of its own: what the host believes of the
- * log is wrong from here on. */
-static void removes_nothing_by_a_lost_shared_memory(void **state)
-{
-    struct rig r;
-    (void)state;
-    config.retention_ms = 30ull * 86400000;
-    open_rig(&r, false);
-    fill(&r, 0, 2000);
-    run("sqlite3 '%s' 'UPDATE notifications SET received_at = 1, settled_at = 1"
-        " WHERE seq < 1500'");
-    assert_true(r.ledger->type->tend(r.ledger, true)); /* it has begun */
-    run("rm '%s-shm' && sqlite3 '%s' \"UPDATE notifications SET detail = 'other' WHERE seq > 900;"
-        " PRAGMA wal_checkpoint(TRUNCATE); UPDATE notifications SET detail = 'again'\" >/dev/null");
-    tend_all(&r);
-    assert_sound();
-    assert_int_equal(commit_one(&r, 5000), 0);
-    assert_sound();
-    assert_int_equal(number("SELECT count(*) FROM notifications WHERE detail = 'again'"), 501);
-    close_rig(&r);
-    assert_sound();
-}
-
-/* What it wrote may stand in contradiction to what ours holds: nothing is written into either. */
-static void leaves_another_programs_log_alone(void **state)
-{
-    struct rig r;
-    (void)state;
-    open_rig(&r, false);
-    fill(&r, 0, 100);
-    run("rm '%s-wal' '%s-shm'");
-    tend_all(&r); /* saved */
-    fill(&r, 100, 100);
-    run("rm '%s-wal' '%s-shm' && sqlite3 '%s' \"UPDATE notifications SET detail = 'other'\"");
-    assert_int_equal(commit_one(&r, 500), HW_ELEDGER_UNAVAILABLE);
-    tend_all(&r);
-    reopen(&r);
-    assert_sound();
-    assert_int_equal(number("SELECT count(*) FROM notifications WHERE detail = 'other'"), 100);
-    assert_int_equal(commit_one(&r, 500), 0);
-    close_rig(&r);
-}
-
 /* Neither in it, nor in a new one that its readers would not look into. */
 static void records_nothing_in_place_of_a_file_that_is_gone(void **state)
 {
@@ -642,33 +336,6 @@ static void records_nothing_in_place_of_a_file_that_is_gone(void **state)
     assert_int_equal(unlink(path), 0);
     assert_int_equal(commit_one(&r, 1000), HW_ELEDGER_UNAVAILABLE);
     assert_int_equal(access(path, F_OK), -1);
-    close_rig(&r);
-}
-
-/* As after kill -9: nothing of the log is left, and what it held is in the database. */
-static void saves_what_a_removed_log_held(void **state)
-{
-    char file[FOLDER_PATH_MAX + 8];
-    struct rig r;
-    (void)state;
-    open_rig(&r, false);
-    fill(&r, 0, 200);
-    snprintf(file, sizeof file, "%s-wal", path);
-    assert_int_equal(unlink(file), 0);
-    assert_int_equal(commit_one(&r, 1000), 0);
-    char command[2 * FOLDER_PATH_MAX + 16];
-    snprintf(command, sizeof command, "cp '%s' '%s.copy'", path, path);
-    assert_int_equal(system(command), 0);
-    sqlite3 *copy;
-    snprintf(file, sizeof file, "%s.copy", path);
-    assert_int_equal(sqlite3_open(file, &copy), SQLITE_OK);
-    sqlite3_stmt *stmt;
-    assert_int_equal(
-        sqlite3_prepare_v2(copy, "SELECT count(*) FROM notifications", -1, &stmt, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-    assert_int_equal(sqlite3_column_int(stmt, 0), 200);
-    sqlite3_finalize(stmt);
-    sqlite3_close(copy);
     close_rig(&r);
 }
 
@@ -882,19 +549,10 @@ int main(void)
         cmocka_unit_test(loads_bodies_of_any_size),
         cmocka_unit_test(loads_nothing_without_a_body_or_a_row),
         cmocka_unit_test(cuts_a_long_detail),
-        cmocka_unit_test(removes_what_is_older_than_the_retention),
-        cmocka_unit_test(keeps_everything_without_a_retention),
-        cmocka_unit_test(keeps_what_was_settled_lately_and_goes_on_behind_it),
         cmocka_unit_test(records_anew_what_was_removed_meanwhile),
         cmocka_unit_test(leaves_a_row_alone_that_has_the_number_of_its_own),
         cmocka_unit_test(records_nothing_while_its_database_is_elsewhere),
-        cmocka_unit_test(opens_anew_what_it_has_lost),
-        cmocka_unit_test(saves_at_its_end_what_it_has_lost),
-        cmocka_unit_test(keeps_its_files_when_a_script_has_read_them),
-        cmocka_unit_test(removes_nothing_by_a_lost_shared_memory),
-        cmocka_unit_test(leaves_another_programs_log_alone),
         cmocka_unit_test(records_nothing_in_place_of_a_file_that_is_gone),
-        cmocka_unit_test(saves_what_a_removed_log_held),
         cmocka_unit_test(fails_a_commit_while_another_program_has_the_lock),
         cmocka_unit_test(says_that_a_commit_waits_for_another_program),
         cmocka_unit_test(records_what_is_held_as_not_run),

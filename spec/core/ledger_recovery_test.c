@@ -1,0 +1,174 @@
+/* The log and the shared memory are lost in use: what was answered is not, and nothing is spoilt.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "ledger_file_rig.h"
+#include "ledger_sqlite.h"
+
+static void assert_sound(void)
+{
+    run("sqlite3 '%s' 'PRAGMA integrity_check' | grep -qx ok");
+}
+
+static void opens_anew_what_it_has_lost(void **state)
+{
+    static const char *const losses[] = {
+        "rm '%s-wal'",
+        "rm '%s-shm'",
+        "rm '%s-wal' '%s-shm'",
+        "mv '%s-wal' '%s-wal.aside'",
+        "mv '%s-shm' '%s-shm.aside'",
+        "rm '%s-wal' && : >'%s-wal'",
+        "rm '%s-shm' && : >'%s-shm'",
+    };
+    enum { LOSSES = sizeof losses / sizeof *losses, ROWS = 300 };
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    for (int i = 0; i < LOSSES; i++) {
+        fill(&r, i * ROWS, ROWS);
+        run(losses[i]);
+        if (i % 2)
+            assert_int_equal(commit_one(&r, 1000000 + i), 0);
+        else
+            tend_all(&r);
+        assert_null(hw_ledger_place_lost(&((struct hw_sqlite *)r.ledger)->place));
+        assert_int_equal(state_of(&r, i * ROWS), HW_SUCCEEDED);
+        assert_sound();
+    }
+    for (int again = 0; again < 2; again++) {
+        for (int i = 0; i < LOSSES * ROWS; i++)
+            assert_int_equal(state_of(&r, i), HW_SUCCEEDED);
+        reopen(&r);
+    }
+    close_rig(&r);
+}
+
+static void saves_at_its_end_what_it_has_lost(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    fill(&r, 0, 200);
+    run("rm '%s-wal' '%s-shm'");
+    reopen(&r);
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(state_of(&r, i), HW_SUCCEEDED);
+    close_rig(&r);
+}
+
+/* POSIX takes all locks of a process on a file away with the first descriptor of it that is closed.
+ */
+static void keeps_its_files_when_a_script_has_read_them(void **state)
+{
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    char file[FOLDER_PATH_MAX + 8];
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    fill(&r, 0, 200);
+    for (int i = 0; i < 3; i++) {
+        snprintf(file, sizeof file, "%s%s", path, ends[i]);
+        FILE *read = fopen(file, "r");
+        assert_non_null(read);
+        fclose(read);
+    }
+    run("sqlite3 '%s' 'SELECT count(*) FROM notifications' >/dev/null");
+    assert_null(hw_ledger_place_lost(&((struct hw_sqlite *)r.ledger)->place));
+    assert_int_equal(commit_one(&r, 200), 0);
+    for (int i = 0; i < 201; i++)
+        assert_int_equal(state_of(&r, i), HW_SUCCEEDED);
+    close_rig(&r);
+}
+
+/* Rows are due, another program writes by a shared memory of its own: what the host believes of the
+ * log is wrong from here on. */
+static void removes_nothing_by_a_lost_shared_memory(void **state)
+{
+    struct rig r;
+    (void)state;
+    config.retention_ms = 30ull * 86400000;
+    open_rig(&r, false);
+    fill(&r, 0, 2000);
+    run("sqlite3 '%s' 'UPDATE notifications SET received_at = 1, settled_at = 1"
+        " WHERE seq < 1500'");
+    assert_true(r.ledger->type->tend(r.ledger, true)); /* it has begun */
+    run("rm '%s-shm' && sqlite3 '%s' \"UPDATE notifications SET detail = 'other' WHERE seq > 900;"
+        " PRAGMA wal_checkpoint(TRUNCATE); UPDATE notifications SET detail = 'again'\" >/dev/null");
+    tend_all(&r);
+    assert_sound();
+    assert_int_equal(commit_one(&r, 5000), 0);
+    assert_sound();
+    assert_int_equal(number("SELECT count(*) FROM notifications WHERE detail = 'again'"), 501);
+    close_rig(&r);
+    assert_sound();
+}
+
+/* What it wrote may stand in contradiction to what ours holds: nothing is written into either. */
+static void leaves_another_programs_log_alone(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    fill(&r, 0, 100);
+    run("rm '%s-wal' '%s-shm'");
+    tend_all(&r); /* saved */
+    fill(&r, 100, 100);
+    run("rm '%s-wal' '%s-shm' && sqlite3 '%s' \"UPDATE notifications SET detail = 'other'\"");
+    assert_int_equal(commit_one(&r, 500), HW_ELEDGER_UNAVAILABLE);
+    tend_all(&r);
+    reopen(&r);
+    assert_sound();
+    assert_int_equal(number("SELECT count(*) FROM notifications WHERE detail = 'other'"), 100);
+    assert_int_equal(commit_one(&r, 500), 0);
+    close_rig(&r);
+}
+
+/* As after kill -9: nothing of the log is left, and what it held is in the database. */
+static void saves_what_a_removed_log_held(void **state)
+{
+    char file[FOLDER_PATH_MAX + 8];
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    fill(&r, 0, 200);
+    snprintf(file, sizeof file, "%s-wal", path);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(commit_one(&r, 1000), 0);
+    char command[2 * FOLDER_PATH_MAX + 16];
+    snprintf(command, sizeof command, "cp '%s' '%s.copy'", path, path);
+    assert_int_equal(system(command), 0);
+    sqlite3 *copy;
+    snprintf(file, sizeof file, "%s.copy", path);
+    assert_int_equal(sqlite3_open(file, &copy), SQLITE_OK);
+    sqlite3_stmt *stmt;
+    assert_int_equal(
+        sqlite3_prepare_v2(copy, "SELECT count(*) FROM notifications", -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    assert_int_equal(sqlite3_column_int(stmt, 0), 200);
+    sqlite3_finalize(stmt);
+    sqlite3_close(copy);
+    close_rig(&r);
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[] = {
+        cmocka_unit_test(opens_anew_what_it_has_lost),
+        cmocka_unit_test(saves_at_its_end_what_it_has_lost),
+        cmocka_unit_test(keeps_its_files_when_a_script_has_read_them),
+        cmocka_unit_test(removes_nothing_by_a_lost_shared_memory),
+        cmocka_unit_test(leaves_another_programs_log_alone),
+        cmocka_unit_test(saves_what_a_removed_log_held),
+    };
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
+        tests[i].setup_func = new_file; /* a file for each */
+        tests[i].teardown_func = remove_file;
+    }
+    return cmocka_run_group_tests_name("ledger_recovery", tests, NULL, NULL);
+}
