@@ -35,6 +35,7 @@ ALL_LDFLAGS = $(LDFLAGS) $(SAN) -pthread -rdynamic
 SOURCES  = $(filter-out core/main.c,$(wildcard core/*.c))
 OBJECTS  = $(SOURCES:core/%.c=$(BUILD)/core/%.o)
 LUA      = $(wildcard lua/hookward/*.lua lua/hookward/*/*.lua lua/hookward/guide/*.md)
+EXAMPLES = $(wildcard $(addprefix examples/*/,*.md *.lua */*.lua */*/*.lua .gitignore */.gitignore))
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
@@ -56,8 +57,8 @@ $(BUILD)/core/%.o: core/%.c Makefile
 	@echo "  cc   $<"
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The Lua half is carried inside the binary.
-$(BUILD)/embedded.c: core/embed.lua $(LUA) Makefile
+# The Lua half is carried inside the binary, and so are the examples.
+$(BUILD)/embedded.c: core/embed.lua $(LUA) $(EXAMPLES) Makefile
 	@mkdir -p $(@D)
 	$(Q)lua5.4 core/embed.lua $(LUA) > $@.new && mv $@.new $@
 
@@ -112,10 +113,10 @@ run: setup-run ## install what is missing, build, serve examples/hello to a sand
 ROCK = build/rock/tree
 
 # From a copy: LuaRocks builds beside the sources.
-$(ROCK)/bin/hookward: $(wildcard core/*.[ch]) $(LUA) $(wildcard rockspec/*)
+$(ROCK)/bin/hookward: $(wildcard core/*.[ch]) $(LUA) $(EXAMPLES) $(wildcard rockspec/*)
 	@echo "  rock $(ROCK)"
 	$(Q)rm -rf build/rock && mkdir -p build/rock/source
-	$(Q)cp -r core lua rockspec README.md LICENSE CHANGELOG.md build/rock/source
+	$(Q)cp -r core lua examples rockspec README.md LICENSE CHANGELOG.md build/rock/source
 	$(Q)cd build/rock/source && LUAROCKS_CONFIG=rockspec/debian.lua luarocks --lua-version 5.4 make \
 	  --tree $(CURDIR)/$(ROCK) rockspec/hookward-scm-1.rockspec >../log 2>&1 || { cat ../log; exit 1; }
 

@@ -1,14 +1,23 @@
--- embed.lua -- writes the C file that carries hookward's Lua modules, and the guide's
--- texts, inside the binary.
+-- embed.lua -- writes the C file that carries hookward's Lua modules, the guide's texts and the
+-- examples inside the binary.
 -- usage: lua5.4 core/embed.lua lua/hookward/init.lua ... > embedded.c
 
+-- What is no module, a file of an example, goes by its path.
 local function module_name(path)
+  if not path:find("^lua/") then return path end
   return (path:gsub("^lua/", ""):gsub("%.%a+$", ""):gsub("/init$", ""):gsub("/", "."))
+end
+
+local paths = table.move(arg, 1, #arg, 1, {})
+for _, example in ipairs(dofile("lua/hookward/examples.lua").list) do
+  for _, file in ipairs(example.files) do
+    paths[#paths + 1] = ("examples/%s/%s"):format(example.name, file)
+  end
 end
 
 local rows = {}
 print('#include "embedded.h"\n')
-for i, path in ipairs(arg) do
+for i, path in ipairs(paths) do
   local file = assert(io.open(path, "rb"))
   local text = file:read("a")
   file:close()

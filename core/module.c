@@ -168,6 +168,13 @@ static int load_embedded(lua_State *L)
     return 1;
 }
 
+/* Texts are read by `source` alone. */
+static bool is_module(const struct hw_embedded *row)
+{
+    size_t len = strlen(row->chunk);
+    return !strchr(row->module, '/') && (len < 3 || strcmp(row->chunk + len - 3, ".md") != 0);
+}
+
 void hw_module_preload(lua_State *L, const struct hw_embedded *modules)
 {
     lua_pushlightuserdata(L, (void *)modules);
@@ -180,6 +187,8 @@ void hw_module_preload(lua_State *L, const struct hw_embedded *modules)
             set_path(L, modules);
             continue;
         }
+        if (!is_module(modules))
+            continue;
         lua_pushlightuserdata(L, (void *)modules);
         lua_pushcclosure(L, load_embedded, 1);
         lua_setfield(L, -2, modules->module);

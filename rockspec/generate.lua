@@ -48,8 +48,9 @@ build = {
   type = "builtin",
   install = {
     bin = { hookward = "rockspec/hookward" },
-    lua = { -- the guide: LuaRocks leaves their names as they are
+    lua = { -- the guide and the examples: LuaRocks leaves their names as they are
 @GUIDE@
+@EXAMPLES@
     },
   },
   modules = {
@@ -103,6 +104,19 @@ local function modules(ending, indent)
   return table.concat(lines, "\n")
 end
 
+-- By their path below hookward/examples/; the name of what is no .lua file is its own.
+local function examples()
+  local lines = {}
+  for _, example in ipairs(dofile("lua/hookward/examples.lua").list) do
+    for _, file in ipairs(example.files) do
+      local path = ("examples/%s/%s"):format(example.name, file)
+      local name = path:gsub("/%.", "/"):gsub("%.%a+$", ""):gsub("/", ".")
+      lines[#lines + 1] = ("      [%q] = %q,"):format("hookward." .. name, path)
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
 local function release()
   local file <close> = assert(io.open("core/version.h"))
   return assert(file:read("a"):match('HW_VERSION "([^"]+)"'))
@@ -111,7 +125,8 @@ end
 local function write(folder, version, source)
   local file <close> = assert(io.open(("%s/hookward-%s-1.rockspec"):format(folder, version), "w"))
   local values = { VERSION = version, SOURCE = source, SOURCES = sources(),
-    MODULES = modules("lua", "    "), GUIDE = modules("md", "      ") }
+    MODULES = modules("lua", "    "), GUIDE = modules("md", "      "),
+    EXAMPLES = examples() }
   assert(file:write((TEXT:gsub("@(%u+)@", values))))
 end
 

@@ -332,6 +332,8 @@ describe("the guide's", function()
       ["127.0.0.1:8080"] = "127.0.0.1:" .. host.port })
     assert.matches("Signature Key", sh("%s%s", at, walk), 1, true)
     host:wait_log("succeeded event=BadgeExportZipFile.Created")
+    local list = sh("%s", (block("accredit", "sh", 5):gsub("http://127%.0%.0%.1:8090", sandbox.url)))
+    assert.matches('"BadgeExportZipFileId":"6f9619ff-8b86-4011-b42d-00cf4fc964ff"', list, 1, true)
   end)
 
   it("commands for Accredit work in that order", function()

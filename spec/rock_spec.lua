@@ -38,7 +38,7 @@ describe("the rockspecs", function()
     for _, path in pairs(rockspec.build.install.lua) do listed[#listed + 1] = path end
     table.sort(listed)
     local built = {}
-    for path in sh("make -s --eval 'x:;@echo $(SOURCES) $(LUA)' x"):gmatch("%S+") do
+    for path in sh("make -s --eval 'x:;@echo $(SOURCES) $(LUA) $(EXAMPLES)' x"):gmatch("%S+") do
       built[#built + 1] = path
     end
     table.sort(built)

@@ -6,6 +6,10 @@
 ---@class hookward.CatalogueEvent
 ---@field description string one sentence
 ---@field schema hookward.Schema
+---@field sample string what `hookward send` says of it without --data: a JSON object
+
+-- A zip that `hookward send` speaks of without --data, and that the sandbox's print queue has.
+local SAMPLE_ZIP = "6f9619ff-8b86-4011-b42d-00cf4fc964ff"
 
 ---@type table<string, hookward.CatalogueEvent>
 return {
@@ -20,5 +24,6 @@ return {
         BadgeExportZipFileId = { type = "string", format = "uuid" },
       },
     },
+    sample = ('{"BadgeExportZipFileId":"%s"}'):format(SAMPLE_ZIP),
   },
 }

@@ -1,4 +1,4 @@
--- The files of a new project: { name, text }.
+-- The files of a new project: { name, text, always = in one that is made of an example too }.
 
 return {
   -- So that `require "hookward.testing"` has its type; the type itself is in _meta.lua.
@@ -78,18 +78,18 @@ describe("a badge zip", function()
   end)
 end)
 ]==] },
-  { name = ".busted", text = [==[
+  { name = ".busted", always = true, text = [==[
 -- Debian's busted may begin in an older Lua: then it goes on in this one.
 return { default = { lua = _VERSION ~= "Lua 5.4" and "lua5.4" or nil } }
 ]==] },
-  { name = ".luarc.json", text = [==[
+  { name = ".luarc.json", always = true, text = [==[
 {
   "runtime.version": "Lua 5.4",
   "workspace.library": [".hookward", "${3rd}/busted/library", "${3rd}/luassert/library"],
   "workspace.checkThirdParty": false
 }
 ]==] },
-  { name = ".gitignore", text = [==[
+  { name = ".gitignore", always = true, text = [==[
 development.key
 hookward.db*
 .hookward.sock

@@ -3,21 +3,35 @@
 local config = require "hookward.config"
 local console = require "hookward.console"
 local core = require "hookward.core"
+local examples = require "hookward.examples"
 local files = require "hookward.files"
+local suggest = require "hookward.suggest"
 local templates = require "hookward.templates"
 
 local sys = core.sys
 
+-- "hello (one handler that writes to the log), ..."
+local function example_list()
+  local list = {}
+  for i, example in ipairs(examples.list) do
+    list[i] = ("%s (%s)"):format(example.name, example.summary)
+  end
+  return table.concat(list, ", ")
+end
+
 local M = {
   summary = "Make a new project.",
-  usage = "DIR",
+  usage = "DIR [OPTION...]",
   description = "Makes a folder with a configuration, an example handler, a spec and a key pair "
     .. "for development. `hookward check` and `hookward serve` work in it at once. A folder that "
     .. "is there already must be empty (but for .git). For editors that use lua-language-server "
-    .. "it puts annotations into .hookward/; --annotations writes these anew after an update.",
+    .. "it puts annotations into .hookward/; --annotations writes these anew after an update.\n\n"
+    .. "With --example NAME the project is one of the examples, with its README.md: "
+    .. example_list() .. ".",
   examples = {
     "hookward init my-hooks",
     "cd my-hooks && hookward serve",
+    "hookward init --example print-queue badges",
     "hookward init --annotations .",
   },
 }
@@ -25,8 +39,18 @@ local M = {
 local KEY_BITS = 2048
 local IN_THE_WAY_SHOWN = 5
 
+local function example(name)
+  local found = examples.find(name)
+  if found then return found end
+  local nearest = suggest.nearest(name, examples.names())
+  return nil, ("--example: there is no example '%s'; %s"):format(console.plain(name),
+    nearest and ("did you mean %s?"):format(nearest)
+      or "there are " .. table.concat(examples.names(), ", "))
+end
+
 function M.define(parser)
   parser:argument("DIR", "The folder to make."):target("dir")
+  parser:option("--example", "Make it of this example."):argname("NAME"):convert(example)
   parser:flag("--annotations", "Only write the annotations, into a project that is there.")
 end
 
@@ -87,17 +111,48 @@ local function write_annotations(dir)
   return true
 end
 
-local function write_all(dir)
-  for _, folder in ipairs { "", "/handlers", "/keys", "/spec" } do
-    local made, why = files.make_folder(dir .. folder)
-    if not made then return nil, why end
+local function write_file(dir, name, text, mode)
+  local path = ("%s/%s"):format(dir, name)
+  local made, why = files.make_folder(path:match("^(.*)/"))
+  if not made then return nil, why end
+  return sys.write_new(path, text, mode or files.PUBLIC)
+end
+
+-- What an example ignores, it ignores beside what every project does.
+local function without_repeats(text)
+  local lines, seen = {}, {}
+  for line in text:gmatch("[^\n]+") do
+    if not seen[line] then lines[#lines + 1] = line end
+    seen[line] = true
   end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+-- The texts by their names: the template's; with an example its own, and of the template what every
+-- project has.
+local function texts_of(chosen)
+  local texts = {}
+  for _, file in ipairs(templates) do
+    if not chosen or file.always then texts[file.name] = file.text end
+  end
+  for _, name in ipairs(chosen and chosen.files or {}) do
+    local text, why = examples.text(chosen, name)
+    if not text then return nil, why end
+    texts[name] = texts[name] and without_repeats(texts[name] .. text) or text
+  end
+  return texts
+end
+
+local function write_all(dir, chosen)
+  local texts, why = texts_of(chosen)
+  if not texts then return nil, why end
   local private, public = core.crypto.keygen(KEY_BITS)
   if not private then return nil, public end
-  local ok, why = sys.write_new(dir .. "/development.key", private, files.SECRET)
-  if ok then ok, why = sys.write_new(dir .. "/keys/development.pem", public, files.PUBLIC) end
-  for _, file in ipairs(templates) do
-    if ok then ok, why = sys.write_new(dir .. "/" .. file.name, file.text, files.PUBLIC) end
+  local ok
+  ok, why = write_file(dir, "development.key", private, files.SECRET)
+  if ok then ok, why = write_file(dir, "keys/development.pem", public) end
+  for name, text in pairs(texts) do
+    if ok then ok, why = write_file(dir, name, text) end
   end
   if ok then ok, why = write_annotations(dir) end
   return ok, why
@@ -119,15 +174,19 @@ function M.run(args, cli)
   if args.annotations then return renew_annotations(dir) end
   local refused = refusal(dir)
   if refused then return console.fail(refused) end
-  local ok, why = write_all(dir)
+  local ok, why = write_all(dir, args.example)
   if not ok then return console.fail(why) end
   local program, folder = program_name(cli.program), quote(dir)
   local here = dir == "."
   console.say("%s is ready. Start it:", here and "The project" or dir)
   console.say("  %s%s serve", here and "" or ("cd %s && "):format(folder), program)
-  console.say("and deliver a signed notification to it, from another terminal:")
-  console.say("  %s send BadgeExportZipFile.Created%s", program,
-    here and "" or (" -c %s/hookward.lua"):format(folder))
+  if args.example then
+    console.say("What it does, and how to see that, is in %s/README.md.", dir)
+  else
+    console.say("and deliver a signed notification to it, from another terminal:")
+    console.say("  %s send BadgeExportZipFile.Created%s", program,
+      here and "" or (" -c %s/hookward.lua"):format(folder))
+  end
   return 0
 end
 

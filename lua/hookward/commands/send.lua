@@ -1,5 +1,6 @@
 -- hookward send: sign a notification and deliver it, as Accredit would.
 
+local catalogue = require "hookward.catalogue"
 local config = require "hookward.config"
 local console = require "hookward.console"
 local core = require "hookward.core"
@@ -14,8 +15,8 @@ local M = {
   description = "Signs a notification with a private key and posts it, as Accredit does. Exits 0 "
     .. "when the answer is 200, else 1.\n\nThe body begins with Event and Timestamp (now), and "
     .. "the fields of --data follow. Data that has an Event of its own is sent as it is, byte for "
-    .. "byte; EVENT may then be left out. BadgeExportZipFile.Created without --data gets a random "
-    .. "BadgeExportZipFileId.",
+    .. "byte; EVENT may then be left out. BadgeExportZipFile.Created without --data speaks of a "
+    .. "zip that `hookward sandbox` has in its print queue.",
   examples = {
     "hookward send BadgeExportZipFile.Created",
     "hookward send Person.Updated --data '{\"PersonId\": 7}' --retries 5",
@@ -24,7 +25,6 @@ local M = {
   },
 }
 
-local SAMPLE_EVENT = "BadgeExportZipFile.Created"
 local NUMBER_MAX = 1000 -- of attempts and retries
 local NOBODY = "nobody listens there"
 local DEFAULT_PATH = "/baseWebhookNotification"
@@ -108,11 +108,8 @@ local function build_body(args)
   elseif not args.event then
     return nil, "which event? Name it as in `hookward send Person.Updated`"
   end
-  local fields = "{}"
-  if args.event == SAMPLE_EVENT then
-    fields = ('{"BadgeExportZipFileId":"%s"}'):format(core.crypto.uuid())
-  end
-  return merge(args.event, fields)
+  local known = catalogue[args.event]
+  return merge(args.event, known and known.sample or "{}")
 end
 
 -- ---- where to, and with which key ----

@@ -4,7 +4,7 @@
 -- With Authorization: Bearer TOKEN:
 --
 -- GET /api/printQueue
---   200 [ ZIP, … ], the newest first
+--   200 [ ZIP, … ], the newest first; the oldest is the one that `hookward send` speaks of
 -- GET /api/printQueue/ID              ID: the event's BadgeExportZipFileId
 --   200 ZIP = { "BadgeExportZipFileId": "…", "FileName": "badges-….zip", "Size": 1234 (bytes),
 --               "BadgeCount": 3, "Created": "2024-05-10T11:09:21Z", "PrintStatus": "Pending" }
@@ -18,6 +18,7 @@
 local core = require "hookward.core"
 local answers = require "hookward.sandbox.answers"
 local badge = require "hookward.sandbox.badge"
+local catalogue = require "hookward.catalogue"
 local zip = require "hookward.sandbox.zip"
 
 local M = {}
@@ -34,9 +35,10 @@ local sizes = {} -- by id: a list does not make all of them to know
 local order = {} -- ids, oldest first
 
 ---Puts a new zip into the queue.
+---@param id? string
 ---@return string id
-function M.add()
-  local id = core.crypto.uuid()
+function M.add(id)
+  id = id or core.crypto.uuid()
   zips[id] = { BadgeExportZipFileId = id, FileName = ("badges-%s.zip"):format(id:sub(1, 8)),
     BadgeCount = #people, Created = os.date("!%Y-%m-%dT%H:%M:%SZ"), PrintStatus = "Pending" }
   order[#order + 1] = id
@@ -45,6 +47,12 @@ function M.add()
     zips[oldest], sizes[oldest] = nil, nil
   end
   return id
+end
+
+-- What `hookward send` speaks of is there from the start.
+for _, event in pairs(catalogue) do
+  local sample = core.json.decode(event.sample)
+  if sample.BadgeExportZipFileId then M.add(sample.BadgeExportZipFileId) end
 end
 
 -- The same bytes whenever it is asked for.
