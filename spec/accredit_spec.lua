@@ -279,6 +279,14 @@ describe("a server's certificate", function()
       fails(events({}, { "--api", address, "--ca", folder .. "/c" }), 1, ": no trusted connection (")
       fails(events({}, { "--api", localhost, "--ca", folder .. "/none" }), 1, ": no trusted connection (")
       fails(events({}, { "--api", localhost, "--ca", folder .. "/c" }), 1, "answered 200 with something unknown")
+      -- This server answers no POST: who trusts it waits in vain.
+      local function send(...)
+        local result = cli.run { "send", "A.B", "--to", localhost, "--key", (H.keys()), "--timeout", "300ms", ... }
+        assert.are.equal(1, result.code)
+        return result.out
+      end
+      has(send(), "certificate")
+      assert.is_nil(send("--ca", folder .. "/c"):find("certificate", 1, true))
     end)
     stop()
     assert(ok, err)
@@ -701,6 +709,42 @@ describe("subscribe", function()
     fails(result, 1, "subscribed, but the Signature Key could not be saved: ")
     has(result.err, "File name too long")
     has(result.out, "BEGIN PUBLIC KEY")
+  end)
+
+  -- The host finds a new key by itself, in a moment; what is sent within that moment would be refused.
+  describe("a running host", function()
+    after_each(H.stop_all)
+
+    local function host()
+      return H.start { handlers = { ["a.lua"] = 'require "hookward".on("*", function() end)' },
+        keys = { ["mine.pem"] = H.read((select(2, H.keys "other"))) } }
+    end
+
+    it("has the key when the command ends", function()
+      local one = host()
+      local out = works((subscribe(key_answer(keys.pem), { cwd = one.folder })))
+      has(out, "The running host has it.")
+      has(one:log(), "2 keys")
+      local json = cjson.decode(works((subscribe(key_answer(keys.pem), { "--json", cwd = one.folder }))))
+      assert.is_true(json.key.live)
+    end)
+
+    it("that can't take it is told of", function()
+      local one = host()
+      H.write(one.folder .. "/handlers/a.lua", "no Lua")
+      local result = subscribe(key_answer(keys.pem), { cwd = one.folder })
+      works(result)
+      has(result.err, "The running host does not have the key yet")
+      has(result.err, "a.lua:1:")
+    end)
+
+    it("is not waited for where there is none", function()
+      local one = host()
+      assert.equal(0, one:stop())
+      local result = subscribe(key_answer(keys.pem), { cwd = one.folder })
+      assert.is_nil(works(result):find("running host", 1, true))
+      assert.equal("", result.err)
+    end)
   end)
 end)
 

@@ -435,6 +435,16 @@ describe("send", function()
       .. "keys/development.pem -signature signature body"):format(project)), "Verified OK")
   end
 
+  it("takes a job id that a header can carry, whatever it is, and no other", function()
+    for _, id in ipairs { "Zoë 1", ("x"):rep(200) } do
+      local requests = send({ 200 }, { "A.B", "--job-id", id })
+      assert.are.equal(id, requests[1].headers["x-jobid"])
+    end
+    for _, id in ipairs { "a\nb", "a\r\nX-Signature: b", "\27[1m" } do
+      fails(run { "send", "A.B", "--job-id", id, cwd = cli.project() }, 2, "--job-id takes a text without control")
+    end
+  end)
+
   it("posts a signed notification as Accredit does", function()
     local requests, result, project = send({ 200 }, { "BadgeExportZipFile.Created" })
     local request = requests[1]
@@ -687,6 +697,28 @@ describe("completion", function()
       ask hookward serve --log-level d
     ]] }
     assert.are.same({ "keygen", "--retries", "debug" }, lines(sh(("cd %s && bash ask"):format(folder))))
+  end)
+
+  -- `compopt +o default` keeps bash from offering files.
+  it("offers files for files, words where some are known, and nothing for other values", function()
+    local folder = cli.folder { script = works(run { "completion", "bash" }), ["some.file"] = "", ask = [[
+      source ./script
+      compopt() { echo -n "no files: "; }
+      ask() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _hookward; echo "${COMPREPLY[@]}"; }
+      ask hookward send --key some
+      ask hookward serve -c some
+      ask hookward send --job-id some
+      ask hookward send --retries some
+      ask hookward init --example ord
+      ask hookward jobs list --state succ
+      ask hookward sandbox --misbehave rep
+      ask hookward send Ba
+      ask hookward help dep
+      echo "[$(ask hookward init some)]"
+    ]] }
+    assert.are.same({ "some.file", "some.file", "no files: ", "no files: ", "no files: ordered",
+      "no files: succeeded", "no files: repeat", "no files: BadgeExportZipFile.Created",
+      "no files: deployment", "[]" }, lines(sh(("cd %s && bash ask"):format(folder))))
   end)
 
   it("says how to install each, and keeps #compdef first for zsh", function()

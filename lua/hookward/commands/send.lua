@@ -37,6 +37,12 @@ local function header(text)
   return nil, ("--header takes 'Name: value', not '%s'"):format(text)
 end
 
+-- Whatever a header can carry: a host has to cope with it.
+local function read_job_id(text)
+  if not text:find("%c") then return text end
+  return nil, "--job-id takes a text without control characters, since it goes into a header"
+end
+
 function M.define(parser)
   parser:argument("EVENT", "The event's name, as in Person.Updated."):target("event"):args("?")
   parser:option("--to", "Where to: a URL, or unix:PATH of a socket (default: where the "
@@ -50,6 +56,7 @@ function M.define(parser)
     parser:option("--raw", "The whole body, byte for byte whatever it is; @FILE or @- as above.")
       :argname("BODY"))
   parser:option("--job-id", "X-JobId (default: a random number)."):argname("ID")
+    :convert(read_job_id)
   parser:option("--attempt", "X-JobAttempt of the first delivery (default: 0).")
     :argname("N"):convert(options.whole_number("--attempt", 0, NUMBER_MAX))
   parser:option("--retries", "Deliver up to N times more, with the same job id, until the answer "
@@ -59,6 +66,7 @@ function M.define(parser)
     :convert(options.time "--delay")
   parser:option("--timeout", "How long to wait for an answer (default: 100s, as .NET does).")
     :argname("TIME"):convert(options.time "--timeout")
+  parser:option("--ca", "Trust this certificate authority (PEM), and no other."):argname("FILE")
   parser:option("--header", "A header to add, or to replace; without a value it is left out. "
     .. "May be repeated."):argname("HEADER"):count("*"):convert(header)
   parser:flag("--json", "Print one JSON object: ok, event, job_id, to, attempts.")
@@ -202,6 +210,7 @@ local function deliver(job, attempt)
     body = job.body,
     headers = headers_of(job.id, attempt, job.signature, job.headers),
     timeout = job.timeout,
+    ca = job.ca,
   }
   local outcome = { attempt = attempt, ms = math.floor((sys.now() - begun) * 1000 + 0.5) }
   if not answer then
@@ -259,7 +268,7 @@ function M.run(args)
   local job = {
     id = args.job_id or tostring(math.random(100000, 99999999)),
     target = target, body = body, signature = signature, headers = args.header,
-    timeout = args.timeout or 100,
+    timeout = args.timeout or 100, ca = args.ca,
   }
   if not args.json then console.say("%s, job %s, to %s", event, job.id, target.shown) end
   local outcomes = play(job, args.attempt or 0, args.retries or 0, args.delay or 1,

@@ -3,6 +3,7 @@
 local answers = require "hookward.accredit.answers"
 local connect = require "hookward.accredit.connect"
 local console = require "hookward.console"
+local control = require "hookward.control"
 local core = require "hookward.core"
 local key_files = require "hookward.accredit.key_files"
 
@@ -10,8 +11,8 @@ local M = {
   summary = "Subscribe to an event of Accredit's.",
   usage = "EVENT --url URL [OPTION...]",
   description = "Creates a subscription and saves its Signature Key where the configuration's "
-    .. "`keys` finds it, whatever form it came in: a host that is running takes it by itself. A "
-    .. "key that is there already is not saved twice, and none is ever overwritten.\n\n"
+    .. "`keys` finds it, whatever form it came in. A host that is running has it when the command "
+    .. "ends. A key that is there already is not saved twice, and none is ever overwritten.\n\n"
     .. connect.HELP,
   examples = {
     "hookward subscribe BadgeExportZipFile.Created --url https://hooks.example.com",
@@ -31,7 +32,8 @@ function M.define(parser)
   parser:option("--key-file", "Save the key in this file (default: in the folder of the first "
     .. "pattern of `keys`, or keys/; named after EVENT)."):argname("FILE")
   connect.define(parser)
-  parser:flag("--json", "Print one JSON object: ok, event, url, tenant, id, key.")
+  parser:flag("--json", "Print one JSON object: ok, event, url, tenant, id, key (its `live`: "
+    .. "whether the running host has it, if one runs).")
 end
 
 local ID_NAMES = { "id", "subscriptionid", "webhooksubscriptionid", "subscription" }
@@ -43,13 +45,37 @@ local function lost_key(connection, answer, line, advice, as_json)
     body = answer.body }, as_json)
 end
 
-local function print_json(args, url, id, key, saved)
+-- ---- the running host ----
+
+local RELOAD_TIMEOUT = 60 -- seconds, beside what a script may take to load
+
+-- A host takes a new key by itself, in a moment; what is sent within that moment would be refused.
+-- So it is asked to, and waited for. True: it has the key; false and why: it has not; nil: nobody
+-- is there to ask.
+local function hand_over(settings)
+  if not settings then return nil end
+  local host = control.of(settings)
+  local answer, why, absent = control.ask(host, { path = "/reload",
+    timeout = settings.handler_timeout_ms / 1000 + RELOAD_TIMEOUT })
+  if absent then
+    if not control.is_running(host) then return nil end
+    return false, control.absence(host)
+  end
+  if not answer then return false, why end
+  if answer.status == 200 then return true end
+  local body = core.json.decode(answer.body)
+  return false, type(body) == "table" and body.message or answer.body
+end
+
+-- ---- telling ----
+
+local function print_json(args, url, id, key, saved, live)
   console.say("%s", assert(core.json.encode { ok = true, event = args.event, url = url,
-    tenant = args.tenant, id = id, key = { file = saved.path, new = saved.is_new,
+    tenant = args.tenant, id = id, key = { file = saved.path, new = saved.is_new, live = live,
       form = key.form, bits = key.bits, fingerprint = key.fingerprint } }))
 end
 
-local function print_text(args, url, id, key, saved, shown)
+local function print_text(args, url, id, key, saved, shown, live, why)
   console.say("%s: subscribed to %s%s%s", url, args.event,
     args.tenant and " of tenant " .. args.tenant or "",
     id and (" (%s)"):format(console.plain(id)) or "")
@@ -58,6 +84,11 @@ local function print_text(args, url, id, key, saved, shown)
     key.fingerprint:sub(1, 16))
   if not saved.is_found then
     console.complain("%s is not found by `keys` of the configuration: add it there", shown)
+  elseif live == false then
+    console.complain("The running host does not have the key yet, and refuses what it signed: %s",
+      why)
+  elseif live then
+    console.say("The running host has it.")
   end
   console.say("Try it: hookward trigger %s --url %s", args.event, url)
 end
@@ -76,8 +107,10 @@ local function keep_key(connection, ring, args, url, answer)
       .. why, "Save the key from the answer yourself, as a file in the keys folder.", args.json)
   end
   local id = answers.text_of(answer.value, ID_NAMES)
-  if args.json then print_json(args, url, id, key, saved)
-  else print_text(args, url, id, key, saved, ring:shown(saved.path)) end
+  local live, why_not
+  if saved.is_found then live, why_not = hand_over(connection.settings) end
+  if args.json then print_json(args, url, id, key, saved, live)
+  else print_text(args, url, id, key, saved, ring:shown(saved.path), live, why_not) end
   return 0
 end
 
