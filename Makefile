@@ -19,11 +19,22 @@ PACKAGES_TEST  = $(PACKAGES_RUN) libcmocka-dev lua-busted lua-socket lua-filesys
                  luarocks lua-check unzip git procps sqlite3
 PACKAGES_CI    = $(PACKAGES_TEST) clang libclang-rt-14-dev clang-format wrk nginx systemd
 
-LIBS = lua5.4 libuv libcrypto sqlite3 libcurl
+# What an installed program needs.
+PACKAGES_INSTALLED = libuv1 libssl3 libsqlite3-0 libcurl4 lua-argparse ca-certificates
+
+LIBS = libuv libcrypto sqlite3 libcurl
 
 # Nothing here may run before the packages are there, hence `=` and not `:=`; once is enough, though.
-PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(LIBS)))$(PKG_CFLAGS)
-PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(LIBS)) -lm)$(PKG_LIBS)
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags lua5.4 $(LIBS)))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $$(LUA_LIBS) $$(shell pkg-config --libs $(LIBS)) -lm)$(PKG_LIBS)
+
+# Lua goes into the program where its archive is there, all of it: C modules that a handler loads
+# find the Lua that they were made for in the program, and may use what the host does not.
+# `make LUA_ARCHIVE=` takes the shared library.
+LUA_ARCHIVE ?= $(wildcard $(shell pkg-config --variable=libdir lua5.4)/liblua5.4.a)
+LUA_LIBS = $(if $(LUA_ARCHIVE),-Wl$(comma)--whole-archive $(LUA_ARCHIVE) -Wl$(comma)--no-whole-archive -ldl,\
+             $(shell pkg-config --libs lua5.4))
+comma = ,
 
 WARN   = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
          $(if $(WERROR),-Werror)
@@ -80,7 +91,8 @@ $(BUILD)/spec/%_test: spec/core/%_test.c $(BUILD)/units.a
 
 # Set-up: names what is missing, then installs it; asks and does nothing when all is there.
 define install_missing
-	@missing=$$(for p in $(1); do \
+	@command -v dpkg-query >/dev/null || { echo "no Debian; needed are:" $(1); exit 0; }; \
+	missing=$$(for p in $(1); do \
 	    dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  echo "installing with apt:" $$missing; \
@@ -91,7 +103,7 @@ define install_missing
 	fi
 endef
 
-setup-build:
+setup-build: ## install the packages that building takes
 	$(call install_missing,$(PACKAGES_BUILD))
 setup-run:
 	$(call install_missing,$(PACKAGES_RUN))
@@ -246,7 +258,8 @@ bench-lookup: $(BUILD)/lookup ## what a look-up in ledgers of ROWS rows costs
 top: ## the longest functions and files
 	@lua5.4 spec/bench/longest.lua core/*.c
 
-install: all ## install into PREFIX (/usr/local)
+install: all ## install into PREFIX (/usr/local), with the packages that it needs
+	$(if $(DESTDIR),,$(call install_missing,$(PACKAGES_INSTALLED)))
 	install -D -m 755 $(BUILD)/hookward $(DESTDIR)$(PREFIX)/bin/hookward
 
 clean: ## remove what was built

@@ -1,0 +1,71 @@
+-- The program: Lua is inside it, whole, so that C modules find the Lua they were made for; and it is
+-- installed as the README says.
+
+local H = require "spec.support.host"
+
+local function sh(format, ...)
+  return assert(H.sh(format:format(...)))
+end
+
+-- Where the archive is: else the shared library is what there is.
+local archive = H.sh("ls $(pkg-config --variable=libdir lua5.4)/liblua5.4.a 2>/dev/null")
+
+describe("the program", function()
+  after_each(H.stop_all)
+
+  if archive then
+    it("has Lua inside it", function()
+      assert.is_nil(sh("ldd %s", H.quote(H.binary)):find("liblua", 1, true))
+    end)
+
+    it("offers C modules every function of Lua's", function()
+      local function functions(options, path)
+        return sh("nm %s --defined-only %s | awk '$2 == \"T\" && $3 ~ /^lua/ { print $3 }' | sort", options,
+          H.quote(path))
+      end
+      local wanted = functions("", (archive:gsub("\n", "")))
+      assert.is_true(select(2, wanted:gsub("\n", "")) > 140)
+      local there = {}
+      for name in functions("-D", H.binary):gmatch("%S+") do there[name] = true end
+      for name in wanted:gmatch("%S+") do
+        -- What has a capital in it is Lua's own, from one of its files to another.
+        assert.is_truthy(there[name] or name:find("^lua%u"), name)
+      end
+    end)
+  end
+
+  it("loads C modules in handlers, and what they give is at home there", function()
+    local host = H.start { handlers = { ["a.lua"] = [[
+      local hook = require "hookward"
+      local cjson, socket, luasql = require "cjson", require "socket", require "luasql.sqlite3"
+      hook.on("*", function()
+        local environment = luasql.sqlite3()
+        local connection = assert(environment:connect ":memory:")
+        local cursor = assert(connection:execute "SELECT 6 * 7")
+        local answer = math.tointeger(cursor:fetch())
+        cursor:close() connection:close() environment:close()
+        assert(not pcall(cjson.decode, "{"), "an error of a C module's is caught")
+        hook.log.info("modules", { json = cjson.encode { 1 }, sql = answer, time = socket.gettime() > 1e9 })
+      end) ]] } }
+    assert.equal(200, host:notify(H.event("A.B")).status)
+    host:wait_log("modules .-json=%[1%] sql=42 time=true")
+    assert.equal(0, host:stop())
+  end)
+
+  it("is installed by `make install`, and runs from there", function()
+    local folder = H.folder()
+    -- DESTDIR keeps it from asking apt; nothing is built that is there.
+    local build = H.quote(H.binary:match("^(.*)/"))
+    sh("env -u MAKEFLAGS -u MAKELEVEL make -s install BUILD=%s DESTDIR=%s PREFIX=/usr", build,
+      folder)
+    local out = sh("cd %s && PATH=%s/usr/bin:$PATH && hookward init badges && cd badges && hookward check",
+      folder, folder)
+    assert.matches("ok: 1 key, 1 route", out, 1, true)
+  end)
+
+  it("needs the packages that the README and the Makefile name", function()
+    local packages = sh("make -s --eval 'names: ; @echo $(PACKAGES_INSTALLED)' names"):gsub("\n", "")
+    local readme = H.read("README.md"):gsub("%s+", " ")
+    assert.matches("apt-get install " .. packages .. "`", readme, 1, true)
+  end)
+end)
