@@ -20,6 +20,7 @@ end
 local argparse = require "argparse"
 local console = require "hookward.console"
 local core = require "hookward.core"
+local options = require "hookward.options"
 local suggest = require "hookward.suggest"
 
 local M = {}
@@ -134,6 +135,7 @@ function M.main(arg)
   elseif not ok then
     error(result, 0)
   end
+  result.config = options.config_of(result.config)
   return load_command(result.command).run(result,
     { parser = parser, program = arg[0] or "hookward", commands = commands })
 end

@@ -17,10 +17,11 @@ local MAX_LINES = 10 -- of errors in one file
 
 ---A path as a person would write it: relative when it is below `folder`.
 ---@param path string absolute
----@param folder string absolute
+---@param folder string absolute; "" is none
 ---@return string
 function M.shown(path, folder)
-  if path:sub(1, #folder + 1) == folder .. "/" then return path:sub(#folder + 2) end
+  local inside = folder ~= "" and path:sub(1, #folder + 1) == folder .. "/"
+  if inside then return path:sub(#folder + 2) end
   return path
 end
 

@@ -7,7 +7,15 @@ local M = {}
 ---Adds -c, also spelled --config.
 function M.config(parser, description)
   parser:option("-c"):hidden_name("--config"):target("config"):argname("FILE")
-    :description(description or "The configuration (default: hookward.lua).")
+    :description(description or "The configuration (default: HOOKWARD_CONFIG, or hookward.lua).")
+end
+
+---What -c says, else the environment.
+---@param given string?
+---@return string?
+function M.config_of(given)
+  local named = os.getenv "HOOKWARD_CONFIG"
+  return given or (named ~= "" and named or nil)
 end
 
 ---For an option's `convert`.

@@ -22,7 +22,8 @@ local DEFAULT_PATH = "/baseWebhookNotification"
 function M.define(parser)
   parser:option("--api", "The address of the Accredit API (default: HOOKWARD_ACCREDIT_URL, or "
     .. "accredit.url of the configuration)."):argname("URL")
-  options.config(parser, "The configuration (default: hookward.lua, if there is one).")
+  options.config(parser, "The configuration (default: HOOKWARD_CONFIG, or hookward.lua if there "
+    .. "is one).")
   parser:option("--token", "The token, or @FILE, or @- for the standard input (default: "
     .. "HOOKWARD_ACCREDIT_TOKEN, or accredit.token)."):argname("TOKEN")
   parser:option("--user", "The account's name (default: HOOKWARD_ACCREDIT_USER).")

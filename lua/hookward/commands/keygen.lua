@@ -26,7 +26,7 @@ function M.define(parser)
   parser:option("--bits", "2048, 3072 or 4096 (default: 2048, as Accredit most likely uses).")
     :choices({ "2048", "3072", "4096" }):argname("N")
   options.config(parser, "The configuration whose `keys` to stay away from (default: "
-    .. "hookward.lua, if there is one).")
+    .. "HOOKWARD_CONFIG, or hookward.lua if there is one).")
 end
 
 -- Both as it was written and as symbolic links lead.

@@ -28,7 +28,8 @@ function M.define(parser)
     :argname("TEXT"):count(1)
   parser:option("--key", "A public key to try instead of the configuration's. May be repeated.")
     :argname("FILE"):count("*")
-  options.config(parser, "The configuration that names the keys (default: hookward.lua).")
+  options.config(parser, "The configuration that names the keys (default: HOOKWARD_CONFIG, or "
+    .. "hookward.lua).")
   parser:flag("--json", "Print one JSON object: verified, key, error, message, findings.")
 end
 
