@@ -18,15 +18,22 @@ local function text_of(topic) return H.read(GUIDE .. topic .. ".md") end
 
 local function blocks(topic, language)
   local found = {}
-  for text in text_of(topic):gmatch("```" .. language .. "\n(.-)```") do found[#found + 1] = text end
+  for name, text in text_of(topic):gmatch("\n```([^\n]*)\n(.-)```") do
+    if name == language then found[#found + 1] = text end
+  end
   return found
 end
 
 -- Every block is run by a test here, which takes it; the last test counts those that nobody took.
 local taken = {}
 
+-- The i-th block, or the one in which this stands.
 local function block(topic, language, i)
-  local text = assert(blocks(topic, language)[i], topic .. " has fewer blocks of " .. language)
+  local found = blocks(topic, language)
+  for at, one in ipairs(found) do
+    if type(i) == "string" and one:find(i, 1, true) then i = at end
+  end
+  local text = assert(found[i], topic .. " has no such block of " .. language)
   taken[topic .. text] = true
   return text
 end
@@ -394,7 +401,6 @@ describe("the guide's", function()
 
   it("units for systemd run a host, reload it and stop it", function()
     local folder, at = deployed()
-    sh("%s%s", at, D.exchange(block("deployment", "sh", 1), { ["/etc/hookward"] = folder }))
     local socket, service = D.unit(block("deployment", "ini", 1)), D.unit(block("deployment", "ini", 2))
     local command = D.exchange(service.Service.ExecStart, { ["/etc/hookward"] = folder })
     local host = D.start { socket = socket, service = service, folder = folder,
@@ -408,6 +414,33 @@ describe("the guide's", function()
     assert.matches("nothing has changed", sh("%s%s%s", "RUNTIME_DIRECTORY=" .. folder .. "/hookward; export RUNTIME_DIRECTORY;",
       at, "hookward reload"), 1, true)
     assert.equal(0, host:stop())
+  end)
+
+  -- Users, owners and systemd are left alone; the rest is done.
+  it("commands for systemd make a project that its service reads and nobody else", function()
+    local folder = H.folder()
+    local stubs = "useradd() { :; }; chown() { :; }; systemctl() { :; }; sudo() { shift 2; \"$@\"; }; "
+      .. "install() { mkdir -p " .. folder .. "/state; }; hookward() { " .. program .. " \"$@\"; }; set -e; umask 022; "
+    local out = sh("%s%s%s", stubs, D.exchange(block("deployment", "sh", "useradd"),
+      { ["/etc/hookward"] = folder .. "/etc" }), D.exchange(block("deployment", "sh", "systemctl enable"),
+      { ["/etc/hookward"] = folder .. "/etc" }))
+    assert.matches("ok: 1 key, 1 route", out, 1, true)
+    assert.equal("rw-r-----", lfs.attributes(folder .. "/etc/development.key", "permissions"))
+    assert.equal("rwxr-x---", lfs.attributes(folder .. "/etc/handlers", "permissions"))
+    local service = D.unit(block("deployment", "ini", 2)).Service
+    assert.equal("/etc/" .. service.User, service.WorkingDirectory)
+  end)
+
+  it("container ends its host in time, and gives it what it writes to", function()
+    local command = block("deployment", "sh", "docker run"):gsub("\\\n", "")
+    local defaults = {}
+    for _, entry in ipairs(dofile "lua/hookward/schema.lua") do defaults[entry.key] = entry.default end
+    assert.matches("--init ", command, 1, true)
+    assert.is_true(tonumber(command:match("%-%-stop%-timeout (%d+)")) > defaults.drain_timeout)
+    local config = command:match("HOOKWARD_CONFIG=(%S+)/hookward.lua")
+    assert.matches(":" .. config .. ":ro ", command, 1, true)
+    assert.matches(":/var/lib/hookward ", command, 1, true)
+    assert.equal(defaults.listen, command:match("%-%-publish (%S+):8080 "))
   end)
 
   it("units for systemd leave it what its settings take", function()
@@ -476,7 +509,7 @@ describe("the guide's", function()
     local event = H.event("BadgeExportZipFile.Created", '"BadgeExportZipFileId":"1"')
     assert.equal(200, host:notify(event, { id = "backed-up" }).status)
     local backup = H.folder()
-    sh("%s%s", at, D.exchange(block("deployment", "sh", 2),
+    sh("%s%s", at, D.exchange(block("deployment", "sh", "VACUUM INTO"),
       { ["/var/lib/hookward"] = folder, ["/var/backups"] = backup }))
     assert.equal(0, host:stop())
     sh("rm %s/hookward.db*; cp %s/hookward.db %s", folder, backup, folder)
@@ -490,8 +523,54 @@ describe("the guide's", function()
     local folder, at = project()
     local host = H.start { folder = folder }
     H.write(folder .. "/handlers/more.lua", block("handlers", "lua", 3))
-    sh("%sset -e; %s", at, block("deployment", "sh", 3))
+    sh("%sset -e; %s", at, block("deployment", "sh", "hookward reload\n"))
     host:wait_log("reloaded")
+  end)
+
+  -- ---- nothing is forgotten ----
+
+  it("errors are all that there are, with the status of each, a cause and a cure", function()
+    local text, count = text_of("errors"):gsub("\n  ", " "), 0
+    for name, status in H.read("core/error.h"):gmatch('X%(HW_E[%u_]+, "([%l_]+)", (%d+),') do
+      count = count + 1
+      local item = (text .. "\n"):match("\n%- `" .. name .. "` %(" .. status .. "%): ([^\n]+)\n")
+      assert(item, ("lua/hookward/guide/errors.md does not say what %s (%s) is"):format(name, status))
+      assert.is_true(#item > 40, name .. ": " .. item)
+    end
+    assert.is_true(count > 25)
+  end)
+
+  it("fields of the log are all that there are", function()
+    local text, count = text_of "log", 0
+    for path in sh("ls core/*.c"):gmatch("%S+") do
+      for name in H.read(path):gmatch('hw_log_%l+%(&?%l+, "([%l_]+)"') do
+        count = count + 1
+        assert(text:find("`" .. name .. "`", 1, true), ("lua/hookward/guide/log.md has no field %s (%s)")
+          :format(name, path))
+      end
+    end
+    assert.is_true(count > 20)
+  end)
+
+  it("command for dead notifications lists them", function()
+    local folder, at = project()
+    local host = H.start { folder = folder }
+    try("%shookward send Person.Updated --attempt 5 --to http://127.0.0.1:%d", at, host.port)
+    assert.matches('"state":"dead"', sh("%s%s", at, block("log", "sh", 1)), 1, true)
+  end)
+
+  it("line of the log is one of the host's", function()
+    local host = H.start { handlers = { ["a.lua"] = 'require "hookward".on("*", function() end)' } }
+    assert.equal(200, host:notify(H.event("Person.Updated")).status)
+    local example, line = block("log", "", 1), host:wait_log("[^\n]+succeeded[^\n]+")
+    local function shape(text) return (text:gsub("%d+", "0"):gsub("job=%S+", "job")) end
+    local rest = shape(line)
+    for word in shape(example):gmatch("%S+") do
+      local at, to = rest:find(word, 1, true)
+      assert(at, word .. " is not in its place in " .. line)
+      rest = rest:sub(to + 1)
+    end
+    assert.equal(0, host:stop())
   end)
 
   it("files of core/ are there", function()

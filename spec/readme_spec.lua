@@ -68,6 +68,10 @@ describe("the README's", function()
       end
     end
     assert.is_true(seen > 20)
+    for _, entry in ipairs(dofile "lua/hookward/schema.lua") do
+      local named = entry.not_yet or entry.key == "accredit" -- which has no default
+      assert(named or text:find("%f[%w_]" .. entry.key .. " = "), entry.key .. " is not among the defaults")
+    end
   end)
 
   it("spec of the handler passes", function()
