@@ -92,7 +92,7 @@ static void init(struct hw_app_host *h)
     h->server.owner = h;
     h->server.on_room = on_room;
     hw_server_init(&h->server, h->config);
-    h->listeners.server = &h->server;
+    hw_listeners_init(&h->listeners, &h->server);
 }
 
 static void on_address(void *ud, const char *address)
@@ -118,8 +118,9 @@ static int start(struct hw_app_host *h, const char *module, const struct hw_embe
                                        .run_ms = HW_APP_RUN_MS}};
     hw_log_set(c->log_level, c->log_json);
     int rc = hw_app_open(&h->app, &app, why, size);
-    for (size_t i = 0; rc == 0 && i < c->listen_count; i++)
-        rc = hw_listeners_open(&h->listeners, c->listen[i], hw_app_service(h->app), why, size);
+    if (rc == 0)
+        rc = hw_listeners_open(&h->listeners, c->listen, c->listen_count, hw_app_service(h->app),
+                               why, size);
     if (rc)
         return rc;
     h->log_open = hw_log_open(STDERR_FILENO) == 0;

@@ -42,6 +42,8 @@ struct hw_config {
     uint64_t max_age_ms; /* 0: none */
     uint64_t retention_ms;
     size_t vm_memory, max_body, max_header, max_connections, max_queue;
+    size_t max_connections_per_address; /* 0: the usual part */
+    size_t max_unfinished, max_memory_bodies;
     bool accept_unhandled; /* unhandled = "accept" */
     bool validate;
     bool by_body; /* duplicates = "by-body" */

@@ -6,11 +6,14 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "address.h"
 #include "config.h"
 #include "process.h"
 #include "write.h"
+
+enum { LOOKS_FOR_IDLE = 16 };
 
 enum state { IDLE, HEAD, BODY, BUSY, FLUSH, LINGER, CLOSED };
 
@@ -31,6 +34,7 @@ struct hw_connection {
     struct hw_turn turn;
     struct hw_waiter waiter;
     struct hw_address peer;
+    struct hw_place place;
     size_t lingered; /* bytes */
 
     /* of the request at hand */
@@ -80,6 +84,7 @@ static void close_connection(struct hw_connection *c)
     hw_turn_leave(&c->turn);
     hw_waiter_leave(&c->waiter);
     drop_request(c);
+    hw_crowd_leave(&c->server->crowd, &c->place);
     uv_close(&c->u.handle, on_closed);
 }
 
@@ -199,15 +204,6 @@ void hw_connection_reply(struct hw_waiter *waiter, const struct hw_reply *reply)
 struct hw_str hw_connection_peer(struct hw_waiter *waiter, char *text, size_t size)
 {
     return hw_address_text(&connection_of(waiter)->peer.any, text, size);
-}
-
-/* Asked once: of a client that is gone by the time of its line the kernel knows nothing. */
-static void learn_peer(struct hw_connection *c)
-{
-    int len = sizeof c->peer;
-    if (c->u.handle.type != UV_TCP || uv_tcp_getpeername(&c->u.tcp, &c->peer.any, &len))
-        c->peer.any.sa_family = AF_UNIX;
-    c->waiter.peer = &c->peer;
 }
 
 /* `r` may be NULL, or a request whose head is not whole: then the line has no path. */
@@ -358,12 +354,28 @@ static void advance(struct hw_connection *c)
 
 /* ---- opening ---- */
 
+/* As many as there are files for, whatever is wanted. */
+static struct hw_crowd_limits limits_of(const struct hw_config *config)
+{
+    size_t connections = hw_process_connections(config->max_connections, config->workers);
+    size_t per_address = config->max_connections_per_address;
+    if (!per_address)
+        per_address = hw_crowd_part(connections, HW_CROWD_USUAL_PART);
+    return (struct hw_crowd_limits){.connections = connections,
+                                    .per_address = per_address,
+                                    .unfinished = config->max_unfinished};
+}
+
 void hw_server_apply(struct hw_server *server, const struct hw_config *config)
 {
     struct hw_deadlines *deadlines = &server->deadlines;
-    server->connections_max = hw_process_connections(config->max_connections, config->workers);
+    server->crowd.limits = limits_of(config);
     server->requests.limits =
         (struct hw_http_limits){(uint32_t)config->max_header, config->max_body};
+    hw_deadlines_last(deadlines, HW_DEADLINE_FIRST,
+                      config->header_timeout_ms < config->idle_timeout_ms
+                          ? config->header_timeout_ms
+                          : config->idle_timeout_ms);
     hw_deadlines_last(deadlines, HW_DEADLINE_IDLE, config->idle_timeout_ms);
     hw_deadlines_last(deadlines, HW_DEADLINE_HEAD, config->header_timeout_ms);
     hw_deadlines_last(deadlines, HW_DEADLINE_BODY, config->body_timeout_ms);
@@ -379,12 +391,14 @@ void hw_server_init(struct hw_server *server, const struct hw_config *config)
     hw_requests_init(&server->requests, (struct hw_http_limits){0});
     hw_deadlines_init(&server->deadlines, server->loop, on_deadline);
     hw_turns_init(&server->turns, server->loop, on_turn);
+    hw_crowd_init(&server->crowd);
     hw_server_apply(server, config);
 }
 
 void hw_server_fini(struct hw_server *server)
 {
     hw_requests_fini(&server->requests);
+    hw_crowd_fini(&server->crowd);
 }
 
 static void link_in(struct hw_connection *c)
@@ -409,34 +423,89 @@ static void link_out(struct hw_connection *c)
     hw_stats_set(&c->server->report.stats, HW_COUNT_CONNECTIONS, --c->server->connection_count);
 }
 
-int hw_connection_accept(struct hw_server *server, uv_stream_t *listener, uv_handle_type type,
-                         struct hw_service *service)
+static int open_stream(struct hw_connection *c, const struct hw_arrival *arrival)
 {
+    uv_loop_t *loop = c->server->loop;
+    int rc = arrival->is_unix ? uv_pipe_init(loop, &c->u.pipe, 0) : uv_tcp_init(loop, &c->u.tcp);
+    if (rc == 0)
+        rc = arrival->is_unix ? uv_pipe_open(&c->u.pipe, arrival->fd)
+                              : uv_tcp_open(&c->u.tcp, arrival->fd);
+    return rc;
+}
+
+static int refuse_arrival(struct hw_server *server, struct hw_place *place, int fd, int rc)
+{
+    hw_crowd_leave(&server->crowd, place);
+    close(fd);
+    return rc;
+}
+
+int hw_connection_open(struct hw_server *server, const struct hw_arrival *arrival)
+{
+    struct hw_place place = arrival->place;
     struct hw_connection *c = calloc(1, sizeof *c);
     if (!c)
-        return UV_ENOMEM;
+        return refuse_arrival(server, &place, arrival->fd, UV_ENOMEM);
     c->server = server;
-    c->service = service;
+    c->service = arrival->service;
+    c->place = place;
+    c->peer = arrival->peer;
     c->waiter.answer = on_answer;
-    int rc = type == UV_TCP ? uv_tcp_init(server->loop, &c->u.tcp)
-                            : uv_pipe_init(server->loop, &c->u.pipe, 0);
-    if (rc) {
-        free(c);
-        return rc;
-    }
+    c->waiter.peer = &c->peer;
+    if (arrival->is_unix)
+        c->peer.any.sa_family = AF_UNIX;
+    int rc = open_stream(c, arrival);
     c->u.handle.data = c;
     link_in(c);
-    rc = uv_accept(listener, &c->u.stream);
     if (rc) {
         close_connection(c);
+        close(arrival->fd);
         return rc;
     }
-    if (type == UV_TCP)
+    if (!arrival->is_unix)
         uv_tcp_nodelay(&c->u.tcp, 1);
-    learn_peer(c);
-    set_deadline(c, HW_DEADLINE_IDLE);
+    set_deadline(c, HW_DEADLINE_FIRST);
     start_reading(c);
     return 0;
+}
+
+/* ---- room for others ---- */
+
+static struct hw_connection *connection_at(struct hw_deadline *deadline)
+{
+    return (struct hw_connection *)((char *)deadline - offsetof(struct hw_connection, deadline));
+}
+
+/* The first of the list that may be closed; those whose request is in the socket already are not
+ * idle, and few. */
+static struct hw_connection *find_idle(struct hw_server *server, enum hw_deadline_kind kind)
+{
+    struct hw_deadline *ring = &server->deadlines.lists[kind];
+    int looks = LOOKS_FOR_IDLE;
+    for (struct hw_deadline *d = ring->next; d != ring && looks > 0; d = d->next, looks--) {
+        struct hw_connection *c = connection_at(d);
+        if (c->place.counted && !has_next(c) && !has_unread(c))
+            return c;
+    }
+    return NULL;
+}
+
+static uint64_t idle_since(const struct hw_connection *c)
+{
+    return c->deadline.at_ms - c->server->deadlines.durations_ms[c->deadline.kind];
+}
+
+bool hw_connections_close_idle(struct hw_server *server)
+{
+    struct hw_connection *c = find_idle(server, HW_DEADLINE_IDLE);
+    struct hw_connection *silent = find_idle(server, HW_DEADLINE_FIRST);
+    if (!c || (silent && idle_since(silent) <= idle_since(c)))
+        c = silent;
+    if (!c)
+        return false;
+    hw_stats_add(&server->report.stats, HW_COUNT_MADE_ROOM, 1);
+    close_connection(c);
+    return true;
 }
 
 /* ---- draining ---- */
@@ -577,8 +646,7 @@ static bool is_still_reading(struct hw_connection *c)
 static void on_deadline(struct hw_deadlines *all, struct hw_deadline *deadline)
 {
     (void)all;
-    struct hw_connection *c =
-        (struct hw_connection *)((char *)deadline - offsetof(struct hw_connection, deadline));
+    struct hw_connection *c = connection_at(deadline);
     if (deadline->kind <= HW_DEADLINE_BODY && is_still_reading(c))
         return;
     switch (deadline->kind) {
@@ -592,6 +660,7 @@ static void on_deadline(struct hw_deadlines *all, struct hw_deadline *deadline)
     case HW_DEADLINE_APP:
         give_up_waiting(c);
         break;
+    case HW_DEADLINE_FIRST:
     case HW_DEADLINE_IDLE:
     case HW_DEADLINE_WRITE:
     case HW_DEADLINE_LINGER:

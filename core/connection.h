@@ -17,7 +17,9 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "address.h"
 #include "answer.h"
+#include "crowd.h"
 #include "deadline.h"
 #include "report.h"
 #include "request.h"
@@ -36,8 +38,8 @@ enum {
 struct hw_server {
     /* constant after start */
     uv_loop_t *loop;
-    size_t connections_max;
-    void (*on_room)(struct hw_server *server); /* a connection was closed */
+    void (*on_room)(struct hw_server *server);     /* a connection was closed */
+    void (*on_no_files)(struct hw_server *server); /* there are none left; may be NULL */
     void *owner;
 
     /* leader only */
@@ -46,6 +48,7 @@ struct hw_server {
     struct hw_turns turns;
     struct hw_report report;
     struct hw_answer_clock clock;
+    struct hw_crowd crowd;
     struct hw_connection *connections;
     size_t connection_count;
     bool draining;
@@ -55,15 +58,27 @@ struct hw_server {
 struct hw_connection;
 struct hw_config;
 
-/* Fills in what the configuration says; loop, on_room and owner are the caller's. The server must
- * have been zeroed. */
+/* Who has just come in. */
+struct hw_arrival {
+    int fd;
+    bool is_unix;
+    struct hw_address peer;     /* as accept4 tells it */
+    struct hw_service *service; /* gets its requests */
+    struct hw_place place;      /* in the server's crowd */
+};
+
+/* Fills in what the configuration says; loop, on_room, on_no_files and owner are the caller's. The
+ * server must have been zeroed. */
 void hw_server_init(struct hw_server *server, const struct hw_config *config);
 void hw_server_fini(struct hw_server *server);
 
-/* Accepts the connection that waits at `listener` (a TCP or Unix socket, by `type`); `service` gets
- * its requests. Returns 0 or a libuv error. */
-int hw_connection_accept(struct hw_server *server, uv_stream_t *listener, uv_handle_type type,
-                         struct hw_service *service);
+/* Takes over who has come in, its descriptor and its place, whatever happens. Returns 0 or a libuv
+ * error. */
+int hw_connection_open(struct hw_server *server, const struct hw_arrival *arrival);
+
+/* Closes the connection that was idle longest, of those that count in the crowd. Returns false when
+ * there is none. */
+bool hw_connections_close_idle(struct hw_server *server);
 
 /* An app's answer to a waiter that its service was given; it has left its list by then. */
 void hw_connection_reply(struct hw_waiter *waiter, const struct hw_reply *reply);

@@ -65,6 +65,7 @@ struct hw_crew {
     uint64_t leads;      /* how often the lead was taken */
     bool polling, woken; /* the leader may sleep in the loop; it was sent a wake-up */
     bool lead_wanted;
+    bool tidying; /* some free workers may be untidy */
     bool watchdog_sleeps;
     bool stopping;
     uv_cond_t watchdog_wake, ended;
@@ -172,6 +173,7 @@ static void take_worker_locked(struct thread *t)
         return;
     t->worker = t->crew->free_workers;
     t->crew->free_workers = t->worker->next;
+    t->worker->untidy = false; /* it is tidied behind its job */
 }
 
 static void put_worker_locked(struct thread *t)
@@ -220,6 +222,38 @@ static void run_job_locked(struct thread *t)
     wake_leader_locked(c);
 }
 
+/* ---- tidying a worker ---- */
+
+static struct hw_worker *take_untidy_locked(struct hw_crew *c)
+{
+    struct hw_worker **link = &c->free_workers;
+    while (*link && !(*link)->untidy)
+        link = &(*link)->next;
+    struct hw_worker *worker = *link;
+    if (worker) {
+        *link = worker->next;
+        worker->untidy = false;
+    }
+    return worker;
+}
+
+/* To the watchdog it is a job: others have their turn when it takes long. */
+static void tidy_one_locked(struct thread *t)
+{
+    struct hw_crew *c = t->crew;
+    put_worker_locked(t);
+    t->worker = take_untidy_locked(c);
+    c->tidying = t->worker != NULL;
+    if (!t->worker)
+        return;
+    begin_locked(t);
+    uv_mutex_unlock(&c->m);
+    hw_worker_tidy(t->worker);
+    uv_mutex_lock(&c->m);
+    end_locked(t);
+    put_worker_locked(t);
+}
+
 /* ---- leading ---- */
 
 /* One turn: give answers, then let the loop run; it waits only if there is nothing else to do. */
@@ -227,7 +261,7 @@ static void turn_locked(struct hw_crew *c)
 {
     struct hw_job *done = take_all(&c->done);
     uv_run_mode mode = UV_RUN_NOWAIT;
-    if (!done && !can_run_locked(c)) {
+    if (!done && !can_run_locked(c) && !c->tidying) {
         c->polling = true;
         mode = UV_RUN_ONCE;
     }
@@ -251,11 +285,11 @@ static void lead_locked(struct thread *t)
         hw_sigpipe_block(&before);
     do
         turn_locked(c);
-    while (!c->stopping && (c->done.head || !can_run_locked(c)));
+    while (!c->stopping && (c->done.head || !(can_run_locked(c) || c->tidying)));
     if (c->config.guard)
         hw_sigpipe_restore(&before);
     c->leader = NULL;
-    if (c->ready.count > 1 || (c->ready.head && c->busy))
+    if (c->ready.count > 1 || (c->ready.head && c->busy) || c->tidying)
         rouse_locked(c);
 }
 
@@ -279,6 +313,10 @@ static void on_thread(void *arg)
     while (!c->stopping) {
         if (should_run_locked(t)) {
             run_job_locked(t);
+            continue;
+        }
+        if (c->tidying) {
+            tidy_one_locked(t);
             continue;
         }
         put_worker_locked(t);
@@ -463,6 +501,15 @@ void hw_crew_visit_free(struct hw_crew *c, void (*visit)(struct hw_worker *worke
     last->next = c->free_workers;
     c->free_workers = first;
     wake_leader_locked(c); /* the caller, on its way into the poll: jobs may be ready */
+    uv_mutex_unlock(&c->m);
+}
+
+void hw_crew_tidy_free(struct hw_crew *c)
+{
+    uv_mutex_lock(&c->m);
+    for (struct hw_worker *w = c->free_workers; w; w = w->next)
+        w->untidy = c->tidying = true;
+    wake_leader_locked(c); /* the caller, on its way into the poll */
     uv_mutex_unlock(&c->m);
 }
 

@@ -53,6 +53,10 @@ bool hw_crew_withdraw(struct hw_crew *crew, struct hw_job *job);
  * please: meanwhile they are nobody's. */
 void hw_crew_visit_free(struct hw_crew *crew, void (*visit)(struct hw_worker *worker));
 
+/* Leader only: each worker that nobody uses now is tidied (hw_worker_tidy) by a thread that does
+ * not lead meanwhile: what a script does in there may take its time. */
+void hw_crew_tidy_free(struct hw_crew *crew);
+
 /* Leader only: threads end when they have nothing in hand; what is queued stays there. */
 void hw_crew_stop(struct hw_crew *crew);
 

@@ -25,6 +25,7 @@ enum {
 };
 
 enum hw_deadline_kind {
+    HW_DEADLINE_FIRST,  /* the first byte must come */
     HW_DEADLINE_IDLE,   /* the next request must begin */
     HW_DEADLINE_HEAD,   /* the head must be complete */
     HW_DEADLINE_BODY,   /* the body must be complete */

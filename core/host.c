@@ -132,6 +132,14 @@ static void on_room(struct hw_server *server)
     finish_if_idle(h);
 }
 
+/* Scripts may have some that they don't use any more. */
+static void on_no_files(struct hw_server *server)
+{
+    struct hw_host *h = server->owner;
+    hw_workers_tidy(&h->stages);
+    hw_crew_tidy_free(h->dispatch.crew);
+}
+
 static uint64_t ask_reload(void *owner)
 {
     struct hw_host *h = owner;
@@ -152,7 +160,7 @@ void hw_host_reload(struct hw_host *host)
 /* Too few are no error: many hosts never see so many connections. */
 static void warn_of_files(struct hw_host *h, const struct hw_config *config)
 {
-    size_t room = h->server.connections_max;
+    size_t room = h->server.crowd.limits.connections;
     if (room < config->max_connections && room != h->room)
         hw_log_say(HW_LOG_WARN,
                    "this process may have %zu files open (ulimit -n), which is for %zu connections "
@@ -274,9 +282,10 @@ static int start_server(struct hw_host *h, char *why, size_t size)
     h->server.loop = &h->loop;
     h->server.owner = h;
     h->server.on_room = on_room;
+    h->server.on_no_files = on_no_files;
     hw_server_init(&h->server, c);
     h->server.report.with_bodies = c->dev;
-    h->listeners.server = &h->server;
+    hw_listeners_init(&h->listeners, &h->server);
     uv_timer_init(&h->loop, &h->drain_timer);
     h->drain_timer.data = h;
     uv_async_init(&h->loop, &h->stop, on_stop);
@@ -291,8 +300,8 @@ static int start_server(struct hw_host *h, char *why, size_t size)
     hw_control_init(&h->control, &h->dispatch, ask_reload, h);
     if (hw_intake_init(&h->intake, c, &h->dispatch))
         return HW_EFAILED;
-    for (size_t i = 0; rc == 0 && i < c->listen_count; i++)
-        rc = hw_listeners_open(&h->listeners, c->listen[i], &h->intake.service, why, size);
+    rc =
+        hw_listeners_open(&h->listeners, c->listen, c->listen_count, &h->intake.service, why, size);
     if (rc == 0)
         open_control(h);
     return rc;

@@ -8,25 +8,29 @@
 #include <stddef.h>
 #include <uv.h>
 
+#include "acceptor.h"
 #include "connection.h"
 
-enum { HW_LISTENERS_MAX = 64, HW_LISTEN_BACKLOG = 4096, HW_LISTENER_NAME_MAX = 128 };
+enum { HW_LISTENERS_MAX = 64, HW_LISTENER_NAME_MAX = 128 };
 
 struct hw_listener;
 
 struct hw_listeners {
-    struct hw_server *server;
     struct hw_listener *first;
     size_t count;
+    struct hw_acceptor acceptor;
 };
 
-/* `service` gets what the clients ask for. Opens "host:port", "[v6]:port", "unix:/path" or
- * "systemd" (all sockets of LISTEN_FDS). A Unix socket that a dead process left behind is replaced.
- * Returns 0, or HW_EFAILED with one line. */
-int hw_listeners_open(struct hw_listeners *all, const char *address, struct hw_service *service,
-                      char *why, size_t why_size);
+/* Before all else. To be closed. */
+void hw_listeners_init(struct hw_listeners *all, struct hw_server *server);
 
-/* The control socket of this host, for its user only (0600). */
+/* `service` gets what the clients ask for. Opens each address: as bind.h takes them, or "systemd"
+ * (all sockets of LISTEN_FDS). Returns 0, or HW_EFAILED with one line. */
+int hw_listeners_open(struct hw_listeners *all, const char *const *addresses, size_t count,
+                      struct hw_service *service, char *why, size_t why_size);
+
+/* The control socket of this host, for its user only (0600). No limit of connections or requests is
+ * for those who come in there. */
 int hw_listeners_open_control(struct hw_listeners *all, const char *path,
                               struct hw_service *service, char *why, size_t why_size);
 
@@ -42,7 +46,7 @@ void hw_listeners_report(const struct hw_listeners *all);
  * control socket. False when there is no such one. */
 bool hw_listeners_name(const struct hw_listeners *all, size_t index, char *text, size_t size);
 
-/* A connection was closed: one that waits may come in. */
+/* There may be room: those that wait may come in. */
 void hw_listeners_resume(struct hw_listeners *all);
 
 /* Stops accepting; Unix sockets are removed from their folder. */

@@ -63,6 +63,20 @@ void hw_worker_renew(struct hw_worker *w)
     hw_release_unref(old.release);
 }
 
+void hw_workers_tidy(struct hw_stages *shared)
+{
+    atomic_fetch_add_explicit(&shared->tidy_round, 1, memory_order_relaxed);
+}
+
+void hw_worker_tidy(struct hw_worker *w)
+{
+    unsigned round = atomic_load_explicit(&w->shared->tidy_round, memory_order_relaxed);
+    if (w->tidied == round)
+        return;
+    w->tidied = round;
+    hw_vm_collect(w->vm);
+}
+
 /* ---- the stages: 0 means that the next one has its turn ---- */
 
 enum { SETTLED = 1 }; /* nothing more to do, and nothing wrong */
@@ -128,7 +142,9 @@ static int handle(struct hw_worker *w, struct hw_job *job)
 static void rest(struct hw_worker *w)
 {
     char why[512];
-    if (!hw_vm_rest(w->vm))
+    bool full = hw_vm_rest(w->vm);
+    hw_worker_tidy(w);
+    if (!full)
         return;
     struct hw_vm *fresh = hw_vm_new(&w->release->vm, w->release->bundle, why, sizeof why);
     if (!fresh) {

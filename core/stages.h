@@ -18,14 +18,20 @@ struct hw_stages {
     struct hw_ledger *ledger;
     /* see release.h */
     struct hw_shelf shelf;
+
+    /* atomic */
+    _Atomic unsigned tidy_round; /* counts how often all workers were to be tidied */
 };
 
 struct hw_worker {
-    struct hw_worker *next; /* among the free ones: guarded by the crew's m */
+    /* guarded by the crew's m */
+    struct hw_worker *next; /* among the free ones */
+    bool untidy;            /* to be tidied before it rests on */
 
     /* the holder's only */
     struct hw_stages *shared;
     unsigned index;
+    unsigned tidied;            /* the last tidy_round */
     struct hw_release *release; /* what the VM and the verifier were made from */
     struct hw_vm *vm;
     struct hw_verifier *verifier;
@@ -39,6 +45,11 @@ void hw_worker_fini(struct hw_worker *worker);
 
 /* Between two jobs: the next one runs on what is published by now. */
 void hw_worker_renew(struct hw_worker *worker);
+
+/* The worker's scripts give back what they don't use any more, open files above all: at once for
+ * those that hw_worker_tidy is called for, and behind their job for the others. */
+void hw_workers_tidy(struct hw_stages *shared);
+void hw_worker_tidy(struct hw_worker *worker);
 
 /* Takes the job to its outcome. May block for as long as the handler does. */
 void hw_stages_run(struct hw_worker *worker, struct hw_job *job);

@@ -23,6 +23,9 @@
     X(HW_COUNT_REPLAYS_FAILED, "replays_failed", "recorded ones that were run again, and failed")  \
     X(HW_COUNT_STUCK, "stuck", "handlers that did not come back in time")                          \
     X(HW_COUNT_ACCEPTED, "accepted", "connections that were accepted")                             \
+    X(HW_COUNT_TURNED_AWAY, "turned_away", "connections that were closed unheard: see the log")    \
+    X(HW_COUNT_MADE_ROOM, "made_room", "idle connections that were closed for new ones")           \
+    X(HW_COUNT_OUT_OF_FILES, "out_of_files", "times that files or memory were out at the door")    \
     X(HW_COUNT_CONNECTIONS, "connections", "connections that are open now")                        \
     X(HW_COUNT_IN_FLIGHT, "in_flight", "requests that are on their way now, their head accepted")  \
     X(HW_COUNT_RELOADS, "reloads", "versions that took effect since the start")                    \

@@ -484,6 +484,11 @@ bool hw_vm_rest(struct hw_vm *vm)
     return vm->limits.pool.used > vm->config.memory_max / 2;
 }
 
+void hw_vm_collect(struct hw_vm *vm)
+{
+    lua_gc(vm->L, LUA_GCCOLLECT);
+}
+
 /* ---- routes ---- */
 
 /* Copies t[index] of the VM's table on top to the field `name` of the other state's. */

@@ -54,6 +54,9 @@ int hw_vm_handle(struct hw_vm *vm, struct hw_job *job, uint64_t now_ns);
  * full collection. */
 bool hw_vm_rest(struct hw_vm *vm);
 
+/* A full collection, finalizers and all. */
+void hw_vm_collect(struct hw_vm *vm);
+
 /* The job that it runs, for log lines; NULL between jobs. */
 struct lua_State;
 const struct hw_job *hw_vm_job_of(struct lua_State *L);

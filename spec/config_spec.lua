@@ -248,7 +248,9 @@ describe("a value", function()
     for _, entry in ipairs { "workers = 0", "workers = 1025", "workers = 1.5", "min_key_bits = 2047",
       "min_key_bits = 1024", "min_key_bits = 16385", 'vm_memory = "1023KB"', 'max_body = "1023B"',
       'max_body = "1025MB"', "max_header = 100", 'max_header = "2MB"', "max_queue = 0",
-      "max_connections = 0", "handler_timeout = 0", 'queue_timeout = "9ms"', 'queue_timeout = "1441m"', "idle_timeout = -1", 'retention = "0s"',
+      "max_connections = 0", "max_connections_per_address = 0",
+      "max_connections_per_address = 1000001", "handler_timeout = 0", 'queue_timeout = "9ms"',
+      'queue_timeout = "1441m"', "idle_timeout = -1", 'retention = "0s"',
       'max_age = "16XB"', "handler_timeout = 1/0", "handler_timeout = 0/0" } do
       local name = entry:match("^[%w_]+")
       local line = line_of(entry)
@@ -306,6 +308,14 @@ describe("listen", function()
   it("takes a Unix socket from the configuration's folder", function()
     local settings, _, folder = load_text('return { listen = { "unix:h.sock", "unix:/run/h" } }')
     assert.are.same({ "unix:" .. folder .. "/h.sock", "unix:/run/h" }, settings.listen)
+    for _, text in ipairs { "unix:/h,mode=0660", "unix:/h,group=www-data,mode=600", "unix:/h,x=1/s",
+      "unix:/a,b" } do
+      assert.are.equal(text, value_of(("listen = %q"):format(text), "listen")[1])
+    end
+    for text, why in pairs { ["unix:/h,mode=rw"] = "three octal digits", ["unix:/h,group="] = "a group",
+      ["unix:/h,owner=me"] = 'no option "owner"', ["unix:/h,mode=0888"] = "three octal digits" } do
+      assert.is_truthy(line_of(("listen = %q"):format(text)):find(why, 1, true), text)
+    end
   end)
 
   it("refuses a socket's path that the system can't hold", function()

@@ -371,6 +371,16 @@ describe("over HTTP the host", function()
     assert.is_true(used:is_closed())
   end)
 
+  it("gives one that has not sent a byte no longer than a header", function()
+    start "idle_timeout = 3600, header_timeout = 0.3"
+    local fresh, used = host:connect(), host:connect()
+    used:send(H.request(BODY))
+    assert.equal(200, used:receive().status)
+    assert.is_true(fresh:is_closed())
+    used:send(H.request(BODY))
+    assert.equal(200, used:receive().status)
+  end)
+
   it("holds the connections that it has to an idle_timeout that was made shorter", function()
     start "idle_timeout = 3600"
     local before = host:connect()
@@ -396,23 +406,6 @@ describe("over HTTP the host", function()
     assert.is_true(idle:is_closed()) -- so the time is over
     gate:open()
     assert.equal(200, busy:receive().status)
-  end)
-
-  it("lets a connection over max_connections wait until another one is closed", function()
-    start "max_connections = 2"
-    local first, second, third = host:connect(), host:connect(), host:connect()
-    third:send(H.request(BODY))
-    for _, client in ipairs { first, second, first } do
-      client:send(H.request(BODY))
-      assert.equal(200, client:receive().status)
-    end
-    assert.is_true(third:is_silent())
-    first:close()
-    assert.equal(200, third:receive().status)
-    local fourth = host:connect()
-    fourth:send(H.request(BODY))
-    second:close()
-    assert.equal(200, fourth:receive().status)
   end)
 
   it("waits for a client that does not read its answers, and serves the others", function()

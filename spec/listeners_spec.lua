@@ -110,6 +110,47 @@ describe("the host listens", function()
     assert.matches("no such file or directory", start_error { listen = '"unix:no/folder/sock"' })
   end)
 
+  it("on a Unix socket with a mode and a group", function()
+    local function facts(path)
+      return (H.sh("stat -c '%a %g' " .. H.quote(path)):gsub("%s+$", ""))
+    end
+    for options, expected in pairs { [",mode=0666"] = "666 0", [",mode=600"] = "600 0",
+      [",mode=0640,group=daemon"] = "640 1", [",group=1,mode=660"] = "660 1",
+      [",group=daemon"] = "660 1" } do
+      start { listen = ('"unix:a,b=c/../h.sock%s"'):format(options), env = "mkdir a,b=c; umask 077;" }
+      local path = host.folder .. "/h.sock"
+      assert.equal(expected, facts(path))
+      host:wait_log("listening on unix:[^\n]*/h%.sock\n")
+      assert.equal(200, exchange(assert(H.connect_unix(path))))
+      assert.equal(0, host:stop())
+      assert.is_nil(lfs.attributes(path))
+    end
+  end)
+
+  it("not on a Unix socket for a group that there is not, and leaves none", function()
+    local log = start_error { listen = '"unix:h.sock,group=no-such-group"' }
+    assert.matches('there is no group "no-such-group"', log, 1, true)
+    assert.is_nil(lfs.attributes(host.folder .. "/h.sock"))
+  end)
+
+  it("on both families of a port, in either order, and on both with [::] alone", function()
+    if not has_ipv6() then return pending("no IPv6 here") end
+    start { listen = '"[::]:0"' }
+    local port = tonumber(host:wait_log("listening on http://%[::%]:(%d+)/"))
+    for _, address in ipairs { "127.0.0.1", "::1" } do
+      assert.equal(200, exchange(host:connect(address, port)))
+    end
+    host:stop() -- so the port is free
+    for _, list in ipairs { '{ "0.0.0.0:%d", "[::]:%d" }', '{ "[::]:%d", "0.0.0.0:%d" }',
+      '{ "[::]:%d", "127.0.0.1:%d" }' } do
+      start { listen = list:format(port, port) }
+      for _, address in ipairs { "127.0.0.1", "::1" } do
+        assert.equal(200, exchange(host:connect(address, port)))
+      end
+      assert.equal(0, host:stop())
+    end
+  end)
+
   it("on several at once", function()
     start { listen = '{ "127.0.0.1:0", "unix:a.sock", "unix:b.sock", "127.0.0.2:0" }' }
     for _, address in ipairs { "127.0.0.1", "127.0.0.2" } do

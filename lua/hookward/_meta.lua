@@ -177,7 +177,8 @@ function hook.log.error(message, fields) end
 ---@alias hookward.Size integer|string bytes, or "64KB", "1MB"
 
 ---@class hookward.Settings what hookward.lua returns
----@field listen? string|string[] "127.0.0.1:8080", "unix:/run/hookward.sock", "systemd"
+---@field listen? string|string[] "127.0.0.1:8080", "unix:/run/hookward.sock,mode=0660,group=www",
+---"systemd"
 ---@field path? string default: "/baseWebhookNotification"
 ---@field control? string the control socket: a path, or "systemd"; default: ".hookward.sock"
 ---@field handlers? string the folder of the scripts; default: "handlers"
@@ -191,6 +192,7 @@ function hook.log.error(message, fields) end
 ---@field max_body? hookward.Size default: "1MB"
 ---@field max_header? hookward.Size default: "16KB"
 ---@field max_connections? integer default: 10000
+---@field max_connections_per_address? integer default: a quarter of max_connections, 16 at least
 ---@field max_queue? integer default: 10000
 ---@field header_timeout? hookward.Time default: 10
 ---@field body_timeout? hookward.Time default: 30
@@ -229,6 +231,10 @@ function hook.log.error(message, fields) end
 ---@field in_flight integer requests that are on their way now
 ---@field connections integer connections that are open now
 ---@field accepted integer connections that were accepted
+---@field turned_away integer connections that were closed unheard: their address had too many, or no
+---file was left
+---@field made_room integer idle connections that were closed for new ones
+---@field out_of_files integer times that no file or memory was left for who knocked
 ---@field version string of the scripts and settings that are live: 16 hex digits
 ---@field release integer 1 at the start, one more for each version since
 ---@field reloads integer versions that took effect since the start

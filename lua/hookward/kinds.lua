@@ -120,16 +120,46 @@ local function listen_slip(value)
   end
 end
 
+local socket_options = {
+  mode = { pattern = "^0?[0-7][0-7][0-7]$", expects = "three octal digits, such as 0660" },
+  group = { pattern = "^[%w_][%w_.-]*$", expects = "the name or number of a group" },
+}
+
+-- The options behind a socket's path, ",mode=0660" and ",group=www", are for the host to read: nil
+-- and the reason if it can't.
+local function check_socket_options(options)
+  for name, value in options:gmatch(",(%a+)=([^,]*)") do
+    local option = socket_options[name]
+    if not option then
+      return nil, ("%s: a socket has no option %s; it has mode and group")
+        :format(options, M.show(name))
+    elseif not value:find(option.pattern) then
+      return nil, ("%s: expected %s; found %s"):format(name, option.expects, M.show(value))
+    end
+  end
+  return true
+end
+
+local function read_socket(text, base)
+  local path, options = text, ""
+  while true do -- a comma may be the path's own
+    local head, option = path:match("^(.+)(,%a+=[^,/]*)$")
+    if not head then break end
+    path, options = head, option .. options
+  end
+  local ok, why = check_socket_options(options)
+  if not ok then return nil, why end
+  path = M.absolute(base, path)
+  if #path <= SOCKET_PATH_MAX then return "unix:" .. path .. options end
+  return nil, ("%s: a socket's path has at most %d bytes, this one %d"):format(path,
+    SOCKET_PATH_MAX, #path)
+end
+
 local function read_address(value, base)
   if integer(value) then value = tostring(integer(value)) end
   if type(value) ~= "string" then return nil end
   local socket = value:match("^unix:(.+)$")
-  if socket and not socket:find("%c") then
-    local path = M.absolute(base, socket)
-    if #path <= SOCKET_PATH_MAX then return "unix:" .. path end
-    return nil, ("%s: a socket's path has at most %d bytes, this one %d"):format(path,
-      SOCKET_PATH_MAX, #path)
-  end
+  if socket and not socket:find("%c") then return read_socket(socket, base) end
   if value == "systemd" or host_and_port(value) then return value end
   return nil, listen_slip(value)
 end

@@ -16,7 +16,8 @@ return {
   { key = "listen", kind = "listen", default = "127.0.0.1:8080", flag = "--listen",
     doc = 'Where to listen: "host:port", "[::]:8443", "unix:/run/hookward.sock", "systemd" '
       .. "(socket activation), or a list of these. Port 0 lets the kernel choose; the log says "
-      .. "what it chose." },
+      .. "what it chose. A Unix socket may have a mode and a group: "
+      .. '"unix:/run/hookward.sock,mode=0660,group=www-data".' },
   { key = "path", kind = "url_path", default = "/baseWebhookNotification",
     doc = "The path that notifications are posted to. Every other path is a 404." },
   { key = "control", kind = "control", default = ".hookward.sock",
@@ -47,7 +48,12 @@ return {
   { key = "max_header", kind = "size", default = "16KB", min = "1KB", max = "1MB",
     doc = "Request line, header and trailers together; over it the answer is 431." },
   { key = "max_connections", kind = "integer", default = 10000, min = 1, max = 1000000,
-    doc = "Connections at the same time; over it new ones wait at the door." },
+    doc = "Connections at the same time; over it the one that was idle longest is closed for each "
+      .. "that comes. While none is idle new ones wait." },
+  { key = "max_connections_per_address", kind = "integer", example = 2500, min = 1, max = 1000000,
+    doc = "Connections of one IPv4 address, or of one IPv6 /64; more are closed at once. A quarter "
+      .. "of max_connections by default (16 at least). A proxy in front is one address: raise it "
+      .. "there. Unix sockets are exempt." },
   { key = "max_queue", kind = "integer", default = 10000, min = 1, max = 1000000,
     doc = "Notifications that may wait or run; over it the answer is 400, and Accredit retries." },
   { key = "header_timeout", kind = "time", default = 10, min = "10ms", max = "1d",

@@ -119,7 +119,8 @@ static void open_listener(struct rig *r, char path[128], const char *name,
     char address[160], why[256];
     snprintf(path, 128, "%s/%s", r->folder, name);
     snprintf(address, sizeof address, "unix:%s", path);
-    HW_CHECK(hw_listeners_open(&r->listeners, address, service, why, sizeof why) == 0);
+    const char *addresses[] = {address};
+    HW_CHECK(hw_listeners_open(&r->listeners, addresses, 1, service, why, sizeof why) == 0);
 }
 
 static int open_fifo(struct rig *r, const char *name)
@@ -161,7 +162,7 @@ static void init_rig(struct rig *r)
     r->server.on_room = on_room;
     hw_server_init(&r->server, &r->config);
     r->server.deadlines.durations_ms[HW_DEADLINE_APP] = patience_ms;
-    r->listeners.server = &r->server;
+    hw_listeners_init(&r->listeners, &r->server);
     other_requests = &r->server.requests;
     r->other = (struct hw_service){.type = &other_type, .patience = HW_DEADLINE_ANSWER};
 }

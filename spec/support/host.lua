@@ -279,9 +279,10 @@ Client.__index = Client
 ---@param address? string where to, if not to 127.0.0.1
 ---@param port? integer
 ---@param room? integer bytes that the socket may hold unread
-function Host:connect(address, port, room)
+---@param tcp? userdata a socket that is bound already
+function Host:connect(address, port, room, tcp)
   address = address or "127.0.0.1"
-  local tcp = address:find(":", 1, true) and socket.tcp6() or socket.tcp4()
+  tcp = tcp or address:find(":", 1, true) and socket.tcp6() or socket.tcp4()
   if room then tcp:setoption("recv-buffer-size", room) end
   assert(tcp:connect(address, port or self.port))
   tcp:settimeout(PATIENCE)

@@ -1,0 +1,216 @@
+-- Who gets in: out of files, a full house, an address that wants it all.
+
+local H = require "spec.support.host"
+local cli = require "spec.support.cli"
+local socket = require "socket"
+
+local BODY = H.event("A.Done")
+
+-- Opens files until there are none; `where` says what becomes of them.
+local function hoarder(where)
+  return { ["a.lua"] = ([[
+    Kept = {}
+    require "hookward".on("A.Hoard", function()
+      repeat
+        local file = io.open("/dev/null")
+        %s
+      until not file
+    end)
+    require "hookward".on("A.Done", function() end)
+    require "hookward".on("A.Free", function()
+      for _, file in ipairs(Kept) do file:close() end
+      Kept = {}
+    end)
+  ]]):format(where) }
+end
+
+describe("the acceptor", function()
+  local host
+  after_each(function() H.stop_all() cli.clean() end)
+
+  local function start(options)
+    host = H.start(options)
+    return host
+  end
+
+  local function use(client, body)
+    client:send(H.request(body or BODY))
+    return client:receive()
+  end
+
+  describe("without a file for a connection", function()
+    -- Collects no garbage by itself, so that files stay open.
+    local LIMITS = { env = "ulimit -n 100;", config = "workers = 1" }
+
+    local function hoard(where)
+      local handlers = hoarder(where)
+      handlers["a.lua"] = "collectgarbage 'stop'\n" .. handlers["a.lua"]
+      LIMITS.handlers = handlers
+      start(LIMITS)
+      local inside = host:connect()
+      assert.equal(200, use(inside, H.event("A.Hoard")).status)
+      return inside
+    end
+
+    it("says so once, burns no processor, and drains when it is told to", function()
+      local inside = hoard "Kept[#Kept + 1] = file"
+      inside:send("POST /baseWebhookNotification HTTP/1.1\r\n") -- it is not idle, and has a file
+      local waiting = {}
+      for i = 1, 20 do
+        waiting[i] = host:connect()
+        waiting[i]:send("POST /baseWebhookNotification HTTP/1.1\r\n") -- no more than this one
+      end
+      host:wait_log("no file is left for a new connection")
+      local function ticks()
+        local user, system = H.read(("/proc/%d/stat"):format(host.pid))
+          :match("^%d+ %b() %a" .. (" %-?%d+"):rep(10) .. " (%d+) (%d+)")
+        return user + system
+      end
+      local before = ticks()
+      host:wait_log("closed unheard") -- after a while
+      assert.is_true(ticks() - before < 100) -- of a second; a loop would take 200
+      assert.is_true(host:count_log("\n") < 12)
+      assert.equal(1, host:count_log("closed unheard"))
+      host:signal "TERM"
+      host:wait_log("stopping")
+      inside:close()
+      for _, client in ipairs(waiting) do client:close() end
+      assert.equal(0, host:wait())
+    end)
+
+    it("closes an idle connection for it", function()
+      local inside = hoard "Kept[#Kept + 1] = file"
+      local other = host:connect()
+      assert.equal(200, use(other).status)
+      assert.is_true(inside:is_closed())
+      assert.equal(200, use(host:connect(), H.event("A.Free")).status)
+      assert.equal(200, use(host:connect()).status)
+    end)
+
+    it("has the scripts give back what they have forgotten, and takes in who waited", function()
+      local inside = hoard ""
+      inside:send("POST /baseWebhookNotification HTTP/1.1\r\n")
+      for _ = 1, 3 do assert.equal(200, use(host:connect()).status) end
+      inside:close()
+    end)
+
+    it("can still be told what to do", function()
+      local inside = hoard "Kept[#Kept + 1] = file"
+      inside:send("POST /baseWebhookNotification HTTP/1.1\r\n")
+      local knocking = host:connect()
+      host:wait_log("no file is left for a new connection")
+      local result = cli.run { "reload", cwd = host.folder }
+      assert.matches("Too many open files", result.err .. result.out)
+      knocking:close()
+      inside:close()
+    end)
+  end)
+
+  describe("in a full house", function()
+    local HANDLERS = { ["a.lua"] = "require 'hookward'.on('*', function() end)" }
+
+    local function full(config, handlers)
+      return start { config = config, handlers = handlers or HANDLERS }
+    end
+
+    it("closes the connection that was idle longest for one that comes", function()
+      full "max_connections = 2"
+      local first, second = host:connect(), host:connect()
+      use(first)
+      use(second)
+      use(first)
+      local third = host:connect()
+      assert.equal(200, use(third).status)
+      assert.is_true(second:is_closed())
+      assert.equal(200, use(first).status)
+      assert.equal(200, use(third).status)
+      host:wait_log("max_connections are open: those that were idle longest were closed[^\n]*count=1 max=2")
+    end)
+
+    it("has no place for a silent one that a speaking one can't have", function()
+      full "max_connections = 2"
+      local silent = host:connect()
+      local speaking = host:connect()
+      use(speaking)
+      assert.equal(200, use(host:connect()).status)
+      assert.is_true(silent:is_closed())
+      assert.equal(200, use(speaking).status)
+    end)
+
+    it("lets it wait while none is idle", function()
+      local gate = H.gate()
+      full("max_connections = 2, workers = 2", { ["a.lua"] = gate.source .. [[
+        require "hookward".on("*", function() wait() end)
+      ]] })
+      local first, second = host:connect(), host:connect()
+      first:send(H.request(BODY))
+      second:send(H.request(H.event("A.Second")))
+      host:wait_log_count("begun", 2)
+      local third = host:connect()
+      third:send(H.request(H.event("A.Third")))
+      host:wait_log("none is idle: new ones wait")
+      assert.is_true(third:is_silent())
+      gate:open(3)
+      for _, client in ipairs { first, second, third } do
+        assert.equal(200, client:receive().status)
+      end
+    end)
+
+    it("says so once, and counts", function()
+      full "max_connections = 10"
+      local clients = {}
+      for i = 1, 300 do
+        clients[i] = host:connect()
+        assert.equal(200, use(clients[i]).status)
+      end
+      assert.equal(1, host:count_log("idle longest"))
+      assert.equal(0, host:stop())
+      local told = 0
+      for count in host:log():gmatch("idle longest were closed for new ones count=(%d+)") do
+        told = told + tonumber(count)
+      end
+      assert.equal(290, told)
+      for _, client in ipairs(clients) do client:close() end
+    end)
+  end)
+
+  describe("of an address that wants it all", function()
+    -- Every address of 127.0.0.0/8 is this machine's own.
+    local function from(address)
+      local tcp = socket.tcp4()
+      assert(tcp:bind(address, 0))
+      return host:connect(nil, nil, nil, tcp)
+    end
+
+    it("takes max_connections_per_address, and closes more", function()
+      start { listen = '{ "127.0.0.1:0", "unix:h.sock" }', config = "max_connections_per_address = 2",
+        handlers = { ["a.lua"] = "require 'hookward'.on('*', function() end)" } }
+      local first, second, third = host:connect(), host:connect(), host:connect()
+      assert.equal(200, use(first).status)
+      assert.equal(200, use(second).status)
+      assert.is_true(third:is_closed())
+      assert.equal(200, use(from "127.0.0.2").status)
+      for _ = 1, 3 do
+        assert.equal(200, use(assert(H.connect_unix(host.folder .. "/h.sock"))).status)
+      end
+      host:wait_log("an address has max_connections_per_address[^\n]*count=1 max=2 peer=127%.0%.0%.1:")
+      second:close()
+      H.wait_until(function() return use(host:connect()) end)
+    end)
+
+    it("takes a quarter of max_connections by default, and 16 at least", function()
+      for max, expected in pairs { [100] = 25, [20] = 16, [3] = 3 } do
+        start { config = ("max_connections = %d"):format(max),
+          handlers = { ["a.lua"] = "require 'hookward'.on('*', function() end)" } }
+        local clients, open = {}, 0
+        for i = 1, expected + 1 do clients[i] = host:connect() end
+        for _, client in ipairs(clients) do
+          if use(client) then open = open + 1 end
+        end
+        assert.equal(expected, open)
+        for _, client in ipairs(clients) do client:close() end
+        host:stop()
+      end
+    end)
+  end)
+end)
