@@ -27,7 +27,7 @@ struct hw_app {
     size_t address_count;
 
     /* leader only */
-    size_t open; /* heads accepted whose answer is not there yet */
+    size_t open; /* requests whose answer is not there yet */
     uv_async_t answered;
 
     /* app's thread only, once it runs */
@@ -112,15 +112,7 @@ static int on_accept(struct hw_service *service, const struct hw_request *reques
 {
     struct hw_app *app = app_of(service);
     (void)request;
-    if (app->open >= app->open_max)
-        return HW_EAPP_BUSY;
-    app->open++;
-    return 0;
-}
-
-static void on_forget(struct hw_service *service)
-{
-    app_of(service)->open--;
+    return app->open >= app->open_max ? HW_EAPP_BUSY : 0;
 }
 
 static int on_complete(struct hw_service *service, struct hw_request *request,
@@ -128,12 +120,13 @@ static int on_complete(struct hw_service *service, struct hw_request *request,
 {
     (void)reason;
     struct hw_app *app = app_of(service);
-    struct hw_app_call *call = calloc(1, sizeof *call);
+    bool busy = app->open >= app->open_max;
+    struct hw_app_call *call = busy ? NULL : calloc(1, sizeof *call);
     if (!call) {
         hw_request_put(app->requests, request);
-        app->open--;
-        return HW_ENOMEM;
+        return busy ? HW_EAPP_BUSY : HW_ENOMEM;
     }
+    app->open++;
     call->request = request;
     hw_arena_init(&call->arena, NULL, 0);
     struct hw_str peer = hw_connection_peer(waiter, call->peer, sizeof call->peer);
@@ -325,7 +318,7 @@ static int init_handles(struct hw_app *app, uv_loop_t *leaders)
 int hw_app_open(struct hw_app **out, const struct hw_app_config *config, char *why, size_t why_size)
 {
     static const struct hw_service_type type = {
-        .accept = on_accept, .forget = on_forget, .complete = on_complete, .expired = on_expired};
+        .accept = on_accept, .complete = on_complete, .expired = on_expired};
     struct hw_app *app = *out = calloc(1, sizeof *app);
     snprintf(why, why_size, "out of memory");
     if (!app)

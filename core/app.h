@@ -26,7 +26,7 @@ struct hw_app_config {
     struct hw_app_vm_config vm;
     uv_loop_t *loop;              /* the leader's: of the listeners */
     struct hw_requests *requests; /* the leader's */
-    size_t queue_max;             /* requests begun and not answered; one more is refused */
+    size_t queue_max;             /* complete requests, not answered yet; one more is refused */
     uint64_t stop_ms;             /* how long hw_app_stop waits */
 };
 

@@ -39,7 +39,6 @@ struct hw_connection {
 
     /* of the request at hand */
     int refusal;         /* decided at the head, answered when the body was read */
-    bool accepted;       /* the service waits for the rest of it */
     bool close;          /* the answer is the last one */
     bool head;           /* the method was HEAD */
     bool old_keep_alive; /* HTTP/1.0 with Connection: keep-alive */
@@ -70,9 +69,6 @@ static void drop_request(struct hw_connection *c)
     if (c->request)
         hw_request_put(&c->server->requests, c->request);
     c->request = NULL;
-    if (c->accepted)
-        c->service->type->forget(c->service);
-    c->accepted = false;
 }
 
 static void close_connection(struct hw_connection *c)
@@ -157,6 +153,7 @@ static void answered(struct hw_connection *c)
 
 static struct hw_answer begin_answer(struct hw_connection *c)
 {
+    hw_crowd_end(&c->server->crowd, &c->place);
     c->close = c->close || (c->eof && !c->request) || c->server->draining;
     return (struct hw_answer){
         .close = c->close, .keep_alive_1_0 = c->old_keep_alive, .head = c->head};
@@ -243,7 +240,6 @@ static void accept_head(struct hw_connection *c)
     struct hw_request *r = c->request;
     struct hw_http *http = &r->http;
     c->refusal = c->service->type->accept(c->service, r);
-    c->accepted = c->refusal == 0;
     c->head = is_head(r);
     c->close = !http->keep_alive;
     c->old_keep_alive = http->minor == 0 && http->keep_alive;
@@ -267,7 +263,6 @@ static void accept_head(struct hw_connection *c)
 static void hand_over(struct hw_connection *c, struct hw_request *r)
 {
     struct hw_str reason = HW_STR_NONE;
-    c->accepted = false;
     c->state = BUSY;
     if (c->service->patience == HW_DEADLINE_KINDS)
         hw_deadline_clear(&c->deadline);
@@ -284,6 +279,7 @@ static void hand_over(struct hw_connection *c, struct hw_request *r)
 static void complete(struct hw_connection *c, size_t end)
 {
     struct hw_request *r = c->request;
+    hw_crowd_end(&c->server->crowd, &c->place);
     if (c->refusal) {
         report(c, c->refusal, NULL, r);
         c->request = hw_request_skip(&c->server->requests, r, end);
@@ -318,6 +314,89 @@ static void read_body(struct hw_connection *c)
         complete(c, (size_t)n);
 }
 
+/* ---- room for the rest of a request ---- */
+
+static bool is_unfinished(const struct hw_connection *c)
+{
+    return c->state == HEAD || c->state == BODY;
+}
+
+static struct hw_connection *connection_at(struct hw_deadline *deadline)
+{
+    return (struct hw_connection *)((char *)deadline - offsetof(struct hw_connection, deadline));
+}
+
+static uint64_t in_list_since(const struct hw_connection *c)
+{
+    return c->deadline.at_ms - c->server->deadlines.durations_ms[c->deadline.kind];
+}
+
+/* The first one of a list of deadlines that is within a limit of the crowd. */
+static struct hw_connection *first_of(struct hw_server *server, enum hw_deadline_kind kind)
+{
+    struct hw_deadline *ring = &server->deadlines.lists[kind];
+    for (struct hw_deadline *d = ring->next; d != ring; d = d->next)
+        if (connection_at(d)->place.unfinished)
+            return connection_at(d);
+    return NULL;
+}
+
+static void refuse_longest(struct hw_server *server)
+{
+    struct hw_connection *c = first_of(server, HW_DEADLINE_BODY);
+    struct hw_connection *other = first_of(server, HW_DEADLINE_HEAD);
+    if (!c || (other && in_list_since(other) < in_list_since(c)))
+        c = other;
+    if (c)
+        refuse_and_close(c, HW_EOVERLOADED, "over max_unfinished, and it was under way longest");
+}
+
+/* More of the request must come than was there. One that comes in a single piece never gets here.
+ */
+static void wait_for_rest(struct hw_connection *c)
+{
+    struct hw_crowd *crowd = &c->server->crowd;
+    if (!hw_crowd_begin(crowd, &c->place))
+        refuse_and_close(c, HW_EOVERLOADED, "its address has its share of max_unfinished");
+    else if (hw_crowd_has_too_many_unfinished(crowd))
+        refuse_longest(c->server);
+}
+
+static struct hw_connection *larger(struct hw_connection *a, struct hw_connection *b)
+{
+    return a->request->cap >= b->request->cap ? a : b;
+}
+
+/* Of all that are unfinished, and `c`. */
+static struct hw_connection *find_largest(struct hw_connection *c)
+{
+    static const enum hw_deadline_kind kinds[] = {HW_DEADLINE_BODY, HW_DEADLINE_HEAD};
+    struct hw_connection *largest = c;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct hw_deadline *ring = &c->server->deadlines.lists[kinds[i]];
+        for (struct hw_deadline *d = ring->next; d != ring; d = d->next)
+            if (connection_at(d)->place.unfinished)
+                largest = larger(largest, connection_at(d));
+    }
+    return largest;
+}
+
+/* Room to read into. Over max_memory_bodies the largest is refused for the others' sake: false when
+ * that is this one, or there is no memory at all. */
+static bool reserve(struct hw_connection *c)
+{
+    int rc;
+    while ((rc = hw_request_reserve(c->request)) == HW_EOVERLOADED) {
+        struct hw_connection *largest = find_largest(c);
+        if (largest == c)
+            return false;
+        refuse_and_close(largest, HW_EOVERLOADED, "over max_memory_bodies, and it was the largest");
+    }
+    return rc == 0;
+}
+
+/* ---- as far as it goes ---- */
+
 /* A request's first bytes are there. False when it has to wait for its turn. */
 static bool begin(struct hw_connection *c)
 {
@@ -348,8 +427,10 @@ static void advance(struct hw_connection *c)
     } while (c->state != before && (c->state == BODY || has_next(c)));
 
     /* The client is done, and what it sent is not a whole request: nothing to wait for. */
-    if (c->eof && (c->state == IDLE || c->state == HEAD || c->state == BODY))
+    if (c->eof && (c->state == IDLE || is_unfinished(c)))
         close_connection(c);
+    else if (is_unfinished(c))
+        wait_for_rest(c);
 }
 
 /* ---- opening ---- */
@@ -366,12 +447,20 @@ static struct hw_crowd_limits limits_of(const struct hw_config *config)
                                     .unfinished = config->max_unfinished};
 }
 
+/* The largest message there may be can always be read, however it grows. */
+static size_t memory_of(const struct hw_config *config)
+{
+    size_t least = 2 * (config->max_body + config->max_header);
+    return config->max_memory_bodies > least ? config->max_memory_bodies : least;
+}
+
 void hw_server_apply(struct hw_server *server, const struct hw_config *config)
 {
     struct hw_deadlines *deadlines = &server->deadlines;
     server->crowd.limits = limits_of(config);
     server->requests.limits =
         (struct hw_http_limits){(uint32_t)config->max_header, config->max_body};
+    server->requests.bytes_max = memory_of(config);
     hw_deadlines_last(deadlines, HW_DEADLINE_FIRST,
                       config->header_timeout_ms < config->idle_timeout_ms
                           ? config->header_timeout_ms
@@ -471,11 +560,6 @@ int hw_connection_open(struct hw_server *server, const struct hw_arrival *arriva
 
 /* ---- room for others ---- */
 
-static struct hw_connection *connection_at(struct hw_deadline *deadline)
-{
-    return (struct hw_connection *)((char *)deadline - offsetof(struct hw_connection, deadline));
-}
-
 /* The first of the list that may be closed; those whose request is in the socket already are not
  * idle, and few. */
 static struct hw_connection *find_idle(struct hw_server *server, enum hw_deadline_kind kind)
@@ -490,16 +574,11 @@ static struct hw_connection *find_idle(struct hw_server *server, enum hw_deadlin
     return NULL;
 }
 
-static uint64_t idle_since(const struct hw_connection *c)
-{
-    return c->deadline.at_ms - c->server->deadlines.durations_ms[c->deadline.kind];
-}
-
 bool hw_connections_close_idle(struct hw_server *server)
 {
     struct hw_connection *c = find_idle(server, HW_DEADLINE_IDLE);
     struct hw_connection *silent = find_idle(server, HW_DEADLINE_FIRST);
-    if (!c || (silent && idle_since(silent) <= idle_since(c)))
+    if (!c || (silent && in_list_since(silent) <= in_list_since(c)))
         c = silent;
     if (!c)
         return false;
@@ -547,7 +626,7 @@ static uv_buf_t room_for(struct hw_connection *c)
         return uv_buf_init(c->server->scratch, sizeof c->server->scratch);
     if (turn && !c->request)
         c->request = hw_request_take(&c->server->requests);
-    if (!turn || !c->request || hw_request_reserve(c->request))
+    if (!turn || !c->request || !reserve(c))
         return uv_buf_init(NULL, 0);
     size_t want = wanted(c);
     return buf_behind(c->request, want < turn ? want : turn);
@@ -592,6 +671,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     if (n == UV_EOF && (c->state == BUSY || c->state == FLUSH)) {
         c->eof = true; /* it may have closed its half only, and still wants the answer */
         stop_reading(c);
+    } else if (n == UV_ENOBUFS && is_unfinished(c)) {
+        refuse_and_close(c, HW_EOVERLOADED, "no memory is left for it (max_memory_bodies)");
     } else if (n < 0) {
         close_connection(c);
     }

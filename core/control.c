@@ -22,12 +22,7 @@ static int on_accept(struct hw_service *service, const struct hw_request *r)
         return HW_ENOT_FOUND;
     if (!hw_str_eq(hw_http_view(r->bytes, r->http.method), HW_STR("POST")))
         return HW_EMETHOD_NOT_ALLOWED;
-    return hw_dispatch_enter_gate(control_of(service)->dispatch);
-}
-
-static void on_forget(struct hw_service *service)
-{
-    hw_dispatch_leave_gate(control_of(service)->dispatch);
+    return control_of(service)->dispatch->draining ? HW_EDRAINING : 0;
 }
 
 static int replay(struct hw_control *control, const struct hw_request *r, struct hw_waiter *waiter,
@@ -39,6 +34,7 @@ static int replay(struct hw_control *control, const struct hw_request *r, struct
     bool forced = hw_http_find(&r->http, r->bytes, HW_STR("x-hookward-force"), &force) > 0;
     snprintf(digits, sizeof digits, "%.*s", HW_STR_ARG(row));
     int64_t seq = atoll(digits);
+    hw_dispatch_enter_side_gate(control->dispatch);
     if (seq > 0 && hw_dispatch_revive(control->dispatch, seq, forced, waiter) == 0)
         return 0; /* the job counts at the gate from here */
     hw_dispatch_leave_gate(control->dispatch);
@@ -54,7 +50,6 @@ static int on_complete(struct hw_service *service, struct hw_request *request,
     if (is_path(request, replay_path)) {
         code = replay(control, request, waiter, reason);
     } else {
-        hw_dispatch_leave_gate(control->dispatch);
         waiter->ticket = control->ask_reload(control->owner);
         hw_waiter_join(waiter, &control->reloading);
     }
@@ -86,7 +81,7 @@ void hw_control_init(struct hw_control *control, struct hw_dispatch *dispatch,
                      uint64_t (*ask_reload)(void *owner), void *owner)
 {
     static const struct hw_service_type type = {
-        .accept = on_accept, .forget = on_forget, .complete = on_complete, .expired = on_expired};
+        .accept = on_accept, .complete = on_complete, .expired = on_expired};
     *control = (struct hw_control){.service = {.type = &type, .patience = HW_DEADLINE_ANSWER},
                                    .dispatch = dispatch,
                                    .ask_reload = ask_reload,

@@ -3,7 +3,8 @@
  *   POST /reload                      answered when it is done
  *   POST /replay, X-Hookward-Row: N   runs the notification of the ledger's row N again;
  *        X-Hookward-Force: 1          even one that succeeded
- * Both count at the gate, as notifications do.
+ * No limit of requests keeps them out. A notification that runs again counts at the gate, and so
+ * others may be refused for it.
  * Thread  leader only. */
 #ifndef HW_CONTROL_H
 #define HW_CONTROL_H

@@ -184,7 +184,10 @@ bool hw_crowd_begin(struct hw_crowd *crowd, struct hw_place *place)
         return true;
     place->unfinished = true;
     crowd->unfinished++;
-    return !place->origin || ++place->origin->unfinished <= share(&crowd->limits);
+    if (!place->origin)
+        return true;
+    size_t most = share(&crowd->limits);
+    return ++place->origin->unfinished <= most || most >= crowd->limits.unfinished;
 }
 
 void hw_crowd_end(struct hw_crowd *crowd, struct hw_place *place)

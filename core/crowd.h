@@ -70,7 +70,7 @@ enum hw_crowd_answer hw_crowd_enter(struct hw_crowd *crowd, struct hw_place *pla
 void hw_crowd_leave(struct hw_crowd *crowd, struct hw_place *place);
 
 /* Its request has begun, and more of it must come. Returns false when its origin has more than its
- * share of these, itself included. Twice is once. */
+ * share of these, itself included; never where its share is all of them. Twice is once. */
 bool hw_crowd_begin(struct hw_crowd *crowd, struct hw_place *place);
 
 /* It is whole, or nothing will come of it. Twice is once. */

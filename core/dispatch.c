@@ -35,13 +35,24 @@ void hw_dispatch_fini(struct hw_dispatch *d)
 
 /* ---- the gate ---- */
 
-int hw_dispatch_enter_gate(struct hw_dispatch *d)
+int hw_dispatch_look_at_gate(const struct hw_dispatch *d)
 {
     if (d->draining)
         return HW_EDRAINING;
+    return d->open >= d->open_max ? HW_EOVERLOADED : 0;
+}
+
+void hw_dispatch_enter_side_gate(struct hw_dispatch *d)
+{
+    hw_stats_set(&d->report->stats, HW_COUNT_IN_FLIGHT, ++d->open);
+}
+
+/* What had begun before a drain goes through. */
+int hw_dispatch_enter_gate(struct hw_dispatch *d)
+{
     if (d->open >= d->open_max)
         return HW_EOVERLOADED;
-    hw_stats_set(&d->report->stats, HW_COUNT_IN_FLIGHT, ++d->open);
+    hw_dispatch_enter_side_gate(d);
     return 0;
 }
 

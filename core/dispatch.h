@@ -1,7 +1,8 @@
 /* dispatch.h -- the leader's half of a job's trip: admit it at the door, commit it, reply, bury it.
  *
- * The gate  a request is counted when its head is accepted and until its job's death; over
- *           max_queue it is refused. So no queue further inside needs a bound of its own.
+ * The gate  a request is counted when its last byte is there and until its job's death; over
+ *           max_queue it is refused. So no queue further inside needs a bound of its own. Before
+ *           that it costs its sender more than us: see crowd.h.
  * In flight a table of all jobs between admission and reply, by identity. A copy with the same
  *           signature joins: it gets the same answer. A copy with another signature (another key;
  *           or a forgery) waits its turn behind, and is then looked at by itself. So two copies of
@@ -40,7 +41,7 @@ struct hw_dispatch {
     /* leader only */
     size_t with_crew; /* jobs that were submitted and have no outcome yet */
     size_t held;      /* jobs that wait at the committer until the ledger can be written */
-    size_t open;      /* heads accepted whose job has not died yet */
+    size_t open;      /* requests that were let in and whose job has not died yet */
     bool draining;
     struct hw_patience patience;
     struct hw_job **buckets;
@@ -54,10 +55,17 @@ int hw_dispatch_init(struct hw_dispatch *d, uv_loop_t *loop, struct hw_ledger *l
                      struct hw_requests *requests, struct hw_report *report, size_t open_max);
 void hw_dispatch_fini(struct hw_dispatch *d);
 
-/* The gate: 0, or HW_EOVERLOADED or HW_EDRAINING. What was let in must go through admit, or out
- * again by leave_gate. */
+/* Whether it is worth while to read the rest of a request whose head is there: 0, or HW_EOVERLOADED
+ * or HW_EDRAINING. Nothing is counted. */
+int hw_dispatch_look_at_gate(const struct hw_dispatch *d);
+
+/* The gate: 0, or HW_EOVERLOADED. What was let in must go through admit, or out again by
+ * leave_gate. */
 int hw_dispatch_enter_gate(struct hw_dispatch *d);
 void hw_dispatch_leave_gate(struct hw_dispatch *d);
+
+/* The gate for the operator's own, whom nothing keeps out. */
+void hw_dispatch_enter_side_gate(struct hw_dispatch *d);
 
 /* Takes the job over. Returns 0: the waiter gets its answer later, never from within this call; or
  * HW_EOVERLOADED: too many copies wait for each other. */

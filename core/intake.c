@@ -15,20 +15,19 @@ static int on_accept(struct hw_service *service, const struct hw_request *r)
         return HW_ENOT_FOUND;
     if (!hw_str_eq(hw_http_view(r->bytes, r->http.method), HW_STR("POST")))
         return HW_EMETHOD_NOT_ALLOWED;
-    return hw_dispatch_enter_gate(intake->dispatch);
-}
-
-static void on_forget(struct hw_service *service)
-{
-    hw_dispatch_leave_gate(intake_of(service)->dispatch);
+    return hw_dispatch_look_at_gate(intake->dispatch);
 }
 
 static int on_complete(struct hw_service *service, struct hw_request *request,
                        struct hw_waiter *waiter, struct hw_str *reason)
 {
     (void)reason;
-    int code;
     struct hw_intake *intake = intake_of(service);
+    int code = hw_dispatch_enter_gate(intake->dispatch);
+    if (code) {
+        hw_request_put(intake->dispatch->requests, request);
+        return code;
+    }
     struct hw_job *job = hw_job_cut(&request, intake->hasher, intake->by_body, hw_now_ns(), &code);
     if (!job) {
         hw_request_put(intake->dispatch->requests, request);
@@ -43,8 +42,7 @@ static int on_complete(struct hw_service *service, struct hw_request *request,
 int hw_intake_init(struct hw_intake *intake, const struct hw_config *config,
                    struct hw_dispatch *dispatch)
 {
-    static const struct hw_service_type type = {
-        .accept = on_accept, .forget = on_forget, .complete = on_complete};
+    static const struct hw_service_type type = {.accept = on_accept, .complete = on_complete};
     *intake = (struct hw_intake){
         .service = {.type = &type, .shown = config->path, .patience = HW_DEADLINE_KINDS},
         .path = config->path,

@@ -2,6 +2,7 @@
 #include "process.h"
 
 #include <lauxlib.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -166,6 +167,21 @@ static int raise_files(lua_State *L)
     return 0;
 }
 
+/* ---- memory ---- */
+
+enum { OWN_BLOCK = 128 * 1024 }; /* bytes: from here on a block is a mapping of its own */
+
+/* Left alone, the C library raises this by itself to the size of a freed block, up to 32 MB; from
+ * then on bodies lie in heaps, in the middle of which nothing can be given back. */
+static int return_memory(lua_State *L)
+{
+    (void)L;
+#ifdef M_MMAP_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, OWN_BLOCK);
+#endif
+    return 0;
+}
+
 static int leave(lua_State *L)
 {
     _exit((int)luaL_checkinteger(L, 1));
@@ -173,7 +189,9 @@ static int leave(lua_State *L)
 
 void hw_process_push_api(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"raise_files", raise_files}, {"leave", leave}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"raise_files", raise_files},
+                                         {"return_memory", return_memory},
+                                         {"leave", leave},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
 }

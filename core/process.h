@@ -45,8 +45,10 @@ size_t hw_process_files(void);
 /* The Lua functions of `core.process`. Stack: -0 +1.
  *   raise_files(connections, workers)  raises the limit of open files to what they need, as far as
  *                                      it goes
- *   leave(code)                        ends the process now: nothing is torn down under a thread
- * that never came back */
+ *   return_memory()                    has the C library give large blocks back when they are
+ * freed. Only for a process that is ours from the start: it is a setting of the whole process, and
+ * another program may have its own leave(code)                        ends the process now: nothing
+ * is torn down under a thread that never came back */
 void hw_process_push_api(lua_State *L);
 
 #endif

@@ -103,6 +103,7 @@ bool hw_reconfig_same_limits(const struct hw_config *a, const struct hw_config *
            a->queue_timeout_ms == b->queue_timeout_ms && a->max_body == b->max_body &&
            a->max_header == b->max_header && a->max_connections == b->max_connections &&
            a->max_connections_per_address == b->max_connections_per_address &&
+           a->max_unfinished == b->max_unfinished && a->max_memory_bodies == b->max_memory_bodies &&
            a->max_queue == b->max_queue && a->log_level == b->log_level &&
            a->log_json == b->log_json;
 }

@@ -16,6 +16,8 @@ static void destroy(struct hw_request *request)
     free(request);
 }
 
+/* ---- spare ones ---- */
+
 void hw_requests_fini(struct hw_requests *pool)
 {
     for (struct hw_request *r = pool->spare, *next; r; r = next) {
@@ -28,7 +30,7 @@ void hw_requests_fini(struct hw_requests *pool)
 
 static struct hw_request *create(void)
 {
-    struct hw_request *request = malloc(sizeof *request);
+    struct hw_request *request = calloc(1, sizeof *request);
     char *memory = malloc(HW_REQUEST_FIRST);
     if (!request || !memory) {
         free(request);
@@ -59,12 +61,15 @@ struct hw_request *hw_request_take(struct hw_requests *pool)
         return NULL;
     }
     request->next = NULL;
+    request->pool = pool;
+    pool->bytes += request->cap;
     begin(pool, request, request->memory, 0);
     return request;
 }
 
 void hw_request_put(struct hw_requests *pool, struct hw_request *request)
 {
+    pool->bytes -= request->cap;
     if (pool->count == HW_REQUEST_SPARE || request->cap != HW_REQUEST_FIRST) {
         destroy(request);
         return;
@@ -91,6 +96,7 @@ static int resize(struct hw_request *request, size_t cap)
         return HW_ENOMEM;
     request->bytes = memory + (request->bytes - request->memory);
     request->memory = memory;
+    request->pool->bytes += cap - request->cap;
     request->cap = cap;
     return 0;
 }
@@ -100,6 +106,11 @@ static void close_up(struct hw_request *request)
 {
     memmove(request->memory, request->bytes, request->len);
     request->bytes = request->memory;
+}
+
+static bool is_too_much(const struct hw_requests *pool, size_t more)
+{
+    return pool->bytes_max && pool->bytes + more > pool->bytes_max;
 }
 
 size_t hw_request_room(const struct hw_request *request)
@@ -119,6 +130,8 @@ int hw_request_reserve(struct hw_request *request)
     uint64_t end = request->len + hw_http_left(&request->http);
     if (hw_http_ends_there(&request->http) && end < cap)
         cap = (size_t)end;
+    if (is_too_much(request->pool, cap - request->cap))
+        return HW_EOVERLOADED;
     return resize(request, cap);
 }
 

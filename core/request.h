@@ -22,6 +22,7 @@ enum {
 
 struct hw_request {
     struct hw_request *next; /* among the spare ones */
+    struct hw_requests *pool;
     struct hw_http http;
     size_t head_len; /* 0 until the head is complete */
     size_t len;
@@ -30,11 +31,13 @@ struct hw_request {
     size_t cap;   /* its size */
 };
 
-/* The spare requests. Leader only. */
+/* Leader only. */
 struct hw_requests {
     struct hw_request *spare;
-    size_t count;
+    size_t count; /* of these */
     struct hw_http_limits limits;
+    size_t bytes;     /* that all others have, those of jobs too */
+    size_t bytes_max; /* over it none grows; 0: no limit */
 };
 
 void hw_requests_init(struct hw_requests *pool, struct hw_http_limits limits);
@@ -48,7 +51,8 @@ void hw_request_put(struct hw_requests *pool, struct hw_request *request);
 size_t hw_request_room(const struct hw_request *request);
 
 /* Makes room to read into: at least one byte behind len. For a body whose length is known it never
- * grows past the message's end. Returns 0 or HW_ENOMEM. */
+ * grows past the message's end. Returns 0, HW_ENOMEM, or HW_EOVERLOADED: all together would have
+ * more than bytes_max. */
 int hw_request_reserve(struct hw_request *request);
 
 /* Nobody wants the message that ends at `end`: what is behind it is the next one's beginning.

@@ -2,8 +2,8 @@
  *
  * Why     sockets, HTTP, limits and time-outs are the same for a notification (intake.h), for the
  *         control socket (control.h) and for an app (app.h); what becomes of a request is not.
- * How     a request whose head was accepted is either completed or forgotten, once. Its answer goes
- *         to the waiter, which the connection lends out until then.
+ * How     a request whose head was accepted may be completed; if it never is, nobody is told. Its
+ *         answer goes to the waiter, which the connection lends out until then.
  * Thread  leader only. */
 #ifndef HW_SERVICE_H
 #define HW_SERVICE_H
@@ -23,9 +23,6 @@ struct hw_service {
 struct hw_service_type {
     /* The head is complete. Returns 0 when the body may come, or the refusal's code. */
     int (*accept)(struct hw_service *service, const struct hw_request *request);
-
-    /* What was accepted never became complete. */
-    void (*forget)(struct hw_service *service);
 
     /* The request is there to its last byte; it is taken over. Returns 0 when the waiter will have
      * its answer later, or the code to answer with at once, with a `reason` that is static, or

@@ -172,6 +172,19 @@ describe("the acceptor", function()
       assert.equal(290, told)
       for _, client in ipairs(clients) do client:close() end
     end)
+
+    it("still has room for the control socket", function()
+      local gate = H.gate()
+      full("max_connections = 1, max_queue = 1, workers = 1", { ["a.lua"] = gate.source .. [[
+        require "hookward".on("*", function() wait() end)
+      ]] })
+      local busy = host:connect()
+      busy:send(H.request(BODY))
+      host:wait_log("begun")
+      assert.equal(0, cli.run({ "reload", cwd = host.folder }).code)
+      gate:open(1)
+      assert.equal(200, busy:receive().status)
+    end)
   end)
 
   describe("of an address that wants it all", function()
@@ -211,6 +224,114 @@ describe("the acceptor", function()
         for _, client in ipairs(clients) do client:close() end
         host:stop()
       end
+    end)
+  end)
+
+  describe("with requests that don't become whole", function()
+    local HANDLERS = { ["a.lua"] = "require 'hookward'.on('*', function() end)" }
+
+    local function head(length)
+      return ("POST /baseWebhookNotification HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n")
+        :format(length)
+    end
+
+    -- Waits until the host has read all that came before.
+    local function settle() assert.equal(200, host:notify(BODY).status) end
+
+    it("has max_queue for those that are whole", function()
+      start { config = "max_queue = 1", handlers = HANDLERS }
+      local clients = {}
+      for i = 1, 10 do clients[i] = host:connect():send(head(1)) end
+      settle()
+      for _, client in ipairs(clients) do client:send("x") end
+      for _, client in ipairs(clients) do
+        assert.equal("missing_signature", client:receive().error)
+        client:close()
+      end
+    end)
+
+    it("finishes what had begun when it drains, although the gate was shut meanwhile", function()
+      start { handlers = HANDLERS }
+      local request = H.request(BODY)
+      local client = host:connect():send(request:sub(1, -2))
+      settle()
+      host:signal "TERM"
+      host:wait_log("stopping")
+      client:send(request:sub(-1))
+      assert.equal(200, client:receive().status)
+      assert.equal(0, host:wait())
+    end)
+
+    it("refuses the one that is under way longest over max_unfinished", function()
+      start { config = "max_unfinished = 3", handlers = HANDLERS }
+      local clients = {}
+      clients[1] = host:connect():send("POST ") -- no head yet
+      settle()
+      for i = 2, 5 do
+        clients[i] = host:connect():send(head(1))
+        settle()
+      end
+      for i = 1, 2 do
+        local answer = clients[i]:receive()
+        assert.equal("overloaded", answer.error)
+        assert.equal("close", answer.headers.connection)
+      end
+      host:wait_log("refused error=overloaded [^\n]*why=[^\n]*max_unfinished")
+      for i = 3, 5 do
+        clients[i]:send("x")
+        assert.equal("missing_signature", clients[i]:receive().error)
+      end
+      for _, client in ipairs(clients) do client:close() end
+    end)
+
+    it("gives an address no more than its share of max_unfinished", function()
+      start { config = "max_unfinished = 100", handlers = HANDLERS }
+      local clients = {}
+      for i = 1, 25 do clients[i] = host:connect():send(head(1)) end
+      settle()
+      assert.equal("overloaded", host:connect():send(head(1)):receive().error)
+      local other = socket.tcp4()
+      assert(other:bind("127.0.0.2", 0))
+      local from_elsewhere = host:connect(nil, nil, nil, other):send(head(1))
+      settle()
+      clients[25], clients[26] = from_elsewhere, clients[25]
+      for _, client in ipairs(clients) do
+        client:send("x")
+        assert.equal("missing_signature", client:receive().error)
+        client:close()
+      end
+    end)
+
+    it("refuses the largest over max_memory_bodies, and serves the others", function()
+      start { config = "max_memory_bodies = '2MB', max_body = '700KB'", handlers = HANDLERS }
+      local large, clients = ("x"):rep(600000), {}
+      for i = 1, 8 do
+        local part = i == 2 and 599999 or 300000 + i
+        clients[i] = host:connect():send(head(600000) .. large:sub(1, part))
+        settle()
+      end
+      local refused = clients[2]:receive()
+      assert.equal("overloaded", refused.error)
+      assert.matches("max_memory_bodies", refused.message)
+      local whole = H.event("A.Done", '"Text":"' .. ("y"):rep(20000) .. '"')
+      assert.equal(200, host:notify(whole).status)
+      for _, client in ipairs(clients) do client:close() end
+      H.wait_until(function() -- all of it is there again
+        return host:notify(H.event("A.Done", '"Text":"' .. ("z"):rep(700000) .. '"')).status == 200
+      end)
+    end)
+
+    it("gives the memory of bodies back", function()
+      start { config = "max_connections_per_address = 10000", handlers = HANDLERS }
+      local function resident()
+        return tonumber(H.read(("/proc/%d/status"):format(host.pid)):match("VmRSS:%s*(%d+) kB")) // 1024
+      end
+      settle()
+      local before, clients, bytes = resident(), {}, ("x"):rep(1000000)
+      for i = 1, 150 do clients[i] = host:connect():send(head(1000001) .. bytes) end
+      H.wait_until(function() return resident() - before > 130 end, "the bodies to be read")
+      for _, client in ipairs(clients) do client:close() end
+      H.wait_until(function() return resident() - before < 20 end, "the memory to be given back")
     end)
   end)
 end)

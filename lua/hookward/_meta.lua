@@ -193,6 +193,8 @@ function hook.log.error(message, fields) end
 ---@field max_header? hookward.Size default: "16KB"
 ---@field max_connections? integer default: 10000
 ---@field max_connections_per_address? integer default: a quarter of max_connections, 16 at least
+---@field max_unfinished? integer default: 1000
+---@field max_memory_bodies? hookward.Size default: "256MB"
 ---@field max_queue? integer default: 10000
 ---@field header_timeout? hookward.Time default: 10
 ---@field body_timeout? hookward.Time default: 30

@@ -60,11 +60,6 @@ static int other_accept(struct hw_service *service, const struct hw_request *req
     return 0;
 }
 
-static void other_forget(struct hw_service *service)
-{
-    (void)service;
-}
-
 static int other_complete(struct hw_service *service, struct hw_request *request,
                           struct hw_waiter *waiter, struct hw_str *reason)
 {
@@ -75,7 +70,7 @@ static int other_complete(struct hw_service *service, struct hw_request *request
 }
 
 static const struct hw_service_type other_type = {
-    .accept = other_accept, .forget = other_forget, .complete = other_complete};
+    .accept = other_accept, .complete = other_complete};
 
 /* ---- the rig ---- */
 
@@ -152,7 +147,7 @@ static void init_rig(struct rig *r)
     HW_CHECK(uv_async_init(&r->loop, &r->stop, on_stop) == 0);
     r->stop.data = r;
     uint64_t ms = PATIENCE_S * 1000;
-    r->config.max_connections = 100;
+    r->config.max_connections = r->config.max_unfinished = 100;
     r->config.max_header = 16384;
     r->config.max_body = 8 * 1024 * 1024;
     r->config.header_timeout_ms = r->config.body_timeout_ms = r->config.idle_timeout_ms =

@@ -198,8 +198,11 @@ static void lets_nobody_in_while_it_drains(void **state)
     struct rig r;
     (void)state;
     open_rig(&r);
+    assert_int_equal(hw_dispatch_look_at_gate(&r.d), 0);
     r.d.draining = true;
-    assert_int_equal(hw_dispatch_enter_gate(&r.d), HW_EDRAINING);
+    assert_int_equal(hw_dispatch_look_at_gate(&r.d), HW_EDRAINING);
+    assert_int_equal(hw_dispatch_enter_gate(&r.d), 0); /* it had begun before */
+    hw_dispatch_leave_gate(&r.d);
     close_rig(&r);
 }
 
