@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct hw_str replay_path = {"/replay", 7}, reload_path = {"/reload", 7};
+#include "connection.h"
+
+static const struct hw_str replay_path = {"/replay", 7}, reload_path = {"/reload", 7},
+                           unproven_path = {"/unproven", 9};
 
 static struct hw_control *control_of(struct hw_service *service)
 {
@@ -18,28 +21,91 @@ static bool is_path(const struct hw_request *r, struct hw_str path)
 
 static int on_accept(struct hw_service *service, const struct hw_request *r)
 {
-    if (!is_path(r, replay_path) && !is_path(r, reload_path))
+    bool reads = is_path(r, unproven_path);
+    if (!is_path(r, replay_path) && !is_path(r, reload_path) && !reads)
         return HW_ENOT_FOUND;
-    if (!hw_str_eq(hw_http_view(r->bytes, r->http.method), HW_STR("POST")))
+    if (!hw_str_eq(hw_http_view(r->bytes, r->http.method), reads ? HW_STR("GET") : HW_STR("POST")))
         return HW_EMETHOD_NOT_ALLOWED;
     return control_of(service)->dispatch->draining ? HW_EDRAINING : 0;
+}
+
+/* A whole number, or 0. */
+static int64_t number_in(const struct hw_request *r, struct hw_str name)
+{
+    struct hw_str text = HW_STR_NONE;
+    char digits[24];
+    hw_http_find(&r->http, r->bytes, name, &text);
+    snprintf(digits, sizeof digits, "%.*s", HW_STR_ARG(text));
+    return atoll(digits);
 }
 
 static int replay(struct hw_control *control, const struct hw_request *r, struct hw_waiter *waiter,
                   struct hw_str *reason)
 {
-    struct hw_str row = HW_STR_NONE, force;
-    char digits[24];
-    hw_http_find(&r->http, r->bytes, HW_STR("x-hookward-row"), &row);
+    struct hw_str force;
     bool forced = hw_http_find(&r->http, r->bytes, HW_STR("x-hookward-force"), &force) > 0;
-    snprintf(digits, sizeof digits, "%.*s", HW_STR_ARG(row));
-    int64_t seq = atoll(digits);
+    int64_t seq = number_in(r, HW_STR("x-hookward-row"));
     hw_dispatch_enter_side_gate(control->dispatch);
     if (seq > 0 && hw_dispatch_revive(control->dispatch, seq, forced, waiter) == 0)
         return 0; /* the job counts at the gate from here */
     hw_dispatch_leave_gate(control->dispatch);
     *reason = HW_STR("X-Hookward-Row must name a row of the ledger");
     return HW_ENOT_FOUND;
+}
+
+/* ---- what was not authentic ---- */
+
+static void look(struct hw_control *control, const struct hw_request *r, struct hw_waiter *waiter)
+{
+    waiter->ticket = (uint64_t)number_in(r, HW_STR("x-hookward-before"));
+    hw_waiter_join(waiter, &control->looking);
+    uv_async_send(&control->turn);
+}
+
+static void hex(char *out, const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        sprintf(out + 2 * i, "%02x", bytes[i]);
+}
+
+static void show(struct hw_waiter *waiter, const struct hw_unproven_request *r)
+{
+    char fields[640], peer[HW_REPORT_PEER_MAX], digest[2 * HW_DIGEST_SIZE + 1] = "";
+    struct hw_str from = hw_address_text(&r->peer.any, peer, sizeof peer);
+    if (r->body_length > HW_UNPROVEN_BODY_MAX)
+        hex(digest, r->digest, sizeof r->digest);
+    int len =
+        snprintf(fields, sizeof fields,
+                 "Content-Type: application/octet-stream\r\nX-Hookward-Number: %llu\r\n"
+                 "X-Hookward-At: %.3f\r\nX-Hookward-Peer: %.*s\r\nX-Hookward-Error: %s\r\n"
+                 "X-Hookward-Head: %zu\r\nX-Hookward-Body: %llu\r\n"
+                 "X-Hookward-Digest: %s\r\n",
+                 (unsigned long long)r->number, r->at, HW_STR_ARG(from), hw_error_name(r->code),
+                 r->head_len, (unsigned long long)r->body_length, digest);
+    hw_connection_reply(waiter, &(struct hw_reply){.status = 200,
+                                                   .fields = {fields, (size_t)len},
+                                                   .body = {r->bytes, r->len}});
+}
+
+/* Those that asked get their answers; one that asks again meanwhile waits for the next turn. */
+static void on_turn(uv_async_t *async)
+{
+    struct hw_control *control = async->data;
+    struct hw_waiter *asked = control->looking;
+    control->looking = NULL;
+    if (asked)
+        asked->link = &asked;
+    while (asked) {
+        struct hw_waiter *w = asked;
+        const struct hw_unproven *kept = control->dispatch->unproven;
+        const struct hw_unproven_request *r = kept ? hw_unproven_before(kept, w->ticket) : NULL;
+        hw_waiter_leave(w);
+        if (r)
+            show(w, r);
+        else
+            w->answer(w, HW_ENOT_FOUND,
+                      HW_STR("no request is kept whose signature did not verify"));
+    }
 }
 
 static int on_complete(struct hw_service *service, struct hw_request *request,
@@ -49,6 +115,8 @@ static int on_complete(struct hw_service *service, struct hw_request *request,
     int code = 0;
     if (is_path(request, replay_path)) {
         code = replay(control, request, waiter, reason);
+    } else if (is_path(request, unproven_path)) {
+        look(control, request, waiter);
     } else {
         waiter->ticket = control->ask_reload(control->owner);
         hw_waiter_join(waiter, &control->reloading);
@@ -77,7 +145,7 @@ void hw_control_reloaded(struct hw_control *control, uint64_t ticket, int code, 
     }
 }
 
-void hw_control_init(struct hw_control *control, struct hw_dispatch *dispatch,
+void hw_control_init(struct hw_control *control, uv_loop_t *loop, struct hw_dispatch *dispatch,
                      uint64_t (*ask_reload)(void *owner), void *owner)
 {
     static const struct hw_service_type type = {
@@ -86,4 +154,6 @@ void hw_control_init(struct hw_control *control, struct hw_dispatch *dispatch,
                                    .dispatch = dispatch,
                                    .ask_reload = ask_reload,
                                    .owner = owner};
+    control->turn.data = control;
+    uv_async_init(loop, &control->turn, on_turn);
 }

@@ -24,6 +24,7 @@
 struct report {
     FILE *out;
     int findings;
+    bool verifies; /* as it is */
 };
 
 __attribute__((format(printf, 2, 3))) static void say(struct report *report, const char *format,
@@ -50,6 +51,7 @@ static void say_if(struct report *report, const struct hw_key *key, const char *
     if (method[0])
         parts[count++] = method;
     if (count == 0) {
+        report->verifies = true;
         say(report, "it verifies as it is, with key %s", key->name);
         return;
     }
@@ -258,6 +260,17 @@ static void try_all(struct report *report, const struct hw_keyset *keys,
     }
 }
 
+/* What is inside can't be looked at: nothing here decompresses. */
+static void say_compressed(struct report *report, struct hw_str body)
+{
+    const char *how = hw_body_compression(body);
+    if (how && !report->verifies)
+        say(report,
+            "the body is compressed (%s): the signature is over what was signed before that; have "
+            "the sender, or the proxy that does it, send the body as it is",
+            how);
+}
+
 char *hw_diagnose(const struct hw_keyset *keys, struct hw_str body, struct hw_str signature)
 {
     char *text = NULL;
@@ -266,7 +279,7 @@ char *hw_diagnose(const struct hw_keyset *keys, struct hw_str body, struct hw_st
         body = HW_STR("");
     struct hw_readings *readings = malloc(sizeof *readings);
     struct hw_bodies bodies;
-    struct report report = {readings ? open_memstream(&text, &size) : NULL, 0};
+    struct report report = {.out = readings ? open_memstream(&text, &size) : NULL};
     if (report.out && hw_bodies_init(&bodies, body) == 0) {
         hw_readings_init(readings, signature, keys);
         if (signature.len == 0)
@@ -278,6 +291,7 @@ char *hw_diagnose(const struct hw_keyset *keys, struct hw_str body, struct hw_st
             try_all(&report, keys, readings, &bodies);
         if (report.findings == 0)
             say_nothing_fits(&report, keys, readings);
+        say_compressed(&report, body);
         hw_bodies_fini(&bodies);
     }
     free(readings);

@@ -289,6 +289,30 @@ void hw_bodies_fini(struct hw_bodies *bodies)
     bodies->count = 0;
 }
 
+/* ---- compression ---- */
+
+static bool begins(struct hw_str body, const char *magic, size_t len)
+{
+    return body.len >= len && memcmp(body.ptr, magic, len) == 0;
+}
+
+/* RFC 1950, 2.2: deflate with a window that may be, and a check that holds. No JSON begins so. */
+static bool is_zlib(struct hw_str body)
+{
+    const unsigned char *in = (const unsigned char *)body.ptr;
+    return body.len >= 2 && (in[0] & 0x0f) == 8 && in[0] >> 4 <= 7 &&
+           ((unsigned)in[0] << 8 | in[1]) % 31 == 0;
+}
+
+const char *hw_body_compression(struct hw_str body)
+{
+    if (begins(body, "\x1f\x8b", 2))
+        return "gzip";
+    if (begins(body, "\x28\xb5\x2f\xfd", 4))
+        return "zstd";
+    return is_zlib(body) ? "deflate" : NULL;
+}
+
 /* ---- hashes ---- */
 
 const struct hw_hash hw_hashes[] = {

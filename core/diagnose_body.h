@@ -26,6 +26,9 @@ struct hw_bodies {
 int hw_bodies_init(struct hw_bodies *bodies, struct hw_str body);
 void hw_bodies_fini(struct hw_bodies *bodies);
 
+/* "gzip", "deflate" or "zstd" when the body begins as one that is compressed does, else NULL. */
+const char *hw_body_compression(struct hw_str body);
+
 struct hw_hash {
     const char *name; /* "SHA-256" */
     int nid;

@@ -208,6 +208,9 @@ static void reply(struct hw_dispatch *d, struct hw_job *job)
     hw_report_job(d->report, job);
     answer_all(job, job->outcome.code, job->outcome.reason);
     HW_CRASH_POINT("after-answer");
+    if (job->outcome.code && !job->outcome.authentic && job->request && d->unproven)
+        hw_unproven_keep(d->unproven, job->request, &job->peer, job->outcome.code,
+                         job->identity.digest, NULL);
     bury(d, job);
 }
 

@@ -25,6 +25,7 @@
 #include "ledger.h"
 #include "patience.h"
 #include "report.h"
+#include "unproven.h"
 #include "waiter.h"
 
 enum { HW_BEHIND_MAX = 16 };
@@ -37,6 +38,7 @@ struct hw_dispatch {
     struct hw_requests *requests;
     struct hw_report *report;
     size_t open_max;
+    struct hw_unproven *unproven; /* what was not authentic goes there; NULL: nowhere */
 
     /* leader only */
     size_t with_crew; /* jobs that were submitted and have no outcome yet */

@@ -49,6 +49,7 @@ struct hw_host {
     struct hw_dispatch dispatch;
     struct hw_intake intake;
     struct hw_control control;
+    struct hw_unproven unproven;
     struct hw_reload *reload;
     uint64_t drain_timeout_ms;
     size_t room; /* for connections, as it was last looked at */
@@ -297,7 +298,8 @@ static int start_server(struct hw_host *h, char *why, size_t size)
         return HW_EFAILED;
     h->dispatch_open = true;
     hw_patience_limit(&h->dispatch.patience, c->queue_timeout_ms, c->handler_timeout_ms);
-    hw_control_init(&h->control, &h->dispatch, ask_reload, h);
+    h->dispatch.unproven = &h->unproven;
+    hw_control_init(&h->control, &h->loop, &h->dispatch, ask_reload, h);
     if (hw_intake_init(&h->intake, c, &h->dispatch))
         return HW_EFAILED;
     rc =
@@ -404,6 +406,7 @@ void hw_host_free(struct hw_host *h)
         hw_reload_free(h->reload);
     if (h->dispatch_open)
         hw_dispatch_fini(&h->dispatch);
+    hw_unproven_fini(&h->unproven);
     for (unsigned i = 0; i < h->worker_count; i++)
         hw_worker_fini(&h->workers[i]);
     free(h->workers);

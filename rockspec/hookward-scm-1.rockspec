@@ -195,6 +195,7 @@ build = {
         "core/testing_api.c",
         "core/timestamp.c",
         "core/turn.c",
+        "core/unproven.c",
         "core/vm.c",
         "core/wal_file.c",
         "core/watch.c",
@@ -272,6 +273,7 @@ build = {
     ["hookward.testing.result"] = "lua/hookward/testing/result.lua",
     ["hookward.testing.spec"] = "lua/hookward/testing/spec.lua",
     ["hookward.units"] = "lua/hookward/units.lua",
+    ["hookward.unproven"] = "lua/hookward/unproven.lua",
     ["hookward.validator"] = "lua/hookward/validator.lua",
   },
 }

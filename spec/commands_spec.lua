@@ -76,6 +76,7 @@ describe("hookward", function()
     fails(run { "init" }, 2, "missing argument 'DIR'")
     fails(run { "init", "a", "b" }, 2, "too many arguments")
     fails(run { "verify" }, 2, "missing option '--body'")
+    fails(run { "verify", "--body", "x" }, 2, "missing option '--signature'")
     fails(run { "check", "-c" }, 2, "requires an argument")
   end)
 

@@ -386,7 +386,17 @@ describe("the guide's", function()
     H.write(folder .. "/body.json", body)
     H.write(folder .. "/signature.txt", H.sign(body))
     trust(folder)
-    assert.matches("accredit.pem", sh("%s%s", at, block("debugging", "sh", 4)), 1, true)
+    assert.matches("accredit.pem", sh("%s%s", at, block("debugging", "sh", 5)), 1, true)
+  end)
+
+  it("commands for what was refused say what would make it verify", function()
+    local folder, at = project()
+    trust(folder)
+    local host = H.start { folder = folder }
+    local body = H.event("Person.Updated")
+    host:notify("\xEF\xBB\xBF" .. body, { signature = H.sign(body) })
+    local _, out = try("%s%s", at, block("debugging", "sh", 4))
+    assert.equal(2, select(2, out:gsub("would verify with key accredit.pem if", "")), out)
   end)
 
   -- Paths of the guide, and where they are in a project of these specs.
@@ -411,8 +421,8 @@ describe("the guide's", function()
     assert.matches("Max open files +" .. service.Service.LimitNOFILE, H.read("/proc/" .. host.pid .. "/limits"))
     sh("MAINPID=%d; %s", host.pid, service.Service.ExecReload)
     host:wait_log("nothing has changed")
-    assert.matches("nothing has changed", sh("%s%s%s", "RUNTIME_DIRECTORY=" .. folder .. "/hookward; export RUNTIME_DIRECTORY;",
-      at, "hookward reload"), 1, true)
+    assert.matches("nothing has changed", sh("export RUNTIME_DIRECTORY=%s/hookward; %shookward reload",
+      folder, at), 1, true)
     assert.equal(0, host:stop())
   end)
 

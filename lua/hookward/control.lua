@@ -56,9 +56,9 @@ function M.ask(control, request)
   request.method = request.method or "POST"
   if request.method == "POST" then request.body = request.body or "" end
   request.url, request.unix, request.path = BASE .. request.path, control.path, nil
-  local answer, why = core.http.request(request)
+  local answer, why, kind = core.http.request(request)
   if answer then return answer end
-  return nil, why, why:find("[Cc]onnect to") ~= nil
+  return nil, why, kind == "connect"
 end
 
 local function shown(path)

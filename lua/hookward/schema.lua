@@ -21,8 +21,8 @@ return {
   { key = "path", kind = "url_path", default = "/baseWebhookNotification",
     doc = "The path that notifications are posted to. Every other path is a 404." },
   { key = "control", kind = "control", default = ".hookward.sock",
-    doc = "The socket that `hookward reload` and `jobs replay` reach the host by, for its own "
-      .. 'user. "systemd": control.sock in the unit\'s RuntimeDirectory, else in /run/hookward.' },
+    doc = "The socket that commands such as `hookward reload` reach the host by, for its own user. "
+      .. '"systemd": control.sock in the unit\'s RuntimeDirectory, else in /run/hookward.' },
   { key = "handlers", kind = "path", default = "handlers", flag = "--handlers",
     doc = "The folder of your scripts. All *.lua files in it are loaded in name order." },
   { key = "keys", kind = "patterns", default = { "keys/*" }, as = "key_patterns", flag = "--keys",

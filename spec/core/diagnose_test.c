@@ -55,6 +55,17 @@ static const char *sign(char *out, const char *body, size_t len)
     return signing_sign(out, key, (struct hw_str){body, len});
 }
 
+static void names_a_body_that_is_compressed(void **state)
+{
+    (void)state;
+    char text[SIGNING_TEXT_MAX];
+    sign(text, plain, strlen(plain));
+    expect((struct hw_str){"\x1f\x8b\x08", 3}, text, "the body is compressed (gzip)");
+    expect((struct hw_str){"\x78\x9c", 2}, text, "the body is compressed (deflate)");
+    expect((struct hw_str){"\x28\xb5\x2f\xfd", 4}, text, "the body is compressed (zstd)");
+    expect((struct hw_str){"\x78", 1}, text, "did sign something");
+}
+
 /* The RSA operation alone, on a padded block of any contents. */
 static const char *sign_block(char *out, EVP_PKEY *pkey, const uint8_t *block, size_t len)
 {
@@ -421,6 +432,7 @@ int main(void)
         cmocka_unit_test(says_that_a_good_signature_is_good),
         cmocka_unit_test(names_what_happened_to_the_body),
         cmocka_unit_test(survives_bodies_that_are_no_text),
+        cmocka_unit_test(names_a_body_that_is_compressed),
         cmocka_unit_test(names_what_is_wrong_with_the_text),
         cmocka_unit_test(knows_url_safe_letters_and_lost_plus_signs),
         cmocka_unit_test(knows_other_spellings_of_the_bytes),

@@ -2,35 +2,45 @@
 
 local config = require "hookward.config"
 local console = require "hookward.console"
+local control = require "hookward.control"
 local core = require "hookward.core"
 local files = require "hookward.files"
 local options = require "hookward.options"
+local unproven = require "hookward.unproven"
 
 local M = {
   summary = "Say whether a signature fits a body, and if not, why.",
-  usage = "--body FILE --signature TEXT [OPTION...]",
+  usage = "(--body FILE --signature TEXT | --last [N]) [OPTION...]",
   description = "Checks one X-Signature against one body, byte for byte, with each key. When none "
     .. "fits it says what would make it fit (a stripped BOM, other line ends, URL-safe Base64, "
-    .. "another padding or hash); it never accepts that. Exits 0 when it fits, else 1.",
+    .. "another padding or hash); it never accepts that. With --last it asks the "
+    .. "running host for the latest requests that it refused for their signature, which it keeps "
+    .. "in memory alone. Exits 0 when it fits, else 1.",
   examples = {
     "hookward verify --body body.json --signature @signature.txt",
     "hookward verify --body body.json --signature 'mUB1...==' --key accredit.pem",
+    "hookward verify --last",
     "xclip -o | hookward verify --body - --signature @signature.txt --json",
   },
 }
 
+local NAME = "hookward verify"
 local MIN_BITS = 2048
+local LAST_MAX = 1000 -- as many as a host keeps
 
 function M.define(parser)
   parser:option("--body", "The raw body: a file, or - for the standard input."):argname("FILE")
-    :count(1)
   parser:option("--signature", "The value of X-Signature, or @FILE to read it from a file.")
-    :argname("TEXT"):count(1)
+    :argname("TEXT")
+  parser:option("--last", "Instead: the latest N requests (default: 1) that the running host "
+    .. "refused for their signature.")
+    :argname("N"):args("?"):convert(options.whole_number("--last", 1, LAST_MAX))
   parser:option("--key", "A public key to try instead of the configuration's. May be repeated.")
     :argname("FILE"):count("*")
   options.config(parser, "The configuration that names the keys (default: HOOKWARD_CONFIG, or "
     .. "hookward.lua).")
-  parser:flag("--json", "Print one JSON object: verified, key, error, message, findings.")
+  parser:flag("--json", "Print one JSON object: verified, key, error, message, findings; with "
+    .. "--last an array of these, with at, peer, id, attempt, body_length too.")
 end
 
 -- White space around it is not part of a header's value either.
@@ -58,7 +68,68 @@ local function print_text(result)
   for _, finding in ipairs(result.findings) do console.say("  %s", finding) end
 end
 
+-- ---- what a host has refused ----
+
+local function shown_id(request)
+  local id = unproven.header(request, "x-jobid")[1]
+  return id and console.plain(id)
+end
+
+local function describe(request, paths, bits)
+  local key, findings = unproven.diagnose(request, paths, bits)
+  return { verified = key ~= nil, key = key, error = request.error, at = request.at,
+    peer = request.peer, id = shown_id(request), body_length = request.body_length,
+    attempt = tonumber(unproven.header(request, "x-jobattempt")[1]), findings = findings }
+end
+
+local function print_refused(result)
+  console.say("%s %s from %s, job %s, a body of %d bytes", result.at,
+    console.paint(result.verified and "green" or "red", result.error), result.peer or "-",
+    result.id or "-", result.body_length)
+  for _, finding in ipairs(result.findings) do console.say("  %s", console.plain(finding, 1000)) end
+end
+
+local function verify_last(args)
+  local paths, bits = keys_to_try(args)
+  if not paths then return console.fail(bits) end
+  local usable, unusable = core.crypto.keys(paths, bits)
+  if not usable then return console.fail(unusable) end
+  local host, why = control.find(args.config)
+  if not host then return console.fail(why) end
+  local requests
+  requests, why = unproven.newest(host, args.last[1] or 1)
+  if not requests then return console.fail(why) end
+  if #requests == 0 and not args.json then
+    return console.fail("the host has refused no request for its signature since it started")
+  end
+  local results, all_verified = core.json.array {}, #requests > 0
+  for i, request in ipairs(requests) do
+    results[i] = describe(request, paths, bits)
+    core.json.array(results[i].findings)
+    all_verified = all_verified and results[i].verified
+    if not args.json then print_refused(results[i]) end
+  end
+  if args.json then console.say("%s", assert(core.json.encode(results))) end
+  return all_verified and 0 or 1
+end
+
+-- ---- one that is at hand ----
+
+local function misuse(args)
+  if args.last then
+    return (args.body or args.signature) and "--last asks the host: it does not go with --body or "
+      .. "--signature"
+  elseif not args.body then
+    return "missing option '--body'; --last asks the running host for what it refused"
+  elseif not args.signature then
+    return "missing option '--signature'"
+  end
+end
+
 function M.run(args)
+  local wrong = misuse(args)
+  if wrong then return console.misuse(NAME, "%s", wrong) end
+  if args.last then return verify_last(args) end
   local body, signature, why
   body, why = files.read(args.body)
   if not body then return console.fail(why) end
