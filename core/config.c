@@ -101,6 +101,7 @@ void hw_config_read(struct hw_config *c, lua_State *L, int index)
     c->max_queue = (size_t)read_int(L, t, "max_queue");
     c->max_unfinished = (size_t)read_int(L, t, "max_unfinished");
     c->max_memory_bodies = (size_t)read_int(L, t, "max_memory_bodies");
+    c->codes_only = read_choice(c, L, t, "answers", "codes");
     c->accept_unhandled = read_choice(c, L, t, "unhandled", "accept");
     c->validate = read_bool(L, t, "validate");
     c->by_body = read_choice(c, L, t, "duplicates", "by-body");

@@ -44,6 +44,7 @@ struct hw_config {
     size_t vm_memory, max_body, max_header, max_connections, max_queue;
     size_t max_connections_per_address; /* 0: the usual part */
     size_t max_unfinished, max_memory_bodies;
+    bool codes_only;       /* answers = "codes" */
     bool accept_unhandled; /* unhandled = "accept" */
     bool validate;
     bool by_body; /* duplicates = "by-body" */

@@ -177,7 +177,7 @@ static void answer(struct hw_connection *c, int code, struct hw_str reason)
     char bytes[HW_ANSWER_MAX];
     struct hw_answer a = begin_answer(c);
     a.code = code;
-    a.reason = reason;
+    a.reason = c->service->codes_only ? HW_STR_NONE : reason;
     size_t len = hw_answer_write(bytes, &a, &c->server->clock);
     uv_buf_t buf = uv_buf_init(bytes, (unsigned)len);
     send_answer(c, &buf, 1);

@@ -178,6 +178,7 @@ static void apply(void *owner, const struct hw_config *config)
     warn_of_files(h, config);
     hw_listeners_resume(&h->listeners); /* there may be room now for who waits at the door */
     h->dispatch.open_max = config->max_queue;
+    h->intake.service.codes_only = config->codes_only;
     hw_patience_limit(&h->dispatch.patience, config->queue_timeout_ms, config->handler_timeout_ms);
     h->drain_timeout_ms = config->drain_timeout_ms;
 }

@@ -46,12 +46,14 @@ int hw_intake_init(struct hw_intake *intake, const struct hw_config *config,
                    struct hw_dispatch *dispatch)
 {
     static const struct hw_service_type type = {.accept = on_accept, .complete = on_complete};
-    *intake = (struct hw_intake){
-        .service = {.type = &type, .shown = config->path, .patience = HW_DEADLINE_KINDS},
-        .path = config->path,
-        .by_body = config->by_body,
-        .dispatch = dispatch,
-        .hasher = hw_hasher_new()};
+    *intake = (struct hw_intake){.service = {.type = &type,
+                                             .shown = config->path,
+                                             .patience = HW_DEADLINE_KINDS,
+                                             .codes_only = config->codes_only},
+                                 .path = config->path,
+                                 .by_body = config->by_body,
+                                 .dispatch = dispatch,
+                                 .hasher = hw_hasher_new()};
     return intake->hasher ? 0 : HW_ENOMEM;
 }
 

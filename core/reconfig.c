@@ -104,8 +104,8 @@ bool hw_reconfig_same_limits(const struct hw_config *a, const struct hw_config *
            a->max_header == b->max_header && a->max_connections == b->max_connections &&
            a->max_connections_per_address == b->max_connections_per_address &&
            a->max_unfinished == b->max_unfinished && a->max_memory_bodies == b->max_memory_bodies &&
-           a->max_queue == b->max_queue && a->log_level == b->log_level &&
-           a->log_json == b->log_json;
+           a->max_queue == b->max_queue && a->codes_only == b->codes_only &&
+           a->log_level == b->log_level && a->log_json == b->log_json;
 }
 
 static bool same_list(const char *const *a, size_t n, const char *const *b, size_t m)

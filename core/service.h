@@ -8,6 +8,8 @@
 #ifndef HW_SERVICE_H
 #define HW_SERVICE_H
 
+#include <stdbool.h>
+
 #include "deadline.h"
 #include "request.h"
 #include "waiter.h"
@@ -18,6 +20,9 @@ struct hw_service {
     struct hw_str shown; /* the path that the log shows behind the address; ptr NULL: no line */
     enum hw_deadline_kind patience; /* how long a client waits for its answer; HW_DEADLINE_KINDS:
                                        whoever has the waiter sees to that */
+
+    /* leader only */
+    bool codes_only; /* its answers give the code and that code's own text, no reason */
 };
 
 struct hw_service_type {

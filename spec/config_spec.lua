@@ -174,7 +174,7 @@ describe("the defaults", function()
     local names = {}
     for name in pairs(settings) do names[#names + 1] = name end
     table.sort(names)
-    assert.are.same({ "body_timeout_ms", "control", "drain_timeout_ms", "duplicates", "file",
+    assert.are.same({ "answers", "body_timeout_ms", "control", "drain_timeout_ms", "duplicates", "file",
       "file_path", "folder",
       "handler_timeout_ms", "handlers", "header_timeout_ms", "idle_timeout_ms", "keep_bodies",
       "key_files", "key_patterns", "ledger", "listen", "log_format", "log_level", "max_body",

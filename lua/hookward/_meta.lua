@@ -202,6 +202,7 @@ function hook.log.error(message, fields) end
 ---@field drain_timeout? hookward.Time default: 30
 ---@field retries? hookward.Time[] the host's own, of what the sender will not deliver again
 ---@field unhandled? "reject"|"accept" an event without a handler: 400 or 200
+---@field answers? "reasons"|"codes" whether a refusal tells the sender why; default: "reasons"
 ---@field validate? boolean hold every event to its schema, if it has one
 ---@field duplicates? "by-job"|"by-body"
 ---@field max_age? hookward.Time refuse a Timestamp that is older, or as far ahead

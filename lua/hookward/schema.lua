@@ -77,6 +77,9 @@ return {
     doc = "The host's own retries of what failed and will not be delivered again." },
   { key = "unhandled", kind = "choice", default = "reject", choices = { "reject", "accept" },
     doc = 'An event without a handler: "reject" is a 400, "accept" a 200 that is recorded.' },
+  { key = "answers", kind = "choice", default = "reasons", choices = { "reasons", "codes" },
+    doc = 'What a refusal tells the sender: "reasons", the error code and why, such as the text of '
+      .. 'a handler\'s `return nil, reason`; "codes", the code and its fixed text alone.' },
   { key = "validate", kind = "boolean", default = false,
     doc = "Refuse what breaks its event's schema (400 schema_violation): the catalogue's, and "
       .. "those that handlers register with hook.schema. An event without a schema passes." },
