@@ -42,8 +42,8 @@ function M.define(parser)
   parser:option("--event", 'Of this event: a name, or "Entity.*", "*.Event", "*".')
     :argname("EVENT"):convert(read_event)
   parser:option("--id", "With this job id. May be repeated."):argname("ID"):count("*")
-  parser:option("--since", "Received then or later: an ISO 8601 time (UTC if it names no zone), or "
-    .. "an age such as 90s, 10m, 2h or 30d.")
+  parser:option("--since", "Received then or later: an ISO 8601 time (UTC if it names no zone), "
+    .. "seconds since 1970 as @N, or an age such as 90s, 10m, 2h or 30d.")
     :argname("TIME"):convert(read_time)
   parser:option("--until", "Received then or earlier."):argname("TIME"):target("until_time")
     :convert(read_time)

@@ -71,14 +71,14 @@ end
 
 -- An id or an event may be cut when the window is narrow, but never so far that it says nothing.
 local columns = {
-  { title = "ID", least = 12 },
+  { title = "ID", least = 12, wanted = 36 },
   { title = "EVENT", least = 12 },
   { title = "STATE", paint = M.paint_state },
   { title = "ATTEMPT", right = true, spare = 3 },
   { title = "DELIVERIES", right = true, spare = 1 },
   { title = "RUNS", right = true, spare = 2 },
   { title = "RECEIVED", spare = 4 },
-  { title = "ERROR", least = 8 },
+  { title = "ERROR", least = 8, wanted = 32 },
 }
 
 local function cells_of(rows, show_time)

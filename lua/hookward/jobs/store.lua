@@ -1,11 +1,13 @@
 -- Opening the ledger that a command is about, and walking through it.
 
 local config = require "hookward.config"
+local console = require "hookward.console"
 local core = require "hookward.core"
 local options = require "hookward.options"
 
 local M = {}
 
+local LEDGER = "hookward.db" -- the default
 local PAGE = 500 -- rows that are in memory at a time
 
 ---Adds the options that say which ledger.
@@ -15,17 +17,34 @@ function M.define(parser)
   parser:option("--ledger", "The ledger's file, instead of the configuration's."):argname("FILE")
 end
 
+-- What there is to read when the configuration is broken: what it says of the ledger all the same,
+-- or the usual file. Reading a wrong one does no harm.
+local function guess(args, lines, rest, bad)
+  local file = args.config or config.DEFAULT_FILE
+  local path = rest and not bad.ledger and rest.ledger
+  if not core.sys.stat(file) then return nil end -- not broken: somewhere else
+  if not rest then path = (file:match("^(.*/)") or "") .. LEDGER end
+  if not path or path == "memory:" or not core.sys.stat(path) then return nil end
+  console.complain("%s %s; showing %s all the same", console.paint("yellow", "warning:", 2),
+    lines[1], config.shown(path, core.sys.cwd()))
+  return path
+end
+
 ---Where the ledger is; a --ledger alone needs no configuration.
 ---@param args table
+---@param write? boolean it is to be changed: then it is not guessed from a broken configuration
 ---@return string? path
 ---@return string[]|hookward.Config|nil lines what is wrong; with a path the configuration, if read
-function M.find(args)
+function M.find(args, write)
   local path, settings = args.ledger, nil
   if not path or args.config then
-    local lines
-    settings, lines = config.load(args.config, { ledger = args.ledger })
-    if not settings then return nil, lines end
-    path = settings.ledger
+    local lines, rest, bad
+    settings, lines, rest, bad = config.load(args.config, { ledger = args.ledger })
+    path = settings and settings.ledger or args.ledger
+      or not write and guess(args, lines, rest, bad)
+    if not path then
+      return nil, write and { lines[1], "--ledger FILE names a ledger without it" } or lines
+    end
   end
   if path == "memory:" then
     return nil, { 'ledger = "memory:" keeps notifications in memory: nothing is on disk' }
@@ -41,7 +60,7 @@ end
 ---@return table? ledger a handle of core.ledger
 ---@return string[]|hookward.Config|nil lines as of find
 function M.open(args, write)
-  local path, settings = M.find(args)
+  local path, settings = M.find(args, write)
   if not path then return nil, settings end
   local ledger, why = core.ledger.open(path, write)
   if not ledger then return nil, { why } end

@@ -5,12 +5,15 @@ local text = require "hookward.jobs.text"
 local M = {}
 
 local GAP = 2
+local COMFORT = 3
 
 ---@class hookward.jobs.Column
 ---@field title string
 ---@field right? boolean flush right, for numbers
 ---@field least? integer characters that it may be cut to; none: it is never cut
----@field spare? integer it is left out when there is no room at all, 1 first
+---@field wanted? integer characters that others are left out for, before it is cut to `least`
+---@field spare? integer it is left out when there is no room at all, 1 first; up to COMFORT also
+---when a column has less than it wants
 ---@field paint? fun(cell: string, padded: string): string colours a padded cell
 
 local function natural_widths(columns, rows)
@@ -28,22 +31,33 @@ local function sum(widths)
   return total
 end
 
--- Takes from the last column that can give first: what identifies a row stands in front.
-local function fit(columns, widths, room)
+-- Takes from the last column that can give first: what identifies a row stands in front. `bound` is
+-- what a column keeps: "least", or "wanted" if it has that.
+local function fit(columns, widths, room, bound)
   for i = #columns, 1, -1 do
-    local spare = columns[i].least and math.max(0, widths[i] - columns[i].least) or 0
+    local kept = columns[i][bound] or columns[i].least
+    local spare = kept and math.max(0, widths[i] - kept) or 0
     widths[i] = widths[i] - math.min(spare, math.max(0, sum(widths) - room))
   end
   return sum(widths) <= room
 end
 
 -- Where the column is that can best be done without; nil: each is needed.
-local function least_needed(columns)
+local function least_needed(columns, most)
   local found
   for i, column in ipairs(columns) do
-    if column.spare and (not found or column.spare < columns[found].spare) then found = i end
+    local spare = column.spare
+    if spare and spare <= most and (not found or spare < columns[found].spare) then found = i end
   end
   return found
+end
+
+-- Fits the widths, or tells which column has to go first.
+local function to_leave_out(columns, widths, room)
+  if fit(columns, widths, room, "wanted") then return nil end
+  local at = least_needed(columns, COMFORT)
+  if at or fit(columns, widths, room, "least") then return at end
+  return least_needed(columns, math.huge)
 end
 
 local function without(list, at)
@@ -77,13 +91,11 @@ end
 ---@return string[] lines the titles first
 function M.lines(columns, rows, room, paint)
   local widths = natural_widths(columns, rows)
-  if room and not fit(columns, widths, room) then
-    local at = least_needed(columns)
-    if at then
-      local fewer = {}
-      for i, row in ipairs(rows) do fewer[i] = without(row, at) end
-      return M.lines(without(columns, at), fewer, room, paint)
-    end
+  local at = room and to_leave_out(columns, widths, room)
+  if at then
+    local fewer = {}
+    for i, row in ipairs(rows) do fewer[i] = without(row, at) end
+    return M.lines(without(columns, at), fewer, room, paint)
   end
   local titles, lines = {}, {}
   for i, column in ipairs(columns) do titles[i] = column.title end

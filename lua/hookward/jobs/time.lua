@@ -8,12 +8,19 @@ local sys = core.sys
 local M = {}
 
 ---Reads an ISO 8601 time (without a zone it is UTC, like all times that are shown), or an age.
----@param text string "2024-05-10", "2024-05-10T11:09:21.248Z", "2h"
+---A number alone is neither: it may be meant for either.
+---@param text string "2024-05-10", "2024-05-10T11:09:21.248Z", "@1715339361" (Unix time), "2h"
 ---@return number? seconds since 1970
 ---@return string? why
 function M.read(text)
   local seconds = core.timestamp(text, true)
   if seconds then return seconds end
+  local unix = text:match("^@(%d+%.?%d*)$")
+  if unix then return tonumber(unix) end
+  if text:find("^%s*%d+%.?%d*%s*$") then
+    return nil, ("'%s' has no unit: write an age such as %ss, 10m, 2h or 30d, a time such as "
+      .. "2024-05-10T11:09Z, or @%s for seconds since 1970"):format(text, text, text)
+  end
   local age = units.time(text)
   if age then return sys.now() - age / 1000 end
   return nil, ("'%s' is neither a time, such as 2024-05-10T11:09Z, nor an age, such as 90s, 10m, "
