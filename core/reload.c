@@ -123,16 +123,22 @@ static bool has_changed(struct hw_reload *r)
 
 /* ---- an attempt ---- */
 
+/* `waiting`: the names of what waits for the next start, each after a space. */
 static void tell_live(struct hw_reload_result *result, const struct hw_release *release,
-                      bool changed, bool mended)
+                      bool changed, bool mended, const char *waiting)
 {
-    const char *how = changed ? "reloaded" : mended ? "in order again" : "nothing has changed";
+    const char *how = changed      ? "reloaded"
+                      : mended     ? "in order again"
+                      : waiting[0] ? "nothing to reload"
+                                   : "nothing has changed";
     result->ok = true;
     result->changed = changed;
-    snprintf(result->text, sizeof result->text, "%s: version %llu (%s), %zu script%s, %zu key%s",
-             how, (unsigned long long)release->number, release->version, release->bundle->count,
+    snprintf(result->text, sizeof result->text,
+             "%s: version %llu (%s), %zu script%s, %zu key%s%s%s", how,
+             (unsigned long long)release->number, release->version, release->bundle->count,
              release->bundle->count == 1 ? "" : "s", release->keys->count,
-             release->keys->count == 1 ? "" : "s");
+             release->keys->count == 1 ? "" : "s",
+             waiting[0] ? "; these take effect at the next start:" : "", waiting);
 }
 
 /* What a running host can't change is compared with what it was started with. */
@@ -180,7 +186,7 @@ static bool take_effect(struct hw_reload *r, struct hw_config *config, struct hw
     else if (!publish(r, release, result))
         return false;
     adopt(r, config);
-    tell_live(result, r->config.shelf->current, changed, r->failing);
+    tell_live(result, r->config.shelf->current, changed, r->failing, r->to_restart);
     return true;
 }
 

@@ -909,6 +909,19 @@ describe("hookward reload", function()
     assert.equal("v2", version_of(host))
   end)
 
+  it("says what waits for the next start, and not that nothing has changed #alone", function()
+    local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
+    H.write(host.folder .. "/hookward.lua",
+      (H.read(host.folder .. "/hookward.lua"):gsub("return {", "return { workers = 3,")))
+    for _ = 1, 2 do
+      local code, out = reload(host)
+      assert.equal(0, code)
+      assert.matches("version 1 [^\n]*; these take effect at the next start: workers\n", out)
+      assert.is_nil(out:find("nothing has changed", 1, true))
+    end
+    host:stop()
+  end)
+
   it("says so when no host is running #alone", function()
     local host = H.start { handlers = texts(0) }
     host:stop()
