@@ -337,6 +337,7 @@ static int start_crew(struct hw_host *h, char *why, size_t size)
     if (rc)
         return hw_error_no_thread(-rc, why, size);
     keep_addresses(h);
+    hw_host_warn_of_keys(h->stages.shelf.current->keys, hw_host_addresses(h));
     hw_listeners_report(&h->listeners);
     rc = hw_crew_start(&config, &h->dispatch.crew);
     return rc ? hw_error_no_thread(-rc, why, size) : 0;

@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <stdio.h>
 
+#include "log.h"
 #include "module.h"
 
 int hw_host_load(const struct hw_config *config, const struct hw_embedded *modules,
@@ -18,6 +19,29 @@ int hw_host_load(const struct hw_config *config, const struct hw_embedded *modul
         return HW_EFAILED;
     stages->ledger = hw_ledger_open(config, why, why_size);
     return stages->ledger ? 0 : HW_EFAILED;
+}
+
+static bool is_local(const char *address)
+{
+    return strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]", 5) == 0 ||
+           strncmp(address, "unix:", 5) == 0;
+}
+
+/* `hookward init` made its private half as well, and who has that can sign whatever he likes. */
+void hw_host_warn_of_keys(const struct hw_keyset *keys, const char *const *addresses)
+{
+    bool found = false;
+    for (size_t i = 0; i < keys->count; i++)
+        found |= strcmp(keys->keys[i].name, HW_DEVELOPMENT_KEY) == 0;
+    for (; found && *addresses; addresses++) {
+        if (is_local(*addresses))
+            continue;
+        hw_log_say(HW_LOG_WARN,
+                   "%s is a key for development, and %s is reached by others: whoever has "
+                   "development.key can sign; remove it from `keys` before you go live",
+                   HW_DEVELOPMENT_KEY, *addresses);
+        return;
+    }
 }
 
 void hw_host_unload(struct hw_stages *stages)

@@ -18,6 +18,13 @@ int hw_host_load(const struct hw_config *config, const struct hw_embedded *modul
                  unsigned vm_count, struct hw_stages *stages, char *why, size_t why_size);
 void hw_host_unload(struct hw_stages *stages);
 
+/* What `hookward init` calls the public half of its key pair. */
+#define HW_DEVELOPMENT_KEY "development.pem"
+
+/* Warns when one of the keys is that, and one of the addresses (NULL-terminated, as in
+ * hw_host_addresses) is not this machine's own. */
+void hw_host_warn_of_keys(const struct hw_keyset *keys, const char *const *addresses);
+
 /* check(config) -> { routes = { { pattern, place, schema }… } } | nil, why: loads the scripts in
  * one VM, as a host would. Stack: -0 +1, a function. */
 void hw_host_push_check(lua_State *L);
