@@ -1,22 +1,27 @@
 /* process.c -- see process.h */
 #include "process.h"
 
+#include <errno.h>
 #include <lauxlib.h>
 #include <malloc.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "error.h"
+#include "init.h"
 
 enum { EXIT_INTERRUPTED = 128 + SIGINT };
 
-static const int caught[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGXFSZ};
+static const int caught[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2};
 enum { CAUGHT_COUNT = sizeof caught / sizeof *caught };
 
 static struct {
@@ -61,6 +66,19 @@ static void on_harmless(int number)
     (void)number;
 }
 
+static bool is_users(int number)
+{
+    return number == SIGUSR1 || number == SIGUSR2;
+}
+
+/* Nothing is bound to SIGUSR1 and SIGUSR2; other servers reopen a log at them, so somebody's
+ * logrotate may send one, and it must not be the end. SIGQUIT stays what it is: the end, with a
+ * core for a debugger. */
+static bool is_harmless(int number)
+{
+    return number == SIGPIPE || number == SIGXFSZ || is_users(number);
+}
+
 static void set(int number, void (*handler)(int), struct sigaction *before)
 {
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
@@ -82,8 +100,10 @@ void hw_process_catch(void)
         P.asked_to_stop = P.asked_to_reload = false;
         P.interrupts = 0;
         for (int i = 0; i < CAUGHT_COUNT; i++) {
-            bool harmless = caught[i] == SIGPIPE || caught[i] == SIGXFSZ;
-            set(caught[i], harmless ? on_harmless : on_signal, &P.before[i]);
+            set(caught[i], is_harmless(caught[i]) ? on_harmless : on_signal, &P.before[i]);
+            /* a program may have a use for these two */
+            if (is_users(caught[i]) && P.before[i].sa_handler != SIG_DFL)
+                sigaction(caught[i], &P.before[i], NULL);
         }
     }
     pthread_mutex_unlock(&P.m);
@@ -187,11 +207,48 @@ static int leave(lua_State *L)
     _exit((int)luaL_checkinteger(L, 1));
 }
 
+/* ---- the standard output ---- */
+
+static bool has_reader(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    return poll(&p, 1, 0) < 1 || !(p.revents & POLLERR);
+}
+
+/* Some file systems say only at a close that there is no room. */
+static int close_copy(int fd)
+{
+    int copy = dup(fd);
+    return copy < 0 ? 0 : close(copy);
+}
+
+static int close_stdout(lua_State *L)
+{
+    bool failed = ferror(stdout);
+    errno = 0;
+    failed |= fflush(stdout) != 0;
+    failed |= close_copy(STDOUT_FILENO) != 0;
+    if (!failed || errno == EPIPE || !has_reader(STDOUT_FILENO)) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_pushstring(L,
+                   errno ? strerror(errno) : "not all of it could be written (is the disk full?)");
+    return 2;
+}
+
+static int split_init(lua_State *L)
+{
+    (void)L;
+    hw_init_split();
+    return 0;
+}
+
 void hw_process_push_api(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"raise_files", raise_files},
-                                         {"return_memory", return_memory},
-                                         {"leave", leave},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"raise_files", raise_files},   {"return_memory", return_memory}, {"leave", leave},
+        {"close_stdout", close_stdout}, {"split_init", split_init},       {NULL, NULL}};
     luaL_newlib(L, functions);
 }

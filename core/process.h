@@ -18,7 +18,9 @@ enum { HW_PROCESS_HOSTS_MAX = 64 };
 void hw_process_disarm(void);
 
 /* From here on SIGTERM and SIGINT drain, SIGHUP reloads, a second SIGINT ends the process now; and
- * what disarm does. To be called before a host starts, so that no signal is missed. Nests. */
+ * what disarm does;
+ * SIGUSR1 and SIGUSR2 do nothing, unless the program has a use for them. To be called before a host
+ * starts, so that no signal is missed. Nests. */
 void hw_process_catch(void);
 void hw_process_release(void);
 
@@ -46,9 +48,15 @@ size_t hw_process_files(void);
  *   raise_files(connections, workers)  raises the limit of open files to what they need, as far as
  *                                      it goes
  *   return_memory()                    has the C library give large blocks back when they are
- * freed. Only for a process that is ours from the start: it is a setting of the whole process, and
- * another program may have its own leave(code)                        ends the process now: nothing
- * is torn down under a thread that never came back */
+ *                                      freed. Only for a process that is ours from the start: it
+ *                                      is a setting of the whole process, and another program may
+ *                                      have its own
+ *   close_stdout() -> true             all that was written is where it should be; or nil and why.
+ *                                      A reader who has had enough is no failure
+ *   split_init()                       init.h
+ *   leave(code)                        ends the process now: nothing is torn down under a thread
+ *                                      that never came back
+ */
 void hw_process_push_api(lua_State *L);
 
 #endif

@@ -139,6 +139,7 @@ build = {
         "core/http_client.c",
         "core/http_exchange.c",
         "core/http_line.c",
+        "core/init.c",
         "core/instance.c",
         "core/intake.c",
         "core/job.c",

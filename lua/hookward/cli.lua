@@ -116,11 +116,25 @@ local function verbatim(args)
   return load_command(args[1]).verbatim and table.move(args, 2, #args, 1, {}) or nil
 end
 
----Runs one command.
----@param arg string[] as Lua's own: [0] is the program
----@return integer code
-function M.main(arg)
-  io.stdout:setvbuf("line")
+-- 0 becomes 1 when what was printed did not get where it should.
+local function finish(code)
+  local ok, why = core.process.close_stdout()
+  if ok then return code end
+  return math.max(console.fail("hookward: standard output: " .. why), code)
+end
+
+-- argparse ends the process itself behind --help.
+local function parse(parser, args)
+  local exit = os.exit
+  os.exit = function(code, close) -- luacheck: ignore 122
+    exit(finish(code == true and 0 or code or 0), close)
+  end
+  local ok, result = pcall(parser.parse, parser, args)
+  os.exit = exit -- luacheck: ignore 122
+  return ok, result
+end
+
+local function run(arg)
   local parser = M.parser()
   local args = without_help_command(table.move(arg, 1, #arg, 1, {}))
   if #args == 0 then
@@ -129,7 +143,7 @@ function M.main(arg)
   end
   local rest = verbatim(args)
   if rest then return load_command(args[1]).run(rest) end
-  local ok, result = pcall(parser.parse, parser, args)
+  local ok, result = parse(parser, args)
   if not ok and getmetatable(result) == Misuse then
     return console.misuse(result.command, "%s", result.message)
   elseif not ok then
@@ -138,6 +152,14 @@ function M.main(arg)
   result.config = options.config_of(result.config)
   return load_command(result.command).run(result,
     { parser = parser, program = arg[0] or "hookward", commands = commands })
+end
+
+---Runs one command.
+---@param arg string[] as Lua's own: [0] is the program
+---@return integer code
+function M.main(arg)
+  io.stdout:setvbuf("line")
+  return finish(run(arg))
 end
 
 return M

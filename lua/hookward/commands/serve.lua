@@ -45,6 +45,7 @@ end
 local codes = { drained = 0, cut_off = 1 }
 
 local function serve(settings)
+  core.process.split_init()
   core.process.return_memory()
   core.process.raise_files(settings.max_connections, settings.workers)
   local host, why = core.start(settings, true)

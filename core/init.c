@@ -1,0 +1,52 @@
+/* init.c -- see init.h */
+#include "init.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const int passed_on[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
+
+enum { EXIT_BY_SIGNAL = 128 };
+
+/* Waits for all that have ended; ends with the host. */
+static void reap(pid_t host)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        if (pid == host)
+            _exit(WIFSIGNALED(status) ? EXIT_BY_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+/* What a terminal sends (Ctrl-C) it sends to the host as well: that is not passed on, since a
+ * second SIGINT ends it at once. */
+static void stand_by(pid_t host, const sigset_t *set)
+{
+    siginfo_t info;
+    for (;;) {
+        reap(host);
+        if (sigwaitinfo(set, &info) < 0)
+            continue;
+        if (info.si_signo != SIGCHLD && info.si_code != SI_KERNEL)
+            kill(host, info.si_signo);
+    }
+}
+
+void hw_init_split(void)
+{
+    sigset_t set, before;
+    if (getpid() != 1)
+        return;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++)
+        sigaddset(&set, passed_on[i]);
+    sigprocmask(SIG_BLOCK, &set, &before);
+    pid_t host = fork();
+    if (host > 0)
+        stand_by(host, &set);
+    sigprocmask(SIG_SETMASK, &before, NULL); /* without a child it serves all the same */
+}

@@ -1,0 +1,79 @@
+-- What the signals do to `hookward serve`, and what process 1 does for its orphans.
+
+local H = require "spec.support.host"
+
+local HANDLERS = { ["a.lua"] = [[
+  local hook = require "hookward"
+  hook.on("A.A", function() end)
+  hook.on("A.Orphan", function()
+    os.execute("sh -c 'sleep 0 & sleep 0 & exit 0'")
+  end)
+]] }
+
+describe("hookward serve", function()
+  after_each(H.stop_all)
+
+  it("takes no notice of SIGUSR1, SIGUSR2 and SIGPIPE", function()
+    local host = H.start { handlers = HANDLERS }
+    for _, name in ipairs { "USR1", "USR2", "PIPE" } do
+      host:signal(name)
+      assert.equal(200, host:notify(H.event("A.A")).status)
+    end
+    assert.equal(0, host:stop())
+  end)
+
+  it("ends at once at SIGQUIT, for a debugger", function()
+    local host = H.start { handlers = HANDLERS, wrap = "sh -c 'ulimit -c 0; exec \"$@\"' sh" }
+    host:signal("QUIT")
+    host:wait()
+    assert.equal(3, host.killed_by)
+  end)
+
+  -- Where a process may have its own numbers.
+  local may = H.sh("unshare --pid --fork true") ~= nil
+  if not may then print("signals: no PID namespace here, process 1 is not tried") end
+
+  local function children(pid)
+    return H.read(("/proc/%d/task/%d/children"):format(pid, pid))
+  end
+
+  -- The process that is number 1 inside.
+  local function start_as_first()
+    local host = H.start { handlers = HANDLERS, wrap = "unshare --pid --fork" }
+    host.first = tonumber(children(host.pid):match("%d+"))
+    return host
+  end
+
+  local function zombies(pid)
+    local count = 0
+    for child in children(pid):gmatch("%d+") do
+      local status = H.read(("/proc/%s/stat"):format(child))
+      if status:match("^%d+ %b() (%a)") == "Z" then count = count + 1 end
+      count = count + zombies(child)
+    end
+    return count
+  end
+
+  if may then
+    it("as process 1 waits for the orphans of its handlers", function()
+      local host = start_as_first()
+      for _ = 1, 3 do assert.equal(200, host:notify(H.event("A.Orphan")).status) end
+      H.wait_until(function()
+        return #children(host.first):gsub("%d+", "x"):gsub(" ", "") == 1 and zombies(host.first) == 0
+      end, "the orphans to be gone")
+      os.execute("kill -TERM " .. host.first)
+      assert.equal(0, host:wait())
+      assert.matches("stopped\n$", host:log())
+    end)
+
+    it("as process 1 passes signals on, and ends as the host does", function()
+      local host = start_as_first()
+      os.execute("kill -HUP " .. host.first)
+      host:wait_log("nothing has changed")
+      os.execute("kill -USR1 " .. host.first)
+      assert.equal(200, host:notify(H.event("A.A")).status)
+      os.execute("kill -KILL " .. children(host.first))
+      assert.equal(137, host:wait() or 128 + host.killed_by)
+    end)
+  end
+end)
