@@ -30,12 +30,44 @@ static int fail(char *why, size_t size, const char *address, const char *what)
     return HW_EFAILED;
 }
 
+/* What to do about it, where that is known. */
+static const char *advice(int error, bool is_unix)
+{
+    switch (error) {
+    case EADDRINUSE:
+        return is_unix ? "; a host listens there, or a file is in the way"
+                       : "; `ss -ltnp` shows who listens there: stop that, or take another port";
+    case EADDRNOTAVAIL:
+        return "; this machine has no such address (`ip address` lists them; 0.0.0.0 is all)";
+    case EACCES:
+    case EPERM:
+        return is_unix ? "; the user that runs the host must be able to write the folder"
+                       : "; a port under 1024 is root's: take another one, or listen = \"systemd\"";
+    case ENOENT:
+        return "; make its folder with `mkdir -p`";
+    default:
+        return "";
+    }
+}
+
 /* libuv's texts: those of the C library may depend on the locale. */
 static int fail_by_errno(struct hw_bound *bound, char *why, size_t size, const char *address)
 {
-    fail(why, size, address, uv_strerror(-errno));
+    char what[256];
+    int error = errno;
+    snprintf(what, sizeof what, "%s%s", uv_strerror(-error), advice(error, bound->is_unix));
+    fail(why, size, address, what);
     hw_bind_close(bound);
     return HW_EFAILED;
+}
+
+static int fail_to_resolve(char *why, size_t size, const char *address, int rc)
+{
+    char what[256];
+    snprintf(what, sizeof what,
+             "%s; write an address such as 127.0.0.1:8080, or add the name to /etc/hosts",
+             gai_strerror(rc));
+    return fail(why, size, address, what);
 }
 
 static int start(struct hw_bound *bound, const char *address, char *why, size_t size)
@@ -112,7 +144,7 @@ static int bind_tcp(struct hw_bound *bound, const char *address, bool v6_only, c
         return fail(why, size, address, "not an address: host:port, [v6]:port or unix:/path");
     int rc = getaddrinfo(host, port, &hints, &found);
     if (rc)
-        return fail(why, size, address, gai_strerror(rc));
+        return fail_to_resolve(why, size, address, rc);
     bound->fd = hw_descriptors_socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
     rc = bound->fd < 0 ? -1 : open_tcp(bound, found, v6_only);
     int error = errno;
@@ -275,6 +307,13 @@ int hw_bind_systemd_count(void)
     const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
     int count = fds ? atoi(fds) : 0;
     return pid && atol(pid) == (long)getpid() && count > 0 ? count : 0;
+}
+
+int hw_bind_systemd_missing(char *why, size_t size)
+{
+    return fail(why, size, "systemd",
+                "no socket was handed over: systemd does that for a unit that has a .socket unit, "
+                "as in `hookward help deployment`; by hand use --listen 127.0.0.1:8080");
 }
 
 int hw_bind_inherited(struct hw_bound *bound, int fd, char *why, size_t size)

@@ -30,6 +30,9 @@ int hw_bind_private(struct hw_bound *bound, const char *path, char *why, size_t 
  * not. */
 int hw_bind_systemd_count(void);
 
+/* Says in `why` that there is none. Returns HW_EFAILED. */
+int hw_bind_systemd_missing(char *why, size_t why_size);
+
 /* Takes one of them over. Returns as above. */
 int hw_bind_inherited(struct hw_bound *bound, int fd, char *why, size_t why_size);
 

@@ -33,13 +33,31 @@ static int fail(char *why, size_t size, const char *path, const char *what)
     return HW_EFAILED;
 }
 
+/* What to do about it, where that is known. */
+static const char *advice(int code)
+{
+    switch (code & 0xff) {
+    case SQLITE_NOTADB:
+        return "; set `ledger` to another file, or put a backup in its place";
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+        return "; the user that runs the host must be able to write it, and its folder";
+    case SQLITE_CORRUPT:
+        return "; put a backup in its place (`hookward help deployment`)";
+    default:
+        return "";
+    }
+}
+
 static int fail_sqlite(char *why, size_t size, const char *path, sqlite3 *db)
 {
-    char text[256];
-    int number = db ? sqlite3_system_errno(db) : 0;
-    if (!number || (sqlite3_errcode(db) & 0xff) != SQLITE_CANTOPEN)
-        return fail(why, size, path, db ? sqlite3_errmsg(db) : "out of memory");
-    snprintf(text, sizeof text, "%s: %s", sqlite3_errmsg(db), strerror(number));
+    char text[320];
+    if (!db)
+        return fail(why, size, path, "out of memory");
+    int code = sqlite3_errcode(db), number = sqlite3_system_errno(db);
+    bool by_system = number && (code & 0xff) == SQLITE_CANTOPEN;
+    snprintf(text, sizeof text, "%s%s%s%s", sqlite3_errmsg(db), by_system ? ": " : "",
+             by_system ? strerror(number) : "", advice(code));
     return fail(why, size, path, text);
 }
 
@@ -59,6 +77,9 @@ static int pragma(sqlite3 *db, const char *sql)
     sqlite3_finalize(stmt);
     return value;
 }
+
+static const char read_only[] = "this file can be read, not written; the user that runs the host "
+                                "must be able to write it, and its folder";
 
 static int migrate(sqlite3 *db, int from, const char *path, char *why, size_t size)
 {
@@ -88,7 +109,8 @@ static int check_schema(sqlite3 *db, const char *path, enum hw_ledger_access acc
         return fail_sqlite(why, size, path, db);
     bool fresh = *version == 0 && pragma(db, "SELECT count(*) FROM sqlite_schema") == 0;
     if (!fresh && pragma(db, "PRAGMA application_id") != HW_LEDGER_APPLICATION_ID)
-        return fail(why, size, path, "this database is not a hookward ledger");
+        return fail(why, size, path,
+                    "this database is not a hookward ledger; set `ledger` to another file");
     if (*version > HW_LEDGER_SCHEMA)
         return fail(why, size, path,
                     "this ledger was written by a newer hookward; update this one");
@@ -115,7 +137,7 @@ static int set_up(sqlite3 *db, const char *path, enum hw_ledger_access access, c
         return fail_sqlite(why, size, path, db);
     /* SQLite opens for reading what may not be written, and says so at the first commit only. */
     if (sqlite3_db_readonly(db, "main"))
-        return fail(why, size, path, "this file can be read, not written");
+        return fail(why, size, path, read_only);
     return version < HW_LEDGER_SCHEMA ? migrate(db, version, path, why, size) : 0;
 }
 
@@ -135,6 +157,28 @@ int hw_ledger_file_open(sqlite3 **db, const char *path, enum hw_ledger_access ac
         sqlite3_close(*db);
         *db = NULL;
     }
+    return rc;
+}
+
+/* To begin to write is what a host does first, too. Another program may be at it: that passes. */
+static int try_to_write(sqlite3 *db, const char *path, char *why, size_t size)
+{
+    if (sqlite3_db_readonly(db, "main"))
+        return fail(why, size, path, read_only);
+    int rc = exec(db, "BEGIN IMMEDIATE; ROLLBACK");
+    return rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY ? 0 : fail_sqlite(why, size, path, db);
+}
+
+int hw_ledger_file_try(const char *path, char *why, size_t why_size)
+{
+    sqlite3 *db;
+    int version;
+    int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    rc = rc == SQLITE_OK ? check_schema(db, path, HW_LEDGER_CREATE, &version, why, why_size)
+                         : fail_sqlite(why, why_size, path, db);
+    if (rc == 0)
+        rc = try_to_write(db, path, why, why_size);
+    sqlite3_close(db);
     return rc;
 }
 

@@ -54,6 +54,10 @@ enum hw_ledger_access {
 int hw_ledger_file_open(sqlite3 **db, const char *path, enum hw_ledger_access access, char *why,
                         size_t why_size);
 
+/* Could a host take this file? It must be there; it stays as it is. Returns 0, or HW_EFAILED with
+ * what hw_ledger_file_open would say to a host. */
+int hw_ledger_file_try(const char *path, char *why, size_t why_size);
+
 /* Prepares a statement that lives as long as its connection. Returns 0 or HW_EFAILED with `why`. */
 int hw_ledger_file_prepare(sqlite3 *db, sqlite3_stmt **stmt, const char *sql, char *why,
                            size_t why_size);

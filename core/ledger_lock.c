@@ -54,19 +54,32 @@ static int fail(char *why, size_t size, const char *path, const char *what)
     return -1;
 }
 
+static const char held[] = "another hookward is serving with this ledger; stop it, or set `ledger` "
+                           "to another file";
+
+static int fail_open(char *why, size_t size, const char *path)
+{
+    char text[160];
+    int error = errno;
+    if (error == ENOENT)
+        return fail(why, size, path, "its folder is not there; make it with `mkdir -p`");
+    bool ours = error == EACCES || error == EPERM || error == EROFS;
+    snprintf(text, sizeof text, "%s%s", strerror(error),
+             ours ? "; the user that runs the host must be able to write it" : "");
+    return fail(why, size, path, text);
+}
+
 static int open_locked(struct hw_ledger_lock *l, const char *path, char *why, size_t size)
 {
     struct stat st;
     if (stat(path, &st) == 0 && is_ours_locked(&st))
         return fail(why, size, path, "another host of this process is serving with this ledger");
     l->fd = hw_descriptors_open(path, O_RDWR | O_CREAT, 0600);
-    if (l->fd < 0 && errno == ENOENT)
-        return fail(why, size, path, "its folder is not there; make it with `mkdir -p`");
     if (l->fd < 0)
-        return fail(why, size, path, strerror(errno));
+        return fail_open(why, size, path);
     if (lock(l->fd) || fstat(l->fd, &st)) {
         close(l->fd);
-        return fail(why, size, path, "another hookward is serving with this ledger");
+        return fail(why, size, path, held);
     }
     l->device = st.st_dev;
     l->inode = st.st_ino;
@@ -115,6 +128,15 @@ int hw_ledger_lock_probe(const char *path)
 int hw_ledger_lock_fd(const struct hw_ledger_lock *lock)
 {
     return lock->fd;
+}
+
+int hw_ledger_lock_try(const char *path, char *why, size_t why_size)
+{
+    int fd = hw_descriptors_open(path, O_RDWR, 0);
+    if (fd < 0)
+        return fail_open(why, why_size, path);
+    close(fd);
+    return hw_ledger_lock_probe(path) == 0 ? 0 : fail(why, why_size, path, held);
 }
 
 void hw_ledger_lock_put(struct hw_ledger_lock *lock)

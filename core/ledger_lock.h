@@ -21,6 +21,10 @@ int hw_ledger_lock_probe(const char *path);
 /* Its descriptor of the database, for as long as the lock is taken. */
 int hw_ledger_lock_fd(const struct hw_ledger_lock *lock);
 
+/* Could a host take it? The file must be there. Returns 0, or -1 with one line in `why`; likewise
+ * only for who has no connection to it. */
+int hw_ledger_lock_try(const char *path, char *why, size_t why_size);
+
 /* After the last connection to the file was closed. */
 void hw_ledger_lock_put(struct hw_ledger_lock *lock);
 

@@ -61,7 +61,7 @@ static int open_systemd(struct hw_listeners *all, struct hw_service *service, ch
     struct hw_bound bound;
     int count = hw_bind_systemd_count(), rc = 0;
     if (count == 0)
-        return fail(why, size, "systemd", "no socket was handed over (is there a .socket unit?)");
+        return hw_bind_systemd_missing(why, size);
     for (int i = 0; i < count && rc == 0; i++) {
         if (hw_bind_inherited(&bound, HW_BIND_SYSTEMD_FIRST + i, why, size))
             return HW_EFAILED;

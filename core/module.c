@@ -30,6 +30,7 @@
 #include "replay.h"
 #include "sys_api.h"
 #include "testing_api.h"
+#include "trial.h"
 #include "version.h"
 
 #if LUA_VERSION_NUM != 504
@@ -84,6 +85,8 @@ int luaopen_hookward_core(lua_State *L)
     lua_setfield(L, -2, "rehearse");
     hw_testing_push_api(L);
     lua_setfield(L, -2, "testing");
+    hw_trial_push_api(L);
+    lua_setfield(L, -2, "trial");
     lua_pushcfunction(L, source);
     lua_setfield(L, -2, "source");
     return 1;

@@ -195,6 +195,7 @@ build = {
         "core/sys_api.c",
         "core/testing_api.c",
         "core/timestamp.c",
+        "core/trial.c",
         "core/turn.c",
         "core/unproven.c",
         "core/vm.c",

@@ -239,7 +239,7 @@ describe("the guide's", function()
       local folder, at = project()
       local text = block(topic, "lua", 1):gsub("/var/lib/hookward/", folder .. "/")
       H.write(folder .. "/hookward.lua", text)
-      sh("%shookward check", at)
+      sh("%shookward check --offline", at)
     end
   end)
 

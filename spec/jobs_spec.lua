@@ -281,12 +281,14 @@ describe("hookward jobs list", function()
     assert.equal(0, code)
     assert.truthy(out:find("Person.Name.Created", 1, true))
     configure "ledger = 'hookward.db', workers = 'many'"
-    code, _, err = jobs "list"
+    code, out, err = jobs "list"
     assert.equal(0, code)
+    assert.truthy(out:find("Person.Name.Created", 1, true))
     assert.truthy(err:find("workers: expected", 1, true))
     host.write(folder .. "/hookward.lua", "return {")
-    code, _, err = jobs "purge --all --yes" -- but removes nothing that may be somebody else's
+    code, out, err = jobs "purge --all --yes" -- but removes nothing that may be somebody else's
     assert.equal(1, code)
+    assert.equal("", out)
     assert.truthy(err:find("\n--ledger FILE names a ledger without it\n", 1, true), err)
     assert.equal(5, count_rows())
   end)

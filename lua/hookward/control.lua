@@ -10,6 +10,7 @@ local kinds = require "hookward.kinds"
 local M = {}
 
 local BASE = "http://hookward"
+local PROBE_TIMEOUT = 5 -- seconds
 
 ---@class hookward.Control where the host of a configuration is to be found
 ---@field file string the configuration, as the user calls it
@@ -63,6 +64,15 @@ end
 
 local function shown(path)
   return config.shown(path, core.sys.cwd() or "")
+end
+
+---Whether a host answers there. It is not disturbed, and logs nothing.
+---@param control hookward.Control
+---@return boolean
+function M.answers(control)
+  local _, _, absent = M.ask(control, { method = "GET", path = "/unproven",
+    headers = { ["X-Hookward-Before"] = 1 }, timeout = PROBE_TIMEOUT })
+  return not absent -- one that is slow is a host all the same
 end
 
 ---Whether a host has the ledger, whatever became of its socket; nil when that can't be seen.

@@ -2,18 +2,22 @@
 
 local config = require "hookward.config"
 local console = require "hookward.console"
+local control = require "hookward.control"
 local core = require "hookward.core"
 local options = require "hookward.options"
 
 local M = {
-  summary = "Check configuration, keys and handlers.",
+  summary = "Say whether the host would start.",
   usage = "[OPTION...]",
-  description = "Checks configuration, keys and handlers as `hookward serve` would load them, "
-    .. "prints keys and routes (with the schema that a route holds its events to), and reports "
-    .. "every problem that it finds. Exits 0 when the host would start, else 1.",
+  description = "Says whether `hookward serve` would start: checks configuration, keys and "
+    .. "handlers as it would load them, tries its ledger and its addresses, prints keys and routes "
+    .. "(with the schema that a route holds its events to), and reports every problem. A host that "
+    .. "runs with this configuration is not disturbed: ledger and addresses are then left "
+    .. "alone. Exits 0 when the host would start or runs, else 1.",
   examples = {
     "hookward check",
     "hookward check -c /etc/hookward/hookward.lua",
+    "hookward check --offline    # for another machine, as in CI",
     "hookward check --json | jq .routes",
   },
 }
@@ -23,7 +27,9 @@ local FINGERPRINT_SHOWN = 16 -- hex digits: 64 bits tell keys apart, and fit a l
 
 function M.define(parser)
   options.config(parser)
-  parser:flag("--json", "Print one JSON object: ok, file, keys, routes, warnings, errors.")
+  parser:flag("--offline", "Configuration, keys and handlers alone: try neither the ledger nor the "
+    .. "addresses.")
+  parser:flag("--json", "Print one JSON object: ok, file, running, keys, routes, warnings, errors.")
 end
 
 ---@class hookward.Report
@@ -31,6 +37,7 @@ end
 ---@field warnings string[]
 ---@field keys table[]
 ---@field routes table[]
+---@field running boolean a host runs with this configuration
 local Report = {}
 Report.__index = Report
 
@@ -75,16 +82,6 @@ local function check_handlers(report, settings)
   end
 end
 
--- What the host makes a file in has to be there.
-local function check_folder_of(report, settings, path)
-  local folder = path:match("^(.*)/") .. "/"
-  local stat = core.sys.stat(folder)
-  if not stat or stat.kind ~= "folder" then
-    report:error(("%s: its folder is not there; make it with `mkdir -p %s`")
-      :format(config.shown(path, settings.folder), folder))
-  end
-end
-
 -- A sender that has hung up by then gets no answer: it can't know what became of its delivery.
 local function check_patience(report, settings)
   local ms = settings.body_timeout_ms + settings.queue_timeout_ms + settings.handler_timeout_ms
@@ -94,23 +91,30 @@ local function check_patience(report, settings)
   end
 end
 
+-- What this machine has to have for it.
+local function check_machine(report, settings, bad)
+  report.running = control.answers(control.of(settings))
+  if report.running then return end
+  if settings.ledger ~= "memory:" and not bad.ledger then
+    report:error(select(2, core.trial.ledger(settings.ledger)))
+  end
+  for _, line in ipairs(not bad.listen and core.trial.listen(settings.listen) or {}) do
+    report:error(line)
+  end
+end
+
 local function check_rest(report, settings)
   check_patience(report, settings)
-  for _, address in ipairs(settings.listen) do
-    local socket = address:match("^unix:(.*)$")
-    if socket then check_folder_of(report, settings, socket) end
-  end
-  if settings.ledger ~= "memory:" then check_folder_of(report, settings, settings.ledger) end
   if settings.ledger == "memory:" then
     report:warn('ledger = "memory:" forgets at each start what was processed; it is for tests')
   end
 end
 
 ---@return hookward.Report
-local function check(file)
+local function check(file, offline)
   local settings, lines, rest, bad = config.load(file)
-  local report = setmetatable({ file = file, errors = {}, warnings = {}, keys = {}, routes = {} },
-    Report)
+  local report = setmetatable({ file = file, errors = {}, warnings = {}, keys = {}, routes = {},
+    running = false }, Report)
   for _, line in ipairs(lines or {}) do report:error(line) end
   settings, bad = settings or rest, bad or {}
   if not settings then return report end
@@ -126,6 +130,7 @@ local function check(file)
     check_handlers(report, settings)
   end
   check_rest(report, settings)
+  if not offline then check_machine(report, settings, bad) end
   return report
 end
 
@@ -134,6 +139,7 @@ local function print_json(report)
   console.say("%s", assert(core.json.encode {
     ok = #report.errors == 0,
     file = report.file,
+    running = report.running,
     keys = array(report.keys),
     routes = array(report.routes),
     warnings = array(report.warnings),
@@ -164,6 +170,10 @@ local function print_text(report)
   for _, line in ipairs(report.errors) do
     console.complain("%s %s", console.paint("red", "error:", 2), line)
   end
+  if report.running then
+    console.say("%s a host is running with this configuration; its ledger and its addresses were "
+      .. "not tried", console.paint("dim", "note:"))
+  end
   if #report.errors == 0 then
     console.say("%s %s, %s", console.paint("green", "ok:"), count(#keys, "key"),
       count(#routes, "route"))
@@ -171,7 +181,7 @@ local function print_text(report)
 end
 
 function M.run(args)
-  local report = check(args.config or config.DEFAULT_FILE)
+  local report = check(args.config or config.DEFAULT_FILE, args.offline)
   if args.json then print_json(report) else print_text(report) end
   return #report.errors == 0 and 0 or 1
 end

@@ -1,0 +1,128 @@
+/* trial.c -- see trial.h */
+#include "trial.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bind.h"
+#include "error.h"
+#include "ledger_file.h"
+#include "ledger_lock.h"
+#include "listener.h"
+
+static int fail(char *why, size_t size, const char *path, const char *what)
+{
+    snprintf(why, size, "%s: %s", path, what);
+    return HW_EFAILED;
+}
+
+/* Its log and its shared memory are made beside it. */
+static int try_folder(const char *path, char *why, size_t size)
+{
+    char folder[4096];
+    const char *slash = strrchr(path, '/');
+    int len = slash ? (int)(slash - path) + 1 : 0;
+    if (!slash || len >= (int)sizeof folder)
+        return fail(why, size, path, "not an absolute path that the system can hold");
+    snprintf(folder, sizeof folder, "%.*s", len, path);
+    if (access(folder, F_OK))
+        return fail(why, size, path, "its folder is not there; make it with `mkdir -p`");
+    if (access(folder, W_OK | X_OK) == 0)
+        return 0;
+    char text[160];
+    snprintf(text, sizeof text,
+             "its folder can't be written: %s; give it to the user that runs the host",
+             strerror(errno));
+    return fail(why, size, path, text);
+}
+
+static int try_ledger(const char *path, char *why, size_t size)
+{
+    struct stat st;
+    int rc = try_folder(path, why, size);
+    if (rc || stat(path, &st))
+        return rc;
+    rc = hw_ledger_lock_try(path, why, size);
+    return rc || st.st_size == 0 ? rc : hw_ledger_file_try(path, why, size);
+}
+
+static int trial_ledger(lua_State *L)
+{
+    char why[1024];
+    if (try_ledger(luaL_checkstring(L, 1), why, sizeof why)) {
+        lua_pushnil(L);
+        lua_pushstring(L, why);
+        return 2;
+    }
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* ---- listen ---- */
+
+/* Two that try the same port at the same time are in each other's way for a moment. */
+enum { TRIES = 3, PAUSE_US = 50000 };
+
+static int try_address(struct hw_bound *bound, const char *const *all, size_t count, size_t i,
+                       char *why, size_t size)
+{
+    *bound = (struct hw_bound){.fd = -1};
+    if (strcmp(all[i], "systemd") == 0)
+        return hw_bind_systemd_count() ? 0 : hw_bind_systemd_missing(why, size);
+    bool shared = hw_bind_is_shared(all[i], all, count);
+    int rc = hw_bind_open(bound, all[i], shared, why, size);
+    for (int n = 1; rc && n < TRIES; n++) {
+        usleep(PAUSE_US);
+        rc = hw_bind_open(bound, all[i], shared, why, size);
+    }
+    return rc;
+}
+
+/* All are open at the same time, as they will be: one may be in another's way. The addresses are in
+ * the table at 1. Stack: -0 +1, the lines. */
+static void try_all(lua_State *L, const char *const *all, size_t count, struct hw_bound *bounds)
+{
+    char why[1024];
+    lua_newtable(L);
+    for (size_t i = 0; i < count; i++)
+        if (try_address(&bounds[i], all, count, i, why, sizeof why)) {
+            lua_pushstring(L, why);
+            lua_rawseti(L, -2, luaL_len(L, -2) + 1);
+        }
+    for (size_t i = 0; i < count; i++)
+        hw_bind_close(&bounds[i]);
+}
+
+static int trial_listen(lua_State *L)
+{
+    const char *all[HW_LISTENERS_MAX];
+    struct hw_bound bounds[HW_LISTENERS_MAX];
+    luaL_checktype(L, 1, LUA_TTABLE);
+    size_t count = lua_rawlen(L, 1);
+    if (count > HW_LISTENERS_MAX) {
+        lua_newtable(L);
+        lua_pushfstring(L, "listen: more than %d listeners", HW_LISTENERS_MAX);
+        lua_rawseti(L, -2, 1);
+        return 1;
+    }
+    luaL_checkstack(L, (int)count + LUA_MINSTACK, NULL);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        all[i] = luaL_checkstring(L, -1);
+    }
+    try_all(L, all, count, bounds);
+    return 1;
+}
+
+void hw_trial_push_api(lua_State *L)
+{
+    lua_createtable(L, 0, 2);
+    lua_pushcfunction(L, trial_ledger);
+    lua_setfield(L, -2, "ledger");
+    lua_pushcfunction(L, trial_listen);
+    lua_setfield(L, -2, "listen");
+}

@@ -1,0 +1,152 @@
+-- `hookward check` is "would start": what keeps `serve` from starting it says beforehand.
+
+local cjson = require "cjson"
+local H = require "spec.support.host"
+local socket = require "socket"
+
+local HANDLERS = { ["a.lua"] = 'require "hookward".on("A.A", function() end)' }
+
+describe("hookward check", function()
+  after_each(H.stop_all)
+
+  -- A project that is not running.
+  local function project(options)
+    options.handlers = options.handlers or HANDLERS
+    options.ledger = options.ledger or "hookward.db"
+    options.fails, options.args = true, "--help"
+    local host = H.start(options)
+    host:wait()
+    return host.folder
+  end
+
+  local function run(folder, command, as)
+    local _, out, code = H.sh(("cd %s && %s %s %s"):format(H.quote(folder), as or "", H.quote(H.binary), command))
+    return code or 0, out
+  end
+
+  -- Both refuse, for the same reason, which says what to do; check leaves nothing behind.
+  local function both_refuse(folder, pattern, as)
+    local before = H.sh("ls -A " .. folder)
+    local code, out = run(folder, "check", as)
+    assert.equal(1, code, out)
+    local line = out:match("error: ([^\n]+)\n")
+    assert.matches(pattern, line)
+    assert.equal(before, H.sh("ls -A " .. folder))
+    code, out = run(folder, "serve", as)
+    assert.equal(1, code)
+    assert.equal(line .. "\n", out)
+  end
+
+  it("exits 1 for a file that is no ledger, or one that is another program's or a folder", function()
+    local folder = project {}
+    H.write(folder .. "/hookward.db", ("no ledger "):rep(100))
+    both_refuse(folder, "^hookward%.db: file is not a database; set `ledger`")
+    os.remove(folder .. "/hookward.db")
+    local db = require("luasql.sqlite3").sqlite3():connect(folder .. "/hookward.db")
+    db:execute("CREATE TABLE t (x)")
+    db:close()
+    both_refuse(folder, "^hookward%.db: this database is not a hookward ledger; set `ledger`")
+    os.remove(folder .. "/hookward.db")
+    assert(require("lfs").mkdir(folder .. "/hookward.db"))
+    both_refuse(folder, "^hookward%.db: Is a directory")
+    both_refuse(project { ledger = "nowhere/hookward.db" }, "^nowhere/hookward%.db: its folder is not there; make it")
+  end)
+
+  it("exits 1 for a ledger that another host has", function()
+    local other = H.start { handlers = HANDLERS, ledger = "hookward.db" }
+    both_refuse(project { ledger = other.folder .. "/hookward.db" },
+      "another hookward is serving with this ledger; stop it, or set `ledger`")
+    assert.equal(200, other:notify(H.event("A.A")).status)
+  end)
+
+  it("exits 1 for an address that is taken, twice there, not this machine's, or not to be resolved", function()
+    local server = assert(socket.bind("127.0.0.1", 0))
+    local _, port = server:getsockname()
+    local address = ('"127.0.0.1:%d"'):format(port)
+    both_refuse(project { listen = address }, "address already in use; `ss %-ltnp` shows who listens there")
+    server:close()
+    local folder = project { listen = ("{ %s, \"localhost:%d\" }"):format(address, port) }
+    both_refuse(folder, "address already in use")
+    both_refuse(project { listen = '"192.0.2.1:80"' }, "address not available; this machine has no such address")
+    both_refuse(project { listen = '"nowhere.invalid:80"' }, "; write an address such as 127%.0%.0%.1:8080")
+    both_refuse(project { listen = '"unix:nowhere/s"' }, "no such file or directory; make its folder with `mkdir %-p`")
+    folder = project { listen = '"unix:s"' }
+    H.write(folder .. "/s", "")
+    both_refuse(folder, "address already in use; a host listens there, or a file is in the way")
+  end)
+
+  it("exits 1 for systemd without its sockets", function()
+    both_refuse(project { listen = '"systemd"' }, "no socket was handed over: [^\n]*%.socket unit")
+  end)
+
+  -- Root may write anywhere: somebody else is tried, where that can be done.
+  local as = "setpriv --reuid 65534 --regid 65534 --clear-groups"
+  local may = H.sh(("%s %s --version"):format(as, H.quote(H.binary))) ~= nil
+  if not may then print("check: no other user can be tried here") end
+
+  if may then
+    it("exits 1 for a ledger, or a folder, that can't be written, and for a port that is root's", function()
+      local folder = project {}
+      H.sh(("chmod 755 %s %s/handlers %s/keys"):format(folder, folder, folder))
+      local code, out = run(folder, "check", as)
+      assert.equal(1, code)
+      assert.matches("hookward.db: its folder can't be written: Permission denied; give it to the user", out, 1, true)
+      assert.equal(1, (run(folder, "serve", as)))
+      H.sh(("chmod 777 %s && touch %s/hookward.db && chmod 600 %s/hookward.db"):format(folder, folder, folder))
+      both_refuse(folder, "hookward%.db: Permission denied; the user that runs the host must be able to write it", as)
+    end)
+  end
+
+  it("leaves a host alone that runs with this configuration, and says that it does", function()
+    local host = H.start { handlers = HANDLERS, ledger = "hookward.db", listen = '"127.0.0.1:0"' }
+    H.write(host.folder .. "/hookward.lua", (H.read(host.folder .. "/hookward.lua")
+      :gsub("127%.0%.0%.1:0", "127.0.0.1:" .. host.port))) -- its own port is taken: by itself
+    host:wait_log("take effect at the next start: listen")
+    local log = host:log()
+    local code, out = run(host.folder, "check")
+    assert.equal(0, code, out)
+    assert.matches("note: a host is running with this configuration; its ledger and its addresses were not tried",
+      out, 1, true)
+    local _, json = run(host.folder, "check --json")
+    assert.is_true(cjson.decode(json).running)
+    assert.equal(log, host:log())
+    assert.equal(200, host:notify(H.event("A.A")).status)
+    assert.equal(0, host:stop())
+    _, json = run(host.folder, "check --json")
+    assert.is_false(cjson.decode(json).running)
+  end)
+
+  it("tries neither ledger nor addresses when that is for another machine", function()
+    local folder = project { listen = '{ "systemd", "nowhere.invalid:80" }', ledger = "/nowhere/h.db" }
+    local code, out = run(folder, "check --offline")
+    assert.equal(0, code, out)
+  end)
+
+  it("takes what would start: a ledger that is there, one that is not yet, a socket that was left", function()
+    local folder = project { listen = '{ "127.0.0.1:0", "unix:s" }' }
+    assert.equal(0, (run(folder, "check")))
+    local host = H.start { folder = folder }
+    host:notify(H.event("A.A"))
+    host:kill()
+    local code, out = run(folder, "check")
+    assert.equal(0, code, out)
+    assert.equal(0, H.start({ folder = folder }):stop())
+  end)
+end)
+
+describe("hookward serve", function()
+  after_each(H.stop_all)
+
+  it("warns of the key for development on an address that others reach", function()
+    local _, public = H.keys()
+    local keys = { ["development.pem"] = H.read(public) }
+    local host = H.start { handlers = HANDLERS, keys = keys, listen = '"0.0.0.0:0"' }
+    host:wait_log("warn  development%.pem is a key for development, and 0%.0%.0%.0:%d+ is reached by others:")
+    host = H.start { handlers = HANDLERS, keys = keys, listen = '{ "127.0.0.1:0", "[::1]:0" }' }
+    assert.equal(0, host:stop())
+    assert.is_nil(host:log():find("warn", 1, true))
+    host = H.start { handlers = HANDLERS, listen = '"0.0.0.0:0"' }
+    assert.equal(0, host:stop())
+    assert.is_nil(host:log():find("warn", 1, true))
+  end)
+end)
