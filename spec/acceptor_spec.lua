@@ -322,6 +322,7 @@ describe("the acceptor", function()
     end)
 
     it("gives the memory of bodies back", function()
+      if os.getenv "HOOKWARD_SPEC_PATIENCE" then return end -- a sanitizer keeps what is freed
       start { config = "max_connections_per_address = 10000", handlers = HANDLERS }
       local function resident()
         return tonumber(H.read(("/proc/%d/status"):format(host.pid)):match("VmRSS:%s*(%d+) kB")) // 1024
