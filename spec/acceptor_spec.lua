@@ -196,7 +196,7 @@ describe("the acceptor", function()
     end
 
     it("takes max_connections_per_address, and closes more", function()
-      start { listen = '{ "127.0.0.1:0", "unix:h.sock" }', config = "max_connections_per_address = 2",
+      start { listen = '{ "unix:h.sock", "127.0.0.1:0" }', config = "max_connections_per_address = 2",
         handlers = { ["a.lua"] = "require 'hookward'.on('*', function() end)" } }
       local first, second, third = host:connect(), host:connect(), host:connect()
       assert.equal(200, use(first).status)

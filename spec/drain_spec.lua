@@ -161,7 +161,7 @@ describe("when it is told to stop, the host", function()
     assert.is_true(running:is_closed())
     assert.is_true(reading:is_closed())
     assert.equal(1, host:wait())
-    assert.matches("drain_timeout: cut off 2 connections and 2 notifications", host:log())
+    assert.matches("drain_timeout: cut off 2 connections and 1 notifications", host:log())
   end)
 
   -- With and without another that never ends: then nothing is torn down.
