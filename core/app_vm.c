@@ -15,6 +15,7 @@
 #include "json.h"
 #include "log.h"
 #include "state_limits.h"
+#include "stoppable.h"
 
 struct hw_app_vm {
     /* constant after new */
@@ -69,6 +70,8 @@ static int enter(struct hw_app_vm *vm, int arguments)
     hw_limits_begin(&vm->limits, hw_now_ns(), vm->config.run_ms, NULL);
     int status = lua_pcall(L, arguments, 0, function);
     hw_limits_end(&vm->limits);
+    if (status && vm->limits.timed_out)
+        hw_limits_put_why(&vm->limits);
     lua_remove(L, function);
     return status;
 }
@@ -98,6 +101,7 @@ static int load(lua_State *L)
 {
     struct hw_app_vm *vm = lua_touserdata(L, 1);
     luaL_openlibs(L);
+    hw_stoppable_open(L);
     lua_pushlightuserdata(L, vm);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key);
     hw_api_open(L, vm->config.modules);

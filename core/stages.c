@@ -118,7 +118,7 @@ static int stand_back(struct hw_worker *w, struct hw_job *job)
 
 static int decode(struct hw_worker *w, struct hw_job *job)
 {
-    return hw_vm_decode(w->vm, job);
+    return hw_vm_decode(w->vm, job, job->outcome.taken_ns);
 }
 
 /* What the job is at from here on, and by when that must be over. */

@@ -18,6 +18,7 @@
 #include "module.h"
 #include "null.h"
 #include "state_limits.h"
+#include "stoppable.h"
 #include "timestamp.h"
 
 enum { UNLOAD_MS_MAX = 1000 /* for hook.on_unload: who reloads or stops waits for it */ };
@@ -85,22 +86,29 @@ static int describe(lua_State *L)
     return 1;
 }
 
+/* What is on top when a call has failed, or was stopped; a view of it, or of `room`. */
+static struct hw_str text_of_failure(struct hw_vm *vm, int status, char *room, size_t size)
+{
+    bool stopped = vm->limits.timed_out;               /* that is raised as if memory were short */
+    bool is_text = lua_type(vm->L, -1) == LUA_TSTRING; /* else a conversion could raise again */
+    if (is_text && (stopped || status != LUA_ERRMEM))
+        return (struct hw_str){lua_tostring(vm->L, -1), lua_rawlen(vm->L, -1)};
+    if (stopped)
+        return HW_STR("it ran longer than handler_timeout");
+    if (status != LUA_ERRMEM)
+        return HW_STR("an error in the error's own description");
+    int n =
+        snprintf(room, size, "not enough memory (vm_memory is %zu bytes)", vm->config.memory_max);
+    return (struct hw_str){room, (size_t)n};
+}
+
 /* The text of the error on top, which it pops. */
 static struct hw_str take_error(struct hw_vm *vm, int status, struct hw_arena *arena)
 {
-    size_t len = 0;
-    bool is_text = lua_type(vm->L, -1) == LUA_TSTRING; /* else a conversion could raise again */
-    const char *text = is_text ? lua_tolstring(vm->L, -1, &len) : NULL;
-    struct hw_str s = {text, len};
-    char memory[80];
-    if (status == LUA_ERRMEM) {
-        snprintf(memory, sizeof memory, "not enough memory (vm_memory is %zu bytes)",
-                 vm->config.memory_max);
-        s = hw_str_of(memory);
-    } else if (!text) {
-        s = HW_STR("an error in the error's own description");
-    }
-    s = hw_arena_copy(arena, s);
+    char room[80];
+    if (vm->limits.timed_out)
+        hw_limits_put_why(&vm->limits);
+    struct hw_str s = hw_arena_copy(arena, text_of_failure(vm, status, room, sizeof room));
     lua_pop(vm->L, 1);
     return s;
 }
@@ -163,6 +171,7 @@ static int load_all(lua_State *L)
 {
     struct hw_vm *vm = lua_touserdata(L, 1);
     luaL_openlibs(L);
+    hw_stoppable_open(L);
     lua_pushlightuserdata(L, vm);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key);
     hw_api_open(L, vm->config.modules);
@@ -366,16 +375,17 @@ static int decode(lua_State *L)
     return 1;
 }
 
-int hw_vm_decode(struct hw_vm *vm, struct hw_job *job)
+int hw_vm_decode(struct hw_vm *vm, struct hw_job *job, uint64_t now_ns)
 {
     lua_State *L = vm->L;
     vm->job = job;
     lua_pushcfunction(L, decode);
     lua_pushlightuserdata(L, vm);
+    set_deadline(vm, now_ns); /* a script's finalizer may run */
     int status = lua_pcall(L, 1, 1, 0);
-    if (status) {
+    if (status || vm->limits.timed_out) {
         job->outcome.detail = take_error(vm, status, &job->arena);
-        return hw_job_fail(job, HW_EHANDLER_ERROR);
+        return hw_job_fail(job, vm->limits.timed_out ? HW_EHANDLER_TIMEOUT : HW_EHANDLER_ERROR);
     }
     int rc = (int)lua_tointeger(L, -1);
     lua_pop(L, 1);
@@ -464,7 +474,7 @@ int hw_vm_handle(struct hw_vm *vm, struct hw_job *job, uint64_t now_ns)
     set_deadline(vm, now_ns);
     int status = lua_pcall(L, 1, 1, 1);
     hw_limits_end(&vm->limits);
-    if (status) {
+    if (status || vm->limits.timed_out) { /* the last call may have been a pcall */
         job->outcome.detail = take_error(vm, status, &job->arena);
         return hw_job_fail(job, vm->limits.timed_out ? HW_EHANDLER_TIMEOUT : HW_EHANDLER_ERROR);
     }
@@ -480,7 +490,9 @@ bool hw_vm_rest(struct hw_vm *vm)
     hw_api_forget_job(L);
     if (vm->limits.pool.used <= vm->config.memory_max / 2)
         return false;
+    hw_limits_begin(&vm->limits, hw_now_ns(), UNLOAD_MS_MAX, NULL);
     lua_gc(L, LUA_GCCOLLECT);
+    hw_limits_end(&vm->limits);
     return vm->limits.pool.used > vm->config.memory_max / 2;
 }
 

@@ -42,8 +42,8 @@ void hw_vm_free(struct hw_vm *vm);
 
 /* The stage: job->body -> job->event, and the decoded table kept for hw_vm_handle. Returns 0, or
  * the job's code: HW_EINVALID_JSON, HW_EMISSING_EVENT, HW_ETOO_OLD, HW_ETOO_NEW,
- * HW_EMALFORMED_TIMESTAMP, HW_EHANDLER_ERROR (memory). */
-int hw_vm_decode(struct hw_vm *vm, struct hw_job *job);
+ * HW_EMALFORMED_TIMESTAMP, HW_EHANDLER_ERROR (memory), HW_EHANDLER_TIMEOUT (a finalizer). */
+int hw_vm_decode(struct hw_vm *vm, struct hw_job *job, uint64_t now_ns);
 
 /* The stage: finds the handler and runs it; its time begins at `now_ns` (hw_now_ns). Returns 0 or
  * the job's code: HW_ENO_HANDLER, HW_ESCHEMA_VIOLATION (the handler did not run),

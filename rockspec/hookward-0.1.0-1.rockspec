@@ -192,6 +192,7 @@ build = {
         "core/stages.c",
         "core/state_limits.c",
         "core/stats.c",
+        "core/stoppable.c",
         "core/sys_api.c",
         "core/testing_api.c",
         "core/timestamp.c",

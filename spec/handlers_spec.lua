@@ -433,6 +433,7 @@ describe("a handler", function()
   end)
 
   describe("that does not end", function()
+    local CLOSES = "local c <close> = setmetatable({}, { __close = function() while true do end end }) "
     local LOOPS = {
       Plain = "while true do end",
       Pcall = "while true do pcall(function() while true do end end) end",
@@ -448,6 +449,24 @@ describe("a handler", function()
       Meta = "local t = setmetatable({}, { __index = function() while true do end end }) return t[1]",
       Sort = "while true do pcall(table.sort, { 3, 2, 1 }, function() while true do end end) end",
       Gsub = "while true do pcall(string.gsub, ('x'):rep(99), 'x', function() while true do end end) end",
+      TailPcall = "return pcall(function() while true do end end)",
+      Load = "while true do load(function() while true do end end) end",
+      Message = "xpcall(error, function() while true do end end)",
+      MessageOfStop = "xpcall(function() while true do end end, function() while true do end end)",
+      MessageInCoroutine = "coroutine.wrap(xpcall)(error, function() while true do end end)",
+      Gc = "setmetatable({}, { __gc = function() while true do end end }) collectgarbage()",
+      GcAgain = "while true do setmetatable({}, { __gc = function() while true do end end }) end",
+      GcByDebug = "debug.setmetatable({}, { __gc = function() while true do end end }) collectgarbage()",
+      CloseAtEnd = "local c <close> = setmetatable({}, { __close = function() while true do end end })",
+      CloseOfStopped = CLOSES .. "while true do end",
+      CloseOfWrapped = "coroutine.wrap(function() " .. CLOSES .. "while true do end end)()",
+      CloseOfSorting = "coroutine.wrap(function() " .. CLOSES
+        .. "table.sort({ 3, 2, 1 }, function() while true do end end) end)()",
+      CloseOfResumed = "local co = coroutine.create(function() " .. CLOSES .. "while true do end end) "
+        .. "coroutine.close(co, coroutine.resume(co))",
+      CloseOfWaiting = "local co = coroutine.create(function() " .. CLOSES .. "coroutine.yield() end) "
+        .. "coroutine.resume(co) coroutine.close(co)",
+      Warn = "warn('@on') while true do warn('x', 'y') end",
     }
 
     it("is stopped at handler_timeout, however it loops", function()
@@ -466,6 +485,46 @@ describe("a handler", function()
       for _ = 1, 4 do assert.equal(200, notify("A.Done").status) end
       host:wait_log("ran longer than handler_timeout %(100 ms%)\n +stack traceback:")
       assert.equal(0, host:stop())
+    end)
+
+    it("leaves metatables, finalizers and coroutines as the manual has them", function()
+      start([[
+        local closed = {}
+        local function closing(name)
+          return setmetatable({}, { __close = function() closed[#closed + 1] = name end })
+        end
+        local function fails(pattern, f, ...)
+          local ok, why = pcall(f, ...)
+          assert(not ok and tostring(why):find(pattern), why)
+        end
+        hook.on("A.Done", function()
+          local mt = { __gc = function(t) closed[#closed + 1] = t.name; return 1, 2 end }
+          local t = setmetatable({ name = "gc" }, mt)
+          assert(getmetatable(t) == mt and getmetatable(setmetatable({}, nil)) == nil)
+          assert(select("#", mt.__gc { name = "by hand" }) == 2 and closed[1] == "by hand")
+          t = nil
+          collectgarbage()
+          assert(closed[2] == "gc")
+          fails("nil or table expected", setmetatable, {}, 1)
+          fails("table expected", setmetatable, 1, {})
+          fails("protected metatable", setmetatable, setmetatable({}, { __metatable = 1 }), {})
+          assert(debug.setmetatable(10, { __index = { ten = true } }) == 10 and (1).ten)
+          debug.setmetatable(10, nil)
+          local add = coroutine.wrap(function(a) while true do a = a + coroutine.yield(a, "more") end end)
+          assert(add(1) == 1 and add(2) == 3 and select(2, add(3)) == "more")
+          local once = coroutine.wrap(function() local c <close> = closing "wrapped" error "oops" end)
+          fails("a.lua:%d+: .*a.lua:%d+: oops", function() once() end)
+          assert(closed[3] == "wrapped")
+          fails("cannot resume dead coroutine", once)
+          local co = coroutine.create(function() local c <close> = closing "waiting" coroutine.yield() end)
+          coroutine.resume(co)
+          assert(coroutine.close(co) == true and closed[4] == "waiting")
+          fails("coroutine expected", coroutine.close, 1)
+          fails("cannot close a running coroutine", coroutine.close, coroutine.running())
+        end)
+      ]])
+      local answer = notify("A.Done")
+      assert.equal(200, answer.status, host:log())
     end)
 
     it("in C is answered on time, reported as stuck, and recorded when it ends", function()
