@@ -4,15 +4,18 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "check.h"
+#include "log.h"
 #include "sigpipe.h"
 
 enum {
     TICK_NS = 1000000, /* the watchdog's look at the threads */
     CALM_TICKS = 20,   /* ticks without a job until the watchdog goes to sleep */
     BUSY_JOBS = 4,     /* jobs in a tick from which on a second thread is worth its wake-up */
-    SETTLE_MAX = 32    /* answers that may wait for a leader while jobs are ready */
+    SETTLE_MAX = 32,   /* answers that may wait for a leader while jobs are ready */
+    JUDGE_TICKS = 64   /* between two looks at the threads whose job is overdue */
 };
 
 struct queue {
@@ -34,19 +37,31 @@ struct thread {
 
     /* watchdog only */
     uint64_t inside_before;
+    uint64_t
+        spin_from_ns; /* what it had computed when its job was first seen overdue; 0: it is not */
+
+    /* constant after start: of a thread that takes another one's place */
+    const struct hw_worker *model;
+
+    /* this thread only, until it is among the free ones */
+    struct hw_worker own; /* made as `model` was */
 
     /* guarded by m */
     struct thread *idle_next;
     bool blocked; /* not counted as active: inside one job for over a tick */
     bool roused;
+    struct hw_job *job;      /* that it is inside of */
+    bool lost, replaced;     /* it was given up */
+    struct thread *news;     /* among those that the leader has to hear of */
+    struct hw_job *lost_job; /* what it was in */
     uv_cond_t wake;
 };
 
 struct hw_crew {
     /* constant after start */
     struct hw_crew_config config;
-    unsigned thread_count;
-    struct thread *threads;
+    struct thread
+        *threads; /* room for those, too, that replace others: as many as there are workers */
     uv_thread_t watchdog;
 
     /* leader only */
@@ -59,7 +74,10 @@ struct hw_crew {
     struct hw_worker *free_workers;
     struct thread *idle; /* the last to park is the first to be roused: its cache is warm */
     struct thread *leader;
-    unsigned active, running, alive;
+    unsigned thread_count;
+    unsigned active, running, alive, lost;
+    struct thread *news;
+    unsigned ticks;      /* of the watchdog */
     unsigned handled;    /* jobs since the last tick */
     bool busy;           /* the last tick had BUSY_JOBS or more */
     uint64_t leads;      /* how often the lead was taken */
@@ -199,7 +217,10 @@ static void begin_locked(struct thread *t)
 static void end_locked(struct thread *t)
 {
     struct hw_crew *c = t->crew;
-    c->running--;
+    c->running -= !t->lost;
+    c->lost -= t->lost;
+    t->lost = false;
+    t->job = NULL;
     c->handled++;
     atomic_store_explicit(&t->inside, 0, memory_order_relaxed);
     if (t->blocked) {
@@ -212,7 +233,7 @@ static void run_job_locked(struct thread *t)
 {
     struct hw_crew *c = t->crew;
     take_worker_locked(t);
-    struct hw_job *job = pop(&c->ready);
+    struct hw_job *job = t->job = pop(&c->ready);
     begin_locked(t);
     uv_mutex_unlock(&c->m);
     hw_stages_run(t->worker, job);
@@ -256,16 +277,25 @@ static void tidy_one_locked(struct thread *t)
 
 /* ---- leading ---- */
 
+static void tell_lost(struct hw_crew *c, struct thread *t)
+{
+    for (; t; t = t->news)
+        c->config.lost(c->config.owner, t->lost_job, t->replaced);
+}
+
 /* One turn: give answers, then let the loop run; it waits only if there is nothing else to do. */
 static void turn_locked(struct hw_crew *c)
 {
     struct hw_job *done = take_all(&c->done);
+    struct thread *news = c->news;
+    c->news = NULL;
     uv_run_mode mode = UV_RUN_NOWAIT;
     if (!done && !can_run_locked(c) && !c->tidying) {
         c->polling = true;
         mode = UV_RUN_ONCE;
     }
     uv_mutex_unlock(&c->m);
+    tell_lost(c, news);
     if (done)
         c->config.settle(c->config.owner, done);
     uv_run(c->config.loop, mode);
@@ -303,14 +333,32 @@ static bool should_run_locked(const struct thread *t)
     return c->leader || !(c->lead_wanted || c->done.count >= SETTLE_MAX);
 }
 
+/* A thread that takes another one's place brings a worker along. */
+static void bring_worker(struct thread *t)
+{
+    struct hw_crew *c = t->crew;
+    char why[512];
+    if (!t->model)
+        return;
+    if (hw_worker_init(&t->own, t->model->shared, t->model->index, why, sizeof why)) {
+        hw_log_say(HW_LOG_ERROR, "a worker could not be replaced: %s", why);
+        return;
+    }
+    uv_mutex_lock(&c->m);
+    t->own.next = c->free_workers;
+    c->free_workers = &t->own;
+    uv_mutex_unlock(&c->m);
+}
+
 static void on_thread(void *arg)
 {
     struct thread *t = arg;
     struct hw_crew *c = t->crew;
     pthread_setname_np(pthread_self(), "hookward-crew");
+    bring_worker(t);
     uv_mutex_lock(&c->m);
     c->active++;
-    while (!c->stopping) {
+    while (!c->stopping && !t->replaced) {
         if (should_run_locked(t)) {
             run_job_locked(t);
             continue;
@@ -325,24 +373,91 @@ static void on_thread(void *arg)
         else
             park_locked(t);
     }
-    put_worker_locked(t);
+    if (t->replaced)
+        c->active--; /* its worker has been replaced as well: nobody takes it again */
+    else
+        put_worker_locked(t);
     c->alive--;
     uv_cond_broadcast(&c->ended);
     uv_mutex_unlock(&c->m);
+}
+
+/* ---- the watchdog ---- */
+
+/* Its code, its Lua state and its job stay where they are: nothing can take them from it. */
+static bool replace_locked(struct hw_crew *c, const struct thread *lost)
+{
+    struct thread *t = &c->threads[c->thread_count];
+    if (c->thread_count == 2 * c->config.worker_count + 1)
+        return false;
+    t->crew = c;
+    t->model = lost->worker;
+    HW_CHECK(uv_cond_init(&t->wake) == 0);
+    if (uv_thread_create(&t->id, on_thread, t)) {
+        uv_cond_destroy(&t->wake);
+        return false;
+    }
+    c->thread_count++;
+    c->alive++;
+    return true;
+}
+
+static void give_up_locked(struct thread *t)
+{
+    struct hw_crew *c = t->crew;
+    t->lost = true;
+    t->lost_job = t->job;
+    t->replaced = replace_locked(c, t);
+    t->news = c->news;
+    c->news = t;
+    c->lost++;
+    c->running--;
+    wake_leader_locked(c);
+}
+
+static uint64_t computed_ns(const struct thread *t)
+{
+    clockid_t clock;
+    struct timespec spent = {0};
+    if (pthread_getcpuclockid(t->id, &clock) == 0)
+        clock_gettime(clock, &spent);
+    return (uint64_t)spent.tv_sec * 1000000000 + (uint64_t)spent.tv_nsec + 1;
+}
+
+/* A loop that ignored its stop computes; a call that waits for something does not, and may come
+ * back. What it computes is counted, not the time that goes by: on a machine that is short of it a
+ * thread may get its turn late. */
+static void judge_locked(struct thread *t)
+{
+    if (!t->blocked || t->lost)
+        return;
+    if (hw_now_ns() < atomic_load_explicit(&t->job->due_ns, memory_order_relaxed)) {
+        t->spin_from_ns = 0;
+        return;
+    }
+    uint64_t computed = computed_ns(t);
+    if (!t->spin_from_ns)
+        t->spin_from_ns = computed;
+    else if (computed - t->spin_from_ns >= t->crew->config.spin_ms * 1000000ull)
+        give_up_locked(t);
 }
 
 /* A thread that is inside the same job as a tick ago is blocked, or computes for long; either way
  * another one may use the place. A lead that nobody took for a tick is asked for. */
 static void look_locked(struct hw_crew *c, uint64_t *leads_before)
 {
+    bool judges = ++c->ticks % JUDGE_TICKS == 0;
     for (unsigned i = 0; i < c->thread_count; i++) {
         struct thread *t = &c->threads[i];
         uint64_t inside = atomic_load_explicit(&t->inside, memory_order_relaxed);
         if (inside && inside == t->inside_before && !t->blocked) {
             t->blocked = true;
+            t->spin_from_ns = 0;
             c->active--;
         }
         t->inside_before = inside;
+        if (judges)
+            judge_locked(t);
     }
     c->busy = c->handled >= BUSY_JOBS;
     c->handled = 0;
@@ -435,7 +550,7 @@ static int start_threads(struct hw_crew *c)
 int hw_crew_start(const struct hw_crew_config *config, struct hw_crew **out)
 {
     struct hw_crew *c = calloc(1, sizeof *c);
-    struct thread *threads = calloc(config->worker_count + 1, sizeof *threads);
+    struct thread *threads = calloc(2 * config->worker_count + 1, sizeof *threads);
     if (!c || !threads) {
         free(c);
         free(threads);
@@ -535,7 +650,7 @@ unsigned hw_crew_join(struct hw_crew *c, unsigned ms)
     while (!c->stopping)
         uv_cond_wait(&c->ended, &c->m);
     uint64_t until = uv_hrtime() + (uint64_t)ms * 1000000;
-    for (uint64_t now = uv_hrtime(); c->alive && now < until; now = uv_hrtime())
+    for (uint64_t now = uv_hrtime(); c->alive > c->lost && now < until; now = uv_hrtime())
         uv_cond_timedwait(&c->ended, &c->m, until - now);
     unsigned alive = c->alive;
     uv_mutex_unlock(&c->m);
@@ -564,8 +679,11 @@ struct hw_job *hw_crew_take_rest(struct hw_crew *c)
 
 void hw_crew_free(struct hw_crew *c)
 {
-    for (unsigned i = 0; i < c->thread_count; i++)
+    for (unsigned i = 0; i < c->thread_count; i++) {
         uv_cond_destroy(&c->threads[i].wake);
+        if (c->threads[i].model)
+            hw_worker_fini(&c->threads[i].own);
+    }
     uv_cond_destroy(&c->watchdog_wake);
     uv_cond_destroy(&c->ended);
     uv_mutex_destroy(&c->m);

@@ -9,6 +9,8 @@
  *         threads as there are cores are active. A watchdog that finds a thread inside one job for
  *         more than a millisecond counts it as blocked and lets another one join. A job needs a
  *         worker, and there is one thread more than there are workers: one can always lead.
+ *         A thread that goes on computing although its job is overdue is given up: another one
+ *         takes its place, with a worker of its own. One that waits for something is waited for.
  *         libuv allows a loop to be run by different threads, one at a time.
  * Thread  as each function says. */
 #ifndef HW_CREW_H
@@ -27,13 +29,21 @@ struct hw_crew;
  * that have their outcome. The callee owns them from then on. */
 typedef void hw_settle_fn(void *owner, struct hw_job *done);
 
+/* Called by the leader, before `settle` of the same turn: a thread computes inside `job` and can't
+ * be stopped. It is given up, and `replaced` or not. The job may still come back one day. */
+typedef void hw_lost_fn(void *owner, struct hw_job *job, bool replaced);
+
+enum { HW_CREW_SPIN_MS = 5000 /* of computing, since the job was due */ };
+
 struct hw_crew_config {
     uv_loop_t *loop;
     struct hw_worker *workers; /* the crew's while it runs */
     unsigned worker_count;
     unsigned active_max; /* threads active at once: the number of cores */
     bool guard;          /* SIGPIPE is not ours: blocked in a thread for as long as it leads */
+    unsigned spin_ms;    /* see HW_CREW_SPIN_MS */
     hw_settle_fn *settle;
+    hw_lost_fn *lost;
     void *owner;
 };
 
@@ -65,8 +75,9 @@ void hw_crew_stop(struct hw_crew *crew);
 void hw_crew_return(struct hw_crew *crew, struct hw_job *jobs);
 
 /* Waits until the threads have ended, for at most `ms` once hw_crew_stop was called; the calling
- * thread must not be one of them. Returns the number of threads that are still inside a handler:
- * when it is not 0 the crew and its workers can't be freed. */
+ * thread must not be one of them; those that were given up are not waited for. Returns the number
+ * of threads that are still inside a handler: when it is not 0 the crew and its workers can't be
+ * freed. */
 unsigned hw_crew_join(struct hw_crew *crew, unsigned ms);
 
 /* After hw_crew_join returned 0 and the caller has closed every handle of the loop. */

@@ -128,8 +128,9 @@ static void bury(struct hw_dispatch *d, struct hw_job *job)
     hw_patience_end(job);
     if (job->request)
         hw_request_put(d->requests, job->request);
+    if (!job->lost)
+        hw_dispatch_leave_gate(d);
     hw_job_free(job);
-    hw_dispatch_leave_gate(d);
 }
 
 static void join(struct hw_dispatch *d, struct hw_job *other, const struct hw_job *copy,
@@ -309,7 +310,7 @@ static void commit_here(struct hw_dispatch *d, struct hw_job *jobs)
  * by again, and is counted then. */
 static void count_copies(struct hw_job *job)
 {
-    job->copies = job->from_row || job->hold ? 0 : 1 + job->joined;
+    job->copies = job->from_row || job->hold || job->lost ? 0 : 1 + job->joined;
     job->copies_attempt = job->joined_attempt;
 }
 
@@ -344,6 +345,7 @@ static void let_go(struct hw_dispatch *d, struct hw_job *job)
     job->hold = HW_FREE;
     job->outcome = (struct hw_outcome){0};
     atomic_store_explicit(&job->progress, HW_WAITING, memory_order_relaxed);
+    hw_patience_begin(&d->patience, job, job->cut_ns);
     submit(d, job);
 }
 
@@ -360,7 +362,7 @@ void hw_dispatch_settle(void *owner, struct hw_job *done)
             let_go(d, job);
             continue;
         }
-        d->with_crew -= !job->committed;
+        d->with_crew -= !job->committed && !job->lost;
         d->held -= job->committed && job->hold;
         if (job->from_row && !job->in_flight && job->outcome.code == 0) {
             admit_revived(d, job);
@@ -377,6 +379,24 @@ void hw_dispatch_settle(void *owner, struct hw_job *done)
         hw_committer_put(d->committer, to_ledger, d->with_crew);
     else if (to_ledger)
         commit_here(d, to_ledger);
+}
+
+void hw_dispatch_lose(void *owner, struct hw_job *job, bool replaced)
+{
+    struct hw_dispatch *d = owner;
+    struct hw_job *stand_in = hw_job_stand_in(job);
+    hw_report_lost(d->report, job, replaced);
+    hw_patience_end(job);
+    while (stand_in && job->waiters) {
+        struct hw_waiter *waiter = job->waiters;
+        hw_waiter_leave(waiter);
+        wait_for(waiter, stand_in);
+    }
+    tell(d, job, HW_EHANDLER_TIMEOUT);
+    if (!stand_in)
+        return;
+    job->lost = true;
+    hw_dispatch_settle(d, stand_in);
 }
 
 void hw_dispatch_drop(struct hw_dispatch *d, struct hw_job *list)

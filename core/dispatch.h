@@ -80,6 +80,10 @@ int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw
 /* The crew's settle function; `owner` is the dispatch. */
 void hw_dispatch_settle(void *owner, struct hw_job *done);
 
+/* The crew's lost function. The job stays in flight, so that no copy of it runs, until it comes
+ * back or for good; the ledger has a row of it at once. */
+void hw_dispatch_lose(void *owner, struct hw_job *job, bool replaced);
+
 /* Frees a list of jobs that will never run (the host has stopped). */
 void hw_dispatch_drop(struct hw_dispatch *d, struct hw_job *list);
 

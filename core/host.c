@@ -118,6 +118,13 @@ static void on_settle(void *owner, struct hw_job *done)
     finish_if_idle(h);
 }
 
+static void on_lost(void *owner, struct hw_job *job, bool replaced)
+{
+    struct hw_host *h = owner;
+    hw_dispatch_lose(&h->dispatch, job, replaced);
+    finish_if_idle(h);
+}
+
 /* From the ledger thread. */
 static void on_committed(void *owner, struct hw_job *jobs)
 {
@@ -318,7 +325,9 @@ static int start_crew(struct hw_host *h, char *why, size_t size)
                                     .worker_count = h->worker_count,
                                     .active_max = cores > 0 ? (unsigned)cores : 1,
                                     .guard = h->guard,
+                                    .spin_ms = HW_CREW_SPIN_MS,
                                     .settle = on_settle,
+                                    .lost = on_lost,
                                     .owner = h};
     if (h->stages.ledger->type->waits) {
         h->dispatch.committer = hw_committer_start(h->stages.ledger, on_committed, h);

@@ -120,6 +120,60 @@ struct hw_job *hw_job_revive(int64_t row, bool force, uint64_t now_ns)
     return job;
 }
 
+static struct hw_outcome outcome_of_lost(const struct hw_job *job, enum hw_progress progress)
+{
+    if (progress == HW_SETTLING)
+        return job->outcome;
+    return (struct hw_outcome){
+        .code = HW_EHANDLER_TIMEOUT,
+        .authentic = true,
+        .ran = true,
+        .detail = HW_STR("it could not be stopped: its thread was given up"),
+        .taken_ns = job->outcome.taken_ns,
+        .finished_ns = hw_now_ns(),
+    };
+}
+
+/* The texts are copied: the job may come back, and die, before the stand-in does. */
+struct hw_job *hw_job_stand_in(const struct hw_job *job)
+{
+    enum hw_progress progress = atomic_load_explicit(&job->progress, memory_order_acquire);
+    struct hw_job *s = progress < HW_RUNNING ? NULL : new_job(job->cut_ns);
+    if (!s)
+        return NULL;
+    s->outcome = outcome_of_lost(job, progress);
+    struct hw_str *const texts[] = {&s->body,           &s->id,
+                                    &s->identity.id,    &s->key,
+                                    &s->event,          &s->outcome.reason,
+                                    &s->outcome.detail, &s->outcome.place};
+    s->identity = job->identity;
+    s->body = job->body;
+    s->id = job->id;
+    s->key = job->key;
+    s->event = job->event;
+    bool copied = true;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (!texts[i]->ptr)
+            continue;
+        *texts[i] = hw_arena_copy(&s->arena, *texts[i]);
+        copied = copied && texts[i]->ptr;
+    }
+    s->has_id = job->has_id;
+    s->attempt = job->attempt;
+    s->received_at = job->received_at;
+    s->peer = job->peer;
+    s->from_row = job->from_row;
+    s->known = job->known;
+    s->told = job->told;
+    s->joined = job->joined;
+    s->joined_attempt = job->joined_attempt;
+    memcpy(s->version, job->version, sizeof s->version);
+    if (copied)
+        return s;
+    hw_job_free(s);
+    return NULL;
+}
+
 struct hw_job *hw_job_cut(struct hw_request **request, struct hw_hasher *hasher, bool by_body,
                           uint64_t now_ns, int *code)
 {

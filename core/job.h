@@ -82,6 +82,7 @@ struct hw_job {
     int told;                   /* what senders were answered who could wait no longer; 0: none */
     struct hw_deadline patience; /* the next look at how far it is */
     uint64_t missed_ns;          /* the due_ns that it has missed */
+    bool lost; /* a thread that was given up has it: a stand-in has taken its place at the gate */
 
     /* guarded by the crew's m */
     struct hw_job **link; /* in the queue that it waits in; NULL: in none */
@@ -116,6 +117,11 @@ struct hw_job *hw_job_cut(struct hw_request **request, struct hw_hasher *hasher,
 
 /* A job that is to run again. Its parts are filled in by the ledger's load. NULL without memory. */
 struct hw_job *hw_job_revive(int64_t row, bool force, uint64_t now_ns);
+
+/* For the ledger, in place of a job that is inside a thread that was given up: it has its outcome,
+ * that of the job or HW_EHANDLER_TIMEOUT, and all that is recorded. NULL without memory, or when
+ * the job had not come as far as its handler. Leader only. */
+struct hw_job *hw_job_stand_in(const struct hw_job *job);
 void hw_job_free(struct hw_job *job);
 
 /* Two copies of the same notification: they must never run side by side. */

@@ -139,7 +139,8 @@ void hw_report_job(struct hw_report *report, const struct hw_job *job)
 {
     struct hw_log_line line;
     int code = job->outcome.code;
-    count(&report->stats, job);
+    if (!job->lost) /* its stand-in was counted */
+        count(&report->stats, job);
     enum hw_log_level level = level_of(job);
     uint32_t suppressed = 0;
     if (!hw_log_wants(level))
@@ -194,16 +195,31 @@ void hw_report_refusal(struct hw_report *report, const struct hw_refusal *refusa
     hw_log_end(&line);
 }
 
-void hw_report_stuck(struct hw_report *report, const struct hw_job *job)
+static void say_of(const struct hw_job *job, struct hw_str text)
 {
     struct hw_log_line line;
-    hw_stats_add(&report->stats, HW_COUNT_STUCK, 1);
     if (!hw_log_wants(HW_LOG_ERROR))
         return;
-    hw_log_begin(&line, HW_LOG_ERROR,
-                 HW_STR("a handler is stuck past handler_timeout; its sender was answered 400, "
-                        "its outcome will be recorded"));
+    hw_log_begin(&line, HW_LOG_ERROR, text);
+    hw_log_text(&line, "event", job->event);
     hw_log_text(&line, "job", job->id);
     hw_log_int(&line, "attempt", job->attempt);
     hw_log_end(&line);
+}
+
+void hw_report_stuck(struct hw_report *report, const struct hw_job *job)
+{
+    hw_stats_add(&report->stats, HW_COUNT_STUCK, 1);
+    say_of(job, HW_STR("a handler is stuck past handler_timeout; its sender was answered 400, its "
+                       "outcome will be recorded"));
+}
+
+void hw_report_lost(struct hw_report *report, const struct hw_job *job, bool replaced)
+{
+    hw_stats_add(&report->stats, replaced ? HW_COUNT_REPLACED : HW_COUNT_UNREPLACED, 1);
+    say_of(job, replaced
+                    ? HW_STR("a handler that can't be stopped was given up: it goes on "
+                             "computing, and another worker has taken its place")
+                    : HW_STR("a handler that can't be stopped has its worker for good: as many "
+                             "were replaced as there are workers; mend it, then restart"));
 }

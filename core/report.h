@@ -53,4 +53,7 @@ void hw_report_refusal(struct hw_report *report, const struct hw_refusal *refusa
 /* A handler that did not come back in time; the sender was answered without it. */
 void hw_report_stuck(struct hw_report *report, const struct hw_job *job);
 
+/* A handler that can't be stopped; its thread was replaced, or there were too many of those. */
+void hw_report_lost(struct hw_report *report, const struct hw_job *job, bool replaced);
+
 #endif

@@ -22,6 +22,8 @@
     X(HW_COUNT_REPLAYED, "replayed", "recorded ones that were run again, and succeeded")           \
     X(HW_COUNT_REPLAYS_FAILED, "replays_failed", "recorded ones that were run again, and failed")  \
     X(HW_COUNT_STUCK, "stuck", "handlers that did not come back in time")                          \
+    X(HW_COUNT_REPLACED, "replaced", "workers replaced, their handler could not be stopped")       \
+    X(HW_COUNT_UNREPLACED, "unreplaced", "workers lost the same way that nothing replaces")        \
     X(HW_COUNT_ACCEPTED, "accepted", "connections that were accepted")                             \
     X(HW_COUNT_TURNED_AWAY, "turned_away", "connections that were closed unheard: see the log")    \
     X(HW_COUNT_MADE_ROOM, "made_room", "idle connections that were closed for new ones")           \

@@ -190,6 +190,34 @@ describe("the crew", function()
     assert.equal(0, host:stop())
   end)
 
+  -- Takes the 5 s of computing after which a thread is given up: that is the promise.
+  it("goes on without a loop that nothing stops", function()
+    host = H.start { ledger = "hookward.db", config = "workers = 1, handler_timeout = 0.1",
+      handlers = { ["a.lua"] = [[
+        local hook = require "hookward"
+        hook.on("L.L", function(event)
+          hook.log.info("begun")
+          local meta = { __gc = true }
+          setmetatable({}, meta)
+          meta.__gc = function() while true do end end -- put there later: nothing sees it
+          collectgarbage()
+        end)
+        hook.on("A.Done", function() end)
+      ]] } }
+    local loop, done = H.event("L.L"), H.event("A.Done")
+    assert.equal("handler_timeout", host:notify(loop, { id = "lost" }).error)
+    host:wait_log("error a handler that can't be stopped was given up[^\n]* event=L%.L job=lost ")
+    host:wait_log("failed event=L%.L job=lost attempt=0 error=handler_timeout status=400 ")
+    assert.equal(200, host:notify(done).status)
+    assert.equal("handler_timeout", host:notify(loop, { id = "lost", attempt = 1 }).error)
+    assert.equal(1, host:count_log(" begun "))
+    local rows = H.sh(("sqlite3 %s/hookward.db 'select state from notifications order by 1'")
+      :format(host.folder))
+    assert.equal("1\n2\n", rows)
+    assert.equal(1, host:stop())
+    assert.matches("never came back", host:log())
+  end)
+
   it("is not held up by handlers that compute", function()
     start("workers = 4", [[
       local stop = os.getenv("PWD") .. "/stop"

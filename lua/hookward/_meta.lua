@@ -231,6 +231,8 @@ function hook.log.error(message, fields) end
 ---@field replayed integer recorded notifications that were run again and succeeded
 ---@field replays_failed integer the same, and failed
 ---@field stuck integer handlers that did not come back within handler_timeout
+---@field replaced integer workers that were replaced, since their handler could not be stopped
+---@field unreplaced integer workers lost the same way once `workers` were replaced: restart the host
 ---@field in_flight integer requests that are on their way now
 ---@field connections integer connections that are open now
 ---@field accepted integer connections that were accepted

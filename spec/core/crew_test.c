@@ -38,6 +38,14 @@ static const char script[] = "local hook = require 'hookward'\n"
                              "hook.on('Busy', function(event)\n"
                              "  local n = 0\n"
                              "  for i = 1, event.Rounds do n = n + i end\n"
+                             "end)\n"
+                             "hook.on('Spinning', function(event)\n" /* a loop without hooks */
+                             "  local meta = { __gc = true }\n"
+                             "  setmetatable({}, meta)\n"
+                             "  meta.__gc = function()\n"
+                             "    repeat local file = io.open(event.Folder .. '/end') until file\n"
+                             "  end\n"
+                             "  collectgarbage()\n"
                              "end)\n";
 
 struct rig {
@@ -64,6 +72,7 @@ struct rig {
     struct hw_job *to_submit, *kept;
     bool stop_wanted;
     size_t returned, failed, turns;
+    size_t replaced, unreplaced; /* jobs whose thread was given up */
 };
 
 /* ---- jobs ---- */
@@ -79,11 +88,16 @@ static struct hw_job *new_job(int64_t number, const char *body)
 
 static const char *quick_body = "{\"Event\":\"Quick\"}";
 
-static struct hw_job *new_blocking(int64_t number)
+static struct hw_job *new_job_with_folder(int64_t number, const char *event)
 {
     char body[160];
-    snprintf(body, sizeof body, "{\"Event\":\"Blocking\",\"Folder\":\"%s\"}", folder.path);
+    snprintf(body, sizeof body, "{\"Event\":\"%s\",\"Folder\":\"%s\"}", event, folder.path);
     return new_job(number, body);
+}
+
+static struct hw_job *new_blocking(int64_t number)
+{
+    return new_job_with_folder(number, "Blocking");
 }
 
 /* ---- the leader's side ---- */
@@ -147,6 +161,16 @@ static void settle(void *owner, struct hw_job *done)
     uv_mutex_unlock(&r->m);
 }
 
+static void lost(void *owner, struct hw_job *job, bool replaced)
+{
+    struct rig *r = owner;
+    assert_int_equal(job->outcome.code, 0); /* it is still there to be looked at */
+    uv_mutex_lock(&r->m);
+    *(replaced ? &r->replaced : &r->unreplaced) += 1;
+    uv_cond_broadcast(&r->changed);
+    uv_mutex_unlock(&r->m);
+}
+
 /* ---- the test's side ---- */
 
 static void new_rig(struct rig *r, unsigned workers, size_t jobs_max)
@@ -178,7 +202,9 @@ static void start_crew(struct rig *r, unsigned active_max)
                                           .workers = r->workers,
                                           .worker_count = r->worker_count,
                                           .active_max = active_max,
+                                          .spin_ms = 20,
                                           .settle = settle,
+                                          .lost = lost,
                                           .owner = r};
     HW_CHECK(hw_crew_start(&config, &r->crew) == 0);
 }
@@ -296,6 +322,94 @@ static void brings_every_job_back_exactly_once(void **state)
     assert_int_equal(finish(&r), 0);
     assert_int_equal(r.failed, 0);
     assert_each_came(&r, MANY, 1);
+}
+
+static void wait_for_lost(struct rig *r, size_t replaced, size_t unreplaced)
+{
+    uv_mutex_lock(&r->m);
+    while (r->replaced < replaced || r->unreplaced < unreplaced)
+        HW_CHECK(uv_cond_timedwait(&r->changed, &r->m, PATIENCE_MS * 1000000ull) == 0);
+    uv_mutex_unlock(&r->m);
+}
+
+/* As many as there are workers; and what comes back after all is settled like any other. */
+static void replaces_threads_that_compute_past_their_time(void **state)
+{
+    enum { WORKERS = 2, SPINNING = WORKERS + 1, JOBS = SPINNING + 3 };
+    struct rig r;
+    (void)state;
+    new_rig(&r, WORKERS, JOBS);
+    atomic_load(&r.stages.shelf.current)->vm.timeout_ms = 1;
+    start_crew(&r, 2);
+    for (int i = 1; i <= WORKERS; i++)
+        submit(&r, new_job_with_folder(i, "Spinning"));
+    wait_for_lost(&r, WORKERS, 0);
+    submit(&r, new_job(4, quick_body));
+    assert_int_equal(wait_for(&r, 1), 1);
+    submit(&r, new_job_with_folder(SPINNING, "Spinning"));
+    wait_for_lost(&r, WORKERS, 1);
+    submit(&r, new_job(5, quick_body)); /* one worker is left */
+    assert_int_equal(wait_for(&r, 2), 2);
+    folder_write(&folder, "end", "");
+    assert_int_equal(wait_for(&r, JOBS - 1), JOBS - 1);
+    submit(&r, new_job(6, quick_body));
+    assert_int_equal(wait_for(&r, JOBS), JOBS);
+    stop(&r);
+    assert_int_equal(hw_crew_join(r.crew, PATIENCE_MS), 0);
+    assert_int_equal(finish(&r), 0);
+    assert_int_equal(r.replaced + r.unreplaced, SPINNING);
+    assert_each_came(&r, JOBS, 1);
+    char path[FOLDER_PATH_MAX];
+    unlink(folder_path(&folder, "end", path));
+}
+
+/* A call that waits may come back: nobody takes its place, however late it is. */
+static void waits_for_threads_that_only_wait(void **state)
+{
+    struct rig r;
+    (void)state;
+    close_gate();
+    new_rig(&r, 2, 3);
+    atomic_load(&r.stages.shelf.current)->vm.timeout_ms = 1;
+    start_crew(&r, 2);
+    submit(&r, new_blocking(1));
+    wait_for_began(1);
+    submit(&r, new_job_with_folder(2, "Spinning")); /* as a clock: this one is given up meanwhile */
+    wait_for_lost(&r, 1, 0);
+    submit(&r, new_job(3, quick_body));
+    assert_int_equal(wait_for(&r, 1), 1);
+    assert_int_equal(r.replaced, 1);
+    folder_write(&folder, "end", "");
+    open_gate();
+    assert_int_equal(wait_for(&r, 3), 3);
+    stop(&r);
+    assert_int_equal(hw_crew_join(r.crew, PATIENCE_MS), 0);
+    assert_int_equal(finish(&r), 0);
+    assert_int_equal(r.replaced + r.unreplaced, 1);
+    assert_each_came(&r, 3, 1);
+    char path[FOLDER_PATH_MAX];
+    unlink(folder_path(&folder, "end", path));
+}
+
+/* Given up, and never coming back: the others end, and the crew says how many are left. */
+static void ends_beside_threads_that_were_given_up(void **state)
+{
+    struct rig r;
+    (void)state;
+    new_rig(&r, 1, 1);
+    atomic_load(&r.stages.shelf.current)->vm.timeout_ms = 1;
+    start_crew(&r, 1);
+    submit(&r, new_job_with_folder(1, "Spinning"));
+    wait_for_lost(&r, 1, 0);
+    stop(&r);
+    assert_int_equal(hw_crew_join(r.crew, PATIENCE_MS), 1);
+    folder_write(&folder, "end", "");
+    while (hw_crew_join(r.crew, PATIENCE_MS) > 0)
+        ;
+    assert_int_equal(finish(&r), 1);
+    assert_each_came(&r, 1, 1);
+    char path[FOLDER_PATH_MAX];
+    unlink(folder_path(&folder, "end", path));
 }
 
 /* One of two cores' worth of threads would do: that the other workers are used at all is the
@@ -502,6 +616,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(brings_every_job_back_exactly_once),
+        cmocka_unit_test(replaces_threads_that_compute_past_their_time),
+        cmocka_unit_test(waits_for_threads_that_only_wait),
+        cmocka_unit_test(ends_beside_threads_that_were_given_up),
         cmocka_unit_test(runs_the_others_while_handlers_block),
         cmocka_unit_test(leads_on_while_every_worker_is_blocked),
         cmocka_unit_test(leads_on_while_handlers_compute),

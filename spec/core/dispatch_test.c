@@ -520,6 +520,54 @@ static void tells_who_waits_whose_fault_it_is(void **state)
     }
 }
 
+/* Its row is there at once; it stays in flight, and may still come back. */
+static void records_a_job_whose_thread_was_given_up(void **state)
+{
+    struct rig r;
+    struct waiter w, copy;
+    (void)state;
+    open_rig(&r);
+    hw_patience_limit(&r.d.patience, SHORT_MS, SHORT_MS);
+    deliver_attempt(&r, "job", "a", "s", 3, &w);
+    struct hw_job *job = take_one(&r);
+    set_stage(job, HW_RUNNING, hw_now_ns());
+    hw_dispatch_lose(&r.d, job, true);
+    assert_answer(&w, HW_EHANDLER_TIMEOUT);
+    assert_int_equal(r.fake.jobs, 1);
+    assert_int_equal(r.fake.attempt, 3);
+    assert_int_equal(r.fake.state, HW_FAILED);
+    assert_int_equal(r.d.open, 0); /* a stop does not wait for it */
+    assert_int_equal(r.d.with_crew, 0);
+    deliver(&r, "job", "a", "s", &copy);
+    assert_null(hw_crew_take_rest(r.crew)); /* no copy runs beside it */
+    run_out_of_patience(&r, &copy);
+    assert_answer(&copy, HW_EHANDLER_TIMEOUT);
+    settle(&r, job, true, 0);
+    assert_int_equal(r.fake.jobs, 2);
+    assert_int_equal(r.fake.state, HW_SUCCEEDED);
+    assert_int_equal(r.fake.copies, 1);
+    assert_int_equal(r.d.open, 0);
+    close_rig(&r);
+}
+
+/* It was done, and hangs in what it left behind: its outcome counts, and is answered. */
+static void records_what_a_lost_job_had_come_to(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_rig(&r);
+    deliver(&r, "job", "a", "s", &w);
+    struct hw_job *job = take_one(&r);
+    job->outcome.authentic = true;
+    set_stage(job, HW_SETTLING, hw_now_ns());
+    hw_dispatch_lose(&r.d, job, true);
+    assert_answer(&w, 0);
+    assert_int_equal(r.fake.state, HW_SUCCEEDED);
+    settle(&r, job, true, 0);
+    close_rig(&r);
+}
+
 static void waits_while_a_stage_has_time_left(void **state)
 {
     struct rig r;
@@ -799,6 +847,8 @@ int main(void)
         cmocka_unit_test(takes_back_what_waited_too_long),
         cmocka_unit_test(takes_back_what_waited_behind_a_handler),
         cmocka_unit_test(tells_who_waits_whose_fault_it_is),
+        cmocka_unit_test(records_a_job_whose_thread_was_given_up),
+        cmocka_unit_test(records_what_a_lost_job_had_come_to),
         cmocka_unit_test(waits_while_a_stage_has_time_left),
         cmocka_unit_test(takes_a_copy_anew_after_the_answer),
         cmocka_unit_test(answers_nobody_who_is_gone),
