@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 
+#include "forked.h"
 #include "job.h"
 
 static bool is_over(const struct hw_limits *l)
@@ -47,6 +48,7 @@ static void on_count(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
     struct hw_limits *l = limits_of(L);
+    hw_forked_check(l->forks);
     if (is_over(l))
         stop(L, l, on_count);
     else if (lua_gethookcount(L) != HW_LIMITS_EVERY)
@@ -85,6 +87,7 @@ static void *allocate(void *ud, void *old, size_t old_size, size_t size)
 lua_State *hw_limits_open(struct hw_limits *l, size_t memory_max)
 {
     hw_pool_init(&l->pool, memory_max);
+    l->forks = hw_forked_watch();
     l->L = lua_newstate(allocate, l);
     if (!l->L)
         return NULL;
@@ -103,6 +106,7 @@ void hw_limits_begin(struct hw_limits *l, uint64_t now_ns, uint64_t ms, const ch
 
 void hw_limits_end(struct hw_limits *l)
 {
+    hw_forked_check(l->forks);
     l->deadline_ns = 0;
 }
 

@@ -23,6 +23,7 @@ enum { HW_LIMITS_EVERY = 10000 /* about 50 us */ };
 struct hw_limits {
     lua_State *L;
     struct hw_pool pool;
+    unsigned forks; /* see forked.h */
 
     /* the owner's: asked now and then while code runs; true ends it. NULL: nobody is asked */
     bool (*give_up)(void *ud);
@@ -40,6 +41,8 @@ lua_State *hw_limits_open(struct hw_limits *limits, size_t memory_max);
 
 /* What runs in the state has `ms` from `now_ns` on; `name`, if any, is told in the error. */
 void hw_limits_begin(struct hw_limits *limits, uint64_t now_ns, uint64_t ms, const char *name);
+
+/* It has come back: in a child that it forked this does not return (forked.h). */
 void hw_limits_end(struct hw_limits *limits);
 
 /* After a call that failed, or not, when `timed_out` says so: the value on top becomes what

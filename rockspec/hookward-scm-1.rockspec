@@ -130,6 +130,7 @@ build = {
         "core/diagnose_signature.c",
         "core/dispatch.c",
         "core/error.c",
+        "core/forked.c",
         "core/globals.c",
         "core/host.c",
         "core/host_api.c",
