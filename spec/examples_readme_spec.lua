@@ -110,6 +110,8 @@ describe("an example", function()
       local it = shell()
       for _, command in ipairs(commands) do it:type(command) end
       assert.is_truthy(it.host)
+      assert.matches("[1-9]%d* success", it.out) -- of its own specs
+      assert.matches(" 0 failures / 0 errors", it.out, 1, true)
       done[example.name](it)
       assert.equal(0, it.host:stop())
     end)

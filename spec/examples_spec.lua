@@ -1,23 +1,10 @@
--- Every folder of examples/ is a project that runs as it is: `hookward check` likes it and its own
--- specs pass, in a copy that trusts the development key. Those that write a database also meet a real
--- host, with several VMs.
+-- The examples that write a database meet a real host, with several VMs, and the one that posts to
+-- services meets some. That each of them runs, and its own specs pass: spec/examples_readme_spec.lua.
 
-local lfs = require "lfs"
 local luasql = require "luasql.sqlite3"
 local socket = require "socket"
 local H = require "spec.support.host"
 local cli = require "spec.support.cli"
-
-local function names()
-  local list = {}
-  for name in lfs.dir("examples") do
-    if name:sub(1, 1) ~= "." and lfs.attributes("examples/" .. name, "mode") == "directory" then
-      list[#list + 1] = name
-    end
-  end
-  table.sort(list)
-  return list
-end
 
 -- A copy of the files alone: what a run has left in the example stays out.
 local function copy_of(name)
@@ -29,38 +16,11 @@ local function copy_of(name)
   return folder
 end
 
-local function assert_ends_well(result)
-  if result.code ~= 0 then
-    error(("exit %s\n%s%s"):format(result.code, result.out, result.err), 0)
-  end
-end
-
 describe("examples/", function()
   after_each(function()
     H.stop_all()
     cli.clean()
   end)
-
-  it("has the examples that the documentation speaks of", function()
-    local there = {}
-    for _, name in ipairs(names()) do there[name] = true end
-    for _, name in ipairs { "database", "fan-out", "hello", "ordered", "print-queue", "router" } do
-      assert(there[name], "examples/" .. name .. " is not there")
-    end
-  end)
-
-  for _, name in ipairs(names()) do
-    it(name .. " is a project: a configuration, a README, handlers that load, specs that pass", function()
-      local folder = copy_of(name)
-      assert(lfs.attributes(folder .. "/README.md"), "it has no README.md")
-      assert_ends_well(cli.run { "check", cwd = folder })
-      local tests = cli.run { "test", "--output=plainTerminal", cwd = folder }
-      assert_ends_well(tests)
-      local passed = tonumber(tests.out:match("(%d+) success"))
-      assert(passed and passed > 0, "it has no specs\n" .. tests.out)
-      assert(not tests.err:find("Sanitizer"), tests.err)
-    end)
-  end
 
   -- The first column of the first row.
   local function query(path, sql)
