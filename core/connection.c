@@ -618,12 +618,19 @@ static size_t wanted(const struct hw_connection *c)
     return left < HW_TURN_BYTES ? (size_t)left + HW_REQUEST_FIRST : HW_TURN_BYTES;
 }
 
+/* What is dropped goes to the same place for all. */
+static uv_buf_t scratch_for(struct hw_connection *c)
+{
+    size_t size = sizeof c->server->scratch, left = HW_LINGER_MAX - c->lingered;
+    return uv_buf_init(c->server->scratch, (unsigned)(left < size ? left : size));
+}
+
 /* No room makes libuv report UV_ENOBUFS. */
 static uv_buf_t room_for(struct hw_connection *c)
 {
     size_t turn = hw_turn_room(&c->server->turns, &c->turn);
     if (turn && c->state == LINGER)
-        return uv_buf_init(c->server->scratch, sizeof c->server->scratch);
+        return scratch_for(c);
     if (turn && !c->request)
         c->request = hw_request_take(&c->server->requests);
     if (!turn || !c->request || !reserve(c))
@@ -643,8 +650,8 @@ static void read_on(struct hw_connection *c, size_t n)
     hw_turn_read(&c->turn, n);
     if (c->state == LINGER) {
         c->lingered += n;
-        if (c->lingered > HW_LINGER_MAX)
-            close_connection(c);
+        if (c->lingered == HW_LINGER_MAX)
+            stop_reading(c); /* it may read its answer for a while yet */
         return;
     }
     c->request->len += n;

@@ -29,9 +29,9 @@
 enum {
     HW_WRITE_TIMEOUT_MS = 30000,
     HW_LINGER_MS = 2000,
-    HW_LINGER_MAX = 4 * 1024 * 1024, /* bytes read and dropped after a refusal */
-    HW_APP_ANSWER_MS = 30000,        /* an app's answer, waiting for its turn included */
-    HW_ANSWER_GRACE_MS = 100         /* what a handler that is stopped at its time-out may need */
+    HW_LINGER_MAX = 64 * 1024, /* bytes read and dropped after a refusal; then no more is read */
+    HW_APP_ANSWER_MS = 30000,  /* an app's answer, waiting for its turn included */
+    HW_ANSWER_GRACE_MS = 100   /* what a handler that is stopped at its time-out may need */
 };
 
 /* What all connections share. */

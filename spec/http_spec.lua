@@ -356,9 +356,29 @@ describe("over HTTP the host", function()
     start()
     local client = host:connect()
     client:send(("POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 3000000\r\n\r\n"):format(PATH))
-    assert.is_truthy(client:send(("x"):rep(3000000)))
+    assert.is_truthy(client:send(("x"):rep(60000)))
     assert.equal(413, client:receive().status)
     assert.equal("closed", select(2, client.tcp:receive(1))) -- and not "connection reset"
+  end)
+
+  it("stops reading from one that goes on sending, who can still read why", function()
+    start()
+    local client = host:connect()
+    client:send(("POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 999999999\r\n\r\n"):format(PATH))
+    client.tcp:settimeout(0)
+    local piece, sent = ("x"):rep(65536), 0
+    for _ = 1, 2 do -- as much as the sockets hold, and again when the host had time to read on
+      local err
+      repeat
+        _, err = client.tcp:send(piece)
+        sent = sent + #piece
+      until err or sent > 64 * 1024 * 1024
+      assert.equal("timeout", err) -- nobody takes more, and the connection is not reset
+      assert.equal(200, host:notify(BODY).status)
+    end
+    client.tcp:settimeout(10)
+    assert.equal(413, client:receive().status)
+    client:close()
   end)
 
   it("closes an idle connection without a word", function()
