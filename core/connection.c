@@ -91,10 +91,21 @@ static void stop_reading(struct hw_connection *c)
     c->reading = false;
 }
 
+/* One that is held will start when it goes on. */
 static void start_reading(struct hw_connection *c)
 {
-    if (!c->reading && !c->eof && uv_read_start(&c->u.stream, on_alloc, on_read) == 0)
+    if (!c->reading && !c->eof && !hw_turn_is_held(&c->turn) &&
+        uv_read_start(&c->u.stream, on_alloc, on_read) == 0)
         c->reading = true;
+}
+
+/* While the service has a request, so much of the next one as fits; after a refusal, so much that
+ * the client may notice. */
+static bool wants_to_read(const struct hw_connection *c)
+{
+    if (c->state == BUSY || c->state == FLUSH)
+        return !c->request || hw_request_room(c->request) > 0;
+    return c->state != CLOSED && (c->state != LINGER || c->lingered < HW_LINGER_MAX);
 }
 
 static bool has_unread(struct hw_connection *c)
@@ -611,13 +622,6 @@ static uv_buf_t buf_behind(struct hw_request *r, size_t max)
     return uv_buf_init(r->bytes + r->len, (unsigned)(room < max ? room : max));
 }
 
-/* What the message still needs, as far as that is known, and a little. */
-static size_t wanted(const struct hw_connection *c)
-{
-    uint64_t left = c->state == BODY ? hw_http_left(&c->request->http) : 0;
-    return left < HW_TURN_BYTES ? (size_t)left + HW_REQUEST_FIRST : HW_TURN_BYTES;
-}
-
 /* What is dropped goes to the same place for all. */
 static uv_buf_t scratch_for(struct hw_connection *c)
 {
@@ -625,17 +629,24 @@ static uv_buf_t scratch_for(struct hw_connection *c)
     return uv_buf_init(c->server->scratch, (unsigned)(left < size ? left : size));
 }
 
-/* No room makes libuv report UV_ENOBUFS. */
+/* What the message is known to need. */
+static size_t needed(const struct hw_connection *c)
+{
+    uint64_t left = c->state == BODY ? hw_http_left(&c->request->http) : 0;
+    return left < HW_TURN_BYTES ? (size_t)left : HW_TURN_BYTES;
+}
+
+/* What the message needs and a little; nothing when it is not its turn, or without memory. */
 static uv_buf_t room_for(struct hw_connection *c)
 {
-    size_t turn = hw_turn_room(&c->server->turns, &c->turn);
+    size_t need = needed(c), want = need + HW_REQUEST_FIRST;
+    size_t turn = hw_turn_room(&c->server->turns, &c->turn, need);
     if (turn && c->state == LINGER)
         return scratch_for(c);
     if (turn && !c->request)
         c->request = hw_request_take(&c->server->requests);
     if (!turn || !c->request || !reserve(c))
-        return uv_buf_init(NULL, 0);
-    size_t want = wanted(c);
+        return uv_buf_init(NULL, 0); /* libuv reports UV_ENOBUFS */
     return buf_behind(c->request, want < turn ? want : turn);
 }
 
@@ -647,20 +658,15 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 
 static void read_on(struct hw_connection *c, size_t n)
 {
-    hw_turn_read(&c->turn, n);
+    hw_turn_read(&c->server->turns, &c->turn, n);
     if (c->state == LINGER) {
         c->lingered += n;
-        if (c->lingered == HW_LINGER_MAX)
-            stop_reading(c); /* it may read its answer for a while yet */
-        return;
+    } else {
+        c->request->len += n;
+        advance(c);
     }
-    c->request->len += n;
-    if (c->state == BUSY || c->state == FLUSH) {
-        if (hw_request_room(c->request) == 0)
-            stop_reading(c); /* enough for now: the rest waits in the socket */
-        return;
-    }
-    advance(c);
+    if (!wants_to_read(c))
+        stop_reading(c); /* the rest waits in the socket */
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
@@ -671,8 +677,11 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         read_on(c, (size_t)n);
         return;
     }
-    if (n == UV_ENOBUFS && hw_turn_room(&c->server->turns, &c->turn) == 0)
-        return; /* in the next turn */
+    if (n == UV_ENOBUFS && hw_turn_room(&c->server->turns, &c->turn, needed(c)) == 0) {
+        stop_reading(c); /* or the loop would ask again and again */
+        hw_turn_hold(&c->server->turns, &c->turn);
+        return;
+    }
     if (c->state != LINGER && c->request && c->request->len == 0)
         drop_request(c); /* it was taken for bytes that did not come */
     if (n == UV_EOF && (c->state == BUSY || c->state == FLUSH)) {
@@ -708,7 +717,11 @@ static void on_answer(struct hw_waiter *waiter, int code, struct hw_str reason)
 
 static void on_turn(struct hw_turn *turn)
 {
-    advance((struct hw_connection *)((char *)turn - offsetof(struct hw_connection, turn)));
+    struct hw_connection *c =
+        (struct hw_connection *)((char *)turn - offsetof(struct hw_connection, turn));
+    advance(c);
+    if (wants_to_read(c))
+        start_reading(c);
 }
 
 static void give_up_waiting(struct hw_connection *c)
@@ -725,7 +738,7 @@ static void give_up_waiting(struct hw_connection *c)
 /* What is there was sent in time, and its turn to be read has not come yet. */
 static bool is_still_reading(struct hw_connection *c)
 {
-    if (!c->reading || !has_unread(c))
+    if (!(c->reading || hw_turn_is_held(&c->turn)) || !has_unread(c))
         return false;
     hw_deadline_postpone(&c->server->deadlines, &c->deadline, 1);
     return true;

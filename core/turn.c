@@ -26,7 +26,7 @@ static void enter(const struct hw_turns *all, struct hw_turn *turn)
     turn->bytes = 0;
 }
 
-static void hold(struct hw_turns *all, struct hw_turn *turn)
+void hw_turn_hold(struct hw_turns *all, struct hw_turn *turn)
 {
     if (hw_turn_is_held(turn))
         return;
@@ -49,30 +49,38 @@ bool hw_turn_begin(struct hw_turns *all, struct hw_turn *turn)
 {
     enter(all, turn);
     if (turn->requests == HW_TURN_REQUESTS) {
-        hold(all, turn);
+        hw_turn_hold(all, turn);
         return false;
     }
     turn->requests++;
     return true;
 }
 
-size_t hw_turn_room(struct hw_turns *all, struct hw_turn *turn)
+size_t hw_turn_room(struct hw_turns *all, struct hw_turn *turn, size_t need)
 {
     enter(all, turn);
     if (hw_turn_is_held(turn) || turn->bytes >= HW_TURN_BYTES)
         return 0;
+    if (all->bytes >= HW_TURN_BYTES_ALL && need > HW_TURN_BYTES_LEAST)
+        return 0;
     return HW_TURN_BYTES - turn->bytes;
 }
 
-void hw_turn_read(struct hw_turn *turn, size_t bytes)
+void hw_turn_read(struct hw_turns *all, struct hw_turn *turn, size_t bytes)
 {
     turn->bytes += bytes;
+    all->bytes += bytes;
+}
+
+static void begin_turn(struct hw_turns *all)
+{
+    all->number++;
+    all->bytes = 0;
 }
 
 static void on_check(uv_check_t *check)
 {
-    struct hw_turns *all = check->data;
-    all->number++;
+    begin_turn(check->data);
 }
 
 /* Those that are held anew meanwhile come behind the others, and wait for the next turn. */
@@ -80,7 +88,7 @@ static void on_idle(uv_idle_t *idle)
 {
     struct hw_turns *all = idle->data;
     struct hw_turn *last = all->held.prev;
-    all->number++; /* also for who was held since the last turn ended, outside the loop */
+    begin_turn(all); /* also for who was held since the last one ended, outside the loop */
     for (int i = 0; i < HW_TURN_RESUMED && all->held.next != &all->held; i++) {
         struct hw_turn *turn = all->held.next;
         hw_turn_leave(turn);

@@ -47,6 +47,11 @@ static void on_alive(uv_timer_t *timer)
     (void)timer;
 }
 
+static size_t room(int index)
+{
+    return hw_turn_room(&r.all, &r.some[index], HW_TURN_BYTES);
+}
+
 static int open_rig(void **state)
 {
     (void)state;
@@ -92,23 +97,36 @@ static void lets_a_connection_begin_so_many_requests_a_turn(void **state)
 static void lets_a_connection_read_so_much_a_turn(void **state)
 {
     (void)state;
-    assert_int_equal(hw_turn_room(&r.all, &r.some[0]), HW_TURN_BYTES);
-    hw_turn_read(&r.some[0], HW_TURN_BYTES - 1);
-    assert_int_equal(hw_turn_room(&r.all, &r.some[0]), 1);
-    hw_turn_read(&r.some[0], 1);
-    assert_int_equal(hw_turn_room(&r.all, &r.some[0]), 0);
+    assert_int_equal(room(0), HW_TURN_BYTES);
+    hw_turn_read(&r.all, &r.some[0], HW_TURN_BYTES - 1);
+    assert_int_equal(room(0), 1);
+    hw_turn_read(&r.all, &r.some[0], 1);
+    assert_int_equal(room(0), 0);
     run_a_turn();
-    assert_int_equal(hw_turn_room(&r.all, &r.some[0]), HW_TURN_BYTES);
+    assert_int_equal(room(0), HW_TURN_BYTES);
+}
+
+static void lets_large_ones_wait_when_all_have_read_much(void **state)
+{
+    (void)state;
+    for (int i = 0; i < HW_TURN_BYTES_ALL / HW_TURN_BYTES; i++)
+        hw_turn_read(&r.all, &r.some[i], room(i));
+    assert_int_equal(r.all.bytes, HW_TURN_BYTES_ALL);
+    assert_int_equal(room(0), 0);
+    assert_int_equal(room(MANY - 1), 0);
+    assert_int_equal(hw_turn_room(&r.all, &r.some[MANY - 1], HW_TURN_BYTES_LEAST), HW_TURN_BYTES);
+    run_a_turn();
+    assert_int_equal(room(0), HW_TURN_BYTES);
 }
 
 static void lets_one_that_is_held_read_nothing(void **state)
 {
     (void)state;
     use_up(&r.some[0]);
-    assert_int_equal(hw_turn_room(&r.all, &r.some[0]), 0);
+    assert_int_equal(room(0), 0);
     hw_turn_leave(&r.some[0]);
     hw_turn_leave(&r.some[0]); /* twice is once */
-    assert_int_equal(hw_turn_room(&r.all, &r.some[0]), HW_TURN_BYTES);
+    assert_int_equal(room(0), HW_TURN_BYTES);
     run_a_turn();
     assert_int_equal(r.count, 0);
 }
@@ -157,6 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(lets_a_connection_begin_so_many_requests_a_turn),
         CASE(lets_a_connection_read_so_much_a_turn),
+        CASE(lets_large_ones_wait_when_all_have_read_much),
         CASE(lets_one_that_is_held_read_nothing),
         CASE(goes_on_in_their_order_and_not_with_all_at_once),
         CASE(puts_who_has_still_more_behind_the_others),
