@@ -170,10 +170,12 @@ void hw_api_push_headers(lua_State *L, const struct hw_request *request)
 {
     static const struct hw_http none;
     const struct hw_http *http = request ? &request->http : &none;
-    lua_createtable(L, 0, http->header_count); /* headers */
-    for (unsigned i = 0; i < http->header_count; i++) {
-        struct hw_str value = hw_http_view(request->bytes, http->headers[i].value);
-        push_lower(L, hw_http_view(request->bytes, http->headers[i].name));
+    struct hw_http_walk walk = {0};
+    struct hw_http_header header;
+    lua_createtable(L, 0, (int)http->header_count); /* headers */
+    while (request && hw_http_next_header(http, request->bytes, &walk, &header)) {
+        struct hw_str value = hw_http_view(request->bytes, header.value);
+        push_lower(L, hw_http_view(request->bytes, header.name));
         lua_pushvalue(L, -1);
         if (lua_rawget(L, -3) == LUA_TNIL) {
             lua_pop(L, 1);

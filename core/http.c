@@ -138,6 +138,19 @@ static size_t scheme_length(struct hw_str target)
     return 0;
 }
 
+/* Whether it is one of RFC 9110's methods for a resource: then "*" is no target. OPTIONS has it,
+ * and so may others of which we know nothing (M-SEARCH has). */
+static bool needs_path(struct hw_str method)
+{
+    static const struct hw_str methods[] = {HW_STR("GET"),  HW_STR("HEAD"),  HW_STR("POST"),
+                                            HW_STR("PUT"),  HW_STR("PATCH"), HW_STR("DELETE"),
+                                            HW_STR("TRACE")};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        if (hw_str_eq(method, methods[i]))
+            return true;
+    return false;
+}
+
 /* The four forms of 3.2. */
 static int read_target(struct hw_http *p, const char *bytes, size_t at, size_t len)
 {
@@ -152,7 +165,7 @@ static int read_target(struct hw_http *p, const char *bytes, size_t at, size_t l
     }
     if (target.ptr[0] == '/')
         return split_query(p, bytes, at, len);
-    if (hw_str_eq(target, HW_STR("*")) && hw_str_eq(method, HW_STR("OPTIONS"))) {
+    if (hw_str_eq(target, HW_STR("*")) && !needs_path(method)) {
         p->path = span_of(at, len);
         return 0;
     }
@@ -266,10 +279,16 @@ static int read_connection(struct hw_http *p, struct hw_str value)
     return 0;
 }
 
+/* A list (RFC 9110 10.1.1), and so perhaps of nothing. */
 static int read_expect(struct hw_http *p, struct hw_str value)
 {
-    bool known = hw_str_is(value, HW_STR("100-continue"));
-    p->seen |= known ? SEEN_CONTINUE : SEEN_OTHER_EXPECTATION;
+    struct hw_str expectation;
+    while (next_element(&value, &expectation)) {
+        if (hw_str_is(expectation, HW_STR("100-continue")))
+            p->seen |= SEEN_CONTINUE;
+        else if (expectation.len)
+            p->seen |= SEEN_OTHER_EXPECTATION;
+    }
     return 0;
 }
 
@@ -295,13 +314,15 @@ static int read_special(struct hw_http *p, struct hw_str name, struct hw_str val
 static int read_header_line(struct hw_http *p, const char *bytes, size_t at, size_t len)
 {
     struct hw_str name, value;
-    if (p->header_count == HW_HTTP_HEADERS_MAX)
-        return hw_http_refuse(p, HW_EHEADER_TOO_LARGE, "more than 64 header lines");
     int rc = hw_http_split_header(p, (struct hw_str){bytes + at, len}, &name, &value);
     if (rc)
         return rc;
-    p->headers[p->header_count++] = (struct hw_http_header){
-        span_of(at, name.len), span_of((size_t)(value.ptr - bytes), value.len)};
+    if (p->header_count < HW_HTTP_HEADERS_KEPT)
+        p->headers[p->header_count] = (struct hw_http_header){
+            span_of(at, name.len), span_of((size_t)(value.ptr - bytes), value.len)};
+    else if (p->header_count == HW_HTTP_HEADERS_KEPT)
+        p->more_at = (uint32_t)at;
+    p->header_count++;
     return read_special(p, name, value);
 }
 
@@ -390,15 +411,43 @@ bool hw_http_has_body(const struct hw_http *p)
     return p->chunked || p->content_length > 0;
 }
 
+/* A line that was read before: it has a colon, and its end is the next CR. */
+static size_t split_again(const char *bytes, size_t at, struct hw_http_header *header)
+{
+    const char *line = bytes + at, *end = line, *colon;
+    while (*end != '\r')
+        end++;
+    colon = memchr(line, ':', (size_t)(end - line));
+    struct hw_str value = hw_http_trim((struct hw_str){colon + 1, (size_t)(end - colon - 1)});
+    header->name = span_of(at, (size_t)(colon - line));
+    header->value = span_of((size_t)(value.ptr - bytes), value.len);
+    return (size_t)(end + 2 - bytes);
+}
+
+bool hw_http_next_header(const struct hw_http *p, const char *bytes, struct hw_http_walk *walk,
+                         struct hw_http_header *header)
+{
+    if (walk->index == p->header_count)
+        return false;
+    if (walk->index < HW_HTTP_HEADERS_KEPT)
+        *header = p->headers[walk->index];
+    else
+        walk->at = (uint32_t)split_again(bytes, walk->at ? walk->at : p->more_at, header);
+    walk->index++;
+    return true;
+}
+
 unsigned hw_http_find(const struct hw_http *p, const char *bytes, struct hw_str lower,
                       struct hw_str *value)
 {
     unsigned count = 0;
-    for (unsigned i = 0; i < p->header_count; i++) {
-        if (!hw_str_is(hw_http_view(bytes, p->headers[i].name), lower))
+    struct hw_http_walk walk = {0};
+    struct hw_http_header header;
+    while (hw_http_next_header(p, bytes, &walk, &header)) {
+        if (!hw_str_is(hw_http_view(bytes, header.name), lower))
             continue;
         if (count++ == 0)
-            *value = hw_http_view(bytes, p->headers[i].value);
+            *value = hw_http_view(bytes, header.value);
     }
     return count;
 }

@@ -16,9 +16,9 @@
 #include "error.h"
 #include "str.h"
 
-/* Header lines of one request; one more is header_too_large, as is a head (or a head and its
- * trailers) of more bytes than header_max. */
-enum { HW_HTTP_HEADERS_MAX = 64 };
+/* Header lines of one request that the parser keeps the places of; more are looked for in the
+ * message again. Only header_max limits their number. */
+enum { HW_HTTP_HEADERS_KEPT = 64 };
 
 /* Bytes of one chunk-size line with its extensions, its line end not counted; one more is
  * malformed_request. */
@@ -48,7 +48,7 @@ struct hw_http {
     struct hw_http_span path;  /* the target up to its query; of an absolute URI its path ("/" when
                                 * it has none); "*" and CONNECT's host:port as they are */
     struct hw_http_span query; /* behind the '?', or empty */
-    uint16_t header_count;
+    uint32_t header_count;
     uint8_t minor;         /* 0 or 1: HTTP/1.0 or HTTP/1.1 */
     bool keep_alive;       /* by version and Connection */
     bool expects_continue; /* Expect: 100-continue, on HTTP/1.1, and a body follows */
@@ -68,9 +68,15 @@ struct hw_http {
     uint32_t scanned;     /* bytes of the incomplete line that are known to be clean */
     uint64_t at;          /* the incomplete line's start; later the kept body's end */
     uint64_t left;        /* bytes to come of the body, or of the chunk */
+    uint32_t more_at;     /* where the first header line is that is not kept */
 
-    /* result, last so that init need not clear it: header_count of them are valid */
-    struct hw_http_header headers[HW_HTTP_HEADERS_MAX];
+    /* last, so that init need not clear them: header_count of them are valid, if it kept so many */
+    struct hw_http_header headers[HW_HTTP_HEADERS_KEPT];
+};
+
+/* A walk along the header lines: begins with zeros. */
+struct hw_http_walk {
+    uint32_t index, at;
 };
 
 /* For one message: call it again for the next. */
@@ -110,6 +116,11 @@ static inline struct hw_str hw_http_view(const char *bytes, struct hw_http_span 
 {
     return (struct hw_str){bytes + span.at, span.len};
 }
+
+/* The next header line of the message that begins at `bytes`, in their order; false behind the last
+ * one. */
+bool hw_http_next_header(const struct hw_http *p, const char *bytes, struct hw_http_walk *walk,
+                         struct hw_http_header *header);
 
 /* The number of header lines with this name (given in lower case); *value is the first one's. */
 unsigned hw_http_find(const struct hw_http *p, const char *bytes, struct hw_str lower,

@@ -34,7 +34,51 @@ static int read_data(struct hw_http *p, struct cursor *c, uint8_t next)
     return HW_HTTP_GO_ON;
 }
 
-/* chunk-size [ BWS ";" anything ]: extensions are read over, as 7.1.1 wants. */
+static struct hw_str skip(struct hw_str s, size_t n)
+{
+    return hw_http_trim((struct hw_str){s.ptr + n, s.len - n});
+}
+
+static size_t token_length(struct hw_str s)
+{
+    size_t i = 0;
+    while (i < s.len && hw_http_is(s.ptr[i], HW_HTTP_TOKEN))
+        i++;
+    return i;
+}
+
+/* The length of a quoted-string (RFC 9110 5.6.4) with its quotes; 0 when it is not closed. */
+static size_t quoted_length(struct hw_str s)
+{
+    for (size_t i = 1; i < s.len; i++) {
+        if (s.ptr[i] == '"')
+            return i + 1;
+        i += s.ptr[i] == '\\';
+    }
+    return 0;
+}
+
+/* *( ";" name [ "=" ( token / quoted-string ) ] ), white space between all of these (7.1.1). They
+ * are read over, but they must be some. */
+static bool are_extensions(struct hw_str s)
+{
+    while (s.len) {
+        if (s.ptr[0] != ';')
+            return false;
+        s = skip(s, 1);
+        s = skip(s, token_length(s));
+        if (s.len == 0 || s.ptr[0] != '=')
+            continue;
+        s = skip(s, 1);
+        size_t value = s.len && s.ptr[0] == '"' ? quoted_length(s) : token_length(s);
+        if (value == 0)
+            return false;
+        s = skip(s, value);
+    }
+    return true;
+}
+
+/* chunk-size [ extensions ] */
 static int read_chunk_size(struct hw_http *p, struct hw_str line)
 {
     size_t i = 0;
@@ -47,6 +91,8 @@ static int read_chunk_size(struct hw_http *p, struct hw_str line)
     struct hw_str rest = hw_http_trim((struct hw_str){line.ptr + i, line.len - i});
     if (i == 0 || (i < line.len && (rest.len == 0 || rest.ptr[0] != ';')))
         return hw_http_malformed(p, "a chunk size is not a plain hexadecimal number");
+    if (!are_extensions(rest))
+        return hw_http_malformed(p, "a chunk's extensions are not: name, name=token or name=\"…\"");
     if (size > p->limits.body_max - p->body_length)
         return hw_http_refuse(p, HW_EBODY_TOO_LARGE, "its chunks add up to more");
     p->left = size;

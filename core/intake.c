@@ -11,7 +11,10 @@ static struct hw_intake *intake_of(struct hw_service *service)
 static int on_accept(struct hw_service *service, const struct hw_request *r)
 {
     struct hw_intake *intake = intake_of(service);
-    if (!hw_str_eq(hw_http_view(r->bytes, r->http.path), intake->path))
+    struct hw_str path = hw_http_view(r->bytes, r->http.path);
+    if (hw_str_eq(path, HW_STR("*"))) /* the server as a whole; POST is not for that */
+        return HW_EMETHOD_NOT_ALLOWED;
+    if (!hw_str_eq(path, intake->path))
         return HW_ENOT_FOUND;
     if (!hw_str_eq(hw_http_view(r->bytes, r->http.method), HW_STR("POST")))
         return HW_EMETHOD_NOT_ALLOWED;

@@ -327,10 +327,45 @@ describe("over HTTP the host", function()
     assert.equal(200, host:raw(chunked(BODY) .. chunks(BODY) .. "0\r\n\r\n").status)
   end)
 
-  it("takes 64 header lines and not one more", function()
+  it("takes any number of header lines within max_header", function()
+    start(nil, { handlers = { ["a.lua"] = [[
+      require "hookward".on("*", function(_, job)
+        local _, count = job.headers.p:gsub("p", "")
+        return nil, ("%d lines of P, and X has %d bytes"):format(count, #job.headers.x)
+      end)
+    ]] } })
+    local request = sized(16384, 2000) -- X comes last
+    assert.equal(("%d lines of P, and X has %d bytes"):format(select(2, request:gsub("\r\nP: p", "")),
+      #request:match("X: (x+)")), host:raw(request).message)
+    assert.equal(431, host:raw(sized(16385, 2000)).status)
+  end)
+
+  it("takes an Expect of nothing for none", function()
     start()
-    assert.equal(200, host:raw(sized(nil, 65)).status) -- with the request line
-    assert.equal(431, host:raw(sized(nil, 66)).status)
+    assert.equal(200, host:notify(BODY, { headers = { "Expect:" } }).status)
+    assert.equal(417, host:notify(BODY, { headers = { "Expect: more" } }).status)
+  end)
+
+  it("refuses a chunk extension whose quote is not closed", function()
+    start()
+    assert.equal(200, host:raw(chunked(BODY) .. ('%x;a="b;c"\r\n%s\r\n0\r\n\r\n'):format(#BODY, BODY)).status)
+    local answer, client = host:raw(chunked(BODY) .. ('%x;a="b\r\n%s\r\n0\r\n\r\n'):format(#BODY, BODY))
+    assert.equal("malformed_request", answer.error)
+    assert.is_true(client:is_closed())
+  end)
+
+  it("calls a method that is for the server as a whole not allowed, and lives on", function()
+    start()
+    local client = host:connect()
+    for _, method in ipairs { "M-SEARCH", "OPTIONS" } do
+      client:send(method .. " * HTTP/1.1\r\nHost: h\r\n\r\n")
+      local answer = client:receive()
+      assert.equal(405, answer.status)
+      assert.equal("POST", answer.headers.allow)
+    end
+    client:send(H.request(BODY))
+    assert.equal(200, client:receive().status)
+    client:close()
   end)
 
   it("takes a body of max_body bytes and not one more", function()
