@@ -1,0 +1,185 @@
+/* connection_fuzz.c -- a connection bears whatever a client and time may do to it, in any order.
+ *
+ * The input is a small program for the rig of connection_rig.h (the real connection.c, a client at
+ * the other end of a Unix socket): each byte is a step, its low three bits say which, the others
+ * how much of it. Bytes to be sent follow the step itself, or come from a table of pieces of
+ * requests.
+ *
+ * Properties: what the service gets is what was sent, whole and in its order, however it was cut
+ * into reads and whatever was pipelined (the rig's model); a turn begins no more requests than it
+ * may; what the client reads are answers, and no more of them than there were requests; while
+ * nothing was cut short each request has its answer in the end; and everything is given back. */
+#include "connection_rig.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len);
+
+enum step { SEND, SEND_PIECE, TURN, ANSWER, RECEIVE, TIME, CLIENT, SERVER };
+
+struct program {
+    const uint8_t *bytes;
+    size_t len, at;
+    bool cut_short;      /* somebody gave up: not every request has an answer */
+    bool bytes_were_cut; /* a piece did not fit the socket: what comes behind it is misread */
+};
+
+static char large[100 * 1000];
+
+static const char *const pieces[] = {
+    "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET /now HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET /refused HTTP/1.1\r\nHost: h\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
+    "POST /refused HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
+    "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "POST /now HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "POST /refused HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "5\r\nhello\r\n",
+    "186a0\r\n",
+    "0\r\n\r\n",
+    "0\r\nA: b\r\n\r\n",
+    "\r\n",
+    "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n",
+    "POST /now HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n",
+    "POST /refused HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+    "POST /refused HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+    "POST / HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\n",
+    "POST / HTTP/1.0\r\nContent-Length: 5\r\n\r\n",
+    "GET /now HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+    "hello",
+    "GET / HTTP/1.1\r\nHost: h\r\nX: ",
+};
+
+enum {
+    PIECES = sizeof pieces / sizeof *pieces,
+    LARGE_FROM = PIECES
+}; /* from there on of `large` */
+
+static bool closes(const char *bytes, size_t len)
+{
+    return memmem(bytes, len, "lose", 4) || memmem(bytes, len, "/1.0", 4);
+}
+
+static void send_bytes(struct rig *r, struct program *p, const char *bytes, size_t len)
+{
+    size_t sent = rig_send(r, bytes, len);
+    p->bytes_were_cut |= sent < len;
+}
+
+static void send_some(struct rig *r, struct program *p, unsigned amount)
+{
+    size_t len = p->len - p->at;
+    len = len < amount + 1 ? len : amount + 1;
+    send_bytes(r, p, (const char *)p->bytes + p->at, len);
+    p->at += len;
+}
+
+static void send_piece(struct rig *r, struct program *p, unsigned amount)
+{
+    static const size_t lengths[] = {100000, 1, 4096, 65536, 4095, 20, 95904, 50000};
+    if (amount < PIECES)
+        send_bytes(r, p, pieces[amount], strlen(pieces[amount]));
+    else
+        send_bytes(r, p, large, lengths[amount - LARGE_FROM]);
+}
+
+static void answer(struct rig *r, unsigned amount)
+{
+    static const size_t lengths[] = {0, 1, 1000, 100000};
+    if (amount % 4 == 0)
+        rig_answer(r, 0, HW_STR_NONE);
+    else if (amount % 4 == 1)
+        rig_answer(r, HW_EHANDLER_REFUSED, HW_STR("a reason"));
+    else
+        rig_reply(r, (struct hw_str){large, lengths[amount / 4 % 4]});
+}
+
+static void pass_time(struct rig *r, struct program *p, unsigned amount)
+{
+    p->cut_short = true;
+    if (amount < HW_DEADLINE_KINDS)
+        rig_pass(r, (enum hw_deadline_kind)amount);
+}
+
+static void do_as_client(struct rig *r, struct program *p, unsigned amount)
+{
+    p->cut_short = true;
+    if (amount & 1)
+        rig_hang_up(r);
+    else if (r->fd >= 0)
+        shutdown(r->fd, amount & 2 ? SHUT_RD : SHUT_WR);
+}
+
+static void do_as_server(struct rig *r, struct program *p, unsigned amount)
+{
+    p->cut_short = true;
+    if (amount & 1)
+        hw_connections_drain(&r->server);
+    else if (amount & 2)
+        hw_connections_close(&r->server);
+}
+
+static void take(struct rig *r, struct program *p)
+{
+    uint8_t byte = p->bytes[p->at++];
+    unsigned amount = byte >> 3;
+    switch ((enum step)(byte & 7)) {
+    case SEND:
+        send_some(r, p, amount);
+        break;
+    case SEND_PIECE:
+        send_piece(r, p, amount);
+        break;
+    case TURN:
+        for (unsigned i = 0; i <= amount % 4; i++)
+            rig_turn(r);
+        break;
+    case ANSWER:
+        answer(r, amount);
+        break;
+    case RECEIVE:
+        rig_receive(r, amount & 1 ? 1u << amount / 2 : amount * 8);
+        break;
+    case TIME:
+        pass_time(r, p, amount);
+        break;
+    case CLIENT:
+        do_as_client(r, p, amount);
+        break;
+    case SERVER:
+        do_as_server(r, p, amount);
+    }
+}
+
+/* Until nothing moves any more. */
+static void come_to_rest(struct rig *r)
+{
+    for (int still = 0; still < 4; still++) {
+        unsigned before = r->accepted + r->refused + r->completed;
+        size_t unread = rig_unread(r);
+        rig_turn(r);
+        if (r->waiters || rig_receive(r, sizeof large) || unread != rig_unread(r) ||
+            before != r->accepted + r->refused + r->completed)
+            still = -1;
+        rig_answer(r, 0, HW_STR_NONE);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
+{
+    struct rig r;
+    struct program p = {.bytes = input, .len = len};
+    memset(large, 'x', sizeof large);
+    rig_open(&r);
+    while (p.at < p.len)
+        take(&r, &p);
+    come_to_rest(&r);
+    unsigned whole = rig_count_model(&r, 0);
+    if (!p.cut_short && !closes(r.sent, r.sent_len))
+        HW_CHECK(r.answers >= whole);
+    HW_CHECK(r.answers <= whole + 1); /* and a last one for what can't be read */
+    HW_CHECK(r.completed <= whole);
+    rig_close(&r);
+    return 0;
+}
