@@ -50,7 +50,7 @@ EXAMPLES = $(wildcard $(addprefix examples/*/,*.md *.lua */*.lua */*/*.lua .giti
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all rock rockspec build-tests fuzzers crash reload-storm bench-lookup bench-verify help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
+.PHONY: all rock rockspec build-tests fuzzers crash reload-storm bench-lookup bench-verify bench-floods help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -248,6 +248,13 @@ $(BUILD)/lookup: spec/bench/lookup.c $(OBJECTS) $(BUILD)/embedded.o
 
 $(BUILD)/verify: spec/bench/verify.c $(OBJECTS) $(BUILD)/embedded.o
 	$(Q)$(CC) $(ALL_CFLAGS) -Ispec/core $(PKG_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/flood: spec/bench/flood.c
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< -pthread
+
+FLOODS ?=
+bench-floods: setup-ci all $(BUILD)/flood ## a good client's answers and the memory under ten floods, beside nginx
+	HOOKWARD=$(BUILD)/hookward FLOOD=$(BUILD)/flood sh spec/bench/floods.sh $(FLOODS)
 
 bench-verify: $(BUILD)/verify ## what a verification costs, beside OpenSSL's
 	$(BUILD)/verify

@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 enum {
-    PERIOD_MS = 5,     /* between two notifications of the good client */
+    PERIOD_MS = 5,      /* between two notifications of the good client */
     PATIENCE_MS = 5000, /* its own */
     SAMPLES_MAX = 100000,
     PIECE = 64 * 1024, /* bytes at a time, of who sends as fast as it can */
@@ -39,8 +39,8 @@ enum then { HOLD, AGAIN, RESET }; /* when all was sent: keep it open; on the ans
 struct kind {
     const char *name;
     unsigned connections;
-    unsigned opened_a_tick; /* at most */
-    size_t rate;            /* bytes a tick and connection; 0: as fast as it can */
+    unsigned opened_a_tick;                  /* at most */
+    size_t rate;                             /* bytes a tick and connection; 0: as fast as it can */
     size_t (*script)(char *out, unsigned n); /* the bytes that one sends; NULL: none */
     enum then then;
 };
@@ -91,10 +91,11 @@ static unsigned sample_count, failures;
 static size_t signed_request(char *out, size_t size, const char *body, size_t body_len)
 {
     static unsigned n;
-    int len = snprintf(out, size,
-                       "POST %s HTTP/1.1\r\nHost: h\r\nX-JobId: good-%d-%u\r\nX-JobAttempt: 0\r\n"
-                       "X-Signature: %s\r\nContent-Length: %zu\r\n\r\n%.*s",
-                       path, (int)getpid(), ++n, getenv("SIGNATURE"), body_len, (int)body_len, body);
+    int len =
+        snprintf(out, size,
+                 "POST %s HTTP/1.1\r\nHost: h\r\nX-JobId: good-%d-%u\r\nX-JobAttempt: 0\r\n"
+                 "X-Signature: %s\r\nContent-Length: %zu\r\n\r\n%.*s",
+                 path, (int)getpid(), ++n, getenv("SIGNATURE"), body_len, (int)body_len, body);
     return (size_t)len;
 }
 
@@ -177,8 +178,8 @@ static size_t say(char *out, const char *format, ...)
 static size_t forged_head(char *out, size_t body_len)
 {
     static unsigned n;
-    size_t len = say(out, "POST %s HTTP/1.1\r\nHost: h\r\nX-JobId: forged-%u\r\nX-Signature: ", path,
-                     ++n);
+    size_t len =
+        say(out, "POST %s HTTP/1.1\r\nHost: h\r\nX-JobId: forged-%u\r\nX-Signature: ", path, ++n);
     memset(out + len, 'A', 342);
     return len + 342 + say(out + len + 342, "==\r\nContent-Length: %zu\r\n\r\n", body_len);
 }
