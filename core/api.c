@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 
+#include "command.h"
 #include "log.h"
 #include "log_fields.h"
 #include "module.h"
@@ -99,6 +100,7 @@ void hw_api_open(lua_State *L, const struct hw_embedded *modules)
 {
     hw_module_preload(L, modules);
     lua_register(L, "print", print_to_log);
+    hw_command_open(L);
     refuse_field(L, "os", "exit",
                  "os.exit would stop the whole host; return nil and a reason, or raise an error");
     refuse_field(L, "os", "setlocale", "os.setlocale would change the locale of every handler");

@@ -118,6 +118,11 @@ void hw_process_release(void)
     pthread_mutex_unlock(&P.m);
 }
 
+bool hw_process_was_interrupted(void)
+{
+    return P.interrupts > 0;
+}
+
 int hw_process_add(const struct hw_process_host *host)
 {
     pthread_mutex_lock(&P.m);

@@ -10,6 +10,7 @@
 #define HW_PROCESS_H
 
 #include <lua.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { HW_PROCESS_HOSTS_MAX = 64 };
@@ -23,6 +24,9 @@ void hw_process_disarm(void);
  * starts, so that no signal is missed. Nests. */
 void hw_process_catch(void);
 void hw_process_release(void);
+
+/* Was it a SIGINT? Then a second one ends the process. */
+bool hw_process_was_interrupted(void);
 
 /* What a signal reaches. Both functions are async-signal-safe; `reload` may be NULL. */
 struct hw_process_host {

@@ -116,6 +116,7 @@ build = {
         "core/base64.c",
         "core/bind.c",
         "core/bundle.c",
+        "core/command.c",
         "core/committer.c",
         "core/config.c",
         "core/connection.c",
