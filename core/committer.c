@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <uv.h>
 
@@ -63,15 +64,23 @@ static struct hw_job *commit_some(struct hw_committer *c, struct hw_job **jobs)
     return head;
 }
 
-/* ---- what is held until the ledger can be written ---- */
-
-/* Takes those that were not run out of a list; both keep their order. */
-static struct hw_job *take_held(struct hw_job **jobs)
+static bool is_held(const struct hw_job *job)
 {
-    struct hw_job *held = NULL, **last = &held;
+    return job->hold == HW_HELD;
+}
+
+static bool is_purge(const struct hw_job *job)
+{
+    return job->purge != NULL;
+}
+
+/* Takes those of a kind out of a list; both keep their order. */
+static struct hw_job *take(struct hw_job **jobs, bool (*is_one)(const struct hw_job *job))
+{
+    struct hw_job *taken = NULL, **last = &taken;
     while (*jobs) {
         struct hw_job *job = *jobs;
-        if (job->hold != HW_HELD) {
+        if (!is_one(job)) {
             jobs = &job->next;
             continue;
         }
@@ -80,8 +89,25 @@ static struct hw_job *take_held(struct hw_job **jobs)
         last = &job->next;
     }
     *last = NULL;
-    return held;
+    return taken;
 }
+
+/* ---- errands ---- */
+
+static void purge(struct hw_committer *c, struct hw_job *jobs)
+{
+    for (struct hw_job *job = jobs; job; job = job->next) {
+        char text[64];
+        job->committed = true;
+        job->outcome.code = c->ledger->type->purge(c->ledger, job->purge);
+        snprintf(text, sizeof text, "%zu %zu", job->purge->removed, job->purge->looked_at);
+        if (!job->outcome.code)
+            job->outcome.reason = hw_arena_copy(&job->arena, hw_str_of(text));
+    }
+    c->committed(c->owner, jobs);
+}
+
+/* ---- what is held until the ledger can be written ---- */
 
 /* Their own rows show it best: what these need is what there has to be room for. */
 static void try_ledger(struct hw_ledger *ledger, struct hw_job *held)
@@ -165,7 +191,7 @@ static void on_thread(void *arg)
     pthread_setname_np(pthread_self(), "hookward-ledger");
     hw_sigpipe_block_for_good();
     for (struct hw_job *jobs; (jobs = wait_for_jobs(c, &wait_ns));) {
-        struct hw_job *held = take_held(&jobs);
+        struct hw_job *held = take(&jobs, is_held), *purges = take(&jobs, is_purge);
         while (jobs) {
             struct hw_job *done = commit_some(c, &jobs);
             c->committed(c->owner, done);
@@ -178,6 +204,8 @@ static void on_thread(void *arg)
         }
         if (held)
             settle_held(c, held);
+        if (purges)
+            purge(c, purges);
     }
 }
 

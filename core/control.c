@@ -5,9 +5,10 @@
 #include <stdlib.h>
 
 #include "connection.h"
+#include "purge.h"
 
 static const struct hw_str replay_path = {"/replay", 7}, reload_path = {"/reload", 7},
-                           unproven_path = {"/unproven", 9};
+                           unproven_path = {"/unproven", 9}, purge_path = {"/purge", 6};
 
 static struct hw_control *control_of(struct hw_service *service)
 {
@@ -22,7 +23,7 @@ static bool is_path(const struct hw_request *r, struct hw_str path)
 static int on_accept(struct hw_service *service, const struct hw_request *r)
 {
     bool reads = is_path(r, unproven_path);
-    if (!is_path(r, replay_path) && !is_path(r, reload_path) && !reads)
+    if (!is_path(r, replay_path) && !is_path(r, reload_path) && !is_path(r, purge_path) && !reads)
         return HW_ENOT_FOUND;
     if (!hw_str_eq(hw_http_view(r->bytes, r->http.method), reads ? HW_STR("GET") : HW_STR("POST")))
         return HW_EMETHOD_NOT_ALLOWED;
@@ -115,6 +116,8 @@ static int on_complete(struct hw_service *service, struct hw_request *request,
     int code = 0;
     if (is_path(request, replay_path)) {
         code = replay(control, request, waiter, reason);
+    } else if (is_path(request, purge_path)) {
+        code = hw_purge_ask(control->dispatch, request, waiter, reason);
     } else if (is_path(request, unproven_path)) {
         look(control, request, waiter);
     } else {

@@ -1,9 +1,10 @@
-/* control.h -- the service behind the control socket: what `hookward reload`, `jobs replay` and
- * `verify --last` ask.
+/* control.h -- the service behind the control socket: what `hookward reload`, `jobs replay`,
+ * `jobs purge` and `verify --last` ask.
  *
  *   POST /reload                      answered when it is done
  *   POST /replay, X-Hookward-Row: N   runs the notification of the ledger's row N again;
  *        X-Hookward-Force: 1          even one that succeeded
+ *   POST /purge, lines of rows        removes them from the ledger (purge.h)
  *   GET /unproven                     the newest request that was not authentic (unproven.h): the
  *                                     head as it came and the body, if it was kept; 404: none
  *        X-Hookward-Before: N         the newest one before that with the number N

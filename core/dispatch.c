@@ -195,6 +195,17 @@ int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw
     return 0;
 }
 
+int hw_dispatch_purge(struct hw_dispatch *d, struct hw_job *job, struct hw_waiter *waiter)
+{
+    if (!d->committer || !d->ledger->type->purge) {
+        bury(d, job);
+        return HW_ELEDGER_UNAVAILABLE;
+    }
+    wait_for(waiter, job);
+    hw_committer_put(d->committer, job, d->with_crew);
+    return 0;
+}
+
 /* The next copy that waited behind takes the place; the rest stays behind it. */
 static void promote(struct hw_dispatch *d, struct hw_job *job)
 {
@@ -206,7 +217,8 @@ static void reply(struct hw_dispatch *d, struct hw_job *job)
 {
     leave(d, job);
     promote(d, job); /* before any answer: that could bring in the next copy */
-    hw_report_job(d->report, job);
+    if (!job->purge)
+        hw_report_job(d->report, job);
     answer_all(job, job->outcome.code, job->outcome.reason);
     HW_CRASH_POINT("after-answer");
     if (job->outcome.code && !job->outcome.authentic && job->request && d->unproven)
@@ -344,8 +356,8 @@ static void let_go(struct hw_dispatch *d, struct hw_job *job)
     d->held--;
     job->hold = HW_FREE;
     job->outcome = (struct hw_outcome){0};
-    atomic_store_explicit(&job->progress, HW_WAITING, memory_order_relaxed);
-    hw_patience_begin(&d->patience, job, job->cut_ns);
+    hw_patience_begin(&d->patience, job, hw_now_ns());
+    atomic_store_explicit(&job->progress, HW_WAITING, memory_order_release);
     submit(d, job);
 }
 

@@ -77,6 +77,10 @@ int hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waite
  * been let in at the gate. Returns 0 or HW_ENOMEM. */
 int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw_waiter *waiter);
 
+/* Has the ledger thread remove what job->purge names. The job was let in at the gate, and is taken
+ * over. Returns 0: the waiter gets its answer later; or HW_ELEDGER_UNAVAILABLE: there is none. */
+int hw_dispatch_purge(struct hw_dispatch *d, struct hw_job *job, struct hw_waiter *waiter);
+
 /* The crew's settle function; `owner` is the dispatch. */
 void hw_dispatch_settle(void *owner, struct hw_job *done);
 

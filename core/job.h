@@ -70,7 +70,9 @@ struct hw_job {
     uint64_t cut_ns;        /* monotonic */
     struct hw_address peer; /* who sent it; no address when it was revived */
     int64_t from_row;       /* revived from this row of the ledger; 0: cut from a request */
-    bool force;             /* run it even if it succeeded before */
+    struct hw_purge
+        *purge; /* an errand for the ledger thread, and no notification at all; or NULL */
+    bool force; /* run it even if it succeeded before */
 
     /* leader only */
     struct hw_job *bucket_next; /* in the table of jobs in flight */

@@ -44,6 +44,16 @@ struct hw_known {
     bool other_body;     /* the job id is known, but only with bodies that differ */
 };
 
+/* Rows to be removed, each only if it was not settled anew since. */
+struct hw_purge {
+    size_t count;
+    size_t looked_at; /* of count: what one transaction had the time for */
+    size_t removed;
+    struct hw_ledger_row {
+        int64_t seq, settled_at;
+    } rows[];
+};
+
 struct hw_ledger;
 struct hw_ledger_reader;
 struct hw_job;
@@ -57,6 +67,9 @@ struct hw_ledger_type {
                    struct hw_known *known);
     int (*load)(struct hw_ledger_reader *reader, struct hw_job *job); /* NULL: it keeps no bodies */
     int (*commit)(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t count);
+    /* Removes rows; with none to remove, empties the log of what is left there of them. NULL: it
+     * keeps none. Returns 0 or HW_ELEDGER_UNAVAILABLE. Thread as commit. */
+    int (*purge)(struct hw_ledger *ledger, struct hw_purge *purge);
     /* What is to be done between batches; may be NULL. `idle`: there is time for more than the most
      * urgent. Returns true when it would like to go on soon. */
     bool (*tend)(struct hw_ledger *ledger, bool idle);

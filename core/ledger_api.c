@@ -331,6 +331,13 @@ static int purge_some(lua_State *L, struct ledger *ledger, struct purge *purge)
     return rc;
 }
 
+/* What was removed is still in it. */
+static bool empty_log(struct ledger *ledger)
+{
+    return ledger->db && sqlite3_wal_checkpoint_v2(ledger->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
+                                                   NULL, NULL) == SQLITE_OK;
+}
+
 /* No statement lives while on_progress runs: it may use the handle, or close it. */
 static int ledger_purge(lua_State *L)
 {
@@ -353,7 +360,8 @@ static int ledger_purge(lua_State *L)
         lua_settop(L, 3);
     } while (purge.more);
     lua_pushinteger(L, purge.total);
-    return 1;
+    lua_pushboolean(L, empty_log(luaL_checkudata(L, 1, LEDGER)));
+    return 2;
 }
 
 /* ---- the module ---- */

@@ -26,7 +26,8 @@ enum {
  *                                       key, place, has_body }; what is not there is nil
  *     handle:show(seq) -> row           with detail and body too; nil alone when there is none
  *     handle:count(filters) -> integer, { state -> integer }
- *     handle:purge(filters, on_progress) -> integer    calls on_progress(count so far)
+ *     handle:purge(filters, on_progress) -> integer, boolean    calls on_progress(count so far);
+ *                                       false: a reader keeps the log, which has them still
  *     handle:close()                    also __close and __gc
  *
  * Filters, all optional, all must hold:

@@ -121,6 +121,7 @@ static void remove_old(struct hw_sqlite *s, int64_t last, int64_t before)
     if (hw_ledger_writer_step(expire) != SQLITE_OK)
         return; /* the next pass comes by again */
     int count = sqlite3_changes(s->db);
+    s->spent |= count > 0;
     s->retention.removed += count;
     s->retention.room -= count;
 }

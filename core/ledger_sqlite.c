@@ -120,6 +120,7 @@ static const struct hw_ledger_type type = {
     .look_up = hw_ledger_sqlite_look_up,
     .load = hw_ledger_sqlite_load,
     .commit = commit,
+    .purge = hw_ledger_sqlite_purge,
     .tend = hw_ledger_sqlite_tend,
     .close = close_sqlite,
 };

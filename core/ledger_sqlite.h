@@ -6,6 +6,7 @@
  * ledger_reader.c   look-ups, each worker's own
  * ledger_recovery.c what is done about a commit that failed, and about lost files
  * ledger_tend.c     what is done between batches: write-back, the filter
+ * ledger_purge.c    rows that somebody wants removed go, and what the log still holds of them
  * ledger_retention.c  rows that are older than `retention` go
  *
  * Not     for anybody else: they know a struct hw_ledger.
@@ -38,6 +39,7 @@ enum hw_ledger_statement {
     HW_LEDGER_FRONT,
     HW_LEDGER_EXPIRE,
     HW_LEDGER_FILL,
+    HW_LEDGER_REMOVE,
     HW_LEDGER_STATEMENTS
 };
 
@@ -73,6 +75,8 @@ struct hw_sqlite {
     int patience_ms; /* how long another program may hold a lock */
     struct hw_ledger_retention retention;
     int64_t filled_to;
+    bool spent;              /* the log holds bodies that are gone from the database */
+    int64_t log_tried_at;    /* by the steady clock, ms */
     int wal_pages, wal_hard; /* over wal_hard pages readers are waited for */
 
     /* guarded by readers_m */
@@ -123,6 +127,9 @@ static inline struct hw_str hw_ledger_filter_key(const struct hw_identity *ident
 /* Removes a few rows for their age. Returns true when there may be more. */
 bool hw_ledger_retention_step(struct hw_sqlite *s);
 
+/* Empties the log now and then, when rows were removed: it still holds them. */
+void hw_ledger_purge_log(struct hw_sqlite *s);
+
 /* Closes the connections of all readers and keeps them from looking up, until go. */
 void hw_ledger_readers_stop(struct hw_sqlite *s);
 void hw_ledger_readers_go(struct hw_sqlite *s);
@@ -134,6 +141,7 @@ void hw_ledger_sqlite_reader_close(struct hw_ledger_reader *reader);
 int hw_ledger_sqlite_look_up(struct hw_ledger_reader *reader, const struct hw_identity *identity,
                              struct hw_known *known);
 int hw_ledger_sqlite_load(struct hw_ledger_reader *reader, struct hw_job *job);
+int hw_ledger_sqlite_purge(struct hw_ledger *ledger, struct hw_purge *purge);
 bool hw_ledger_sqlite_tend(struct hw_ledger *ledger, bool idle);
 
 #endif

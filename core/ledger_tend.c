@@ -53,6 +53,7 @@ bool hw_ledger_sqlite_tend(struct hw_ledger *ledger, bool idle)
         write_back(s);
     if (!idle)
         return false;
+    hw_ledger_purge_log(s);
     if (!s->seen.complete && !s->seen.full) {
         fill(s);
         return true;

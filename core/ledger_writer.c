@@ -35,6 +35,7 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
     [HW_LEDGER_EXPIRE] =
         "DELETE FROM notifications WHERE seq > ?1 AND seq <= ?2 AND received_at < ?3"
         " AND settled_at < ?3",
+    [HW_LEDGER_REMOVE] = "DELETE FROM notifications WHERE seq = ?1 AND settled_at = ?2",
     [HW_LEDGER_FILL] =
         "SELECT seq, job_id, digest FROM notifications WHERE seq > ?1 ORDER BY seq LIMIT ?2",
 };

@@ -83,6 +83,13 @@ enum { SETTLED = 1 }; /* nothing more to do, and nothing wrong */
 
 static const uint64_t LEDGER_NS = HW_PATIENCE_LEDGER_MS * 1000000ull;
 
+/* What the job is at from here on, and by when that must be over. */
+static void enter(struct hw_job *job, enum hw_progress progress, uint64_t due_ns)
+{
+    atomic_store_explicit(&job->due_ns, due_ns, memory_order_relaxed);
+    atomic_store_explicit(&job->progress, progress, memory_order_release);
+}
+
 static int verify(struct hw_worker *w, struct hw_job *job)
 {
     const struct hw_key *key;
@@ -112,20 +119,13 @@ static int stand_back(struct hw_worker *w, struct hw_job *job)
     if (hw_ledger_health(w->shared->ledger) == HW_LEDGER_WELL)
         return 0;
     job->hold = HW_HELD;
-    atomic_store_explicit(&job->progress, HW_SETTLING, memory_order_relaxed);
+    enter(job, HW_SETTLING, hw_now_ns() + LEDGER_NS);
     return hw_job_fail(job, HW_ELEDGER_UNAVAILABLE);
 }
 
 static int decode(struct hw_worker *w, struct hw_job *job)
 {
     return hw_vm_decode(w->vm, job, job->outcome.taken_ns);
-}
-
-/* What the job is at from here on, and by when that must be over. */
-static void enter(struct hw_job *job, enum hw_progress progress, uint64_t due_ns)
-{
-    atomic_store_explicit(&job->due_ns, due_ns, memory_order_relaxed);
-    atomic_store_explicit(&job->progress, progress, memory_order_release);
 }
 
 static int handle(struct hw_worker *w, struct hw_job *job)

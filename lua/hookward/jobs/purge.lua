@@ -4,17 +4,19 @@ local ask = require "hookward.jobs.ask"
 local console = require "hookward.console"
 local core = require "hookward.core"
 local filters = require "hookward.jobs.filters"
+local remove = require "hookward.jobs.remove"
 local store = require "hookward.jobs.store"
 local text = require "hookward.jobs.text"
 
 local M = {
   summary = "Remove notifications from the ledger.",
   usage = "[OPTION...]",
-  description = "Removes what matches, in small steps beside a running host; it shows how many "
-    .. "first, and asks. What is removed is forgotten: it can't be replayed, and a copy that "
-    .. "arrives later is processed as if it were new. What is queued has been accepted and waits "
-    .. "to be run: it stays, unless --state queued names it. The file keeps its size; the room is "
-    .. "used again. Old rows go by themselves, after `retention`.",
+  description = "Removes what matches, in small steps; a running host is asked to do it. It shows "
+    .. "how many first, and asks. What is removed is forgotten: it can't be replayed, and a copy "
+    .. "that arrives later is processed as if it were new. What is queued has been accepted and "
+    .. "waits to be run: it stays, unless --state queued names it. The file keeps its size; the "
+    .. "room is used again (`hookward ledger backup` makes a smaller one). Old rows go by "
+    .. "themselves, after `retention`.",
   examples = {
     "hookward jobs purge --state succeeded --until 7d",
     "hookward jobs purge --event 'Test.*' --dry-run",
@@ -49,12 +51,14 @@ local function progress(total)
   end
 end
 
-local function purge(ledger, wanted, total)
-  local removed, why, before = ledger:purge(wanted, progress(total))
+local function purge(host, ledger, wanted, total)
+  local removed, why, before = remove.run(host, ledger, wanted, progress(total))
+  if removed == false then return nil end
   if not removed then
     return console.fail(("%s; %s removed by then"):format(why, text.count(before, "notification")))
   end
   console.say("%s removed", text.count(removed, "notification"))
+  if why then console.complain("%s", why) end
   return 0
 end
 
@@ -65,7 +69,10 @@ function M.run(args)
     return console.misuse(NAME, "say which: a filter such as --until 30d, or --all")
   end
   spare_queued(wanted)
-  local opened, lines = store.open(args, not args.dry_run)
+  local path, settings = store.find(args)
+  if not path then return console.fail(settings) end
+  local host = not args.dry_run and remove.host(path, args, settings) or nil
+  local opened, lines = store.open(args, not args.dry_run and not host)
   if not opened then return console.fail(lines) end
   local ledger <close> = opened
   local total, by_state = ledger:count(wanted)
@@ -81,7 +88,13 @@ function M.run(args)
   end
   local go, code = ask(NAME, ("Remove %s?"):format(what), args.yes)
   if not go then return code end
-  return purge(ledger, wanted, total)
+  code = purge(host, ledger, wanted, total)
+  if code then return code end
+  ledger:close() -- the host that has it does not listen: beside it, as any program may
+  opened, lines = store.open(args, true)
+  if not opened then return console.fail(lines) end
+  local writer <close> = opened
+  return purge(nil, writer, wanted, total)
 end
 
 return M

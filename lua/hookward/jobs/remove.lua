@@ -1,0 +1,107 @@
+-- Removing rows: by the host that has the ledger, or else here.
+--
+-- A host that runs is asked to: it looks whether its files are in place before it writes, and
+-- nobody waits for a lock. What is removed is still in the log (-wal) for a while, bodies and all;
+-- so that is emptied in the end.
+
+local config = require "hookward.config"
+local control = require "hookward.control"
+local core = require "hookward.core"
+
+local M = {}
+
+local ROWS_MAX = 500  -- of one request
+local LINE_MAX = 40   -- bytes; a request must not be over max_body
+local TIMEOUT = 60    -- seconds
+local BUSY_TRIES = 10
+
+local STILL_THERE = "a program that reads the ledger keeps its log (-wal), where what was removed "
+  .. "can still be found; the host empties it later"
+
+-- The configuration whose host has this very file, nil when none is known.
+local function settings_of(path, args, settings)
+  settings = settings or config.load(args.config)
+  local real = core.sys.realpath
+  if settings and settings.ledger ~= "memory:" and real(settings.ledger) == real(path) then
+    return settings
+  end
+end
+
+---Who is to be asked. Call it before the ledger is opened.
+---@param path string the ledger
+---@param args table
+---@param settings? hookward.Config
+---@return hookward.Config? host nil: nobody has it, or its socket is not known
+function M.host(path, args, settings)
+  if not core.ledger.is_locked(path) then return nil end
+  return settings_of(path, args, settings)
+end
+
+-- What the host says; false when nobody listens there; or nil and why.
+local function post(host, body)
+  for _ = 1, BUSY_TRIES do
+    local answer, why, absent = control.ask(control.of(host), { path = "/purge", body = body,
+      timeout = TIMEOUT })
+    if not answer then return not absent and nil, why end
+    local said = core.json.decode(answer.body) or {}
+    if answer.status == 200 then return said.message or "" end
+    if said.error ~= "overloaded" then return nil, said.message or answer.body end
+    core.sys.sleep(1)
+  end
+  return nil, "the host has too much to do"
+end
+
+-- A row that ran again since it was listed has another time, and stays.
+local function line_of(row)
+  return ("%d %d\n"):format(row.seq, math.floor((row.settled_at or 0) * 1000 + 0.5))
+end
+
+-- Removes these rows. Returns how many; or nil, or false as above, and why.
+local function ask(host, rows)
+  local from, removed = 1, 0
+  while from <= #rows do
+    local lines = {}
+    for i = from, #rows do lines[#lines + 1] = line_of(rows[i]) end
+    local said, why = post(host, table.concat(lines))
+    if not said then return said, why, removed end
+    local gone, looked_at = said:match("^(%d+) (%d+)$")
+    looked_at = tonumber(looked_at) or 0
+    if looked_at == 0 then return nil, "the host removed nothing", removed end
+    removed, from = removed + tonumber(gone), from + looked_at
+  end
+  return removed
+end
+
+local function by_host(host, ledger, wanted, on_progress)
+  local page, total = { oldest_first = true }, 0
+  for name, value in pairs(wanted) do page[name] = value end
+  page.limit = math.max(1, math.min(ROWS_MAX, host.max_body // LINE_MAX))
+  repeat
+    local rows, why = ledger:list(page)
+    if not rows then return nil, why, total end
+    local removed, more
+    removed, why, more = ask(host, rows)
+    if not removed then return removed or total > 0 and nil, why, total + (more or 0) end
+    total = total + removed
+    if on_progress then on_progress(total) end
+    page.after = rows[#rows] and rows[#rows].seq
+  until #rows < page.limit
+  return total, post(host, "") == nil and STILL_THERE or nil
+end
+
+---Removes what matches.
+---@param host? hookward.Config as of M.host
+---@param ledger table a handle of core.ledger
+---@param wanted table filters
+---@param on_progress? fun(total: integer)
+---@return integer? removed false: the host that had the ledger is not to be reached
+---@return string? why not; with a number a remark
+---@return integer? before how many were removed all the same
+function M.run(host, ledger, wanted, on_progress)
+  if host then return by_host(host, ledger, wanted, on_progress) end
+  local removed, why, before = ledger:purge(wanted, on_progress)
+  if not removed then return nil, why, before end
+  return removed, not why and STILL_THERE or nil
+end
+
+return M
