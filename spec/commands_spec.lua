@@ -602,9 +602,11 @@ describe("send", function()
   end)
 
   it("says what is wrong with the key", function()
-    local project = cli.project()
-    fails(run { "send", "A.B", "--key", "none.pem", cwd = project }, 1, "name a private key with --key")
-    fails(run { "send", "A.B", "--key", "keys/development.pem", cwd = project }, 1, "public key")
+    local function refused(key, text)
+      fails(run { "send", "A.B", "--to", "http://127.0.0.1:1", "--key", key, cwd = cli.project() }, 1, text)
+    end
+    refused("none.pem", "name a private key with --key")
+    refused("keys/development.pem", "public key")
   end)
 
   it("prints all that as JSON", function()

@@ -135,6 +135,8 @@ function M.project(config)
     template = os.tmpname()
     os.remove(template)
     os.execute(("%s init %s >/dev/null"):format(quote(M.binary), quote(template)))
+    local path = template .. "/hookward.lua" -- whatever else listens on this machine
+    M.write(path, (M.read(path):gsub("127%.0%.0%.1:8080", "127.0.0.1:0")))
   end
   local path = M.folder()
   os.execute(("cp -a %s/. %s"):format(quote(template), quote(path)))
