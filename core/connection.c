@@ -240,8 +240,14 @@ static void refuse_and_close(struct hw_connection *c, int code, const char *why)
     report(c, code, why, c->request);
     int n = why ? snprintf(text, sizeof text, "%s: %s", hw_error_message(code), why) : 0;
     c->close = c->hard_close = true;
-    c->head = is_head(c->request);
+    c->head = c->request && is_head(c->request);
     answer(c, code, n ? (struct hw_str){text, (size_t)n} : HW_STR_NONE);
+}
+
+/* There is no memory for what the client sends. */
+static void starve(struct hw_connection *c)
+{
+    refuse_and_close(c, HW_EOVERLOADED, "out of memory");
 }
 
 /* ---- reading a request ---- */
@@ -296,8 +302,7 @@ static void complete(struct hw_connection *c, size_t end)
         c->request = hw_request_skip(&c->server->requests, r, end);
         answer(c, c->refusal, HW_STR_NONE);
     } else if (hw_request_part(&c->server->requests, r, end, &c->request)) {
-        hw_request_put(&c->server->requests, r);
-        close_connection(c);
+        starve(c);
     } else {
         hand_over(c, r);
     }
@@ -687,8 +692,10 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     if (n == UV_EOF && (c->state == BUSY || c->state == FLUSH)) {
         c->eof = true; /* it may have closed its half only, and still wants the answer */
         stop_reading(c);
-    } else if (n == UV_ENOBUFS && is_unfinished(c)) {
+    } else if (n == UV_ENOBUFS && c->state <= BODY) {
         refuse_and_close(c, HW_EOVERLOADED, "no memory is left for it (max_memory_bodies)");
+    } else if (n == UV_ENOBUFS && (c->state == BUSY || c->state == FLUSH)) {
+        stop_reading(c); /* the answer comes first; then there may be memory for the next request */
     } else if (n < 0) {
         close_connection(c);
     }

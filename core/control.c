@@ -47,9 +47,14 @@ static int replay(struct hw_control *control, const struct hw_request *r, struct
     bool forced = hw_http_find(&r->http, r->bytes, HW_STR("x-hookward-force"), &force) > 0;
     int64_t seq = number_in(r, HW_STR("x-hookward-row"));
     hw_dispatch_enter_side_gate(control->dispatch);
-    if (seq > 0 && hw_dispatch_revive(control->dispatch, seq, forced, waiter) == 0)
+    int rc = seq > 0 ? hw_dispatch_revive(control->dispatch, seq, forced, waiter) : HW_ENOT_FOUND;
+    if (rc == 0)
         return 0; /* the job counts at the gate from here */
     hw_dispatch_leave_gate(control->dispatch);
+    if (rc == HW_ENOMEM) {
+        *reason = HW_JOB_STARVED;
+        return HW_EOVERLOADED;
+    }
     *reason = HW_STR("X-Hookward-Row must name a row of the ledger");
     return HW_ENOT_FOUND;
 }

@@ -124,10 +124,9 @@ static int api_key(lua_State *L)
 static bool digest_of(struct hw_str body, uint8_t digest[HW_DIGEST_SIZE])
 {
     struct hw_hasher *hasher = hw_hasher_new();
-    if (hasher)
-        hw_hasher_digest(hasher, body, digest);
+    int rc = hasher ? hw_hasher_digest(hasher, body, digest) : HW_ENOMEM;
     hw_hasher_free(hasher);
-    return hasher != NULL;
+    return rc == 0;
 }
 
 static int api_verify(lua_State *L)

@@ -18,6 +18,7 @@
 #include "intake.h"
 #include "listener.h"
 #include "log.h"
+#include "loop.h"
 #include "process.h"
 #include "reload.h"
 #include "sigpipe.h"
@@ -283,7 +284,7 @@ static int start_server(struct hw_host *h, char *why, size_t size)
 {
     struct hw_config *c = h->config;
     snprintf(why, size, "out of memory");
-    int rc = uv_loop_init(&h->loop);
+    int rc = hw_loop_init(&h->loop, hw_process_files());
     if (rc) {
         snprintf(why, size, "can't make an event loop: %s", uv_strerror(rc));
         return HW_EFAILED;

@@ -24,7 +24,6 @@ static int on_accept(struct hw_service *service, const struct hw_request *r)
 static int on_complete(struct hw_service *service, struct hw_request *request,
                        struct hw_waiter *waiter, struct hw_str *reason)
 {
-    (void)reason;
     struct hw_intake *intake = intake_of(service);
     int code = hw_dispatch_enter_gate(intake->dispatch);
     if (code) {
@@ -38,7 +37,10 @@ static int on_complete(struct hw_service *service, struct hw_request *request,
                              intake->hasher);
         hw_request_put(intake->dispatch->requests, request);
         hw_dispatch_leave_gate(intake->dispatch);
-        return code;
+        if (code != HW_ENOMEM)
+            return code;
+        *reason = HW_JOB_STARVED;
+        return HW_EOVERLOADED;
     }
     if (waiter->peer)
         job->peer = *waiter->peer;

@@ -91,8 +91,8 @@ static int read_request(struct hw_job *job, const struct hw_request *r, struct h
     if (rc)
         return rc;
     job->body = (struct hw_str){r->bytes + r->head_len, (size_t)r->http.body_length};
-    hw_hasher_digest(hasher, job->body, job->identity.digest);
-    if (!job->has_id)
+    rc = hw_hasher_digest(hasher, job->body, job->identity.digest);
+    if (rc == 0 && !job->has_id)
         rc = name_by_digest(job);
     if (!by_body)
         job->identity.id = job->id;

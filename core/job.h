@@ -143,6 +143,16 @@ static inline uint32_t hw_job_last_attempt(const struct hw_job *job)
     return last > job->known.attempt ? last : job->known.attempt;
 }
 
+/* Likewise, for want of memory. That is nobody's fault, and the next attempt may find some: to the
+ * sender, the log and the ledger the host is overloaded. */
+#define HW_JOB_STARVED HW_STR("the host is short of memory; try again later")
+
+static inline int hw_job_starve(struct hw_job *job)
+{
+    job->outcome.reason = HW_JOB_STARVED;
+    return hw_job_fail(job, HW_EOVERLOADED);
+}
+
 /* What the ledger remembers of a job that has its outcome. What was dead once stays so until it
  * succeeds. */
 static inline enum hw_ledger_state hw_job_state(const struct hw_job *job)

@@ -146,12 +146,16 @@ void *hw_pool_resize(struct hw_pool *pool, void *old, size_t old_size, size_t si
 {
     if (!old)
         old_size = 0; /* Lua passes the kind of the new object there */
-    if (size > old_size && size - old_size > pool->max - pool->used)
+    if (size > old_size && size - old_size > pool->max - pool->used) {
+        pool->starved = false;
         return NULL;
+    }
     if (size == 0)
         give_back(pool, old, old_size);
     void *block = size ? resize(pool, old, old_size, size) : NULL;
     if (block || size == 0)
         pool->used += size - old_size;
+    else
+        pool->starved = true;
     return block;
 }

@@ -9,6 +9,7 @@
 #ifndef HW_POOL_H
 #define HW_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum {
@@ -22,6 +23,7 @@ struct hw_pool {
     void *free[HW_POOL_SMALL_MAX / HW_POOL_STEP];
     char *next, *end; /* what is not cut yet of the newest chunk */
     struct hw_pool_chunk *chunks;
+    bool starved; /* what could not be had last was malloc's to give, and not over `max` */
 };
 
 void hw_pool_init(struct hw_pool *pool, size_t max);

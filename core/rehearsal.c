@@ -50,8 +50,10 @@ static void read_row(lua_State *L, struct hw_solo *s)
     struct hw_hasher *hasher = hw_hasher_new();
     if (!hasher)
         luaL_error(L, "out of memory");
-    hw_hasher_digest(hasher, job->body, job->identity.digest);
+    int rc = hw_hasher_digest(hasher, job->body, job->identity.digest);
     hw_hasher_free(hasher);
+    if (rc)
+        luaL_error(L, "out of memory");
     if (!s->config.by_body)
         job->identity.id = job->id;
 }

@@ -38,29 +38,31 @@ static void hex(char *out, const uint8_t *bytes, size_t count)
         sprintf(out + 2 * i, "%02x", bytes[i]);
 }
 
+/* The digest in `all` goes on to that of itself and of what comes next. */
+static int add_digest(struct hw_hasher *hasher, struct hw_str next, uint8_t *all)
+{
+    int rc = hw_hasher_digest(hasher, next, all + HW_DIGEST_SIZE);
+    return rc ? rc
+              : hw_hasher_digest(hasher, (struct hw_str){(char *)all, 2 * HW_DIGEST_SIZE}, all);
+}
+
 /* The digest of the scripts' digests and names, the settings and the limits. */
 static int set_version(struct hw_release *r)
 {
     struct hw_hasher *hasher = hw_hasher_new();
-    uint8_t digest[HW_DIGEST_SIZE], all[HW_DIGEST_SIZE + sizeof(struct hw_vm_config)];
-    if (!hasher)
-        return HW_EFAILED;
+    uint8_t all[HW_DIGEST_SIZE + sizeof(struct hw_vm_config)];
+    int rc = hasher ? 0 : HW_ENOMEM;
     memset(all, 0, sizeof all);
     for (size_t i = 0; i < r->bundle->count; i++) {
         const struct hw_script *s = &r->bundle->scripts[i];
         const struct hw_str parts[] = {hw_str_of(s->chunk), s->code};
-        for (size_t k = 0; k < 2; k++) {
-            hw_hasher_digest(hasher, parts[k], digest);
-            memcpy(all + HW_DIGEST_SIZE, digest, HW_DIGEST_SIZE);
-            hw_hasher_digest(hasher, (struct hw_str){(char *)all, 2 * HW_DIGEST_SIZE}, all);
-        }
+        for (size_t k = 0; k < 2; k++)
+            rc = rc ? rc : add_digest(hasher, parts[k], all);
     }
-    hw_hasher_digest(hasher, r->bundle->settings, digest);
-    memcpy(all + HW_DIGEST_SIZE, digest, HW_DIGEST_SIZE);
-    hw_hasher_digest(hasher, (struct hw_str){(char *)all, 2 * HW_DIGEST_SIZE}, all);
+    rc = rc ? rc : add_digest(hasher, r->bundle->settings, all);
     hex(r->version, all, 8);
     hw_hasher_free(hasher);
-    return 0;
+    return rc ? HW_EFAILED : 0;
 }
 
 int hw_release_fill(struct hw_release *r, unsigned vm_count, bool (*give_up)(void *ud), void *ud,

@@ -49,13 +49,17 @@ void hw_hasher_free(struct hw_hasher *hasher)
     free(hasher);
 }
 
-void hw_hasher_digest(struct hw_hasher *hasher, struct hw_str body, uint8_t digest[HW_DIGEST_SIZE])
+/* OpenSSL makes a state of its own for each digest. */
+int hw_hasher_digest(struct hw_hasher *hasher, struct hw_str body, uint8_t digest[HW_DIGEST_SIZE])
 {
     unsigned int len = 0;
     bool good = EVP_DigestInit_ex2(hasher->ctx, hasher->md, NULL) &&
                 EVP_DigestUpdate(hasher->ctx, body.ptr, body.len) &&
                 EVP_DigestFinal_ex(hasher->ctx, digest, &len);
-    HW_CHECK(good && len == HW_DIGEST_SIZE);
+    if (good && len == HW_DIGEST_SIZE)
+        return 0;
+    ERR_clear_error();
+    return HW_ENOMEM;
 }
 
 /* ---- verifier ---- */
@@ -159,14 +163,18 @@ static bool multiply_out(struct hw_verifier *v, const struct slot *slot)
 }
 
 /* The encoded message that the signature is of. A signature that is not below the modulus is none.
- */
-static bool recover(struct hw_verifier *v, const struct slot *slot, uint8_t *em,
-                    const uint8_t *signature)
+ * Beyond that nothing can fail but for want of memory. */
+static int recover(struct hw_verifier *v, const struct slot *slot, uint8_t *em,
+                   const uint8_t *signature)
 {
     if (slot->vector)
-        return hw_rsa_vector_raise(slot->vector, em, signature);
-    return BN_bin2bn(signature, (int)slot->size, v->s) && BN_cmp(v->s, slot->n) < 0 &&
-           multiply_out(v, slot) && BN_bn2binpad(v->x, em, (int)slot->size) == (int)slot->size;
+        return hw_rsa_vector_raise(slot->vector, em, signature) ? 0 : HW_EINVALID_SIGNATURE;
+    if (!BN_bin2bn(signature, (int)slot->size, v->s))
+        return HW_ENOMEM;
+    if (BN_cmp(v->s, slot->n) >= 0)
+        return HW_EINVALID_SIGNATURE;
+    int size = (int)slot->size;
+    return multiply_out(v, slot) && BN_bn2binpad(v->x, em, size) == size ? 0 : HW_ENOMEM;
 }
 
 /* EMSA-PKCS1-v1_5 (RFC 8017, 9.2): 00 01 FF … FF 00, the DigestInfo of SHA-256, the digest. */
@@ -185,11 +193,12 @@ static bool is_encoding(const uint8_t *em, size_t size, const uint8_t digest[HW_
 }
 
 /* RSASSA-PKCS1-v1_5 (RFC 8017, 8.2.2). */
-static bool verifies(struct hw_verifier *v, const struct slot *slot, const uint8_t *signature,
-                     const uint8_t digest[HW_DIGEST_SIZE])
+static int check(struct hw_verifier *v, const struct slot *slot, const uint8_t *signature,
+                 const uint8_t digest[HW_DIGEST_SIZE])
 {
     uint8_t em[HW_KEY_BITS_MAX / 8];
-    return recover(v, slot, em, signature) && is_encoding(em, slot->size, digest);
+    int rc = recover(v, slot, em, signature);
+    return rc || is_encoding(em, slot->size, digest) ? rc : HW_EINVALID_SIGNATURE;
 }
 
 int hw_verifier_check(struct hw_verifier *verifier, struct hw_str base64,
@@ -207,13 +216,14 @@ int hw_verifier_check(struct hw_verifier *verifier, struct hw_str base64,
         struct slot *slot = &verifier->slots[i];
         if (slot->size != (size_t)size)
             continue;
-        if (verifies(verifier, slot, signature, digest)) {
+        int result = check(verifier, slot, signature, digest);
+        if (result == 0) {
             verifier->last = i;
             *key = &verifier->keys->keys[i];
             return 0;
         }
         ERR_clear_error();
-        rc = HW_EINVALID_SIGNATURE;
+        rc = rc == HW_ENOMEM ? rc : result; /* it might have been that key */
     }
     return rc;
 }

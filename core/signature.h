@@ -21,7 +21,9 @@ enum { HW_DIGEST_SIZE = 32 };
 struct hw_hasher;
 struct hw_hasher *hw_hasher_new(void); /* NULL without memory or without SHA-256 */
 void hw_hasher_free(struct hw_hasher *hasher);
-void hw_hasher_digest(struct hw_hasher *hasher, struct hw_str body, uint8_t digest[HW_DIGEST_SIZE]);
+
+/* Returns 0 or HW_ENOMEM. */
+int hw_hasher_digest(struct hw_hasher *hasher, struct hw_str body, uint8_t digest[HW_DIGEST_SIZE]);
 
 struct hw_verifier;
 struct hw_verifier *hw_verifier_new(struct hw_keyset *keys); /* takes a reference of its own */
@@ -32,7 +34,8 @@ struct hw_keyset *hw_verifier_keys(const struct hw_verifier *verifier);
 
 /* Checks the Base64 text of a signature of `digest` under each key whose length fits, in the order
  * of the set; the key that verified last is tried first. Returns 0 and the key; or
- * HW_EMALFORMED_SIGNATURE (not strict Base64, or no key of that length), HW_EINVALID_SIGNATURE.
+ * HW_EMALFORMED_SIGNATURE (not strict Base64, or no key of that length), HW_EINVALID_SIGNATURE, or
+ * HW_ENOMEM when it could not be told.
  * Leaves OpenSSL's error queue empty. */
 int hw_verifier_check(struct hw_verifier *verifier, struct hw_str base64,
                       const uint8_t digest[HW_DIGEST_SIZE], const struct hw_key **key);

@@ -95,10 +95,12 @@ static int verify(struct hw_worker *w, struct hw_job *job)
     const struct hw_key *key;
     int rc = hw_verifier_check(w->verifier, job->signature, job->identity.digest, &key);
     if (rc)
-        return hw_job_fail(job, rc);
-    job->outcome.authentic = true;
+        return rc == HW_ENOMEM ? hw_job_starve(job) : hw_job_fail(job, rc);
     /* A copy: the key set may be replaced while the job is on its way. */
     job->key = hw_arena_copy(&job->arena, hw_str_of(key->name));
+    if (!job->key.ptr)
+        return hw_job_starve(job);
+    job->outcome.authentic = true;
     return 0;
 }
 
@@ -157,13 +159,21 @@ static void rest(struct hw_worker *w)
     hw_log_say(HW_LOG_WARN, "a Lua state stayed over half of vm_memory and was replaced");
 }
 
+static void load_row(struct hw_worker *w, struct hw_job *job)
+{
+    int rc = hw_ledger_load(w->shared->ledger, w->reader, job);
+    if (rc == HW_ENOMEM)
+        hw_job_starve(job);
+    else if (hw_job_fail(job, rc) == HW_ENOT_FOUND)
+        job->outcome.reason = HW_STR("no such row in the ledger, or its body was not kept");
+}
+
 /* A revived job comes by twice: to be loaded, so that the leader knows its identity and nothing
  * else of it runs meanwhile; and to run. It was verified when it first came. */
 static void run_again(struct hw_worker *w, struct hw_job *job)
 {
     if (!job->body.ptr) {
-        if (hw_job_fail(job, hw_ledger_load(w->shared->ledger, w->reader, job)) == HW_ENOT_FOUND)
-            job->outcome.reason = HW_STR("no such row in the ledger, or its body was not kept");
+        load_row(w, job);
         return;
     }
     job->outcome.authentic = true;

@@ -86,6 +86,12 @@ static int describe(lua_State *L)
     return 1;
 }
 
+/* For want of the process's memory, and not of its own. */
+static bool is_starved(const struct hw_vm *vm, int status)
+{
+    return status == LUA_ERRMEM && !vm->limits.timed_out && vm->limits.pool.starved;
+}
+
 /* What is on top when a call has failed, or was stopped; a view of it, or of `room`. */
 static struct hw_str text_of_failure(struct hw_vm *vm, int status, char *room, size_t size)
 {
@@ -97,6 +103,8 @@ static struct hw_str text_of_failure(struct hw_vm *vm, int status, char *room, s
         return HW_STR("it ran longer than handler_timeout");
     if (status != LUA_ERRMEM)
         return HW_STR("an error in the error's own description");
+    if (is_starved(vm, status))
+        return HW_STR("out of memory");
     int n =
         snprintf(room, size, "not enough memory (vm_memory is %zu bytes)", vm->config.memory_max);
     return (struct hw_str){room, (size_t)n};
@@ -349,7 +357,7 @@ static int read_event(lua_State *L, struct hw_vm *vm, struct hw_job *job)
     job->event = hw_arena_copy(&job->arena, (struct hw_str){text, len});
     lua_pop(L, 1);
     if (!job->event.ptr)
-        return HW_EHANDLER_ERROR;
+        return HW_ENOMEM;
     return vm->config.max_age_ms ? check_age(L, vm, job) : 0;
 }
 
@@ -375,6 +383,14 @@ static int decode(lua_State *L)
     return 1;
 }
 
+/* A call did not come to its end, or was stopped. */
+static int fail(const struct hw_vm *vm, struct hw_job *job, int status)
+{
+    if (is_starved(vm, status))
+        return hw_job_starve(job);
+    return hw_job_fail(job, vm->limits.timed_out ? HW_EHANDLER_TIMEOUT : HW_EHANDLER_ERROR);
+}
+
 int hw_vm_decode(struct hw_vm *vm, struct hw_job *job, uint64_t now_ns)
 {
     lua_State *L = vm->L;
@@ -385,11 +401,11 @@ int hw_vm_decode(struct hw_vm *vm, struct hw_job *job, uint64_t now_ns)
     int status = lua_pcall(L, 1, 1, 0);
     if (status || vm->limits.timed_out) {
         job->outcome.detail = take_error(vm, status, &job->arena);
-        return hw_job_fail(job, vm->limits.timed_out ? HW_EHANDLER_TIMEOUT : HW_EHANDLER_ERROR);
+        return fail(vm, job, status);
     }
     int rc = (int)lua_tointeger(L, -1);
     lua_pop(L, 1);
-    return hw_job_fail(job, rc);
+    return rc == HW_ENOMEM ? hw_job_starve(job) : hw_job_fail(job, rc);
 }
 
 /* ---- handle ---- */
@@ -476,7 +492,7 @@ int hw_vm_handle(struct hw_vm *vm, struct hw_job *job, uint64_t now_ns)
     hw_limits_end(&vm->limits);
     if (status || vm->limits.timed_out) { /* the last call may have been a pcall */
         job->outcome.detail = take_error(vm, status, &job->arena);
-        return hw_job_fail(job, vm->limits.timed_out ? HW_EHANDLER_TIMEOUT : HW_EHANDLER_ERROR);
+        return fail(vm, job, status);
     }
     return hw_job_fail(job, (int)lua_tointeger(L, -1));
 }

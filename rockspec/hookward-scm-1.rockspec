@@ -174,6 +174,7 @@ build = {
         "core/loader.c",
         "core/log.c",
         "core/log_fields.c",
+        "core/loop.c",
         "core/null.c",
         "core/owned.c",
         "core/patience.c",

@@ -91,17 +91,18 @@ end
 -- made in a folder of its own and then renamed, since several runs may want it at once.
 local key_folder = os.getenv("HOOKWARD_SPEC_KEYS") or lfs.currentdir() .. "/build/spec-keys"
 
----A 2048-bit development key pair: the files of its private and its public half.
+---A development key pair: the files of its private and its public half.
 ---@param name? string for another pair than the usual one
-function M.keys(name)
+---@param bits? integer of its modulus; 2048 else
+function M.keys(name, bits)
   local pair = key_folder .. "/" .. (name or "development")
   local private, public = pair .. "/private.pem", pair .. "/public.pem"
   if not lfs.attributes(public) then
     assert(sh(("mkdir -p %s && new=$(mktemp -d %s.XXXXXX) && "
-      .. "openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out $new/private.pem && "
+      .. "openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:%d -out $new/private.pem && "
       .. "openssl pkey -in $new/private.pem -pubout -out $new/public.pem && "
       .. "{ mv -T $new %s 2>/dev/null || rm -r $new; }"):format(quote(key_folder), quote(pair),
-        quote(pair))))
+        bits or 2048, quote(pair))))
   end
   return private, public
 end

@@ -1,0 +1,152 @@
+-- One allocation that fails is one request that is refused: the 1st, the 2nd, the 3rd… fails while
+-- requests run, until none of them is reached any more, and the host goes on each time.
+
+local H = require "spec.support.host"
+local preload = require "spec.support.preload"
+
+local HANDLER = [[
+  local hook = require "hookward"
+  hook.on("A.Done", function(event, job)
+    local names = {}
+    for i, name in ipairs(event.Names) do names[i] = name:upper() .. job.id end
+    hook.log.info("names", { length = #table.concat(names, ",") })
+  end)
+  hook.on("A.No", function() return nil, "no" end)
+  hook.on("A.Fail", function() error { Why = ("because "):rep(1000) } end)
+]]
+
+-- Nobody's fault, and to be retried.
+local REFUSED = { overloaded = true, ledger_unavailable = true }
+
+local MISSES = 3 -- in a row: other threads allocate now and then as well
+
+describe("an allocation that fails", function()
+  after_each(H.stop_all)
+  if not preload.is_possible() then return end
+
+  -- The two numbers that the library shares with us.
+  local function shared()
+    local path = H.folder() .. "/memory"
+    H.write(path, ("\0"):rep(16))
+    local file = assert(io.open(path, "r+b"))
+    file:setvbuf("no")
+    local self = { path = path }
+    function self.fail(at)
+      file:seek("set", 0)
+      file:write(string.pack("<i8", at))
+    end
+    function self.failed()
+      file:seek("set", 8)
+      return (string.unpack("<i8", file:read(8)))
+    end
+    return self
+  end
+
+  local function start(options)
+    local memory = shared()
+    options.env = preload.env("memory", { HOOKWARD_MEMORY = memory.path,
+      HOOKWARD_MEMORY_TRACE = os.getenv "HOOKWARD_MEMORY_TRACE" })
+    options.handlers = options.handlers or { ["a.lua"] = HANDLER }
+    options.config = "workers = 1" .. (options.config and ", " .. options.config or "")
+    return H.start(options), memory
+  end
+
+  -- Has the n-th allocation fail while `request(n)` runs, which returns its answer or nil when the
+  -- connection was closed, for all n that are reached; how many that were.
+  local function for_each(host, memory, request, check)
+    local n, misses, reached = 0, 0, 0
+    while misses < MISSES do
+      n = n + 1
+      local before = memory.failed()
+      memory.fail(n)
+      local answer = request(n)
+      memory.fail(0)
+      local ok, err = pcall(check, answer, n)
+      assert(ok and host:alive(), ("the allocation %d: %s\n%s"):format(n, err or "the host is gone", host:log()))
+      if memory.failed() > before then misses, reached = 0, reached + 1 else misses = misses + 1 end
+    end
+    return reached
+  end
+
+  local BODY = H.event("A.Done", '"Names":["' .. ("x"):rep(1000) .. '","b","c"]')
+  local LARGE = H.event("A.Done", ('"Names":["%s"]'):format(("name"):rep(30000):gsub("name", '%0","', 2000)))
+
+  -- What is sent, and what it is answered with memory enough.
+  local kinds = {
+    { "a notification", BODY },
+    { "a large one", LARGE },
+    { "one in chunks", BODY, chunked = true },
+    { "one without an id", BODY, id = false },
+    { "one that its handler refuses", H.event("A.No"), expected = 400 },
+    { "one whose handler fails", H.event("A.Fail"), expected = 400 },
+    { "a repeat", BODY, id = "first" },
+  }
+
+  local function bytes_of(kind, n)
+    local id = kind.id == nil and "n-" .. n or kind.id
+    local body, headers = kind[2], nil
+    if id == false then body = body:gsub("}$", (" "):rep(n) .. "}") end -- then the body tells them apart
+    if kind.chunked then headers = { "Transfer-Encoding: chunked" } end
+    local bytes = H.request(body, { id = id, headers = headers, chunked = kind.chunked, key = kind.key })
+    if not kind.chunked then return bytes end
+    return bytes .. ("%x\r\n%s\r\n1\r\n%s\r\n0\r\n\r\n"):format(#body - 1, body:sub(1, -2), body:sub(-1))
+  end
+
+  local kept
+
+  -- The answer on the connection that is kept, or nil when it was closed.
+  local function deliver(host, bytes)
+    kept = kept or host:connect()
+    local answer = kept:send(bytes) and kept:receive()
+    if not answer or answer.headers.connection == "close" then kept = nil end
+    return answer
+  end
+
+  local function assert_refusal(answer)
+    if not answer then return end
+    assert.equal(400, answer.status)
+    assert.is_true(REFUSED[answer.error], answer.body)
+  end
+
+  local function has_answer(kind, answer)
+    return answer and answer.status == (kind.expected or 200) and not REFUSED[answer.error]
+  end
+
+  -- Returns how many allocations were reached, and how many of them were a refusal.
+  local function try(host, memory, kind)
+    local refused = 0
+    local reached = for_each(host, memory, function(n)
+      return deliver(host, bytes_of(kind, n))
+    end, function(answer, n)
+      if has_answer(kind, answer) then return end
+      refused = refused + 1
+      assert_refusal(answer)
+      assert.is_true(has_answer(kind, deliver(host, bytes_of(kind, n))), "its retry was not taken")
+    end)
+    return reached, refused
+  end
+
+  local function try_all(options, sent)
+    local host, memory = start(options)
+    kept = nil
+    assert.equal(200, deliver(host, bytes_of({ nil, BODY, id = "first", key = sent[1].key })).status)
+    for _, kind in ipairs(sent) do
+      local reached, refused = try(host, memory, kind)
+      assert.is_true(reached > 0 and refused > 0, kind[1])
+    end
+    assert.equal(0, host:stop())
+  end
+
+  it("is one notification refused at most", function()
+    try_all({}, kinds)
+  end)
+
+  it("is no more in the ledger", function()
+    try_all({ ledger = "hookward.db" }, { kinds[1], kinds[6], kinds[7] })
+  end)
+
+  it("is no signature that does not match", function()
+    local private, public = H.keys("large", 3072)
+    try_all({ keys = { ["large.pem"] = H.read(public) } }, { { "a large key", BODY, key = private } })
+  end)
+end)
