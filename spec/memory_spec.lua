@@ -51,15 +51,15 @@ describe("an allocation that fails", function()
     return H.start(options), memory
   end
 
-  -- Has the n-th allocation fail while `request(n)` runs, which returns its answer or nil when the
-  -- connection was closed, for all n that are reached; how many that were.
-  local function for_each(host, memory, request, check)
+  -- Has the n-th allocation fail while `send(prepare(n))` runs, which returns an answer or nil when
+  -- the connection was closed, for all n that are reached; how many that were.
+  local function for_each(host, memory, prepare, send, check)
     local n, misses, reached = 0, 0, 0
     while misses < MISSES do
       n = n + 1
-      local before = memory.failed()
+      local before, bytes = memory.failed(), prepare(n)
       memory.fail(n)
-      local answer = request(n)
+      local answer = send(host, bytes)
       memory.fail(0)
       local ok, err = pcall(check, answer, n)
       assert(ok and host:alive(), ("the allocation %d: %s\n%s"):format(n, err or "the host is gone", host:log()))
@@ -115,9 +115,8 @@ describe("an allocation that fails", function()
   -- Returns how many allocations were reached, and how many of them were a refusal.
   local function try(host, memory, kind)
     local refused = 0
-    local reached = for_each(host, memory, function(n)
-      return deliver(host, bytes_of(kind, n))
-    end, function(answer, n)
+    local function prepare(n) return bytes_of(kind, n) end
+    local reached = for_each(host, memory, prepare, deliver, function(answer, n)
       if has_answer(kind, answer) then return end
       refused = refused + 1
       assert_refusal(answer)
