@@ -50,7 +50,7 @@ EXAMPLES = $(wildcard $(addprefix examples/*/,*.md *.lua */*.lua */*/*.lua .giti
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all rock rockspec build-tests fuzzers crash reload-storm bench-lookup bench-verify bench-floods help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
+.PHONY: all rock rockspec build-tests fuzzers crash power-loss reload-storm bench-lookup bench-verify bench-floods help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -179,6 +179,11 @@ $(CRASH): $(BUILD)/core/main.o $(BUILD)/embedded.o $(CRASH_OBJECTS) $(PLAIN_OBJE
 crash: all $(CRASH) ## kill the host 200 times under load; nothing answered may be lost
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) \
 	  HOOKWARD_CRASH_ROUNDS=200 busted spec/crash_spec.lua
+
+ROUNDS ?= 200
+power-loss: all $(CRASH) $(PRELOADS) ## the disk loses its power ROUNDS (200) times; nothing answered may be lost
+	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) HOOKWARD_POWER_ROUNDS=$(ROUNDS) \
+	  busted spec/power_spec.lua
 
 reload-storm: all $(CRASH) ## 500 edits under load, 1,000 reloads
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) \

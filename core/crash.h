@@ -2,6 +2,7 @@
  *
  * Only with -DHW_CRASH_POINTS, else nothing is compiled in:
  *   HOOKWARD_CRASH_AT=name   the process is killed, as by kill -9, the first time that it comes by
+ *   HOOKWARD_NO_SYNC=1       the ledger is not synced, for spec/power_spec.lua to see it lost
  *   HOOKWARD_STOP_AT=folder  it stops, until SIGCONT comes, at each point whose name is a file
  * there spec/crash_spec.lua names the points to die at, and shows that the promises hold after
  * each; spec/reload_spec.lua names those to stop at. */
@@ -30,7 +31,9 @@
         if (folder && access(path, F_OK) == 0)                                                     \
             raise(SIGSTOP);                                                                        \
     } while (0)
+#define HW_CRASH_SWITCH(variable) (getenv(variable) != NULL)
 #else
+#define HW_CRASH_SWITCH(variable) 0
 #define HW_CRASH_POINT(name)                                                                       \
     do {                                                                                           \
     } while (0)

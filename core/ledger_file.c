@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crash.h"
 #include "error.h"
 #include "wal_file.h"
 
@@ -128,7 +129,8 @@ static int set_up(sqlite3 *db, const char *path, enum hw_ledger_access access, c
     sqlite3_busy_timeout(db, HW_LEDGER_BUSY_MS);
     sqlite3_extended_result_codes(db, 1);
     if (exec(db, "PRAGMA synchronous = FULL; PRAGMA cache_spill = OFF;"
-                 " PRAGMA secure_delete = ON") != SQLITE_OK)
+                 " PRAGMA secure_delete = ON") != SQLITE_OK ||
+        (HW_CRASH_SWITCH("HOOKWARD_NO_SYNC") && exec(db, "PRAGMA synchronous = OFF") != SQLITE_OK))
         return fail_sqlite(why, size, path, db);
     int rc = check_schema(db, path, access, &version, why, size);
     if (rc || access != HW_LEDGER_CREATE)
