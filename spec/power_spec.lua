@@ -32,7 +32,7 @@ local function runs_of(host)
   return runs
 end
 
--- A host on a disk that loses its power; nil when that was before it listened.
+-- A host on a disk that loses its power. One that did before it listened has no port.
 local function start_doomed(folder, options)
   local host = H.start { folder = folder, binary = options.binary, fails = true, wrap = options.wrap,
     env = (options.env or "") .. preload.env("power", options.power) }
@@ -42,9 +42,13 @@ local function start_doomed(folder, options)
   return host
 end
 
--- Sends until the power goes; returns what load.run does.
+-- Sends until the power goes, if it did not before; returns what load.run does.
 local function send_until_loss(host, prefix)
   local n = 0
+  if not host.port then
+    host:wait()
+    return { sent = {}, answered = {} }
+  end
   local function next_id()
     n = n + 1
     if n <= SENT_MAX then return prefix .. n end

@@ -408,7 +408,7 @@ static void lets_so_many_wait_behind_and_not_one_more(void **state)
     static struct waiter w[HW_BEHIND_MAX + 1];
     struct rig r;
     struct waiter over, copy;
-    static char signatures[HW_BEHIND_MAX + 1][8];
+    static char signatures[HW_BEHIND_MAX + 1][12];
     (void)state;
     open_rig(&r);
     r.d.open_max = HW_BEHIND_MAX + 4;
