@@ -548,6 +548,7 @@ describe("the guide's", function()
       assert.is_true(#item > 40, name .. ": " .. item)
     end
     assert.is_true(count > 25)
+    assert.equal(count, select(2, text:gsub("\n%- `[%l_]+` %(%d+%): ", "")), "there is one that no code has")
   end)
 
   it("fields of the log are all that there are", function()
