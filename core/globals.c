@@ -106,7 +106,9 @@ void hw_globals_open(lua_State *L)
 {
     keep_names(L);
     lua_newtable(L);          /* env */
-    lua_createtable(L, 0, 3); /* env meta */
+    lua_createtable(L, 0, 4); /* env meta */
+    lua_pushliteral(L, "a script's _ENV; set a metatable on _G");
+    lua_setfield(L, -2, "__metatable"); /* without this one no script would find `print` */
     lua_pushglobaltable(L);
     lua_setfield(L, -2, "__index");
     lua_pushglobaltable(L);

@@ -70,6 +70,7 @@ describe("a script", function()
       hook.on("*", function()
         add()
         print(count, _G.count, rawget(_G, "count"), rawget(_G, "next") == next)
+        assert(not pcall(setmetatable, _ENV, {}) and print)
         local seen
         for name in pairs(_ENV) do seen = seen or name == "count" end
         return nil, tostring(seen)
