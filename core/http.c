@@ -424,8 +424,8 @@ static size_t split_again(const char *bytes, size_t at, struct hw_http_header *h
     return (size_t)(end + 2 - bytes);
 }
 
-bool hw_http_next_header(const struct hw_http *p, const char *bytes, struct hw_http_walk *walk,
-                         struct hw_http_header *header)
+static inline bool next_header(const struct hw_http *p, const char *bytes,
+                               struct hw_http_walk *walk, struct hw_http_header *header)
 {
     if (walk->index == p->header_count)
         return false;
@@ -437,13 +437,19 @@ bool hw_http_next_header(const struct hw_http *p, const char *bytes, struct hw_h
     return true;
 }
 
+bool hw_http_next_header(const struct hw_http *p, const char *bytes, struct hw_http_walk *walk,
+                         struct hw_http_header *header)
+{
+    return next_header(p, bytes, walk, header);
+}
+
 unsigned hw_http_find(const struct hw_http *p, const char *bytes, struct hw_str lower,
                       struct hw_str *value)
 {
     unsigned count = 0;
     struct hw_http_walk walk = {0};
     struct hw_http_header header;
-    while (hw_http_next_header(p, bytes, &walk, &header)) {
+    while (next_header(p, bytes, &walk, &header)) {
         if (!hw_str_is(hw_http_view(bytes, header.name), lower))
             continue;
         if (count++ == 0)
