@@ -26,7 +26,7 @@ static uint64_t now_of(const struct hw_acceptor *a)
 static const char *const texts[HW_ACCEPTOR_TROUBLES] = {
     [HW_ACCEPTOR_MADE_ROOM] =
         "max_connections are open: those that were idle longest were closed for new ones",
-    [HW_ACCEPTOR_FULL] = "max_connections are open and none is idle: new ones wait",
+    [HW_ACCEPTOR_FULL] = "max_connections are open and none can be spared: new ones wait",
     [HW_ACCEPTOR_ADDRESS_FULL] =
         "an address has max_connections_per_address already: more of them were closed",
     [HW_ACCEPTOR_NO_FILE] =
@@ -195,7 +195,7 @@ static bool find_file(struct hw_door *door)
         a->asked_at = now;
         a->server->on_no_files(a->server);
     }
-    return hw_connections_close_idle(a->server) || (door->exempt && use_spare(a));
+    return hw_connections_make_room(a->server) || (door->exempt && use_spare(a));
 }
 
 static void turn_away(struct hw_door *door)
@@ -256,7 +256,7 @@ static bool has_room(struct hw_door *door, bool first)
         return true;
     if (!first)
         return false;
-    if (hw_connections_close_idle(a->server)) {
+    if (hw_connections_make_room(a->server)) {
         note(a, HW_ACCEPTOR_MADE_ROOM, NULL);
         return true;
     }

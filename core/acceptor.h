@@ -4,8 +4,8 @@
  *         out, and resets whom it can't take without a word.
  * How     A door is a socket that listens. The loop says that somebody knocks; a door takes in at
  *         most HW_ACCEPTOR_TURN of them in a turn. In a full house (crowd.h) the connection that
- *         was idle longest makes room for each that comes. When none is idle, or the kernel has no
- *         file or memory to give, the door rests: whoever knocks waits in the kernel's queue until
+ *         was idle longest makes room for each that comes. When none can be spared, or the kernel
+ * has no file or memory to give, the door rests: whoever knocks waits in the kernel's queue until
  *         a connection is closed, or a timer lets the door try again.
  * Files   One descriptor is kept in reserve. The control socket's door may use it, so that a host
  *         that has run out of files can still be told what to do. And when the files are out for

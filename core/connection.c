@@ -13,7 +13,7 @@
 #include "process.h"
 #include "write.h"
 
-enum { LOOKS_FOR_IDLE = 16 };
+enum { LOOKS_FOR_ROOM = 16 };
 
 enum state { IDLE, HEAD, BODY, BUSY, FLUSH, LINGER, CLOSED };
 
@@ -576,26 +576,49 @@ int hw_connection_open(struct hw_server *server, const struct hw_arrival *arriva
 
 /* ---- room for others ---- */
 
-/* The first of the list that may be closed; those whose request is in the socket already are not
- * idle, and few. */
-static struct hw_connection *find_idle(struct hw_server *server, enum hw_deadline_kind kind)
+/* With a request in the socket it is not idle, and few are so. */
+static bool is_idle(struct hw_connection *c)
+{
+    return !has_next(c) && !has_unread(c);
+}
+
+/* The one that is longest at `kind`, for `ms` at least; NULL: none is. */
+static struct hw_connection *find_longest(struct hw_server *server, enum hw_deadline_kind kind,
+                                          uint64_t ms)
 {
     struct hw_deadline *ring = &server->deadlines.lists[kind];
-    int looks = LOOKS_FOR_IDLE;
+    bool must_idle = kind == HW_DEADLINE_FIRST || kind == HW_DEADLINE_IDLE;
+    int looks = LOOKS_FOR_ROOM;
     for (struct hw_deadline *d = ring->next; d != ring && looks > 0; d = d->next, looks--) {
         struct hw_connection *c = connection_at(d);
-        if (c->place.counted && !has_next(c) && !has_unread(c))
+        if (in_list_since(c) + ms > uv_now(server->loop))
+            return NULL;
+        if (c->place.counted && (!must_idle || is_idle(c)))
             return c;
     }
     return NULL;
 }
 
-bool hw_connections_close_idle(struct hw_server *server)
+/* Who idles goes first, then who was answered, who does not take his answer, who does not come to
+ * an end. Never one whose request is being worked on. */
+static struct hw_connection *find_least(struct hw_server *server)
 {
-    struct hw_connection *c = find_idle(server, HW_DEADLINE_IDLE);
-    struct hw_connection *silent = find_idle(server, HW_DEADLINE_FIRST);
+    static const enum hw_deadline_kind stale[] = {HW_DEADLINE_WRITE, HW_DEADLINE_BODY,
+                                                  HW_DEADLINE_HEAD};
+    struct hw_connection *c = find_longest(server, HW_DEADLINE_IDLE, 0);
+    struct hw_connection *silent = find_longest(server, HW_DEADLINE_FIRST, 0);
     if (!c || (silent && in_list_since(silent) <= in_list_since(c)))
         c = silent;
+    if (!c)
+        c = find_longest(server, HW_DEADLINE_LINGER, 0);
+    for (size_t i = 0; !c && i < sizeof stale / sizeof *stale; i++)
+        c = find_longest(server, stale[i], HW_CONNECTION_STALE_MS);
+    return c;
+}
+
+bool hw_connections_make_room(struct hw_server *server)
+{
+    struct hw_connection *c = find_least(server);
     if (!c)
         return false;
     hw_stats_add(&server->report.stats, HW_COUNT_MADE_ROOM, 1);

@@ -30,8 +30,9 @@ enum {
     HW_WRITE_TIMEOUT_MS = 30000,
     HW_LINGER_MS = 2000,
     HW_LINGER_MAX = 64 * 1024, /* bytes read and dropped after a refusal; then no more is read */
-    HW_APP_ANSWER_MS = 30000,  /* an app's answer, waiting for its turn included */
-    HW_ANSWER_GRACE_MS = 100   /* what a handler that is stopped at its time-out may need */
+    HW_CONNECTION_STALE_MS = 2000, /* from then on it may be closed for others */
+    HW_APP_ANSWER_MS = 30000,      /* an app's answer, waiting for its turn included */
+    HW_ANSWER_GRACE_MS = 100       /* what a handler that is stopped at its time-out may need */
 };
 
 /* What all connections share. */
@@ -76,9 +77,10 @@ void hw_server_fini(struct hw_server *server);
  * error. */
 int hw_connection_open(struct hw_server *server, const struct hw_arrival *arrival);
 
-/* Closes the connection that was idle longest, of those that count in the crowd. Returns false when
- * there is none. */
-bool hw_connections_close_idle(struct hw_server *server);
+/* Closes one that counts in the crowd: the one that was idle longest; when none is, one that was
+ * answered, or has been stuck for HW_CONNECTION_STALE_MS with its answer or its request. Returns
+ * false when there is none. */
+bool hw_connections_make_room(struct hw_server *server);
 
 /* An app's answer to a waiter that its service was given; it has left its list by then. */
 void hw_connection_reply(struct hw_waiter *waiter, const struct hw_reply *reply);

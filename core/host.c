@@ -174,7 +174,7 @@ static void warn_of_files(struct hw_host *h, const struct hw_config *config)
     if (room < config->max_connections && room != h->room)
         hw_log_say(HW_LOG_WARN,
                    "this process may have %zu files open (ulimit -n), which is for %zu connections "
-                   "at once, not for max_connections; more will wait",
+                   "at once, not for max_connections",
                    hw_process_files(), room);
     h->room = room;
 }

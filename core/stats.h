@@ -29,7 +29,7 @@
     X(HW_COUNT_MADE_ROOM, "made_room", "idle connections that were closed for new ones")           \
     X(HW_COUNT_OUT_OF_FILES, "out_of_files", "times that files or memory were out at the door")    \
     X(HW_COUNT_CONNECTIONS, "connections", "connections that are open now")                        \
-    X(HW_COUNT_IN_FLIGHT, "in_flight", "requests that are on their way now, their head accepted")  \
+    X(HW_COUNT_IN_FLIGHT, "in_flight", "whole requests that are on their way now")                 \
     X(HW_COUNT_RELOADS, "reloads", "versions that took effect since the start")                    \
     X(HW_COUNT_RELOADS_FAILED, "reloads_failed", "attempts to reload that changed nothing")
 

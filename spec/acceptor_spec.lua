@@ -148,12 +148,22 @@ describe("the acceptor", function()
       host:wait_log_count("begun", 2)
       local third = host:connect()
       third:send(H.request(H.event("A.Third")))
-      host:wait_log("none is idle: new ones wait")
+      host:wait_log("none can be spared: new ones wait")
       assert.is_true(third:is_silent())
       gate:open(3)
       for _, client in ipairs { first, second, third } do
         assert.equal(200, client:receive().status)
       end
+    end)
+
+    it("closes those that come to no end, when none is idle", function()
+      full "max_connections = 2"
+      local begun, half = host:connect():send("POST "), host:connect()
+      half:send(H.request(BODY):sub(1, -2))
+      local more = {}
+      for i = 1, 2 do more[i] = host:connect():send("POST ") end -- neither is idle
+      assert.is_true(begun:is_closed() and half:is_closed())
+      for _, client in ipairs(more) do client:close() end
     end)
 
     it("says so once, and counts", function()

@@ -233,7 +233,7 @@ function hook.log.error(message, fields) end
 ---@field stuck integer handlers that did not come back within handler_timeout
 ---@field replaced integer workers that were replaced, since their handler could not be stopped
 ---@field unreplaced integer workers lost the same way once `workers` were replaced: restart the host
----@field in_flight integer requests that are on their way now
+---@field in_flight integer whole requests that are on their way now
 ---@field connections integer connections that are open now
 ---@field accepted integer connections that were accepted
 ---@field turned_away integer connections that were closed unheard: their address had too many, or no
