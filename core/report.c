@@ -201,7 +201,9 @@ static void say_of(const struct hw_job *job, struct hw_str text)
     if (!hw_log_wants(HW_LOG_ERROR))
         return;
     hw_log_begin(&line, HW_LOG_ERROR, text);
-    hw_log_text(&line, "event", job->event);
+    /* It may be on its way still: before its handler has it, its event may be written just now. */
+    if (atomic_load_explicit(&job->progress, memory_order_acquire) >= HW_RUNNING)
+        hw_log_text(&line, "event", job->event);
     hw_log_text(&line, "job", job->id);
     hw_log_int(&line, "attempt", job->attempt);
     hw_log_end(&line);
