@@ -4,7 +4,7 @@
  *         `type`, `math`) it breaks every script of the VM.
  * How     scripts have an _ENV of their own: always empty, so that it is asked about every global
  *         that is set. Reads go on to _G, and so does what is set. What a script does to _G itself,
- *         or a metatable that it gives it, works as ever; the metatable of _ENV is not to be changed.
+ *         or a metatable that it gives it, works as ever; that of _ENV is not to be changed.
  * Not     hookward's own modules are safe without this: they hold what they use.
  * Thread  the one that has the Lua state. All may raise Lua errors. */
 #ifndef HW_GLOBALS_H
