@@ -289,6 +289,7 @@ describe("hookward jobs list", function()
     code, out, err = jobs "purge --all --yes" -- but removes nothing that may be somebody else's
     assert.equal(1, code)
     assert.equal("", out)
+    assert.falsy(err:find("showing", 1, true))
     assert.truthy(err:find("\n--ledger FILE names a ledger without it\n", 1, true), err)
     assert.equal(5, count_rows())
   end)

@@ -69,7 +69,7 @@ function M.run(args)
     return console.misuse(NAME, "say which: a filter such as --until 30d, or --all")
   end
   spare_queued(wanted)
-  local path, settings = store.find(args)
+  local path, settings = store.find(args, not args.dry_run)
   if not path then return console.fail(settings) end
   local host = not args.dry_run and remove.host(path, args, settings) or nil
   local opened, lines = store.open(args, not args.dry_run and not host)
