@@ -9,8 +9,6 @@
 #include <unistd.h>
 
 #include "address.h"
-#include "config.h"
-#include "process.h"
 #include "write.h"
 
 enum { LOOKS_FOR_ROOM = 16 };
@@ -54,8 +52,6 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 static void on_written(uv_stream_t *stream, int status);
 static void on_closed(uv_handle_t *handle);
 static void on_answer(struct hw_waiter *waiter, int code, struct hw_str reason);
-static void on_deadline(struct hw_deadlines *all, struct hw_deadline *deadline);
-static void on_turn(struct hw_turn *turn);
 
 static void set_deadline(struct hw_connection *c, enum hw_deadline_kind kind)
 {
@@ -337,64 +333,20 @@ static bool is_unfinished(const struct hw_connection *c)
     return c->state == HEAD || c->state == BODY;
 }
 
-static struct hw_connection *connection_at(struct hw_deadline *deadline)
+static struct hw_connection *connection_at(struct hw_place *place)
 {
-    return (struct hw_connection *)((char *)deadline - offsetof(struct hw_connection, deadline));
+    return (struct hw_connection *)((char *)place - offsetof(struct hw_connection, place));
 }
 
-static uint64_t in_list_since(const struct hw_connection *c)
-{
-    return c->deadline.at_ms - c->server->deadlines.durations_ms[c->deadline.kind];
-}
-
-/* The first one of a list of deadlines that is within a limit of the crowd. */
-static struct hw_connection *first_of(struct hw_server *server, enum hw_deadline_kind kind)
-{
-    struct hw_deadline *ring = &server->deadlines.lists[kind];
-    for (struct hw_deadline *d = ring->next; d != ring; d = d->next)
-        if (connection_at(d)->place.unfinished)
-            return connection_at(d);
-    return NULL;
-}
-
-static void refuse_longest(struct hw_server *server)
-{
-    struct hw_connection *c = first_of(server, HW_DEADLINE_BODY);
-    struct hw_connection *other = first_of(server, HW_DEADLINE_HEAD);
-    if (!c || (other && in_list_since(other) < in_list_since(c)))
-        c = other;
-    if (c)
-        refuse_and_close(c, HW_EOVERLOADED, "over max_unfinished, and it was under way longest");
-}
-
-/* More of the request must come than was there. One that comes in a single piece never gets here.
- */
+/* More of the request must come than was there. One that comes in a single piece is never here. */
 static void wait_for_rest(struct hw_connection *c)
 {
     struct hw_crowd *crowd = &c->server->crowd;
     if (!hw_crowd_begin(crowd, &c->place))
         refuse_and_close(c, HW_EOVERLOADED, "its address has its share of max_unfinished");
     else if (hw_crowd_has_too_many_unfinished(crowd))
-        refuse_longest(c->server);
-}
-
-static struct hw_connection *larger(struct hw_connection *a, struct hw_connection *b)
-{
-    return a->request->cap >= b->request->cap ? a : b;
-}
-
-/* Of all that are unfinished, and `c`. */
-static struct hw_connection *find_largest(struct hw_connection *c)
-{
-    static const enum hw_deadline_kind kinds[] = {HW_DEADLINE_BODY, HW_DEADLINE_HEAD};
-    struct hw_connection *largest = c;
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        struct hw_deadline *ring = &c->server->deadlines.lists[kinds[i]];
-        for (struct hw_deadline *d = ring->next; d != ring; d = d->next)
-            if (connection_at(d)->place.unfinished)
-                largest = larger(largest, connection_at(d));
-    }
-    return largest;
+        refuse_and_close(connection_at(hw_crowd_longest(crowd)), HW_EOVERLOADED,
+                         "over max_unfinished, and it was under way longest");
 }
 
 /* Room to read into. Over max_memory_bodies the largest is refused for the others' sake: false when
@@ -403,11 +355,13 @@ static bool reserve(struct hw_connection *c)
 {
     int rc;
     while ((rc = hw_request_reserve(c->request)) == HW_EOVERLOADED) {
-        struct hw_connection *largest = find_largest(c);
-        if (largest == c)
+        struct hw_place *largest = hw_crowd_largest(&c->server->crowd);
+        if (!largest || largest == &c->place || largest->bytes <= c->request->cap)
             return false;
-        refuse_and_close(largest, HW_EOVERLOADED, "over max_memory_bodies, and it was the largest");
+        refuse_and_close(connection_at(largest), HW_EOVERLOADED,
+                         "over max_memory_bodies, and it was the largest");
     }
+    c->place.bytes = c->request->cap;
     return rc == 0;
 }
 
@@ -450,61 +404,6 @@ static void advance(struct hw_connection *c)
 }
 
 /* ---- opening ---- */
-
-/* As many as there are files for, whatever is wanted. */
-static struct hw_crowd_limits limits_of(const struct hw_config *config)
-{
-    size_t connections = hw_process_connections(config->max_connections, config->workers);
-    size_t per_address = config->max_connections_per_address;
-    if (!per_address)
-        per_address = hw_crowd_part(connections, HW_CROWD_USUAL_PART);
-    return (struct hw_crowd_limits){.connections = connections,
-                                    .per_address = per_address,
-                                    .unfinished = config->max_unfinished};
-}
-
-/* The largest message there may be can always be read, however it grows. */
-static size_t memory_of(const struct hw_config *config)
-{
-    size_t least = 2 * (config->max_body + config->max_header);
-    return config->max_memory_bodies > least ? config->max_memory_bodies : least;
-}
-
-void hw_server_apply(struct hw_server *server, const struct hw_config *config)
-{
-    struct hw_deadlines *deadlines = &server->deadlines;
-    server->crowd.limits = limits_of(config);
-    server->requests.limits =
-        (struct hw_http_limits){(uint32_t)config->max_header, config->max_body};
-    server->requests.bytes_max = memory_of(config);
-    hw_deadlines_last(deadlines, HW_DEADLINE_FIRST,
-                      config->header_timeout_ms < config->idle_timeout_ms
-                          ? config->header_timeout_ms
-                          : config->idle_timeout_ms);
-    hw_deadlines_last(deadlines, HW_DEADLINE_IDLE, config->idle_timeout_ms);
-    hw_deadlines_last(deadlines, HW_DEADLINE_HEAD, config->header_timeout_ms);
-    hw_deadlines_last(deadlines, HW_DEADLINE_BODY, config->body_timeout_ms);
-    hw_deadlines_last(deadlines, HW_DEADLINE_ANSWER,
-                      config->handler_timeout_ms + HW_ANSWER_GRACE_MS);
-    hw_deadlines_last(deadlines, HW_DEADLINE_APP, HW_APP_ANSWER_MS);
-    hw_deadlines_last(deadlines, HW_DEADLINE_WRITE, HW_WRITE_TIMEOUT_MS);
-    hw_deadlines_last(deadlines, HW_DEADLINE_LINGER, HW_LINGER_MS);
-}
-
-void hw_server_init(struct hw_server *server, const struct hw_config *config)
-{
-    hw_requests_init(&server->requests, (struct hw_http_limits){0});
-    hw_deadlines_init(&server->deadlines, server->loop, on_deadline);
-    hw_turns_init(&server->turns, server->loop, on_turn);
-    hw_crowd_init(&server->crowd);
-    hw_server_apply(server, config);
-}
-
-void hw_server_fini(struct hw_server *server)
-{
-    hw_requests_fini(&server->requests);
-    hw_crowd_fini(&server->crowd);
-}
 
 static void link_in(struct hw_connection *c)
 {
@@ -576,6 +475,16 @@ int hw_connection_open(struct hw_server *server, const struct hw_arrival *arriva
 
 /* ---- room for others ---- */
 
+static struct hw_connection *connection_by(struct hw_deadline *deadline)
+{
+    return (struct hw_connection *)((char *)deadline - offsetof(struct hw_connection, deadline));
+}
+
+static uint64_t in_list_since(const struct hw_connection *c)
+{
+    return c->deadline.at_ms - c->server->deadlines.durations_ms[c->deadline.kind];
+}
+
 /* With a request in the socket it is not idle, and few are so. */
 static bool is_idle(struct hw_connection *c)
 {
@@ -590,7 +499,7 @@ static struct hw_connection *find_longest(struct hw_server *server, enum hw_dead
     bool must_idle = kind == HW_DEADLINE_FIRST || kind == HW_DEADLINE_IDLE;
     int looks = LOOKS_FOR_ROOM;
     for (struct hw_deadline *d = ring->next; d != ring && looks > 0; d = d->next, looks--) {
-        struct hw_connection *c = connection_at(d);
+        struct hw_connection *c = connection_by(d);
         if (in_list_since(c) + ms > uv_now(server->loop))
             return NULL;
         if (c->place.counted && (!must_idle || is_idle(c)))
@@ -745,7 +654,7 @@ static void on_answer(struct hw_waiter *waiter, int code, struct hw_str reason)
     advance(c);
 }
 
-static void on_turn(struct hw_turn *turn)
+void hw_connection_on_turn(struct hw_turn *turn)
 {
     struct hw_connection *c =
         (struct hw_connection *)((char *)turn - offsetof(struct hw_connection, turn));
@@ -774,10 +683,10 @@ static bool is_still_reading(struct hw_connection *c)
     return true;
 }
 
-static void on_deadline(struct hw_deadlines *all, struct hw_deadline *deadline)
+void hw_connection_on_deadline(struct hw_deadlines *all, struct hw_deadline *deadline)
 {
     (void)all;
-    struct hw_connection *c = connection_at(deadline);
+    struct hw_connection *c = connection_by(deadline);
     if (deadline->kind <= HW_DEADLINE_BODY && is_still_reading(c))
         return;
     switch (deadline->kind) {

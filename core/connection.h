@@ -18,13 +18,8 @@
 #include <uv.h>
 
 #include "address.h"
-#include "answer.h"
-#include "crowd.h"
-#include "deadline.h"
-#include "report.h"
-#include "request.h"
+#include "server.h"
 #include "service.h"
-#include "turn.h"
 
 enum {
     HW_WRITE_TIMEOUT_MS = 30000,
@@ -35,30 +30,6 @@ enum {
     HW_ANSWER_GRACE_MS = 100       /* what a handler that is stopped at its time-out may need */
 };
 
-/* What all connections share. */
-struct hw_server {
-    /* constant after start */
-    uv_loop_t *loop;
-    void (*on_room)(struct hw_server *server);     /* a connection was closed */
-    void (*on_no_files)(struct hw_server *server); /* there are none left; may be NULL */
-    void *owner;
-
-    /* leader only */
-    struct hw_requests requests;
-    struct hw_deadlines deadlines;
-    struct hw_turns turns;
-    struct hw_report report;
-    struct hw_answer_clock clock;
-    struct hw_crowd crowd;
-    struct hw_connection *connections;
-    size_t connection_count;
-    bool draining;
-    char scratch[16 * 1024]; /* where bytes go that nobody wants */
-};
-
-struct hw_connection;
-struct hw_config;
-
 /* Who has just come in. */
 struct hw_arrival {
     int fd;
@@ -67,11 +38,6 @@ struct hw_arrival {
     struct hw_service *service; /* gets its requests */
     struct hw_place place;      /* in the server's crowd */
 };
-
-/* Fills in what the configuration says; loop, on_room, on_no_files and owner are the caller's. The
- * server must have been zeroed. */
-void hw_server_init(struct hw_server *server, const struct hw_config *config);
-void hw_server_fini(struct hw_server *server);
 
 /* Takes over who has come in, its descriptor and its place, whatever happens. Returns 0 or a libuv
  * error. */
@@ -88,13 +54,14 @@ void hw_connection_reply(struct hw_waiter *waiter, const struct hw_reply *reply)
 /* Where the client is: "127.0.0.1:4711", "[::1]:4711" or "unix". Returns a view of `text`. */
 struct hw_str hw_connection_peer(struct hw_waiter *waiter, char *text, size_t size);
 
-/* What may change while connections are open. */
-void hw_server_apply(struct hw_server *server, const struct hw_config *config);
-
 /* From now on: idle connections are closed, every answer is a connection's last one. */
 void hw_connections_drain(struct hw_server *server);
 
 /* Closes all, answered or not. */
 void hw_connections_close(struct hw_server *server);
+
+/* What the server's timers and turns call. */
+void hw_connection_on_deadline(struct hw_deadlines *all, struct hw_deadline *deadline);
+void hw_connection_on_turn(struct hw_turn *turn);
 
 #endif

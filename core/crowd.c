@@ -18,6 +18,7 @@ struct hw_origin {
 void hw_crowd_init(struct hw_crowd *crowd)
 {
     *crowd = (struct hw_crowd){0};
+    crowd->ring.prev = crowd->ring.next = &crowd->ring;
     if (getrandom(&crowd->seed, sizeof crowd->seed, 0) != sizeof crowd->seed)
         crowd->seed = uv_hrtime();
 }
@@ -183,6 +184,9 @@ bool hw_crowd_begin(struct hw_crowd *crowd, struct hw_place *place)
     if (!place->counted || place->unfinished)
         return true;
     place->unfinished = true;
+    place->next = &crowd->ring;
+    place->prev = crowd->ring.prev;
+    place->prev->next = place->next->prev = place;
     crowd->unfinished++;
     if (!place->origin)
         return true;
@@ -190,11 +194,27 @@ bool hw_crowd_begin(struct hw_crowd *crowd, struct hw_place *place)
     return ++place->origin->unfinished <= most || most >= crowd->limits.unfinished;
 }
 
+struct hw_place *hw_crowd_longest(struct hw_crowd *crowd)
+{
+    return crowd->unfinished ? crowd->ring.next : NULL;
+}
+
+struct hw_place *hw_crowd_largest(struct hw_crowd *crowd)
+{
+    struct hw_place *largest = hw_crowd_longest(crowd);
+    for (struct hw_place *p = crowd->ring.next; p != &crowd->ring; p = p->next)
+        if (p->bytes > largest->bytes)
+            largest = p;
+    return largest;
+}
+
 void hw_crowd_end(struct hw_crowd *crowd, struct hw_place *place)
 {
     if (!place->unfinished)
         return;
     place->unfinished = false;
+    place->prev->next = place->next;
+    place->next->prev = place->prev;
     crowd->unfinished--;
     if (place->origin)
         place->origin->unfinished--;

@@ -28,19 +28,23 @@ struct hw_crowd_limits {
                          * of these as of the connections */
 };
 
+/* A connection's part. All zero: it is not counted. From its first unfinished request on it stays
+ * where it is in memory. */
+struct hw_place {
+    struct hw_origin *origin; /* NULL: a Unix socket's */
+    bool counted, unfinished;
+    struct hw_place *prev, *next; /* among the unfinished ones */
+    size_t bytes;                 /* that its request takes: the connection's to say */
+};
+
 struct hw_crowd {
     struct hw_crowd_limits limits; /* may change; who is in stays in */
     size_t connections, unfinished;
+    struct hw_place ring; /* around it the unfinished ones, the one under way longest first */
     struct hw_origin **buckets;
     size_t bucket_count; /* a power of two, or 0 */
     size_t origin_count;
     uint64_t seed; /* a stranger must not be able to choose his bucket */
-};
-
-/* A connection's part. All zero: it is not counted. */
-struct hw_place {
-    struct hw_origin *origin; /* NULL: a Unix socket's */
-    bool counted, unfinished;
 };
 
 enum hw_crowd_answer {
@@ -72,6 +76,10 @@ void hw_crowd_leave(struct hw_crowd *crowd, struct hw_place *place);
 /* Its request has begun, and more of it must come. Returns false when its origin has more than its
  * share of these, itself included; never where its share is all of them. Twice is once. */
 bool hw_crowd_begin(struct hw_crowd *crowd, struct hw_place *place);
+
+/* Of the unfinished ones; NULL: there is none. The second one looks at all. */
+struct hw_place *hw_crowd_longest(struct hw_crowd *crowd);
+struct hw_place *hw_crowd_largest(struct hw_crowd *crowd);
 
 /* It is whole, or nothing will come of it. Twice is once. */
 void hw_crowd_end(struct hw_crowd *crowd, struct hw_place *place);

@@ -192,6 +192,7 @@ build = {
         "core/rsa_vector.c",
         "core/seen.c",
         "core/sender.c",
+        "core/server.c",
         "core/signature.c",
         "core/solo.c",
         "core/stages.c",
