@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "ledger_copy.h"
 #include "ledger_file.h"
 #include "ledger_filters.h"
 #include "ledger_lock.h"
@@ -398,11 +399,38 @@ static int ledger_is_locked(lua_State *L)
     return 2;
 }
 
+static int copy(lua_State *L, int64_t (*run)(const char *, const char *, char *, size_t))
+{
+    char why[1024];
+    int64_t count = run(luaL_checkstring(L, 1), luaL_checkstring(L, 2), why, sizeof why);
+    if (count >= 0) {
+        lua_pushinteger(L, count);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_pushstring(L, why);
+    return 2;
+}
+
+static int ledger_backup(lua_State *L)
+{
+    return copy(L, hw_ledger_copy_out);
+}
+
+static int ledger_restore(lua_State *L)
+{
+    return copy(L, hw_ledger_copy_in);
+}
+
 void hw_ledger_push_api(lua_State *L)
 {
     lua_createtable(L, 0, 3);
     lua_pushcfunction(L, ledger_is_locked);
     lua_setfield(L, -2, "is_locked");
+    lua_pushcfunction(L, ledger_backup);
+    lua_setfield(L, -2, "backup");
+    lua_pushcfunction(L, ledger_restore);
+    lua_setfield(L, -2, "restore");
     lua_pushcfunction(L, ledger_open);
     lua_setfield(L, -2, "open");
     lua_createtable(L, HW_LEDGER_STATE_END, 0);

@@ -14,11 +14,13 @@ enum {
     HW_LEDGER_PURGE_TRIES = 15    /* times HW_LEDGER_BUSY_MS: then another has it for good */
 };
 
-/* Pushes the table { open =, is_locked =, states = }:
+/* Pushes the table { open =, is_locked =, backup =, restore =, states = }:
  *
  *     open(path, write) -> handle       an existing file of the current schema
  *     is_locked(path) -> boolean        does a host have it? nil and why when that can't be seen;
  *                                       only while no handle of the file is open
+ *     backup(path, to) -> integer       copies it to a new file: how many notifications that holds
+ *     restore(from, path) -> integer    puts a copy in its place; as is_locked (ledger_copy.h)
  *     states                            the names of the states: array
  *
  *     handle:list(filters) -> rows      { seq, id, digest (hex), event, state, attempt, deliveries,

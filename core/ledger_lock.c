@@ -71,7 +71,7 @@ static int fail_open(char *why, size_t size, const char *path)
 
 static int open_locked(struct hw_ledger_lock *l, const char *path, char *why, size_t size)
 {
-    struct stat st;
+    struct stat st, named;
     if (stat(path, &st) == 0 && is_ours_locked(&st))
         return fail(why, size, path, "another host of this process is serving with this ledger");
     l->fd = hw_descriptors_open(path, O_RDWR | O_CREAT, 0600);
@@ -80,6 +80,10 @@ static int open_locked(struct hw_ledger_lock *l, const char *path, char *why, si
     if (lock(l->fd) || fstat(l->fd, &st)) {
         close(l->fd);
         return fail(why, size, path, held);
+    }
+    if (stat(path, &named) || named.st_dev != st.st_dev || named.st_ino != st.st_ino) {
+        close(l->fd);
+        return fail(why, size, path, "it was replaced just now; try again");
     }
     l->device = st.st_dev;
     l->inode = st.st_ino;

@@ -512,17 +512,17 @@ describe("the guide's", function()
     end)
   end
 
-  it("backup of the ledger is one, made while the host runs", function()
+  it("backup of the ledger is one, made while the host runs, and restored when it does not", function()
     local folder, at = project()
     trust(folder)
     local host = H.start { folder = folder }
     local event = H.event("BadgeExportZipFile.Created", '"BadgeExportZipFileId":"1"')
     assert.equal(200, host:notify(event, { id = "backed-up" }).status)
     local backup = H.folder()
-    sh("%s%s", at, D.exchange(block("deployment", "sh", "VACUUM INTO"),
-      { ["/var/lib/hookward"] = folder, ["/var/backups"] = backup }))
+    sh("%s%s", at, D.exchange(block("deployment", "sh", "ledger backup"), { ["/var/backups"] = backup }))
     assert.equal(0, host:stop())
-    sh("rm %s/hookward.db*; cp %s/hookward.db %s", folder, backup, folder)
+    sh("rm %s/hookward.db*", folder)
+    sh("%s%s", at, D.exchange(block("deployment", "sh", "ledger restore"), { ["/var/backups"] = backup }))
     assert.matches("backed%-up.*succeeded", sh("%shookward jobs list", at))
     host = H.start { folder = folder }
     assert.equal(200, host:notify(event, { id = "backed-up" }).status)

@@ -26,7 +26,7 @@ local suggest = require "hookward.suggest"
 local M = {}
 
 local commands = {
-  "serve", "check", "init", "test", "keygen", "send", "verify", "jobs", "events",
+  "serve", "check", "init", "test", "keygen", "send", "verify", "jobs", "ledger", "events",
   "subscribe", "trigger", "sandbox", "reload", "completion", "help",
 }
 

@@ -1,0 +1,36 @@
+-- hookward ledger backup
+
+local config = require "hookward.config"
+local console = require "hookward.console"
+local core = require "hookward.core"
+local store = require "hookward.jobs.store"
+local text = require "hookward.jobs.text"
+
+local M = {
+  summary = "Copy the ledger into a new file.",
+  usage = "FILE [OPTION...]",
+  description = "Copies the ledger, as it is at one moment, into a file that must not be there "
+    .. "yet. A host that runs goes on meanwhile. The copy is checked, has no log beside it, and is "
+    .. "as small as it can be: what was removed is not in it. It appears whole or not at all. It "
+    .. "holds the bodies of what failed, and is made for its owner's eyes only (0600).",
+  examples = {
+    "hookward ledger backup /var/backups/hookward.db",
+    "hookward ledger backup \"/var/backups/hookward-$(date +%F).db\"",
+  },
+}
+
+function M.define(parser)
+  parser:argument("FILE", "The file to write."):target("file")
+  store.define(parser)
+end
+
+function M.run(args)
+  local path, lines = store.find(args)
+  if not path then return console.fail(lines) end
+  local count, why = core.ledger.backup(path, args.file)
+  if not count then return console.fail(why) end
+  console.say("%s: %s", config.shown(args.file, core.sys.cwd()), text.count(count, "notification"))
+  return 0
+end
+
+return M
