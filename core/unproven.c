@@ -31,8 +31,9 @@ static bool is_about_signature(int code)
            code == HW_EINVALID_SIGNATURE;
 }
 
-static void describe_body(struct hw_unproven_request *entry, const struct hw_request *r,
-                          const uint8_t *digest, struct hw_hasher *hasher)
+/* Returns 0 or HW_ENOMEM. */
+static int describe_body(struct hw_unproven_request *entry, const struct hw_request *r,
+                         const uint8_t *digest, struct hw_hasher *hasher)
 {
     struct hw_str body = {r->bytes + r->head_len, (size_t)r->http.body_length};
     entry->body_length = body.len;
@@ -42,7 +43,8 @@ static void describe_body(struct hw_unproven_request *entry, const struct hw_req
     else if (digest)
         memcpy(entry->digest, digest, HW_DIGEST_SIZE);
     else
-        hw_hasher_digest(hasher, body, entry->digest);
+        return hw_hasher_digest(hasher, body, entry->digest);
+    return 0;
 }
 
 void hw_unproven_keep(struct hw_unproven *u, const struct hw_request *r,
@@ -50,9 +52,8 @@ void hw_unproven_keep(struct hw_unproven *u, const struct hw_request *r,
                       struct hw_hasher *hasher)
 {
     struct hw_unproven_request entry = {.code = code, .head_len = r->head_len, .at = hw_now()};
-    if (!is_about_signature(code))
+    if (!is_about_signature(code) || describe_body(&entry, r, digest, hasher))
         return;
-    describe_body(&entry, r, digest, hasher);
     entry.bytes = entry.len <= HW_UNPROVEN_BYTES ? malloc(entry.len) : NULL;
     if (!entry.bytes)
         return;

@@ -80,6 +80,7 @@ describe("an allocation that fails", function()
     { "one that its handler refuses", H.event("A.No"), expected = 400 },
     { "one whose handler fails", H.event("A.Fail"), expected = 400 },
     { "a repeat", BODY, id = "first" },
+    { "one on a new connection", BODY, anew = true },
   }
 
   local function bytes_of(kind, n)
@@ -102,6 +103,15 @@ describe("an allocation that fails", function()
     return answer
   end
 
+  -- The same on a connection of its own, which stays open.
+  local open = {}
+  local function deliver_anew(host, bytes)
+    kept = nil
+    local answer = deliver(host, bytes)
+    open[#open + 1] = kept
+    return answer
+  end
+
   local function assert_refusal(answer)
     if not answer then return end
     assert.equal(400, answer.status)
@@ -114,13 +124,13 @@ describe("an allocation that fails", function()
 
   -- Returns how many allocations were reached, and how many of them were a refusal.
   local function try(host, memory, kind)
-    local refused = 0
+    local refused, send = 0, kind.anew and deliver_anew or deliver
     local function prepare(n) return bytes_of(kind, n) end
-    local reached = for_each(host, memory, prepare, deliver, function(answer, n)
+    local reached = for_each(host, memory, prepare, send, function(answer, n)
       if has_answer(kind, answer) then return end
       refused = refused + 1
       assert_refusal(answer)
-      assert.is_true(has_answer(kind, deliver(host, bytes_of(kind, n))), "its retry was not taken")
+      assert.is_true(has_answer(kind, send(host, bytes_of(kind, n))), "its retry was not taken")
     end)
     return reached, refused
   end
