@@ -98,14 +98,24 @@ static struct model_message rig_next_model(struct rig *r)
     }
 }
 
-/* How many whole messages there are from `at` on, before one that can't be read. */
-static inline unsigned rig_count_model(const struct rig *r, size_t at)
+/* After its answer the connection may end: it said so, or its body may never come. */
+static inline bool rig_may_end(const struct model_message *m)
 {
+    return !m->http.keep_alive || (m->refused && m->http.expects_continue);
+}
+
+/* How many whole messages were sent before something that can't be read; `certain`: and up to one
+ * after which the connection may end. */
+static inline unsigned rig_count_model(const struct rig *r, bool certain)
+{
+    size_t at = 0;
     for (unsigned count = 0;; count++) {
         struct model_message m = rig_read_model(r, at);
         free(m.bytes);
         if (!m.used)
             return count;
+        if (certain && rig_may_end(&m))
+            return count + 1;
         at += m.used;
     }
 }
