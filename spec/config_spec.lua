@@ -151,8 +151,10 @@ describe("the defaults", function()
   it("are those that are documented", function()
     local expected = {
       path = "/baseWebhookNotification", min_key_bits = 2048, workers = 8,
-      handler_timeout_ms = 30000, queue_timeout_ms = 30000, vm_memory = 64 << 20, max_body = 1 << 20, max_header = 16384,
-      max_connections = 10000, max_unfinished = 1000, max_memory_bodies = 256 << 20, max_queue = 10000, header_timeout_ms = 10000,
+      handler_timeout_ms = 30000, queue_timeout_ms = 30000, vm_memory = 64 << 20,
+      max_body = 1 << 20, max_header = 16384,
+      max_connections = 10000, max_unfinished = 1000, max_memory_bodies = 256 << 20, max_queue = 10000,
+      header_timeout_ms = 10000,
       body_timeout_ms = 30000, idle_timeout_ms = 120000, drain_timeout_ms = 30000,
       unhandled = "reject", duplicates = "by-job", keep_bodies = false, validate = false,
       retention_ms = 30 * 86400000, log_level = "info", log_format = "text",
@@ -179,7 +181,8 @@ describe("the defaults", function()
       "handler_timeout_ms", "handlers", "header_timeout_ms", "idle_timeout_ms", "keep_bodies",
       "key_files", "key_patterns", "ledger", "listen", "log_format", "log_level", "max_body",
       "max_connections", "max_header", "max_memory_bodies", "max_queue", "max_unfinished", "min_key_bits", "path",
-      "queue_timeout_ms", "retention_ms", "settings_source", "source", "unhandled", "validate", "vm_memory", "workers" }, names)
+      "queue_timeout_ms", "retention_ms", "settings_source", "source", "unhandled", "validate", "vm_memory",
+      "workers" }, names)
   end)
 
   it("are integers where they are numbers", function()

@@ -82,7 +82,8 @@ describe("a host in a program", function()
     local expected = { state = "stopped", received = 8, succeeded = 2, duplicates = 1, joined = 0, unhandled = 0,
       ["errors.handler_refused"] = 1, ["errors.invalid_json"] = 1, ["errors.invalid_signature"] = 3,
       ["errors.not_found"] = 1, ["errors.handler_error"] = 0, in_flight = 0, connections = 0, accepted = 9,
-      release = 2, reloads = 1, reloads_failed = 1, replayed = 0, replaced = 0, replays_failed = 0, stuck = 0, unreplaced = 0 }
+      release = 2, reloads = 1, reloads_failed = 1, replayed = 0, replaced = 0, replays_failed = 0, stuck = 0,
+      unreplaced = 0 }
     for name, value in pairs(expected) do assert.equal(value, stats[name], name) end
     assert.matches("^%x+$", tostring(stats.version))
     assert.matches("handlers/a.lua:1", stats.reload_error)

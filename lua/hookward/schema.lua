@@ -55,11 +55,12 @@ return {
       .. "of max_connections by default (16 at least). A proxy in front is one address: raise it "
       .. "there. Unix sockets are exempt." },
   { key = "max_unfinished", kind = "integer", default = 1000, min = 1, max = 1000000,
-    doc = "Requests that have begun and are not whole yet. Over it the one that is under way longest "
-      .. "is answered 400. One address has the same share of these as of the connections." },
+    doc = "Requests that have begun and are not whole yet. Over it the one that is under way "
+      .. "longest is answered 400. One address has the same share of these as of the "
+      .. "connections." },
   { key = "max_memory_bodies", kind = "size", default = "256MB", min = "1MB", max = "1024GB",
-    doc = "Memory for the bodies of all requests that are under way. Over it the largest that is not "
-      .. "whole yet is answered 400. Two messages of max_body and max_header always fit." },
+    doc = "Memory for the bodies of all requests that are under way. Over it the largest that is "
+      .. "not whole yet is answered 400. Two messages of max_body and max_header always fit." },
   { key = "max_queue", kind = "integer", default = 10000, min = 1, max = 1000000,
     doc = "Notifications that may wait or run; over it the answer is 400, and Accredit retries." },
   { key = "header_timeout", kind = "time", default = 10, min = "10ms", max = "1d",
