@@ -9,42 +9,8 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "connection_state.h"
 #include "write.h"
-
-enum { LOOKS_FOR_ROOM = 16 };
-
-enum state { IDLE, HEAD, BODY, BUSY, FLUSH, LINGER, CLOSED };
-
-struct hw_connection {
-    /* leader only */
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-    } u;
-    struct hw_server *server;   /* constant */
-    struct hw_service *service; /* constant */
-    struct hw_connection *prev, *next;
-    enum state state;
-    struct hw_request *request; /* being read; the next one's bytes while BUSY */
-    struct hw_deadline deadline;
-    struct hw_turn turn;
-    struct hw_waiter waiter;
-    struct hw_address peer;
-    struct hw_place place;
-    size_t lingered; /* bytes */
-
-    /* of the request at hand */
-    int refusal;         /* decided at the head, answered when the body was read */
-    bool close;          /* the answer is the last one */
-    bool head;           /* the method was HEAD */
-    bool old_keep_alive; /* HTTP/1.0 with Connection: keep-alive */
-    bool hard_close;     /* bytes may still come that will never be read */
-
-    bool eof; /* the client will send no more; it may still read */
-    bool reading;
-};
 
 static void advance(struct hw_connection *c);
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
@@ -67,7 +33,7 @@ static void drop_request(struct hw_connection *c)
     c->request = NULL;
 }
 
-static void close_connection(struct hw_connection *c)
+void hw_connection_close(struct hw_connection *c)
 {
     if (c->state == CLOSED)
         return;
@@ -104,7 +70,7 @@ static bool wants_to_read(const struct hw_connection *c)
     return c->state != CLOSED && (c->state != LINGER || c->lingered < HW_LINGER_MAX);
 }
 
-static bool has_unread(struct hw_connection *c)
+bool hw_connection_has_unread(struct hw_connection *c)
 {
     int fd, count = 0;
     return uv_fileno(&c->u.handle, &fd) == 0 && ioctl(fd, FIONREAD, &count) == 0 && count > 0;
@@ -115,10 +81,10 @@ static bool has_unread(struct hw_connection *c)
 static void linger(struct hw_connection *c)
 {
     int fd;
-    bool unread = c->hard_close || c->request || has_unread(c);
+    bool unread = c->hard_close || c->request || hw_connection_has_unread(c);
     drop_request(c);
     if (c->eof || !unread || uv_fileno(&c->u.handle, &fd)) {
-        close_connection(c);
+        hw_connection_close(c);
         return;
     }
     shutdown(fd, SHUT_WR);
@@ -170,7 +136,7 @@ static void send_answer(struct hw_connection *c, const uv_buf_t *bufs, unsigned 
 {
     int rc = hw_write(&c->u.stream, bufs, count, on_written);
     if (rc < 0) {
-        close_connection(c);
+        hw_connection_close(c);
     } else if (rc > 0) {
         c->state = FLUSH;
         set_deadline(c, HW_DEADLINE_WRITE);
@@ -265,7 +231,7 @@ static void accept_head(struct hw_connection *c)
         }
         uv_buf_t buf = buf_of(hw_answer_continue);
         if (hw_write(&c->u.stream, &buf, 1, on_written) < 0) {
-            close_connection(c);
+            hw_connection_close(c);
             return;
         }
     }
@@ -377,55 +343,28 @@ static bool begin(struct hw_connection *c)
     return true;
 }
 
-static bool has_next(struct hw_connection *c)
-{
-    return c->state == IDLE && c->request && c->request->len > 0;
-}
-
 /* Goes as far as the bytes that are here allow, and the connection's turn. */
 static void advance(struct hw_connection *c)
 {
-    enum state before;
+    enum hw_connection_state before;
     do {
-        if (has_next(c) && !begin(c))
+        if (hw_connection_has_next(c) && !begin(c))
             return;
         before = c->state;
         if (c->state == HEAD)
             read_head(c);
         else if (c->state == BODY)
             read_body(c);
-    } while (c->state != before && (c->state == BODY || has_next(c)));
+    } while (c->state != before && (c->state == BODY || hw_connection_has_next(c)));
 
     /* The client is done, and what it sent is not a whole request: nothing to wait for. */
     if (c->eof && (c->state == IDLE || is_unfinished(c)))
-        close_connection(c);
+        hw_connection_close(c);
     else if (is_unfinished(c))
         wait_for_rest(c);
 }
 
 /* ---- opening ---- */
-
-static void link_in(struct hw_connection *c)
-{
-    struct hw_server *s = c->server;
-    c->next = s->connections;
-    if (c->next)
-        c->next->prev = c;
-    s->connections = c;
-    hw_stats_add(&s->report.stats, HW_COUNT_ACCEPTED, 1);
-    hw_stats_set(&s->report.stats, HW_COUNT_CONNECTIONS, ++s->connection_count);
-}
-
-static void link_out(struct hw_connection *c)
-{
-    if (c->next)
-        c->next->prev = c->prev;
-    if (c->prev)
-        c->prev->next = c->next;
-    else
-        c->server->connections = c->next;
-    hw_stats_set(&c->server->report.stats, HW_COUNT_CONNECTIONS, --c->server->connection_count);
-}
 
 static int open_stream(struct hw_connection *c, const struct hw_arrival *arrival)
 {
@@ -460,9 +399,9 @@ int hw_connection_open(struct hw_server *server, const struct hw_arrival *arriva
         c->peer.any.sa_family = AF_UNIX;
     int rc = open_stream(c, arrival);
     c->u.handle.data = c;
-    link_in(c);
+    hw_connections_add(c);
     if (rc) {
-        close_connection(c);
+        hw_connection_close(c);
         close(arrival->fd);
         return rc;
     }
@@ -471,84 +410,6 @@ int hw_connection_open(struct hw_server *server, const struct hw_arrival *arriva
     set_deadline(c, HW_DEADLINE_FIRST);
     start_reading(c);
     return 0;
-}
-
-/* ---- room for others ---- */
-
-static struct hw_connection *connection_by(struct hw_deadline *deadline)
-{
-    return (struct hw_connection *)((char *)deadline - offsetof(struct hw_connection, deadline));
-}
-
-static uint64_t in_list_since(const struct hw_connection *c)
-{
-    return c->deadline.at_ms - c->server->deadlines.durations_ms[c->deadline.kind];
-}
-
-/* With a request in the socket it is not idle, and few are so. */
-static bool is_idle(struct hw_connection *c)
-{
-    return !has_next(c) && !has_unread(c);
-}
-
-/* The one that is longest at `kind`, for `ms` at least; NULL: none is. */
-static struct hw_connection *find_longest(struct hw_server *server, enum hw_deadline_kind kind,
-                                          uint64_t ms)
-{
-    struct hw_deadline *ring = &server->deadlines.lists[kind];
-    bool must_idle = kind == HW_DEADLINE_FIRST || kind == HW_DEADLINE_IDLE;
-    int looks = LOOKS_FOR_ROOM;
-    for (struct hw_deadline *d = ring->next; d != ring && looks > 0; d = d->next, looks--) {
-        struct hw_connection *c = connection_by(d);
-        if (in_list_since(c) + ms > uv_now(server->loop))
-            return NULL;
-        if (c->place.counted && (!must_idle || is_idle(c)))
-            return c;
-    }
-    return NULL;
-}
-
-/* Who idles goes first, then who was answered, who does not take his answer, who does not come to
- * an end. Never one whose request is being worked on. */
-static struct hw_connection *find_least(struct hw_server *server)
-{
-    static const enum hw_deadline_kind stale[] = {HW_DEADLINE_WRITE, HW_DEADLINE_BODY,
-                                                  HW_DEADLINE_HEAD};
-    struct hw_connection *c = find_longest(server, HW_DEADLINE_IDLE, 0);
-    struct hw_connection *silent = find_longest(server, HW_DEADLINE_FIRST, 0);
-    if (!c || (silent && in_list_since(silent) <= in_list_since(c)))
-        c = silent;
-    if (!c)
-        c = find_longest(server, HW_DEADLINE_LINGER, 0);
-    for (size_t i = 0; !c && i < sizeof stale / sizeof *stale; i++)
-        c = find_longest(server, stale[i], HW_CONNECTION_STALE_MS);
-    return c;
-}
-
-bool hw_connections_make_room(struct hw_server *server)
-{
-    struct hw_connection *c = find_least(server);
-    if (!c)
-        return false;
-    hw_stats_add(&server->report.stats, HW_COUNT_MADE_ROOM, 1);
-    close_connection(c);
-    return true;
-}
-
-/* ---- draining ---- */
-
-void hw_connections_drain(struct hw_server *server)
-{
-    server->draining = true;
-    for (struct hw_connection *c = server->connections; c; c = c->next)
-        if (c->state == IDLE && !c->request && !has_unread(c))
-            close_connection(c);
-}
-
-void hw_connections_close(struct hw_server *server)
-{
-    for (struct hw_connection *c = server->connections; c; c = c->next)
-        close_connection(c);
 }
 
 /* ---- callbacks: they translate, and call what has a name ---- */
@@ -629,7 +490,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     } else if (n == UV_ENOBUFS && (c->state == BUSY || c->state == FLUSH)) {
         stop_reading(c); /* the answer comes first; then there may be memory for the next request */
     } else if (n < 0) {
-        close_connection(c);
+        hw_connection_close(c);
     }
 }
 
@@ -639,7 +500,7 @@ static void on_written(uv_stream_t *stream, int status)
     if (c->state == CLOSED)
         return;
     if (status < 0) {
-        close_connection(c);
+        hw_connection_close(c);
     } else if (c->state == FLUSH && uv_stream_get_write_queue_size(&c->u.stream) == 0) {
         /* All of it: a 100 Continue may have been on its way as well. */
         answered(c);
@@ -677,7 +538,7 @@ static void give_up_waiting(struct hw_connection *c)
 /* What is there was sent in time, and its turn to be read has not come yet. */
 static bool is_still_reading(struct hw_connection *c)
 {
-    if (!(c->reading || hw_turn_is_held(&c->turn)) || !has_unread(c))
+    if (!(c->reading || hw_turn_is_held(&c->turn)) || !hw_connection_has_unread(c))
         return false;
     hw_deadline_postpone(&c->server->deadlines, &c->deadline, 1);
     return true;
@@ -686,7 +547,7 @@ static bool is_still_reading(struct hw_connection *c)
 void hw_connection_on_deadline(struct hw_deadlines *all, struct hw_deadline *deadline)
 {
     (void)all;
-    struct hw_connection *c = connection_by(deadline);
+    struct hw_connection *c = hw_connection_by(deadline);
     if (deadline->kind <= HW_DEADLINE_BODY && is_still_reading(c))
         return;
     switch (deadline->kind) {
@@ -704,7 +565,7 @@ void hw_connection_on_deadline(struct hw_deadlines *all, struct hw_deadline *dea
     case HW_DEADLINE_IDLE:
     case HW_DEADLINE_WRITE:
     case HW_DEADLINE_LINGER:
-        close_connection(c);
+        hw_connection_close(c);
         break;
     default:
         break; /* those of others */
@@ -715,7 +576,7 @@ static void on_closed(uv_handle_t *handle)
 {
     struct hw_connection *c = handle->data;
     struct hw_server *server = c->server;
-    link_out(c);
+    hw_connections_remove(c);
     free(c);
     server->on_room(server);
 }

@@ -120,6 +120,7 @@ build = {
         "core/committer.c",
         "core/config.c",
         "core/connection.c",
+        "core/connections.c",
         "core/control.c",
         "core/crew.c",
         "core/crowd.c",
