@@ -40,6 +40,51 @@ local function fields(list, name)
   return table.concat(values, " ")
 end
 
+-- ---- its end ----
+
+describe("the sandbox", function()
+  local started = {}
+  after_each(function()
+    for _, one in ipairs(started) do
+      os.execute(("kill -KILL %d 2>/dev/null"):format(one.pid))
+      pcall(one.pipe.close, one.pipe)
+    end
+    started = {}
+  end)
+
+  -- In a folder, for a shell; it has its own process id.
+  local function start(folder, format, ...)
+    local pipe = io.popen(("cd %s && echo $$ && exec %s"):format(folder, format:format(...)))
+    local one = { pipe = pipe, pid = pipe:read("n") }
+    started[#started + 1] = one
+    return one
+  end
+
+  -- It takes as long as a drain and the wait for the app: 4 s, which are no settings.
+  it("ends within seconds in the middle of a line that nobody reads", function()
+    local folder = H.folder()
+    assert(H.sh(("mkfifo %s/out"):format(folder)))
+    start(folder, "sleep 600 3<>out") -- holds the pipe open and takes nothing
+    local sandbox = start(folder, "%s sandbox --json --listen unix:s --key %s >out 2>log", H.quote(H.binary),
+      (H.keys()))
+    local function call(path)
+      return H.sh(("curl -s -m 0.5 -o /dev/null --unix-socket %s/s http://h/%s"):format(folder, path))
+    end
+    H.wait_until(function() return call("") end, "the sandbox")
+    local urls = {}
+    for i = 1, 400 do urls[i] = ("http://h/%d%s"):format(i, ("x"):rep(300)) end
+    H.sh(("timeout 1 curl -s --unix-socket %s/s %s"):format(folder, table.concat(urls, " ")))
+    assert.is_nil(call("blocked"))
+    os.execute(("kill -TERM %d"):format(sandbox.pid))
+    H.wait_until(function()
+      return (H.read(("/proc/%d/stat"):format(sandbox.pid)):match("^%d+ %b() (%a)") or "Z") == "Z"
+    end, "its end")
+    local _, _, code = sandbox.pipe:close()
+    assert.equal(1, code)
+    assert.matches("the app did not end within 2000 ms", H.read(folder .. "/log"), 1, true)
+  end)
+end)
+
 -- ---- the API ----
 
 describe("the token", function()

@@ -136,6 +136,8 @@ function M.run(args)
   if not settings then return console.fail(lines) end
   local code
   code, why = core.serve_app(settings, "hookward.sandbox")
+  -- What was given up may be in the middle of a line that nobody reads: an exit would wait for it.
+  if code == 1 then core.process.leave(code) end
   return code or console.fail(why)
 end
 
