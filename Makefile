@@ -255,6 +255,7 @@ $(BUILD)/verify: spec/bench/verify.c $(OBJECTS) $(BUILD)/embedded.o
 	$(Q)$(CC) $(ALL_CFLAGS) -Ispec/core $(PKG_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/flood: spec/bench/flood.c
+	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< -pthread
 
 FLOODS ?=

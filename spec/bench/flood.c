@@ -39,8 +39,9 @@ enum then { HOLD, AGAIN, RESET }; /* when all was sent: keep it open; on the ans
 struct kind {
     const char *name;
     unsigned connections;
-    unsigned opened_a_tick;                  /* at most */
-    size_t rate;                             /* bytes a tick and connection; 0: as fast as it can */
+    unsigned opened_a_tick; /* at most */
+    size_t rate;            /* bytes at a time, of each connection; 0: as fast as it can */
+    unsigned every;         /* ticks between two of these times */
     size_t (*script)(char *out, unsigned n); /* the bytes that one sends; NULL: none */
     enum then then;
 };
@@ -249,16 +250,16 @@ static size_t half(char *out, unsigned n)
 
 static const struct kind kinds[] = {
     /* clang-format off */
-    {"none",      0,     0,    0,    NULL,           HOLD},
-    {"forged",    64,    64,   0,    forged,         AGAIN},
-    {"pipelined", 16,    16,   20000, pipelined,     AGAIN}, /* 2 MB/s each */
-    {"body-gets", 16,    16,   20000, body_then_gets, AGAIN},
-    {"slow-head", 1000,  100,  1,    slow_head,      HOLD},
-    {"slow-body", 1000,  100,  100,  whole_body,     HOLD},
-    {"idle",      10000, 100,  0,    NULL,           HOLD},
-    {"resets",    200,   20,   0,    half,           RESET},
-    {"413",       600,   100,  0,    too_large,      AGAIN},
-    {"held-back", 1500,  50,   0,    held_back,      HOLD},
+    {"none",      0,     0,    0,     1,  NULL,           HOLD},
+    {"forged",    64,    64,   0,     1,  forged,         AGAIN},
+    {"pipelined", 16,    16,   20000, 1,  pipelined,      AGAIN}, /* 2 MB/s each */
+    {"body-gets", 16,    16,   20000, 1,  body_then_gets, AGAIN},
+    {"slow-head", 1000,  100,  1,     10, slow_head,      HOLD}, /* 10 bytes a second */
+    {"slow-body", 1000,  100,  100,   10, whole_body,     HOLD},
+    {"idle",      10000, 100,  0,     1,  NULL,           HOLD},
+    {"resets",    200,   20,   0,     1,  half,           RESET},
+    {"413",       600,   100,  0,     1,  too_large,      AGAIN},
+    {"held-back", 1500,  50,   0,     1,  held_back,      HOLD},
     /* clang-format on */
 };
 
@@ -338,15 +339,16 @@ static void read_all(const struct kind *kind, struct connection *c, unsigned n)
 
 static void tick(const struct kind *kind, struct connection *all, int epoll)
 {
-    static unsigned n;
+    static unsigned n, ticks;
     unsigned opened = 0;
+    ticks++;
     for (unsigned i = 0; i < kind->connections; i++) {
         struct connection *c = &all[i];
         if (c->fd < 0 && opened < kind->opened_a_tick) {
             opened++;
             open_one(kind, c, epoll, ++n);
         }
-        if (c->fd >= 0 && kind->rate) {
+        if (c->fd >= 0 && kind->rate && (i + ticks) % kind->every == 0) {
             c->allowed = kind->rate;
             write_some(kind, c);
         }
