@@ -69,8 +69,8 @@ static int other_complete(struct hw_service *service, struct hw_request *request
     return HW_EDRAINING;
 }
 
-static const struct hw_service_type other_type = {
-    .accept = other_accept, .complete = other_complete};
+static const struct hw_service_type other_type = {.accept = other_accept,
+                                                  .complete = other_complete};
 
 /* ---- the rig ---- */
 

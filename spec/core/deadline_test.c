@@ -86,7 +86,7 @@ static void passes_the_shorter_kind_first(void **state)
 {
     (void)state;
     for (int i = 0; i < HW_DEADLINE_KINDS; i++) {
-        r.all.durations_ms[i] = (uint64_t)(HW_DEADLINE_KINDS - i) * 10;
+        r.all.durations_ms[i] = (uint64_t)(HW_DEADLINE_KINDS - i) * 50;
         set(i, (enum hw_deadline_kind)i);
     }
     run();
