@@ -20,6 +20,7 @@ end
 local argparse = require "argparse"
 local console = require "hookward.console"
 local core = require "hookward.core"
+local guide = require "hookward.guide"
 local options = require "hookward.options"
 local suggest = require "hookward.suggest"
 
@@ -105,6 +106,7 @@ end
 -- the guide, and what nobody knows, are left to the command help.
 local function without_help_command(args)
   if args[1] ~= "help" or not is_command(args[2]) then return args end
+  if #args == 2 and guide.has(args[2]) then return args end -- the guide says more
   local rest = table.move(args, 2, #args, 1, {})
   rest[#rest + 1] = "--help"
   return rest

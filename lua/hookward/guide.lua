@@ -40,6 +40,15 @@ local function source_of(module)
   return files.read(path)
 end
 
+---@param name string
+---@return boolean
+function M.has(name)
+  for _, topic in ipairs(M.topics) do
+    if topic.name == name then return true end
+  end
+  return false
+end
+
 ---@param name string a topic's
 ---@return string? text Markdown
 ---@return string? why
