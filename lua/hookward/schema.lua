@@ -49,7 +49,7 @@ return {
     doc = "Request line, header and trailers together; over it the answer is 431." },
   { key = "max_connections", kind = "integer", default = 10000, min = 1, max = 1000000,
     doc = "Connections at the same time; over it the one that was idle longest is closed for each "
-      .. "that comes. While none is idle new ones wait." },
+      .. "that comes. When none is idle it is one that is stuck, else new ones wait." },
   { key = "max_connections_per_address", kind = "integer", example = 2500, min = 1, max = 1000000,
     doc = "Connections of one IPv4 address, or of one IPv6 /64; more are closed at once. A quarter "
       .. "of max_connections by default (16 at least). A proxy in front is one address: raise it "
