@@ -37,6 +37,7 @@ struct hw_instance {
     struct hw_host *closing;
     unsigned asking; /* threads that wait for an answer of the host's */
     bool closed;
+    bool unkept;                    /* it did not start */
     struct hw_instance_facts facts; /* the last ones; `stopping` always */
 
     /* atomic */
@@ -121,6 +122,12 @@ static void on_keeper(void *arg)
 {
     struct hw_instance *i = arg;
     pthread_setname_np(pthread_self(), "hookward-keeper");
+    uv_mutex_lock(&i->m);
+    while (!i->host && !i->unkept)
+        uv_cond_wait(&i->changed, &i->m);
+    uv_mutex_unlock(&i->m);
+    if (i->unkept)
+        return;
     i->state = end(i);
     if (i->signals)
         hw_process_release();
@@ -148,9 +155,9 @@ static void stay_loaded(void)
         (void)dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
 }
 
-static void copy_addresses(struct hw_instance *i)
+static void copy_addresses(struct hw_instance *i, struct hw_host *host)
 {
-    const char *const *addresses = hw_host_addresses(i->host);
+    const char *const *addresses = hw_host_addresses(host);
     for (size_t n = 0; addresses[n]; n++)
         i->addresses[n] = strdup(addresses[n]);
 }
@@ -190,46 +197,58 @@ static struct hw_instance *give_up(struct hw_instance *i, struct hw_config *conf
     return NULL;
 }
 
-/* A host without a keeper: it drains, and is taken apart by the caller. */
-static void end_here(struct hw_instance *i)
+/* The keeper is there before the host: one that nobody could end must not take a request. */
+static int start_keeper(struct hw_instance *i, char *why, size_t size)
 {
-    hw_host_stop(i->host);
-    enum hw_instance_state state = end(i);
-    if (i->signals)
-        hw_process_release();
-    if (state != HW_INSTANCE_STUCK && state != HW_INSTANCE_UNCLOSED)
-        free_rest(i);
+    int rc = uv_thread_create(&i->keeper, on_keeper, i);
+    return rc ? hw_error_no_thread(-rc, why, size) : 0;
+}
+
+/* `host`: NULL when there is none to keep. */
+static void give_keeper(struct hw_instance *i, struct hw_host *host)
+{
+    uv_mutex_lock(&i->m);
+    i->host = host;
+    i->unkept = !host;
+    uv_cond_broadcast(&i->changed);
+    uv_mutex_unlock(&i->m);
+}
+
+static void enter_process(struct hw_instance *i, struct hw_host *host)
+{
+    i->entry = (struct hw_process_host){host, on_stop_signal, on_reload_signal};
+    if (i->signals && hw_process_add(&i->entry))
+        hw_log_say(HW_LOG_WARN, "more than %d hosts in one process: signals do not reach this one",
+                   HW_PROCESS_HOSTS_MAX);
 }
 
 struct hw_instance *hw_instance_start(struct hw_config *config, const struct hw_embedded *modules,
                                       bool signals, char *why, size_t size)
 {
+    char reason[256];
     hw_descriptors_fill(); /* libuv's own files have the numbers that they get */
     struct hw_instance *i = new_instance(signals);
     stay_loaded();
     if (!i || i->ended < 0)
         return give_up(i, config, strerror(errno), why, size);
+    if (start_keeper(i, reason, sizeof reason))
+        return give_up(i, config, reason, why, size);
     if (signals)
         hw_process_catch();
-    i->host = hw_host_start(config, modules, !signals, why, size);
-    if (!i->host) {
+    struct hw_host *host = hw_host_start(config, modules, !signals, why, size);
+    if (!host) {
+        give_keeper(i, NULL);
+        uv_thread_join(&i->keeper);
         if (signals)
             hw_process_release();
         free_rest(i);
         return NULL;
     }
     HW_STOP_POINT("host-started");
-    copy_addresses(i);
-    i->entry = (struct hw_process_host){i->host, on_stop_signal, on_reload_signal};
-    if (signals && hw_process_add(&i->entry))
-        hw_log_say(HW_LOG_WARN, "more than %d hosts in one process: signals do not reach this one",
-                   HW_PROCESS_HOSTS_MAX);
-    int rc = uv_thread_create(&i->keeper, on_keeper, i);
-    if (rc == 0)
-        return i;
-    hw_error_no_thread(-rc, why, size);
-    end_here(i);
-    return NULL;
+    copy_addresses(i, host);
+    enter_process(i, host);
+    give_keeper(i, host);
+    return i;
 }
 
 /* ---- asking ---- */
