@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "log.h"
+#include "queue.h"
 #include "sigpipe.h"
 
 enum {
@@ -16,11 +17,6 @@ enum {
     BUSY_JOBS = 4,     /* jobs in a tick from which on a second thread is worth its wake-up */
     SETTLE_MAX = 32,   /* answers that may wait for a leader while jobs are ready */
     JUDGE_TICKS = 64   /* between two looks at the threads whose job is overdue */
-};
-
-struct queue {
-    struct hw_job *head, **tail;
-    size_t count;
 };
 
 struct thread {
@@ -65,12 +61,12 @@ struct hw_crew {
     uv_thread_t watchdog;
 
     /* leader only */
-    struct queue fresh; /* cut since the leader last held m */
+    struct hw_queue fresh; /* cut since the leader last held m */
     uv_prepare_t prepare;
 
     /* guarded by m */
     uv_mutex_t m;
-    struct queue ready, done;
+    struct hw_queue ready, done;
     struct hw_worker *free_workers;
     struct thread *idle; /* the last to park is the first to be roused: its cache is warm */
     struct thread *leader;
@@ -91,59 +87,6 @@ struct hw_crew {
     /* any thread: uv_async_send is made for that */
     uv_async_t wake;
 };
-
-/* ---- queues ---- */
-
-static void queue_init(struct queue *q)
-{
-    *q = (struct queue){.tail = &q->head};
-}
-
-static void push(struct queue *q, struct hw_job *job)
-{
-    job->next = NULL;
-    job->link = q->tail;
-    *q->tail = job;
-    q->tail = &job->next;
-    q->count++;
-}
-
-static void take_out(struct queue *q, struct hw_job *job)
-{
-    *job->link = job->next;
-    if (job->next)
-        job->next->link = job->link;
-    else
-        q->tail = job->link;
-    q->count--;
-    job->next = NULL;
-    job->link = NULL;
-}
-
-static struct hw_job *pop(struct queue *q)
-{
-    struct hw_job *job = q->head;
-    take_out(q, job);
-    return job;
-}
-
-static struct hw_job *take_all(struct queue *q)
-{
-    struct hw_job *head = q->head;
-    queue_init(q);
-    return head;
-}
-
-static void move_all(struct queue *from, struct queue *to)
-{
-    if (!from->head)
-        return;
-    *to->tail = from->head;
-    from->head->link = to->tail;
-    to->tail = from->tail;
-    to->count += from->count;
-    queue_init(from);
-}
 
 /* ---- who is awake ---- */
 
@@ -233,13 +176,13 @@ static void run_job_locked(struct thread *t)
 {
     struct hw_crew *c = t->crew;
     take_worker_locked(t);
-    struct hw_job *job = t->job = pop(&c->ready);
+    struct hw_job *job = t->job = hw_queue_pop(&c->ready);
     begin_locked(t);
     uv_mutex_unlock(&c->m);
     hw_stages_run(t->worker, job);
     uv_mutex_lock(&c->m);
     end_locked(t);
-    push(&c->done, job);
+    hw_queue_push(&c->done, job);
     wake_leader_locked(c);
 }
 
@@ -286,7 +229,7 @@ static void tell_lost(struct hw_crew *c, struct thread *t)
 /* One turn: give answers, then let the loop run; it waits only if there is nothing else to do. */
 static void turn_locked(struct hw_crew *c)
 {
-    struct hw_job *done = take_all(&c->done);
+    struct hw_job *done = hw_queue_take_all(&c->done);
     struct thread *news = c->news;
     c->news = NULL;
     uv_run_mode mode = UV_RUN_NOWAIT;
@@ -301,7 +244,7 @@ static void turn_locked(struct hw_crew *c)
     uv_run(c->config.loop, mode);
     uv_mutex_lock(&c->m);
     c->polling = c->woken = false;
-    move_all(&c->fresh, &c->ready);
+    hw_queue_move_all(&c->fresh, &c->ready);
 }
 
 static void lead_locked(struct thread *t)
@@ -559,9 +502,9 @@ int hw_crew_start(const struct hw_crew_config *config, struct hw_crew **out)
     c->config = *config;
     c->threads = threads;
     c->thread_count = config->worker_count + 1;
-    queue_init(&c->fresh);
-    queue_init(&c->ready);
-    queue_init(&c->done);
+    hw_queue_init(&c->fresh);
+    hw_queue_init(&c->ready);
+    hw_queue_init(&c->done);
     for (unsigned i = config->worker_count; i-- > 0;) {
         config->workers[i].next = c->free_workers;
         c->free_workers = &config->workers[i];
@@ -574,16 +517,16 @@ int hw_crew_start(const struct hw_crew_config *config, struct hw_crew **out)
 
 void hw_crew_submit(struct hw_crew *crew, struct hw_job *job)
 {
-    push(&crew->fresh, job);
+    hw_queue_push(&crew->fresh, job);
 }
 
 bool hw_crew_withdraw(struct hw_crew *c, struct hw_job *job)
 {
     uv_mutex_lock(&c->m);
-    move_all(&c->fresh, &c->ready);
+    hw_queue_move_all(&c->fresh, &c->ready);
     bool waits = job->link != NULL;
     if (waits)
-        take_out(&c->ready, job);
+        hw_queue_take_out(&c->ready, job);
     uv_mutex_unlock(&c->m);
     return waits;
 }
@@ -593,7 +536,7 @@ void hw_crew_return(struct hw_crew *crew, struct hw_job *jobs)
     uv_mutex_lock(&crew->m);
     while (jobs) {
         struct hw_job *next = jobs->next;
-        push(&crew->done, jobs);
+        hw_queue_push(&crew->done, jobs);
         jobs = next;
     }
     wake_leader_locked(crew);
@@ -665,16 +608,16 @@ unsigned hw_crew_join(struct hw_crew *c, unsigned ms)
 struct hw_job *hw_crew_take_done(struct hw_crew *c)
 {
     uv_mutex_lock(&c->m);
-    struct hw_job *done = take_all(&c->done);
+    struct hw_job *done = hw_queue_take_all(&c->done);
     uv_mutex_unlock(&c->m);
     return done;
 }
 
 struct hw_job *hw_crew_take_rest(struct hw_crew *c)
 {
-    move_all(&c->done, &c->ready);
-    move_all(&c->fresh, &c->ready);
-    return take_all(&c->ready);
+    hw_queue_move_all(&c->done, &c->ready);
+    hw_queue_move_all(&c->fresh, &c->ready);
+    return hw_queue_take_all(&c->ready);
 }
 
 void hw_crew_free(struct hw_crew *c)
