@@ -7,6 +7,9 @@
 
 #include <cmocka.h>
 
+#include <stdatomic.h>
+#include <uv.h>
+
 #include "ledger_file_rig.h"
 #include "ledger_sqlite.h"
 
@@ -59,6 +62,37 @@ static void saves_at_its_end_what_it_has_lost(void **state)
     reopen(&r);
     for (int i = 0; i < 200; i++)
         assert_int_equal(state_of(&r, i), HW_SUCCEEDED);
+    close_rig(&r);
+}
+
+static atomic_bool over;
+
+static void on_look_up(void *arg)
+{
+    while (!atomic_load(&over))
+        HW_CHECK(state_of(arg, 0) == HW_SUCCEEDED);
+}
+
+/* A look-up waits until the files are open again, and then finds what was there. */
+static void opens_anew_under_those_that_look_up(void **state)
+{
+    enum { LOSSES = 20 };
+    struct rig r;
+    uv_thread_t reader;
+    (void)state;
+    open_rig(&r, false);
+    assert_int_equal(commit_one(&r, 0), 0);
+    atomic_store(&over, false);
+    assert_int_equal(uv_thread_create(&reader, on_look_up, &r), 0);
+    for (int i = 1; i <= LOSSES; i++) {
+        run(i % 2 ? "rm '%s-wal' '%s-shm'" : "rm '%s-shm'");
+        assert_int_equal(commit_one(&r, i), 0);
+    }
+    atomic_store(&over, true);
+    uv_thread_join(&reader);
+    for (int i = 0; i <= LOSSES; i++)
+        assert_int_equal(state_of(&r, i), HW_SUCCEEDED);
+    assert_sound();
     close_rig(&r);
 }
 
@@ -160,6 +194,7 @@ int main(void)
 {
     struct CMUnitTest tests[] = {
         cmocka_unit_test(opens_anew_what_it_has_lost),
+        cmocka_unit_test(opens_anew_under_those_that_look_up),
         cmocka_unit_test(saves_at_its_end_what_it_has_lost),
         cmocka_unit_test(keeps_its_files_when_a_script_has_read_them),
         cmocka_unit_test(removes_nothing_by_a_lost_shared_memory),
