@@ -46,7 +46,7 @@ struct thread {
     struct thread *idle_next;
     bool blocked; /* not counted as active: inside one job for over a tick */
     bool roused;
-    struct hw_job *job;      /* that it is inside of */
+    struct hw_job *job;      /* that it is inside of; NULL: it tidies */
     bool lost, replaced;     /* it was given up */
     struct thread *news;     /* among those that the leader has to hear of */
     struct hw_job *lost_job; /* what it was in */
@@ -372,7 +372,7 @@ static uint64_t computed_ns(const struct thread *t)
  * thread may get its turn late. */
 static void judge_locked(struct thread *t)
 {
-    if (!t->blocked || t->lost)
+    if (!t->blocked || t->lost || !t->job) /* without one it tidies a worker */
         return;
     if (hw_now_ns() < atomic_load_explicit(&t->job->due_ns, memory_order_relaxed)) {
         t->spin_from_ns = 0;
@@ -524,7 +524,9 @@ bool hw_crew_withdraw(struct hw_crew *c, struct hw_job *job)
 {
     uv_mutex_lock(&c->m);
     hw_queue_move_all(&c->fresh, &c->ready);
-    bool waits = job->link != NULL;
+    /* One that is done since the caller looked is in a queue again. */
+    bool waits =
+        job->link && atomic_load_explicit(&job->progress, memory_order_relaxed) == HW_WAITING;
     if (waits)
         hw_queue_take_out(&c->ready, job);
     uv_mutex_unlock(&c->m);

@@ -11,6 +11,7 @@
 
 #include "api.h"
 #include "check.h"
+#include "forked.h"
 #include "globals.h"
 #include "json.h"
 #include "loader.h"
@@ -21,7 +22,9 @@
 #include "stoppable.h"
 #include "timestamp.h"
 
-enum { UNLOAD_MS_MAX = 1000 /* for hook.on_unload: who reloads or stops waits for it */ };
+enum {
+    UNLOAD_MS_MAX = 1000 /* for hook.on_unload and for finalizers between jobs: somebody waits */
+};
 
 struct hw_vm {
     /* constant after new */
@@ -299,6 +302,7 @@ static int unload(lua_State *L)
 
 void hw_vm_free(struct hw_vm *vm)
 {
+    unsigned forks = hw_forked_watch();
     if (vm->L) {
         uint64_t ms = vm->config.timeout_ms;
         lua_settop(vm->L, 0);
@@ -308,6 +312,7 @@ void hw_vm_free(struct hw_vm *vm)
             hw_log_say(HW_LOG_WARN, "hook.on_unload did not come to its end");
     }
     hw_limits_close(&vm->limits);
+    hw_forked_check(forks); /* a child of somebody else's may free it, too */
     hw_bundle_unref(vm->bundle);
     free(vm);
 }
@@ -497,6 +502,13 @@ int hw_vm_handle(struct hw_vm *vm, struct hw_job *job, uint64_t now_ns)
     return hw_job_fail(job, (int)lua_tointeger(L, -1));
 }
 
+void hw_vm_collect(struct hw_vm *vm)
+{
+    hw_limits_begin(&vm->limits, hw_now_ns(), UNLOAD_MS_MAX, NULL);
+    lua_gc(vm->L, LUA_GCCOLLECT);
+    hw_limits_end(&vm->limits);
+}
+
 bool hw_vm_rest(struct hw_vm *vm)
 {
     lua_State *L = vm->L;
@@ -506,15 +518,8 @@ bool hw_vm_rest(struct hw_vm *vm)
     hw_api_forget_job(L);
     if (vm->limits.pool.used <= vm->config.memory_max / 2)
         return false;
-    hw_limits_begin(&vm->limits, hw_now_ns(), UNLOAD_MS_MAX, NULL);
-    lua_gc(L, LUA_GCCOLLECT);
-    hw_limits_end(&vm->limits);
+    hw_vm_collect(vm);
     return vm->limits.pool.used > vm->config.memory_max / 2;
-}
-
-void hw_vm_collect(struct hw_vm *vm)
-{
-    lua_gc(vm->L, LUA_GCCOLLECT);
 }
 
 /* ---- routes ---- */

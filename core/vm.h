@@ -54,7 +54,7 @@ int hw_vm_handle(struct hw_vm *vm, struct hw_job *job, uint64_t now_ns);
  * full collection. */
 bool hw_vm_rest(struct hw_vm *vm);
 
-/* A full collection, finalizers and all. */
+/* A full collection, finalizers and all: these have a second. */
 void hw_vm_collect(struct hw_vm *vm);
 
 /* The job that it runs, for log lines; NULL between jobs. */

@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/stat.h>
 
 #include "check.h"
@@ -38,6 +39,15 @@ static const char script[] = "local hook = require 'hookward'\n"
                              "hook.on('Busy', function(event)\n"
                              "  local n = 0\n"
                              "  for i = 1, event.Rounds do n = n + i end\n"
+                             "end)\n"
+                             "hook.on('Leaving', function(event)\n" /* behind, to be tidied */
+                             "  collectgarbage('stop')\n"
+                             "  setmetatable({}, { __gc = function()\n"
+                             "    local began = assert(io.open(event.Folder .. '/began', 'w'))\n"
+                             "    began:write('x'); began:close()\n"
+                             "    while event.Endless do end\n"
+                             "    assert(io.open(event.Folder .. '/gate', 'r')):close()\n"
+                             "  end })\n"
                              "end)\n"
                              "hook.on('Spinning', function(event)\n" /* a loop without hooks */
                              "  local meta = { __gc = true }\n"
@@ -70,7 +80,9 @@ struct rig {
     uv_mutex_t m;
     uv_cond_t changed;
     struct hw_job *to_submit, *kept;
-    bool stop_wanted;
+    bool stop_wanted, tidy_wanted;
+    struct hw_job *to_withdraw, *behind; /* it is withdrawn once the other one is done */
+    bool withdrawn;
     size_t returned, failed, turns;
     size_t replaced, unreplaced; /* jobs whose thread was given up */
 };
@@ -102,13 +114,33 @@ static struct hw_job *new_blocking(int64_t number)
 
 /* ---- the leader's side ---- */
 
+static void tidy(struct rig *r)
+{
+    hw_workers_tidy(&r->stages);
+    hw_crew_tidy_free(r->crew);
+}
+
+/* With one worker, `behind` runs when `job` is done; and nobody leads meanwhile. */
+static void withdraw(struct rig *r, struct hw_job *job, const struct hw_job *behind)
+{
+    bool withdrawn = hw_crew_withdraw(r->crew, job);
+    while (atomic_load(&behind->progress) != HW_SETTLING)
+        sched_yield();
+    withdrawn |= hw_crew_withdraw(r->crew, job);
+    uv_mutex_lock(&r->m);
+    r->withdrawn = withdrawn;
+    uv_mutex_unlock(&r->m);
+}
+
 static void on_inbox(uv_async_t *async)
 {
     struct rig *r = async->data;
     uv_mutex_lock(&r->m);
     struct hw_job *jobs = r->to_submit;
-    bool stop = r->stop_wanted;
-    r->to_submit = NULL;
+    bool stop = r->stop_wanted, tidies = r->tidy_wanted;
+    struct hw_job *to_withdraw = r->to_withdraw, *behind = r->behind;
+    r->to_submit = r->to_withdraw = r->behind = NULL;
+    r->tidy_wanted = false;
     r->turns++;
     uv_cond_broadcast(&r->changed);
     uv_mutex_unlock(&r->m);
@@ -119,6 +151,10 @@ static void on_inbox(uv_async_t *async)
     }
     for (int i = 0; i < WINDOW && r->born < r->total; i++)
         hw_crew_submit(r->crew, new_job(++r->born, quick_body));
+    if (tidies)
+        tidy(r);
+    if (to_withdraw)
+        withdraw(r, to_withdraw, behind);
     if (stop)
         hw_crew_stop(r->crew);
 }
@@ -391,6 +427,65 @@ static void waits_for_threads_that_only_wait(void **state)
     unlink(folder_path(&folder, "end", path));
 }
 
+/* The worker is free a moment after its job came back. */
+static void tidy_until_began(struct rig *r)
+{
+    struct pollfd fd = {.fd = began, .events = POLLIN};
+    do {
+        uv_mutex_lock(&r->m);
+        r->tidy_wanted = true;
+        uv_mutex_unlock(&r->m);
+        uv_async_send(&r->inbox);
+    } while (poll(&fd, 1, 10) == 0);
+    wait_for_began(1);
+}
+
+/* No job is overdue in there. */
+static void waits_for_threads_that_tidy_for_long(void **state)
+{
+    struct rig r;
+    (void)state;
+    close_gate();
+    new_rig(&r, 2, 2);
+    atomic_load(&r.stages.shelf.current)->vm.timeout_ms = 1;
+    start_crew(&r, 2);
+    submit(&r, new_job_with_folder(1, "Leaving"));
+    assert_int_equal(wait_for(&r, 1), 1);
+    tidy_until_began(&r);
+    submit(&r, new_job_with_folder(2, "Spinning")); /* as a clock, as above */
+    wait_for_lost(&r, 1, 0);
+    folder_write(&folder, "end", "");
+    open_gate();
+    assert_int_equal(wait_for(&r, 2), 2);
+    stop(&r);
+    assert_int_equal(hw_crew_join(r.crew, PATIENCE_MS), 0);
+    assert_int_equal(finish(&r), 0);
+    assert_int_equal(r.replaced + r.unreplaced, 1);
+    assert_each_came(&r, 2, 1);
+    char path[FOLDER_PATH_MAX];
+    unlink(folder_path(&folder, "end", path));
+}
+
+/* Nobody gives it up, so it must come to an end by itself. */
+static void ends_a_finalizer_while_it_tidies(void **state)
+{
+    struct rig r;
+    char body[160];
+    (void)state;
+    start(&r, 1, 2, 2);
+    snprintf(body, sizeof body, "{\"Event\":\"Leaving\",\"Folder\":\"%s\",\"Endless\":true}",
+             folder.path);
+    submit(&r, new_job(1, body));
+    assert_int_equal(wait_for(&r, 1), 1);
+    tidy_until_began(&r);
+    submit(&r, new_job(2, quick_body));
+    assert_int_equal(wait_for(&r, 2), 2);
+    stop(&r);
+    assert_int_equal(hw_crew_join(r.crew, PATIENCE_MS), 0);
+    assert_int_equal(finish(&r), 0);
+    assert_each_came(&r, 2, 1);
+}
+
 /* Given up, and never coming back: the others end, and the crew says how many are left. */
 static void ends_beside_threads_that_were_given_up(void **state)
 {
@@ -530,6 +625,29 @@ static void keeps_what_is_queued_when_it_stops(void **state)
     assert_each_came(&r, WORKERS + QUEUED, 1);
 }
 
+static void withdraws_nothing_that_is_done(void **state)
+{
+    struct rig r;
+    struct hw_job *job = new_blocking(1), *behind = new_job(2, quick_body);
+    (void)state;
+    close_gate();
+    start(&r, 1, 2, 2);
+    submit(&r, job);
+    wait_for_began(1);
+    uv_mutex_lock(&r.m);
+    r.to_withdraw = job;
+    r.behind = behind;
+    uv_mutex_unlock(&r.m);
+    submit(&r, behind);
+    open_gate();
+    assert_int_equal(wait_for(&r, 2), 2);
+    assert_false(r.withdrawn);
+    stop(&r);
+    assert_int_equal(hw_crew_join(r.crew, PATIENCE_MS), 0);
+    assert_int_equal(finish(&r), 0);
+    assert_each_came(&r, 2, 1);
+}
+
 static void on_submit(uv_timer_t *timer)
 {
     struct rig *r = timer->data;
@@ -618,12 +736,15 @@ int main(void)
         cmocka_unit_test(brings_every_job_back_exactly_once),
         cmocka_unit_test(replaces_threads_that_compute_past_their_time),
         cmocka_unit_test(waits_for_threads_that_only_wait),
+        cmocka_unit_test(waits_for_threads_that_tidy_for_long),
+        cmocka_unit_test(ends_a_finalizer_while_it_tidies),
         cmocka_unit_test(ends_beside_threads_that_were_given_up),
         cmocka_unit_test(runs_the_others_while_handlers_block),
         cmocka_unit_test(leads_on_while_every_worker_is_blocked),
         cmocka_unit_test(leads_on_while_handlers_compute),
         cmocka_unit_test(settles_again_what_another_thread_returns),
         cmocka_unit_test(keeps_what_is_queued_when_it_stops),
+        cmocka_unit_test(withdraws_nothing_that_is_done),
         cmocka_unit_test(runs_what_a_timer_submits),
         cmocka_unit_test(stops_when_a_timer_says_so),
         cmocka_unit_test(stops_at_once_when_it_has_nothing_to_do),

@@ -6,7 +6,11 @@
 
 #include <cmocka.h>
 
+#include <lauxlib.h>
+#include <lua.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "embedded.h"
 #include "error.h"
@@ -164,6 +168,44 @@ static void says_which_file_is_broken(void **state)
     assert_non_null(strstr(why, key));
 }
 
+static pid_t child; /* 0: this is it */
+
+static int fork_it(lua_State *L)
+{
+    (void)L;
+    child = fork();
+    return 0;
+}
+
+static void add_fork(lua_State *L, void *ud)
+{
+    (void)ud;
+    lua_register(L, "fork", fork_it);
+}
+
+/* It would go on as the thread that closed the state. */
+static void ends_a_child_that_an_unload_forked(void **state)
+{
+    enum { BACK = 3 };
+    int status;
+    (void)state;
+    folder_write(&folder, "handlers/a.lua", "require 'hookward'.on_unload(function() fork() end)");
+    struct hw_release *r = hw_release_make(&config, hw_embedded, 1, why, sizeof why);
+    assert_non_null(r);
+    r->vm.fit = add_fork;
+    struct hw_vm *vm = hw_vm_new(&r->vm, r->bundle, why, sizeof why);
+    assert_non_null(vm);
+    child = -1;
+    hw_vm_free(vm);
+    if (child == 0)
+        _exit(BACK); /* in the host's code */
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 127);
+    hw_release_unref(r);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -173,6 +215,7 @@ int main(void)
         TEST(is_taken_once_and_what_is_left_is_closed),
         TEST(gives_up_when_told),
         TEST(says_which_file_is_broken),
+        TEST(ends_a_child_that_an_unload_forked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
