@@ -376,7 +376,7 @@ void hw_dispatch_settle(void *owner, struct hw_job *done)
         }
         d->with_crew -= !job->committed && !job->lost;
         d->held -= job->committed && job->hold;
-        if (job->from_row && !job->in_flight && job->outcome.code == 0) {
+        if (job->from_row && !job->outcome.authentic && job->outcome.code == 0) { /* not run yet */
             admit_revived(d, job);
         } else if (wants_ledger(d, job)) {
             to_committer(d, job);

@@ -670,6 +670,26 @@ static void runs_a_revived_job_once_it_is_loaded(void **state)
     close_rig(&r);
 }
 
+/* As above, although its thread never comes back from it. */
+static void records_a_revived_job_whose_thread_was_given_up(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_rig(&r);
+    revive(&r, &w);
+    load(&r, "job", "a");
+    struct hw_job *job = take_one(&r);
+    job->outcome.authentic = true;
+    set_stage(job, HW_SETTLING, hw_now_ns());
+    hw_dispatch_lose(&r.d, job, true);
+    assert_answer(&w, 0);
+    assert_int_equal(r.fake.state, HW_SUCCEEDED);
+    assert_int_equal(r.d.open, 0);
+    settle(&r, job, true, 0);
+    close_rig(&r);
+}
+
 static void answers_a_revived_job_that_is_not_there(void **state)
 {
     struct rig r;
@@ -854,6 +874,7 @@ int main(void)
         cmocka_unit_test(answers_nobody_who_is_gone),
         cmocka_unit_test(records_a_job_that_nobody_waits_for),
         cmocka_unit_test(runs_a_revived_job_once_it_is_loaded),
+        cmocka_unit_test(records_a_revived_job_whose_thread_was_given_up),
         cmocka_unit_test(answers_a_revived_job_that_is_not_there),
         cmocka_unit_test(runs_a_revived_job_behind_the_same_in_flight),
         cmocka_unit_test(answers_when_the_ledger_thread_is_done),
