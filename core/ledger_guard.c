@@ -44,6 +44,8 @@ bool hw_ledger_guard_grip(struct hw_ledger_guard *guard, enum hw_ledger_grip gri
 
 void hw_ledger_guard_hold(struct hw_ledger_guard *guard, const char *shm)
 {
+    if (guard->shm >= 0)
+        return;
     guard->shm = hw_descriptors_open(shm, O_RDWR, 0);
     if (guard->shm >= 0)
         set(guard->shm, F_RDLCK, SHM_ALIVE_AT, 1);

@@ -31,7 +31,8 @@ void hw_ledger_guard_init(struct hw_ledger_guard *guard, int fd);
 /* Returns false, with nothing changed, when another program is in the way. */
 bool hw_ledger_guard_grip(struct hw_ledger_guard *guard, enum hw_ledger_grip grip);
 
-/* Keeps the shared memory from being taken for a dead process's. Best effort. */
+/* Keeps the shared memory from being taken for a dead process's. Best effort. One that it has
+ * already it keeps: to close it would take the locks of our connections away. */
 void hw_ledger_guard_hold(struct hw_ledger_guard *guard, const char *shm);
 
 /* Lets go of it; closes a descriptor, so no connection of ours may be open. */

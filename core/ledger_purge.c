@@ -59,5 +59,8 @@ int hw_ledger_sqlite_purge(struct hw_ledger *ledger, struct hw_purge *purge)
     if (purge->count == 0) /* the log: one that is in use is no failure of the ledger's */
         return empty_log(s, HW_LEDGER_BUSY_MS) == SQLITE_OK ? 0 : HW_ELEDGER_UNAVAILABLE;
     s->spent = true;
-    return hw_ledger_recovery_look(s, remove_rows(s, purge)) ? 0 : HW_ELEDGER_UNAVAILABLE;
+    s->committing = true; /* what handlers come to waits with it */
+    int rc = remove_rows(s, purge);
+    s->committing = false;
+    return hw_ledger_recovery_look(s, rc) ? 0 : HW_ELEDGER_UNAVAILABLE;
 }

@@ -63,12 +63,18 @@ static bool is_open_locked(struct hw_ledger_reader *r)
 
 /* ---- all of them ---- */
 
-static void enlist(struct hw_ledger_reader *r)
+/* Not while the ledger is opened anew, when no connection may be open; one that has no files now
+ * opens them at its next look-up. */
+static int enlist(struct hw_ledger_reader *r, char *why, size_t size)
 {
     pthread_mutex_lock(&r->ledger->readers_m);
-    r->next = r->ledger->readers;
-    r->ledger->readers = r;
+    int rc = r->ledger->shut ? 0 : open_locked(r, why, size);
+    if (rc == 0) {
+        r->next = r->ledger->readers;
+        r->ledger->readers = r;
+    }
     pthread_mutex_unlock(&r->ledger->readers_m);
+    return rc;
 }
 
 static void delist(struct hw_ledger_reader *r)
@@ -115,10 +121,8 @@ struct hw_ledger_reader *hw_ledger_sqlite_reader_open(struct hw_ledger *ledger, 
         return NULL;
     r->ledger = (struct hw_sqlite *)ledger;
     pthread_mutex_init(&r->m, NULL);
-    if (open_locked(r, why, why_size) == 0) {
-        enlist(r);
+    if (enlist(r, why, why_size) == 0)
         return r;
-    }
     hw_ledger_sqlite_reader_close(r);
     return NULL;
 }

@@ -53,7 +53,6 @@ int hw_ledger_recovery_open(struct hw_sqlite *s, char *why, size_t size)
         return HW_EFAILED;
     }
     hw_ledger_guard_grip(&s->guard, HW_LEDGER_SHARED);
-    hw_ledger_guard_drop(&s->guard);
     hw_ledger_guard_hold(&s->guard, s->place.files[HW_LEDGER_MEMORY].path);
     return 0;
 }

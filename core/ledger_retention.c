@@ -8,6 +8,7 @@
  *         pass has found everything in order: should the clock be wrong all the same, somebody has
  *         the time to see it. */
 #include "job.h"
+#include "ledger_file.h"
 #include "ledger_sqlite.h"
 #include "log.h"
 
@@ -112,18 +113,24 @@ static struct step look(struct hw_sqlite *s, int64_t before)
     return step;
 }
 
-static void remove_old(struct hw_sqlite *s, int64_t last, int64_t before)
+/* Another program's lock is not waited for: meanwhile nobody's outcome could be committed. Returns
+ * false when there was one. */
+static bool remove_old(struct hw_sqlite *s, int64_t last, int64_t before)
 {
     sqlite3_stmt *expire = s->statements[HW_LEDGER_EXPIRE];
     sqlite3_bind_int64(expire, 1, s->retention.from);
     sqlite3_bind_int64(expire, 2, last);
     sqlite3_bind_int64(expire, 3, before);
-    if (hw_ledger_writer_step(expire) != SQLITE_OK)
-        return; /* the next pass comes by again */
+    s->patience_ms = 0;
+    int rc = hw_ledger_writer_step(expire);
+    s->patience_ms = HW_LEDGER_BUSY_MS;
+    if (rc != SQLITE_OK)
+        return (rc & 0xff) != SQLITE_BUSY; /* else the next pass comes by again */
     int count = sqlite3_changes(s->db);
     s->spent |= count > 0;
     s->retention.removed += count;
     s->retention.room -= count;
+    return true;
 }
 
 /* The pass is over. */
@@ -152,9 +159,9 @@ bool hw_ledger_retention_step(struct hw_sqlite *s)
     struct step step = look(s, before);
     if (step.last == 0)
         return end(s, true);
-    if (step.old)
-        remove_old(s, step.last, before);
-    else if (step.young && r->clock.steady() < r->whole_at)
+    if (step.old && !remove_old(s, step.last, before))
+        return false;
+    if (!step.old && step.young && r->clock.steady() < r->whole_at)
         return end(s, false);
     r->from = step.last;
     r->steps++;

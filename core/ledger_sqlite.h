@@ -71,7 +71,7 @@ struct hw_sqlite {
     struct hw_ledger_guard guard;
     sqlite3_stmt *statements[HW_LEDGER_STATEMENTS];
     bool failing;    /* the last commit failed: said once */
-    bool committing; /* a wait for a lock is a commit's */
+    bool committing; /* a wait for a lock is a commit's, or a purge's */
     int patience_ms; /* how long another program may hold a lock */
     struct hw_ledger_retention retention;
     int64_t filled_to;
@@ -83,7 +83,7 @@ struct hw_sqlite {
     pthread_mutex_t readers_m;
     struct hw_ledger_reader *readers;
 
-    /* guarded by each reader's m: read with one, written with all of them */
+    /* guarded by readers_m and each reader's m: read with one of these, written with all */
     bool shut; /* no reader may open the file now */
 
     /* shared: see seen.h */

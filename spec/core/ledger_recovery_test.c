@@ -190,6 +190,52 @@ static void saves_what_a_removed_log_held(void **state)
     close_rig(&r);
 }
 
+/* A worker that takes another one's place while the ledger is opened anew. */
+static void lets_no_reader_in_before_its_time(void **state)
+{
+    char why[512];
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    struct hw_sqlite *s = (struct hw_sqlite *)r.ledger;
+    struct hw_ledger_reader *first = r.reader;
+    fill(&r, 0, 1);
+    hw_ledger_readers_stop(s);
+    s->shut = true;
+    hw_ledger_readers_go(s);
+    r.reader = hw_ledger_reader_open(r.ledger, why, sizeof why);
+    assert_non_null(r.reader);
+    struct hw_job *job = numbered_notification(0);
+    struct hw_known known;
+    assert_int_equal(hw_ledger_look_up(r.ledger, r.reader, &job->identity, &known),
+                     HW_ELEDGER_UNAVAILABLE);
+    hw_job_free(job);
+    hw_ledger_readers_stop(s);
+    s->shut = false;
+    hw_ledger_readers_go(s);
+    assert_int_equal(state_of(&r, 0), HW_SUCCEEDED);
+    r.ledger->type->reader_close(first);
+    close_rig(&r);
+}
+
+/* The readers stay as they are, and a close would take their locks away. */
+static void keeps_its_hold_when_only_the_writer_is_opened_anew(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    fill(&r, 0, 1);
+    struct hw_sqlite *s = (struct hw_sqlite *)r.ledger;
+    int shm = s->guard.shm;
+    assert_int_equal(lseek(shm, 7, SEEK_SET), 7); /* to know this open file by */
+    s->doubtful = true;
+    assert_int_equal(commit_one(&r, 1), 0);
+    assert_false(s->doubtful);
+    assert_int_equal(s->guard.shm, shm);
+    assert_int_equal(lseek(shm, 0, SEEK_CUR), 7);
+    close_rig(&r);
+}
+
 int main(void)
 {
     struct CMUnitTest tests[] = {
@@ -200,6 +246,8 @@ int main(void)
         cmocka_unit_test(removes_nothing_by_a_lost_shared_memory),
         cmocka_unit_test(leaves_another_programs_log_alone),
         cmocka_unit_test(saves_what_a_removed_log_held),
+        cmocka_unit_test(lets_no_reader_in_before_its_time),
+        cmocka_unit_test(keeps_its_hold_when_only_the_writer_is_opened_anew),
     };
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
         tests[i].setup_func = new_file; /* a file for each */

@@ -64,6 +64,27 @@ static void keeps_what_was_settled_lately_and_goes_on_behind_it(void **state)
     close_rig(&r);
 }
 
+/* Who waits in there keeps everybody's outcome waiting; the pass goes on when the lock is gone. */
+static void does_not_wait_for_another_programs_lock(void **state)
+{
+    enum { OLD = 600 };
+    struct rig r;
+    (void)state;
+    config.retention_ms = 30ull * 86400000;
+    open_rig(&r, false);
+    fill(&r, 0, OLD);
+    exec("UPDATE notifications SET received_at = 1, settled_at = 1");
+    fill(&r, OLD, 1);
+    assert_true(r.ledger->type->tend(r.ledger, true)); /* the filter is filled */
+    sqlite3 *other = open_other();
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_false(r.ledger->type->tend(r.ledger, true));
+    sqlite3_close(other);
+    tend_all(&r);
+    assert_int_equal(number("SELECT count(*) FROM notifications"), 1);
+    close_rig(&r);
+}
+
 /* ---- clocks that leap ---- */
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
@@ -259,6 +280,7 @@ int main(void)
     struct CMUnitTest tests[] = {
         cmocka_unit_test(removes_what_is_older_than_the_retention),
         cmocka_unit_test(keeps_everything_without_a_retention),
+        cmocka_unit_test(does_not_wait_for_another_programs_lock),
         cmocka_unit_test(keeps_what_was_settled_lately_and_goes_on_behind_it),
         cmocka_unit_test(removes_nothing_while_the_clock_is_ahead),
         cmocka_unit_test(removes_slowly_once_the_clocks_have_agreed_for_an_hour),

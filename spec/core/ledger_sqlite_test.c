@@ -376,11 +376,19 @@ static int watch_sleep(sqlite3_vfs *vfs, int microseconds)
     return count_sleep(vfs, microseconds);
 }
 
+static int purge_one(const struct rig *r)
+{
+    struct hw_purge *purge = calloc(1, sizeof *purge + sizeof(struct hw_ledger_row));
+    purge->count = 1;
+    int rc = r->ledger->type->purge(r->ledger, purge);
+    free(purge);
+    return rc;
+}
+
 /* From then on handlers stand back: what they come to could not be recorded either. */
-static void says_that_a_commit_waits_for_another_program(void **state)
+static void assert_says_that_it_waits(bool purges)
 {
     struct rig r;
-    (void)state;
     open_rig(&r, false);
     sqlite3_vfs *vfs = sqlite3_vfs_find(hw_wal_vfs());
     int (*before)(sqlite3_vfs *, int) = vfs->xSleep;
@@ -389,13 +397,25 @@ static void says_that_a_commit_waits_for_another_program(void **state)
     sleeps = slow_sleeps = 0;
     sqlite3 *other = open_other();
     assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(commit_one(&r, 1), HW_ELEDGER_UNAVAILABLE);
+    assert_int_equal(purges ? purge_one(&r) : commit_one(&r, 1), HW_ELEDGER_UNAVAILABLE);
     assert_in_range(sleeps - slow_sleeps, 1, 5);
     assert_true(slow_sleeps > 10);
     assert_int_equal(hw_ledger_health(r.ledger), HW_LEDGER_FAILED);
     vfs->xSleep = before;
     sqlite3_close(other);
     close_rig(&r);
+}
+
+static void says_that_a_commit_waits_for_another_program(void **state)
+{
+    (void)state;
+    assert_says_that_it_waits(false);
+}
+
+static void says_that_a_purge_waits_for_another_program(void **state)
+{
+    (void)state;
+    assert_says_that_it_waits(true);
 }
 
 /* What is held is recorded as one that came and did not run; an earlier failure stays what it was.
@@ -555,6 +575,7 @@ int main(void)
         cmocka_unit_test(records_nothing_in_place_of_a_file_that_is_gone),
         cmocka_unit_test(fails_a_commit_while_another_program_has_the_lock),
         cmocka_unit_test(says_that_a_commit_waits_for_another_program),
+        cmocka_unit_test(says_that_a_purge_waits_for_another_program),
         cmocka_unit_test(records_what_is_held_as_not_run),
         cmocka_unit_test(waits_for_a_reader_now_and_then_only),
         cmocka_unit_test(records_all_of_a_batch_or_nothing_and_heals),
