@@ -28,7 +28,7 @@ static void bind_outcome(const struct hw_sqlite *s, sqlite3_stmt *stmt, const st
     sqlite3_bind_int(stmt, 4, state);
     sqlite3_bind_int64(stmt, 5, hw_job_last_attempt(job));
     sqlite3_bind_int64(stmt, 6, job->copies);
-    sqlite3_bind_int(stmt, 7, o->ran);
+    sqlite3_bind_int(stmt, 7, o->ran && !job->lost); /* its stand-in's run is this one */
     sqlite3_bind_int64(stmt, 9, (int64_t)(hw_now() * 1000));
     bind_text(stmt, 10, o->code ? hw_str_of(hw_error_name(o->code)) : HW_STR_NONE);
     bind_text(stmt, 11, cut(o->reason));
@@ -53,13 +53,13 @@ static int write_repeat(struct hw_sqlite *s, const struct hw_job *job)
     return hw_ledger_writer_step(s->statements[HW_LEDGER_REPEAT]);
 }
 
-static int write_update(struct hw_sqlite *s, const struct hw_job *job)
+static int write_update(struct hw_sqlite *s, const struct hw_job *job, int64_t row)
 {
     bind_outcome(s, s->statements[HW_LEDGER_UPDATE], job);
     bind_text(s->statements[HW_LEDGER_UPDATE], 1, job->identity.id);
     sqlite3_bind_blob(s->statements[HW_LEDGER_UPDATE], 2, job->identity.digest, HW_DIGEST_SIZE,
                       SQLITE_STATIC);
-    sqlite3_bind_int64(s->statements[HW_LEDGER_UPDATE], 17, job->known.row);
+    sqlite3_bind_int64(s->statements[HW_LEDGER_UPDATE], 17, row);
     return hw_ledger_writer_step(s->statements[HW_LEDGER_UPDATE]);
 }
 
@@ -86,14 +86,27 @@ static int write_held(struct hw_sqlite *s, const struct hw_job *job)
     return hw_ledger_writer_step(touch);
 }
 
+/* The row of a job that came back from a thread that was given up: new when it was looked up, and
+ * written for its stand-in since. 0: there is none. */
+static int64_t find_row(struct hw_sqlite *s, const struct hw_job *job)
+{
+    sqlite3_stmt *find = s->statements[HW_LEDGER_FIND];
+    bind_text(find, 1, job->id);
+    sqlite3_bind_blob(find, 2, job->identity.digest, HW_DIGEST_SIZE, SQLITE_STATIC);
+    int64_t row = sqlite3_step(find) == SQLITE_ROW ? sqlite3_column_int64(find, 0) : 0;
+    sqlite3_reset(find);
+    return row;
+}
+
 /* A row that was known may have been removed since (retention, purge), and its number given to
  * another: then it is new again. */
 int hw_ledger_rows_write(struct hw_sqlite *s, const struct hw_job *job)
 {
     if (job->outcome.from_ledger)
         return write_repeat(s, job);
-    if (job->known.row) {
-        int rc = job->hold ? write_held(s, job) : write_update(s, job);
+    int64_t row = job->lost && !job->known.row ? find_row(s, job) : job->known.row;
+    if (row) {
+        int rc = job->hold ? write_held(s, job) : write_update(s, job, row);
         if (rc != SQLITE_OK || sqlite3_changes(s->db) > 0)
             return rc;
     }

@@ -32,6 +32,7 @@ enum { HW_LEDGER_WAL_PAGES_HARD = 16000 }; /* readers kept the log from starting
 enum hw_ledger_statement {
     HW_LEDGER_BEGIN,
     HW_LEDGER_END,
+    HW_LEDGER_FIND,
     HW_LEDGER_INSERT,
     HW_LEDGER_UPDATE,
     HW_LEDGER_REPEAT,

@@ -12,6 +12,7 @@ enum { SLOW_MS = 15 /* that a commit has waited for another program: from then o
 static const char *const texts[HW_LEDGER_STATEMENTS] = {
     [HW_LEDGER_BEGIN] = "BEGIN IMMEDIATE",
     [HW_LEDGER_END] = "COMMIT",
+    [HW_LEDGER_FIND] = "SELECT seq FROM notifications WHERE job_id = ?1 AND digest = ?2",
     [HW_LEDGER_INSERT] =
         "INSERT INTO notifications (job_id, digest, event, state, attempt, deliveries, runs,"
         " received_at, settled_at, error, reason, detail, key, place, body, version)"

@@ -447,6 +447,30 @@ static void records_what_is_held_as_not_run(void **state)
     close_rig(&r);
 }
 
+/* Its thread was given up, and a stand-in recorded; then it came back. */
+static void records_what_a_lost_job_came_to_after_all(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    struct hw_job *job = notification("job", "a"), *stand_in = notification("job", "a");
+    stand_in->outcome.code = HW_EHANDLER_TIMEOUT;
+    stand_in->outcome.ran = job->outcome.ran = true;
+    stand_in->copies = 1;
+    job->copies = 0;
+    job->lost = true;
+    assert_int_equal(hw_ledger_commit(r.ledger, &stand_in, 1), 0);
+    assert_known(&r, "job", "a", HW_FAILED, 1, false);
+    assert_int_equal(hw_ledger_commit(r.ledger, &job, 1), 0);
+    assert_known(&r, "job", "a", HW_SUCCEEDED, 1, false);
+    assert_int_equal(number("SELECT error IS NULL AND body IS NULL AND runs = 1"
+                            " FROM notifications"),
+                     1);
+    hw_job_free(job);
+    hw_job_free(stand_in);
+    close_rig(&r);
+}
+
 /* A commit that makes the log longer by over 4 MB, and what follows each commit. */
 static void commit_4mb(const struct rig *r, int n)
 {
@@ -577,6 +601,7 @@ int main(void)
         cmocka_unit_test(says_that_a_commit_waits_for_another_program),
         cmocka_unit_test(says_that_a_purge_waits_for_another_program),
         cmocka_unit_test(records_what_is_held_as_not_run),
+        cmocka_unit_test(records_what_a_lost_job_came_to_after_all),
         cmocka_unit_test(waits_for_a_reader_now_and_then_only),
         cmocka_unit_test(records_all_of_a_batch_or_nothing_and_heals),
         cmocka_unit_test(commits_a_batch_with_a_failed_look_up),
