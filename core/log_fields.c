@@ -165,8 +165,10 @@ static void put_object(struct text *t, int table)
         put(t, ":", 1);
         put_value(t, members[i].index + 1);
     }
-    if (more || i < count)
-        put(t, ",\"…\":true", strlen(",\"…\":true"));
+    if (more || i < count) {
+        const char *rest = i > 0 ? ",\"…\":true" : "\"…\":true";
+        put(t, rest, strlen(rest));
+    }
     put(t, "}", 1);
     lua_settop(t->L, top);
 }
@@ -184,7 +186,7 @@ static bool put_view(struct text *t, int index)
 {
     if (luaL_getmetafield(t->L, index, "__pairs") == LUA_TNIL)
         return false;
-    bool done = hw_json_encode(t->L, index) == 0 && /* pairs json */
+    bool done = hw_json_encode(t->L, index) == 0 && !is_full(t) && /* pairs json */
                 lua_rawlen(t->L, -1) < sizeof t->bytes - t->len - CLOSING;
     if (done)
         put(t, lua_tostring(t->L, -1), lua_rawlen(t->L, -1));

@@ -119,6 +119,17 @@ describe("the fields of a handler's line", function()
       for i = 1, 20 do fields[("b%02d"):format(i)] = { ("\0"):rep(30) } end
       hook.log.info("said", fields)]])
     assert.is_true(#fields.a > 6000)
+    H.stop_all()
+    fields = said("json", [[
+      hook.log.info("said", { object = { [("k"):rep(5000)] = { a = 1 } },
+        list = { [("k"):rep(5000)] = { 1 } } })]])
+    assert.same({ ["…"] = true }, select(2, next(fields.object)))
+    assert.same({ "…" }, select(2, next(fields.list)))
+    H.stop_all()
+    fields = said("json", [[
+      local view = setmetatable({}, { __pairs = function() return next, { v = ("v"):rep(240) } end })
+      hook.log.info("said", { view = { [("k"):rep(5000)] = view } })]])
+    assert.equal("string", type(select(2, next(fields.view))))
   end)
 
   it("that can't be shown fail the call, and no line is broken", function()
