@@ -63,6 +63,8 @@ static int open_systemd(struct hw_listeners *all, struct hw_service *service, ch
     if (count == 0)
         return hw_bind_systemd_missing(why, size);
     for (int i = 0; i < count && rc == 0; i++) {
+        if (all->count == HW_LISTENERS_MAX)
+            return fail(why, size, "systemd", "more than 64 listeners");
         if (hw_bind_inherited(&bound, HW_BIND_SYSTEMD_FIRST + i, why, size))
             return HW_EFAILED;
         rc = add(all, &bound, false, service);

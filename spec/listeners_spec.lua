@@ -9,11 +9,12 @@ local HANDLERS = { ["a.lua"] = [[
   require "hookward".on("*", function() end)
 ]] }
 
--- Opens a socket at fd 3 (`make` is Perl that makes it as $s) and then becomes the host.
-local function activated(make, pid)
+-- Opens a socket at fd 3 (`make` is Perl that makes it as $s) and then becomes the host. `count`: of
+-- the sockets that are handed over, 1 if left out.
+local function activated(make, pid, count)
   return "perl -MIO::Socket::INET -MIO::Socket::UNIX -MPOSIX -e " .. H.quote(([[
     $^F = 10; my $s; %s or die $!; POSIX::dup2(fileno($s), 3) if fileno($s) != 3;
-    $ENV{LISTEN_FDS} = 1; $ENV{LISTEN_PID} = %s; exec @ARGV or die]]):format(make, pid or "$$"))
+    $ENV{LISTEN_FDS} = %d; $ENV{LISTEN_PID} = %s; exec @ARGV or die]]):format(make, count or 1, pid or "$$"))
 end
 
 describe("the host listens", function()
@@ -190,6 +191,12 @@ describe("the host listens", function()
     assert.equal(200, exchange(assert(H.connect_unix(path))))
     assert.equal(0, host:stop())
     assert.equal("socket", lfs.attributes(path, "mode"))
+  end)
+
+  it("on no more sockets of systemd's than there is room for", function()
+    assert.matches("systemd.*more than 64 listeners", start_error { listen = '"systemd"',
+      wrap = activated([[$s = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1");
+        POSIX::dup2(fileno($s), $_) for 4 .. 67; 1]], nil, 65) })
   end)
 
   it("not on what was handed to another process, or is no socket", function()
