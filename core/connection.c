@@ -203,6 +203,7 @@ static void refuse_and_close(struct hw_connection *c, int code, const char *why)
     int n = why ? snprintf(text, sizeof text, "%s: %s", hw_error_message(code), why) : 0;
     c->close = c->hard_close = true;
     c->head = c->request && is_head(c->request);
+    drop_request(c); /* its memory goes now, however long the client lets the answer wait */
     answer(c, code, n ? (struct hw_str){text, (size_t)n} : HW_STR_NONE);
 }
 
@@ -264,6 +265,7 @@ static void complete(struct hw_connection *c, size_t end)
         c->request = hw_request_skip(&c->server->requests, r, end);
         answer(c, c->refusal, HW_STR_NONE);
     } else if (hw_request_part(&c->server->requests, r, end, &c->request)) {
+        hw_request_put(&c->server->requests, r);
         starve(c);
     } else {
         hand_over(c, r);
@@ -339,6 +341,7 @@ static bool begin(struct hw_connection *c)
     if (!hw_turn_begin(&c->server->turns, &c->turn))
         return false;
     c->state = HEAD;
+    c->place.bytes = c->request->cap;
     set_deadline(c, HW_DEADLINE_HEAD);
     return true;
 }

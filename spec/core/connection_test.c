@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "connection_rig.h"
+#include "connection_state.h"
 
 static struct rig r;
 
@@ -184,6 +185,61 @@ static void closes_when_the_client_has_vanished_while_it_was_held(void **state)
     assert_int_equal(r.server.connection_count, 0);
 }
 
+/* Answers to one who does not read them, until one does not fit the socket. */
+static unsigned answers_that_fit(void)
+{
+    for (unsigned count = 0;; count++) {
+        send_text(GET);
+        rig_turn(&r);
+        if (r.server.connections->state == FLUSH)
+            return count;
+    }
+}
+
+/* Who is refused for the others' sake gives back its memory, even if it does not take its answer.
+ */
+static void gives_memory_back_before_a_refusal_is_read(void **state)
+{
+    static char body[RIG_BODY_MAX / 2];
+    unsigned count = answers_that_fit();
+    (void)state;
+    rig_close(&r);
+    rig_open(&r);
+    while (count-- > 0) {
+        send_text(GET);
+        rig_turn(&r);
+    }
+    send_text("POST /waits HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n");
+    for (size_t at = 0; at < sizeof body; rig_turn(&r))
+        at += rig_send(&r, body + at, sizeof body - at);
+    for (int i = 0; i < 10; i++)
+        rig_turn(&r);
+    assert_true(r.server.requests.bytes >= sizeof body);
+    rig_pass(&r, HW_DEADLINE_BODY);
+    assert_int_equal(r.server.connections->state, FLUSH);
+    assert_true(r.server.requests.bytes <= HW_REQUEST_FIRST);
+}
+
+/* Or it would be refused for what is long gone. */
+static void counts_no_memory_of_an_earlier_request(void **state)
+{
+    enum { CHUNK = 100000 };
+    static char bytes[CHUNK + 200];
+    int n = snprintf(bytes, sizeof bytes,
+                     "POST /now HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n",
+                     CHUNK);
+    size_t len = (size_t)n + CHUNK;
+    (void)state;
+    memset(bytes + n, 'x', CHUNK);
+    len += (size_t)snprintf(bytes + len, sizeof bytes - len, "\r\n0\r\n\r\nGET /now HTT");
+    assert_int_equal(rig_send(&r, bytes, len), len);
+    for (int i = 0; i < 10; i++)
+        rig_turn(&r);
+    assert_int_equal(r.completed, 1);
+    assert_int_equal(r.server.connections->state, HEAD);
+    assert_int_equal(r.server.connections->place.bytes, r.server.connections->request->cap);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
@@ -197,6 +253,8 @@ int main(void)
         CASE(calls_nobody_late_whose_request_is_there),
         CASE(calls_one_late_whose_request_is_not),
         CASE(closes_when_the_client_has_vanished_while_it_was_held),
+        CASE(gives_memory_back_before_a_refusal_is_read),
+        CASE(counts_no_memory_of_an_earlier_request),
     };
     return cmocka_run_group_tests_name("connection", tests, NULL, NULL);
 }
