@@ -120,6 +120,40 @@ static int call_wrapped(lua_State *L)
     return results;
 }
 
+static int refuse_to_resume(lua_State *L, const char *why)
+{
+    lua_pushboolean(L, false);
+    lua_pushstring(L, why);
+    return 2;
+}
+
+/* coroutine.resume(co, …). Who tries again whatever becomes of a coroutine, in one that another
+ * such loop has made, would not come to an end. */
+static int resume(lua_State *L)
+{
+    luaL_argexpected(L, lua_isthread(L, 1), 1, "coroutine");
+    lua_State *co = lua_tothread(L, 1);
+    int count = lua_gettop(L) - 1, results;
+    if (!lua_checkstack(co, count))
+        return refuse_to_resume(L, "too many arguments to resume");
+    lua_xmove(L, co, count);
+    int status = lua_resume(co, L, count, &results);
+    if (status != LUA_OK && status != LUA_YIELD) {
+        hw_limits_check(L);
+        lua_xmove(co, L, 1); /* nothing, when it is the one that runs */
+        lua_pushboolean(L, false);
+        lua_insert(L, -2);
+        return 2;
+    }
+    if (!lua_checkstack(L, results + 1)) {
+        lua_pop(co, results);
+        return refuse_to_resume(L, "too many results to resume");
+    }
+    lua_pushboolean(L, true);
+    lua_xmove(co, L, results);
+    return results + 1;
+}
+
 /* coroutine.wrap(function) */
 static int wrap(lua_State *L)
 {
@@ -140,6 +174,8 @@ void hw_stoppable_open(lua_State *L)
     lua_getglobal(L, "coroutine"); /* debug coroutine */
     lua_pushcfunction(L, wrap);
     lua_setfield(L, -2, "wrap");
+    lua_pushcfunction(L, resume);
+    lua_setfield(L, -2, "resume");
     lua_getfield(L, -1, "close");
     lua_pushcclosure(L, close_coroutine, 1);
     lua_setfield(L, -2, "close");

@@ -4,7 +4,8 @@
  *         finalizer, and what a coroutine that a hook's error has killed still has to close.
  * How     setmetatable (debug's too) puts a function of its own in place of a `__gc` that is
  *         written in Lua: it runs that one in a coroutine, which has hooks. coroutine.wrap and
- *         coroutine.close close nothing once time is up. All else is as the manual says.
+ *         coroutine.close close nothing once time is up, and coroutine.resume tells nobody of an
+ *         error then. All else is as the manual says.
  * Not     a `__gc` that is put into a metatable after setmetatable, a C function that computes for
  *         long: who gives a thread up sees to these (crew.h).
  * Thread  the one that has the Lua state. */

@@ -132,6 +132,50 @@ static void ends_a_loop_while_the_state_is_closed(void **state)
     hw_limits_close(&l);
 }
 
+/* Each of them is stopped, and its maker makes another one. */
+static void ends_coroutines_within_coroutines(void **state)
+{
+    struct hw_limits l;
+    (void)state;
+    open_state(&l);
+    child = -1;
+    uint64_t from_ns = hw_now_ns();
+    assert_int_equal(run(&l,
+                         "local function nest(depth)"
+                         "  while depth == 0 do end"
+                         "  while true do coroutine.resume(coroutine.create(nest), depth - 1) end"
+                         " end nest(4)",
+                         10),
+                     LUA_ERRMEM);
+    assert_true(l.timed_out);
+    assert_true(hw_now_ns() - from_ns < MINUTE_MS * 1000000ull);
+    hw_limits_close(&l);
+}
+
+static void resumes_as_the_manual_says(void **state)
+{
+    struct hw_limits l;
+    (void)state;
+    open_state(&l);
+    child = -1;
+    assert_int_equal(
+        run(&l,
+            "local co = coroutine.create(function(...) local x = coroutine.yield(...) error(x) end)"
+            "local function same(...)"
+            "  local a, b = table.pack(...), table.pack(coroutine.resume(co, 1, nil))"
+            "  for i = 1, 4 do assert(a[i] == b[i]) end assert(a.n == b.n)"
+            " end "
+            "same(true, 1, nil) "
+            "local ok, what = coroutine.resume(co, co) assert(not ok and what == co) "
+            "same(false, 'cannot resume dead coroutine') "
+            "co = coroutine.running() "
+            "same(false, 'cannot resume non-suspended coroutine') "
+            "assert(not pcall(coroutine.resume, 1))",
+            MINUTE_MS),
+        LUA_OK);
+    hw_limits_close(&l);
+}
+
 static void tells_where_it_was_stopped(void **state)
 {
     struct hw_limits l;
@@ -153,6 +197,8 @@ int main(void)
         cmocka_unit_test(leaves_a_child_that_becomes_a_program),
         cmocka_unit_test(leaves_a_child_that_makes_states_of_its_own),
         cmocka_unit_test(ends_a_loop_while_the_state_is_closed),
+        cmocka_unit_test(ends_coroutines_within_coroutines),
+        cmocka_unit_test(resumes_as_the_manual_says),
         cmocka_unit_test(tells_where_it_was_stopped),
     };
     return cmocka_run_group_tests_name("state_limits", tests, NULL, NULL);
