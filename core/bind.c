@@ -211,13 +211,14 @@ static bool read_unix(struct unix_address *a, const char *text)
     return true;
 }
 
-/* A socket file that nobody listens at any more is in the way of bind(). */
+/* A socket file that nobody listens at any more is in the way of bind(). Whoever has a full queue
+ * is there, and is not waited for. */
 static void remove_stale(const struct sockaddr_un *sun)
 {
     struct stat st;
     if (lstat(sun->sun_path, &st) || !S_ISSOCK(st.st_mode))
         return;
-    int fd = hw_descriptors_socket(AF_UNIX, SOCK_STREAM, 0);
+    int fd = hw_descriptors_socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return;
     if (connect(fd, (const struct sockaddr *)sun, sizeof *sun) && errno == ECONNREFUSED)

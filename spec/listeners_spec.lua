@@ -105,6 +105,18 @@ describe("the host listens", function()
     assert.equal("text", H.read(path))
   end)
 
+  it("not on a Unix socket of somebody who takes in nobody, and does not wait for him", function()
+    local path = H.folder() .. "/deaf.sock"
+    local deaf, first = require "socket.unix".stream(), require "socket.unix".stream()
+    assert(deaf:bind(path))
+    assert(deaf:listen(0))
+    assert(first:connect(path)) -- the queue is full
+    assert.matches("address already in use", start_error { listen = ('"unix:%s"'):format(path) })
+    assert.equal("socket", lfs.attributes(path, "mode"))
+    first:close()
+    deaf:close()
+  end)
+
   it("not on a path that is too long for a Unix socket, or in no folder", function()
     assert.matches("107 bytes", start_error {
       listen = ('"unix:/tmp/%s"'):format(("x"):rep(108)) })
