@@ -39,7 +39,7 @@
 
 static const char modules_key;
 
-/* source(name) -> text | nil: of one of the modules that are carried inside the binary. */
+/* source(name) -> text | nil: of what is carried inside the binary and is no module. */
 static int source(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
@@ -164,7 +164,7 @@ static void set_path(lua_State *L, const struct hw_embedded *row)
 static int load_embedded(lua_State *L)
 {
     const struct hw_embedded *m = lua_touserdata(L, lua_upvalueindex(1));
-    if (luaL_loadbufferx(L, m->text, m->len, m->chunk, "t"))
+    if (luaL_loadbufferx(L, m->text, m->len, m->chunk, "bt"))
         return lua_error(L);
     lua_pushvalue(L, 1);
     lua_call(L, 1, 1);
