@@ -85,7 +85,7 @@ void hw_deadline_postpone(struct hw_deadlines *all, struct hw_deadline *deadline
 {
     struct hw_deadline *ring = &all->lists[deadline->kind], *last = ring;
     deadline->at_ms = uv_now(all->timer.loop) + ms;
-    while (last->next != ring && last->next->at_ms <= deadline->at_ms) /* those that passed first */
+    while (last->next != ring && last->next->at_ms < deadline->at_ms) /* equal ones may be many */
         last = last->next;
     deadline->prev = last;
     deadline->next = last->next;
@@ -93,11 +93,28 @@ void hw_deadline_postpone(struct hw_deadlines *all, struct hw_deadline *deadline
     arm(all, deadline->at_ms);
 }
 
+/* Those that have passed get a ring of their own: what is postponed need not go past them all. */
+static void take_passed(struct hw_deadline *ring, uint64_t now, struct hw_deadline *passed)
+{
+    struct hw_deadline *last = ring;
+    passed->prev = passed->next = passed;
+    while (last->next != ring && last->next->at_ms <= now)
+        last = last->next;
+    if (last == ring)
+        return;
+    passed->next = ring->next;
+    passed->prev = last;
+    ring->next = last->next;
+    ring->next->prev = ring;
+    passed->next->prev = last->next = passed;
+}
+
 static void expire(struct hw_deadlines *all, struct hw_deadline *ring)
 {
-    uint64_t now = uv_now(all->timer.loop);
-    while (ring->next != ring && ring->next->at_ms <= now) {
-        struct hw_deadline *deadline = ring->next;
+    struct hw_deadline passed;
+    take_passed(ring, uv_now(all->timer.loop), &passed);
+    while (passed.next != &passed) {
+        struct hw_deadline *deadline = passed.next;
         hw_deadline_clear(deadline);
         all->expired(all, deadline);
     }

@@ -10,7 +10,7 @@
 
 #include "deadline.h"
 
-enum { MANY = 100 };
+enum { MANY = 100, LOTS = 50000 };
 
 struct rig {
     uv_loop_t loop;
@@ -337,6 +337,35 @@ static void passes_later_what_is_postponed(void **state)
     assert_int_equal(r.passed[3], 0);
 }
 
+static unsigned postponed;
+
+static void postpone_each_once(struct hw_deadlines *all, struct hw_deadline *deadline)
+{
+    if (postponed++ < LOTS)
+        hw_deadline_postpone(all, deadline, 1);
+}
+
+/* Bodies that were begun together are late together. In the square of their number this is
+ * seconds, else a few milliseconds. */
+static void postpones_lots_at_once(void **state)
+{
+    static struct hw_deadlines all;
+    static struct hw_deadline some[LOTS];
+    (void)state;
+    hw_deadlines_init(&all, &r.loop, postpone_each_once);
+    all.durations_ms[HW_DEADLINE_BODY] = 1;
+    for (int i = 0; i < LOTS; i++)
+        hw_deadline_set(&all, &some[i], HW_DEADLINE_BODY);
+    uint64_t began = uv_hrtime();
+    run();
+    assert_true(uv_hrtime() - began < 2 * UINT64_C(1000000000));
+    assert_int_equal(postponed, 2 * LOTS);
+    uv_close((uv_handle_t *)&all.timer, NULL);
+    uv_close((uv_handle_t *)&all.check, NULL);
+    uv_close((uv_handle_t *)&all.idle, NULL);
+    uv_run(&r.loop, UV_RUN_DEFAULT);
+}
+
 #define ON_A_LOOP(test) cmocka_unit_test_setup_teardown(test, open_rig, close_rig)
 
 int main(void)
@@ -358,6 +387,7 @@ int main(void)
         ON_A_LOOP(gives_a_grace_after_a_pause_but_not_twice),
         ON_A_LOOP(gives_none_for_a_little_lateness),
         ON_A_LOOP(passes_later_what_is_postponed),
+        ON_A_LOOP(postpones_lots_at_once),
     };
     return cmocka_run_group_tests_name("deadline", tests, NULL, NULL);
 }
