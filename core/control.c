@@ -8,7 +8,8 @@
 #include "purge.h"
 
 static const struct hw_str replay_path = {"/replay", 7}, reload_path = {"/reload", 7},
-                           unproven_path = {"/unproven", 9}, purge_path = {"/purge", 6};
+                           unproven_path = {"/unproven", 9}, purge_path = {"/purge", 6},
+                           state_path = {"/state", 6};
 
 static struct hw_control *control_of(struct hw_service *service)
 {
@@ -22,7 +23,7 @@ static bool is_path(const struct hw_request *r, struct hw_str path)
 
 static int on_accept(struct hw_service *service, const struct hw_request *r)
 {
-    bool reads = is_path(r, unproven_path);
+    bool reads = is_path(r, unproven_path) || is_path(r, state_path);
     if (!is_path(r, replay_path) && !is_path(r, reload_path) && !is_path(r, purge_path) && !reads)
         return HW_ENOT_FOUND;
     if (!hw_str_eq(hw_http_view(r->bytes, r->http.method), reads ? HW_STR("GET") : HW_STR("POST")))
@@ -59,6 +60,21 @@ static int replay(struct hw_control *control, const struct hw_request *r, struct
     return HW_ENOT_FOUND;
 }
 
+/* ---- how it is ---- */
+
+static void tell(const struct hw_control *control, struct hw_waiter *waiter)
+{
+    char body[160];
+    const struct hw_stats *stats = &control->dispatch->report->stats;
+    int len = snprintf(body, sizeof body, "{\"replaced\":%llu,\"unreplaced\":%llu}\n",
+                       (unsigned long long)hw_stats_get(&stats->counts[HW_COUNT_REPLACED]),
+                       (unsigned long long)hw_stats_get(&stats->counts[HW_COUNT_UNREPLACED]));
+    hw_connection_reply(waiter,
+                        &(struct hw_reply){.status = 200,
+                                           .fields = HW_STR("Content-Type: application/json\r\n"),
+                                           .body = {body, (size_t)len}});
+}
+
 /* ---- what was not authentic ---- */
 
 static void look(struct hw_control *control, const struct hw_request *r, struct hw_waiter *waiter)
@@ -93,25 +109,39 @@ static void show(struct hw_waiter *waiter, const struct hw_unproven_request *r)
                                                    .body = {r->bytes, r->len}});
 }
 
-/* Those that asked get their answers; one that asks again meanwhile waits for the next turn. */
-static void on_turn(uv_async_t *async)
+static void show_or_not(const struct hw_control *control, struct hw_waiter *waiter)
 {
-    struct hw_control *control = async->data;
-    struct hw_waiter *asked = control->looking;
-    control->looking = NULL;
+    const struct hw_unproven *kept = control->dispatch->unproven;
+    const struct hw_unproven_request *r = kept ? hw_unproven_before(kept, waiter->ticket) : NULL;
+    if (r)
+        show(waiter, r);
+    else
+        waiter->answer(waiter, HW_ENOT_FOUND,
+                       HW_STR("no request is kept whose signature did not verify"));
+}
+
+/* ---- answers from what is known already: in the next turn, not from within the question ---- */
+
+static void answer_all(struct hw_control *control, struct hw_waiter **list,
+                       void (*answer)(const struct hw_control *, struct hw_waiter *))
+{
+    struct hw_waiter *asked = *list;
+    *list = NULL;
     if (asked)
         asked->link = &asked;
     while (asked) {
         struct hw_waiter *w = asked;
-        const struct hw_unproven *kept = control->dispatch->unproven;
-        const struct hw_unproven_request *r = kept ? hw_unproven_before(kept, w->ticket) : NULL;
         hw_waiter_leave(w);
-        if (r)
-            show(w, r);
-        else
-            w->answer(w, HW_ENOT_FOUND,
-                      HW_STR("no request is kept whose signature did not verify"));
+        answer(control, w);
     }
+}
+
+/* One that asks again meanwhile waits for the turn after. */
+static void on_turn(uv_async_t *async)
+{
+    struct hw_control *control = async->data;
+    answer_all(control, &control->looking, show_or_not);
+    answer_all(control, &control->asking, tell);
 }
 
 static int on_complete(struct hw_service *service, struct hw_request *request,
@@ -125,6 +155,9 @@ static int on_complete(struct hw_service *service, struct hw_request *request,
         code = hw_purge_ask(control->dispatch, request, waiter, reason);
     } else if (is_path(request, unproven_path)) {
         look(control, request, waiter);
+    } else if (is_path(request, state_path)) {
+        hw_waiter_join(waiter, &control->asking);
+        uv_async_send(&control->turn);
     } else {
         waiter->ticket = control->ask_reload(control->owner);
         hw_waiter_join(waiter, &control->reloading);

@@ -1,5 +1,5 @@
 /* control.h -- the service behind the control socket: what `hookward reload`, `jobs replay`,
- * `jobs purge` and `verify --last` ask.
+ * `jobs purge`, `verify --last` and `check` ask.
  *
  *   POST /reload                      answered when it is done
  *   POST /replay, X-Hookward-Row: N   runs the notification of the ledger's row N again;
@@ -10,6 +10,8 @@
  *        X-Hookward-Before: N         the newest one before that with the number N
  *     gives  X-Hookward-Number, -At (seconds since 1970), -Peer, -Error, -Head (bytes),
  *            -Body (its length), -Digest (hex, of a body that was not kept)
+ *
+ *   GET /state                        {"replaced":0,"unreplaced":0}, workers (stats.h)
  *
  * No limit of requests keeps them out. A notification that runs again counts at the gate, and so
  * others may be refused for it.
@@ -33,6 +35,7 @@ struct hw_control {
     /* leader only */
     struct hw_waiter *reloading; /* who waits for a reload */
     struct hw_waiter *looking;   /* who asks for what was not authentic; until the next turn */
+    struct hw_waiter *asking;    /* who asks how it is; likewise */
     uv_async_t turn;
 };
 

@@ -116,6 +116,38 @@ describe("hookward check", function()
     assert.is_false(cjson.decode(json).running)
   end)
 
+  -- In the place of a host that answers so: a real one has to compute for seconds for each.
+  local STAND_IN = [[
+    local server = require "socket.unix"()
+    assert(server:bind(arg[1]))
+    assert(server:listen(1))
+    print("listening")
+    io.stdout:flush()
+    local client = server:accept()
+    repeat until client:receive("*l") == ""
+    client:send(("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"):format(#arg[2], arg[2]))
+    client:close()
+  ]]
+
+  it("counts the workers that a host has lost, and calls it an error when nothing replaces them", function()
+    local folder = project {}
+    local function check_with(state)
+      H.write(folder .. "/stand-in.lua", STAND_IN)
+      os.remove(folder .. "/.hookward.sock")
+      local server = io.popen(("lua5.4 %s/stand-in.lua %s/.hookward.sock '%s'"):format(folder, folder, state))
+      assert.equal("listening", server:read("l"))
+      local code, out = run(folder, "check")
+      server:close()
+      return code, out
+    end
+    local code, out = check_with '{"replaced":2,"unreplaced":0}'
+    assert.equal(0, code, out)
+    assert.matches("warning: the host that runs has replaced 2 of its workers", out, 1, true)
+    code, out = check_with '{"replaced":8,"unreplaced":1}'
+    assert.equal(1, code, out)
+    assert.matches("error: the host that runs has 1 worker fewer than it should", out, 1, true)
+  end)
+
   it("tries neither ledger nor addresses when that is for another machine", function()
     local folder = project { listen = '{ "systemd", "nowhere.invalid:80" }', ledger = "/nowhere/h.db" }
     local code, out = run(folder, "check --offline")

@@ -66,13 +66,19 @@ local function shown(path)
   return config.shown(path, core.sys.cwd() or "")
 end
 
----Whether a host answers there. It is not disturbed, and logs nothing.
+---@class hookward.HostState
+---@field replaced? integer workers whose handler could not be stopped, and which were replaced
+---@field unreplaced? integer those that were not
+
+---How the host is that answers there. It is not disturbed, and logs nothing.
 ---@param control hookward.Control
----@return boolean
-function M.answers(control)
-  local _, _, absent = M.ask(control, { method = "GET", path = "/unproven",
-    headers = { ["X-Hookward-Before"] = 1 }, timeout = PROBE_TIMEOUT })
-  return not absent -- one that is slow is a host all the same
+---@return hookward.HostState? state nil: nobody answers; one that is slow is a host all the same
+function M.state(control)
+  local answer, _, absent = M.ask(control, { method = "GET", path = "/state",
+    timeout = PROBE_TIMEOUT })
+  if absent then return nil end
+  local state = answer and answer.status == 200 and core.json.decode(answer.body)
+  return type(state) == "table" and state or {}
 end
 
 ---Whether a host has the ledger, whatever became of its socket; nil when that can't be seen.

@@ -91,10 +91,27 @@ local function check_patience(report, settings)
   end
 end
 
+-- A worker whose handler can't be stopped is gone until a restart; only so many are replaced.
+local function check_workers(report, state)
+  local replaced, unreplaced = state.replaced or 0, state.unreplaced or 0
+  if unreplaced > 0 then
+    report:error(("the host that runs has %d worker%s fewer than it should: handlers that nothing "
+      .. "stops hold them; its log names these: mend them, then restart it")
+      :format(unreplaced, unreplaced == 1 and "" or "s"))
+  elseif replaced > 0 then
+    report:warn("the host that runs has replaced %d of its workers, since nothing stopped their "
+      .. "handlers; its log names these: mend them, then restart it", replaced)
+  end
+end
+
 -- What this machine has to have for it.
 local function check_machine(report, settings, bad)
-  report.running = control.answers(control.of(settings))
-  if report.running then return end
+  local state = control.state(control.of(settings))
+  report.running = state ~= nil
+  if state then
+    check_workers(report, state)
+    return
+  end
   if settings.ledger ~= "memory:" and not bad.ledger then
     report:error(select(2, core.trial.ledger(settings.ledger)))
   end

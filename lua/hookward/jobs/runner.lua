@@ -16,7 +16,7 @@ local OVERLOADED_TRIES = 10
 ---@param settings hookward.Config
 ---@return boolean runs
 function M.has_host(settings)
-  return control.answers(control.of(settings))
+  return control.state(control.of(settings)) ~= nil
 end
 
 local function timeout_of(settings)
