@@ -287,7 +287,9 @@ static bool take_in_one(struct hw_door *door, bool first)
         welcome(door, &arrival);
     else if (first && is_no_file(rc))
         wait_for_files(door);
-    else if (rc != -EAGAIN && !is_no_file(rc) && !concerns_one_alone(rc))
+    else if (rc == -EAGAIN)
+        door->acceptor->no_files_since = 0; /* the kernel has found a file before it looked */
+    else if (!is_no_file(rc) && !concerns_one_alone(rc))
         wait_a_while(door, rc);
     return rc == 0 || concerns_one_alone(rc);
 }
@@ -344,10 +346,13 @@ void hw_acceptor_close(struct hw_acceptor *a)
 
 /* ---- callbacks ---- */
 
+/* What is wrong, accept4 says; but a poll that failed has ended, and must be begun again. */
 static void on_knock(uv_poll_t *poll, int status, int events)
 {
-    (void)status, (void)events; /* what is wrong, accept4 says */
+    (void)events;
     take_in(poll->data);
+    if (status < 0)
+        rest(poll->data);
 }
 
 static void on_rested(uv_timer_t *timer)

@@ -82,7 +82,7 @@ static bool is_in_network(const struct host *h, struct hw_str network)
     int most = h->family == AF_INET ? 32 : 128, bits = most;
     const char *slash = memchr(network.ptr, '/', network.len);
     if (slash) {
-        bits = 0;
+        bits = slash + 1 < network.ptr + network.len ? 0 : most + 1;
         for (const char *at = slash + 1; at < network.ptr + network.len; at++)
             bits = *at >= '0' && *at <= '9' && bits <= most ? bits * 10 + (*at - '0') : most + 1;
         network.len = (size_t)(slash - network.ptr);

@@ -89,7 +89,7 @@ static void is_none_for_what_no_proxy_names(void **state)
         {"fe80::/10", "http://[fe81::1]/", "http://[fec0::1]/"},
         {"[2001:db8::1]", "http://[2001:db8::1]/", "http://[2001:db8::2]/"},
         {"b.example  *", "http://a.example/", NULL},
-        {"10.0.0.0/33,10.0.0.0/x,/,.,,", NULL, "http://10.0.0.1/"},
+        {"10.0.0.0/33,10.0.0.0/x,10.0.0.0/,/,.,,", NULL, "http://10.0.0.1/"},
         {"0.0.1", NULL, "http://10.0.0.1/"},
         {"", NULL, "http://a.example/"},
     };
