@@ -6,7 +6,8 @@
  *         pass goes through to the end.
  *         After a leap of the clock nothing is removed (ledger_clock.h), and then slowly, until a
  *         pass has found everything in order: should the clock be wrong all the same, somebody has
- *         the time to see it. */
+ *         the time to see it. So too after each start: the newest row that the clock is held
+ *         against then may have been stamped by the same wrong clock. */
 #include "job.h"
 #include "ledger_file.h"
 #include "ledger_sqlite.h"
@@ -15,7 +16,7 @@
 enum {
     LONG_PASS = 64,        /* steps: the next pass is not begun at once */
     STEP = 256,            /* rows looked at at a time */
-    SLOW_SHARE = 100,      /* after a leap: the hundredth part of the rows a minute */
+    SLOW_SHARE = 100,      /* while slow: the hundredth part of the rows a minute */
     SLOW_ROWS = 1000,      /* but so many at least */
     MINUTE_MS = 60 * 1000, /* between two lines of the log while it goes slowly */
     HOUR_MS = 3600 * 1000, /* and else */

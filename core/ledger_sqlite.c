@@ -141,6 +141,7 @@ struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *wh
     s->wal_hard = HW_LEDGER_WAL_PAGES_HARD;
     hw_seen_init(&s->seen);
     hw_ledger_clock_init(&s->retention.clock);
+    s->retention.slow = true;
     pthread_mutex_init(&s->readers_m, NULL);
     s->lock = hw_ledger_lock_take(s->path, why, why_size);
     hw_ledger_guard_init(&s->guard, s->lock ? hw_ledger_lock_fd(s->lock) : -1);

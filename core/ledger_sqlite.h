@@ -51,7 +51,7 @@ struct hw_ledger_retention {
     int64_t steps;           /* of this pass */
     int64_t rest_at;         /* no step before then */
     int64_t whole_at;        /* then a pass goes on to the end */
-    bool slow;               /* the clock has leapt */
+    bool slow;               /* since a start or a leap no pass has come to its end */
     int64_t minute_at, room; /* rows that may be removed until then */
     int64_t removed, say_at; /* rows since the last line of the log */
 };

@@ -128,17 +128,17 @@ static void removes_nothing_by_a_lost_shared_memory(void **state)
     (void)state;
     config.retention_ms = 30ull * 86400000;
     open_rig(&r, false);
-    fill(&r, 0, 2000);
+    fill(&r, 0, 1000);
     run("sqlite3 '%s' 'UPDATE notifications SET received_at = 1, settled_at = 1"
-        " WHERE seq < 1500'");
+        " WHERE seq < 700'");
     assert_true(r.ledger->type->tend(r.ledger, true)); /* it has begun */
-    run("rm '%s-shm' && sqlite3 '%s' \"UPDATE notifications SET detail = 'other' WHERE seq > 900;"
+    run("rm '%s-shm' && sqlite3 '%s' \"UPDATE notifications SET detail = 'other' WHERE seq > 400;"
         " PRAGMA wal_checkpoint(TRUNCATE); UPDATE notifications SET detail = 'again'\" >/dev/null");
     tend_all(&r);
     assert_sound();
     assert_int_equal(commit_one(&r, 5000), 0);
     assert_sound();
-    assert_int_equal(number("SELECT count(*) FROM notifications WHERE detail = 'again'"), 501);
+    assert_int_equal(number("SELECT count(*) FROM notifications WHERE detail = 'again'"), 301);
     close_rig(&r);
     assert_sound();
 }
