@@ -55,8 +55,15 @@
 #include "job.h"
 #include "ledger_file.h"
 
-/* What is held was not run: it can be refused sooner than what was. */
-enum { HELD_MS = 250 };
+/* What is held was not run: it can be refused sooner than what was. And after a commit that failed
+ * each further batch would wait as long for the same lock, with all that comes behind it. */
+enum { SHORT_MS = 250 };
+
+static int patience_ms(struct hw_ledger *ledger, const struct hw_job *first)
+{
+    bool short_one = first->hold || hw_ledger_health(ledger) == HW_LEDGER_FAILED;
+    return short_one ? SHORT_MS : HW_LEDGER_BUSY_MS;
+}
 
 /* ---- commit ---- */
 
@@ -85,7 +92,7 @@ static int commit(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t c
     if (!hw_ledger_recovery_ready(s))
         return HW_ELEDGER_UNAVAILABLE;
     s->committing = true;
-    s->patience_ms = jobs[0]->hold ? HELD_MS : HW_LEDGER_BUSY_MS;
+    s->patience_ms = patience_ms(ledger, jobs[0]);
     int rc = write_batch(s, jobs, count);
     s->patience_ms = HW_LEDGER_BUSY_MS;
     s->committing = false;

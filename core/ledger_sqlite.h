@@ -72,7 +72,7 @@ struct hw_sqlite {
     struct hw_ledger_guard guard;
     sqlite3_stmt *statements[HW_LEDGER_STATEMENTS];
     bool failing;    /* the last commit failed: said once */
-    bool committing; /* a wait for a lock is a commit's, or a purge's */
+    bool committing; /* outcomes wait behind a wait for a lock */
     int patience_ms; /* how long another program may hold a lock */
     struct hw_ledger_retention retention;
     int64_t filled_to;

@@ -7,14 +7,19 @@ enum {
 };
 
 /* A reader that stays (a backup, somebody's open shell) is not waited for after every batch, but
- * when the log has become twice as long. */
+ * when the log has become twice as long. Outcomes wait meanwhile: handlers stand back, as they do
+ * for a commit that waits. */
 static void write_back(struct hw_sqlite *s)
 {
     if (s->wal_pages <= HW_LEDGER_WAL_PAGES_HARD)
         s->wal_hard = HW_LEDGER_WAL_PAGES_HARD;
     bool wait = s->wal_pages > s->wal_hard;
     int mode = wait ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+    s->committing = true;
     int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, mode, NULL, NULL);
+    s->committing = false;
+    if (hw_ledger_health(&s->ledger) == HW_LEDGER_SLOW)
+        hw_ledger_set_health(&s->ledger, HW_LEDGER_WELL);
     if (wait && rc != SQLITE_OK)
         s->wal_hard = s->wal_pages * 2;
     s->wal_pages = 0; /* until the next commit says otherwise */

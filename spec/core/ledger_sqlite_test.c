@@ -418,6 +418,28 @@ static void says_that_a_purge_waits_for_another_program(void **state)
     assert_says_that_it_waits(true);
 }
 
+/* Each batch would wait as long for the same lock, and all that comes would wait behind it. */
+static void waits_shortly_once_a_commit_has_failed(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    sqlite3_vfs *vfs = sqlite3_vfs_find(hw_wal_vfs());
+    int (*before)(sqlite3_vfs *, int) = vfs->xSleep;
+    vfs->xSleep = count_sleep;
+    sqlite3 *other = open_other();
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    sleeps = 0;
+    assert_int_equal(commit_one(&r, 1), HW_ELEDGER_UNAVAILABLE);
+    int first = sleeps;
+    sleeps = 0;
+    assert_int_equal(commit_one(&r, 2), HW_ELEDGER_UNAVAILABLE);
+    assert_in_range(sleeps, 1, first / 2);
+    vfs->xSleep = before;
+    sqlite3_close(other);
+    close_rig(&r);
+}
+
 /* What is held is recorded as one that came and did not run; an earlier failure stays what it was.
  */
 static void records_what_is_held_as_not_run(void **state)
@@ -492,8 +514,9 @@ static void waits_for_a_reader_now_and_then_only(void **state)
     open_rig(&r, false);
     sqlite3_vfs *vfs = sqlite3_vfs_find(hw_wal_vfs());
     int (*before)(sqlite3_vfs *, int) = vfs->xSleep;
-    vfs->xSleep = count_sleep;
-    sleeps = 0;
+    vfs->xSleep = watch_sleep;
+    watched = r.ledger;
+    sleeps = slow_sleeps = 0;
     sqlite3 *other = open_other();
     assert_int_equal(
         sqlite3_exec(other, "BEGIN; SELECT count(*) FROM notifications", NULL, NULL, NULL),
@@ -502,6 +525,9 @@ static void waits_for_a_reader_now_and_then_only(void **state)
     while (sleeps == 0 && commits < 100)
         commit_4mb(&r, commits++);
     assert_in_range(commits, 15, 17);
+    assert_in_range(sleeps - slow_sleeps, 1, 5); /* then handlers stand back */
+    assert_true(slow_sleeps > 10);
+    assert_int_equal(hw_ledger_health(r.ledger), HW_LEDGER_WELL);
     sleeps = 0;
     for (int i = 0; i < 3; i++)
         commit_4mb(&r, commits++);
@@ -599,6 +625,7 @@ int main(void)
         cmocka_unit_test(records_nothing_in_place_of_a_file_that_is_gone),
         cmocka_unit_test(fails_a_commit_while_another_program_has_the_lock),
         cmocka_unit_test(says_that_a_commit_waits_for_another_program),
+        cmocka_unit_test(waits_shortly_once_a_commit_has_failed),
         cmocka_unit_test(says_that_a_purge_waits_for_another_program),
         cmocka_unit_test(records_what_is_held_as_not_run),
         cmocka_unit_test(records_what_a_lost_job_came_to_after_all),
