@@ -79,8 +79,12 @@ static struct hw_job *find(struct hw_job *first, const struct hw_job *job)
     return first;
 }
 
+/* One that came back from a thread that was given up, and is yet to run, has its place again. */
 static void submit(struct hw_dispatch *d, struct hw_job *job)
 {
+    if (job->left)
+        hw_dispatch_enter_side_gate(d);
+    job->left = false;
     d->with_crew++;
     hw_crew_submit(d->crew, job);
 }
@@ -128,7 +132,7 @@ static void bury(struct hw_dispatch *d, struct hw_job *job)
     hw_patience_end(job);
     if (job->request)
         hw_request_put(d->requests, job->request);
-    if (!job->lost)
+    if (!job->left)
         hw_dispatch_leave_gate(d);
     hw_job_free(job);
 }
@@ -374,7 +378,7 @@ void hw_dispatch_settle(void *owner, struct hw_job *done)
             let_go(d, job);
             continue;
         }
-        d->with_crew -= !job->committed && !job->lost;
+        d->with_crew -= !job->committed && !job->left;
         d->held -= job->committed && job->hold;
         if (job->from_row && !job->outcome.authentic && job->outcome.code == 0) { /* not run yet */
             admit_revived(d, job);
@@ -405,10 +409,14 @@ void hw_dispatch_lose(void *owner, struct hw_job *job, bool replaced)
         wait_for(waiter, stand_in);
     }
     tell(d, job, HW_EHANDLER_TIMEOUT);
-    if (!stand_in)
-        return;
-    job->lost = true;
-    hw_dispatch_settle(d, stand_in);
+    job->left = true;
+    job->lost = stand_in != NULL;
+    if (stand_in) {
+        hw_dispatch_settle(d, stand_in); /* in its place at the gate */
+    } else {
+        d->with_crew--;
+        hw_dispatch_leave_gate(d);
+    }
 }
 
 void hw_dispatch_drop(struct hw_dispatch *d, struct hw_job *list)

@@ -85,7 +85,8 @@ int hw_dispatch_purge(struct hw_dispatch *d, struct hw_job *job, struct hw_waite
 void hw_dispatch_settle(void *owner, struct hw_job *done);
 
 /* The crew's lost function. The job stays in flight, so that no copy of it runs, until it comes
- * back or for good; the ledger has a row of it at once. */
+ * back or for good; if its handler had begun, the ledger has a row of it at once. It counts no
+ * longer: a drain does not wait for it. */
 void hw_dispatch_lose(void *owner, struct hw_job *job, bool replaced);
 
 /* Frees a list of jobs that will never run (the host has stopped). */

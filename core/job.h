@@ -84,8 +84,8 @@ struct hw_job {
     int told;                   /* what senders were answered who could wait no longer; 0: none */
     struct hw_deadline patience; /* the next look at how far it is */
     uint64_t missed_ns;          /* the due_ns that it has missed */
-    bool lost; /* a thread that was given up has it: a stand-in has taken its place at the gate; who
-                * commits it looks too */
+    bool left; /* a thread that was given up has it: it has left the gate, and the crew's count */
+    bool lost; /* and a stand-in was counted and recorded for it; who commits it looks too */
 
     /* guarded by the crew's m */
     struct hw_job **link; /* in the queue that it waits in; NULL: in none */

@@ -568,6 +568,27 @@ static void records_what_a_lost_job_had_come_to(void **state)
     close_rig(&r);
 }
 
+/* A stop does not wait for it, although nothing can be recorded of it yet. */
+static void takes_a_lost_job_off_the_gate_before_it_ran(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_rig(&r);
+    deliver(&r, "job", "a", "s", &w);
+    struct hw_job *job = take_one(&r);
+    set_stage(job, HW_CHECKING, hw_now_ns());
+    hw_dispatch_lose(&r.d, job, true);
+    assert_int_equal(w.answers, 1);
+    assert_int_equal(r.fake.commits, 0);
+    assert_int_equal(r.d.open, 0);
+    assert_int_equal(r.d.with_crew, 0);
+    settle(&r, job, true, 0);
+    assert_int_equal(r.fake.copies, 1);
+    assert_int_equal(r.d.with_crew, 0);
+    close_rig(&r);
+}
+
 static void waits_while_a_stage_has_time_left(void **state)
 {
     struct rig r;
@@ -687,6 +708,27 @@ static void records_a_revived_job_whose_thread_was_given_up(void **state)
     assert_int_equal(r.fake.state, HW_SUCCEEDED);
     assert_int_equal(r.d.open, 0);
     settle(&r, job, true, 0);
+    close_rig(&r);
+}
+
+/* It comes by a second time once it is loaded. */
+static void counts_a_revived_job_again_that_was_lost_while_it_was_loaded(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_rig(&r);
+    revive(&r, &w);
+    struct hw_job *job = hw_crew_take_rest(r.crew);
+    set_stage(job, HW_CHECKING, hw_now_ns());
+    hw_dispatch_lose(&r.d, job, true);
+    assert_int_equal(r.d.open, 0);
+    hw_crew_return(r.crew, job);
+    load(&r, "job", "a");
+    assert_int_equal(r.d.open, 1);
+    assert_int_equal(r.d.with_crew, 1);
+    settle(&r, take_one(&r), true, 0);
+    assert_int_equal(r.d.with_crew, 0);
     close_rig(&r);
 }
 
@@ -869,12 +911,14 @@ int main(void)
         cmocka_unit_test(tells_who_waits_whose_fault_it_is),
         cmocka_unit_test(records_a_job_whose_thread_was_given_up),
         cmocka_unit_test(records_what_a_lost_job_had_come_to),
+        cmocka_unit_test(takes_a_lost_job_off_the_gate_before_it_ran),
         cmocka_unit_test(waits_while_a_stage_has_time_left),
         cmocka_unit_test(takes_a_copy_anew_after_the_answer),
         cmocka_unit_test(answers_nobody_who_is_gone),
         cmocka_unit_test(records_a_job_that_nobody_waits_for),
         cmocka_unit_test(runs_a_revived_job_once_it_is_loaded),
         cmocka_unit_test(records_a_revived_job_whose_thread_was_given_up),
+        cmocka_unit_test(counts_a_revived_job_again_that_was_lost_while_it_was_loaded),
         cmocka_unit_test(answers_a_revived_job_that_is_not_there),
         cmocka_unit_test(runs_a_revived_job_behind_the_same_in_flight),
         cmocka_unit_test(answers_when_the_ledger_thread_is_done),
