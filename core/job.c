@@ -138,7 +138,7 @@ static struct hw_outcome outcome_of_lost(const struct hw_job *job, enum hw_progr
 struct hw_job *hw_job_stand_in(const struct hw_job *job)
 {
     enum hw_progress progress = atomic_load_explicit(&job->progress, memory_order_acquire);
-    struct hw_job *s = progress < HW_RUNNING ? NULL : new_job(job->cut_ns);
+    struct hw_job *s = progress < HW_RUNNING || job->hold ? NULL : new_job(job->cut_ns);
     if (!s)
         return NULL;
     s->outcome = outcome_of_lost(job, progress);

@@ -123,7 +123,7 @@ struct hw_job *hw_job_revive(int64_t row, bool force, uint64_t now_ns);
 
 /* For the ledger, in place of a job that is inside a thread that was given up: it has its outcome,
  * that of the job or HW_EHANDLER_TIMEOUT, and all that is recorded. NULL without memory, or when
- * the job had not come as far as its handler. Leader only. */
+ * the job had not come as far as its handler: it may run yet, as one that is held. Leader only. */
 struct hw_job *hw_job_stand_in(const struct hw_job *job);
 void hw_job_free(struct hw_job *job);
 

@@ -890,6 +890,33 @@ static void runs_anew_what_is_let_go(void **state)
     close_rig(&r);
 }
 
+/* It was not run, and hangs in what another job left behind: that is no outcome. */
+static void lets_a_held_job_go_that_was_lost_meanwhile(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_rig(&r);
+    deliver(&r, "job", "a", "s", &w);
+    struct hw_job *job = take_one(&r);
+    job->outcome = (struct hw_outcome){.authentic = true, .code = HW_ELEDGER_UNAVAILABLE};
+    job->hold = HW_HELD;
+    set_stage(job, HW_SETTLING, hw_now_ns());
+    hw_dispatch_lose(&r.d, job, true);
+    assert_int_equal(w.answers, 1);
+    assert_int_equal(r.fake.commits, 0);
+    job->hold = HW_LET_GO; /* as it comes back from the committer */
+    r.d.held = 1;
+    hw_dispatch_settle(&r.d, job);
+    assert_int_equal(r.d.held, 0);
+    assert_int_equal(r.d.open, 1);
+    assert_int_equal(r.d.with_crew, 1);
+    settle(&r, take_one(&r), true, 0);
+    assert_int_equal(r.fake.copies, 1);
+    assert_int_equal(r.d.with_crew, 0);
+    close_rig(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -926,6 +953,7 @@ int main(void)
         cmocka_unit_test(answers_a_repeat_that_can_not_be_counted),
         cmocka_unit_test(refuses_what_is_held_when_nobody_would_let_it_go),
         cmocka_unit_test(runs_anew_what_is_let_go),
+        cmocka_unit_test(lets_a_held_job_go_that_was_lost_meanwhile),
     };
     return cmocka_run_group_tests_name("dispatch", tests, be_silent, NULL);
 }
