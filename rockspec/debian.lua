@@ -6,5 +6,5 @@ rocks_provided = {
 }
 -- The library shows nothing but its luaopen_ function. A rockspec can't say this.
 variables = {
-  CFLAGS = "-O2 -fPIC -fvisibility=hidden",
+  CFLAGS = (os_getenv("HOOKWARD_ROCK_OPTIMIZE") or "-O2") .. " -fPIC -fvisibility=hidden",
 }

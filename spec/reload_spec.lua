@@ -11,7 +11,7 @@ local load = require "spec.support.load"
 local socket = require "socket"
 
 local STOPPING = os.getenv("HOOKWARD_CRASH")
-local EDITS = tonumber(os.getenv("HOOKWARD_RELOAD_EDITS") or 40)
+local EDITS = tonumber(os.getenv("HOOKWARD_RELOAD_EDITS") or 20)
 local RELOADS = 2 * EDITS
 local CONNECTIONS = 12
 
