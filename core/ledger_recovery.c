@@ -96,8 +96,8 @@ static const char *open_files(struct hw_sqlite *s, bool log_lost, char *why, siz
         return in_use; /* by who still works with the files that are gone */
     if (alone)
         unlink(memory); /* of no use without the connections that had it */
-    if (alone && log_lost)
-        unlink(path_of(s, HW_LEDGER_LOG)); /* empty */
+    if (alone && log_lost && is_empty(path_of(s, HW_LEDGER_LOG)))
+        unlink(path_of(s, HW_LEDGER_LOG)); /* else it may be another program's */
     hw_ledger_guard_grip(&s->guard, HW_LEDGER_LOOSE);
     return hw_ledger_recovery_open(s, why, size) ? why : NULL;
 }
