@@ -287,7 +287,13 @@ static void tell(struct hw_dispatch *d, struct hw_job *job, int code)
 static void on_impatient(void *owner, struct hw_job *job)
 {
     struct hw_dispatch *d = owner;
-    switch (atomic_load_explicit(&job->progress, memory_order_acquire)) {
+    enum hw_progress progress = atomic_load_explicit(&job->progress, memory_order_acquire);
+    /* A worker may have begun a stage since its time was looked at. */
+    if (hw_now_ns() < atomic_load_explicit(&job->due_ns, memory_order_relaxed)) {
+        hw_patience_go_on(&d->patience, job);
+        return;
+    }
+    switch (progress) {
     case HW_WAITING:
         refuse_waiting(d, job);
         break;

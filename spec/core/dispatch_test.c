@@ -606,6 +606,23 @@ static void waits_while_a_stage_has_time_left(void **state)
     close_rig(&r);
 }
 
+/* Its time was looked at while it waited; then a worker took it. */
+static void tells_nobody_of_a_stage_that_just_began(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_rig(&r);
+    deliver(&r, "job", "a", "s", &w);
+    struct hw_job *job = take_one(&r);
+    set_stage(job, HW_CHECKING, hw_now_ns() + LONG_MS * 1000000ull);
+    r.d.patience.impatient(&r.d, job);
+    assert_int_equal(w.answers, 0);
+    settle(&r, job, true, 0);
+    assert_answer(&w, 0);
+    close_rig(&r);
+}
+
 static void takes_a_copy_anew_after_the_answer(void **state)
 {
     struct rig r;
@@ -940,6 +957,7 @@ int main(void)
         cmocka_unit_test(records_what_a_lost_job_had_come_to),
         cmocka_unit_test(takes_a_lost_job_off_the_gate_before_it_ran),
         cmocka_unit_test(waits_while_a_stage_has_time_left),
+        cmocka_unit_test(tells_nobody_of_a_stage_that_just_began),
         cmocka_unit_test(takes_a_copy_anew_after_the_answer),
         cmocka_unit_test(answers_nobody_who_is_gone),
         cmocka_unit_test(records_a_job_that_nobody_waits_for),
