@@ -48,7 +48,8 @@ struct thread {
     bool roused;
     struct hw_job *job;      /* that it is inside of; NULL: it tidies */
     bool lost, replaced;     /* it was given up */
-    struct thread *news;     /* among those that the leader has to hear of */
+    bool is_news;            /* among those that the leader has to hear of */
+    struct thread *news;     /* the next of them */
     struct hw_job *lost_job; /* what it was in */
     uv_cond_t wake;
 };
@@ -220,25 +221,32 @@ static void tidy_one_locked(struct thread *t)
 
 /* ---- leading ---- */
 
-static void tell_lost(struct hw_crew *c, struct thread *t)
+/* One by one: a thread that is not replaced may come back and be given up again meanwhile. */
+static void tell_lost_locked(struct hw_crew *c)
 {
-    for (; t; t = t->news)
-        c->config.lost(c->config.owner, t->lost_job, t->replaced);
+    while (c->news) {
+        struct thread *t = c->news;
+        struct hw_job *job = t->lost_job;
+        bool replaced = t->replaced;
+        c->news = t->news;
+        t->is_news = false;
+        uv_mutex_unlock(&c->m);
+        c->config.lost(c->config.owner, job, replaced);
+        uv_mutex_lock(&c->m);
+    }
 }
 
 /* One turn: give answers, then let the loop run; it waits only if there is nothing else to do. */
 static void turn_locked(struct hw_crew *c)
 {
-    struct hw_job *done = hw_queue_take_all(&c->done);
-    struct thread *news = c->news;
-    c->news = NULL;
+    tell_lost_locked(c);
+    struct hw_job *done = hw_queue_take_all(&c->done); /* what was lost of it, was told */
     uv_run_mode mode = UV_RUN_NOWAIT;
     if (!done && !can_run_locked(c) && !c->tidying) {
         c->polling = true;
         mode = UV_RUN_ONCE;
     }
     uv_mutex_unlock(&c->m);
-    tell_lost(c, news);
     if (done)
         c->config.settle(c->config.owner, done);
     uv_run(c->config.loop, mode);
@@ -351,8 +359,11 @@ static void give_up_locked(struct thread *t)
     t->lost = true;
     t->lost_job = t->job;
     t->replaced = replace_locked(c, t);
-    t->news = c->news;
-    c->news = t;
+    if (!t->is_news) { /* else it came back unheard: what it was in then is done */
+        t->news = c->news;
+        c->news = t;
+    }
+    t->is_news = true;
     c->lost++;
     c->running--;
     wake_leader_locked(c);
