@@ -120,10 +120,14 @@ static void tidy(struct rig *r)
     hw_crew_tidy_free(r->crew);
 }
 
-/* With one worker, `behind` runs when `job` is done; and nobody leads meanwhile. */
+static void open_gate(void);
+
+/* The job blocks until the leader is here: it can't be done, and settled, before. With one worker,
+ * `behind` runs when `job` is done; and nobody leads meanwhile. */
 static void withdraw(struct rig *r, struct hw_job *job, const struct hw_job *behind)
 {
     bool withdrawn = hw_crew_withdraw(r->crew, job);
+    open_gate();
     while (atomic_load(&behind->progress) != HW_SETTLING)
         sched_yield();
     withdrawn |= hw_crew_withdraw(r->crew, job);
@@ -639,7 +643,6 @@ static void withdraws_nothing_that_is_done(void **state)
     r.behind = behind;
     uv_mutex_unlock(&r.m);
     submit(&r, behind);
-    open_gate();
     assert_int_equal(wait_for(&r, 2), 2);
     assert_false(r.withdrawn);
     stop(&r);
