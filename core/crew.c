@@ -37,6 +37,7 @@ struct thread {
         spin_from_ns; /* what it had computed when its job was first seen overdue; 0: it is not */
 
     /* constant after start: of a thread that takes another one's place */
+    struct thread *replaces;
     const struct hw_worker *model;
 
     /* this thread only, until it is among the free ones */
@@ -284,6 +285,15 @@ static bool should_run_locked(const struct thread *t)
     return c->leader || !(c->lead_wanted || c->done.count >= SETTLE_MAX);
 }
 
+/* Nothing takes the place of a lost thread's worker: it serves again as soon as it is back. */
+static void keep_worker_locked(struct thread *lost)
+{
+    if (lost->lost)
+        lost->replaced = false; /* it stays when it comes back */
+    else
+        put_worker_locked(lost); /* it has come back, and has ended */
+}
+
 /* A thread that takes another one's place brings a worker along. */
 static void bring_worker(struct thread *t)
 {
@@ -293,6 +303,9 @@ static void bring_worker(struct thread *t)
         return;
     if (hw_worker_init(&t->own, t->model->shared, t->model->index, why, sizeof why)) {
         hw_log_say(HW_LOG_ERROR, "a worker could not be replaced: %s", why);
+        uv_mutex_lock(&c->m);
+        keep_worker_locked(t->replaces);
+        uv_mutex_unlock(&c->m);
         return;
     }
     uv_mutex_lock(&c->m);
@@ -336,12 +349,13 @@ static void on_thread(void *arg)
 /* ---- the watchdog ---- */
 
 /* Its code, its Lua state and its job stay where they are: nothing can take them from it. */
-static bool replace_locked(struct hw_crew *c, const struct thread *lost)
+static bool replace_locked(struct hw_crew *c, struct thread *lost)
 {
     struct thread *t = &c->threads[c->thread_count];
     if (c->thread_count == 2 * c->config.worker_count + 1)
         return false;
     t->crew = c;
+    t->replaces = lost;
     t->model = lost->worker;
     HW_CHECK(uv_cond_init(&t->wake) == 0);
     if (uv_thread_create(&t->id, on_thread, t)) {

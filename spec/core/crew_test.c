@@ -403,6 +403,43 @@ static void replaces_threads_that_compute_past_their_time(void **state)
     unlink(folder_path(&folder, "end", path));
 }
 
+static struct hw_ledger_reader *no_reader(struct hw_ledger *ledger, char *why, size_t why_size)
+{
+    (void)ledger;
+    snprintf(why, why_size, "no more readers");
+    return NULL;
+}
+
+/* Whoever comes back is all that there is. */
+static void keeps_a_thread_whose_worker_can_not_be_replaced(void **state)
+{
+    struct rig r;
+    (void)state;
+    new_rig(&r, 1, 2);
+    atomic_load(&r.stages.shelf.current)->vm.timeout_ms = 1;
+    const struct hw_ledger_type *before = r.stages.ledger->type;
+    struct hw_ledger_type full = *before;
+    full.reader_open = no_reader;
+    r.stages.ledger->type = &full;
+    start_crew(&r, 2);
+    submit(&r, new_job_with_folder(1, "Spinning"));
+    uv_mutex_lock(&r.m);
+    while (r.replaced + r.unreplaced == 0) /* as what it counts depends on who is first */
+        HW_CHECK(uv_cond_timedwait(&r.changed, &r.m, PATIENCE_MS * 1000000ull) == 0);
+    uv_mutex_unlock(&r.m);
+    folder_write(&folder, "end", "");
+    assert_int_equal(wait_for(&r, 1), 1);
+    submit(&r, new_job(2, quick_body));
+    assert_int_equal(wait_for(&r, 2), 2);
+    stop(&r);
+    assert_int_equal(hw_crew_join(r.crew, PATIENCE_MS), 0);
+    r.stages.ledger->type = before;
+    assert_int_equal(finish(&r), 0);
+    assert_each_came(&r, 2, 1);
+    char path[FOLDER_PATH_MAX];
+    unlink(folder_path(&folder, "end", path));
+}
+
 /* A call that waits may come back: nobody takes its place, however late it is. */
 static void waits_for_threads_that_only_wait(void **state)
 {
@@ -738,6 +775,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(brings_every_job_back_exactly_once),
         cmocka_unit_test(replaces_threads_that_compute_past_their_time),
+        cmocka_unit_test(keeps_a_thread_whose_worker_can_not_be_replaced),
         cmocka_unit_test(waits_for_threads_that_only_wait),
         cmocka_unit_test(waits_for_threads_that_tidy_for_long),
         cmocka_unit_test(ends_a_finalizer_while_it_tidies),
