@@ -322,12 +322,13 @@ static size_t rig_unread(const struct rig *r)
 
 /* ---- what the host does ---- */
 
-/* One turn. What one connection may have of it is bounded. */
+/* One turn. What one connection may have of it is bounded: so many requests that begin in it, and
+ * one that began before. */
 static void rig_turn(struct rig *r)
 {
-    unsigned begun = r->accepted + r->refused;
+    unsigned before = r->accepted + r->refused;
     uv_run(&r->loop, UV_RUN_NOWAIT);
-    HW_CHECK(r->accepted + r->refused - begun <= HW_TURN_REQUESTS);
+    HW_CHECK(r->accepted + r->refused - before <= HW_TURN_REQUESTS + 1);
 }
 
 static void rig_answer(struct rig *r, int code, struct hw_str reason)
