@@ -86,7 +86,7 @@ describe("hookward", function()
     works(run { "--version", env = { LUA_CPATH = "/nowhere/?.so" } })
   end)
 
-  it("says in one line which shared library the rock misses", function()
+  it("says in one line which shared library the rock misses #rock", function()
     local rock = os.getenv "HOOKWARD_ROCK" or lfs.currentdir() .. "/build/rock/tree"
     local core = cli.read(rock .. "/lib/lua/5.4/hookward/core.so")
     local folder = cli.folder { ["hookward/core.so"] = (core:gsub("libuv%.so%.1", "libuv.so.9")) }

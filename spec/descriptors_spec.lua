@@ -66,7 +66,7 @@ describe("a host without its standard streams", function()
     assert_intact(start { wrap = CLOSED })
   end)
 
-  it("does the same in a program", function()
+  it("does the same in a program #rock", function()
     local app = H.folder() .. "/app.lua"
     H.write(app, [[
       local host = assert(require "hookward".start { config = "hookward.lua", signals = true })

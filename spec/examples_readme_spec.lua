@@ -132,7 +132,7 @@ describe("an example", function()
     assert.same(there, listed)
   end)
 
-  it("is made by the rock's command too, as the binary makes it", function()
+  it("is made by the rock's command too, as the binary makes it #rock", function()
     for _, example in ipairs(examples.list) do
       for _, file in ipairs(example.files) do
         local path = ("examples/%s/%s"):format(example.name, file)

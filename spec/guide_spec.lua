@@ -106,7 +106,7 @@ describe("hookward help", function()
     end
   end)
 
-  it("prints the same where the rock is installed", function()
+  it("prints the same where the rock is installed #rock", function()
     for _, topic in ipairs { "handlers", "configuration" } do
       assert.equal(help(topic), sh("%s/bin/hookward help %s", rock, topic))
     end
@@ -253,7 +253,7 @@ describe("the guide's", function()
     sh("%s%s", at, block("testing", "sh", 2))
   end)
 
-  it("commands for the rock name what the Makefile installs, and give a program the module", function()
+  it("commands for the rock name what the Makefile installs, and give a program the module #rock", function()
     local install, make, path = block("library", "sh", 1):gsub("\\\n *", "")
       :match("^apt%-get install ([^\n]+)\n([^\n]+)\n(.+)\n$")
     local function sorted(list, without)

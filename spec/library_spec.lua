@@ -51,7 +51,7 @@ end
 
 local EVENT = H.event("A.Done")
 
-describe("a host in a program", function()
+describe("a host in a program #rock", function()
   after_each(H.stop_all)
 
   it("counts what it does", function()
@@ -251,7 +251,7 @@ describe("a host in a program", function()
   end)
 end)
 
-describe("several hosts in a program", function()
+describe("several hosts in a program #rock", function()
   after_each(H.stop_all)
 
   it("answer side by side, each by its own", function()
@@ -293,7 +293,7 @@ describe("several hosts in a program", function()
   end)
 end)
 
-describe("a program's configuration", function()
+describe("a program's configuration #rock", function()
   after_each(H.stop_all)
 
   it("is checked as the file is, with the same messages", function()
@@ -372,7 +372,7 @@ describe("a program's configuration", function()
   end)
 end)
 
-describe("a project's hookward.lua", function()
+describe("a project's hookward.lua #rock", function()
   after_each(H.stop_all)
 
   it("is not taken for the module by handlers, whatever the program's path", function()
@@ -388,7 +388,7 @@ describe("a project's hookward.lua", function()
   end)
 end)
 
-describe("within a handler", function()
+describe("within a handler #rock", function()
   after_each(H.stop_all)
 
   it("no host can be started", function()

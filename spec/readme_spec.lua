@@ -82,7 +82,7 @@ describe("the README's", function()
     assert.match("1 success / 0 failures", run(folder, "hookward test"), 1, true)
   end)
 
-  it("program runs a host", function()
+  it("program runs a host #rock", function()
     local host = H.start { handlers = { ["badges.lua"] = HANDLER() } } -- its folder has all
     assert.equal(0, host:stop())
     H.write(host.folder .. "/app.lua", block("lua", 'require "hookward"\n\nlocal host'))

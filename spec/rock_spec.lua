@@ -52,7 +52,7 @@ describe("the rockspecs", function()
   end)
 end)
 
-describe("the rock", function()
+describe("the rock #rock", function()
   after_each(H.stop_all)
 
   it("shows no symbol but the one that Lua looks for", function()
@@ -69,7 +69,7 @@ describe("the rock", function()
   end)
 end)
 
-describe("the rock's command", function()
+describe("the rock's command #rock", function()
   after_each(H.stop_all)
 
   it("calls itself what a user can type", function()
@@ -99,14 +99,14 @@ local function app()
 end
 
 local ways = {
-  { "the binary", function(options)
+  { "the binary", tag = "", function(options)
     return H.start(options)
   end },
-  { "the rock's command", function(options)
+  { "the rock's command", tag = " #rock", function(options)
     options.binary = rock .. "/bin/hookward"
     return H.start(options)
   end },
-  { "a Lua program with the rock's module", function(options)
+  { "a Lua program with the rock's module", tag = " #rock", function(options)
     options.binary, options.wrap = app(), "lua5.4"
     options.env = ("export LUA_PATH='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua;;' "
       .. "LUA_CPATH='%s/lib/lua/5.4/?.so;;';"):format(rock, rock, rock)
@@ -116,7 +116,7 @@ local ways = {
 
 for _, way in ipairs(ways) do
   local name, start = way[1], way[2]
-  describe("end to end, " .. name, function()
+  describe("end to end, " .. name .. way.tag, function()
     after_each(H.stop_all)
     local EVENT = H.event("A.Done")
 

@@ -24,7 +24,7 @@ local share, lib = rock .. "/share/lua/5.4", rock .. "/lib/lua/5.4"
 local env = { LUA_PATH = ("%s/?.lua;%s/?/init.lua;;"):format(share, share),
   LUA_CPATH = lib .. "/?.so;;" }
 
-describe("a new project, where the rock is installed,", function()
+describe("a new project, where the rock is installed, #rock", function()
   it("passes its specs with plain busted", function()
     local result = cli.program { "busted", cwd = cli.project(), env = env }
     has(result.out, "3 successes / 0 failures / 0 errors / 0 pending")

@@ -46,7 +46,7 @@ describe("too few threads", function()
     assert.equal(0, host:stop()) -- what closes it would be one thread more
   end)
 
-  it("are an error in a program, which goes on", function()
+  it("are an error in a program, which goes on #rock", function()
     local app = H.folder() .. "/app.lua"
     H.write(app, [[
       local host, why = require "hookward".start { config = "hookward.lua" }
