@@ -154,10 +154,11 @@ CRASH_SOURCES = $(shell grep -l '"crash\.h"' $(SOURCES))
 CRASH_OBJECTS = $(CRASH_SOURCES:core/%.c=$(BUILD)/crash/core/%.o)
 PLAIN_OBJECTS = $(filter-out $(CRASH_SOURCES:core/%.c=$(BUILD)/core/%.o),$(OBJECTS))
 
-# The rock's tests are a target of their own: LuaRocks compiles everything anew, file after file.
-test: setup-test ## install what is missing, build, run every test but the rock's
+# The rock's tests are a target of their own: LuaRocks compiles everything anew, file after file. What
+# is tagged #long runs in `make asan`, or by a target of its own.
+test: setup-test ## install what is missing, build, run the tests but the longest and the rock's
 	@$(MAKE) --no-print-directory -j$(JOBS) build-tests
-	@$(MAKE) --no-print-directory check-core check-spec SPECS=--exclude-tags=rock
+	@$(MAKE) --no-print-directory check-core check-spec SPECS=--exclude-tags=rock,long
 
 test-rock: setup-test ## build the rock, run its tests
 	@$(MAKE) --no-print-directory -j$(JOBS) $(SPEC_ROCK)/bin/hookward build-tests
@@ -212,7 +213,7 @@ TSAN_SPECS = spec/crew_spec.lua spec/identity_spec.lua spec/drain_spec.lua spec/
 TSAN_TESTS = app_test crew_test committer_test dispatch_test ledger_memory_test ledger_sqlite_test \
              ledger_recovery_test
 
-asan: ## the tests of `make test` with AddressSanitizer and UBSan
+asan: ## the tests, the longest too, with AddressSanitizer and UBSan
 	@HOOKWARD_SPEC_PATIENCE=60 $(MAKE) --no-print-directory $(ASAN_FLAGS) -j$(JOBS) build-tests
 	@HOOKWARD_SPEC_PATIENCE=60 $(MAKE) --no-print-directory $(ASAN_FLAGS) check-core check-spec \
 	  SPECS=--exclude-tags=rock

@@ -191,7 +191,7 @@ describe("the crew", function()
   end)
 
   -- Takes the 5 s of computing after which a thread is given up: that is the promise.
-  it("goes on without a loop that nothing stops", function()
+  it("goes on without a loop that nothing stops #long", function()
     host = H.start { ledger = "hookward.db", config = "workers = 1, handler_timeout = 0.1",
       handlers = { ["a.lua"] = [[
         local hook = require "hookward"

@@ -95,7 +95,7 @@ local done = {
   end,
 }
 
-describe("an example", function()
+describe("an example #long", function()
   after_each(function()
     S.stop_all()
     H.stop_all()

@@ -111,7 +111,7 @@ local function lay_out(options)
   return host.folder
 end
 
-describe("a host whose power goes", function()
+describe("a host whose power goes #long", function()
   after_each(H.stop_all)
   if not preload.is_possible() then return end
 
