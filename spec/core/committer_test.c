@@ -12,7 +12,7 @@
 #include <uv.h>
 
 #include "committer.h"
-#include "notification.h"
+#include "sample.h"
 
 enum { JOBS_MAX = 20000, PATIENCE_S = 60 };
 

@@ -11,7 +11,7 @@
 
 #include "dispatch.h"
 #include "log.h"
-#include "notification.h"
+#include "sample.h"
 
 enum { OPEN_MAX = 8, PATIENCE_MS = 60000 };
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "ledger.h"
-#include "notification.h"
+#include "sample.h"
 
 struct rig {
     struct hw_ledger *ledger;

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "log.h"
-#include "notification.h"
 #include "report.h"
+#include "sample.h"
 
 static struct hw_report report;
 static char caught[256 * 1024];

@@ -1,6 +1,6 @@
-/* notification.h -- jobs as the ledger and the leader see them, for the tests. */
-#ifndef HW_SPEC_NOTIFICATION_H
-#define HW_SPEC_NOTIFICATION_H
+/* sample.h -- jobs as the ledger and the leader see them, for the tests. */
+#ifndef HW_SPEC_SAMPLE_H
+#define HW_SPEC_SAMPLE_H
 
 #include <stdio.h>
 
