@@ -43,11 +43,11 @@ SAN    = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sa
 ALL_CFLAGS  = -std=c11 -D_GNU_SOURCE -fvisibility=hidden -Icore $(WARN) $(CFLAGS) $(SAN) -pthread
 ALL_LDFLAGS = $(LDFLAGS) $(SAN) -pthread -rdynamic
 
-SOURCES  = $(filter-out core/main.c,$(wildcard core/*.c))
+SOURCES  = $(filter-out core/main.c,$(wildcard core/*.c core/*/*.c))
 OBJECTS  = $(SOURCES:core/%.c=$(BUILD)/core/%.o)
 LUA      = $(wildcard lua/hookward/*.lua lua/hookward/*/*.lua lua/hookward/guide/*.md)
 EXAMPLES = $(wildcard $(addprefix examples/*/,*.md *.lua */*.lua */*/*.lua .gitignore */.gitignore))
-TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c))
+TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c spec/core/*/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
 .PHONY: all rock rockspec build-tests fuzzers crash power-loss test-rock reload-storm bench-lookup bench-verify bench-floods help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
@@ -87,7 +87,7 @@ $(BUILD)/spec/%_test: spec/core/%_test.c $(BUILD)/units.a
 	$(Q)$(CC) $(ALL_CFLAGS) -Ispec/core $(PKG_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(BUILD)/units.a \
 	  $(PKG_LIBS) -lcmocka
 
--include $(wildcard $(BUILD)/core/*.d $(BUILD)/spec/*.d $(BUILD)/crash/core/*.d)
+-include $(wildcard $(foreach part,core spec crash/core,$(BUILD)/$(part)/*.d $(BUILD)/$(part)/*/*.d))
 
 # Set-up: names what is missing, then installs it; asks and does nothing when all is there.
 define install_missing
@@ -130,7 +130,7 @@ SPEC_ROCK = build/spec-rock/tree
 $(SPEC_ROCK)/bin/hookward: export HOOKWARD_ROCK_OPTIMIZE = -O0
 
 # From a copy: LuaRocks builds beside the sources.
-%/tree/bin/hookward: $(wildcard core/*.[ch]) $(LUA) $(EXAMPLES) $(wildcard rockspec/*)
+%/tree/bin/hookward: $(wildcard core/*.[ch] core/*/*) $(LUA) $(EXAMPLES) $(wildcard rockspec/*)
 	@echo "  rock $*/tree"
 	$(Q)rm -rf $* && mkdir -p $*/source
 	$(Q)cp -r core lua examples rockspec README.md LICENSE CHANGELOG.md $*/source
@@ -150,7 +150,7 @@ rockspec: ## list new files of core/ and lua/ in the rockspecs
 # The same host with crash points compiled in (core/crash.h), for spec/crash_spec.lua: other objects
 # than the plain one's only where there are such points.
 CRASH = $(BUILD)/crash/hookward
-CRASH_SOURCES = $(shell grep -l '"crash\.h"' $(SOURCES))
+CRASH_SOURCES = $(shell grep -l 'crash\.h"' $(SOURCES))
 CRASH_OBJECTS = $(CRASH_SOURCES:core/%.c=$(BUILD)/crash/core/%.o)
 PLAIN_OBJECTS = $(filter-out $(CRASH_SOURCES:core/%.c=$(BUILD)/core/%.o),$(OBJECTS))
 
@@ -246,7 +246,7 @@ fuzz: setup-ci ## fuzz each parser and the connection, FUZZ_SECONDS (60) in all
 
 # ---- looking after the code ----
 
-C_FILES = $(wildcard core/*.[ch] spec/core/*.[ch] spec/fuzz/*.c spec/bench/*.c spec/preload/*.c)
+C_FILES = $(wildcard core/*.[ch] core/*/*.[ch] spec/core/*.[ch] spec/core/*/*.[ch] spec/fuzz/*.c spec/bench/*.c spec/preload/*.c)
 
 lint: ## clang-format, luacheck, and warnings as errors
 	clang-format --dry-run --Werror $(C_FILES)
@@ -281,7 +281,7 @@ bench-lookup: $(BUILD)/lookup ## what a look-up in ledgers of ROWS rows costs
 	$(BUILD)/lookup $(ROWS)
 
 top: ## the longest functions and files
-	@lua5.4 spec/bench/longest.lua core/*.c
+	@lua5.4 spec/bench/longest.lua $(filter %.c,$(wildcard core/*.c core/*/*.c))
 
 install: all ## install into PREFIX (/usr/local), with the packages that it needs
 	$(if $(DESTDIR),,$(call install_missing,$(PACKAGES_INSTALLED)))

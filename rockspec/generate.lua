@@ -83,7 +83,7 @@ end
 -- missing.
 local function sources()
   local lines = { '        "core/module.c",' }
-  for _, path in ipairs(lines_of("LC_ALL=C ls core/*.c")) do
+  for _, path in ipairs(lines_of("find core -name '*.c' | LC_ALL=C sort")) do
     if path ~= "core/main.c" and path ~= "core/module.c" then
       lines[#lines + 1] = ("        %q,"):format(path)
     end
