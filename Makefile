@@ -147,7 +147,7 @@ rockspec: ## list new files of core/ and lua/ in the rockspecs
 
 # ---- tests ----
 
-# The same host with crash points compiled in (core/crash.h), for spec/crash_spec.lua: other objects
+# The same host with crash points compiled in (core/base/crash.h), for spec/crash_spec.lua: other objects
 # than the plain one's only where there are such points.
 CRASH = $(BUILD)/crash/hookward
 CRASH_SOURCES = $(shell grep -l 'crash\.h"' $(SOURCES))

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "base/descriptors.h"
+#include "base/log.h"
 #include "connection.h"
-#include "descriptors.h"
-#include "log.h"
 #include "process.h"
 
 static void on_knock(uv_poll_t *poll, int status, int events);

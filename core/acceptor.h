@@ -20,7 +20,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "seldom.h"
+#include "base/seldom.h"
 
 struct hw_server;
 struct hw_service;

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
-#include "str.h"
+#include "base/str.h"
 
 /* Of a client. The family is 0 when there is none, and AF_UNIX stands for any Unix socket. */
 struct hw_address {

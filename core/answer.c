@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "error.h"
+#include "base/error.h"
 
 const struct hw_str hw_answer_continue = {"HTTP/1.1 100 Continue\r\n\r\n", 25};
 

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <time.h>
 
-#include "str.h"
+#include "base/str.h"
 
 enum {
     HW_ANSWER_MAX = 2048,      /* bytes of any answer, with its head */

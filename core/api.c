@@ -3,11 +3,11 @@
 
 #include <lauxlib.h>
 
+#include "base/log.h"
+#include "base/timestamp.h"
 #include "command.h"
-#include "log.h"
 #include "log_fields.h"
 #include "module.h"
-#include "timestamp.h"
 #include "vm.h"
 
 /* ---- log ---- */

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "check.h"
+#include "base/check.h"
+#include "base/error.h"
+#include "base/sigpipe.h"
 #include "connection.h"
-#include "error.h"
-#include "sigpipe.h"
 
 struct queue {
     struct hw_app_call *head, **tail;

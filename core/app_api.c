@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "app_vm.h"
-#include "error.h"
+#include "base/error.h"
 #include "http_client.h"
 #include "sender.h"
 

@@ -7,12 +7,12 @@
 #include <uv.h>
 
 #include "app.h"
-#include "check.h"
+#include "base/check.h"
+#include "base/descriptors.h"
+#include "base/log.h"
+#include "base/sigpipe.h"
 #include "connection.h"
-#include "descriptors.h"
 #include "listener.h"
-#include "log.h"
-#include "sigpipe.h"
 
 struct hw_app_host {
     /* constant after start */

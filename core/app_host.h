@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "config.h"
+#include "base/config.h"
 #include "embedded.h"
 
 struct hw_app_host;

@@ -10,10 +10,10 @@
 
 #include "api.h"
 #include "app_api.h"
-#include "error.h"
+#include "base/error.h"
+#include "base/log.h"
 #include "job.h"
 #include "json.h"
-#include "log.h"
 #include "state_limits.h"
 #include "stoppable.h"
 

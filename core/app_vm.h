@@ -23,7 +23,7 @@
 #include <uv.h>
 
 #include "answer.h"
-#include "arena.h"
+#include "base/arena.h"
 #include "embedded.h"
 #include "request.h"
 #include "waiter.h"

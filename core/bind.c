@@ -15,8 +15,8 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "descriptors.h"
-#include "error.h"
+#include "base/descriptors.h"
+#include "base/error.h"
 
 enum {
     NO_MODE = -1,                                            /* what the umask leaves */

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "descriptors.h"
+#include "base/descriptors.h"
 
 /* What a load in progress needs; `why` gets the one line when it fails. */
 struct loader {

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <uv.h>
 
-#include "check.h"
-#include "crash.h"
-#include "sigpipe.h"
+#include "base/check.h"
+#include "base/crash.h"
+#include "base/sigpipe.h"
 
 enum {
     TEND_NS = 1000000000,    /* between two looks at the retention */

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "check.h"
-#include "log.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "base/sigpipe.h"
 #include "queue.h"
-#include "sigpipe.h"
 
 enum {
     TICK_NS = 1000000, /* the watchdog's look at the threads */

@@ -11,9 +11,9 @@
 #include <openssl/rsa.h>
 #include <stdlib.h>
 
-#include "base64.h"
+#include "base/base64.h"
+#include "base/error.h"
 #include "diagnose.h"
-#include "error.h"
 #include "key_numbers.h"
 #include "signature.h"
 

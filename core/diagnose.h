@@ -8,8 +8,8 @@
 #ifndef HW_DIAGNOSE_H
 #define HW_DIAGNOSE_H
 
+#include "base/str.h"
 #include "keys.h"
-#include "str.h"
 
 /* Returns the findings, at least one, one a line ('\n' behind each), for free(); NULL without
  * memory. The first line of a signature that is good says so. */

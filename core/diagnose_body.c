@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base64.h"
-#include "check.h"
-#include "error.h"
+#include "base/base64.h"
+#include "base/check.h"
+#include "base/error.h"
 
 /* ---- variations ---- */
 

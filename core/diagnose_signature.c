@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "base64.h"
+#include "base/base64.h"
 
 static void add_reading(struct hw_readings *readings, const uint8_t *bytes, size_t len,
                         const char *condition)

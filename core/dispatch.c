@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#include "check.h"
-#include "crash.h"
-#include "log.h"
+#include "base/check.h"
+#include "base/crash.h"
+#include "base/log.h"
 
 static void on_impatient(void *owner, struct hw_job *job);
 

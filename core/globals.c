@@ -4,7 +4,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-#include "log.h"
+#include "base/log.h"
 #include "vm.h"
 
 static const char env_key, standard_key; /* in the registry: the _ENV; { name = true } */

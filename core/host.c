@@ -7,23 +7,23 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "base/check.h"
+#include "base/crash.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/sigpipe.h"
+#include "base/version.h"
 #include "bundle.h"
-#include "check.h"
 #include "connection.h"
 #include "control.h"
-#include "crash.h"
 #include "crew.h"
 #include "dispatch.h"
 #include "host_parts.h"
 #include "intake.h"
 #include "listener.h"
-#include "log.h"
-#include "loop.h"
 #include "process.h"
 #include "reload.h"
-#include "sigpipe.h"
 #include "stages.h"
-#include "version.h"
 
 /* What a thread may need to end once it was told to; longer when no handler can be in its way, but
  * only a machine that is short of time. */

@@ -12,9 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "config.h"
+#include "base/config.h"
+#include "base/stats.h"
 #include "embedded.h"
-#include "stats.h"
 
 struct hw_host;
 

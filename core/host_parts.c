@@ -4,7 +4,7 @@
 #include <lauxlib.h>
 #include <stdio.h>
 
-#include "log.h"
+#include "base/log.h"
 #include "module.h"
 
 int hw_host_load(const struct hw_config *config, const struct hw_embedded *modules,

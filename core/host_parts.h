@@ -8,7 +8,7 @@
 
 #include <lua.h>
 
-#include "config.h"
+#include "base/config.h"
 #include "stages.h"
 
 /* Loads keys and scripts (in `vm_count` VMs), and opens the ledger. `config` must outlive it.

@@ -12,7 +12,7 @@
  * Section numbers are RFC 9112's where no other is named. */
 #include "http.h"
 
-#include "check.h"
+#include "base/check.h"
 #include "http_line.h"
 
 enum {

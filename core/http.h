@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "error.h"
-#include "str.h"
+#include "base/error.h"
+#include "base/str.h"
 
 /* Header lines of one request that the parser keeps the places of; more are looked for in the
  * message again. Only header_max limits their number. */

@@ -4,8 +4,8 @@
  * Section numbers are RFC 9112's. */
 #include <string.h>
 
-#include "check.h"
-#include "error.h"
+#include "base/check.h"
+#include "base/error.h"
 #include "http_line.h"
 
 /* The body is read at `from` and kept up to `to`; what is taken out opens a gap between the two. */

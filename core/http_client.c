@@ -14,11 +14,11 @@
 #include <stdbool.h>
 #include <strings.h>
 
+#include "base/sigpipe.h"
+#include "base/str.h"
 #include "http_exchange.h"
 #include "json.h"
 #include "owned.h"
-#include "sigpipe.h"
-#include "str.h"
 
 #define CLIENT "hookward.http.client"     /* a userdata: struct hw_http_line */
 #define EXCHANGE "hookward.http.exchange" /* a userdata: struct hw_http_exchange */

@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "descriptors.h"
+#include "base/descriptors.h"
+#include "base/sigpipe.h"
+#include "base/version.h"
 #include "http_client.h"
 #include "proxy.h"
-#include "sigpipe.h"
-#include "version.h"
 
 static void init_curl(void)
 {

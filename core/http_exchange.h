@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/str.h"
 #include "proxy.h"
-#include "str.h"
 
 /* What to send. The texts are the caller's and outlive the exchange. */
 struct hw_http_request {

@@ -13,12 +13,12 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "check.h"
-#include "crash.h"
-#include "descriptors.h"
-#include "error.h"
+#include "base/check.h"
+#include "base/crash.h"
+#include "base/descriptors.h"
+#include "base/error.h"
+#include "base/log.h"
 #include "listener.h"
-#include "log.h"
 #include "process.h"
 
 struct hw_instance {

@@ -1,7 +1,7 @@
 /* intake.c -- see intake.h */
 #include "intake.h"
 
-#include "config.h"
+#include "base/config.h"
 
 static struct hw_intake *intake_of(struct hw_service *service)
 {

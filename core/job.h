@@ -13,13 +13,13 @@
 #include <stdint.h>
 
 #include "address.h"
-#include "arena.h"
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/str.h"
 #include "deadline.h"
-#include "error.h"
 #include "ledger.h"
 #include "request.h"
 #include "signature.h"
-#include "str.h"
 
 enum {
     HW_JOB_ID_MAX = 128,      /* characters of X-JobId */

@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "check.h"
-#include "error.h"
+#include "base/check.h"
+#include "base/error.h"
 
 static const char array_key; /* its address is the key in the registry */
 

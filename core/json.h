@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "str.h"
+#include "base/str.h"
 
 enum { HW_JSON_DEPTH_MAX = 100 };
 

@@ -12,7 +12,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "error.h"
+#include "base/error.h"
 #include "json.h"
 
 struct step { /* from a table to one of its values */

@@ -13,8 +13,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "base64.h"
-#include "error.h"
+#include "base/base64.h"
+#include "base/error.h"
 #include "key_numbers.h"
 
 #define PUBLIC_HALF "keep it elsewhere and give its public half: openssl pkey -in FILE -pubout"

@@ -10,7 +10,7 @@
 #include <openssl/bn.h>
 #include <stddef.h>
 
-#include "str.h"
+#include "base/str.h"
 
 /* Where the one line goes that says why a key was refused. */
 struct hw_reason {

@@ -7,8 +7,8 @@
 #include <openssl/crypto.h>
 #include <stdint.h>
 
-#include "base64.h"
-#include "error.h"
+#include "base/base64.h"
+#include "base/error.h"
 
 static bool is_space(char c)
 {

@@ -17,9 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "check.h"
-#include "descriptors.h"
-#include "error.h"
+#include "base/check.h"
+#include "base/descriptors.h"
+#include "base/error.h"
 #include "key_forms.h"
 
 /* ---- one key ---- */

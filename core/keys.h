@@ -15,7 +15,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#include "str.h"
+#include "base/str.h"
 
 enum {
     HW_KEY_FILE_MAX = 64 * 1024, /* bytes of a key file */

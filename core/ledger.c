@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "config.h"
+#include "base/config.h"
 
 struct hw_ledger *hw_ledger_open(const struct hw_config *config, char *why, size_t why_size)
 {

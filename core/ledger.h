@@ -14,9 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "error.h"
+#include "base/error.h"
+#include "base/str.h"
 #include "signature.h"
-#include "str.h"
 
 enum { HW_LEDGER_BATCH_MAX = 256 };
 

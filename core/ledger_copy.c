@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "descriptors.h"
-#include "error.h"
+#include "base/descriptors.h"
+#include "base/error.h"
 #include "ledger_file.h"
 #include "ledger_guard.h"
 #include "ledger_lock.h"

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "crash.h"
-#include "error.h"
+#include "base/crash.h"
+#include "base/error.h"
 #include "wal_file.h"
 
 /* Each step takes the schema from one version to the next, within one transaction; a released step

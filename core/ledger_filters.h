@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/str.h"
 #include "ledger.h"
-#include "str.h"
 
 enum hw_ledger_pattern {
     HW_LEDGER_PATTERN_ANY,

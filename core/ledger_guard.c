@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "descriptors.h"
+#include "base/descriptors.h"
 
 /* Where SQLite's locks are: part of its file format, so that all versions agree. */
 enum {

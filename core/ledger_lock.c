@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "descriptors.h"
+#include "base/descriptors.h"
 
 struct hw_ledger_lock {
     /* constant after take */

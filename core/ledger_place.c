@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "error.h"
+#include "base/error.h"
 
 int hw_ledger_place_init(struct hw_ledger_place *place, sqlite3 *db)
 {

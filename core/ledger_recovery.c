@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "ledger_file.h"
 #include "ledger_sqlite.h"
-#include "log.h"
 
 static void say_failing(struct hw_sqlite *s, const char *what)
 {

@@ -8,10 +8,10 @@
  *         pass has found everything in order: should the clock be wrong all the same, somebody has
  *         the time to see it. So too after each start: the newest row that the clock is held
  *         against then may have been stamped by the same wrong clock. */
+#include "base/log.h"
 #include "job.h"
 #include "ledger_file.h"
 #include "ledger_sqlite.h"
-#include "log.h"
 
 enum {
     LONG_PASS = 64,        /* steps: the next pass is not begun at once */

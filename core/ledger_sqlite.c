@@ -50,8 +50,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "config.h"
-#include "crash.h"
+#include "base/config.h"
+#include "base/crash.h"
 #include "job.h"
 #include "ledger_file.h"
 

@@ -7,9 +7,9 @@
 #include <sys/socket.h>
 
 #include "address.h"
+#include "base/error.h"
+#include "base/log.h"
 #include "bind.h"
-#include "error.h"
-#include "log.h"
 
 struct hw_listener {
     struct hw_door door;

@@ -12,7 +12,7 @@
 
 #include <lua.h>
 
-#include "log.h"
+#include "base/log.h"
 
 enum {
     HW_LOG_FIELDS_MAX = 32,         /* fields of a line */

@@ -6,7 +6,7 @@
 #include <lualib.h>
 #include <stdio.h>
 
-#include "descriptors.h"
+#include "base/descriptors.h"
 #include "embedded.h"
 #include "module.h"
 #include "process.h"

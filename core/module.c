@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "api.h"
+#include "base/version.h"
 #include "crypto_api.h"
 #include "host_api.h"
 #include "host_parts.h"
@@ -31,7 +32,6 @@
 #include "sys_api.h"
 #include "testing_api.h"
 #include "trial.h"
-#include "version.h"
 
 #if LUA_VERSION_NUM != 504
 #error "hookward needs Lua 5.4 (on Debian: liblua5.4-dev, and luarocks --lua-version 5.4)"

@@ -16,7 +16,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "base/error.h"
 #include "init.h"
 
 enum { EXIT_INTERRUPTED = 128 + SIGINT };

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "str.h"
+#include "base/str.h"
 
 /* A host as curl's parser gives it: a name, an IPv4 address in its plain form, or "[::1]". */
 struct host {

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "config.h"
+#include "base/config.h"
 #include "embedded.h"
 
 enum {

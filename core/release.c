@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "check.h"
-#include "error.h"
+#include "base/check.h"
+#include "base/error.h"
 #include "signature.h"
 
 /* ---- what it is made of ---- */

@@ -13,8 +13,8 @@
 #include <stdatomic.h>
 #include <uv.h>
 
+#include "base/config.h"
 #include "bundle.h"
-#include "config.h"
 #include "keys.h"
 #include "vm.h"
 

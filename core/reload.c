@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "check.h"
-#include "crash.h"
-#include "error.h"
-#include "log.h"
+#include "base/check.h"
+#include "base/crash.h"
+#include "base/error.h"
+#include "base/log.h"
 #include "reconfig.h"
 
 enum {

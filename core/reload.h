@@ -14,9 +14,9 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#include "config.h"
+#include "base/config.h"
+#include "base/str.h"
 #include "release.h"
-#include "str.h"
 #include "watch.h"
 
 enum { HW_RELOAD_QUIET_MS = 100, HW_RELOAD_WHY_MAX = 1024 };

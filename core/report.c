@@ -3,10 +3,10 @@
 
 #include <time.h>
 
+#include "base/layout.h"
 #include "json.h"
-#include "layout.h"
 
-#include "log.h"
+#include "base/log.h"
 
 /* True when this refusal gets a line; *suppressed is how many did not since the last line. */
 static bool may_report(struct hw_report *report, int code, uint32_t *suppressed)

@@ -15,10 +15,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "error.h"
+#include "base/error.h"
+#include "base/stats.h"
+#include "base/str.h"
 #include "job.h"
-#include "stats.h"
-#include "str.h"
 
 enum {
     HW_REPORT_REFUSALS = 10,

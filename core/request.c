@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "error.h"
+#include "base/error.h"
 
 void hw_requests_init(struct hw_requests *pool, struct hw_http_limits limits)
 {

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "str.h"
+#include "base/str.h"
 
 enum { HW_SEEN_LAYERS = 20, HW_SEEN_FIRST = 32768 /* keys of the first layer */ };
 

@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-#include "check.h"
-#include "descriptors.h"
-#include "error.h"
+#include "base/check.h"
+#include "base/descriptors.h"
+#include "base/error.h"
 
 /* A socket that curl wants to have watched. */
 struct watch {

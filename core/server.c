@@ -1,7 +1,7 @@
 /* server.c -- see server.h */
 #include "server.h"
 
-#include "config.h"
+#include "base/config.h"
 #include "connection.h"
 #include "process.h"
 

@@ -13,9 +13,9 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 
-#include "base64.h"
-#include "check.h"
-#include "error.h"
+#include "base/base64.h"
+#include "base/check.h"
+#include "base/error.h"
 #include "rsa_vector.h"
 
 /* ---- hasher ---- */

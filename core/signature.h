@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/str.h"
 #include "keys.h"
-#include "str.h"
 
 enum { HW_DIGEST_SIZE = 32 };
 

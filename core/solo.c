@@ -3,9 +3,9 @@
 
 #include <lauxlib.h>
 
-#include "error.h"
+#include "base/error.h"
+#include "base/log.h"
 #include "host_parts.h"
-#include "log.h"
 #include "module.h"
 #include "owned.h"
 

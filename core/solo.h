@@ -9,7 +9,7 @@
 
 #include <lua.h>
 
-#include "config.h"
+#include "base/config.h"
 #include "job.h"
 #include "stages.h"
 

@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-#include "crash.h"
-#include "log.h"
+#include "base/crash.h"
+#include "base/log.h"
 #include "patience.h"
 
 /* Takes what the current release holds for this worker. */

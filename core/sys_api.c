@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "descriptors.h"
+#include "base/descriptors.h"
 enum { COLUMNS_DEFAULT = 80, MODE_BITS = 07777 };
 
 static const double SLEEP_MAX = 1e9; /* seconds: what a time_t surely holds */

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 
 #include "answer.h"
+#include "base/config.h"
 #include "committer.h"
-#include "config.h"
 #include "host_parts.h"
 #include "http_client.h"
 #include "http_exchange.h"

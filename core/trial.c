@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "bind.h"
-#include "error.h"
 #include "ledger_file.h"
 #include "ledger_lock.h"
 #include "listener.h"

@@ -10,17 +10,17 @@
 #include <stdlib.h>
 
 #include "api.h"
-#include "check.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "base/timestamp.h"
 #include "forked.h"
 #include "globals.h"
 #include "json.h"
 #include "loader.h"
-#include "log.h"
 #include "module.h"
 #include "null.h"
 #include "state_limits.h"
 #include "stoppable.h"
-#include "timestamp.h"
 
 enum {
     UNLOAD_MS_MAX = 1000 /* for hook.on_unload and for finalizers between jobs: somebody waits */

@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/config.h"
 #include "bundle.h"
-#include "config.h"
 #include "embedded.h"
 #include "job.h"
 

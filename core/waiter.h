@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "address.h"
-#include "str.h"
+#include "base/str.h"
 
 struct hw_job;
 struct hw_waiter;

@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
+#include "base/str.h"
 #include "bundle.h"
-#include "descriptors.h"
-#include "str.h"
 
 /* ---- the signature ---- */
 

@@ -18,7 +18,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "config.h"
+#include "base/config.h"
 
 enum {
     HW_WATCH_POLL_MS = 500,

@@ -118,7 +118,7 @@ local function examples()
 end
 
 local function release()
-  local file <close> = assert(io.open("core/version.h"))
+  local file <close> = assert(io.open("core/base/version.h"))
   return assert(file:read("a"):match('HW_VERSION "([^"]+)"'))
 end
 

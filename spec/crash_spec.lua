@@ -1,7 +1,7 @@
 -- Nothing that was answered 200 is lost or run twice, whenever the process dies.
 --
 -- HOOKWARD_CRASH_ROUNDS=200 makes the long form (`make crash`); HOOKWARD_CRASH is a binary with crash
--- points compiled in (core/crash.h).
+-- points compiled in (core/base/crash.h).
 
 local H = require "spec.support.host"
 local load = require "spec.support.load"

@@ -544,7 +544,7 @@ describe("the guide's", function()
 
   it("errors are all that there are, with the status of each, a cause and a cure", function()
     local text, count = text_of("errors"):gsub("\n  ", " "), 0
-    for name, status in H.read("core/error.h"):gmatch('X%(HW_E[%u_]+, "([%l_]+)", (%d+),') do
+    for name, status in H.read("core/base/error.h"):gmatch('X%(HW_E[%u_]+, "([%l_]+)", (%d+),') do
       count = count + 1
       local item = (text .. "\n"):match("\n%- `" .. name .. "` %(" .. status .. "%): ([^\n]+)\n")
       assert(item, ("lua/hookward/guide/errors.md does not say what %s (%s) is"):format(name, status))

@@ -3,7 +3,7 @@
 --
 -- HOOKWARD_RELOAD_EDITS=500 makes the long form (`make reload-storm`), 10 the short one, for
 -- ThreadSanitizer, which has nothing to learn from the tests tagged #alone. HOOKWARD_CRASH is a
--- binary with points to stop at compiled in (core/crash.h).
+-- binary with points to stop at compiled in (core/base/crash.h).
 
 local H = require "spec.support.host"
 local lfs = require "lfs"

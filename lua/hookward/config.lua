@@ -1,7 +1,7 @@
 -- Reads hookward.lua, checks all of it against the schema, and hands over plain values.
 --
 -- A user's mistakes come back as lines, each with the file, the key, what is expected and what was
--- found; everything that is wrong is reported at once. The host (core/config.h) checks nothing
+-- found; everything that is wrong is reported at once. The host (core/base/config.h) checks nothing
 -- again.
 
 local sys = require "hookward.core".sys

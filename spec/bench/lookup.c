@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "base/config.h"
 #include "job.h"
 #include "ledger.h"
 #include "ledger_file.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "base/check.h"
 #include "job.h"
 #include "rsa_vector.h"
 #include "signature.h"

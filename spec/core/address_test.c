@@ -9,7 +9,7 @@
 #include <arpa/inet.h>
 
 #include "address.h"
-#include "check.h"
+#include "base/check.h"
 
 static struct hw_address v6(const char *host)
 {

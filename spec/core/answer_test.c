@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "answer.h"
-#include "error.h"
+#include "base/error.h"
 #include "guard.h"
 
 static struct guard guard;

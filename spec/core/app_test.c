@@ -20,14 +20,14 @@
 #include <unistd.h>
 
 #include "app.h"
-#include "arena.h"
-#include "check.h"
-#include "config.h"
+#include "base/arena.h"
+#include "base/check.h"
+#include "base/config.h"
+#include "base/log.h"
 #include "connection.h"
 #include "folder.h"
 #include "job.h"
 #include "listener.h"
-#include "log.h"
 
 enum { QUEUE_MAX = 3, ANSWER_MAX = 4 * 1024 * 1024, PATIENCE_S = 60 };
 

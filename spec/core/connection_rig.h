@@ -16,10 +16,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "check.h"
-#include "config.h"
+#include "base/check.h"
+#include "base/config.h"
+#include "base/log.h"
 #include "connection.h"
-#include "log.h"
 
 enum { RIG_HEADER_MAX = 2048, RIG_BODY_MAX = 300 * 1000, RIG_LONG_MS = 1000 * 1000 };
 

@@ -14,10 +14,10 @@
 #include <sched.h>
 #include <sys/stat.h>
 
-#include "check.h"
+#include "base/check.h"
+#include "base/log.h"
 #include "crew.h"
 #include "folder.h"
-#include "log.h"
 
 enum {
     MANY = 200000,       /* jobs */

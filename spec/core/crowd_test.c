@@ -9,9 +9,9 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
-#include "check.h"
+#include "base/check.h"
+#include "base/seldom.h"
 #include "crowd.h"
-#include "seldom.h"
 
 static struct hw_crowd crowd;
 

@@ -11,9 +11,9 @@
 
 #include <openssl/err.h>
 
+#include "base/error.h"
 #include "diagnose.h"
 #include "diagnose_body.h"
-#include "error.h"
 #include "guard.h"
 #include "signature.h"
 #include "signing.h"

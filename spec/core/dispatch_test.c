@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
+#include "base/log.h"
 #include "dispatch.h"
-#include "log.h"
 #include "sample.h"
 
 enum { OPEN_MAX = 8, PATIENCE_MS = 60000 };

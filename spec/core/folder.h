@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "base/check.h"
 
 enum { FOLDER_PATH_MAX = 512 };
 

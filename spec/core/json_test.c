@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "error.h"
+#include "base/error.h"
 #include "json.h"
 
 /* ---- the scan ---- */

@@ -17,7 +17,7 @@
 #include <openssl/pkcs12.h>
 #include <openssl/x509.h>
 
-#include "error.h"
+#include "base/error.h"
 #include "guard.h"
 #include "keys.h"
 #include "signature.h"

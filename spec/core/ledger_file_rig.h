@@ -7,10 +7,10 @@
 
 #include <sqlite3.h>
 
-#include "config.h"
+#include "base/config.h"
+#include "base/log.h"
 #include "folder.h"
 #include "ledger_rig.h"
-#include "log.h"
 
 static struct folder folder;
 static char path[FOLDER_PATH_MAX];

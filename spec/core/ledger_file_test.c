@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "error.h"
+#include "base/error.h"
 #include "folder.h"
 #include "ledger_file.h"
 

@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "embedded.h"
-#include "error.h"
 #include "folder.h"
 #include "release.h"
 #include "signing.h"

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "check.h"
+#include "base/check.h"
 #include "guard.h"
 #include "rsa_vector.h"
 

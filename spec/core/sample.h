@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "check.h"
+#include "base/check.h"
 #include "job.h"
 
 /* A job with this id and body; its digest is the body itself (of at most 32 bytes): no hashing is

@@ -14,7 +14,7 @@
 #include <lualib.h>
 #include <openssl/err.h>
 
-#include "error.h"
+#include "base/error.h"
 #include "guard.h"
 #include "rsa_vector.h"
 #include "signature.h"

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base64.h"
-#include "check.h"
-#include "str.h"
+#include "base/base64.h"
+#include "base/check.h"
+#include "base/str.h"
 
 enum { SIGNING_TEXT_MAX = 4096 };
 

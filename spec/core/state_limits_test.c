@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "base/check.h"
 #include "forked.h"
 #include "job.h"
 #include "state_limits.h"

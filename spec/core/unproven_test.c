@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#include "check.h"
+#include "base/check.h"
 #include "unproven.h"
 
 static struct hw_unproven kept;

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "check.h"
+#include "base/check.h"
 #include "wal_file.h"
 
 struct rig {

@@ -7,7 +7,7 @@
  */
 #include <stdlib.h>
 
-#include "check.h"
+#include "base/check.h"
 #include "http.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len);

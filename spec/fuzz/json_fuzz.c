@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "check.h"
+#include "base/check.h"
 #include "json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);

@@ -6,7 +6,7 @@
 #ifndef HW_LAYOUT_H
 #define HW_LAYOUT_H
 
-#include "str.h"
+#include "base/str.h"
 
 /* Writes `json` to out[0..size), two spaces a level; size is at least HW_LAYOUT_MIN. What has no
  * room is left out, and a line with "…" says so. Returns the length. */

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "layout.h"
+#include "base/layout.h"
 
 static void lays_out(const char *json, const char *expected)
 {

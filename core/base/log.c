@@ -1,5 +1,5 @@
 /* log.c -- see log.h */
-#include "log.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -10,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "error.h"
-#include "sigpipe.h"
+#include "base/error.h"
+#include "base/sigpipe.h"
 
 static const char *const level_names[] = {"debug", "info", "warn", "error", "off"};
 static const char *const level_colours[] = {"\033[2m", "\033[32m", "\033[33m", "\033[31m"};

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "base64.h"
+#include "base/base64.h"
 #include "guard.h"
 
 static struct guard in, room;

@@ -1,5 +1,5 @@
 /* loop.c -- see loop.h */
-#include "loop.h"
+#include "base/loop.h"
 
 #include <fcntl.h>
 #include <sys/eventfd.h>

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "str.h"
+#include "base/str.h"
 
 /* Bytes that the text of n bytes takes, without a terminating zero. */
 #define HW_BASE64_LEN(n) (((n) + 2) / 3 * 4)

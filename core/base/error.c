@@ -1,10 +1,10 @@
 /* error.c -- see error.h */
-#include "error.h"
+#include "base/error.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "check.h"
+#include "base/check.h"
 
 static const struct {
     const char *name;

@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "error.h"
+#include "base/error.h"
 
 /* enumerator, name, what it counts. received = succeeded + unhandled + duplicates + joined + those
  * under `errors` that became a job + what is in flight still. */

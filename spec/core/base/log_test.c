@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "check.h"
-#include "log.h"
+#include "base/check.h"
+#include "base/log.h"
 
 enum { CAUGHT_MAX = 64 * 1024 };
 

@@ -5,7 +5,7 @@
 #ifndef HW_TIMESTAMP_H
 #define HW_TIMESTAMP_H
 
-#include "str.h"
+#include "base/str.h"
 
 /* "2024-05-10T11:09:21.248Z", with any number of decimals or none, Z or ±hh:mm -> seconds since
  * 1970. .NET writes a local time without a zone when nothing was said about it: taken as UTC.

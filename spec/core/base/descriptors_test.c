@@ -1,5 +1,5 @@
 /* The numbers of open files, and which of them a child would inherit. */
-#include "descriptors.h"
+#include "base/descriptors.h"
 
 #include <errno.h>
 #include <fcntl.h>

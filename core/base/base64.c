@@ -1,5 +1,5 @@
 /* base64.c -- see base64.h */
-#include "base64.h"
+#include "base/base64.h"
 
 /* The value of each letter plus one; 0 is no letter, and so -1 once the one is taken off. */
 static const uint8_t value_of[256] = {

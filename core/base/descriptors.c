@@ -1,5 +1,5 @@
 /* descriptors.c -- see descriptors.h */
-#include "descriptors.h"
+#include "base/descriptors.h"
 
 #include <dirent.h>
 #include <errno.h>

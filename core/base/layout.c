@@ -1,5 +1,5 @@
 /* layout.c -- see layout.h */
-#include "layout.h"
+#include "base/layout.h"
 
 static const char cut_mark[] = "\n\xe2\x80\xa6"; /* … */
 

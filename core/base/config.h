@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "arena.h"
-#include "log.h"
-#include "str.h"
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/str.h"
 
 /* Exchanges parts of what scripts see, in each new VM: protected, before any script is loaded. For
  * tests and for debugging. */

@@ -1,5 +1,5 @@
 /* stats.c -- see stats.h */
-#include "stats.h"
+#include "base/stats.h"
 
 static const char *const names[] = {
 #define HW_COUNT_NAME(count, name, what) name,

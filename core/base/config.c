@@ -1,5 +1,5 @@
 /* config.c -- see config.h */
-#include "config.h"
+#include "base/config.h"
 
 #include <lauxlib.h>
 

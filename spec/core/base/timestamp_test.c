@@ -9,8 +9,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/timestamp.h"
 #include "guard.h"
-#include "timestamp.h"
 
 static struct guard guard;
 

@@ -1,5 +1,5 @@
 /* timestamp.c -- see timestamp.h */
-#include "timestamp.h"
+#include "base/timestamp.h"
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* A loop whose table of descriptors is there before they are. */
-#include "loop.h"
+#include "base/loop.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

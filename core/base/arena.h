@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-#include "str.h"
+#include "base/str.h"
 
 struct hw_arena_block;
 
