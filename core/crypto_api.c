@@ -13,9 +13,9 @@
 
 #include "base/base64.h"
 #include "base/error.h"
-#include "diagnose.h"
-#include "key_numbers.h"
-#include "signature.h"
+#include "signing/diagnose.h"
+#include "signing/key_numbers.h"
+#include "signing/signature.h"
 
 /* ---- Lua and C's objects ---- */
 

@@ -19,7 +19,7 @@
 #include "deadline.h"
 #include "ledger.h"
 #include "request.h"
-#include "signature.h"
+#include "signing/signature.h"
 
 enum {
     HW_JOB_ID_MAX = 128,      /* characters of X-JobId */

@@ -16,7 +16,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
-#include "signature.h"
+#include "signing/signature.h"
 
 enum { HW_LEDGER_BATCH_MAX = 256 };
 

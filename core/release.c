@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "signature.h"
+#include "signing/signature.h"
 
 /* ---- what it is made of ---- */
 

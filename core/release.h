@@ -15,7 +15,7 @@
 
 #include "base/config.h"
 #include "bundle.h"
-#include "keys.h"
+#include "signing/keys.h"
 #include "vm.h"
 
 struct hw_release {

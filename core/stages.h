@@ -9,7 +9,7 @@
 #include "job.h"
 #include "ledger.h"
 #include "release.h"
-#include "signature.h"
+#include "signing/signature.h"
 #include "vm.h"
 
 /* What all workers share. */

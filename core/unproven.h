@@ -14,7 +14,7 @@
 
 #include "address.h"
 #include "request.h"
-#include "signature.h"
+#include "signing/signature.h"
 
 enum {
     HW_UNPROVEN_MAX = 1000,               /* requests */

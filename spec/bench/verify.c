@@ -1,4 +1,4 @@
-/* verify.c -- what a verification costs: with vectors (core/rsa_vector.h), with OpenSSL's
+/* verify.c -- what a verification costs: with vectors (core/signing/rsa_vector.h), with OpenSSL's
  * multiplication, and through EVP_PKEY_verify.
  * usage: verify [COUNT=20000] */
 #include <stdio.h>
@@ -7,9 +7,9 @@
 
 #include "base/check.h"
 #include "job.h"
-#include "rsa_vector.h"
-#include "signature.h"
 #include "signing.h"
+#include "signing/rsa_vector.h"
+#include "signing/signature.h"
 
 static const struct hw_str body = {"{\"Event\":\"A.B\"}", 15};
 

@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "keys.h"
+#include "signing/keys.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,6 +1,6 @@
 -- The text of a public key inside an answer: what core's key reading takes, out of what came.
 --
--- core reads every form of a key file (core/keys.h). An answer may wrap that once more: in an
+-- core reads every form of a key file (core/signing/keys.h). An answer may wrap that once more: in an
 -- object of numbers, in entities, in URL-safe Base64, in a longer text. What is returned is a text
 -- that core reads from a file.
 

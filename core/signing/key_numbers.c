@@ -2,7 +2,7 @@
  *
  * Not     no general XML or JSON: just enough to find the members of one key, and to refuse what
  *         could be read in two ways (a name that is there twice). */
-#include "key_numbers.h"
+#include "signing/key_numbers.h"
 
 #include <openssl/crypto.h>
 #include <stdint.h>

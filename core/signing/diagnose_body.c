@@ -1,5 +1,5 @@
 /* diagnose_body.c -- see diagnose_body.h */
-#include "diagnose_body.h"
+#include "signing/diagnose_body.h"
 
 #include <openssl/objects.h>
 #include <stdio.h>

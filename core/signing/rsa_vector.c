@@ -17,7 +17,7 @@
  *            exponentiation needs no final subtractions", 1999); with one of them under n it is
  *            under 1.5 n. The last one multiplies with s itself, which also takes the result out of
  *            Montgomery's form, and is the only one that is brought below n. */
-#include "rsa_vector.h"
+#include "signing/rsa_vector.h"
 
 bool hw_rsa_vector_off;
 

@@ -3,7 +3,7 @@
  * How     binary forms are known by their first bytes, text forms by theirs; what is none of them
  *         may be Base64 of a binary form. A PEM block's label only tells what to refuse: what is
  *         inside is recognised again, because labels are often wrong (PKCS#1 as PUBLIC KEY). */
-#include "key_forms.h"
+#include "signing/key_forms.h"
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -15,7 +15,7 @@
 
 #include "base/base64.h"
 #include "base/error.h"
-#include "key_numbers.h"
+#include "signing/key_numbers.h"
 
 #define PUBLIC_HALF "keep it elsewhere and give its public half: openssl pkey -in FILE -pubout"
 

@@ -12,11 +12,11 @@
 #include <openssl/err.h>
 
 #include "base/error.h"
-#include "diagnose.h"
-#include "diagnose_body.h"
 #include "guard.h"
-#include "signature.h"
 #include "signing.h"
+#include "signing/diagnose.h"
+#include "signing/diagnose_body.h"
+#include "signing/signature.h"
 
 static char folder[] = "/tmp/hookward-diagnose-XXXXXX";
 static EVP_PKEY *key, *large, *stranger;

@@ -10,7 +10,7 @@
 
 #include "base/check.h"
 #include "guard.h"
-#include "rsa_vector.h"
+#include "signing/rsa_vector.h"
 
 enum { SIZE_MAX_BYTES = (HW_RSA_VECTOR_BITS_MAX + 7) / 8 };
 

@@ -9,7 +9,7 @@
 #define HW_DIAGNOSE_H
 
 #include "base/str.h"
-#include "keys.h"
+#include "signing/keys.h"
 
 /* Returns the findings, at least one, one a line ('\n' behind each), for free(); NULL without
  * memory. The first line of a signature that is good says so. */

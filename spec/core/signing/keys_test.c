@@ -19,9 +19,9 @@
 
 #include "base/error.h"
 #include "guard.h"
-#include "keys.h"
-#include "signature.h"
 #include "signing.h"
+#include "signing/keys.h"
+#include "signing/signature.h"
 
 /* ---- texts ---- */
 

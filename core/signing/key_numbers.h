@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "key_forms.h"
+#include "signing/key_forms.h"
 
 /* .NET: RSA.ToXmlString's RSAKeyValue, also inside XML Signature's KeyInfo, and RSAParameters as
  * XmlSerializer writes them. Any prefix, attributes, order. */

@@ -1,5 +1,5 @@
 /* diagnose_signature.c -- see diagnose_signature.h */
-#include "diagnose_signature.h"
+#include "signing/diagnose_signature.h"
 
 #include <stdio.h>
 

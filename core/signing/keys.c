@@ -3,7 +3,7 @@
  * How     key_forms.c turns any form into two numbers; here are the rules that they must keep, and
  *         the one way in which a key is built from them: whatever the file was, the set holds
  *         nothing but a modulus and an exponent. */
-#include "keys.h"
+#include "signing/keys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #include "base/check.h"
 #include "base/descriptors.h"
 #include "base/error.h"
-#include "key_forms.h"
+#include "signing/key_forms.h"
 
 /* ---- one key ---- */
 

@@ -6,7 +6,7 @@
  * and 9.2: encode and compare, nothing is parsed). Nothing here is secret. By way of
  * EVP_PKEY_verify the same takes a sixth longer than OpenSSL's multiplication, and thrice as long
  * as the vectors: allocations, look-ups and two conversions. */
-#include "signature.h"
+#include "signing/signature.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -16,7 +16,7 @@
 #include "base/base64.h"
 #include "base/check.h"
 #include "base/error.h"
-#include "rsa_vector.h"
+#include "signing/rsa_vector.h"
 
 /* ---- hasher ---- */
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "base/str.h"
-#include "keys.h"
+#include "signing/keys.h"
 
 enum { HW_SIGNATURE_MAX = HW_KEY_BITS_MAX / 8, HW_READINGS_MAX = 12 };
 

@@ -5,7 +5,7 @@
  *         gives the padded block; when it is well-formed PKCS#1 v1.5 the rest is hashing, and when
  *         no hash agrees the digest that was signed is known all the same and can be shown. PSS
  *         blocks tell nothing by themselves: they are verified under each hash and variation. */
-#include "diagnose.h"
+#include "signing/diagnose.h"
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -16,8 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "diagnose_body.h"
-#include "diagnose_signature.h"
+#include "signing/diagnose_body.h"
+#include "signing/diagnose_signature.h"
 
 /* ---- findings ---- */
 

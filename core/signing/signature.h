@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "base/str.h"
-#include "keys.h"
+#include "signing/keys.h"
 
 enum { HW_DIGEST_SIZE = 32 };
 

@@ -16,9 +16,9 @@
 
 #include "base/error.h"
 #include "guard.h"
-#include "rsa_vector.h"
-#include "signature.h"
 #include "signing.h"
+#include "signing/rsa_vector.h"
+#include "signing/signature.h"
 
 static char folder[40];
 static EVP_PKEY *first, *second, *large, *stranger;
