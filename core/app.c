@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/sigpipe.h"
-#include "connection.h"
+#include "http/connection.h"
 
 struct queue {
     struct hw_app_call *head, **tail;

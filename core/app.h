@@ -13,7 +13,7 @@
 #include <uv.h>
 
 #include "app_vm.h"
-#include "service.h"
+#include "http/service.h"
 
 enum {
     HW_APP_QUEUE_MAX = 1000, /* the usual queue_max */

@@ -11,8 +11,8 @@
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "base/sigpipe.h"
-#include "connection.h"
-#include "listener.h"
+#include "http/connection.h"
+#include "http/listener.h"
 
 struct hw_app_host {
     /* constant after start */

@@ -22,11 +22,11 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "answer.h"
 #include "base/arena.h"
 #include "embedded.h"
-#include "request.h"
-#include "waiter.h"
+#include "http/answer.h"
+#include "http/request.h"
+#include "http/waiter.h"
 
 enum {
     HW_APP_MEMORY_MAX = 256 * 1024 * 1024, /* bytes of the state */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "connection.h"
+#include "http/connection.h"
 #include "purge.h"
 
 static const struct hw_str replay_path = {"/replay", 7}, reload_path = {"/reload", 7},

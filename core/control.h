@@ -22,7 +22,7 @@
 #include <uv.h>
 
 #include "dispatch.h"
-#include "service.h"
+#include "http/service.h"
 
 struct hw_control {
     struct hw_service service;

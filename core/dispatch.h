@@ -21,12 +21,12 @@
 
 #include "committer.h"
 #include "crew.h"
+#include "http/unproven.h"
+#include "http/waiter.h"
 #include "job.h"
 #include "ledger.h"
 #include "patience.h"
 #include "report.h"
-#include "unproven.h"
-#include "waiter.h"
 
 enum { HW_BEHIND_MAX = 16 };
 

@@ -18,7 +18,7 @@
 #include "base/descriptors.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "listener.h"
+#include "http/listener.h"
 #include "process.h"
 
 struct hw_instance {

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 #include "dispatch.h"
-#include "service.h"
+#include "http/service.h"
 
 struct hw_config;
 

@@ -12,13 +12,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "address.h"
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
-#include "deadline.h"
+#include "http/address.h"
+#include "http/deadline.h"
+#include "http/request.h"
 #include "ledger.h"
-#include "request.h"
 #include "signing/signature.h"
 
 enum {

@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "deadline.h"
+#include "http/deadline.h"
 #include "job.h"
 
 enum {

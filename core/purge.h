@@ -10,7 +10,7 @@
 #define HW_PURGE_H
 
 #include "dispatch.h"
-#include "request.h"
+#include "http/request.h"
 
 enum { HW_PURGE_ROWS_MAX = 500 };
 

@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "answer.h"
 #include "base/config.h"
 #include "committer.h"
 #include "host_parts.h"
+#include "http/answer.h"
 #include "http_client.h"
 #include "http_exchange.h"
 #include "module.h"

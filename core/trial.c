@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "bind.h"
+#include "http/bind.h"
+#include "http/listener.h"
 #include "ledger_file.h"
 #include "ledger_lock.h"
-#include "listener.h"
 
 static int fail(char *why, size_t size, const char *path, const char *what)
 {

@@ -24,10 +24,10 @@
 #include "base/check.h"
 #include "base/config.h"
 #include "base/log.h"
-#include "connection.h"
 #include "folder.h"
+#include "http/connection.h"
+#include "http/listener.h"
 #include "job.h"
-#include "listener.h"
 
 enum { QUEUE_MAX = 3, ANSWER_MAX = 4 * 1024 * 1024, PATIENCE_S = 60 };
 

@@ -9,7 +9,7 @@
  * into reads and whatever was pipelined (the rig's model); a turn begins no more requests than it
  * may; what the client reads are answers, and no more of them than there were requests; while
  * nothing was cut short each request has its answer in the end; and everything is given back. */
-#include "connection_rig.h"
+#include "http/connection_rig.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len);
 

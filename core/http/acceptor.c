@@ -1,0 +1,367 @@
+/* acceptor.c -- see acceptor.h */
+#include "http/acceptor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/descriptors.h"
+#include "base/log.h"
+#include "http/address.h"
+#include "http/connection.h"
+#include "process.h"
+
+static void on_knock(uv_poll_t *poll, int status, int events);
+static void on_rested(uv_timer_t *timer);
+static void on_tell(uv_timer_t *timer);
+
+static uint64_t now_of(const struct hw_acceptor *a)
+{
+    return uv_now(a->server->loop);
+}
+
+/* ---- saying what is wrong ---- */
+
+static const char *const texts[HW_ACCEPTOR_TROUBLES] = {
+    [HW_ACCEPTOR_MADE_ROOM] =
+        "max_connections are open: those that were idle longest were closed for new ones",
+    [HW_ACCEPTOR_FULL] = "max_connections are open and none can be spared: new ones wait",
+    [HW_ACCEPTOR_ADDRESS_FULL] =
+        "an address has max_connections_per_address already: more of them were closed",
+    [HW_ACCEPTOR_NO_FILE] =
+        "no file is left for a new connection (ulimit -n): idle ones are closed, or it waits",
+    [HW_ACCEPTOR_NO_MEMORY] = "no memory is left for a new connection: it waits",
+    [HW_ACCEPTOR_FAILED] = "a new connection could not be accepted: it waits",
+    [HW_ACCEPTOR_TURNED_AWAY] = "no file is left (ulimit -n): new connections were closed unheard",
+};
+
+/* `peer` may be NULL. */
+static void say(struct hw_acceptor *a, enum hw_acceptor_trouble trouble, uint64_t count,
+                const struct hw_address *peer)
+{
+    struct hw_log_line line;
+    char text[96];
+    hw_log_begin(&line, HW_LOG_WARN, hw_str_of(texts[trouble]));
+    hw_log_int(&line, "count", (int64_t)count);
+    if (trouble == HW_ACCEPTOR_MADE_ROOM || trouble == HW_ACCEPTOR_FULL)
+        hw_log_int(&line, "max", (int64_t)a->server->crowd.limits.connections);
+    if (trouble == HW_ACCEPTOR_ADDRESS_FULL)
+        hw_log_int(&line, "max", (int64_t)a->server->crowd.limits.per_address);
+    if (trouble == HW_ACCEPTOR_NO_FILE || trouble == HW_ACCEPTOR_TURNED_AWAY)
+        hw_log_int(&line, "max", (int64_t)hw_process_files());
+    if (trouble == HW_ACCEPTOR_FAILED)
+        hw_log_text(&line, "why", hw_str_of(uv_strerror(a->error)));
+    if (peer)
+        hw_log_text(&line, "peer", hw_address_text(&peer->any, text, sizeof text));
+    hw_log_end(&line);
+}
+
+static void note(struct hw_acceptor *a, enum hw_acceptor_trouble trouble,
+                 const struct hw_address *peer)
+{
+    uint64_t count = hw_seldom_count(&a->troubles[trouble], now_of(a));
+    if (count)
+        say(a, trouble, count, peer);
+    if (!uv_is_active((uv_handle_t *)&a->tell))
+        uv_timer_start(&a->tell, on_tell, HW_SELDOM_MS, 0);
+}
+
+/* What came behind the first of its kind. */
+static void tell_rest(struct hw_acceptor *a, uint64_t now)
+{
+    bool some = false;
+    for (int i = 0; i < HW_ACCEPTOR_TROUBLES; i++) {
+        uint64_t count = hw_seldom_due(&a->troubles[i], now);
+        if (count)
+            say(a, i, count, NULL);
+        some = some || count || a->troubles[i].untold;
+    }
+    if (some)
+        uv_timer_start(&a->tell, on_tell, HW_SELDOM_MS, 0);
+}
+
+/* ---- rest ---- */
+
+static void close_door(struct hw_door *door)
+{
+    if (!uv_is_closing((uv_handle_t *)&door->poll))
+        uv_close((uv_handle_t *)&door->poll, NULL);
+    door->open = false;
+}
+
+static void listen_at(struct hw_door *door)
+{
+    door->resting = uv_poll_start(&door->poll, UV_READABLE, on_knock) != 0;
+}
+
+static void rest(struct hw_door *door)
+{
+    struct hw_acceptor *a = door->acceptor;
+    uv_poll_stop(&door->poll);
+    door->resting = true;
+    if (uv_is_active((uv_handle_t *)&a->rest))
+        return;
+    uv_timer_start(&a->rest, on_rested, a->rest_ms, 0);
+    a->rest_ms =
+        a->rest_ms * 2 < HW_ACCEPTOR_REST_MAX_MS ? a->rest_ms * 2 : HW_ACCEPTOR_REST_MAX_MS;
+}
+
+void hw_acceptor_resume(struct hw_acceptor *a)
+{
+    for (struct hw_door *door = a->doors; door; door = door->next)
+        if (door->open && door->resting)
+            listen_at(door);
+}
+
+/* ---- the file in reserve ---- */
+
+static void keep_spare(struct hw_acceptor *a)
+{
+    if (a->spare < 0)
+        a->spare = hw_descriptors_open("/dev/null", O_RDONLY, 0);
+}
+
+static bool use_spare(struct hw_acceptor *a)
+{
+    if (a->spare < 0)
+        return false;
+    close(a->spare);
+    a->spare = -1;
+    return true;
+}
+
+/* ---- coming in ---- */
+
+static void count(struct hw_acceptor *a, enum hw_count which)
+{
+    hw_stats_add(&a->server->report.stats, which, 1);
+}
+
+/* Returns 0 or -errno. */
+static int take(const struct hw_door *door, struct hw_arrival *arrival)
+{
+    socklen_t len = sizeof arrival->peer;
+    *arrival = (struct hw_arrival){.is_unix = door->is_unix, .service = door->service};
+    arrival->fd = hw_descriptors_lift(
+        accept4(door->fd, &arrival->peer.any, &len, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    return arrival->fd < 0 ? -errno : 0;
+}
+
+/* True when the connection was entered in the crowd, or need not be. */
+static bool enter(struct hw_door *door, struct hw_arrival *arrival)
+{
+    struct hw_acceptor *a = door->acceptor;
+    if (door->exempt)
+        return true;
+    switch (hw_crowd_enter(&a->server->crowd, &arrival->place, &arrival->peer.any)) {
+    case HW_CROWD_IN:
+        return true;
+    case HW_CROWD_ADDRESS_FULL:
+        note(a, HW_ACCEPTOR_ADDRESS_FULL, &arrival->peer);
+        break;
+    case HW_CROWD_NO_MEMORY:
+        note(a, HW_ACCEPTOR_NO_MEMORY, NULL);
+    }
+    return false;
+}
+
+static void welcome(struct hw_door *door, struct hw_arrival *arrival)
+{
+    struct hw_acceptor *a = door->acceptor;
+    a->rest_ms = HW_ACCEPTOR_REST_MS;
+    a->no_files_since = 0;
+    if (!enter(door, arrival)) {
+        close(arrival->fd);
+        count(a, HW_COUNT_TURNED_AWAY);
+    } else if (hw_connection_open(a->server, arrival)) {
+        note(a, HW_ACCEPTOR_NO_MEMORY, NULL);
+        count(a, HW_COUNT_TURNED_AWAY);
+    }
+}
+
+/* ---- when it can't be ---- */
+
+/* Returns true when there may be a file now. */
+static bool find_file(struct hw_door *door)
+{
+    struct hw_acceptor *a = door->acceptor;
+    uint64_t now = now_of(a);
+    note(a, HW_ACCEPTOR_NO_FILE, NULL);
+    count(a, HW_COUNT_OUT_OF_FILES);
+    if (!a->no_files_since)
+        a->no_files_since = now;
+    if (a->server->on_no_files && (!a->asked_at || now - a->asked_at >= HW_ACCEPTOR_ASK_MS)) {
+        a->asked_at = now;
+        a->server->on_no_files(a->server);
+    }
+    return hw_connections_make_room(a->server) || (door->exempt && use_spare(a));
+}
+
+static void turn_away(struct hw_door *door)
+{
+    struct hw_arrival arrival;
+    struct hw_acceptor *a = door->acceptor;
+    for (int i = 0; i < HW_ACCEPTOR_TURN && use_spare(a); i++) {
+        int rc = take(door, &arrival);
+        if (rc == 0)
+            close(arrival.fd);
+        keep_spare(a);
+        if (rc)
+            return;
+        note(a, HW_ACCEPTOR_TURNED_AWAY, &arrival.peer);
+        count(a, HW_COUNT_TURNED_AWAY);
+    }
+}
+
+static void wait_for_files(struct hw_door *door)
+{
+    struct hw_acceptor *a = door->acceptor;
+    if (!door->exempt && now_of(a) - a->no_files_since >= HW_ACCEPTOR_PATIENCE_MS)
+        turn_away(door);
+    rest(door);
+}
+
+/* Whatever it is, it does not end by asking again at once. */
+static void wait_a_while(struct hw_door *door, int error)
+{
+    struct hw_acceptor *a = door->acceptor;
+    bool no_memory = error == -ENOMEM || error == -ENOBUFS;
+    a->error = error;
+    note(a, no_memory ? HW_ACCEPTOR_NO_MEMORY : HW_ACCEPTOR_FAILED, NULL);
+    count(a, HW_COUNT_OUT_OF_FILES);
+    rest(door);
+}
+
+/* The connection is gone, or its network was: accept(2) tells of either, and the next may be well.
+ */
+static bool concerns_one_alone(int error)
+{
+    static const int codes[] = {EINTR,       ECONNABORTED, EPROTO,       EPERM,  ENETDOWN,
+                                ENETUNREACH, EHOSTDOWN,    EHOSTUNREACH, ENONET, ENOPROTOOPT};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (error == -codes[i])
+            return true;
+    return false;
+}
+
+/* ---- a turn at a door ---- */
+
+/* Whether one more may come in. In a full house the first in a turn has somebody else sent away for
+ * it; it is not known whether there is a second one. */
+static bool has_room(struct hw_door *door, bool first)
+{
+    struct hw_acceptor *a = door->acceptor;
+    if (door->exempt || !hw_crowd_is_full(&a->server->crowd))
+        return true;
+    if (!first)
+        return false;
+    if (hw_connections_make_room(a->server)) {
+        note(a, HW_ACCEPTOR_MADE_ROOM, NULL);
+        return true;
+    }
+    note(a, HW_ACCEPTOR_FULL, NULL);
+    rest(door);
+    return false;
+}
+
+static bool is_no_file(int error)
+{
+    return error == -EMFILE || error == -ENFILE;
+}
+
+/* Takes one, if need be with a file that somebody else had. */
+static int take_somehow(struct hw_door *door, struct hw_arrival *arrival)
+{
+    int rc = take(door, arrival);
+    return is_no_file(rc) && find_file(door) ? take(door, arrival) : rc;
+}
+
+/* The kernel looks for a file before it looks for a connection: only of the first in a turn is it
+ * certain that it is there. Returns true when the door may go on. */
+static bool take_in_one(struct hw_door *door, bool first)
+{
+    struct hw_arrival arrival;
+    int rc = first ? take_somehow(door, &arrival) : take(door, &arrival);
+    if (rc == 0)
+        welcome(door, &arrival);
+    else if (first && is_no_file(rc))
+        wait_for_files(door);
+    else if (rc == -EAGAIN)
+        door->acceptor->no_files_since = 0; /* the kernel has found a file before it looked */
+    else if (!is_no_file(rc) && !concerns_one_alone(rc))
+        wait_a_while(door, rc);
+    return rc == 0 || concerns_one_alone(rc);
+}
+
+static void take_in(struct hw_door *door)
+{
+    int taken = 0;
+    keep_spare(door->acceptor);
+    while (taken < HW_ACCEPTOR_TURN && has_room(door, taken == 0) && take_in_one(door, taken == 0))
+        taken++;
+}
+
+/* ---- open and close ---- */
+
+void hw_acceptor_init(struct hw_acceptor *a, struct hw_server *server)
+{
+    *a = (struct hw_acceptor){.server = server, .spare = -1, .rest_ms = HW_ACCEPTOR_REST_MS};
+    uv_timer_init(server->loop, &a->rest);
+    uv_timer_init(server->loop, &a->tell);
+    a->rest.data = a->tell.data = a;
+    keep_spare(a);
+}
+
+int hw_acceptor_open(struct hw_acceptor *a, struct hw_door *door, int fd, bool is_unix, bool exempt,
+                     struct hw_service *service)
+{
+    *door = (struct hw_door){
+        .acceptor = a, .service = service, .fd = fd, .is_unix = is_unix, .exempt = exempt};
+    int rc = uv_poll_init(a->server->loop, &door->poll, fd);
+    if (rc)
+        return rc;
+    door->poll.data = door;
+    door->open = true;
+    door->next = a->doors;
+    a->doors = door;
+    listen_at(door);
+    return door->resting ? UV_ENOMEM : 0;
+}
+
+void hw_acceptor_close(struct hw_acceptor *a)
+{
+    for (struct hw_door *door = a->doors; door; door = door->next)
+        close_door(door);
+    a->doors = NULL;
+    if (!uv_is_closing((uv_handle_t *)&a->rest)) {
+        tell_rest(a, UINT64_MAX - HW_SELDOM_MS);
+        uv_close((uv_handle_t *)&a->rest, NULL);
+        uv_close((uv_handle_t *)&a->tell, NULL);
+    }
+    if (a->spare >= 0)
+        close(a->spare);
+    a->spare = -1;
+}
+
+/* ---- callbacks ---- */
+
+/* What is wrong, accept4 says; but a poll that failed has ended, and must be begun again. */
+static void on_knock(uv_poll_t *poll, int status, int events)
+{
+    (void)events;
+    take_in(poll->data);
+    if (status < 0)
+        rest(poll->data);
+}
+
+static void on_rested(uv_timer_t *timer)
+{
+    hw_acceptor_resume(timer->data);
+}
+
+static void on_tell(uv_timer_t *timer)
+{
+    struct hw_acceptor *a = timer->data;
+    tell_rest(a, now_of(a));
+}

@@ -1,0 +1,332 @@
+/* bind.c -- see bind.h */
+#include "http/bind.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/descriptors.h"
+#include "base/error.h"
+
+enum {
+    NO_MODE = -1,                                            /* what the umask leaves */
+    GROUP_MODE = 0660,                                       /* the usual one with a group */
+    PATH_MAX_LEN = sizeof((struct sockaddr_un *)0)->sun_path /* with its zero */
+};
+
+static int fail(char *why, size_t size, const char *address, const char *what)
+{
+    snprintf(why, size, "listen = \"%s\": %s", address, what);
+    return HW_EFAILED;
+}
+
+/* What to do about it, where that is known. */
+static const char *advice(int error, bool is_unix)
+{
+    switch (error) {
+    case EADDRINUSE:
+        return is_unix ? "; a host listens there, or a file is in the way"
+                       : "; `ss -ltnp` shows who listens there: stop that, or take another port";
+    case EADDRNOTAVAIL:
+        return "; this machine has no such address (`ip address` lists them; 0.0.0.0 is all)";
+    case EACCES:
+    case EPERM:
+        return is_unix ? "; the user that runs the host must be able to write the folder"
+                       : "; a port under 1024 is root's: take another one, or listen = \"systemd\"";
+    case ENOENT:
+        return "; make its folder with `mkdir -p`";
+    default:
+        return "";
+    }
+}
+
+/* libuv's texts: those of the C library may depend on the locale. */
+static int fail_by_errno(struct hw_bound *bound, char *why, size_t size, const char *address)
+{
+    char what[256];
+    int error = errno;
+    snprintf(what, sizeof what, "%s%s", uv_strerror(-error), advice(error, bound->is_unix));
+    fail(why, size, address, what);
+    hw_bind_close(bound);
+    return HW_EFAILED;
+}
+
+static int fail_to_resolve(char *why, size_t size, const char *address, int rc)
+{
+    char what[256];
+    snprintf(what, sizeof what,
+             "%s; write an address such as 127.0.0.1:8080, or add the name to /etc/hosts",
+             gai_strerror(rc));
+    return fail(why, size, address, what);
+}
+
+static int start(struct hw_bound *bound, const char *address, char *why, size_t size)
+{
+    if (listen(bound->fd, HW_BIND_BACKLOG))
+        return fail_by_errno(bound, why, size, address);
+    return 0;
+}
+
+void hw_bind_close(struct hw_bound *bound)
+{
+    if (bound->path)
+        unlink(bound->path);
+    free(bound->path);
+    if (bound->fd >= 0)
+        close(bound->fd);
+    bound->path = NULL;
+    bound->fd = -1;
+}
+
+/* ---- TCP ---- */
+
+/* "host:port" or "[host]:port" -> its parts; false when it is neither. */
+static bool split(const char *address, char *host, size_t size, const char **port)
+{
+    const char *colon = strrchr(address, ':');
+    const char *from = address, *to = colon;
+    if (!colon || colon == address)
+        return false;
+    if (*from == '[' && colon[-1] == ']') {
+        from++;
+        to--;
+    }
+    if ((size_t)(to - from) >= size)
+        return false;
+    memcpy(host, from, (size_t)(to - from));
+    host[to - from] = '\0';
+    *port = colon + 1;
+    return true;
+}
+
+bool hw_bind_is_shared(const char *address, const char *const *all, size_t count)
+{
+    const char *port = strrchr(address, ':');
+    if (address[0] != '[' || !port)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const char *other = strrchr(all[i], ':');
+        if (all[i][0] != '[' && strncmp(all[i], "unix:", 5) != 0 && other &&
+            strcmp(other, port) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int open_tcp(struct hw_bound *bound, const struct addrinfo *found, bool v6_only)
+{
+    int on = 1, only = v6_only, fd = bound->fd;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on))
+        return -1;
+    if (found->ai_family == AF_INET6 &&
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only))
+        return -1;
+    return bind(fd, found->ai_addr, found->ai_addrlen);
+}
+
+static int bind_tcp(struct hw_bound *bound, const char *address, bool v6_only, char *why,
+                    size_t size)
+{
+    char host[256];
+    const char *port;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
+    if (!split(address, host, sizeof host, &port))
+        return fail(why, size, address, "not an address: host:port, [v6]:port or unix:/path");
+    int rc = getaddrinfo(host, port, &hints, &found);
+    if (rc)
+        return fail_to_resolve(why, size, address, rc);
+    bound->fd = hw_descriptors_socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    rc = bound->fd < 0 ? -1 : open_tcp(bound, found, v6_only);
+    int error = errno;
+    freeaddrinfo(found);
+    errno = error;
+    return rc ? fail_by_errno(bound, why, size, address) : start(bound, address, why, size);
+}
+
+/* ---- Unix sockets ---- */
+
+struct unix_address {
+    struct sockaddr_un sun;
+    int mode;
+    char group[64]; /* "": the process's */
+};
+
+/* Cuts ",NAME=VALUE" off the end of the path; returns the value, or NULL when it is not there. */
+static char *cut_option(char *path, const char *option)
+{
+    char *comma = strrchr(path, ',');
+    size_t len = strlen(option);
+    if (!comma || strncmp(comma + 1, option, len) != 0 || comma[1 + len] != '=' ||
+        strchr(comma, '/'))
+        return NULL;
+    *comma = '\0';
+    return comma + len + 2;
+}
+
+static void read_option(struct unix_address *a, const char *mode, const char *group)
+{
+    if (mode)
+        a->mode = (int)strtol(mode, NULL, 8);
+    if (group)
+        snprintf(a->group, sizeof a->group, "%s", group);
+}
+
+/* False when the path is too long. */
+static bool set_path(struct unix_address *a, const char *path)
+{
+    *a = (struct unix_address){.sun = {.sun_family = AF_UNIX}, .mode = NO_MODE};
+    if (strlen(path) >= PATH_MAX_LEN)
+        return false;
+    strcpy(a->sun.sun_path, path);
+    return true;
+}
+
+/* `text` is "/path" with its options. False when the path is too long. */
+static bool read_unix(struct unix_address *a, const char *text)
+{
+    char path[512];
+    struct unix_address options = {.mode = NO_MODE};
+    const char *mode, *group;
+    if (snprintf(path, sizeof path, "%s", text) >= (int)sizeof path)
+        return false;
+    do {
+        mode = cut_option(path, "mode");
+        group = cut_option(path, "group");
+        read_option(&options, mode, group);
+    } while (mode || group);
+    if (!set_path(a, path))
+        return false;
+    a->mode = options.group[0] && options.mode == NO_MODE ? GROUP_MODE : options.mode;
+    memcpy(a->group, options.group, sizeof a->group);
+    return true;
+}
+
+/* A socket file that nobody listens at any more is in the way of bind(). Whoever has a full queue
+ * is there, and is not waited for. */
+static void remove_stale(const struct sockaddr_un *sun)
+{
+    struct stat st;
+    if (lstat(sun->sun_path, &st) || !S_ISSOCK(st.st_mode))
+        return;
+    int fd = hw_descriptors_socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return;
+    if (connect(fd, (const struct sockaddr *)sun, sizeof *sun) && errno == ECONNREFUSED)
+        unlink(sun->sun_path);
+    close(fd);
+}
+
+/* Returns 0 or an errno; ENOENT when there is no such group. */
+static int find_group(const char *name, gid_t *gid)
+{
+    char room[16384], *end;
+    struct group group, *found = NULL;
+    *gid = (gid_t)strtoul(name, &end, 10);
+    if (*end == '\0')
+        return 0;
+    int rc = getgrnam_r(name, &group, room, sizeof room, &found);
+    if (rc == 0 && found)
+        *gid = found->gr_gid;
+    return rc ? rc : found ? 0 : ENOENT;
+}
+
+static int give_to_group(const struct unix_address *a, char *why, size_t size, const char *address)
+{
+    char what[160];
+    gid_t gid = (gid_t)-1;
+    int rc = find_group(a->group, &gid);
+    if (rc == ENOENT) {
+        snprintf(what, sizeof what, "there is no group \"%s\"", a->group);
+        return fail(why, size, address, what);
+    }
+    if (rc == 0 && chown(a->sun.sun_path, (uid_t)-1, gid) == 0)
+        return 0;
+    snprintf(what, sizeof what, "it can't be given to the group \"%s\": %s", a->group,
+             uv_strerror(-(rc ? rc : errno)));
+    return fail(why, size, address, what);
+}
+
+/* bind() makes the file with the mode that the socket has by then, less the process's umask, which
+ * is not ours to change. With a mode of its own it is nobody else's until all is set. */
+static int bind_unix(struct hw_bound *bound, const struct unix_address *a, const char *address,
+                     char *why, size_t size)
+{
+    const char *path = a->sun.sun_path;
+    remove_stale(&a->sun);
+    bound->is_unix = true;
+    bound->fd = hw_descriptors_socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    if (bound->fd < 0 || (a->mode != NO_MODE && fchmod(bound->fd, 0600)) ||
+        bind(bound->fd, (const struct sockaddr *)&a->sun, sizeof a->sun))
+        return fail_by_errno(bound, why, size, address);
+    bound->path = strdup(path);
+    if (a->group[0] && give_to_group(a, why, size, address)) {
+        hw_bind_close(bound);
+        return HW_EFAILED;
+    }
+    if (a->mode != NO_MODE && chmod(path, (mode_t)a->mode))
+        return fail_by_errno(bound, why, size, address);
+    return start(bound, address, why, size);
+}
+
+int hw_bind_private(struct hw_bound *bound, const char *path, char *why, size_t size)
+{
+    struct unix_address a;
+    char address[512];
+    *bound = (struct hw_bound){.fd = -1};
+    snprintf(address, sizeof address, "unix:%s", path);
+    if (!set_path(&a, path))
+        return fail(why, size, address, "the path is longer than 107 bytes");
+    a.mode = 0600;
+    return bind_unix(bound, &a, address, why, size);
+}
+
+int hw_bind_open(struct hw_bound *bound, const char *address, bool v6_only, char *why, size_t size)
+{
+    struct unix_address a;
+    *bound = (struct hw_bound){.fd = -1};
+    if (strncmp(address, "unix:", 5) != 0)
+        return bind_tcp(bound, address, v6_only, why, size);
+    if (!read_unix(&a, address + 5))
+        return fail(why, size, address, "the path is longer than 107 bytes");
+    return bind_unix(bound, &a, address, why, size);
+}
+
+/* ---- systemd: sd_listen_fds(3) ---- */
+
+int hw_bind_systemd_count(void)
+{
+    const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+    int count = fds ? atoi(fds) : 0;
+    return pid && atol(pid) == (long)getpid() && count > 0 ? count : 0;
+}
+
+int hw_bind_systemd_missing(char *why, size_t size)
+{
+    return fail(why, size, "systemd",
+                "no socket was handed over: systemd does that for a unit that has a .socket unit, "
+                "as in `hookward help deployment`; by hand use --listen 127.0.0.1:8080");
+}
+
+int hw_bind_inherited(struct hw_bound *bound, int fd, char *why, size_t size)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    char name[32];
+    snprintf(name, sizeof name, "systemd: fd %d", fd);
+    *bound = (struct hw_bound){.fd = fd};
+    if (getsockname(fd, (struct sockaddr *)&address, &len) || fcntl(fd, F_SETFD, FD_CLOEXEC) ||
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK))
+        return fail_by_errno(bound, why, size, name);
+    bound->is_unix = address.ss_family == AF_UNIX;
+    return start(bound, name, why, size);
+}

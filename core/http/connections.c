@@ -1,0 +1,103 @@
+/* connections.c -- all connections of a server: who is there, who makes room, and the end of all.
+ *
+ * See connection.h; what one connection does is in connection.c. */
+#include "http/connection_state.h"
+
+enum { LOOKS_FOR_ROOM = 16 };
+
+/* ---- who is there ---- */
+
+void hw_connections_add(struct hw_connection *c)
+{
+    struct hw_server *s = c->server;
+    c->next = s->connections;
+    if (c->next)
+        c->next->prev = c;
+    s->connections = c;
+    hw_stats_add(&s->report.stats, HW_COUNT_ACCEPTED, 1);
+    hw_stats_set(&s->report.stats, HW_COUNT_CONNECTIONS, ++s->connection_count);
+}
+
+void hw_connections_remove(struct hw_connection *c)
+{
+    if (c->next)
+        c->next->prev = c->prev;
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        c->server->connections = c->next;
+    hw_stats_set(&c->server->report.stats, HW_COUNT_CONNECTIONS, --c->server->connection_count);
+}
+
+/* ---- room for others ---- */
+
+static uint64_t in_list_since(const struct hw_connection *c)
+{
+    return c->deadline.at_ms - c->server->deadlines.durations_ms[c->deadline.kind];
+}
+
+/* With a request in the socket it is not idle, and few are so. */
+static bool is_idle(struct hw_connection *c)
+{
+    return !hw_connection_has_next(c) && !hw_connection_has_unread(c);
+}
+
+/* The one that is longest at `kind`, for `ms` at least; NULL: none is. */
+static struct hw_connection *find_longest(struct hw_server *server, enum hw_deadline_kind kind,
+                                          uint64_t ms)
+{
+    struct hw_deadline *ring = &server->deadlines.lists[kind];
+    bool must_idle = kind == HW_DEADLINE_FIRST || kind == HW_DEADLINE_IDLE;
+    int looks = LOOKS_FOR_ROOM;
+    for (struct hw_deadline *d = ring->next; d != ring && looks > 0; d = d->next, looks--) {
+        struct hw_connection *c = hw_connection_by(d);
+        if (in_list_since(c) + ms > uv_now(server->loop))
+            return NULL;
+        if (c->place.counted && (!must_idle || is_idle(c)))
+            return c;
+    }
+    return NULL;
+}
+
+/* Who idles goes first, then who was answered, who does not take his answer, who does not come to
+ * an end. Never one whose request is being worked on. */
+static struct hw_connection *find_least(struct hw_server *server)
+{
+    static const enum hw_deadline_kind stale[] = {HW_DEADLINE_WRITE, HW_DEADLINE_BODY,
+                                                  HW_DEADLINE_HEAD};
+    struct hw_connection *c = find_longest(server, HW_DEADLINE_IDLE, 0);
+    struct hw_connection *silent = find_longest(server, HW_DEADLINE_FIRST, 0);
+    if (!c || (silent && in_list_since(silent) <= in_list_since(c)))
+        c = silent;
+    if (!c)
+        c = find_longest(server, HW_DEADLINE_LINGER, 0);
+    for (size_t i = 0; !c && i < sizeof stale / sizeof *stale; i++)
+        c = find_longest(server, stale[i], HW_CONNECTION_STALE_MS);
+    return c;
+}
+
+bool hw_connections_make_room(struct hw_server *server)
+{
+    struct hw_connection *c = find_least(server);
+    if (!c)
+        return false;
+    hw_stats_add(&server->report.stats, HW_COUNT_MADE_ROOM, 1);
+    hw_connection_close(c);
+    return true;
+}
+
+/* ---- draining ---- */
+
+void hw_connections_drain(struct hw_server *server)
+{
+    server->draining = true;
+    for (struct hw_connection *c = server->connections; c; c = c->next)
+        if (c->state == IDLE && !c->request && !hw_connection_has_unread(c))
+            hw_connection_close(c);
+}
+
+void hw_connections_close(struct hw_server *server)
+{
+    for (struct hw_connection *c = server->connections; c; c = c->next)
+        hw_connection_close(c);
+}

@@ -1,0 +1,221 @@
+/* crowd.c -- see crowd.h */
+#include "http/crowd.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <uv.h>
+
+enum { FIRST_BUCKETS = 64 };
+
+struct hw_origin {
+    struct hw_origin *next;
+    uint64_t address; /* see address_of */
+    size_t connections, unfinished;
+};
+
+void hw_crowd_init(struct hw_crowd *crowd)
+{
+    *crowd = (struct hw_crowd){0};
+    crowd->ring.prev = crowd->ring.next = &crowd->ring;
+    if (getrandom(&crowd->seed, sizeof crowd->seed, 0) != sizeof crowd->seed)
+        crowd->seed = uv_hrtime();
+}
+
+void hw_crowd_fini(struct hw_crowd *crowd)
+{
+    for (size_t i = 0; i < crowd->bucket_count; i++)
+        for (struct hw_origin *o = crowd->buckets[i], *next; o; o = next) {
+            next = o->next;
+            free(o);
+        }
+    free(crowd->buckets);
+    *crowd = (struct hw_crowd){0};
+}
+
+/* ---- origins ---- */
+
+/* An IPv4 address stands as in ::ffff:0:0/96, moved to where no /64 is given out. */
+static uint64_t of_v4(const unsigned char bytes[4])
+{
+    return 0xffff00000000u | (uint64_t)bytes[0] << 24 | (uint64_t)bytes[1] << 16 |
+           (uint64_t)bytes[2] << 8 | bytes[3];
+}
+
+static uint64_t of_v6(const struct in6_addr *a)
+{
+    uint64_t prefix = 0;
+    if (IN6_IS_ADDR_V4MAPPED(a))
+        return of_v4(a->s6_addr + 12);
+    for (int i = 0; i < 8; i++)
+        prefix = prefix << 8 | a->s6_addr[i];
+    return prefix;
+}
+
+/* What counts as one address. False when there is none. */
+static bool address_of(const struct sockaddr *peer, uint64_t *address)
+{
+    if (peer->sa_family == AF_INET)
+        *address =
+            of_v4((const unsigned char *)&((const struct sockaddr_in *)peer)->sin_addr.s_addr);
+    else if (peer->sa_family == AF_INET6)
+        *address = of_v6(&((const struct sockaddr_in6 *)peer)->sin6_addr);
+    else
+        return false;
+    return true;
+}
+
+static struct hw_origin **bucket_of(const struct hw_crowd *crowd, uint64_t address)
+{
+    uint64_t h = (address ^ crowd->seed) * 0x9e3779b97f4a7c15u;
+    h = (h ^ h >> 29) * 0xbf58476d1ce4e5b9u;
+    return &crowd->buckets[(h >> 32) & (crowd->bucket_count - 1)];
+}
+
+/* As many buckets as origins; without memory for more it goes on with what it has. */
+static void grow(struct hw_crowd *crowd)
+{
+    struct hw_crowd bigger = *crowd;
+    bigger.bucket_count = crowd->bucket_count ? crowd->bucket_count * 2 : FIRST_BUCKETS;
+    bigger.buckets = calloc(bigger.bucket_count, sizeof *bigger.buckets);
+    if (!bigger.buckets)
+        return;
+    for (size_t i = 0; i < crowd->bucket_count; i++)
+        for (struct hw_origin *o = crowd->buckets[i], *next; o; o = next) {
+            struct hw_origin **bucket = bucket_of(&bigger, o->address);
+            next = o->next;
+            o->next = *bucket;
+            *bucket = o;
+        }
+    free(crowd->buckets);
+    *crowd = bigger;
+}
+
+/* Finds it, or makes it; NULL without memory. */
+static struct hw_origin *take_origin(struct hw_crowd *crowd, uint64_t address)
+{
+    if (crowd->origin_count >= crowd->bucket_count)
+        grow(crowd);
+    if (!crowd->bucket_count)
+        return NULL;
+    struct hw_origin **bucket = bucket_of(crowd, address);
+    for (struct hw_origin *o = *bucket; o; o = o->next)
+        if (o->address == address)
+            return o;
+    struct hw_origin *o = calloc(1, sizeof *o);
+    if (!o)
+        return NULL;
+    o->address = address;
+    o->next = *bucket;
+    *bucket = o;
+    crowd->origin_count++;
+    return o;
+}
+
+static void forget_if_empty(struct hw_crowd *crowd, struct hw_origin *origin)
+{
+    if (origin->connections)
+        return;
+    struct hw_origin **link = bucket_of(crowd, origin->address);
+    while (*link != origin)
+        link = &(*link)->next;
+    *link = origin->next;
+    crowd->origin_count--;
+    free(origin);
+}
+
+/* ---- limits ---- */
+
+size_t hw_crowd_part(size_t whole, double part)
+{
+    size_t count = part < 1 ? (size_t)((double)whole * part) : whole;
+    size_t least = whole < HW_CROWD_LEAST ? whole : HW_CROWD_LEAST;
+    return count > least ? count : least;
+}
+
+/* ---- connections ---- */
+
+enum hw_crowd_answer hw_crowd_enter(struct hw_crowd *crowd, struct hw_place *place,
+                                    const struct sockaddr *peer)
+{
+    uint64_t address;
+    *place = (struct hw_place){0};
+    if (address_of(peer, &address)) {
+        struct hw_origin *origin = take_origin(crowd, address);
+        if (!origin)
+            return HW_CROWD_NO_MEMORY;
+        if (origin->connections >= crowd->limits.per_address) {
+            forget_if_empty(crowd, origin);
+            return HW_CROWD_ADDRESS_FULL;
+        }
+        origin->connections++;
+        place->origin = origin;
+    }
+    crowd->connections++;
+    place->counted = true;
+    return HW_CROWD_IN;
+}
+
+void hw_crowd_leave(struct hw_crowd *crowd, struct hw_place *place)
+{
+    if (!place->counted)
+        return;
+    hw_crowd_end(crowd, place);
+    crowd->connections--;
+    if (place->origin) {
+        place->origin->connections--;
+        forget_if_empty(crowd, place->origin);
+    }
+    *place = (struct hw_place){0};
+}
+
+/* ---- unfinished requests ---- */
+
+/* Of `unfinished`, as large a part as per_address is of the connections. */
+static size_t share(const struct hw_crowd_limits *limits)
+{
+    double part = (double)limits->per_address / (double)limits->connections;
+    return hw_crowd_part(limits->unfinished, part);
+}
+
+bool hw_crowd_begin(struct hw_crowd *crowd, struct hw_place *place)
+{
+    if (!place->counted || place->unfinished)
+        return true;
+    place->unfinished = true;
+    place->next = &crowd->ring;
+    place->prev = crowd->ring.prev;
+    place->prev->next = place->next->prev = place;
+    crowd->unfinished++;
+    if (!place->origin)
+        return true;
+    size_t most = share(&crowd->limits);
+    return ++place->origin->unfinished <= most || most >= crowd->limits.unfinished;
+}
+
+struct hw_place *hw_crowd_longest(struct hw_crowd *crowd)
+{
+    return crowd->unfinished ? crowd->ring.next : NULL;
+}
+
+struct hw_place *hw_crowd_largest(struct hw_crowd *crowd)
+{
+    struct hw_place *largest = hw_crowd_longest(crowd);
+    for (struct hw_place *p = crowd->ring.next; p != &crowd->ring; p = p->next)
+        if (p->bytes > largest->bytes)
+            largest = p;
+    return largest;
+}
+
+void hw_crowd_end(struct hw_crowd *crowd, struct hw_place *place)
+{
+    if (!place->unfinished)
+        return;
+    place->unfinished = false;
+    place->prev->next = place->next;
+    place->next->prev = place->prev;
+    crowd->unfinished--;
+    if (place->origin)
+        place->origin->unfinished--;
+}

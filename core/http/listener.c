@@ -1,0 +1,176 @@
+/* listener.c -- see listener.h */
+#include "http/listener.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "http/address.h"
+#include "http/bind.h"
+
+struct hw_listener {
+    struct hw_door door;
+    struct hw_bound bound;
+    struct hw_listener *next;
+    struct hw_service *service;
+};
+
+static int fail(char *why, size_t size, const char *address, const char *what)
+{
+    snprintf(why, size, "listen = \"%s\": %s", address, what);
+    return HW_EFAILED;
+}
+
+/* ---- opening ---- */
+
+/* Takes the socket over, whatever happens. */
+static int add(struct hw_listeners *all, struct hw_bound *bound, bool exempt,
+               struct hw_service *service)
+{
+    struct hw_listener *l = calloc(1, sizeof *l);
+    if (!l) {
+        hw_bind_close(bound);
+        return UV_ENOMEM;
+    }
+    l->bound = *bound;
+    l->service = service;
+    l->next = all->first;
+    all->first = l;
+    all->count++;
+    return hw_acceptor_open(&all->acceptor, &l->door, bound->fd, bound->is_unix, exempt, service);
+}
+
+int hw_listeners_open_control(struct hw_listeners *all, const char *path,
+                              struct hw_service *service, char *why, size_t size)
+{
+    struct hw_bound bound;
+    if (all->count == HW_LISTENERS_MAX)
+        return fail(why, size, path, "more than 64 listeners");
+    if (hw_bind_private(&bound, path, why, size))
+        return HW_EFAILED;
+    int rc = add(all, &bound, true, service);
+    return rc ? fail(why, size, path, uv_strerror(rc)) : 0;
+}
+
+static int open_systemd(struct hw_listeners *all, struct hw_service *service, char *why,
+                        size_t size)
+{
+    struct hw_bound bound;
+    int count = hw_bind_systemd_count(), rc = 0;
+    if (count == 0)
+        return hw_bind_systemd_missing(why, size);
+    for (int i = 0; i < count && rc == 0; i++) {
+        if (all->count == HW_LISTENERS_MAX)
+            return fail(why, size, "systemd", "more than 64 listeners");
+        if (hw_bind_inherited(&bound, HW_BIND_SYSTEMD_FIRST + i, why, size))
+            return HW_EFAILED;
+        rc = add(all, &bound, false, service);
+    }
+    return rc ? fail(why, size, "systemd", uv_strerror(rc)) : 0;
+}
+
+static int open_one(struct hw_listeners *all, const char *address, bool v6_only,
+                    struct hw_service *service, char *why, size_t size)
+{
+    struct hw_bound bound;
+    if (all->count == HW_LISTENERS_MAX)
+        return fail(why, size, address, "more than 64 listeners");
+    if (strcmp(address, "systemd") == 0)
+        return open_systemd(all, service, why, size);
+    if (hw_bind_open(&bound, address, v6_only, why, size))
+        return HW_EFAILED;
+    int rc = add(all, &bound, false, service);
+    return rc ? fail(why, size, address, uv_strerror(rc)) : 0;
+}
+
+void hw_listeners_init(struct hw_listeners *all, struct hw_server *server)
+{
+    *all = (struct hw_listeners){0};
+    hw_acceptor_init(&all->acceptor, server);
+}
+
+int hw_listeners_open(struct hw_listeners *all, const char *const *addresses, size_t count,
+                      struct hw_service *service, char *why, size_t size)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = open_one(all, addresses[i], hw_bind_is_shared(addresses[i], addresses, count), service,
+                      why, size);
+    return rc;
+}
+
+void hw_listeners_resume(struct hw_listeners *all)
+{
+    hw_acceptor_resume(&all->acceptor);
+}
+
+/* ---- telling and ending ---- */
+
+/* As `listen` would say it, with the port that the kernel chose. */
+static void name(const struct hw_listener *l, char *text, size_t size)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    if (!l->bound.is_unix && getsockname(l->bound.fd, (struct sockaddr *)&address, &len) == 0)
+        hw_address_text((struct sockaddr *)&address, text, size);
+    else
+        snprintf(text, size, "unix:%s", l->bound.path ? l->bound.path : "(systemd)");
+}
+
+void hw_listeners_each(const struct hw_listeners *all, void (*each)(void *ud, const char *address),
+                       void *ud)
+{
+    char text[1024], address[HW_LISTENER_NAME_MAX];
+    for (const struct hw_listener *l = all->first; l; l = l->next) {
+        if (!l->service->shown.ptr)
+            continue;
+        name(l, address, sizeof address);
+        if (!l->bound.is_unix)
+            snprintf(text, sizeof text, "http://%s%.*s", address, HW_STR_ARG(l->service->shown));
+        each(ud, l->bound.is_unix ? address : text);
+    }
+}
+
+static void report(void *unused, const char *address)
+{
+    (void)unused;
+    hw_log_say(HW_LOG_INFO, "listening on %s", address);
+}
+
+void hw_listeners_report(const struct hw_listeners *all)
+{
+    hw_listeners_each(all, report, NULL);
+}
+
+bool hw_listeners_name(const struct hw_listeners *all, size_t index, char *text, size_t size)
+{
+    size_t open = 0;
+    for (struct hw_listener *l = all->first; l; l = l->next)
+        open += l->service->shown.ptr != NULL;
+    for (struct hw_listener *l = all->first; l; l = l->next) /* the last one first */
+        if (l->service->shown.ptr && --open == index) {
+            name(l, text, size);
+            return true;
+        }
+    return false;
+}
+
+void hw_listeners_close(struct hw_listeners *all)
+{
+    hw_acceptor_close(&all->acceptor);
+    for (struct hw_listener *l = all->first; l; l = l->next)
+        hw_bind_close(&l->bound);
+}
+
+void hw_listeners_free(struct hw_listeners *all)
+{
+    for (struct hw_listener *l = all->first, *next; l; l = next) {
+        next = l->next;
+        free(l);
+    }
+    all->first = NULL;
+    all->count = 0;
+}

@@ -1,0 +1,61 @@
+/* server.c -- see server.h */
+#include "http/server.h"
+
+#include "base/config.h"
+#include "http/connection.h"
+#include "process.h"
+
+/* As many as there are files for, whatever is wanted. */
+static struct hw_crowd_limits limits_of(const struct hw_config *config)
+{
+    size_t connections = hw_process_connections(config->max_connections, config->workers);
+    size_t per_address = config->max_connections_per_address;
+    if (!per_address)
+        per_address = hw_crowd_part(connections, HW_CROWD_USUAL_PART);
+    return (struct hw_crowd_limits){.connections = connections,
+                                    .per_address = per_address,
+                                    .unfinished = config->max_unfinished};
+}
+
+/* The largest message there may be can always be read, however it grows. */
+static size_t memory_of(const struct hw_config *config)
+{
+    size_t least = 2 * (config->max_body + config->max_header);
+    return config->max_memory_bodies > least ? config->max_memory_bodies : least;
+}
+
+void hw_server_apply(struct hw_server *server, const struct hw_config *config)
+{
+    struct hw_deadlines *deadlines = &server->deadlines;
+    server->crowd.limits = limits_of(config);
+    server->requests.limits =
+        (struct hw_http_limits){(uint32_t)config->max_header, config->max_body};
+    server->requests.bytes_max = memory_of(config);
+    hw_deadlines_last(deadlines, HW_DEADLINE_FIRST,
+                      config->header_timeout_ms < config->idle_timeout_ms
+                          ? config->header_timeout_ms
+                          : config->idle_timeout_ms);
+    hw_deadlines_last(deadlines, HW_DEADLINE_IDLE, config->idle_timeout_ms);
+    hw_deadlines_last(deadlines, HW_DEADLINE_HEAD, config->header_timeout_ms);
+    hw_deadlines_last(deadlines, HW_DEADLINE_BODY, config->body_timeout_ms);
+    hw_deadlines_last(deadlines, HW_DEADLINE_ANSWER,
+                      config->handler_timeout_ms + HW_ANSWER_GRACE_MS);
+    hw_deadlines_last(deadlines, HW_DEADLINE_APP, HW_APP_ANSWER_MS);
+    hw_deadlines_last(deadlines, HW_DEADLINE_WRITE, HW_WRITE_TIMEOUT_MS);
+    hw_deadlines_last(deadlines, HW_DEADLINE_LINGER, HW_LINGER_MS);
+}
+
+void hw_server_init(struct hw_server *server, const struct hw_config *config)
+{
+    hw_requests_init(&server->requests, (struct hw_http_limits){0});
+    hw_deadlines_init(&server->deadlines, server->loop, hw_connection_on_deadline);
+    hw_turns_init(&server->turns, server->loop, hw_connection_on_turn);
+    hw_crowd_init(&server->crowd);
+    hw_server_apply(server, config);
+}
+
+void hw_server_fini(struct hw_server *server)
+{
+    hw_requests_fini(&server->requests);
+    hw_crowd_fini(&server->crowd);
+}

@@ -1,0 +1,52 @@
+/* waiter.h -- who waits for an answer: a place in a list of whatever will have it.
+ *
+ * Why     a client may be gone, or answered otherwise, before its answer is there. Whoever works on
+ *         the answer never holds a connection: it has a list, and a connection leaves it by itself.
+ * How     an intrusive list; leaving it is two pointer moves.
+ * Thread  leader only. */
+#ifndef HW_WAITER_H
+#define HW_WAITER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "http/address.h"
+
+struct hw_job;
+struct hw_waiter;
+
+/* The answer to one waiter, who has left its list by then: 0 for "processed", or an HW_E… code.
+ * `reason` lives until it returns. */
+typedef void hw_answer_fn(struct hw_waiter *waiter, int code, struct hw_str reason);
+
+struct hw_waiter {
+    struct hw_waiter *next, **link; /* in the list; link is NULL outside */
+    struct hw_job *job;             /* the job that it waits for; NULL: something else */
+    uint64_t ticket;                /* of a reload that was asked for */
+    hw_answer_fn *answer;
+    const struct hw_address *peer; /* the client's, kept by its connection; NULL: it has none */
+};
+
+static inline void hw_waiter_join(struct hw_waiter *waiter, struct hw_waiter **list)
+{
+    waiter->next = *list;
+    waiter->link = list;
+    if (waiter->next)
+        waiter->next->link = &waiter->next;
+    *list = waiter;
+}
+
+/* It gets no answer from there any more. Twice is once. */
+static inline void hw_waiter_leave(struct hw_waiter *waiter)
+{
+    if (!waiter->link)
+        return;
+    *waiter->link = waiter->next;
+    if (waiter->next)
+        waiter->next->link = waiter->link;
+    waiter->link = NULL;
+    waiter->job = NULL;
+}
+
+#endif
