@@ -14,7 +14,7 @@
 #define HW_COMMITTER_H
 
 #include "job.h"
-#include "ledger.h"
+#include "ledger/ledger.h"
 
 enum { HW_GROUP_WAIT_US = 500 };
 

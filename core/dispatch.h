@@ -24,7 +24,7 @@
 #include "http/unproven.h"
 #include "http/waiter.h"
 #include "job.h"
-#include "ledger.h"
+#include "ledger/ledger.h"
 #include "patience.h"
 #include "report.h"
 

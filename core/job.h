@@ -18,7 +18,7 @@
 #include "http/address.h"
 #include "http/deadline.h"
 #include "http/request.h"
-#include "ledger.h"
+#include "ledger/ledger.h"
 #include "signing/signature.h"
 
 enum {

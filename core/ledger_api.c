@@ -9,10 +9,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "ledger_copy.h"
-#include "ledger_file.h"
-#include "ledger_filters.h"
-#include "ledger_lock.h"
+#include "ledger/copy.h"
+#include "ledger/file.h"
+#include "ledger/filters.h"
+#include "ledger/lock.h"
 #include "owned.h"
 
 #define LEDGER "hookward.ledger" /* a userdata: struct ledger */

@@ -20,7 +20,7 @@ enum {
  *     is_locked(path) -> boolean        does a host have it? nil and why when that can't be seen;
  *                                       only while no handle of the file is open
  *     backup(path, to) -> integer       copies it to a new file: how many notifications that holds
- *     restore(from, path) -> integer    puts a copy in its place; as is_locked (ledger_copy.h)
+ *     restore(from, path) -> integer    puts a copy in its place; as is_locked (ledger/copy.h)
  *     states                            the names of the states: array
  *
  *     handle:list(filters) -> rows      { seq, id, digest (hex), event, state, attempt, deliveries,

@@ -7,7 +7,7 @@
 #define HW_STAGES_H
 
 #include "job.h"
-#include "ledger.h"
+#include "ledger/ledger.h"
 #include "release.h"
 #include "signing/signature.h"
 #include "vm.h"

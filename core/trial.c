@@ -11,8 +11,8 @@
 #include "base/error.h"
 #include "http/bind.h"
 #include "http/listener.h"
-#include "ledger_file.h"
-#include "ledger_lock.h"
+#include "ledger/file.h"
+#include "ledger/lock.h"
 
 static int fail(char *why, size_t size, const char *path, const char *what)
 {

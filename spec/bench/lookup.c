@@ -11,8 +11,8 @@
 
 #include "base/config.h"
 #include "job.h"
-#include "ledger.h"
-#include "ledger_file.h"
+#include "ledger/file.h"
+#include "ledger/ledger.h"
 
 enum { LOOKUPS = 2000, BATCHES = 21 };
 

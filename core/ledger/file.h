@@ -1,0 +1,65 @@
+/* file.h -- the SQLite file behind the ledger: how it is opened, its schema and versions.
+ *
+ * The host (sqlite.c) and the commands (ledger_api.c) open the same file through here.
+ *
+ * Format  WAL mode. One row a notification, in the order of arrival (seq), so that inserts append
+ *         and retention eats from the front:
+ *
+ *           notifications
+ *             seq          INTEGER PRIMARY KEY
+ *             job_id       TEXT     X-JobId; without one the first 16 hex digits of the digest
+ *             digest       BLOB     SHA-256 of the signed body, 32 bytes
+ *             event        TEXT     '' when the body could not be decoded
+ *             state        INTEGER  enum hw_ledger_state
+ *             attempt      INTEGER  X-JobAttempt, the highest of its deliveries
+ *             deliveries   INTEGER  how often it came; runs: how often a handler was begun
+ *             runs         INTEGER
+ *             received_at  INTEGER  the first delivery; milliseconds since 1970
+ *             settled_at   INTEGER  the latest outcome
+ *             next_run_at  INTEGER  when the host itself will run it again; NULL: not
+ *             error        TEXT     an error code's name; NULL when it succeeded
+ *             reason       TEXT     what the handler gave as reason; NULL
+ *             detail       TEXT     the error's text with its traceback; NULL
+ *             key          TEXT     the name of the key that verified it
+ *             place        TEXT     where its handler is: "handlers/badges.lua:4"; NULL
+ *             version      TEXT     of the scripts that ran last; NULL when nothing ran
+ *             body         BLOB     of what failed; of all with keep_bodies; else NULL
+ *
+ *         The unique index (job_id, digest) is the identity and serves the look-up by id. An index
+ *         over digest alone is made when `duplicates = "by-body"` first needs it.
+ *         user_version is the schema's version, application_id says that the file is hookward's.
+ * Thread  whoever opens a connection uses it alone (it is opened without a mutex). */
+#ifndef HW_LEDGER_FILE_H
+#define HW_LEDGER_FILE_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+    HW_LEDGER_SCHEMA = 1,
+    HW_LEDGER_APPLICATION_ID = 0x686f6f6b, /* "hook" */
+    HW_LEDGER_BUSY_MS = 2000,              /* how long another program may hold a lock */
+    HW_LEDGER_ERROR_MAX = 64 * 1024        /* bytes of a detail; more is cut */
+};
+
+enum hw_ledger_access {
+    HW_LEDGER_CREATE, /* make the file and its folders' entry, migrate the schema: the host */
+    HW_LEDGER_WRITE,  /* an existing file of the current schema: purge */
+    HW_LEDGER_READ    /* the same, read-only: look-ups, list, show */
+};
+
+/* Opens a connection. Returns 0 with *db, or HW_EFAILED with one line in `why` that names the file:
+ * not there, not a database, not hookward's, of a newer version, not writable. */
+int hw_ledger_file_open(sqlite3 **db, const char *path, enum hw_ledger_access access, char *why,
+                        size_t why_size);
+
+/* Could a host take this file? It must be there; it stays as it is. Returns 0, or HW_EFAILED with
+ * what hw_ledger_file_open would say to a host. */
+int hw_ledger_file_try(const char *path, char *why, size_t why_size);
+
+/* Prepares a statement that lives as long as its connection. Returns 0 or HW_EFAILED with `why`. */
+int hw_ledger_file_prepare(sqlite3 *db, sqlite3_stmt **stmt, const char *sql, char *why,
+                           size_t why_size);
+
+#endif

@@ -1,0 +1,55 @@
+/* filters.h -- which notifications: from a table of filters to the parameters of a
+ * statement.
+ *
+ * Why     what is asked must never become SQL: the text is fixed, with one numbered parameter for
+ *         each filter; only the count of ids adds to it, as so many question marks.
+ * Thread  the one that has the Lua state. */
+#ifndef HW_LEDGER_FILTERS_H
+#define HW_LEDGER_FILTERS_H
+
+#include <lua.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "ledger/ledger.h"
+
+enum hw_ledger_pattern {
+    HW_LEDGER_PATTERN_ANY,
+    HW_LEDGER_PATTERN_EXACT,
+    HW_LEDGER_PATTERN_PREFIX,
+    HW_LEDGER_PATTERN_SUFFIX
+};
+
+/* Points into the table that it was read from. */
+struct hw_ledger_filters {
+    int64_t states; /* a bit a state */
+    enum hw_ledger_pattern pattern;
+    struct hw_str event; /* without the star */
+    int ids;             /* where the array is on the stack; 0: none */
+    int64_t since_ms, until_ms;
+    int64_t after, upto; /* seq: above; up to and including */
+    int64_t limit;       /* -1: none */
+    bool oldest_first;
+};
+
+/* Reads the table of filters at `index`, which may be missing or nil (ledger_api.h says what can
+ * be in it). Raises an error for misuse. Stack: -0 +1, what *f points into. */
+void hw_ledger_filters_read(lua_State *L, int index, struct hw_ledger_filters *f);
+
+/* Pushes "`what` FROM notifications WHERE … `tail`", and returns it. Stack: -0 +1. */
+const char *hw_ledger_filters_push_sql(lua_State *L, const struct hw_ledger_filters *f,
+                                       const char *what, const char *tail);
+
+/* Binds all parameters of such a statement. Returns SQLite's code. Stack: -0 +0. */
+int hw_ledger_filters_bind(lua_State *L, const struct hw_ledger_filters *f, sqlite3_stmt *stmt);
+
+/* Makes one row of it the only one that may match. */
+void hw_ledger_filters_bind_row(sqlite3_stmt *stmt, int64_t seq);
+
+/* The name of an enum hw_ledger_state, "unknown" for another number. */
+enum { HW_LEDGER_STATE_END = HW_QUEUED + 1 };
+const char *hw_ledger_state_name(int64_t state);
+
+#endif

@@ -1,0 +1,148 @@
+/* ledger.h -- what hookward remembers of notifications: the interface, and its implementations.
+ *
+ * Why     a sender may deliver twice, and we may crash between any two lines.
+ * What    an identity is (job id, SHA-256 of the signed body), or the digest alone. Look-ups run in
+ *         crew threads, each with a reader of its own, after verification and before decoding.
+ *         Outcomes are committed in batches; no answer leaves before its batch is committed.
+ * Thread  look_up: the owner of the reader. commit: one thread at a time, at the same time as
+ *         look-ups. */
+#ifndef HW_LEDGER_H
+#define HW_LEDGER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "signing/signature.h"
+
+enum { HW_LEDGER_BATCH_MAX = 256 };
+
+struct hw_identity {
+    struct hw_str id; /* empty when the digest alone is the identity */
+    uint8_t digest[HW_DIGEST_SIZE];
+};
+
+/* The numbers are on disk. */
+enum hw_ledger_state {
+    HW_NEVER_SEEN = 0,
+    HW_SUCCEEDED = 1,
+    HW_FAILED = 2,    /* a retry may follow */
+    HW_UNHANDLED = 3, /* no handler, accepted all the same */
+    HW_DEAD = 4,      /* no retry will follow */
+    HW_QUEUED = 5     /* accepted ack-first, not run yet */
+};
+
+/* What a look-up finds. */
+struct hw_known {
+    enum hw_ledger_state state;
+    uint32_t deliveries; /* before this one */
+    uint32_t attempt;    /* the highest of theirs */
+    int64_t row;         /* for the implementation that found it; 0: none */
+    bool other_body;     /* the job id is known, but only with bodies that differ */
+};
+
+/* Rows to be removed, each only if it was not settled anew since. */
+struct hw_purge {
+    size_t count;
+    size_t looked_at; /* of count: what one transaction had the time for */
+    size_t removed;
+    struct hw_ledger_row {
+        int64_t seq, settled_at;
+    } rows[];
+};
+
+struct hw_ledger;
+struct hw_ledger_reader;
+struct hw_job;
+
+struct hw_ledger_type {
+    const char *name;
+    bool waits; /* commit waits for a disk: it belongs into a thread of its own */
+    struct hw_ledger_reader *(*reader_open)(struct hw_ledger *ledger, char *why, size_t why_size);
+    void (*reader_close)(struct hw_ledger_reader *reader);
+    int (*look_up)(struct hw_ledger_reader *reader, const struct hw_identity *identity,
+                   struct hw_known *known);
+    int (*load)(struct hw_ledger_reader *reader, struct hw_job *job); /* NULL: it keeps no bodies */
+    int (*commit)(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t count);
+    /* Removes rows; with none to remove, empties the log of what is left there of them. NULL: it
+     * keeps none. Returns 0 or HW_ELEDGER_UNAVAILABLE. Thread as commit. */
+    int (*purge)(struct hw_ledger *ledger, struct hw_purge *purge);
+    /* What is to be done between batches; may be NULL. `idle`: there is time for more than the most
+     * urgent. Returns true when it would like to go on soon. */
+    bool (*tend)(struct hw_ledger *ledger, bool idle);
+    void (*close)(struct hw_ledger *ledger);
+};
+
+/* Whether it could be written of late: no handler may run whose outcome can't be recorded. */
+enum hw_ledger_health {
+    HW_LEDGER_WELL,
+    HW_LEDGER_SLOW,  /* a commit waits for another program's lock, and may yet fail */
+    HW_LEDGER_FAILED /* the last commit failed */
+};
+
+/* An implementation's struct begins with this one. */
+struct hw_ledger {
+    const struct hw_ledger_type *type;
+
+    /* atomic: who commits writes it, any thread reads */
+    _Atomic enum hw_ledger_health health;
+};
+
+static inline enum hw_ledger_health hw_ledger_health(struct hw_ledger *ledger)
+{
+    return atomic_load_explicit(&ledger->health, memory_order_relaxed);
+}
+
+/* Every notification reads it: it is written when it changes, and else left alone. */
+static inline void hw_ledger_set_health(struct hw_ledger *ledger, enum hw_ledger_health health)
+{
+    if (hw_ledger_health(ledger) != health)
+        atomic_store_explicit(&ledger->health, health, memory_order_relaxed);
+}
+
+/* Opens the ledger that the configuration names. Returns NULL with one line in `why`. */
+struct hw_config;
+struct hw_ledger *hw_ledger_open(const struct hw_config *config, char *why, size_t why_size);
+
+/* memory.c: bounded, forgets the oldest, for tests and trials. */
+enum { HW_LEDGER_MEMORY_MAX = 65536 };
+struct hw_ledger *hw_ledger_memory_open(void);
+
+/* sqlite.c: the durable one. `config` must outlive it. */
+struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *why, size_t why_size);
+
+/* A reader for one thread; NULL with one line in `why`. */
+static inline struct hw_ledger_reader *hw_ledger_reader_open(struct hw_ledger *ledger, char *why,
+                                                             size_t why_size)
+{
+    return ledger->type->reader_open(ledger, why, why_size);
+}
+
+/* Returns 0 with *known filled in, or HW_ELEDGER_UNAVAILABLE. */
+static inline int hw_ledger_look_up(struct hw_ledger *ledger, struct hw_ledger_reader *reader,
+                                    const struct hw_identity *identity, struct hw_known *known)
+{
+    return ledger->type->look_up(reader, identity, known);
+}
+
+/* Fills in a revived job from its row: identity, body, attempt, times, key, what is known. Returns
+ * 0, or HW_ENOT_FOUND: no such row, or its body was not kept; HW_ELEDGER_UNAVAILABLE. */
+static inline int hw_ledger_load(struct hw_ledger *ledger, struct hw_ledger_reader *reader,
+                                 struct hw_job *job)
+{
+    return ledger->type->load ? ledger->type->load(reader, job) : HW_ENOT_FOUND;
+}
+
+/* Records the outcomes of `count` jobs, at most HW_LEDGER_BATCH_MAX, all or none; once it returned
+ * 0 they are as durable as this ledger makes them. A job that is held is recorded as one that came
+ * and did not run; what is known of it stays. Returns 0 or HW_ELEDGER_UNAVAILABLE. */
+static inline int hw_ledger_commit(struct hw_ledger *ledger, struct hw_job *const *jobs,
+                                   size_t count)
+{
+    return ledger->type->commit(ledger, jobs, count);
+}
+
+#endif

@@ -1,0 +1,171 @@
+/* memory.c -- a ledger that forgets: bounded, in memory, for tests and trials.
+ *
+ * How     a ring of HW_LEDGER_MEMORY_MAX entries; the oldest makes room for the newest. One hash
+ *         index over the job id (over the digest when that alone is the identity): the entries
+ *         of one id stand in one chain, so that the same walk finds the identity and notices the
+ *         id's other bodies.
+ * Thread  look_up: any; commit: the leader. The index is guarded by a lock of its own. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "job.h"
+#include "ledger/ledger.h"
+
+enum { NONE = -1 };
+
+struct entry {
+    uint64_t hash;
+    uint8_t digest[HW_DIGEST_SIZE];
+    uint32_t deliveries, attempt;
+    enum hw_ledger_state state;
+    int32_t next; /* in the chain */
+};
+
+struct memory {
+    struct hw_ledger ledger;
+
+    /* constant after open */
+    uint64_t seed;
+
+    /* guarded by m */
+    pthread_mutex_t m;
+    uint32_t count; /* entries ever added */
+    int32_t heads[HW_LEDGER_MEMORY_MAX];
+    struct entry ring[HW_LEDGER_MEMORY_MAX];
+};
+
+static uint64_t hash_of(const struct memory *m, const struct hw_identity *identity)
+{
+    struct hw_str text = identity->id;
+    if (text.len == 0)
+        text = (struct hw_str){(const char *)identity->digest, HW_DIGEST_SIZE};
+    uint64_t h = hw_str_hash(m->seed, text);
+    return h ^ h >> 29;
+}
+
+static int32_t *head_of(struct memory *m, uint64_t hash)
+{
+    return &m->heads[hash % HW_LEDGER_MEMORY_MAX];
+}
+
+/* *other_body says whether the id is known, but not with this digest. */
+static struct entry *find_locked(struct memory *m, const struct hw_identity *identity,
+                                 uint64_t hash, bool *other_body)
+{
+    bool same_id = false;
+    for (int32_t i = *head_of(m, hash); i != NONE; i = m->ring[i].next) {
+        struct entry *e = &m->ring[i];
+        if (e->hash != hash)
+            continue;
+        if (memcmp(e->digest, identity->digest, HW_DIGEST_SIZE) == 0)
+            return e;
+        same_id = true;
+    }
+    *other_body = same_id;
+    return NULL;
+}
+
+static void unlink_locked(struct memory *m, int32_t index)
+{
+    int32_t *link = head_of(m, m->ring[index].hash);
+    while (*link != index)
+        link = &m->ring[*link].next;
+    *link = m->ring[index].next;
+}
+
+static struct entry *add_locked(struct memory *m, const struct hw_identity *identity, uint64_t hash)
+{
+    int32_t index = (int32_t)(m->count % HW_LEDGER_MEMORY_MAX);
+    if (m->count >= HW_LEDGER_MEMORY_MAX)
+        unlink_locked(m, index);
+    if (++m->count == 2u * HW_LEDGER_MEMORY_MAX)
+        m->count = HW_LEDGER_MEMORY_MAX; /* the ring is full, whatever the count */
+    struct entry *e = &m->ring[index];
+    *e = (struct entry){.hash = hash, .next = *head_of(m, hash)};
+    memcpy(e->digest, identity->digest, HW_DIGEST_SIZE);
+    *head_of(m, hash) = index;
+    return e;
+}
+
+/* ---- the interface ---- */
+
+static struct hw_ledger_reader *reader_open(struct hw_ledger *ledger, char *why, size_t why_size)
+{
+    (void)why;
+    (void)why_size;
+    return (struct hw_ledger_reader *)ledger; /* nothing of its own */
+}
+
+static void reader_close(struct hw_ledger_reader *reader)
+{
+    (void)reader;
+}
+
+static int look_up(struct hw_ledger_reader *reader, const struct hw_identity *identity,
+                   struct hw_known *known)
+{
+    struct memory *m = (struct memory *)reader;
+    uint64_t hash = hash_of(m, identity);
+    *known = (struct hw_known){0};
+    pthread_mutex_lock(&m->m);
+    struct entry *e = find_locked(m, identity, hash, &known->other_body);
+    if (e) {
+        known->state = e->state;
+        known->deliveries = e->deliveries;
+        known->attempt = e->attempt;
+    }
+    pthread_mutex_unlock(&m->m);
+    return 0;
+}
+
+static int commit(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t count)
+{
+    struct memory *m = (struct memory *)ledger;
+    pthread_mutex_lock(&m->m);
+    for (size_t i = 0; i < count; i++) {
+        const struct hw_job *job = jobs[i];
+        bool unused = false;
+        uint64_t hash = hash_of(m, &job->identity);
+        struct entry *e = find_locked(m, &job->identity, hash, &unused);
+        if (!e)
+            e = add_locked(m, &job->identity, hash);
+        e->deliveries += job->copies;
+        e->attempt = hw_job_last_attempt(job);
+        if (!job->outcome.from_ledger)
+            e->state = hw_job_state(job);
+    }
+    pthread_mutex_unlock(&m->m);
+    return 0;
+}
+
+static void close_memory(struct hw_ledger *ledger)
+{
+    struct memory *m = (struct memory *)ledger;
+    pthread_mutex_destroy(&m->m);
+    free(m);
+}
+
+static const struct hw_ledger_type type = {
+    .name = "memory",
+    .waits = false,
+    .reader_open = reader_open,
+    .reader_close = reader_close,
+    .look_up = look_up,
+    .commit = commit,
+    .close = close_memory,
+};
+
+struct hw_ledger *hw_ledger_memory_open(void)
+{
+    struct memory *m = calloc(1, sizeof *m);
+    if (!m)
+        return NULL;
+    m->ledger.type = &type;
+    pthread_mutex_init(&m->m, NULL);
+    if (getrandom(&m->seed, sizeof m->seed, 0) != sizeof m->seed)
+        m->seed = (uint64_t)(uintptr_t)m;
+    for (int32_t i = 0; i < HW_LEDGER_MEMORY_MAX; i++)
+        m->heads[i] = NONE;
+    return &m->ledger;
+}

@@ -1,0 +1,66 @@
+/* purge.c -- see sqlite.h
+ *
+ * How     what is removed is overwritten in the database (PRAGMA secure_delete), but the log still
+ *         has the pages of before: it is written back and cut to nothing. A program that reads the
+ *         ledger keeps it from being so; that is tried again. */
+#include "ledger/file.h"
+#include "ledger/sqlite.h"
+
+enum {
+    HOLD_MS = 50, /* one transaction removes for so long: others wait for it */
+    LOG_PAUSE_MS =
+        60 * 1000 /* between two times that the log is emptied for the retention's sake */
+};
+
+static int remove_row(struct hw_sqlite *s, const struct hw_ledger_row *row)
+{
+    sqlite3_stmt *stmt = s->statements[HW_LEDGER_REMOVE];
+    sqlite3_bind_int64(stmt, 1, row->seq);
+    sqlite3_bind_int64(stmt, 2, row->settled_at);
+    return hw_ledger_writer_step(stmt);
+}
+
+static int remove_rows(struct hw_sqlite *s, struct hw_purge *purge)
+{
+    int64_t until = s->retention.clock.steady() + HOLD_MS;
+    int rc = hw_ledger_writer_step(s->statements[HW_LEDGER_BEGIN]);
+    while (rc == SQLITE_OK && purge->looked_at < purge->count &&
+           (purge->looked_at == 0 || s->retention.clock.steady() < until)) {
+        rc = remove_row(s, &purge->rows[purge->looked_at++]);
+        purge->removed += rc == SQLITE_OK ? (size_t)sqlite3_changes(s->db) : 0;
+    }
+    return rc == SQLITE_OK ? hw_ledger_writer_step(s->statements[HW_LEDGER_END]) : rc;
+}
+
+static int empty_log(struct hw_sqlite *s, int patience_ms)
+{
+    s->patience_ms = patience_ms;
+    int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    s->patience_ms = HW_LEDGER_BUSY_MS;
+    s->log_tried_at = s->retention.clock.steady();
+    if (rc == SQLITE_OK) {
+        s->spent = false;
+        s->wal_pages = 0;
+    }
+    return rc;
+}
+
+void hw_ledger_purge_log(struct hw_sqlite *s)
+{
+    if (s->spent && s->retention.clock.steady() - s->log_tried_at >= LOG_PAUSE_MS)
+        empty_log(s, 0);
+}
+
+int hw_ledger_sqlite_purge(struct hw_ledger *ledger, struct hw_purge *purge)
+{
+    struct hw_sqlite *s = (struct hw_sqlite *)ledger;
+    if (!hw_ledger_recovery_ready(s))
+        return HW_ELEDGER_UNAVAILABLE;
+    if (purge->count == 0) /* the log: one that is in use is no failure of the ledger's */
+        return empty_log(s, HW_LEDGER_BUSY_MS) == SQLITE_OK ? 0 : HW_ELEDGER_UNAVAILABLE;
+    s->spent = true;
+    s->committing = true; /* what handlers come to waits with it */
+    int rc = remove_rows(s, purge);
+    s->committing = false;
+    return hw_ledger_recovery_look(s, rc) ? 0 : HW_ELEDGER_UNAVAILABLE;
+}

@@ -1,0 +1,170 @@
+/* retention.c -- see sqlite.h
+ *
+ * How     rows stand in the order of their arrival, so what is old is in front: a pass goes from
+ *         there, a step at a time, until it comes to rows that are young. Rows from a time when
+ *         the clock was ahead say nothing about those behind them: once a day, and first of all, a
+ *         pass goes through to the end.
+ *         After a leap of the clock nothing is removed (clock.h), and then slowly, until a
+ *         pass has found everything in order: should the clock be wrong all the same, somebody has
+ *         the time to see it. So too after each start: the newest row that the clock is held
+ *         against then may have been stamped by the same wrong clock. */
+#include "base/log.h"
+#include "job.h"
+#include "ledger/file.h"
+#include "ledger/sqlite.h"
+
+enum {
+    LONG_PASS = 64,        /* steps: the next pass is not begun at once */
+    STEP = 256,            /* rows looked at at a time */
+    SLOW_SHARE = 100,      /* while slow: the hundredth part of the rows a minute */
+    SLOW_ROWS = 1000,      /* but so many at least */
+    MINUTE_MS = 60 * 1000, /* between two lines of the log while it goes slowly */
+    HOUR_MS = 3600 * 1000, /* and else */
+    DAY_MS = 24 * 3600 * 1000
+};
+
+static int64_t number(struct hw_sqlite *s, const char *sql)
+{
+    sqlite3_stmt *stmt;
+    int64_t value = 0;
+    if (sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        value = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return value;
+}
+
+static int64_t newest(struct hw_sqlite *s)
+{
+    return number(s, "SELECT max(received_at, settled_at) FROM notifications"
+                     " ORDER BY seq DESC LIMIT 1");
+}
+
+/* At most so many, and to count them would cost more than it is worth. */
+static int64_t rows(struct hw_sqlite *s)
+{
+    return number(s, "SELECT (SELECT max(seq) FROM notifications)"
+                     " - (SELECT min(seq) FROM notifications) + 1");
+}
+
+static bool is_time_known(struct hw_sqlite *s)
+{
+    struct hw_ledger_retention *r = &s->retention;
+    int64_t leap =
+        hw_ledger_clock_look(&r->clock, r->clock.started ? 0 : newest(s), (int64_t)s->retention_ms);
+    if (leap) {
+        hw_log_say(HW_LOG_WARN,
+                   "ledger: the clock is %lld seconds %s what was expected; nothing is removed for "
+                   "its age until it has run evenly for an hour, and then slowly",
+                   (long long)(leap < 0 ? -leap : leap) / 1000, leap < 0 ? "behind" : "ahead of");
+        r->slow = true;
+        r->from = 0;
+    }
+    return hw_ledger_clock_is_calm(&r->clock);
+}
+
+static void say_removed(struct hw_sqlite *s)
+{
+    struct hw_ledger_retention *r = &s->retention;
+    int64_t now = r->clock.steady();
+    if (r->removed == 0 || now < r->say_at)
+        return;
+    hw_log_say(HW_LOG_INFO, "ledger: %lld notification%s removed, older than retention",
+               (long long)r->removed, r->removed == 1 ? "" : "s");
+    r->removed = 0;
+    r->say_at = now + (r->slow ? MINUTE_MS : HOUR_MS);
+}
+
+/* May a step's worth be removed now? */
+static bool has_room(struct hw_sqlite *s)
+{
+    struct hw_ledger_retention *r = &s->retention;
+    int64_t now = r->clock.steady();
+    if (!r->slow)
+        return true;
+    if (now >= r->minute_at) {
+        int64_t share = rows(s) / SLOW_SHARE;
+        r->room = share > SLOW_ROWS ? share : SLOW_ROWS;
+        r->minute_at = now + MINUTE_MS;
+    }
+    return r->room >= STEP;
+}
+
+/* What a step saw. */
+struct step {
+    int64_t last; /* its last row; 0: there was none */
+    bool old;     /* some came long enough ago */
+    bool young;   /* and some did not, but before now */
+};
+
+static struct step look(struct hw_sqlite *s, int64_t before)
+{
+    struct step step = {0};
+    sqlite3_stmt *front = s->statements[HW_LEDGER_FRONT];
+    sqlite3_bind_int64(front, 1, s->retention.from);
+    sqlite3_bind_int64(front, 2, before);
+    sqlite3_bind_int64(front, 3, s->retention.clock.now + HW_LEDGER_CLOCK_STEP_MS);
+    sqlite3_bind_int(front, 4, STEP);
+    if (sqlite3_step(front) == SQLITE_ROW) {
+        step.last = sqlite3_column_int64(front, 0);
+        step.old = sqlite3_column_int64(front, 1) > 0;
+        step.young = sqlite3_column_int64(front, 2) > 0;
+    }
+    sqlite3_reset(front);
+    return step;
+}
+
+/* Another program's lock is not waited for: meanwhile nobody's outcome could be committed. Returns
+ * false when there was one. */
+static bool remove_old(struct hw_sqlite *s, int64_t last, int64_t before)
+{
+    sqlite3_stmt *expire = s->statements[HW_LEDGER_EXPIRE];
+    sqlite3_bind_int64(expire, 1, s->retention.from);
+    sqlite3_bind_int64(expire, 2, last);
+    sqlite3_bind_int64(expire, 3, before);
+    s->patience_ms = 0;
+    int rc = hw_ledger_writer_step(expire);
+    s->patience_ms = HW_LEDGER_BUSY_MS;
+    if (rc != SQLITE_OK)
+        return (rc & 0xff) != SQLITE_BUSY; /* else the next pass comes by again */
+    int count = sqlite3_changes(s->db);
+    s->spent |= count > 0;
+    s->retention.removed += count;
+    s->retention.room -= count;
+    return true;
+}
+
+/* The pass is over. */
+static bool end(struct hw_sqlite *s, bool whole)
+{
+    struct hw_ledger_retention *r = &s->retention;
+    if (r->steps > LONG_PASS)
+        r->rest_at = r->clock.steady() + MINUTE_MS;
+    r->from = r->steps = 0;
+    r->slow = false; /* there was nothing left to remove */
+    if (whole)
+        r->whole_at = r->clock.steady() + DAY_MS;
+    return false;
+}
+
+/* A row that was settled anew stays for now: the step goes on behind it. */
+bool hw_ledger_retention_step(struct hw_sqlite *s)
+{
+    struct hw_ledger_retention *r = &s->retention;
+    if (!s->retention_ms || !is_time_known(s))
+        return false;
+    say_removed(s);
+    if (!has_room(s) || r->clock.steady() < r->rest_at)
+        return false;
+    int64_t before = r->clock.now - (int64_t)s->retention_ms;
+    struct step step = look(s, before);
+    if (step.last == 0)
+        return end(s, true);
+    if (step.old && !remove_old(s, step.last, before))
+        return false;
+    if (!step.old && step.young && r->clock.steady() < r->whole_at)
+        return end(s, false);
+    r->from = step.last;
+    r->steps++;
+    return true;
+}

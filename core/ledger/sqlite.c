@@ -1,0 +1,159 @@
+/* sqlite.c -- the durable ledger: every outcome is on disk before its answer leaves.
+ *
+ * Format     see file.h. The file is locked (flock) for as long as the host runs: a second
+ *            host on it refuses to start; reading it with other programs goes on working.
+ *
+ * Algorithm  One connection writes, in the ledger thread; each worker has one that only reads.
+ *            commit() writes a batch of outcomes in one transaction (WAL, synchronous=FULL: one
+ *            fsync for the batch) and returns when it is durable. What a look-up sees was
+ *            committed; what is not committed yet is in the leader's table of jobs in flight. A
+ *            job stays there until its batch is on disk, so between the two there is no gap: a
+ *            copy is joined, or it finds the record.
+ *
+ *            Look-ups ask a filter in memory first (seen.h), which knows what was never
+ *            recorded. It is filled from the file after the start, bit by bit between batches;
+ *            until then every look-up goes to the file.
+ *
+ * Crashes    before the handler ran      nothing is recorded, nothing was answered: the sender's
+ *                                        retry is processed as if new.
+ *            between handler and commit  as before, but the handler runs a second time. This is
+ *                                        the one window; the retry's attempt is over 0, hence
+ *                                        job.redelivered.
+ *            during the commit           SQLite rolls an unfinished transaction back when the file
+ *                                        is next opened: the same window.
+ *            after the commit, before    the sender saw no answer and asks again: answered 200 from
+ *            the answer                  the record, the handler does not run.
+ *
+ * Failures   a commit that fails (disk full, I/O error, locked by another program) is rolled back
+ *            whole, its jobs are answered 400 ledger_unavailable, and from then on no handler
+ *            runs: what comes is held (committer.h) and recorded as it is, not run. The first such
+ *            commit that succeeds lets it run. Its own row tries whether there is room for it: a
+ *            smaller write would succeed where the outcome then fails, again and again.
+ *            After an I/O error the connection is opened anew. When its database was removed or
+ *            replaced nothing is written until it is back, or the host is started again.
+ *
+ * Lost files The log without its name holds what was answered and is not in the database yet. It
+ *            is saved there by who still has it open, the ledger thread; then all connections of
+ *            the process are closed and opened anew, which makes both files again. Without the
+ *            shared memory alone there is nothing to save: the log is on disk. What could go wrong
+ *            is another program: who finds no log begins one, and who shares no -shm with us
+ *            overwrites us. So nobody may come in meanwhile, nobody else may be in, and a log that
+ *            another one has written to is left alone (guard.h has the locks for it).
+ *
+ * Bounds     The WAL is written back into the file when it is over WAL_PAGES, between two batches.
+ *            Rows older than `retention` are removed from the front, a few at a time, while the
+ *            clock can be believed (retention.c).
+ *
+ * Thread     commit, tend: the ledger thread; look_up: the reader's owner. */
+#include "ledger/sqlite.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/config.h"
+#include "base/crash.h"
+#include "job.h"
+#include "ledger/file.h"
+
+/* What is held was not run: it can be refused sooner than what was. And after a commit that failed
+ * each further batch would wait as long for the same lock, with all that comes behind it. */
+enum { SHORT_MS = 250 };
+
+static int patience_ms(struct hw_ledger *ledger, const struct hw_job *first)
+{
+    bool short_one = first->hold || hw_ledger_health(ledger) == HW_LEDGER_FAILED;
+    return short_one ? SHORT_MS : HW_LEDGER_BUSY_MS;
+}
+
+/* ---- commit ---- */
+
+static int write_batch(struct hw_sqlite *s, struct hw_job *const *jobs, size_t count)
+{
+    int rc = hw_ledger_writer_step(s->statements[HW_LEDGER_BEGIN]);
+    HW_CRASH_POINT("after-begin");
+    for (size_t i = 0; rc == SQLITE_OK && i < count; i++) {
+        rc = hw_ledger_rows_write(s, jobs[i]);
+        if (i == count / 2)
+            HW_CRASH_POINT("mid-batch");
+    }
+    HW_CRASH_POINT("before-commit");
+    if (rc == SQLITE_OK)
+        rc = hw_ledger_writer_step(s->statements[HW_LEDGER_END]);
+    HW_CRASH_POINT("after-commit");
+    HW_STOP_POINT("after-commit");
+    return rc;
+}
+
+/* In place before, since two programs that share no -shm would overwrite each other; and after,
+ * since then the record is where the next host will look for it. */
+static int commit(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t count)
+{
+    struct hw_sqlite *s = (struct hw_sqlite *)ledger;
+    if (!hw_ledger_recovery_ready(s))
+        return HW_ELEDGER_UNAVAILABLE;
+    s->committing = true;
+    s->patience_ms = patience_ms(ledger, jobs[0]);
+    int rc = write_batch(s, jobs, count);
+    s->patience_ms = HW_LEDGER_BUSY_MS;
+    s->committing = false;
+    return hw_ledger_recovery_look(s, rc) ? 0 : HW_ELEDGER_UNAVAILABLE;
+}
+
+/* ---- open and close ---- */
+
+static void close_sqlite(struct hw_ledger *ledger)
+{
+    struct hw_sqlite *s = (struct hw_sqlite *)ledger;
+    /* The last to close writes the log back; not into a database that is not its own any more. */
+    bool in_place = s->db && hw_ledger_recovery_ready(s);
+    if (s->db && !in_place)
+        sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    hw_ledger_guard_grip(&s->guard, HW_LEDGER_LOOSE);
+    hw_ledger_writer_close(s);
+    hw_ledger_guard_drop(&s->guard);
+    hw_ledger_place_fini(&s->place);
+    hw_seen_fini(&s->seen);
+    pthread_mutex_destroy(&s->readers_m);
+    if (s->lock)
+        hw_ledger_lock_put(s->lock); /* last: it takes SQLite's locks away */
+    free(s);
+}
+
+static const struct hw_ledger_type type = {
+    .name = "sqlite",
+    .waits = true,
+    .reader_open = hw_ledger_sqlite_reader_open,
+    .reader_close = hw_ledger_sqlite_reader_close,
+    .look_up = hw_ledger_sqlite_look_up,
+    .load = hw_ledger_sqlite_load,
+    .commit = commit,
+    .purge = hw_ledger_sqlite_purge,
+    .tend = hw_ledger_sqlite_tend,
+    .close = close_sqlite,
+};
+
+struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *why, size_t why_size)
+{
+    struct hw_sqlite *s = calloc(1, sizeof *s);
+    if (!s) {
+        snprintf(why, why_size, "out of memory");
+        return NULL;
+    }
+    s->ledger.type = &type;
+    s->path = config->ledger;
+    s->by_body = config->by_body;
+    s->keep_bodies = config->keep_bodies;
+    s->retention_ms = config->retention_ms;
+    s->patience_ms = HW_LEDGER_BUSY_MS;
+    s->wal_hard = HW_LEDGER_WAL_PAGES_HARD;
+    hw_seen_init(&s->seen);
+    hw_ledger_clock_init(&s->retention.clock);
+    s->retention.slow = true;
+    pthread_mutex_init(&s->readers_m, NULL);
+    s->lock = hw_ledger_lock_take(s->path, why, why_size);
+    hw_ledger_guard_init(&s->guard, s->lock ? hw_ledger_lock_fd(s->lock) : -1);
+    if (s->lock && hw_ledger_recovery_open(s, why, why_size) == 0)
+        return &s->ledger;
+    close_sqlite(&s->ledger);
+    return NULL;
+}

@@ -1,0 +1,148 @@
+/* sqlite.h -- what the parts of the durable ledger have in common.
+ *
+ * sqlite.c   the interface of ledger.h: commits, failures, opening and closing
+ * writer.c   the connection that writes, and its statements
+ * rows.c     a job's outcome becomes a row
+ * reader.c   look-ups, each worker's own
+ * recovery.c what is done about a commit that failed, and about lost files
+ * tend.c     what is done between batches: write-back, the filter
+ * purge.c    rows that somebody wants removed go, and what the log still holds of them
+ * retention.c  rows that are older than `retention` go
+ *
+ * Not     for anybody else: they know a struct hw_ledger.
+ * Thread  as the groups of the struct say. */
+#ifndef HW_LEDGER_SQLITE_H
+#define HW_LEDGER_SQLITE_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ledger/clock.h"
+#include "ledger/guard.h"
+#include "ledger/ledger.h"
+#include "ledger/lock.h"
+#include "ledger/place.h"
+#include "ledger/seen.h"
+
+enum { HW_LEDGER_WAL_PAGES_HARD = 16000 }; /* readers kept the log from starting over */
+
+/* The writer's statements; writer.c has their texts. */
+enum hw_ledger_statement {
+    HW_LEDGER_BEGIN,
+    HW_LEDGER_END,
+    HW_LEDGER_FIND,
+    HW_LEDGER_INSERT,
+    HW_LEDGER_UPDATE,
+    HW_LEDGER_REPEAT,
+    HW_LEDGER_TOUCH,
+    HW_LEDGER_FRONT,
+    HW_LEDGER_EXPIRE,
+    HW_LEDGER_FILL,
+    HW_LEDGER_REMOVE,
+    HW_LEDGER_STATEMENTS
+};
+
+/* Milliseconds; `…_at` by the steady clock. */
+struct hw_ledger_retention {
+    struct hw_ledger_clock clock;
+    int64_t from;            /* the pass goes on behind this row */
+    int64_t steps;           /* of this pass */
+    int64_t rest_at;         /* no step before then */
+    int64_t whole_at;        /* then a pass goes on to the end */
+    bool slow;               /* since a start or a leap no pass has come to its end */
+    int64_t minute_at, room; /* rows that may be removed until then */
+    int64_t removed, say_at; /* rows since the last line of the log */
+};
+
+struct hw_sqlite {
+    struct hw_ledger ledger;
+
+    /* constant after open */
+    const char *path; /* the configuration's */
+    bool by_body, keep_bodies;
+    uint64_t retention_ms;
+    struct hw_ledger_lock *lock;
+
+    /* ledger thread only */
+    sqlite3 *db;   /* NULL until it could be opened anew */
+    bool doubtful; /* after an I/O error: SQLite's view of the file can't be trusted */
+    struct hw_ledger_place place;
+    struct hw_ledger_guard guard;
+    sqlite3_stmt *statements[HW_LEDGER_STATEMENTS];
+    bool failing;    /* the last commit failed: said once */
+    bool committing; /* outcomes wait behind a wait for a lock */
+    int patience_ms; /* how long another program may hold a lock */
+    struct hw_ledger_retention retention;
+    int64_t filled_to;
+    bool spent;              /* the log holds bodies that are gone from the database */
+    int64_t log_tried_at;    /* by the steady clock, ms */
+    int wal_pages, wal_hard; /* over wal_hard pages readers are waited for */
+
+    /* guarded by readers_m */
+    pthread_mutex_t readers_m;
+    struct hw_ledger_reader *readers;
+
+    /* guarded by readers_m and each reader's m: read with one of these, written with all */
+    bool shut; /* no reader may open the file now */
+
+    /* shared: see seen.h */
+    struct hw_seen seen;
+};
+
+/* Opens the writer's connection. Returns 0, or HW_EFAILED with one line in `why`. */
+int hw_ledger_writer_open(struct hw_sqlite *s, char *why, size_t size);
+void hw_ledger_writer_close(struct hw_sqlite *s);
+
+/* Runs a statement that is bound, and frees it for its next use. Returns SQLite's code; what is
+ * done is SQLITE_OK. */
+int hw_ledger_writer_step(sqlite3_stmt *stmt);
+
+/* Opens the writer's connection, and remembers its files and locks them. As above. */
+int hw_ledger_recovery_open(struct hw_sqlite *s, char *why, size_t size);
+
+/* Before a write: true when the files are in place and there is a connection; else the log says
+ * why not. */
+bool hw_ledger_recovery_ready(struct hw_sqlite *s);
+
+/* After a write that came to SQLite's `rc`: true when it is where the next host will look for it.
+ * What is unfinished is rolled back. */
+bool hw_ledger_recovery_look(struct hw_sqlite *s, int rc);
+
+/* While nobody waits: tries whether what failed can be written again, so that the log says so. The
+ * next notification is the one that proves it. */
+void hw_ledger_recovery_try(struct hw_sqlite *s);
+
+/* Writes a job's outcome, within a transaction. Returns SQLite's code. */
+int hw_ledger_rows_write(struct hw_sqlite *s, const struct hw_job *job);
+
+/* What a look-up starts from: the job id, or the digest when that alone is the identity. */
+static inline struct hw_str hw_ledger_filter_key(const struct hw_identity *identity)
+{
+    if (identity->id.len)
+        return identity->id;
+    return (struct hw_str){(const char *)identity->digest, HW_DIGEST_SIZE};
+}
+
+/* Removes a few rows for their age. Returns true when there may be more. */
+bool hw_ledger_retention_step(struct hw_sqlite *s);
+
+/* Empties the log now and then, when rows were removed: it still holds them. */
+void hw_ledger_purge_log(struct hw_sqlite *s);
+
+/* Closes the connections of all readers and keeps them from looking up, until go. */
+void hw_ledger_readers_stop(struct hw_sqlite *s);
+void hw_ledger_readers_go(struct hw_sqlite *s);
+
+/* As struct hw_ledger_type says. */
+struct hw_ledger_reader *hw_ledger_sqlite_reader_open(struct hw_ledger *ledger, char *why,
+                                                      size_t why_size);
+void hw_ledger_sqlite_reader_close(struct hw_ledger_reader *reader);
+int hw_ledger_sqlite_look_up(struct hw_ledger_reader *reader, const struct hw_identity *identity,
+                             struct hw_known *known);
+int hw_ledger_sqlite_load(struct hw_ledger_reader *reader, struct hw_job *job);
+int hw_ledger_sqlite_purge(struct hw_ledger *ledger, struct hw_purge *purge);
+bool hw_ledger_sqlite_tend(struct hw_ledger *ledger, bool idle);
+
+#endif

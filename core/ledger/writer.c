@@ -1,0 +1,115 @@
+/* writer.c -- see sqlite.h */
+#include <stdio.h>
+
+#include "ledger/file.h"
+#include "ledger/sqlite.h"
+#include "ledger/wal_file.h"
+
+enum { SLOW_MS = 15 /* that a commit has waited for another program: from then on nothing runs */ };
+
+/* A job whose look-up failed does not know of its row: that stays what it is, and the batch does
+ * not fail for it. */
+static const char *const texts[HW_LEDGER_STATEMENTS] = {
+    [HW_LEDGER_BEGIN] = "BEGIN IMMEDIATE",
+    [HW_LEDGER_END] = "COMMIT",
+    [HW_LEDGER_FIND] = "SELECT seq FROM notifications WHERE job_id = ?1 AND digest = ?2",
+    [HW_LEDGER_INSERT] =
+        "INSERT INTO notifications (job_id, digest, event, state, attempt, deliveries, runs,"
+        " received_at, settled_at, error, reason, detail, key, place, body, version)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+        " ON CONFLICT (job_id, digest) DO UPDATE SET deliveries ="
+        " deliveries + excluded.deliveries, attempt = max(attempt, excluded.attempt)",
+    [HW_LEDGER_UPDATE] =
+        "UPDATE notifications SET event = ?3, state = ?4, attempt = max(attempt, ?5),"
+        " deliveries = deliveries + ?6, runs = runs + ?7, settled_at = ?9, error = ?10,"
+        " reason = ?11, detail = ?12, key = ?13, place = ?14, body = ?15, version = ?16,"
+        " next_run_at = NULL"
+        " WHERE seq = ?17 AND digest = ?2 AND (?1 IS NULL OR job_id = ?1)",
+    [HW_LEDGER_REPEAT] = "UPDATE notifications SET deliveries = deliveries + ?1,"
+                         " attempt = max(attempt, ?2)"
+                         " WHERE seq = ?3 AND digest = ?4 AND (?5 IS NULL OR job_id = ?5)",
+    [HW_LEDGER_TOUCH] = "UPDATE notifications SET settled_at = ?1"
+                        " WHERE seq = ?2 AND digest = ?3 AND (?4 IS NULL OR job_id = ?4)",
+    [HW_LEDGER_FRONT] =
+        "SELECT max(seq), sum(received_at < ?2), sum(received_at BETWEEN ?2 AND ?3) FROM"
+        " (SELECT seq, received_at FROM notifications WHERE seq > ?1 ORDER BY seq LIMIT ?4)",
+    [HW_LEDGER_EXPIRE] =
+        "DELETE FROM notifications WHERE seq > ?1 AND seq <= ?2 AND received_at < ?3"
+        " AND settled_at < ?3",
+    [HW_LEDGER_REMOVE] = "DELETE FROM notifications WHERE seq = ?1 AND settled_at = ?2",
+    [HW_LEDGER_FILL] =
+        "SELECT seq, job_id, digest FROM notifications WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+};
+
+int hw_ledger_writer_step(sqlite3_stmt *stmt)
+{
+    int rc = sqlite3_step(stmt);
+    sqlite3_reset(stmt);
+    sqlite3_clear_bindings(stmt);
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+void hw_ledger_writer_close(struct hw_sqlite *s)
+{
+    for (int i = 0; i < HW_LEDGER_STATEMENTS; i++) {
+        sqlite3_finalize(s->statements[i]);
+        s->statements[i] = NULL;
+    }
+    sqlite3_close(s->db);
+    s->db = NULL;
+}
+
+/* As SQLite's own, but for this: who is about to run a handler hears that a commit has to wait. */
+static int on_busy(void *ud, int count)
+{
+    static const int delays_ms[] = {1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100};
+    enum { LAST = sizeof delays_ms / sizeof *delays_ms - 1 };
+    struct hw_sqlite *s = ud;
+    int waited_ms = 0;
+    for (int i = 0; i < count; i++)
+        waited_ms += delays_ms[i < LAST ? i : LAST];
+    if (waited_ms >= s->patience_ms)
+        return 0;
+    if (s->committing && waited_ms >= SLOW_MS && hw_ledger_health(&s->ledger) == HW_LEDGER_WELL)
+        hw_ledger_set_health(&s->ledger, HW_LEDGER_SLOW);
+    sqlite3_vfs *vfs = sqlite3_vfs_find(hw_wal_vfs());
+    vfs->xSleep(vfs, 1000 * delays_ms[count < LAST ? count : LAST]);
+    return 1;
+}
+
+static int on_wal(void *ud, sqlite3 *db, const char *name, int pages)
+{
+    (void)db;
+    (void)name;
+    ((struct hw_sqlite *)ud)->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static int prepare(struct hw_sqlite *s, char *why, size_t size)
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < HW_LEDGER_STATEMENTS; i++)
+        rc = hw_ledger_file_prepare(s->db, &s->statements[i], texts[i], why, size);
+    return rc;
+}
+
+int hw_ledger_writer_open(struct hw_sqlite *s, char *why, size_t size)
+{
+    int rc = hw_ledger_file_open(&s->db, s->path, HW_LEDGER_CREATE, why, size);
+    if (rc)
+        return rc;
+    sqlite3_busy_handler(s->db, on_busy, s);
+    sqlite3_exec(s->db, "PRAGMA cache_size = -2000", NULL, NULL, NULL);
+    if (s->by_body &&
+        sqlite3_exec(s->db, "CREATE INDEX IF NOT EXISTS by_digest ON notifications (digest)", NULL,
+                     NULL, NULL) != SQLITE_OK) {
+        snprintf(why, size, "%s: %s", s->path, sqlite3_errmsg(s->db));
+        rc = HW_EFAILED;
+    }
+    sqlite3_wal_hook(s->db, on_wal, s); /* in place of SQLite's own checkpoints */
+    if (rc == 0)
+        rc = prepare(s, why, size);
+    if (rc)
+        hw_ledger_writer_close(s);
+    return rc;
+}

@@ -1,0 +1,80 @@
+/* rig.h -- a ledger and a reader of it, and deliveries to them.
+ *
+ * A test program defines open_ledger() and includes this file. What is delivered here goes the way
+ * that the stages and the leader take: look up, then commit. */
+#ifndef HW_SPEC_LEDGER_RIG_H
+#define HW_SPEC_LEDGER_RIG_H
+
+#include <stdint.h>
+
+#include "ledger/ledger.h"
+#include "sample.h"
+
+struct rig {
+    struct hw_ledger *ledger;
+    struct hw_ledger_reader *reader;
+    bool by_body;
+};
+
+/* An empty ledger. */
+static struct hw_ledger *open_ledger(bool by_body);
+
+static inline void open_rig(struct rig *r, bool by_body)
+{
+    char why[512];
+    r->by_body = by_body;
+    r->ledger = open_ledger(by_body);
+    assert_non_null(r->ledger);
+    r->reader = hw_ledger_reader_open(r->ledger, why, sizeof why);
+    assert_non_null(r->reader);
+}
+
+static inline void close_rig(struct rig *r)
+{
+    r->ledger->type->reader_close(r->reader);
+    r->ledger->type->close(r->ledger);
+}
+
+static inline struct hw_job *new_delivery(const struct rig *r, const char *id, const char *body)
+{
+    struct hw_job *job = notification(id, body);
+    if (r->by_body)
+        job->identity.id = HW_STR_NONE;
+    return job;
+}
+
+static inline struct hw_known look(const struct rig *r, const char *id, const char *body)
+{
+    struct hw_known known;
+    struct hw_job *job = new_delivery(r, id, body);
+    assert_int_equal(hw_ledger_look_up(r->ledger, r->reader, &job->identity, &known), 0);
+    hw_job_free(job);
+    return known;
+}
+
+/* One delivery that comes to `code` if its handler is run; `copies` of it came at once. */
+static inline void deliver_as(const struct rig *r, struct hw_job *job, int code, uint32_t copies)
+{
+    assert_int_equal(hw_ledger_look_up(r->ledger, r->reader, &job->identity, &job->known), 0);
+    job->copies = copies;
+    job->outcome.from_ledger = job->known.state == HW_SUCCEEDED || job->known.state == HW_UNHANDLED;
+    job->outcome.code = job->outcome.from_ledger ? 0 : code;
+    assert_int_equal(hw_ledger_commit(r->ledger, &job, 1), 0);
+    hw_job_free(job);
+}
+
+static inline void deliver(const struct rig *r, const char *id, const char *body, int code)
+{
+    deliver_as(r, new_delivery(r, id, body), code, 1);
+}
+
+static inline void assert_known(const struct rig *r, const char *id, const char *body,
+                                enum hw_ledger_state state, unsigned deliveries, bool other_body)
+{
+    struct hw_known known = look(r, id, body);
+    assert_int_equal(known.state, state);
+    assert_int_equal(known.deliveries, deliveries);
+    assert_int_equal(known.other_body, other_body);
+}
+
+#endif
