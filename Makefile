@@ -69,9 +69,9 @@ $(BUILD)/core/%.o: core/%.c Makefile
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The Lua half is carried inside the binary, and so are the examples.
-$(BUILD)/embedded.c: core/embed.lua $(LUA) $(EXAMPLES) Makefile
+$(BUILD)/embedded.c: core/script/embed.lua $(LUA) $(EXAMPLES) Makefile
 	@mkdir -p $(@D)
-	$(Q)lua5.4 core/embed.lua $(LUA) > $@.new && mv $@.new $@
+	$(Q)lua5.4 core/script/embed.lua $(LUA) > $@.new && mv $@.new $@
 
 $(BUILD)/embedded.o: $(BUILD)/embedded.c
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -c -o $@ $<
@@ -250,7 +250,7 @@ C_FILES = $(wildcard core/*.[ch] core/*/*.[ch] spec/core/*.[ch] spec/core/*/*.[c
 
 lint: ## clang-format, luacheck, and warnings as errors
 	clang-format --dry-run --Werror $(C_FILES)
-	luacheck -q lua rockspec/hookward spec examples core/embed.lua rockspec/generate.lua
+	luacheck -q lua rockspec/hookward spec examples core/script/embed.lua rockspec/generate.lua
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/lint WERROR=1 CFLAGS="-O2" all
 
 format: ## format the C code

@@ -7,7 +7,7 @@
 
 #include "app_vm.h"
 #include "base/error.h"
-#include "http_client.h"
+#include "script/http_client.h"
 #include "sender.h"
 
 struct timer {

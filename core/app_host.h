@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "base/config.h"
-#include "embedded.h"
+#include "script/embedded.h"
 
 struct hw_app_host;
 

@@ -8,14 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "api.h"
 #include "app_api.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "job.h"
-#include "json.h"
-#include "state_limits.h"
-#include "stoppable.h"
+#include "script/api.h"
+#include "script/json.h"
+#include "script/state_limits.h"
+#include "script/stoppable.h"
 
 struct hw_app_vm {
     /* constant after new */

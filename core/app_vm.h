@@ -23,10 +23,10 @@
 #include <uv.h>
 
 #include "base/arena.h"
-#include "embedded.h"
 #include "http/answer.h"
 #include "http/request.h"
 #include "http/waiter.h"
+#include "script/embedded.h"
 
 enum {
     HW_APP_MEMORY_MAX = 256 * 1024 * 1024, /* bytes of the state */

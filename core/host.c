@@ -13,7 +13,6 @@
 #include "base/loop.h"
 #include "base/sigpipe.h"
 #include "base/version.h"
-#include "bundle.h"
 #include "control.h"
 #include "crew.h"
 #include "dispatch.h"
@@ -23,6 +22,7 @@
 #include "intake.h"
 #include "process.h"
 #include "reload.h"
+#include "script/bundle.h"
 #include "stages.h"
 
 /* What a thread may need to end once it was told to; longer when no handler can be in its way, but

@@ -14,7 +14,7 @@
 
 #include "base/config.h"
 #include "base/stats.h"
-#include "embedded.h"
+#include "script/embedded.h"
 
 struct hw_host;
 

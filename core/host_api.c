@@ -8,9 +8,9 @@
 #include "app_host.h"
 #include "instance.h"
 #include "module.h"
-#include "owned.h"
 #include "process.h"
-#include "vm.h"
+#include "script/owned.h"
+#include "script/vm.h"
 
 #define HOST "hookward.host" /* a userdata: struct host; its user value keeps the sources alive */
 

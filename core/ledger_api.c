@@ -13,7 +13,7 @@
 #include "ledger/file.h"
 #include "ledger/filters.h"
 #include "ledger/lock.h"
-#include "owned.h"
+#include "script/owned.h"
 
 #define LEDGER "hookward.ledger" /* a userdata: struct ledger */
 

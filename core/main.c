@@ -7,9 +7,9 @@
 #include <stdio.h>
 
 #include "base/descriptors.h"
-#include "embedded.h"
 #include "module.h"
 #include "process.h"
+#include "script/embedded.h"
 
 static int traceback(lua_State *L)
 {

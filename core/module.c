@@ -18,17 +18,17 @@
 #include <lauxlib.h>
 #include <string.h>
 
-#include "api.h"
 #include "base/version.h"
 #include "crypto_api.h"
 #include "host_api.h"
 #include "host_parts.h"
-#include "http_client.h"
-#include "json.h"
 #include "ledger_api.h"
 #include "process.h"
 #include "rehearsal.h"
 #include "replay.h"
+#include "script/api.h"
+#include "script/http_client.h"
+#include "script/json.h"
 #include "sys_api.h"
 #include "testing_api.h"
 #include "trial.h"

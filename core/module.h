@@ -7,7 +7,7 @@
 #include <lua.h>
 #include <stdbool.h>
 
-#include "embedded.h"
+#include "script/embedded.h"
 
 /* The C half of hookward as a Lua module, `hookward.core`: the same functions in the binary, in
  * the LuaRocks rock and in a handler's state (lua/hookward/_meta.lua describes them). The one

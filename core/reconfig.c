@@ -8,7 +8,7 @@
 
 #include "job.h"
 #include "module.h"
-#include "state_limits.h"
+#include "script/state_limits.h"
 
 struct reading {
     const struct hw_config *first;

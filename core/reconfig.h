@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #include "base/config.h"
-#include "embedded.h"
+#include "script/embedded.h"
 
 enum {
     HW_RECONFIG_MS = 10000,                /* what the configuration's own code may take */

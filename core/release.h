@@ -14,9 +14,9 @@
 #include <uv.h>
 
 #include "base/config.h"
-#include "bundle.h"
+#include "script/bundle.h"
+#include "script/vm.h"
 #include "signing/keys.h"
-#include "vm.h"
 
 struct hw_release {
     /* constant after make */

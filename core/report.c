@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "base/layout.h"
-#include "json.h"
+#include "script/json.h"
 
 #include "base/log.h"
 

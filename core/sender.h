@@ -9,7 +9,7 @@
 
 #include <uv.h>
 
-#include "http_exchange.h"
+#include "script/http_exchange.h"
 
 enum { HW_SENDS_MAX = 256 }; /* on their way at once */
 

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "host_parts.h"
 #include "module.h"
-#include "owned.h"
+#include "script/owned.h"
 
 static int on_close(lua_State *L)
 {

@@ -9,8 +9,8 @@
 #include "job.h"
 #include "ledger/ledger.h"
 #include "release.h"
+#include "script/vm.h"
 #include "signing/signature.h"
-#include "vm.h"
 
 /* What all workers share. */
 struct hw_stages {

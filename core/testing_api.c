@@ -14,9 +14,9 @@
 #include "committer.h"
 #include "host_parts.h"
 #include "http/answer.h"
-#include "http_client.h"
-#include "http_exchange.h"
 #include "module.h"
+#include "script/http_client.h"
+#include "script/http_exchange.h"
 #include "stages.h"
 
 #define APP "hookward.testing.app"

@@ -14,7 +14,7 @@
 
 #include "base/descriptors.h"
 #include "base/str.h"
-#include "bundle.h"
+#include "script/bundle.h"
 
 /* ---- the signature ---- */
 

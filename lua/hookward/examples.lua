@@ -1,6 +1,6 @@
 -- The examples of examples/, for `hookward init --example NAME`.
 --
--- The binary carries their files (core/embed.lua), the rock installs them beside the modules
+-- The binary carries their files (core/script/embed.lua), the rock installs them beside the modules
 -- (rockspec/generate.lua); both know them from this list.
 
 local M = {}

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "embedded.h"
 #include "folder.h"
 #include "release.h"
+#include "script/embedded.h"
 #include "signing.h"
 
 static struct folder folder;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "json.h"
+#include "script/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

@@ -45,7 +45,7 @@ end
 ---@param api string
 ---@param request { method: string, path: string }
 ---@param why string libcurl's words
----@param kind string see core/http_client.h
+---@param kind string see core/script/http_client.h
 ---@return hookward.accredit.Failure
 function M.of_exchange(api, request, why, kind)
   local words = message_of_kind[kind]

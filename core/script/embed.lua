@@ -1,0 +1,42 @@
+-- embed.lua -- writes the C file that carries hookward's Lua modules, the guide's texts and the
+-- examples inside the binary.
+--
+-- Modules are compiled here, with their line numbers: reading their source was over a third of what
+-- a command cost. This needs the interpreter and the library of one Lua, as Debian has them.
+-- usage: lua5.4 core/script/embed.lua lua/hookward/init.lua ... > embedded.c
+
+-- What is no module, a file of an example, goes by its path.
+local function module_name(path)
+  if not path:find("^lua/") then return path end
+  return (path:gsub("^lua/", ""):gsub("%.%a+$", ""):gsub("/init$", ""):gsub("/", "."))
+end
+
+-- The annotations are for people's editors: `hookward init` writes them out as they are.
+local function is_module(path)
+  return path:find("^lua/.*%.lua$") and path ~= "lua/hookward/_meta.lua"
+end
+
+local paths = table.move(arg, 1, #arg, 1, {})
+for _, example in ipairs(dofile("lua/hookward/examples.lua").list) do
+  for _, file in ipairs(example.files) do
+    paths[#paths + 1] = ("examples/%s/%s"):format(example.name, file)
+  end
+end
+
+local rows = {}
+print('#include "script/embedded.h"\n')
+for i, path in ipairs(paths) do
+  local file = assert(io.open(path, "rb"))
+  local text = file:read("a")
+  file:close()
+  if is_module(path) then text = string.dump(assert(load(text, "@" .. path))) end
+  print(("static const unsigned char m%d[] = {"):format(i))
+  for at = 1, #text, 20 do
+    print((text:sub(at, at + 19):gsub(".", function(c) return c:byte() .. "," end)))
+  end
+  print("0};")
+  rows[i] = ('    {"%s", "@%s", (const char *)m%d, %d},'):format(module_name(path), path, i, #text)
+end
+print("const struct hw_embedded hw_embedded[] = {")
+print(table.concat(rows, "\n"))
+print("    {0, 0, 0, 0}};")
