@@ -11,11 +11,11 @@
 #include "app_api.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "job.h"
 #include "script/api.h"
 #include "script/json.h"
 #include "script/state_limits.h"
 #include "script/stoppable.h"
+#include "trip/job.h"
 
 struct hw_app_vm {
     /* constant after new */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "http/connection.h"
-#include "purge.h"
+#include "trip/purge.h"
 
 static const struct hw_str replay_path = {"/replay", 7}, reload_path = {"/reload", 7},
                            unproven_path = {"/unproven", 9}, purge_path = {"/purge", 6},

@@ -21,8 +21,8 @@
 
 #include <uv.h>
 
-#include "dispatch.h"
 #include "http/service.h"
+#include "trip/dispatch.h"
 
 struct hw_control {
     struct hw_service service;

@@ -14,16 +14,16 @@
 #include "base/sigpipe.h"
 #include "base/version.h"
 #include "control.h"
-#include "crew.h"
-#include "dispatch.h"
 #include "host_parts.h"
 #include "http/connection.h"
 #include "http/listener.h"
-#include "intake.h"
 #include "process.h"
 #include "reload.h"
 #include "script/bundle.h"
-#include "stages.h"
+#include "trip/crew.h"
+#include "trip/dispatch.h"
+#include "trip/intake.h"
+#include "trip/stages.h"
 
 /* What a thread may need to end once it was told to; longer when no handler can be in its way, but
  * only a machine that is short of time. */

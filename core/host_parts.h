@@ -9,7 +9,7 @@
 #include <lua.h>
 
 #include "base/config.h"
-#include "stages.h"
+#include "trip/stages.h"
 
 /* Loads keys and scripts (in `vm_count` VMs), and opens the ledger. `config` must outlive it.
  * Returns 0, or HW_EFAILED with one line in `why`; what was loaded by then is for hw_host_unload.

@@ -16,7 +16,7 @@
 
 #include "base/config.h"
 #include "base/str.h"
-#include "release.h"
+#include "trip/release.h"
 #include "watch.h"
 
 enum { HW_RELOAD_QUIET_MS = 100, HW_RELOAD_WHY_MAX = 1024 };

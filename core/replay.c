@@ -3,9 +3,9 @@
 
 #include <lauxlib.h>
 
-#include "committer.h"
 #include "rehearsal.h"
 #include "solo.h"
+#include "trip/committer.h"
 
 static void run(struct hw_solo *s, struct hw_job *job)
 {

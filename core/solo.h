@@ -10,8 +10,8 @@
 #include <lua.h>
 
 #include "base/config.h"
-#include "job.h"
-#include "stages.h"
+#include "trip/job.h"
+#include "trip/stages.h"
 
 struct hw_solo {
     struct hw_config config;

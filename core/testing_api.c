@@ -11,13 +11,13 @@
 #include <stdlib.h>
 
 #include "base/config.h"
-#include "committer.h"
 #include "host_parts.h"
 #include "http/answer.h"
 #include "module.h"
 #include "script/http_client.h"
 #include "script/http_exchange.h"
-#include "stages.h"
+#include "trip/committer.h"
+#include "trip/stages.h"
 
 #define APP "hookward.testing.app"
 

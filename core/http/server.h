@@ -12,7 +12,7 @@
 #include "http/deadline.h"
 #include "http/request.h"
 #include "http/turn.h"
-#include "report.h"
+#include "trip/report.h"
 
 struct hw_config;
 struct hw_connection;

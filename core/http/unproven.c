@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "job.h"
+#include "trip/job.h"
 
 static struct hw_unproven_request *slot(struct hw_unproven *u, uint64_t number)
 {

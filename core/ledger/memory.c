@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#include "job.h"
 #include "ledger/ledger.h"
+#include "trip/job.h"
 
 enum { NONE = -1 };
 

@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "job.h"
 #include "ledger/file.h"
 #include "ledger/sqlite.h"
+#include "trip/job.h"
 
 struct hw_ledger_reader {
     /* constant after open */

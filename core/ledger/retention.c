@@ -9,9 +9,9 @@
  *         the time to see it. So too after each start: the newest row that the clock is held
  *         against then may have been stamped by the same wrong clock. */
 #include "base/log.h"
-#include "job.h"
 #include "ledger/file.h"
 #include "ledger/sqlite.h"
+#include "trip/job.h"
 
 enum {
     LONG_PASS = 64,        /* steps: the next pass is not begun at once */

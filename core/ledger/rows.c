@@ -1,7 +1,7 @@
 /* rows.c -- see sqlite.h */
-#include "job.h"
 #include "ledger/file.h"
 #include "ledger/sqlite.h"
+#include "trip/job.h"
 
 static void bind_text(sqlite3_stmt *stmt, int index, struct hw_str text)
 {

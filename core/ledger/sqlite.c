@@ -52,8 +52,8 @@
 
 #include "base/config.h"
 #include "base/crash.h"
-#include "job.h"
 #include "ledger/file.h"
+#include "trip/job.h"
 
 /* What is held was not run: it can be refused sooner than what was. And after a commit that failed
  * each further batch would wait as long for the same lock, with all that comes behind it. */

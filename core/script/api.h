@@ -7,8 +7,8 @@
 
 #include <lua.h>
 
-#include "job.h"
 #include "script/embedded.h"
+#include "trip/job.h"
 
 /* Prepares a handler's state: hookward's modules, print to the log, commands (command.h), and a
  * refusal in place of what would take the whole host down or lift a limit (os.exit, os.setlocale,

@@ -14,9 +14,9 @@
 #include <stdint.h>
 
 #include "base/config.h"
-#include "job.h"
 #include "script/bundle.h"
 #include "script/embedded.h"
+#include "trip/job.h"
 
 struct hw_vm;
 

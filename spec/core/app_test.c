@@ -27,7 +27,7 @@
 #include "folder.h"
 #include "http/connection.h"
 #include "http/listener.h"
-#include "job.h"
+#include "trip/job.h"
 
 enum { QUEUE_MAX = 3, ANSWER_MAX = 4 * 1024 * 1024, PATIENCE_S = 60 };
 

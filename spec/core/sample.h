@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
-#include "job.h"
+#include "trip/job.h"
 
 /* A job with this id and body; its digest is the body itself (of at most 32 bytes): no hashing is
  * needed to be an identity. The texts are copied. */

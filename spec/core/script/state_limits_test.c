@@ -14,10 +14,10 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "job.h"
 #include "script/forked.h"
 #include "script/state_limits.h"
 #include "script/stoppable.h"
+#include "trip/job.h"
 
 enum { BACK = 3, MINUTE_MS = 60000, MEMORY = 16 << 20 };
 

@@ -1,5 +1,5 @@
 /* report.c -- see report.h */
-#include "report.h"
+#include "trip/report.h"
 
 #include <time.h>
 

@@ -18,7 +18,7 @@
 #include "base/error.h"
 #include "base/stats.h"
 #include "base/str.h"
-#include "job.h"
+#include "trip/job.h"
 
 enum {
     HW_REPORT_REFUSALS = 10,

@@ -9,8 +9,8 @@
 #ifndef HW_PURGE_H
 #define HW_PURGE_H
 
-#include "dispatch.h"
 #include "http/request.h"
+#include "trip/dispatch.h"
 
 enum { HW_PURGE_ROWS_MAX = 500 };
 

@@ -1,5 +1,5 @@
 /* job.c -- see job.h */
-#include "job.h"
+#include "trip/job.h"
 
 #include <stdlib.h>
 #include <time.h>

@@ -11,8 +11,8 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "committer.h"
 #include "sample.h"
+#include "trip/committer.h"
 
 enum { JOBS_MAX = 20000, PATIENCE_S = 60 };
 

@@ -1,5 +1,5 @@
 /* intake.c -- see intake.h */
-#include "intake.h"
+#include "trip/intake.h"
 
 #include "base/config.h"
 

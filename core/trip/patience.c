@@ -2,7 +2,7 @@
  *
  * Four lists of deadlines, each nearly in order by itself: setting one costs no search. A stage may
  * begin and be due between two looks, so these are never further apart than the shortest limit. */
-#include "patience.h"
+#include "trip/patience.h"
 
 #include <stddef.h>
 

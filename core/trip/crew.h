@@ -20,8 +20,8 @@
 #include <stddef.h>
 #include <uv.h>
 
-#include "job.h"
-#include "stages.h"
+#include "trip/job.h"
+#include "trip/stages.h"
 
 struct hw_crew;
 

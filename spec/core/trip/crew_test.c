@@ -16,8 +16,8 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "crew.h"
 #include "folder.h"
+#include "trip/crew.h"
 
 enum {
     MANY = 200000,       /* jobs */

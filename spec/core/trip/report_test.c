@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "report.h"
 #include "sample.h"
+#include "trip/report.h"
 
 static struct hw_report report;
 static char caught[256 * 1024];

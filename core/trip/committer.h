@@ -13,8 +13,8 @@
 #ifndef HW_COMMITTER_H
 #define HW_COMMITTER_H
 
-#include "job.h"
 #include "ledger/ledger.h"
+#include "trip/job.h"
 
 enum { HW_GROUP_WAIT_US = 500 };
 

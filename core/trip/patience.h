@@ -16,7 +16,7 @@
 #include <uv.h>
 
 #include "http/deadline.h"
-#include "job.h"
+#include "trip/job.h"
 
 enum {
     HW_PATIENCE_LEDGER_MS = 5000, /* for the ledger to read before the handler, to write after it */

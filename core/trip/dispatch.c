@@ -1,5 +1,5 @@
 /* dispatch.c -- see dispatch.h */
-#include "dispatch.h"
+#include "trip/dispatch.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>

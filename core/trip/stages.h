@@ -6,11 +6,11 @@
 #ifndef HW_STAGES_H
 #define HW_STAGES_H
 
-#include "job.h"
 #include "ledger/ledger.h"
-#include "release.h"
 #include "script/vm.h"
 #include "signing/signature.h"
+#include "trip/job.h"
+#include "trip/release.h"
 
 /* What all workers share. */
 struct hw_stages {

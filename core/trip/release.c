@@ -1,5 +1,5 @@
 /* release.c -- see release.h */
-#include "release.h"
+#include "trip/release.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "job.h"
+#include "trip/job.h"
 
 static struct hw_requests pool;
 static struct hw_hasher *hasher;

@@ -1,5 +1,5 @@
 /* committer.c -- see committer.h */
-#include "committer.h"
+#include "trip/committer.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -14,9 +14,9 @@
 
 #include "base/error.h"
 #include "folder.h"
-#include "release.h"
 #include "script/embedded.h"
 #include "signing.h"
+#include "trip/release.h"
 
 static struct folder folder;
 static char handlers[FOLDER_PATH_MAX], unloads[FOLDER_PATH_MAX];

@@ -19,14 +19,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "committer.h"
-#include "crew.h"
 #include "http/unproven.h"
 #include "http/waiter.h"
-#include "job.h"
 #include "ledger/ledger.h"
-#include "patience.h"
-#include "report.h"
+#include "trip/committer.h"
+#include "trip/crew.h"
+#include "trip/job.h"
+#include "trip/patience.h"
+#include "trip/report.h"
 
 enum { HW_BEHIND_MAX = 16 };
 

@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-#include "dispatch.h"
 #include "http/service.h"
+#include "trip/dispatch.h"
 
 struct hw_config;
 

@@ -1,5 +1,5 @@
 /* purge.c -- see purge.h */
-#include "purge.h"
+#include "trip/purge.h"
 
 #include <stdlib.h>
 

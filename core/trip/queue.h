@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#include "job.h"
+#include "trip/job.h"
 
 struct hw_queue {
     struct hw_job *head, **tail;

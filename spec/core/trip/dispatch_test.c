@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "base/log.h"
-#include "dispatch.h"
 #include "sample.h"
+#include "trip/dispatch.h"
 
 enum { OPEN_MAX = 8, PATIENCE_MS = 60000 };
 

@@ -1,11 +1,11 @@
 /* stages.c -- see stages.h */
-#include "stages.h"
+#include "trip/stages.h"
 
 #include <stdio.h>
 
 #include "base/crash.h"
 #include "base/log.h"
-#include "patience.h"
+#include "trip/patience.h"
 
 /* Takes what the current release holds for this worker. */
 static int take_release(struct hw_worker *w, char *why, size_t why_size)

@@ -1,5 +1,5 @@
 /* crew.c -- see crew.h */
-#include "crew.h"
+#include "trip/crew.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -9,7 +9,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/sigpipe.h"
-#include "queue.h"
+#include "trip/queue.h"
 
 enum {
     TICK_NS = 1000000, /* the watchdog's look at the threads */
