@@ -18,7 +18,7 @@
 #include "http/connection.h"
 #include "http/listener.h"
 #include "process.h"
-#include "reload.h"
+#include "reload/reload.h"
 #include "script/bundle.h"
 #include "trip/crew.h"
 #include "trip/dispatch.h"

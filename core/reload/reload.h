@@ -16,8 +16,8 @@
 
 #include "base/config.h"
 #include "base/str.h"
+#include "reload/watch.h"
 #include "trip/release.h"
-#include "watch.h"
 
 enum { HW_RELOAD_QUIET_MS = 100, HW_RELOAD_WHY_MAX = 1024 };
 

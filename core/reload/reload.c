@@ -1,5 +1,5 @@
 /* reload.c -- see reload.h */
-#include "reload.h"
+#include "reload/reload.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,7 +10,7 @@
 #include "base/crash.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "reconfig.h"
+#include "reload/reconfig.h"
 
 enum {
     TRIES_MAX = 50, /* how often a set that changes while it is read is read anew */

@@ -1,5 +1,5 @@
 /* reconfig.c -- see reconfig.h */
-#include "reconfig.h"
+#include "reload/reconfig.h"
 
 #include <lauxlib.h>
 #include <lualib.h>

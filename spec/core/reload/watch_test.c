@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 #include "folder.h"
-#include "watch.h"
+#include "reload/watch.h"
 
 static struct folder folder;
 static char file[FOLDER_PATH_MAX], handlers[FOLDER_PATH_MAX], pattern[FOLDER_PATH_MAX];

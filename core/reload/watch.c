@@ -1,5 +1,5 @@
 /* watch.c -- see watch.h */
-#include "watch.h"
+#include "reload/watch.h"
 
 #include <dirent.h>
 #include <errno.h>
