@@ -5,7 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
-#include "app_host.h"
+#include "app/host.h"
 #include "instance.h"
 #include "module.h"
 #include "process.h"

@@ -23,7 +23,7 @@
  * Stack: -0 +1, the function. */
 void hw_host_push_start(lua_State *L);
 
-/* serve_app(config, module) -> 0 | 1 | nil, why: hosts one app and nothing else (app_host.h) until
+/* serve_app(config, module) -> 0 | 1 | nil, why: hosts one app and nothing else (app/host.h) until
  * a SIGTERM or SIGINT, which are for it meanwhile. 1: it ended, and the app had to be given up.
  * Stack: -0 +1, the function. */
 void hw_host_push_serve_app(lua_State *L);

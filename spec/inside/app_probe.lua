@@ -1,4 +1,4 @@
--- An app (core/app_vm.h) that writes down the names that it sees: of hookward.app, and of a request that
+-- An app (core/app/vm.h) that writes down the names that it sees: of hookward.app, and of a request that
 -- it sends to itself. Then it has its process end it.
 
 local app = require "hookward.app"

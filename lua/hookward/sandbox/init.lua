@@ -1,4 +1,4 @@
--- The sandbox: a stand-in for Accredit, as an app on hookward's own HTTP server (core/app_vm.h).
+-- The sandbox: a stand-in for Accredit, as an app on hookward's own HTTP server (core/app/vm.h).
 --
 --   POST /token                                                    api.lua
 --   GET  /api/webhookSubscription/events                           api.lua

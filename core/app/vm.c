@@ -1,14 +1,14 @@
-/* app_vm.c -- see app_vm.h
+/* vm.c -- see vm.h
  *
  * The registry holds, under the addresses of the keys below: the VM, and the two functions. */
-#include "app_vm.h"
+#include "app/vm.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "app_api.h"
+#include "app/api.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "script/api.h"

@@ -1,4 +1,4 @@
-/* app_host.h -- a host for one app and nothing else: listeners, no workers, no ledger.
+/* host.h -- a host for one app and nothing else: listeners, no workers, no ledger.
  *
  * Thread  start, run, free: the caller's; stop: any, a signal handler too. */
 #ifndef HW_APP_HOST_H

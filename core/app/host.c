@@ -1,12 +1,12 @@
-/* app_host.c -- see app_host.h */
-#include "app_host.h"
+/* host.c -- see host.h */
+#include "app/host.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <uv.h>
 
-#include "app.h"
+#include "app/app.h"
 #include "base/check.h"
 #include "base/descriptors.h"
 #include "base/log.h"

@@ -1,14 +1,14 @@
-/* app_api.c -- see app_api.h */
-#include "app_api.h"
+/* api.c -- see api.h */
+#include "app/api.h"
 
 #include <lauxlib.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "app_vm.h"
+#include "app/sender.h"
+#include "app/vm.h"
 #include "base/error.h"
 #include "script/http_client.h"
-#include "sender.h"
 
 struct timer {
     uv_timer_t handle;

@@ -1,5 +1,5 @@
 /* sender.c -- see sender.h */
-#include "sender.h"
+#include "app/sender.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-/* app_api.h -- `hookward.app`: what an app may wait for, beside requests.
+/* api.h -- `hookward.app`: what an app may wait for, beside requests.
  *
  *     settings                what it was started with
  *     after(seconds, fn)      calls fn once, later; returns a number for cancel

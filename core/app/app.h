@@ -4,7 +4,7 @@
  *         for one.
  * How     the leader hands complete requests over in a queue, answers come back in another; a
  *         wake-up goes with each. The app's thread runs a loop of its own for its timers and for
- *         what it sends (app_api.h), so its state needs no locks.
+ *         what it sends (api.h), so its state needs no locks.
  * Stop    stop the app, close and run the leader's loop, free it.
  * Thread  as each function says. */
 #ifndef HW_APP_H
@@ -12,7 +12,7 @@
 
 #include <uv.h>
 
-#include "app_vm.h"
+#include "app/vm.h"
 #include "http/service.h"
 
 enum {

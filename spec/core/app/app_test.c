@@ -19,7 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "app.h"
+#include "app/app.h"
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/config.h"

@@ -1,4 +1,4 @@
-/* app_vm.h -- the Lua state of an app: its handler, its timers, what it sends.
+/* vm.h -- the Lua state of an app: its handler, its timers, what it sends.
  *
  * An app is a Lua module that returns a function, or a table with such a function as `handle`:
  *
@@ -10,7 +10,7 @@
  *     body      nil, a string, or a table, which is sent as JSON
  *
  * and maybe `start(addresses)`, called once when the listeners are open. It has all of hookward's
- * modules, and `hookward.app` (app_api.h). It must not block: nobody else answers meanwhile.
+ * modules, and `hookward.app` (api.h). It must not block: nobody else answers meanwhile.
  * Limits  memory, and a time limit for each entry into Lua.
  * Thread  loading: the caller's; from then on the app's alone. */
 #ifndef HW_APP_VM_H
