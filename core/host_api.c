@@ -6,9 +6,9 @@
 #include <stdlib.h>
 
 #include "app/host.h"
-#include "instance.h"
+#include "host/instance.h"
+#include "host/process.h"
 #include "module.h"
-#include "process.h"
 #include "script/owned.h"
 #include "script/vm.h"
 

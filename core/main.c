@@ -7,8 +7,8 @@
 #include <stdio.h>
 
 #include "base/descriptors.h"
+#include "host/process.h"
 #include "module.h"
-#include "process.h"
 #include "script/embedded.h"
 
 static int traceback(lua_State *L)

@@ -20,10 +20,10 @@
 
 #include "base/version.h"
 #include "crypto_api.h"
+#include "host/parts.h"
+#include "host/process.h"
 #include "host_api.h"
-#include "host_parts.h"
 #include "ledger_api.h"
-#include "process.h"
 #include "rehearsal.h"
 #include "replay.h"
 #include "script/api.h"

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "host_parts.h"
+#include "host/parts.h"
 #include "module.h"
 #include "script/owned.h"
 

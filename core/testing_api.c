@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "base/config.h"
-#include "host_parts.h"
+#include "host/parts.h"
 #include "http/answer.h"
 #include "module.h"
 #include "script/http_client.h"

@@ -8,9 +8,9 @@
 
 #include "base/descriptors.h"
 #include "base/log.h"
+#include "host/process.h"
 #include "http/address.h"
 #include "http/connection.h"
-#include "process.h"
 
 static void on_knock(uv_poll_t *poll, int status, int events);
 static void on_rested(uv_timer_t *timer);

@@ -2,8 +2,8 @@
 #include "http/server.h"
 
 #include "base/config.h"
+#include "host/process.h"
 #include "http/connection.h"
-#include "process.h"
 
 /* As many as there are files for, whatever is wanted. */
 static struct hw_crowd_limits limits_of(const struct hw_config *config)

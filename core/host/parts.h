@@ -1,4 +1,4 @@
-/* host_parts.h -- what is read from files before a host can start: keys, scripts, ledger.
+/* parts.h -- what is read from files before a host can start: keys, scripts, ledger.
  *
  * `hookward check` and `hookward serve` load the same things by the same code, so that what passes
  * the one starts with the other.

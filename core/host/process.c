@@ -1,5 +1,5 @@
 /* process.c -- see process.h */
-#include "process.h"
+#include "host/process.h"
 
 #include <errno.h>
 #include <lauxlib.h>
@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "init.h"
+#include "host/init.h"
 
 enum { EXIT_INTERRUPTED = 128 + SIGINT };
 

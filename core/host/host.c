@@ -1,5 +1,5 @@
 /* host.c -- see host.h */
-#include "host.h"
+#include "host/host.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,11 +13,11 @@
 #include "base/loop.h"
 #include "base/sigpipe.h"
 #include "base/version.h"
-#include "control.h"
-#include "host_parts.h"
+#include "host/control.h"
+#include "host/parts.h"
+#include "host/process.h"
 #include "http/connection.h"
 #include "http/listener.h"
-#include "process.h"
 #include "reload/reload.h"
 #include "script/bundle.h"
 #include "trip/crew.h"

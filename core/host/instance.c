@@ -1,5 +1,5 @@
 /* instance.c -- see instance.h */
-#include "instance.h"
+#include "host/instance.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,8 +18,8 @@
 #include "base/descriptors.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "host/process.h"
 #include "http/listener.h"
-#include "process.h"
 
 struct hw_instance {
     /* constant after start */

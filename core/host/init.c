@@ -1,5 +1,5 @@
 /* init.c -- see init.h */
-#include "init.h"
+#include "host/init.h"
 
 #include <errno.h>
 #include <signal.h>

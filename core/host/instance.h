@@ -9,7 +9,7 @@
 #ifndef HW_INSTANCE_H
 #define HW_INSTANCE_H
 
-#include "host.h"
+#include "host/host.h"
 
 enum { HW_INSTANCE_CLOSE_MS = 10000 }; /* closing the ledger takes a slow disk a while */
 

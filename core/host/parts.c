@@ -1,5 +1,5 @@
-/* host_parts.c -- see host_parts.h */
-#include "host_parts.h"
+/* parts.c -- see parts.h */
+#include "host/parts.h"
 
 #include <lauxlib.h>
 #include <stdio.h>

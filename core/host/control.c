@@ -1,5 +1,5 @@
 /* control.c -- see control.h */
-#include "control.h"
+#include "host/control.h"
 
 #include <stdio.h>
 #include <stdlib.h>
