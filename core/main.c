@@ -7,8 +7,8 @@
 #include <stdio.h>
 
 #include "base/descriptors.h"
+#include "bindings/module.h"
 #include "host/process.h"
-#include "module.h"
 #include "script/embedded.h"
 
 static int traceback(lua_State *L)

@@ -37,7 +37,7 @@ dependencies = {
 }
 -- LuaRocks names the header or library that it does not find. Debian has libcurl's headers in a
 -- folder that only the compiler knows, so LuaRocks looks for the library alone; what is missing
--- then is said by core/module.c, which is compiled first.
+-- then is said by core/bindings/module.c, which is compiled first.
 external_dependencies = {
   LIBUV = { header = "uv.h", library = "uv" },
   OPENSSL = { header = "openssl/evp.h", library = "crypto" },
@@ -82,9 +82,9 @@ end
 -- All of core/ but main.c, which makes the binary of it; module.c first, since it says what is
 -- missing.
 local function sources()
-  local lines = { '        "core/module.c",' }
+  local lines = { '        "core/bindings/module.c",' }
   for _, path in ipairs(lines_of("find core -name '*.c' | LC_ALL=C sort")) do
-    if path ~= "core/main.c" and path ~= "core/module.c" then
+    if path ~= "core/main.c" and path ~= "core/bindings/module.c" then
       lines[#lines + 1] = ("        %q,"):format(path)
     end
   end

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "module.h"
+#include "bindings/module.h"
 
 int hw_host_load(const struct hw_config *config, const struct hw_embedded *modules,
                  unsigned vm_count, struct hw_stages *stages, char *why, size_t why_size)

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "module.h"
+#include "bindings/module.h"
 #include "script/state_limits.h"
 #include "trip/job.h"
 

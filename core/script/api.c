@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "base/timestamp.h"
-#include "module.h"
+#include "bindings/module.h"
 #include "script/command.h"
 #include "script/log_fields.h"
 #include "script/vm.h"

@@ -7,7 +7,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-#include "module.h"
+#include "bindings/module.h"
 #include "script/globals.h"
 
 static const char bundle_key, modules_key, require_key, explain_key;

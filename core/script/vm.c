@@ -12,7 +12,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/timestamp.h"
-#include "module.h"
+#include "bindings/module.h"
 #include "script/api.h"
 #include "script/forked.h"
 #include "script/globals.h"

@@ -1,5 +1,5 @@
 /* trial.c -- see trial.h */
-#include "trial.h"
+#include "bindings/trial.h"
 
 #include <errno.h>
 #include <lauxlib.h>

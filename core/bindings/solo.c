@@ -1,12 +1,12 @@
 /* solo.c -- see solo.h */
-#include "solo.h"
+#include "bindings/solo.h"
 
 #include <lauxlib.h>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "bindings/module.h"
 #include "host/parts.h"
-#include "module.h"
 #include "script/owned.h"
 
 static int on_close(lua_State *L)

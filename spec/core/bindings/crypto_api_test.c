@@ -13,7 +13,7 @@
 #include <lualib.h>
 #include <openssl/err.h>
 
-#include "crypto_api.h"
+#include "bindings/crypto_api.h"
 #include "signing.h"
 
 static char folder[] = "/tmp/hookward-crypto-XXXXXX";

@@ -1,10 +1,10 @@
 /* replay.c -- see replay.h */
-#include "replay.h"
+#include "bindings/replay.h"
 
 #include <lauxlib.h>
 
-#include "rehearsal.h"
-#include "solo.h"
+#include "bindings/rehearsal.h"
+#include "bindings/solo.h"
 #include "trip/committer.h"
 
 static void run(struct hw_solo *s, struct hw_job *job)

@@ -12,8 +12,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "bindings/sys_api.h"
 #include "folder.h"
-#include "sys_api.h"
 
 struct fixture {
     struct folder folder;

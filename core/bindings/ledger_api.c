@@ -2,7 +2,7 @@
  *
  * How     the handle owns the statements in use, since Lua may raise an error between any two
  *         steps: the next call or the handle's end finalizes what was left. */
-#include "ledger_api.h"
+#include "bindings/ledger_api.h"
 
 #include <lauxlib.h>
 #include <stdint.h>

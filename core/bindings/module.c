@@ -13,25 +13,25 @@
 #error "libcurl's curl/curl.h is missing (on Debian: apt-get install libcurl4-openssl-dev)"
 #endif
 
-#include "module.h"
+#include "bindings/module.h"
 
 #include <lauxlib.h>
 #include <string.h>
 
 #include "base/version.h"
-#include "crypto_api.h"
+#include "bindings/crypto_api.h"
+#include "bindings/host_api.h"
+#include "bindings/ledger_api.h"
+#include "bindings/rehearsal.h"
+#include "bindings/replay.h"
+#include "bindings/sys_api.h"
+#include "bindings/testing_api.h"
+#include "bindings/trial.h"
 #include "host/parts.h"
 #include "host/process.h"
-#include "host_api.h"
-#include "ledger_api.h"
-#include "rehearsal.h"
-#include "replay.h"
 #include "script/api.h"
 #include "script/http_client.h"
 #include "script/json.h"
-#include "sys_api.h"
-#include "testing_api.h"
-#include "trial.h"
 
 #if LUA_VERSION_NUM != 504
 #error "hookward needs Lua 5.4 (on Debian: liblua5.4-dev, and luarocks --lua-version 5.4)"

@@ -1,5 +1,5 @@
 /* sys_api.c -- see sys_api.h */
-#include "sys_api.h"
+#include "bindings/sys_api.h"
 
 #include <dirent.h>
 #include <errno.h>

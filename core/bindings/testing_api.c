@@ -3,7 +3,7 @@
  * Two Lua states meet here: the spec's (outer) and the VM's. An error of the one must never jump
  * over frames of the other: what calls back into the outer state is protected, and the log's lines
  * are kept in C memory until the VM has returned. */
-#include "testing_api.h"
+#include "bindings/testing_api.h"
 
 #include <lauxlib.h>
 #include <math.h>
@@ -11,9 +11,9 @@
 #include <stdlib.h>
 
 #include "base/config.h"
+#include "bindings/module.h"
 #include "host/parts.h"
 #include "http/answer.h"
-#include "module.h"
 #include "script/http_client.h"
 #include "script/http_exchange.h"
 #include "trip/committer.h"

@@ -1,14 +1,14 @@
 /* host_api.c -- see host_api.h */
-#include "host_api.h"
+#include "bindings/host_api.h"
 
 #include <lauxlib.h>
 #include <limits.h>
 #include <stdlib.h>
 
 #include "app/host.h"
+#include "bindings/module.h"
 #include "host/instance.h"
 #include "host/process.h"
-#include "module.h"
 #include "script/owned.h"
 #include "script/vm.h"
 

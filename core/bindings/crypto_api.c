@@ -1,5 +1,5 @@
 /* crypto_api.c -- see crypto_api.h */
-#include "crypto_api.h"
+#include "bindings/crypto_api.h"
 
 #include <lauxlib.h>
 #include <openssl/core_names.h>

@@ -1,10 +1,10 @@
 /* rehearsal.c -- see rehearsal.h */
-#include "rehearsal.h"
+#include "bindings/rehearsal.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
 
-#include "solo.h"
+#include "bindings/solo.h"
 
 void hw_rehearsal_fit(lua_State *L, void *ud)
 {
