@@ -199,6 +199,7 @@ build = {
         "core/signing/key_forms.c",
         "core/signing/key_numbers.c",
         "core/signing/keys.c",
+        "core/signing/private_key.c",
         "core/signing/rsa_vector.c",
         "core/signing/signature.c",
         "core/trip/committer.c",

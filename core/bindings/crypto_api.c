@@ -2,26 +2,20 @@
 #include "bindings/crypto_api.h"
 
 #include <lauxlib.h>
-#include <openssl/core_names.h>
+#include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <openssl/param_build.h>
-#include <openssl/pem.h>
 #include <openssl/rand.h>
-#include <openssl/rsa.h>
 #include <stdlib.h>
 
-#include "base/base64.h"
 #include "base/error.h"
 #include "signing/diagnose.h"
-#include "signing/key_numbers.h"
+#include "signing/private_key.h"
 #include "signing/signature.h"
 
-/* ---- Lua and C's objects ---- */
+/* ---- arguments and results ---- */
 
 #define KEYSET "hookward.keyset"
-
-enum { KEYGEN_BITS_MIN = 2048 };
 
 static int fail(lua_State *L, const char *why)
 {
@@ -45,8 +39,8 @@ static int collect_keyset(lua_State *L)
     return 0;
 }
 
-/* Loads the key set that arguments 1 (paths) and 2 (min_bits) name, into a box that Lua collects,
- * so that an error of Lua's can't leak it. Pushes the box, or nil and the reason. */
+/* Loads the key set that arguments 1 (paths) and 2 (min_bits) name. Pushes a userdata that owns it,
+ * so that a Lua error can't leak it; or nil and the reason. */
 static struct hw_keyset *load_keys(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -105,7 +99,7 @@ static int api_keys(lua_State *L)
     return 1;
 }
 
-/* What of a key is not the key itself: nothing that Lua might fail to free. */
+/* The key is freed before anything is pushed, so that a Lua error can't leak it. */
 static int api_key(lua_State *L)
 {
     struct hw_str text = check_str(L, 1);
@@ -177,113 +171,12 @@ static int api_diagnose(lua_State *L)
 
 /* ---- sign ---- */
 
-/* Never ask at the terminal. */
-static int no_password(char *buffer, int size, int writing, void *asked)
-{
-    (void)buffer, (void)size, (void)writing;
-    *(bool *)asked = true;
-    return -1;
-}
-
-/* RSA.ToXmlString(true): every number must be there. */
-static EVP_PKEY *read_xml_private(struct hw_str text)
-{
-    static const struct {
-        const char *element, *param;
-    } numbers[] = {
-        {"Modulus", OSSL_PKEY_PARAM_RSA_N},    {"Exponent", OSSL_PKEY_PARAM_RSA_E},
-        {"D", OSSL_PKEY_PARAM_RSA_D},          {"P", OSSL_PKEY_PARAM_RSA_FACTOR1},
-        {"Q", OSSL_PKEY_PARAM_RSA_FACTOR2},    {"DP", OSSL_PKEY_PARAM_RSA_EXPONENT1},
-        {"DQ", OSSL_PKEY_PARAM_RSA_EXPONENT2}, {"InverseQ", OSSL_PKEY_PARAM_RSA_COEFFICIENT1},
-    };
-    enum { COUNT = sizeof numbers / sizeof numbers[0] };
-    BIGNUM *values[COUNT] = {0};
-    EVP_PKEY *pkey = NULL;
-    OSSL_PARAM *params = NULL;
-    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-    bool good = build && ctx;
-    for (int i = 0; good && i < COUNT; i++)
-        good = hw_key_xml_number(&values[i], text, numbers[i].element) == 1 &&
-               OSSL_PARAM_BLD_push_BN(build, numbers[i].param, values[i]);
-    if (good && (params = OSSL_PARAM_BLD_to_param(build)) && EVP_PKEY_fromdata_init(ctx) == 1 &&
-        EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_KEYPAIR, params) != 1)
-        pkey = NULL;
-    OSSL_PARAM_free(params);
-    OSSL_PARAM_BLD_free(build);
-    EVP_PKEY_CTX_free(ctx);
-    for (int i = 0; i < COUNT; i++)
-        BN_clear_free(values[i]);
-    return pkey;
-}
-
-static EVP_PKEY *read_plain_private(struct hw_str text, const char **why)
-{
-    if (memmem(text.ptr, text.len, "RSAKeyValue", 11)) {
-        *why = "XML that is not of a whole private RSA key";
-        return read_xml_private(text);
-    }
-    bool asked = false;
-    BIO *in = BIO_new_mem_buf(text.ptr, (int)text.len);
-    EVP_PKEY *pkey = in ? PEM_read_bio_PrivateKey(in, NULL, no_password, &asked) : NULL;
-    BIO_free(in);
-    *why = asked ? "the private key is encrypted; decrypt it first: openssl pkey -in FILE"
-           : memmem(text.ptr, text.len, "PUBLIC KEY-----", 15)
-               ? "this is a public key; signing takes a private one"
-               : "not a private key in PEM or .NET XML";
-    if (pkey && !EVP_PKEY_is_a(pkey, "RSA")) {
-        EVP_PKEY_free(pkey);
-        pkey = NULL;
-        *why = "the private key is not an RSA key";
-    }
-    return pkey;
-}
-
-static EVP_PKEY *read_private(struct hw_str text, const char **why)
-{
-    *why = "out of memory";
-    if (text.len > HW_KEY_FILE_MAX) {
-        *why = "larger than a private key may be";
-        return NULL;
-    }
-    struct hw_str plain = hw_key_forms_plain(text);
-    if (!plain.ptr)
-        return NULL;
-    EVP_PKEY *pkey = read_plain_private(plain, why);
-    OPENSSL_clear_free((char *)plain.ptr, plain.len);
-    return pkey;
-}
-
-/* Returns the Base64 text, for OPENSSL_free, or NULL. */
-static char *sign_body(EVP_PKEY *pkey, struct hw_str body)
-{
-    size_t len = (size_t)EVP_PKEY_get_size(pkey);
-    unsigned char *signature = OPENSSL_malloc(len + 1);
-    char *text = OPENSSL_malloc(HW_BASE64_LEN(len) + 1);
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    EVP_PKEY_CTX *padding;
-    bool good =
-        signature && text && ctx &&
-        EVP_DigestSignInit(ctx, &padding, EVP_sha256(), NULL, pkey) == 1 &&
-        EVP_PKEY_CTX_set_rsa_padding(padding, RSA_PKCS1_PADDING) == 1 &&
-        EVP_DigestSign(ctx, signature, &len, (const unsigned char *)body.ptr, body.len) == 1;
-    if (good) {
-        hw_base64_encode(text, signature, len);
-    } else {
-        OPENSSL_free(text);
-        text = NULL;
-    }
-    EVP_MD_CTX_free(ctx);
-    OPENSSL_free(signature);
-    return text;
-}
-
 static int api_sign(lua_State *L)
 {
     struct hw_str pem = check_str(L, 1), body = check_str(L, 2);
     const char *why;
-    EVP_PKEY *pkey = read_private(pem, &why);
-    char *text = pkey ? sign_body(pkey, body) : NULL;
+    EVP_PKEY *pkey = hw_private_key_read(pem, &why);
+    char *text = pkey ? hw_private_key_sign(pkey, body) : NULL;
     if (pkey && !text)
         why = "this private key can't sign";
     EVP_PKEY_free(pkey);
@@ -307,19 +200,15 @@ static void push_bio(lua_State *L, BIO *bio)
 static int api_keygen(lua_State *L)
 {
     lua_Integer bits = luaL_checkinteger(L, 1);
-    if (bits < KEYGEN_BITS_MIN || bits > HW_KEY_BITS_MAX)
-        return fail(
-            L, lua_pushfstring(L, "a key has %d to %d bits", KEYGEN_BITS_MIN, HW_KEY_BITS_MAX));
-    EVP_PKEY *pkey = EVP_RSA_gen((size_t)bits);
+    if (bits < HW_PRIVATE_KEY_BITS_MIN || bits > HW_KEY_BITS_MAX)
+        return fail(L, lua_pushfstring(L, "a key has %d to %d bits", HW_PRIVATE_KEY_BITS_MIN,
+                                       HW_KEY_BITS_MAX));
     BIO *private = BIO_new(BIO_s_secmem()), *public = BIO_new(BIO_s_mem());
-    bool good = pkey && private && public &&
-                PEM_write_bio_PKCS8PrivateKey(private, pkey, NULL, NULL, 0, NULL, NULL) &&
-                PEM_write_bio_PUBKEY(public, pkey);
+    bool good = private && public && hw_private_key_make((size_t)bits, private, public);
     if (good) {
         push_bio(L, private);
         push_bio(L, public);
     }
-    EVP_PKEY_free(pkey);
     BIO_free(private);
     BIO_free(public);
     ERR_clear_error();
@@ -328,59 +217,16 @@ static int api_keygen(lua_State *L)
 
 /* ---- the public half ---- */
 
-/* Base64 with a text before and behind it, added to `out`. */
-static bool add_base64(BIO *out, const char *before, const uint8_t *bytes, size_t len,
-                       const char *behind)
-{
-    char *text = OPENSSL_malloc(HW_BASE64_LEN(len) + 1);
-    if (!text)
-        return false;
-    hw_base64_encode(text, bytes, len);
-    bool good = BIO_printf(out, "%s%s%s", before, text, behind) > 0;
-    OPENSSL_free(text);
-    return good;
-}
-
-static bool write_der(BIO *out, EVP_PKEY *pkey)
-{
-    unsigned char *der = NULL;
-    int len = i2d_PUBKEY(pkey, &der);
-    bool good = len > 0 && add_base64(out, "", der, (size_t)len, "");
-    OPENSSL_free(der);
-    return good;
-}
-
-static bool add_number(BIO *out, EVP_PKEY *pkey, const char *param, const char *before,
-                       const char *behind)
-{
-    BIGNUM *number = NULL;
-    uint8_t bytes[HW_KEY_BITS_MAX / 8];
-    bool good = EVP_PKEY_get_bn_param(pkey, param, &number) == 1 &&
-                (size_t)BN_num_bytes(number) <= sizeof bytes &&
-                add_base64(out, before, bytes, (size_t)BN_bn2bin(number, bytes), behind);
-    BN_free(number);
-    return good;
-}
-
-/* RSA.ToXmlString(false) */
-static bool write_xml(BIO *out, EVP_PKEY *pkey)
-{
-    return add_number(out, pkey, OSSL_PKEY_PARAM_RSA_N, "<RSAKeyValue><Modulus>", "</Modulus>") &&
-           add_number(out, pkey, OSSL_PKEY_PARAM_RSA_E, "<Exponent>", "</Exponent></RSAKeyValue>");
-}
-
 static int api_public_key(lua_State *L)
 {
-    static const char *const forms[] = {"pem", "der", "xml", NULL};
+    static const char *const forms[] = {
+        [HW_PUBLIC_PEM] = "pem", [HW_PUBLIC_DER] = "der", [HW_PUBLIC_XML] = "xml", NULL};
     struct hw_str pem = check_str(L, 1);
-    int form = luaL_checkoption(L, 2, NULL, forms);
+    enum hw_public_form form = (enum hw_public_form)luaL_checkoption(L, 2, NULL, forms);
     const char *why;
-    EVP_PKEY *pkey = read_private(pem, &why);
+    EVP_PKEY *pkey = hw_private_key_read(pem, &why);
     BIO *out = BIO_new(BIO_s_mem());
-    bool good = pkey && out &&
-                (form == 0   ? PEM_write_bio_PUBKEY(out, pkey) == 1
-                 : form == 1 ? write_der(out, pkey)
-                             : write_xml(out, pkey));
+    bool good = pkey && out && hw_private_key_write_public(pkey, form, out);
     if (pkey && !good)
         why = "OpenSSL can't write this key";
     if (good)
