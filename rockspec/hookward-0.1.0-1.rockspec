@@ -114,6 +114,7 @@ build = {
         "core/base/config.c",
         "core/base/descriptors.c",
         "core/base/error.c",
+        "core/base/files.c",
         "core/base/layout.c",
         "core/base/log.c",
         "core/base/loop.c",

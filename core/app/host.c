@@ -91,7 +91,7 @@ static void init(struct hw_app_host *h)
     h->server.loop = &h->loop;
     h->server.owner = h;
     h->server.on_room = on_room;
-    hw_server_init(&h->server, h->config);
+    hw_connections_init(&h->server, h->config);
     hw_listeners_init(&h->listeners, &h->server);
 }
 

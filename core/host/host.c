@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/crash.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/sigpipe.h"
@@ -175,7 +176,7 @@ static void warn_of_files(struct hw_host *h, const struct hw_config *config)
         hw_log_say(HW_LOG_WARN,
                    "this process may have %zu files open (ulimit -n), which is for %zu connections "
                    "at once, not for max_connections",
-                   hw_process_files(), room);
+                   hw_files_limit(), room);
     h->room = room;
 }
 
@@ -284,7 +285,7 @@ static int start_server(struct hw_host *h, char *why, size_t size)
 {
     struct hw_config *c = h->config;
     snprintf(why, size, "out of memory");
-    int rc = hw_loop_init(&h->loop, hw_process_files());
+    int rc = hw_loop_init(&h->loop, hw_files_limit());
     if (rc) {
         snprintf(why, size, "can't make an event loop: %s", uv_strerror(rc));
         return HW_EFAILED;
@@ -294,7 +295,7 @@ static int start_server(struct hw_host *h, char *why, size_t size)
     h->server.owner = h;
     h->server.on_room = on_room;
     h->server.on_no_files = on_no_files;
-    hw_server_init(&h->server, c);
+    hw_connections_init(&h->server, c);
     h->server.report.with_bodies = c->dev;
     hw_listeners_init(&h->listeners, &h->server);
     uv_timer_init(&h->loop, &h->drain_timer);

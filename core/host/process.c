@@ -10,13 +10,12 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "host/init.h"
 
 enum { EXIT_INTERRUPTED = 128 + SIGINT };
@@ -154,41 +153,9 @@ void hw_process_remove(const struct hw_process_host *host)
 
 /* ---- open files ---- */
 
-enum { FILES_A_WORKER = 8, FILES_BESIDE = 128 }; /* the ledger's, the handlers', the loop's */
-
-static rlim_t files_beside(size_t workers)
-{
-    return (rlim_t)workers * FILES_A_WORKER + FILES_BESIDE;
-}
-
-/* A limit that is too small for the rest alone still has a quarter for connections. */
-size_t hw_process_connections(size_t wanted, size_t workers)
-{
-    struct rlimit limit;
-    rlim_t beside = files_beside(workers);
-    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= beside + wanted)
-        return wanted;
-    size_t quarter = (size_t)(limit.rlim_cur / 4 + 1);
-    size_t room = limit.rlim_cur > beside ? (size_t)(limit.rlim_cur - beside) : 0;
-    room = room > quarter ? room : quarter;
-    return room < wanted ? room : wanted;
-}
-
-size_t hw_process_files(void)
-{
-    struct rlimit limit;
-    return getrlimit(RLIMIT_NOFILE, &limit) ? SIZE_MAX : (size_t)limit.rlim_cur;
-}
-
-/* Every connection is an open file, and the usual limit is 1024. */
 static int raise_files(lua_State *L)
 {
-    struct rlimit limit;
-    rlim_t wanted = files_beside((size_t)luaL_checkinteger(L, 2)) + (rlim_t)luaL_checkinteger(L, 1);
-    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted)
-        return 0;
-    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+    hw_files_raise((size_t)luaL_checkinteger(L, 1), (size_t)luaL_checkinteger(L, 2));
     return 0;
 }
 

@@ -1,4 +1,4 @@
-/* process.h -- what belongs to the process and not to a host: signals, and how many files it opens.
+/* process.h -- what belongs to the process and not to a host: signals, its standard output, its memory.
  *
  * Why     a host runs inside any Lua program, whose process it must not touch. Here is the one
  *         place that does, for those who ask: the binary, `hookward serve`, and
@@ -11,7 +11,6 @@
 
 #include <lua.h>
 #include <stdbool.h>
-#include <stddef.h>
 
 enum { HW_PROCESS_HOSTS_MAX = 64 };
 
@@ -40,13 +39,6 @@ struct hw_process_host {
  * when there are HW_PROCESS_HOSTS_MAX already. */
 int hw_process_add(const struct hw_process_host *host);
 void hw_process_remove(const struct hw_process_host *host);
-
-/* How many of `wanted` connections may be open at once, so that files are left for the ledger, the
- * scripts and the handlers under this process's limit. */
-size_t hw_process_connections(size_t wanted, size_t workers);
-
-/* How many files this process may have open. */
-size_t hw_process_files(void);
 
 /* The Lua functions of `core.process`. Stack: -0 +1.
  *   raise_files(connections, workers)  raises the limit of open files to what they need, as far as

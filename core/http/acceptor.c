@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/descriptors.h"
+#include "base/files.h"
 #include "base/log.h"
-#include "host/process.h"
 #include "http/address.h"
 #include "http/connection.h"
 
@@ -49,7 +49,7 @@ static void say(struct hw_acceptor *a, enum hw_acceptor_trouble trouble, uint64_
     if (trouble == HW_ACCEPTOR_ADDRESS_FULL)
         hw_log_int(&line, "max", (int64_t)a->server->crowd.limits.per_address);
     if (trouble == HW_ACCEPTOR_NO_FILE || trouble == HW_ACCEPTOR_TURNED_AWAY)
-        hw_log_int(&line, "max", (int64_t)hw_process_files());
+        hw_log_int(&line, "max", (int64_t)hw_files_limit());
     if (trouble == HW_ACCEPTOR_FAILED)
         hw_log_text(&line, "why", hw_str_of(uv_strerror(a->error)));
     if (peer)

@@ -22,13 +22,13 @@
 #include "http/service.h"
 
 enum {
-    HW_WRITE_TIMEOUT_MS = 30000,
-    HW_LINGER_MS = 2000,
-    HW_LINGER_MAX = 64 * 1024, /* bytes read and dropped after a refusal; then no more is read */
-    HW_CONNECTION_STALE_MS = 2000, /* from then on it may be closed for others */
-    HW_APP_ANSWER_MS = 30000,      /* an app's answer, waiting for its turn included */
-    HW_ANSWER_GRACE_MS = 100       /* what a handler that is stopped at its time-out may need */
+    HW_LINGER_MAX = 64 * 1024,    /* bytes read and dropped after a refusal; then no more is read */
+    HW_CONNECTION_STALE_MS = 2000 /* from then on it may be closed for others */
 };
+
+/* Makes a zeroed server ready for connections, with the limits of the configuration. Its loop,
+ * on_room, on_no_files and owner are the caller's to set before. */
+void hw_connections_init(struct hw_server *server, const struct hw_config *config);
 
 /* Who has just come in. */
 struct hw_arrival {
@@ -59,9 +59,5 @@ void hw_connections_drain(struct hw_server *server);
 
 /* Closes all, answered or not. */
 void hw_connections_close(struct hw_server *server);
-
-/* What the server's timers and turns call. */
-void hw_connection_on_deadline(struct hw_deadlines *all, struct hw_deadline *deadline);
-void hw_connection_on_turn(struct hw_turn *turn);
 
 #endif

@@ -8,7 +8,9 @@
 
 #include <stddef.h>
 
-#include "http/connection.h"
+#include "http/address.h"
+#include "http/server.h"
+#include "http/service.h"
 
 enum hw_connection_state { IDLE, HEAD, BODY, BUSY, FLUSH, LINGER, CLOSED };
 
@@ -45,6 +47,10 @@ struct hw_connection {
 
 /* Closes it, whatever its state. Twice is once. */
 void hw_connection_close(struct hw_connection *c);
+
+/* What the server's deadlines and turns call. */
+void hw_connection_on_deadline(struct hw_deadlines *all, struct hw_deadline *deadline);
+void hw_connection_on_turn(struct hw_turn *turn);
 
 /* Bytes of it are in the socket. */
 bool hw_connection_has_unread(struct hw_connection *c);

@@ -1,9 +1,15 @@
 /* connections.c -- all connections of a server: who is there, who makes room, and the end of all.
  *
  * See connection.h; what one connection does is in connection.c. */
+#include "http/connection.h"
 #include "http/connection_state.h"
 
 enum { LOOKS_FOR_ROOM = 16 };
+
+void hw_connections_init(struct hw_server *server, const struct hw_config *config)
+{
+    hw_server_init(server, config, hw_connection_on_deadline, hw_connection_on_turn);
+}
 
 /* ---- who is there ---- */
 

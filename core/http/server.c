@@ -2,13 +2,12 @@
 #include "http/server.h"
 
 #include "base/config.h"
-#include "host/process.h"
-#include "http/connection.h"
+#include "base/files.h"
 
 /* As many as there are files for, whatever is wanted. */
 static struct hw_crowd_limits limits_of(const struct hw_config *config)
 {
-    size_t connections = hw_process_connections(config->max_connections, config->workers);
+    size_t connections = hw_files_for_connections(config->max_connections, config->workers);
     size_t per_address = config->max_connections_per_address;
     if (!per_address)
         per_address = hw_crowd_part(connections, HW_CROWD_USUAL_PART);
@@ -45,11 +44,12 @@ void hw_server_apply(struct hw_server *server, const struct hw_config *config)
     hw_deadlines_last(deadlines, HW_DEADLINE_LINGER, HW_LINGER_MS);
 }
 
-void hw_server_init(struct hw_server *server, const struct hw_config *config)
+void hw_server_init(struct hw_server *server, const struct hw_config *config,
+                    hw_deadline_fn *on_deadline, hw_turn_fn *on_turn)
 {
     hw_requests_init(&server->requests, (struct hw_http_limits){0});
-    hw_deadlines_init(&server->deadlines, server->loop, hw_connection_on_deadline);
-    hw_turns_init(&server->turns, server->loop, hw_connection_on_turn);
+    hw_deadlines_init(&server->deadlines, server->loop, on_deadline);
+    hw_turns_init(&server->turns, server->loop, on_turn);
     hw_crowd_init(&server->crowd);
     hw_server_apply(server, config);
 }

@@ -17,6 +17,13 @@
 struct hw_config;
 struct hw_connection;
 
+enum {
+    HW_WRITE_TIMEOUT_MS = 30000,
+    HW_LINGER_MS = 2000,
+    HW_APP_ANSWER_MS = 30000, /* an app's answer, its time in the queue included */
+    HW_ANSWER_GRACE_MS = 100  /* what a handler that is stopped at its time-out may need */
+};
+
 struct hw_server {
     /* constant after start */
     uv_loop_t *loop;
@@ -37,9 +44,9 @@ struct hw_server {
     char scratch[16 * 1024]; /* where bytes go that nobody wants */
 };
 
-/* Fills in what the configuration says; loop, on_room, on_no_files and owner are the caller's. The
- * server must have been zeroed. */
-void hw_server_init(struct hw_server *server, const struct hw_config *config);
+/* For hw_connections_init alone, which names the functions that deadlines and turns call. */
+void hw_server_init(struct hw_server *server, const struct hw_config *config,
+                    hw_deadline_fn *on_deadline, hw_turn_fn *on_turn);
 void hw_server_fini(struct hw_server *server);
 
 /* What may change while connections are open. */

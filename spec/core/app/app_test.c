@@ -155,7 +155,7 @@ static void init_rig(struct rig *r)
     r->server.loop = &r->loop;
     r->server.owner = &r->listeners;
     r->server.on_room = on_room;
-    hw_server_init(&r->server, &r->config);
+    hw_connections_init(&r->server, &r->config);
     r->server.deadlines.durations_ms[HW_DEADLINE_APP] = patience_ms;
     hw_listeners_init(&r->listeners, &r->server);
     other_requests = &r->server.requests;

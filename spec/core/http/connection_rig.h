@@ -207,7 +207,7 @@ static void rig_open(struct rig *r)
     HW_CHECK(uv_loop_init(&r->loop) == 0);
     r->server.loop = &r->loop;
     r->server.on_room = rig_on_room;
-    hw_server_init(&r->server, &config);
+    hw_connections_init(&r->server, &config);
     rig_connect(r);
 }
 
