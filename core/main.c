@@ -9,7 +9,9 @@
 #include "base/descriptors.h"
 #include "bindings/module.h"
 #include "host/process.h"
-#include "script/embedded.h"
+#include "script/modules.h"
+
+static const struct hw_modules carried = {luaopen_hookward_core, hw_embedded};
 
 static int traceback(lua_State *L)
 {
@@ -23,7 +25,7 @@ static int run(lua_State *L)
     int argc = (int)lua_tointeger(L, 1);
     char **argv = lua_touserdata(L, 2);
     luaL_openlibs(L);
-    hw_module_preload(L, hw_embedded);
+    hw_modules_preload(L, &carried);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "hookward.cli");
     lua_call(L, 1, 1);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "app/sender.h"
-#include "app/vm.h"
 #include "base/error.h"
 #include "script/http_client.h"
 
@@ -19,8 +18,10 @@ struct timer {
 };
 
 struct hw_app_events {
-    struct hw_app_vm *vm;
     uv_loop_t *loop;
+    hw_app_enter_fn *enter;
+    void *enter_ud;
+    lua_State *L;
     struct hw_sender *sender;
     struct timer *timers;
     size_t timer_count;
@@ -35,7 +36,7 @@ static struct hw_app_events *events_of(lua_State *L)
     return lua_touserdata(L, lua_upvalueindex(1));
 }
 
-struct hw_app_events *hw_app_events_new(struct hw_app_vm *vm, uv_loop_t *loop)
+struct hw_app_events *hw_app_events_new(uv_loop_t *loop, hw_app_enter_fn *enter, void *ud)
 {
     struct hw_app_events *e = calloc(1, sizeof *e);
     struct hw_sender *sender = e ? hw_sender_new(loop) : NULL;
@@ -43,8 +44,9 @@ struct hw_app_events *hw_app_events_new(struct hw_app_vm *vm, uv_loop_t *loop)
         free(e);
         return NULL;
     }
-    e->vm = vm;
     e->loop = loop;
+    e->enter = enter;
+    e->enter_ud = ud;
     e->sender = sender;
     return e;
 }
@@ -71,12 +73,12 @@ static void drop_timer(struct timer *t)
 static void on_timer(uv_timer_t *handle)
 {
     struct timer *t = handle->data;
-    struct hw_app_vm *vm = t->events->vm;
-    lua_State *L = hw_app_vm_state(vm);
+    struct hw_app_events *e = t->events;
+    lua_State *L = e->L;
     lua_rawgeti(L, LUA_REGISTRYINDEX, t->ref);
     luaL_unref(L, LUA_REGISTRYINDEX, t->ref);
     drop_timer(t);
-    hw_app_vm_call(vm, 0);
+    e->enter(e->enter_ud, 0);
 }
 
 static struct timer *new_timer(struct hw_app_events *e)
@@ -191,13 +193,13 @@ static void on_sent(struct hw_send *base, long status)
 {
     struct send *s = (struct send *)base;
     struct hw_app_events *e = s->events;
-    lua_State *L = hw_app_vm_state(e->vm);
+    lua_State *L = e->L;
     int ref = s->ref;
     if (!e->stopped) {
         lua_pushcfunction(L, tell);
         lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
         lua_pushinteger(L, status);
-        hw_app_vm_call(e->vm, 2);
+        e->enter(e->enter_ud, 2);
     }
     luaL_unref(L, LUA_REGISTRYINDEX, ref);
 }
@@ -270,6 +272,7 @@ void hw_app_api_open(lua_State *L, struct hw_app_events *events)
 {
     static const luaL_Reg functions[] = {
         {"after", app_after}, {"cancel", app_cancel}, {"request", app_request}, {NULL, NULL}};
+    events->L = L;
     luaL_newmetatable(L, SEND);
     lua_pushcfunction(L, collect_send);
     lua_setfield(L, -2, "__gc");

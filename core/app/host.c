@@ -103,7 +103,7 @@ static void on_address(void *ud, const char *address)
         h->addresses[h->address_count++] = copy.ptr;
 }
 
-static int start(struct hw_app_host *h, const char *module, const struct hw_embedded *modules,
+static int start(struct hw_app_host *h, const char *module, const struct hw_modules *modules,
                  char *why, size_t size)
 {
     struct hw_config *c = h->config;
@@ -131,7 +131,7 @@ static int start(struct hw_app_host *h, const char *module, const struct hw_embe
 }
 
 struct hw_app_host *hw_app_host_start(struct hw_config *config, const char *module,
-                                      const struct hw_embedded *modules, char *why, size_t why_size)
+                                      const struct hw_modules *modules, char *why, size_t why_size)
 {
     hw_descriptors_fill();
     struct hw_app_host *h = calloc(1, sizeof *h);

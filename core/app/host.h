@@ -8,15 +8,14 @@
 #include <stddef.h>
 
 #include "base/config.h"
-#include "script/embedded.h"
+#include "script/modules.h"
 
 struct hw_app_host;
 
 /* Of the configuration its addresses, limits and `settings` (the app's) count. Takes over `config`
  * (from malloc), whatever happens. Returns NULL with one line in `why`. */
 struct hw_app_host *hw_app_host_start(struct hw_config *config, const char *module,
-                                      const struct hw_embedded *modules, char *why,
-                                      size_t why_size);
+                                      const struct hw_modules *modules, char *why, size_t why_size);
 
 /* Serves on the calling thread until it is stopped: what was begun is answered, for at most
  * drain_timeout. What the app waits for ends with it. */

@@ -31,11 +31,6 @@ struct hw_app_vm {
 
 static const char vm_key, handle_key, start_key;
 
-lua_State *hw_app_vm_state(struct hw_app_vm *vm)
-{
-    return vm->L;
-}
-
 /* ---- entering Lua ---- */
 
 static int describe(lua_State *L)
@@ -76,12 +71,17 @@ static int enter(struct hw_app_vm *vm, int arguments)
     return status;
 }
 
-void hw_app_vm_call(struct hw_app_vm *vm, int arguments)
+static void call(struct hw_app_vm *vm, int arguments)
 {
     if (enter(vm, arguments) == 0)
         return;
     log_error(vm, "an event of an app failed");
     lua_pop(vm->L, 1);
+}
+
+static void on_event(void *vm, int arguments)
+{
+    call(vm, arguments);
 }
 
 /* ---- loading ---- */
@@ -147,7 +147,7 @@ int hw_app_vm_open(struct hw_app_vm **out, const struct hw_app_vm_config *config
     vm->config.module = vm->module;
     vm->limits.give_up = is_stopping;
     vm->limits.give_up_ud = (void *)stop;
-    vm->events = hw_app_events_new(vm, loop);
+    vm->events = hw_app_events_new(loop, on_event, vm);
     vm->L = vm->events ? hw_limits_open(&vm->limits, config->memory_max) : NULL;
     if (!vm->L)
         return HW_ENOMEM;
@@ -181,7 +181,7 @@ void hw_app_vm_start(struct hw_app_vm *vm, char *const *addresses, size_t count)
     lua_pushcfunction(vm->L, call_start);
     lua_pushlightuserdata(vm->L, (void *)addresses);
     lua_pushinteger(vm->L, (lua_Integer)count);
-    hw_app_vm_call(vm, 2);
+    call(vm, 2);
 }
 
 void hw_app_vm_stop(struct hw_app_vm *vm)

@@ -26,7 +26,7 @@
 #include "http/answer.h"
 #include "http/request.h"
 #include "http/waiter.h"
-#include "script/embedded.h"
+#include "script/modules.h"
 
 enum {
     HW_APP_MEMORY_MAX = 256 * 1024 * 1024, /* bytes of the state */
@@ -35,10 +35,10 @@ enum {
 };
 
 struct hw_app_vm_config {
-    const char *module;                /* "hookward.sandbox" */
-    const struct hw_embedded *modules; /* may be NULL: `require` finds them on disk */
-    struct hw_str settings;            /* Lua source that returns app.settings; may be empty */
-    size_t memory_max;                 /* bytes */
+    const char *module; /* "hookward.sandbox" */
+    const struct hw_modules *modules;
+    struct hw_str settings; /* Lua source that returns app.settings; may be empty */
+    size_t memory_max;      /* bytes */
     uint64_t run_ms;
 };
 
@@ -66,12 +66,6 @@ void hw_app_vm_start(struct hw_app_vm *vm, char *const *addresses, size_t count)
 
 /* Answers a call. */
 void hw_app_vm_handle(struct hw_app_vm *vm, struct hw_app_call *call);
-
-/* Calls the function under the values that were pushed: what an event brings. An error is logged.
- * Stack: -(arguments + 1) +0. */
-void hw_app_vm_call(struct hw_app_vm *vm, int arguments);
-
-lua_State *hw_app_vm_state(struct hw_app_vm *vm);
 
 /* Ends timers and what is being sent; then run the loop until its handles are closed. */
 void hw_app_vm_stop(struct hw_app_vm *vm);

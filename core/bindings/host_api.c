@@ -6,11 +6,11 @@
 #include <stdlib.h>
 
 #include "app/host.h"
-#include "bindings/module.h"
 #include "host/instance.h"
 #include "host/process.h"
+#include "script/modules.h"
 #include "script/owned.h"
-#include "script/vm.h"
+#include "script/running.h"
 
 #define HOST "hookward.host" /* a userdata: struct host; its user value keeps the sources alive */
 
@@ -151,11 +151,11 @@ static int start(lua_State *L)
 {
     char why[1024];
     bool signals = lua_toboolean(L, 2);
-    if (hw_vm_has(L))
+    if (hw_running_in_vm(L))
         return luaL_error(L, "a script of the handlers folder can't start a host; the program that "
                              "has it does");
     struct host *h = push_host(L); /* … host */
-    const struct hw_embedded *modules = hw_module_sources(L);
+    const struct hw_modules *modules = hw_modules_of(L);
     lua_setiuservalue(L, -2, 1);
     struct hw_config *config = read_config(L);
     h->instance = hw_instance_start(config, modules, signals, why, sizeof why);
@@ -183,7 +183,7 @@ static int serve_app(lua_State *L)
 {
     char why[1024];
     const char *module = luaL_checkstring(L, 2);
-    const struct hw_embedded *modules = hw_module_sources(L);
+    const struct hw_modules *modules = hw_modules_of(L);
     struct hw_config *config = read_config(L);
     hw_process_catch();
     struct hw_app_host *host = hw_app_host_start(config, module, modules, why, sizeof why);

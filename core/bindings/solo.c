@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "bindings/module.h"
 #include "host/parts.h"
+#include "script/modules.h"
 #include "script/owned.h"
 
 static int on_close(lua_State *L)
@@ -34,7 +34,7 @@ static struct hw_solo *push_solo(lua_State *L)
 struct hw_solo *hw_solo_open(lua_State *L, int config, hw_vm_fit_fn *fit)
 {
     char why[1024];
-    const struct hw_embedded *modules = hw_module_sources(L);
+    const struct hw_modules *modules = hw_modules_of(L);
     struct hw_solo *s = push_solo(L);
     hw_config_read(&s->config, L, config);
     s->config.fit = fit;

@@ -11,11 +11,11 @@
 #include <stdlib.h>
 
 #include "base/config.h"
-#include "bindings/module.h"
 #include "host/parts.h"
 #include "http/answer.h"
 #include "script/http_client.h"
 #include "script/http_exchange.h"
+#include "script/modules.h"
 #include "trip/committer.h"
 #include "trip/stages.h"
 
@@ -315,7 +315,7 @@ static struct app *push_app(lua_State *L)
     return app;
 }
 
-static int start(struct app *app, const struct hw_embedded *modules, char *why, size_t size)
+static int start(struct app *app, const struct hw_modules *modules, char *why, size_t size)
 {
     struct hw_config *c = &app->config;
     snprintf(why, size, "out of memory");
@@ -336,7 +336,7 @@ static int l_open(lua_State *L)
     struct app *app = push_app(L); /* config on_http at app */
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, -2, 1);
-    const struct hw_embedded *modules = hw_module_sources(L);
+    const struct hw_modules *modules = hw_modules_of(L);
     lua_setiuservalue(L, -2, 2);
     hw_config_read(&app->config, L, 1);
     app->config.fit = fit;

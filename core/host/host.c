@@ -36,7 +36,7 @@ enum { RELOAD_MS = 2000 };
 struct hw_host {
     /* constant after start */
     struct hw_config *config;
-    const struct hw_embedded *modules;
+    const struct hw_modules *modules;
     struct hw_stages stages;
     struct hw_worker *workers;
     unsigned worker_count; /* that were initialised */
@@ -355,7 +355,7 @@ static int start_crew(struct hw_host *h, char *why, size_t size)
     return rc ? hw_error_no_thread(-rc, why, size) : 0;
 }
 
-static int start(struct hw_host *h, const struct hw_embedded *modules, char *why, size_t size)
+static int start(struct hw_host *h, const struct hw_modules *modules, char *why, size_t size)
 {
     struct hw_config *c = h->config;
     int rc = hw_log_join(c->log_level, c->log_json, why, size);
@@ -438,7 +438,7 @@ void hw_host_free(struct hw_host *h)
     free(h);
 }
 
-struct hw_host *hw_host_start(struct hw_config *config, const struct hw_embedded *modules,
+struct hw_host *hw_host_start(struct hw_config *config, const struct hw_modules *modules,
                               bool guard, char *why, size_t why_size)
 {
     struct hw_host *h = calloc(1, sizeof *h);

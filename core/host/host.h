@@ -14,13 +14,13 @@
 
 #include "base/config.h"
 #include "base/stats.h"
-#include "script/embedded.h"
+#include "script/modules.h"
 
 struct hw_host;
 
 /* Takes over `config` (from malloc), whatever happens. `modules` may be NULL; it outlives the host.
  * `guard`: SIGPIPE is not ours, writes must not raise it. Returns NULL with one line in `why`. */
-struct hw_host *hw_host_start(struct hw_config *config, const struct hw_embedded *modules,
+struct hw_host *hw_host_start(struct hw_config *config, const struct hw_modules *modules,
                               bool guard, char *why, size_t why_size);
 
 /* Begins to drain; returns at once, may be called again. Async-signal-safe. */

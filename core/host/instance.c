@@ -222,7 +222,7 @@ static void enter_process(struct hw_instance *i, struct hw_host *host)
                    HW_PROCESS_HOSTS_MAX);
 }
 
-struct hw_instance *hw_instance_start(struct hw_config *config, const struct hw_embedded *modules,
+struct hw_instance *hw_instance_start(struct hw_config *config, const struct hw_modules *modules,
                                       bool signals, char *why, size_t size)
 {
     char reason[256];

@@ -26,7 +26,7 @@ struct hw_instance;
 
 /* `config` and `modules` as in hw_host_start. `signals`: those of the process are for this host
  * (process.h), from before it starts until it has ended. Returns NULL with one line in `why`. */
-struct hw_instance *hw_instance_start(struct hw_config *config, const struct hw_embedded *modules,
+struct hw_instance *hw_instance_start(struct hw_config *config, const struct hw_modules *modules,
                                       bool signals, char *why, size_t why_size);
 
 /* Begins to drain; returns at once, may be called again. */

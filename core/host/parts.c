@@ -5,9 +5,9 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "bindings/module.h"
+#include "script/modules.h"
 
-int hw_host_load(const struct hw_config *config, const struct hw_embedded *modules,
+int hw_host_load(const struct hw_config *config, const struct hw_modules *modules,
                  unsigned vm_count, struct hw_stages *stages, char *why, size_t why_size)
 {
     memset(stages, 0, sizeof *stages);
@@ -66,7 +66,7 @@ static int check(lua_State *L)
     struct hw_config config;
     char why[1024];
     hw_config_read(&config, L, 1);
-    const struct hw_embedded *modules = hw_module_sources(L);
+    const struct hw_modules *modules = hw_modules_of(L);
     struct hw_bundle *bundle = hw_release_scripts(&config, why, sizeof why);
     struct hw_vm_config limits = hw_release_limits(&config, modules);
     struct hw_vm *vm = bundle ? hw_vm_new(&limits, bundle, why, sizeof why) : NULL;

@@ -14,7 +14,7 @@
 /* Loads keys and scripts (in `vm_count` VMs), and opens the ledger. `config` must outlive it.
  * Returns 0, or HW_EFAILED with one line in `why`; what was loaded by then is for hw_host_unload.
  */
-int hw_host_load(const struct hw_config *config, const struct hw_embedded *modules,
+int hw_host_load(const struct hw_config *config, const struct hw_modules *modules,
                  unsigned vm_count, struct hw_stages *stages, char *why, size_t why_size);
 void hw_host_unload(struct hw_stages *stages);
 

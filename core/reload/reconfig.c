@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bindings/module.h"
+#include "script/modules.h"
 #include "script/state_limits.h"
 #include "trip/job.h"
 
 struct reading {
     const struct hw_config *first;
-    const struct hw_embedded *modules;
+    const struct hw_modules *modules;
     struct hw_config *config; /* out */
     struct hw_limits limits;
 };
@@ -30,7 +30,7 @@ static int read_config(lua_State *L)
 {
     struct reading *r = lua_touserdata(L, 1);
     luaL_openlibs(L);
-    hw_module_preload(L, r->modules);
+    hw_modules_preload(L, r->modules);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "hookward.config");
     lua_call(L, 1, 1);
@@ -67,7 +67,7 @@ static size_t memory_max(const struct hw_config *first)
     return first->vm_memory > HW_RECONFIG_MEMORY ? first->vm_memory : HW_RECONFIG_MEMORY;
 }
 
-struct hw_config *hw_reconfig_read(const struct hw_config *first, const struct hw_embedded *modules,
+struct hw_config *hw_reconfig_read(const struct hw_config *first, const struct hw_modules *modules,
                                    hw_reconfig_give_up_fn *give_up, void *ud, bool *ok, char *why,
                                    size_t why_size)
 {

@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #include "base/config.h"
-#include "script/embedded.h"
+#include "script/modules.h"
 
 enum {
     HW_RECONFIG_MS = 10000,                /* what the configuration's own code may take */
@@ -24,7 +24,7 @@ typedef bool hw_reconfig_give_up_fn(void *ud);
 /* Reads what `first` was read from. Returns NULL when it can't be read; *ok is false then,
  * and when what it names is not there. Unless *ok, one line in `why`. To be freed with
  * hw_reconfig_free. */
-struct hw_config *hw_reconfig_read(const struct hw_config *first, const struct hw_embedded *modules,
+struct hw_config *hw_reconfig_read(const struct hw_config *first, const struct hw_modules *modules,
                                    hw_reconfig_give_up_fn *give_up, void *ud, bool *ok, char *why,
                                    size_t why_size);
 void hw_reconfig_free(struct hw_config *config); /* NULL is fine */

@@ -34,7 +34,7 @@ struct hw_reload_result {
 
 struct hw_reload_config {
     const struct hw_config *config; /* what the host was started with; it outlives this */
-    const struct hw_embedded *modules;
+    const struct hw_modules *modules;
     struct hw_shelf *shelf;
     uv_loop_t *loop;
     /* Leader only. renew: workers that have no job may take what was published. apply: take over

@@ -5,10 +5,10 @@
 
 #include "base/log.h"
 #include "base/timestamp.h"
-#include "bindings/module.h"
 #include "script/command.h"
 #include "script/log_fields.h"
-#include "script/vm.h"
+#include "script/modules.h"
+#include "script/running.h"
 
 /* ---- log ---- */
 
@@ -24,7 +24,7 @@ static int log_line(lua_State *L)
     if (!lua_isnil(L, 3))
         luaL_checktype(L, 3, LUA_TTABLE);
     const char *message = luaL_tolstring(L, 2, &len);
-    const struct hw_job *job = hw_vm_job_of(L);
+    const struct hw_job *job = hw_running_job(L);
     hw_log_begin(&line, level, (struct hw_str){message, len});
     if (job) {
         hw_log_text(&line, "event", job->event);
@@ -96,9 +96,9 @@ static void refuse_field(lua_State *L, const char *library, const char *name, co
     lua_pop(L, 1);
 }
 
-void hw_api_open(lua_State *L, const struct hw_embedded *modules)
+void hw_api_open(lua_State *L, const struct hw_modules *modules)
 {
-    hw_module_preload(L, modules);
+    hw_modules_preload(L, modules);
     lua_register(L, "print", print_to_log);
     hw_command_open(L);
     refuse_field(L, "os", "exit",
@@ -198,7 +198,7 @@ static const char job_meta_key, job_key;
 /* Puts the headers into the job's table at `index`. */
 static void make_headers(lua_State *L, int index)
 {
-    const struct hw_job *job = hw_vm_job_of(L);
+    const struct hw_job *job = hw_running_job(L);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &job_key);
     if (!job || !lua_rawequal(L, -1, index))
         luaL_error(L, "job.headers can be read while the job's handler runs; read before what is "

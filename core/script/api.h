@@ -7,13 +7,13 @@
 
 #include <lua.h>
 
-#include "script/embedded.h"
+#include "script/modules.h"
 #include "trip/job.h"
 
 /* Prepares a handler's state: hookward's modules, print to the log, commands (command.h), and a
  * refusal in place of what would take the whole host down or lift a limit (os.exit, os.setlocale,
  * debug.sethook). */
-void hw_api_open(lua_State *L, const struct hw_embedded *modules);
+void hw_api_open(lua_State *L, const struct hw_modules *modules);
 
 /* A warning as far as its pieces have come; zeroed at first. */
 struct hw_api_warning {

@@ -4,7 +4,7 @@
  *                 time. So are the guide's texts, and the files of the examples, by their path.
  * In the rock     installed where the program's `require` finds them: rows with the program's
  *                 package.path and package.cpath, and one that loads `hookward` from there
- *                 (hw_module_sources makes them).
+ *                 (hw_modules_of makes them).
  * Either table ends with a row of zeros.
  * Thread          constant. */
 #ifndef HW_EMBEDDED_H

@@ -11,9 +11,7 @@
 
 enum {
     HW_HTTP_CLIENT_TIMEOUT_MS = 10000, /* the whole exchange, unless `timeout` says otherwise */
-    HW_HTTP_CLIENT_CONNECT_MS = 5000,  /* of which until there is a connection */
-    HW_HTTP_CLIENT_ANSWER_MAX = 64 * 1024 * 1024, /* bytes of an answer's body */
-    HW_HTTP_CLIENT_HEADER_MAX = 256 * 1024        /* bytes of an answer's header */
+    HW_HTTP_CLIENT_ANSWER_MAX = 64 * 1024 * 1024 /* bytes of an answer's body */
 };
 
 /* Pushes the table behind hook.http:

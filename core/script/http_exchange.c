@@ -11,7 +11,6 @@
 #include "base/descriptors.h"
 #include "base/sigpipe.h"
 #include "base/version.h"
-#include "script/http_client.h"
 #include "script/proxy.h"
 
 static void init_curl(void)
@@ -214,7 +213,7 @@ static CURLcode configure_proxy(CURL *easy, const struct hw_http_request *r,
 
 static CURLcode configure(CURL *easy, const struct hw_http_request *r, struct hw_http_exchange *x)
 {
-    long connect_ms = HW_HTTP_CLIENT_CONNECT_MS;
+    long connect_ms = HW_HTTP_EXCHANGE_CONNECT_MS;
     CURLcode rc = CURLE_OK;
     rc |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->error);
     rc |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L); /* there are other threads */
@@ -347,7 +346,7 @@ long hw_http_exchange_run(const struct hw_http_line *line, const struct hw_http_
 long hw_http_exchange_answer(const struct hw_http_request *r, struct hw_http_exchange *x,
                              long status, struct hw_str head, struct hw_str body)
 {
-    receive(x, &x->head, head, HW_HTTP_CLIENT_HEADER_MAX, header_too_large);
+    receive(x, &x->head, head, HW_HTTP_EXCHANGE_HEADER_MAX, header_too_large);
     if (!x->refused)
         receive(x, &x->body, body, r->answer_max, body_too_large);
     if (!x->refused)
@@ -374,7 +373,7 @@ static size_t on_header(char *bytes, size_t one, size_t length, void *exchange)
     } else if (line.len > 0 && (line.ptr[0] == '\r' || line.ptr[0] == '\n')) {
         x->head_done = true;
     } else if (!x->head_done) {
-        return receive(x, &x->head, line, HW_HTTP_CLIENT_HEADER_MAX, header_too_large);
+        return receive(x, &x->head, line, HW_HTTP_EXCHANGE_HEADER_MAX, header_too_large);
     }
     return line.len;
 }

@@ -12,6 +12,11 @@
 #include "base/str.h"
 #include "script/proxy.h"
 
+enum {
+    HW_HTTP_EXCHANGE_CONNECT_MS = 5000,      /* of the time-out, until there is a connection */
+    HW_HTTP_EXCHANGE_HEADER_MAX = 256 * 1024 /* bytes of an answer's header */
+};
+
 /* What to send. The texts are the caller's and outlive the exchange. */
 struct hw_http_request {
     const char *url;

@@ -7,8 +7,8 @@
 #include <lauxlib.h>
 #include <string.h>
 
-#include "bindings/module.h"
 #include "script/globals.h"
+#include "script/modules.h"
 
 static const char bundle_key, modules_key, require_key, explain_key;
 
@@ -68,7 +68,7 @@ static int push_places(lua_State *L, const char *name)
 static int search_bundle(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
-    bool own = hw_module_owns(kept(L, &modules_key), name);
+    bool own = hw_modules_own(kept(L, &modules_key), name);
     const struct hw_script *script = own ? NULL : hw_bundle_find(kept(L, &bundle_key), name);
     if (!script)
         return push_places(L, name);
@@ -96,7 +96,7 @@ static void add_searcher(lua_State *L)
     lua_pop(L, 2);
 }
 
-void hw_loader_open(lua_State *L, const struct hw_bundle *bundle, const struct hw_embedded *modules)
+void hw_loader_open(lua_State *L, const struct hw_bundle *bundle, const struct hw_modules *modules)
 {
     lua_pushlightuserdata(L, (void *)bundle);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &bundle_key);

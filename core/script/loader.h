@@ -10,12 +10,11 @@
 #include <lua.h>
 
 #include "script/bundle.h"
-#include "script/embedded.h"
+#include "script/modules.h"
 
 /* Before any script, with Lua's libraries open. Both must live as long as the state. Stack: -0 +0.
  */
-void hw_loader_open(lua_State *L, const struct hw_bundle *bundle,
-                    const struct hw_embedded *modules);
+void hw_loader_open(lua_State *L, const struct hw_bundle *bundle, const struct hw_modules *modules);
 
 /* Pushes the module. Stack: -0 +1. */
 void hw_loader_require(lua_State *L, const char *module);

@@ -12,13 +12,14 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/timestamp.h"
-#include "bindings/module.h"
 #include "script/api.h"
 #include "script/forked.h"
 #include "script/globals.h"
 #include "script/json.h"
 #include "script/loader.h"
+#include "script/modules.h"
 #include "script/null.h"
+#include "script/running.h"
 #include "script/state_limits.h"
 #include "script/stoppable.h"
 
@@ -34,7 +35,7 @@ struct hw_vm {
 
     /* the holder's only */
     struct hw_limits limits;
-    struct hw_job *job;
+    struct hw_running running;
     struct hw_api_warning warning;
 };
 
@@ -46,17 +47,6 @@ static struct hw_vm *vm_of(lua_State *L)
     struct hw_vm *vm = lua_touserdata(L, -1);
     lua_pop(L, 1);
     return vm;
-}
-
-const struct hw_job *hw_vm_job_of(lua_State *L)
-{
-    struct hw_vm *vm = vm_of(L);
-    return vm ? vm->job : NULL;
-}
-
-bool hw_vm_has(lua_State *L)
-{
-    return vm_of(L) != NULL;
 }
 
 static void set_deadline(struct hw_vm *vm, uint64_t now_ns)
@@ -169,7 +159,7 @@ static void refuse_taken_names(lua_State *L, const struct hw_bundle *bundle)
         if (!script->handler)
             continue;
         if (lua_getfield(L, -2, script->module) || lua_getfield(L, -2, script->module) ||
-            hw_module_owns(vm_of(L)->config.modules, script->module))
+            hw_modules_own(vm_of(L)->config.modules, script->module))
             luaL_error(L, "%s: '%s' is the name of a module of Lua's or hookward's; rename it",
                        script->chunk + 1, script->module);
         lua_pop(L, 2);
@@ -185,6 +175,7 @@ static int load_all(lua_State *L)
     hw_stoppable_open(L);
     lua_pushlightuserdata(L, vm);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key);
+    hw_running_open(L, &vm->running);
     hw_api_open(L, vm->config.modules);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     lua_pushcfunction(L, load_settings);
@@ -370,7 +361,7 @@ static int read_event(lua_State *L, struct hw_vm *vm, struct hw_job *job)
 static int decode(lua_State *L)
 {
     struct hw_vm *vm = lua_touserdata(L, 1);
-    struct hw_job *job = vm->job;
+    struct hw_job *job = vm->running.job;
     struct hw_json_scan scan;
     struct hw_str json = hw_json_skip_bom(job->body);
     int rc = hw_json_decode(L, json, &scan);
@@ -399,7 +390,7 @@ static int fail(const struct hw_vm *vm, struct hw_job *job, int status)
 int hw_vm_decode(struct hw_vm *vm, struct hw_job *job, uint64_t now_ns)
 {
     lua_State *L = vm->L;
-    vm->job = job;
+    vm->running.job = job;
     lua_pushcfunction(L, decode);
     lua_pushlightuserdata(L, vm);
     set_deadline(vm, now_ns); /* a script's finalizer may run */
@@ -460,7 +451,7 @@ static int read_results(lua_State *L, int first, struct hw_job *job)
 static int handle(lua_State *L)
 {
     struct hw_vm *vm = lua_touserdata(L, 1);
-    struct hw_job *job = vm->job;
+    struct hw_job *job = vm->running.job;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &resolve_key);
     lua_pushlstring(L, job->event.ptr, job->event.len);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &event_key);
@@ -512,7 +503,7 @@ void hw_vm_collect(struct hw_vm *vm)
 bool hw_vm_rest(struct hw_vm *vm)
 {
     lua_State *L = vm->L;
-    vm->job = NULL;
+    vm->running.job = NULL;
     lua_settop(L, 0);
     forget_event(L);
     hw_api_forget_job(L);

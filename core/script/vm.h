@@ -15,18 +15,19 @@
 
 #include "base/config.h"
 #include "script/bundle.h"
-#include "script/embedded.h"
+#include "script/modules.h"
 #include "trip/job.h"
 
 struct hw_vm;
+struct lua_State;
 
 struct hw_vm_config {
     size_t memory_max;   /* bytes of a state */
     uint64_t timeout_ms; /* of a handler, and of loading a file */
     uint64_t max_age_ms; /* 0: none */
     bool accept_unhandled;
-    bool validate;                     /* every event that has a schema must keep it */
-    const struct hw_embedded *modules; /* hookward's own; NULL: `require` finds them on disk */
+    bool validate;                    /* every event that has a schema must keep it */
+    const struct hw_modules *modules; /* hookward's own */
     /* True: loading ends. Asked now and then while scripts load, not later. May be NULL. */
     bool (*give_up)(void *give_up_ud);
     void *give_up_ud;
@@ -56,13 +57,6 @@ bool hw_vm_rest(struct hw_vm *vm);
 
 /* A full collection, finalizers and all: these have a second. */
 void hw_vm_collect(struct hw_vm *vm);
-
-/* The job that it runs, for log lines; NULL between jobs. */
-struct lua_State;
-const struct hw_job *hw_vm_job_of(struct lua_State *L);
-
-/* True for the state of a VM: scripts run in it, and not the program that has the host. */
-bool hw_vm_has(struct lua_State *L);
 
 /* Pushes the routes on the other state, the most specific first: an array of { pattern, place,
  * schema }. `place` is where the handler is; `schema` says which one it holds events to: "its own",

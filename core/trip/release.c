@@ -20,7 +20,7 @@ static const char *shown(const struct hw_config *config)
 }
 
 struct hw_vm_config hw_release_limits(const struct hw_config *config,
-                                      const struct hw_embedded *modules)
+                                      const struct hw_modules *modules)
 {
     return (struct hw_vm_config){.memory_max = config->vm_memory,
                                  .timeout_ms = config->handler_timeout_ms,
@@ -99,9 +99,8 @@ static int load(struct hw_release *r, const struct hw_config *config, char *why,
     return r->bundle ? set_version(r) : HW_EFAILED;
 }
 
-struct hw_release *hw_release_make(const struct hw_config *config,
-                                   const struct hw_embedded *modules, uint64_t number, char *why,
-                                   size_t why_size)
+struct hw_release *hw_release_make(const struct hw_config *config, const struct hw_modules *modules,
+                                   uint64_t number, char *why, size_t why_size)
 {
     struct hw_release *r = calloc(1, sizeof *r);
     snprintf(why, why_size, "out of memory");

@@ -48,13 +48,12 @@ struct hw_shelf {
 /* The parts, for who needs them alone (check). */
 struct hw_bundle *hw_release_scripts(const struct hw_config *config, char *why, size_t why_size);
 struct hw_vm_config hw_release_limits(const struct hw_config *config,
-                                      const struct hw_embedded *modules);
+                                      const struct hw_modules *modules);
 
 /* Reads keys and scripts as the configuration says; no script runs. Returns a release with one
  * reference; NULL with one line in `why` that names the file. */
-struct hw_release *hw_release_make(const struct hw_config *config,
-                                   const struct hw_embedded *modules, uint64_t number, char *why,
-                                   size_t why_size);
+struct hw_release *hw_release_make(const struct hw_config *config, const struct hw_modules *modules,
+                                   uint64_t number, char *why, size_t why_size);
 
 /* Loads `vm_count` VMs, once, before the release is published. It gives up when give_up(ud), asked
  * before each and now and then, says so; give_up may be NULL. Returns 0, or HW_EFAILED with one

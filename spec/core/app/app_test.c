@@ -24,6 +24,7 @@
 #include "base/check.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "bindings/module.h"
 #include "folder.h"
 #include "http/connection.h"
 #include "http/listener.h"
@@ -42,7 +43,8 @@ struct rig {
     struct hw_listeners listeners;
     struct hw_service other;
     struct hw_app *app;
-    struct hw_embedded modules[2];
+    struct hw_embedded rows[2];
+    struct hw_modules modules;
 };
 
 static uint64_t patience_ms = PATIENCE_S * 1000; /* of a client for its answer */
@@ -95,13 +97,14 @@ static void lead(void *arg)
 
 static int open_app(struct rig *r, const char *source, char *why, size_t size)
 {
-    r->modules[0] = (struct hw_embedded){"test.app", "@test.app", source, strlen(source)};
+    r->rows[0] = (struct hw_embedded){"test.app", "@test.app", source, strlen(source)};
+    r->modules = (struct hw_modules){luaopen_hookward_core, r->rows};
     struct hw_app_config config = {.loop = &r->loop,
                                    .requests = &r->server.requests,
                                    .queue_max = QUEUE_MAX,
                                    .stop_ms = stop_ms,
                                    .vm = {.module = "test.app",
-                                          .modules = r->modules,
+                                          .modules = &r->modules,
                                           .settings = HW_STR("return { word = 'set' }"),
                                           .memory_max = 64 * 1024 * 1024,
                                           .run_ms = PATIENCE_S * 1000}};
@@ -213,7 +216,7 @@ static void stop(struct rig *r)
     uv_async_send(&r->stop);
     uv_thread_join(&r->leader);
     assert_true(close_loop(r));
-    free((char *)r->modules[0].text);
+    free((char *)r->rows[0].text);
 }
 
 /* Waits until one is at the gate. */
@@ -647,7 +650,7 @@ static void is_given_up_when_it_does_not_end(void **state)
     send_text(queued, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     int gate = dup(r->gate);
     given_up.app = r->app; /* so that a search for leaks finds it */
-    given_up.source = r->modules[0].text;
+    given_up.source = r->rows[0].text;
     uv_async_send(&r->stop);
     uv_thread_join(&r->leader);
     assert_false(close_loop(r));
@@ -698,7 +701,7 @@ static void ends_with_requests_in_its_queues(void **state)
     uv_thread_join(&r.leader);
     HW_CHECK(write(r.gate, "...", 3) == 3); /* it may begin the others before it is stopped */
     close_loop(&r);
-    free((char *)r.modules[0].text);
+    free((char *)r.rows[0].text);
     for (int i = 0; i < QUEUE_MAX; i++) {
         read_all(fds[i]);
         assert_int_equal(answer_len, 0);
@@ -736,9 +739,10 @@ static void ends_what_runs_too_long_even_in_a_pcall(void **state)
     (void)state;
     static const char source[] = "return function() while true do pcall(function() while true do "
                                  "end end) end end";
-    struct hw_embedded modules[] = {{"m", "@m", source, sizeof source - 1}, {0}};
+    struct hw_embedded rows[] = {{"m", "@m", source, sizeof source - 1}, {0}};
+    struct hw_modules modules = {luaopen_hookward_core, rows};
     struct hw_app_vm_config config = {
-        .module = "m", .modules = modules, .memory_max = 8 * 1024 * 1024, .run_ms = 1};
+        .module = "m", .modules = &modules, .memory_max = 8 * 1024 * 1024, .run_ms = 1};
     atomic_bool stopping = false;
     struct hw_app_vm *vm;
     struct hw_requests requests;

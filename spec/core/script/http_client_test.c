@@ -23,6 +23,7 @@
 #include <cmocka.h>
 
 #include "script/http_client.h"
+#include "script/http_exchange.h"
 #include "script/json.h"
 
 extern char **environ;
@@ -388,11 +389,11 @@ static void limits_the_answer(void **state)
            "local r, e = h.get(U, { answer_max = 1 })\n"
            "is(r, nil) is(e, 'the answer is larger than answer_max')\n"
            "is(h.get(U).body, 'ok')");
-    size_t length = HW_HTTP_CLIENT_HEADER_MAX + 200000;
+    size_t length = HW_HTTP_EXCHANGE_HEADER_MAX + 200000;
     char *large = f->large = malloc(length), *to = large;
     assert_non_null(large);
     to = stpcpy(to, "HTTP/1.1 200 OK\r\n");
-    while (to < large + HW_HTTP_CLIENT_HEADER_MAX + 1000)
+    while (to < large + HW_HTTP_EXCHANGE_HEADER_MAX + 1000)
         to = stpcpy(to,
                     "X-Filler: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n");
     to = stpcpy(to, "Content-Length: 0\r\n\r\n");

@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "carried.h"
 #include "folder.h"
 #include "trip/crew.h"
 
@@ -221,7 +222,7 @@ static void new_rig(struct rig *r, unsigned workers, size_t jobs_max)
     struct hw_release *release = calloc(1, sizeof *release);
     release->refs = 1;
     release->vm =
-        (struct hw_vm_config){.memory_max = 64 << 20, .timeout_ms = 60000, .modules = hw_embedded};
+        (struct hw_vm_config){.memory_max = 64 << 20, .timeout_ms = 60000, .modules = &carried};
     release->keys = calloc(1, sizeof *release->keys); /* no key: nothing is verified here */
     release->keys->refs = 1;
     release->bundle = hw_bundle_load(folder.path, "handlers", HW_STR("return {}"), why, sizeof why);

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "carried.h"
 #include "folder.h"
-#include "script/embedded.h"
 #include "signing.h"
 #include "trip/release.h"
 
@@ -79,7 +79,7 @@ static long unloaded(void)
 
 static struct hw_release *make(uint64_t number)
 {
-    struct hw_release *release = hw_release_make(&config, hw_embedded, number, why, sizeof why);
+    struct hw_release *release = hw_release_make(&config, &carried, number, why, sizeof why);
     assert_non_null(release);
     return release;
 }
@@ -161,10 +161,10 @@ static void says_which_file_is_broken(void **state)
 {
     (void)state;
     folder_write(&folder, "handlers/b.lua", "local local");
-    assert_null(hw_release_make(&config, hw_embedded, 1, why, sizeof why));
+    assert_null(hw_release_make(&config, &carried, 1, why, sizeof why));
     assert_non_null(strstr(why, "handlers/b.lua:1:"));
     unlink(key);
-    assert_null(hw_release_make(&config, hw_embedded, 1, why, sizeof why));
+    assert_null(hw_release_make(&config, &carried, 1, why, sizeof why));
     assert_non_null(strstr(why, key));
 }
 
@@ -190,7 +190,7 @@ static void ends_a_child_that_an_unload_forked(void **state)
     int status;
     (void)state;
     folder_write(&folder, "handlers/a.lua", "require 'hookward'.on_unload(function() fork() end)");
-    struct hw_release *r = hw_release_make(&config, hw_embedded, 1, why, sizeof why);
+    struct hw_release *r = hw_release_make(&config, &carried, 1, why, sizeof why);
     assert_non_null(r);
     r->vm.fit = add_fork;
     struct hw_vm *vm = hw_vm_new(&r->vm, r->bundle, why, sizeof why);
