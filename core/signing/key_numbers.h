@@ -1,31 +1,45 @@
-/* key_numbers.h -- the forms that spell out modulus and exponent: XML, JWK, Microsoft's blobs.
+/* key_numbers.h -- the two numbers that every form of a key comes down to, and what the readers of
+ * the forms share.
  *
- * Each reader takes a text that was recognised as its form, fills *numbers or returns HW_EFAILED
- * with a reason. The caller frees *numbers in both cases.
+ * Not     no form is known here: key_forms.h recognises them, and key_der.h, key_xml.h, key_jwk.h
+ *         and key_blob.h each read theirs.
  * Thread  pure; any. */
 #ifndef HW_KEY_NUMBERS_H
 #define HW_KEY_NUMBERS_H
 
+#include <openssl/bn.h>
 #include <stdbool.h>
+#include <stddef.h>
 
-#include "signing/key_forms.h"
+#include "base/str.h"
 
-/* .NET: RSA.ToXmlString's RSAKeyValue, also inside XML Signature's KeyInfo, and RSAParameters as
- * XmlSerializer writes them. Any prefix, attributes, order. */
-int hw_key_xml_read(struct hw_key_numbers *numbers, struct hw_str text,
-                    const struct hw_reason *why);
+/* Where the one line goes that says why a key was refused. */
+struct hw_reason {
+    char *text;
+    size_t size;
+};
 
-/* The number in the one element of this name, big-endian Base64: 1 with a *number for BN_free,
- * 0 when there is no such element, -1 when it is damaged or there are several. */
-int hw_key_xml_number(BIGNUM **number, struct hw_str text, const char *name);
+/* Writes the line; returns HW_EFAILED. */
+int hw_refuse(const struct hw_reason *why, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-/* RFC 7517 and 7518, 6.3.1: one key, or a set of one. */
-int hw_key_jwk_read(struct hw_key_numbers *numbers, struct hw_str text,
-                    const struct hw_reason *why);
+/* A reader fills *numbers, or returns HW_EFAILED with a reason. In both cases the caller frees
+ * *numbers with fini, and the reader may leave errors in OpenSSL's queue. */
+struct hw_key_numbers {
+    BIGNUM *n, *e;
+    const char *form; /* static */
+};
 
-/* CSP's key blobs (little-endian) and CNG's (big-endian numbers, little-endian header). */
-bool hw_key_is_blob(struct hw_str bytes);
-int hw_key_blob_read(struct hw_key_numbers *numbers, struct hw_str bytes, bool was_base64,
-                     const struct hw_reason *why);
+void hw_key_numbers_fini(struct hw_key_numbers *numbers);
+
+/* Big-endian bytes to *number. Returns false without memory. */
+bool hw_key_take_bytes(BIGNUM **number, const unsigned char *bytes, size_t len);
+
+/* White space in the C locale. */
+bool hw_key_is_space(char c);
+
+/* Base64 in which white space is skipped, and so are "\n" and "\r" as a JSON text spells them.
+ * Returns the bytes, for OPENSSL_free, or NULL. */
+unsigned char *hw_key_base64(struct hw_str text, size_t *len);
 
 #endif

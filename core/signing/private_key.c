@@ -10,7 +10,7 @@
 
 #include "base/base64.h"
 #include "signing/key_forms.h"
-#include "signing/key_numbers.h"
+#include "signing/key_xml.h"
 #include "signing/keys.h"
 
 /* ---- read ---- */

@@ -591,7 +591,7 @@ static void refuses_more_than_one_key(void **state)
     expect_refusal(jwk(keys[0], "{\"keys\":[{},", "}]}"), "a JWK set of 2 keys");
     expect_refusal(print(NULL, "{\"keys\":[]}"), "a JWK set of 0 keys");
     expect_refusal(wrapped("", to_base64(NULL, broken(der(keys[0]), 100000, "x")), ""),
-                   "1 bytes more behind the key");
+                   "1 bytes more after the key");
 }
 
 static void refuses_what_is_no_key(void **state)
@@ -617,8 +617,8 @@ static void refuses_what_is_no_key(void **state)
     expect_refusal(print(NULL, "-----BEGIN CERTIFICATE REQUEST-----\n-----END"),
                    "\"CERTIFICATE REQUEST\", not a public key");
     expect_refusal(print(NULL, "-----BEGIN PUBLIC KEY-----\nAAAA\n"), "without its END line");
-    expect_refusal(print(NULL, "-----BEGIN PUBLIC KEY"), "whose BEGIN line is damaged");
-    expect_refusal(print(NULL, "-----BEGIN \x1b[31m-----"), "whose BEGIN line is damaged");
+    expect_refusal(print(NULL, "-----BEGIN PUBLIC KEY"), "with a damaged BEGIN line");
+    expect_refusal(print(NULL, "-----BEGIN \x1b[31m-----"), "with a damaged BEGIN line");
     expect_refusal(print(NULL, "-----BEGIN PUBLIC KEY-----\n!\n-----END PUBLIC KEY-----\n"),
                    "not Base64");
     expect_refusal(as_pem(NULL, "PUBLIC KEY", make(NULL, "\x30\x03\x02\x01\x01", 5)),
@@ -630,13 +630,13 @@ static void refuses_what_is_no_key(void **state)
     expect_refusal(replaced(xml(key), "<Modulus>", "<Modulus>!"), "without one Modulus");
     struct text blob = csp(key);
     blob.len--;
-    expect_refusal(blob, "not of the length that it tells");
+    expect_refusal(blob, "not the length that it states");
     blob = cng(key);
     blob.len--;
-    expect_refusal(blob, "not of the length that it tells");
+    expect_refusal(blob, "not the length that it states");
     blob = cng(key);
     memset(blob.bytes + 8, 0xff, 8);
-    expect_refusal(blob, "not of the length that it tells");
+    expect_refusal(blob, "not the length that it states");
     blob = der(key);
     blob.len--;
     expect_refusal(blob, "cut short");
