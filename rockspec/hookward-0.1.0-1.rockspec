@@ -171,6 +171,7 @@ build = {
         "core/ledger/tend.c",
         "core/ledger/wal_file.c",
         "core/ledger/writer.c",
+        "core/reload/attempt.c",
         "core/reload/reconfig.c",
         "core/reload/reload.c",
         "core/reload/watch.c",

@@ -515,7 +515,7 @@ describe("the keys", function()
   end)
 
   -- The host stands still between listing the key files and loading them, at a point of
-  -- core/reload/reload.c, while a second key comes.
+  -- core/reload/attempt.c, while a second key comes.
   local function add_key_at(point, to, edit)
     local _, old = key()
     local new_private, new = key("second")

@@ -202,16 +202,16 @@ static void renew(void *owner)
 static void told(void *owner, const struct hw_reload_result *result)
 {
     struct hw_host *h = owner;
-    if (!result->ok)
+    if (!result->attempt.ok)
         hw_stats_add(&h->server.report.stats, HW_COUNT_RELOADS_FAILED, 1);
-    else if (result->changed)
+    else if (result->attempt.changed)
         hw_stats_add(&h->server.report.stats, HW_COUNT_RELOADS, 1);
     uv_mutex_lock(&h->m);
     h->last = *result;
     uv_cond_broadcast(&h->told);
     uv_mutex_unlock(&h->m);
-    hw_control_reloaded(&h->control, result->asked, result->ok ? 0 : HW_ERELOAD_FAILED,
-                        hw_str_of(result->text));
+    hw_control_reloaded(&h->control, result->asked, result->attempt.ok ? 0 : HW_ERELOAD_FAILED,
+                        hw_str_of(result->attempt.text));
 }
 
 int hw_host_reload_now(struct hw_host *h, char *text, size_t size)
@@ -221,8 +221,8 @@ int hw_host_reload_now(struct hw_host *h, char *text, size_t size)
     while (!h->over && h->last.asked < ticket)
         uv_cond_wait(&h->told, &h->m);
     bool answered = h->last.asked >= ticket;
-    int rc = !answered ? HW_EDRAINING : h->last.ok ? 0 : HW_ERELOAD_FAILED;
-    snprintf(text, size, "%s", answered ? h->last.text : "the host has stopped");
+    int rc = !answered ? HW_EDRAINING : h->last.attempt.ok ? 0 : HW_ERELOAD_FAILED;
+    snprintf(text, size, "%s", answered ? h->last.attempt.text : "the host has stopped");
     uv_mutex_unlock(&h->m);
     return rc;
 }
@@ -231,7 +231,8 @@ void hw_host_version(struct hw_host *h, struct hw_host_version *version)
 {
     hw_shelf_describe(&h->stages.shelf, &version->number, version->version);
     uv_mutex_lock(&h->m);
-    snprintf(version->error, sizeof version->error, "%s", h->last.ok ? "" : h->last.text);
+    snprintf(version->error, sizeof version->error, "%s",
+             h->last.attempt.ok ? "" : h->last.attempt.text);
     uv_mutex_unlock(&h->m);
 }
 
@@ -452,7 +453,7 @@ struct hw_host *hw_host_start(struct hw_config *config, const struct hw_modules 
     HW_CHECK(uv_cond_init(&h->told) == 0);
     h->config = config;
     h->guard = guard;
-    h->last.ok = true;
+    h->last.attempt.ok = true;
     h->drain_timeout_ms = config->drain_timeout_ms;
     h->modules = modules;
     if (start(h, modules, why, why_size) == 0)

@@ -1,13 +1,15 @@
-/* reload.h -- edits take effect without a restart, or not at all.
+/* reload.h -- the room of edits: they take effect without a restart, or not at all.
  *
- * How     A thread of its own waits for a change (watch.h), a signal, or `hookward reload`; lets a
- *         burst of edits come to rest; reads the configuration, keys and scripts, loads them in as
- *         many new VMs as there are workers, and makes sure that nothing changed while it read. If
- *         all of that works it publishes the release (release.h) and has the leader take over the
- *         limits, and say so; if not, nothing changes but the log. Old VMs are closed here.
+ * How     A thread of its own waits for a change (watch.h), a signal, or `hookward reload`, and
+ *         lets a burst of edits come to rest. Then it makes an attempt (attempt.h): configuration
+ *         (reconfig.h), keys and scripts are read, loaded and published (release.h). The leader
+ *         applies the limits and logs the outcome. Old VMs are closed on this thread too.
+ * Promise a failed attempt changes nothing and is logged. A request (hw_reload_ask) always gets a
+ *         result, unless the host stops first.
  * Not     no sockets, no jobs. What can't change in a running host (listeners, ledger, workers) is
  *         named in a warning.
- * Thread  start, stop: the host's; poke, ask: any; the callbacks: leader only. */
+ * Thread  ask: any. start, unwatch, free: the one that has the loop then. stop: any, but one at a
+ *         time. The callbacks: leader only. */
 #ifndef HW_RELOAD_H
 #define HW_RELOAD_H
 
@@ -15,21 +17,18 @@
 #include <uv.h>
 
 #include "base/config.h"
-#include "base/str.h"
-#include "reload/watch.h"
+#include "reload/attempt.h"
 #include "trip/release.h"
 
-enum { HW_RELOAD_QUIET_MS = 100, HW_RELOAD_WHY_MAX = 1024 };
+enum { HW_RELOAD_QUIET_MS = 100 }; /* without a change, and a burst of edits is over */
 
 struct hw_reload;
 
 /* What the leader is told after an attempt. */
 struct hw_reload_result {
-    uint64_t asked; /* every request up to this one is answered by it */
-    bool ok;
-    bool changed;                 /* there is something new that is live */
-    bool worth_saying;            /* somebody asked, or it is news */
-    char text[HW_RELOAD_WHY_MAX]; /* one line: what is live now, or why it is not */
+    uint64_t asked;    /* it answers every request up to this one */
+    bool worth_saying; /* somebody asked, or it is news */
+    struct hw_attempt_result attempt;
 };
 
 struct hw_reload_config {
@@ -37,29 +36,31 @@ struct hw_reload_config {
     const struct hw_modules *modules;
     struct hw_shelf *shelf;
     uv_loop_t *loop;
-    /* Leader only. renew: workers that have no job may take what was published. apply: take over
-     * what may change in a running host. told: an attempt is over. */
+    /* Leader only. renew: free workers may take the release that was published. apply: take over
+     * the limits that may change in a running host. told: an attempt is over. */
     void (*renew)(void *owner);
     void (*apply)(void *owner, const struct hw_config *config);
     void (*told)(void *owner, const struct hw_reload_result *result);
     void *owner;
 };
 
-/* Returns 0, or a libuv error when there is no memory or no thread: then *out is NULL, or to be
- * stopped and freed all the same, since the loop has a handle of it. */
+/* Returns 0, or a libuv error when there is no memory or no thread. Then *out may be NULL; if not,
+ * stop and free it all the same, since the loop has its handle. */
 int hw_reload_start(const struct hw_reload_config *config, struct hw_reload **out);
 
 /* Asks for a reload now, whether anything changed or not. Returns the request's number. Not
  * async-signal-safe. */
 uint64_t hw_reload_ask(struct hw_reload *reload);
 
-/* Ends the thread, and waits for an attempt that is under way. Returns false when that took longer
- * than `ms`: a script that loads or unloads may be inside a C function that does not come back. The
- * thread ends then if it ever does, and `reload` can't be freed. */
+/* Ends the thread, and waits for an attempt that is under way. Returns false when that takes longer
+ * than `ms`, since a script that loads or unloads may be inside a C function that does not return.
+ * The thread ends once it does. Until then `reload` must not be freed; ask again. */
 bool hw_reload_stop(struct hw_reload *reload, unsigned ms);
 
-/* Whoever has the loop now, before it is closed: no more events. */
+/* Ends the events. To be called before the loop is closed. */
 void hw_reload_unwatch(struct hw_reload *reload);
+
+/* To be called once the loop is closed. */
 void hw_reload_free(struct hw_reload *reload);
 
 #endif
