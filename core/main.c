@@ -1,7 +1,7 @@
 /* main.c -- the binary: Lua with hookward inside it.
  *
- * The command line is Lua (lua/hookward/cli.lua), the same that rockspec/hookward runs in a Lua of
- * the system's. */
+ * The command line is Lua (lua/hookward/commands/init.lua), the same that rockspec/hookward runs in
+ * the system's Lua. */
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ static int traceback(lua_State *L)
     return 1;
 }
 
-/* hookward.cli.main(arg) -> exit code */
+/* hookward.commands.main(arg) -> exit code */
 static int run(lua_State *L)
 {
     int argc = (int)lua_tointeger(L, 1);
@@ -27,7 +27,7 @@ static int run(lua_State *L)
     luaL_openlibs(L);
     hw_modules_preload(L, &carried);
     lua_getglobal(L, "require");
-    lua_pushliteral(L, "hookward.cli");
+    lua_pushliteral(L, "hookward.commands");
     lua_call(L, 1, 1);
     lua_getfield(L, -1, "main");
     lua_createtable(L, argc, 1);

@@ -107,7 +107,7 @@ end
 -- By their path below hookward/examples/; the name of what is no .lua file is its own.
 local function examples()
   local lines = {}
-  for _, example in ipairs(dofile("lua/hookward/examples.lua").list) do
+  for _, example in ipairs(dofile("lua/hookward/cli/examples.lua").list) do
     for _, file in ipairs(example.files) do
       local path = ("examples/%s/%s"):format(example.name, file)
       local name = path:gsub("/%.", "/"):gsub("%.%a+$", ""):gsub("/", ".")

@@ -35,9 +35,9 @@ for name in pairs(package.loaded) do
   if name:find("^hookward") then package.loaded[name] = nil end
 end
 local config = require "hookward.config"
-local schema = require "hookward.schema"
-local suggest = require "hookward.suggest"
-local units = require "hookward.units"
+local schema = require "hookward.config.schema"
+local suggest = require "hookward.base.suggest"
+local units = require "hookward.base.units"
 
 local function load_text(text, overrides)
   local folder = cli.folder { ["hookward.lua"] = text }

@@ -7,7 +7,7 @@ local S = require "spec.support.sandbox"
 local cli = require "spec.support.cli"
 local rock = os.getenv("HOOKWARD_ROCK") or lfs.currentdir() .. "/build/rock/tree"
 
-local examples = dofile "lua/hookward/examples.lua"
+local examples = dofile "lua/hookward/cli/examples.lua"
 
 -- The indented lines of a README, each a command.
 local function commands_of(name)

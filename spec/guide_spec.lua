@@ -170,7 +170,7 @@ describe("the reference of the configuration", function()
         check(entry.fields or {}, prefix .. entry.key .. ".")
       end
     end
-    check(dofile("lua/hookward/schema.lua"), "")
+    check(dofile("lua/hookward/config/schema.lua"), "")
   end)
 end)
 
@@ -447,7 +447,7 @@ describe("the guide's", function()
   it("container ends its host in time, and gives it what it writes to", function()
     local command = block("deployment", "sh", "docker run"):gsub("\\\n", "")
     local defaults = {}
-    for _, entry in ipairs(dofile "lua/hookward/schema.lua") do defaults[entry.key] = entry.default end
+    for _, entry in ipairs(dofile "lua/hookward/config/schema.lua") do defaults[entry.key] = entry.default end
     assert.matches("--init ", command, 1, true)
     assert.is_true(tonumber(command:match("%-%-stop%-timeout (%d+)")) > defaults.drain_timeout)
     local config = command:match("HOOKWARD_CONFIG=(%S+)/hookward.lua")
@@ -458,7 +458,7 @@ describe("the guide's", function()
 
   it("units for systemd leave it what its settings take", function()
     local defaults = {}
-    for _, entry in ipairs(dofile "lua/hookward/schema.lua") do defaults[entry.key] = entry.default end
+    for _, entry in ipairs(dofile "lua/hookward/config/schema.lua") do defaults[entry.key] = entry.default end
     local socket, service = D.unit(block("deployment", "ini", 1)), D.unit(block("deployment", "ini", 2))
     assert.equal(defaults.listen, socket.Socket.ListenStream)
     assert.is_true(tonumber(service.Service.TimeoutStopSec) > defaults.drain_timeout)
@@ -481,7 +481,7 @@ describe("the guide's", function()
   it("proxy lets through what the host takes", function()
     local text = block("deployment", "nginx", 1)
     local defaults = {}
-    for _, entry in ipairs(dofile "lua/hookward/schema.lua") do defaults[entry.key] = entry.default end
+    for _, entry in ipairs(dofile "lua/hookward/config/schema.lua") do defaults[entry.key] = entry.default end
     assert.matches("location = " .. defaults.path .. " {", text, 1, true)
     assert.matches("proxy_pass http://" .. defaults.listen .. ";", text, 1, true)
     assert.equal(defaults.max_body:lower(), text:match("client_max_body_size (%d+m);") .. "b")

@@ -58,7 +58,7 @@ describe("the README's", function()
     local _, out = H.sh(("cd %s && %s check"):format(folder, H.quote(H.binary)))
     assert.is_nil(out:find("hookward.lua:", 1, true), out)
     local given, seen = load(text)(), 0
-    for _, entry in ipairs(dofile "lua/hookward/schema.lua") do
+    for _, entry in ipairs(dofile "lua/hookward/config/schema.lua") do
       for _, field in ipairs(entry.fields or {}) do
         if given[entry.key] then assert.same(field.default, given[entry.key][field.key]) end
       end
@@ -68,7 +68,7 @@ describe("the README's", function()
       end
     end
     assert.is_true(seen > 20)
-    for _, entry in ipairs(dofile "lua/hookward/schema.lua") do
+    for _, entry in ipairs(dofile "lua/hookward/config/schema.lua") do
       local named = entry.not_yet or entry.key == "accredit" -- which has no default
       assert(named or text:find("%f[%w_]" .. entry.key .. " = "), entry.key .. " is not among the defaults")
     end

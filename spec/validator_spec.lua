@@ -16,8 +16,8 @@ end
 for name in pairs(package.loaded) do
   if name:find("^hookward") then package.loaded[name] = nil end
 end
-local validator = require "hookward.validator"
-local catalogue = require "hookward.catalogue"
+local validator = require "hookward.handlers.validator"
+local catalogue = require "hookward.handlers.catalogue"
 local null = cjson.null
 
 local function violation(schema, value)

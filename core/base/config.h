@@ -1,7 +1,7 @@
 /* config.h -- what the host is told to do: the configuration, as C sees it.
  *
- * lua/hookward/config.lua reads the user's file, checks it against its schema and hands over plain
- * values; nothing is checked twice here.
+ * lua/hookward/config/init.lua reads the user's file, checks it against its schema and hands over
+ * plain values; nothing is checked twice here.
  * Thread  constant after hw_config_read. */
 #ifndef HW_CONFIG_H
 #define HW_CONFIG_H

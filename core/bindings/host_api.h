@@ -1,4 +1,4 @@
-/* host_api.h -- a host as a Lua value: what lua/hookward/library.lua and `hookward serve` stand on.
+/* host_api.h -- a host as a Lua value, for lua/hookward/host/library.lua and `hookward serve`.
  *
  * Thread  the one that has the Lua state. */
 #ifndef HW_HOST_API_H

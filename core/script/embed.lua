@@ -17,7 +17,7 @@ local function is_module(path)
 end
 
 local paths = table.move(arg, 1, #arg, 1, {})
-for _, example in ipairs(dofile("lua/hookward/examples.lua").list) do
+for _, example in ipairs(dofile("lua/hookward/cli/examples.lua").list) do
   for _, file in ipairs(example.files) do
     paths[#paths + 1] = ("examples/%s/%s"):format(example.name, file)
   end

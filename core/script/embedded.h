@@ -13,8 +13,8 @@
 #include <stddef.h>
 
 struct hw_embedded {
-    const char *module; /* "hookward.cli"; of a search path its name in `package`: "cpath" */
-    const char *chunk;  /* "@lua/hookward/cli.lua", for messages; NULL: `text` is a search path */
+    const char *module; /* "hookward.config"; of a search path its name in `package`: "cpath" */
+    const char *chunk;  /* "@lua/hookward/config/init.lua", for messages; NULL: a search path */
     const char *text;   /* or compiled: what luaL_loadbuffer takes */
     size_t len;
 };

@@ -1,7 +1,7 @@
 /* loader.c -- see loader.h
  *
  * The registry holds, under the addresses of the keys below: the bundle, hookward's modules, and
- * two functions, Lua's `require` and the one of lua/hookward/missing.lua. */
+ * two functions, Lua's `require` and the one of lua/hookward/handlers/missing.lua. */
 #include "script/loader.h"
 
 #include <lauxlib.h>
@@ -104,7 +104,7 @@ void hw_loader_open(lua_State *L, const struct hw_bundle *bundle, const struct h
     lua_rawsetp(L, LUA_REGISTRYINDEX, &modules_key);
     lua_getglobal(L, "require");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &require_key);
-    hw_loader_require(L, "hookward.missing");
+    hw_loader_require(L, "hookward.handlers.missing");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &explain_key);
     add_searcher(L);
     hw_globals_open(L);

@@ -28,9 +28,10 @@ static struct hw_embedded path_row(lua_State *L, const char *name)
  * module `hookward`: so that is found beside the others. A row of zeros if it is not there. */
 static struct hw_embedded init_row(lua_State *L)
 {
-    static const char find[] = "local file = package.searchpath('hookward.router', package.path)\n"
-                               "file = file and file:gsub('router%.lua$', 'init.lua')\n"
-                               "return file and ('return assert(loadfile(%q))(...)'):format(file)";
+    static const char find[] =
+        "local file = package.searchpath('hookward.handlers.router', package.path)\n"
+        "file = file and file:gsub('handlers/router%.lua$', 'init.lua')\n"
+        "return file and ('return assert(loadfile(%q))(...)'):format(file)";
     struct hw_embedded row = {0};
     if (luaL_loadstring(L, find))
         lua_error(L);

@@ -128,7 +128,7 @@ static int load_settings(lua_State *L)
 
 static void keep_router(lua_State *L)
 {
-    hw_loader_require(L, "hookward.router"); /* router */
+    hw_loader_require(L, "hookward.handlers.router"); /* router */
     lua_getfield(L, -1, "seal");
     lua_pushboolean(L, vm_of(L)->config.validate);
     lua_call(L, 1, 0);

@@ -5,7 +5,7 @@ local error, next, pairs, require, setmetatable = error, next, pairs, require, s
 local tostring, type = tostring, type
 
 local core = require "hookward.core"
-local router = require "hookward.router"
+local router = require "hookward.handlers.router"
 
 local M = {
   version = core.version,
@@ -55,20 +55,20 @@ end
 M.config = readonly(package.preload["hookward.settings"] and require "hookward.settings" or {},
   "hook.config")
 
----Starts a host that runs beside the program; see lua/hookward/library.lua.
+---Starts a host that runs beside the program; see lua/hookward/host/library.lua.
 ---@param options hookward.Options|string
 ---@return hookward.Host? host
 ---@return string? why
 function M.start(options)
-  return require "hookward.library".start(options)
+  return require "hookward.host.library".start(options)
 end
 
----Runs a host until it is told to stop; see lua/hookward/library.lua.
+---Runs a host until it is told to stop; see lua/hookward/host/library.lua.
 ---@param options hookward.Options|string
 ---@return boolean? ok
 ---@return string? why
 function M.serve(options)
-  return require "hookward.library".serve(options)
+  return require "hookward.host.library".serve(options)
 end
 
 return M

@@ -1,11 +1,11 @@
 -- lua/hookward/_meta.lua names what there is: spec/meta_spec.lua runs this with `hookward test`.
 
-local catalogue = require "hookward.catalogue"
+local catalogue = require "hookward.handlers.catalogue"
 local cli = require "spec.support.cli"
 local config = require "hookward.config"
 local core = require "hookward.core"
-local config_schema = require "hookward.schema"
-local router = require "hookward.router"
+local config_schema = require "hookward.config.schema"
+local router = require "hookward.handlers.router"
 local testing = require "hookward.testing"
 
 local PATH = "lua/hookward/_meta.lua"

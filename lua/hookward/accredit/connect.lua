@@ -4,10 +4,10 @@
 local answers = require "hookward.accredit.answers"
 local client = require "hookward.accredit.client"
 local config = require "hookward.config"
-local console = require "hookward.console"
+local console = require "hookward.cli.console"
 local core = require "hookward.core"
-local files = require "hookward.files"
-local options = require "hookward.options"
+local files = require "hookward.base.files"
+local options = require "hookward.cli.options"
 
 local M = {
   HELP = "The account: a token in HOOKWARD_ACCREDIT_TOKEN; or HOOKWARD_ACCREDIT_USER and "

@@ -3,7 +3,7 @@
 
 local config = require "hookward.config"
 local core = require "hookward.core"
-local files = require "hookward.files"
+local files = require "hookward.base.files"
 
 local sys = core.sys
 

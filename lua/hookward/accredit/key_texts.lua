@@ -1,8 +1,7 @@
--- The text of a public key inside an answer: what core's key reading takes, out of what came.
+-- Finds the public key in an answer, as a text that core reads from a key file.
 --
--- core reads every form of a key file (core/signing/keys.h). An answer may wrap that once more: in an
--- object of numbers, in entities, in URL-safe Base64, in a longer text. What is returned is a text
--- that core reads from a file.
+-- core reads every form of a key file (core/signing/keys.h). An answer may wrap that text again:
+-- in an object of numbers, in entities, in URL-safe Base64, or in a longer text.
 
 local core = require "hookward.core"
 

@@ -1,10 +1,10 @@
 -- hookward check: is everything in order for `hookward serve`?
 
 local config = require "hookward.config"
-local console = require "hookward.console"
-local control = require "hookward.control"
+local console = require "hookward.cli.console"
+local control = require "hookward.host.control"
 local core = require "hookward.core"
-local options = require "hookward.options"
+local options = require "hookward.cli.options"
 
 local M = {
   summary = "Say whether the host would start.",

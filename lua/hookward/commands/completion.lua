@@ -1,9 +1,9 @@
 -- hookward completion: scripts that complete hookward's commands and options in a shell.
 
-local catalogue = require "hookward.catalogue"
-local console = require "hookward.console"
+local catalogue = require "hookward.handlers.catalogue"
+local console = require "hookward.cli.console"
 local core = require "hookward.core"
-local examples = require "hookward.examples"
+local examples = require "hookward.cli.examples"
 local guide = require "hookward.guide"
 local misbehaviour = require "hookward.sandbox.misbehaviour"
 

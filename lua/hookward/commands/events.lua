@@ -1,9 +1,9 @@
 -- hookward events: the events that this account may subscribe to.
 
 local answers = require "hookward.accredit.answers"
-local catalogue = require "hookward.catalogue"
+local catalogue = require "hookward.handlers.catalogue"
 local connect = require "hookward.accredit.connect"
-local console = require "hookward.console"
+local console = require "hookward.cli.console"
 local core = require "hookward.core"
 
 local M = {

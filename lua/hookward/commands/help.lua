@@ -1,8 +1,8 @@
--- hookward help: the guide. (`hookward help COMMAND` is cli.lua's: it knows the commands.)
+-- hookward help: the guide. (`hookward help COMMAND` is init.lua's: it knows the commands.)
 
-local console = require "hookward.console"
+local console = require "hookward.cli.console"
 local guide = require "hookward.guide"
-local suggest = require "hookward.suggest"
+local suggest = require "hookward.base.suggest"
 
 local M = {
   summary = "Read the guide.",

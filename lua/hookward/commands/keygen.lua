@@ -1,10 +1,10 @@
 -- hookward keygen: a key pair for development.
 
 local config = require "hookward.config"
-local console = require "hookward.console"
+local console = require "hookward.cli.console"
 local core = require "hookward.core"
-local files = require "hookward.files"
-local options = require "hookward.options"
+local files = require "hookward.base.files"
+local options = require "hookward.cli.options"
 
 local sys = core.sys
 

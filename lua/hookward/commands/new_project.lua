@@ -1,12 +1,12 @@
 -- hookward init: a new project that works at once.
 
 local config = require "hookward.config"
-local console = require "hookward.console"
+local console = require "hookward.cli.console"
 local core = require "hookward.core"
-local examples = require "hookward.examples"
-local files = require "hookward.files"
-local suggest = require "hookward.suggest"
-local templates = require "hookward.templates"
+local examples = require "hookward.cli.examples"
+local files = require "hookward.base.files"
+local suggest = require "hookward.base.suggest"
+local templates = require "hookward.cli.templates"
 
 local sys = core.sys
 

@@ -1,9 +1,9 @@
 -- hookward reload: have the running host read configuration, keys and handlers anew.
 
-local console = require "hookward.console"
-local control = require "hookward.control"
+local console = require "hookward.cli.console"
+local control = require "hookward.host.control"
 local core = require "hookward.core"
-local options = require "hookward.options"
+local options = require "hookward.cli.options"
 
 local M = {
   summary = "Have the running host reload.",

@@ -1,11 +1,11 @@
 -- hookward sandbox: a local stand-in for Accredit.
 
 local config = require "hookward.config"
-local console = require "hookward.console"
+local console = require "hookward.cli.console"
 local core = require "hookward.core"
-local files = require "hookward.files"
-local options = require "hookward.options"
-local suggest = require "hookward.suggest"
+local files = require "hookward.base.files"
+local options = require "hookward.cli.options"
+local suggest = require "hookward.base.suggest"
 
 local M = {
   summary = "Play Accredit, for development.",

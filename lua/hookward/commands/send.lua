@@ -1,11 +1,11 @@
 -- hookward send: sign a notification and deliver it, as Accredit would.
 
-local catalogue = require "hookward.catalogue"
+local catalogue = require "hookward.handlers.catalogue"
 local config = require "hookward.config"
-local console = require "hookward.console"
+local console = require "hookward.cli.console"
 local core = require "hookward.core"
-local files = require "hookward.files"
-local options = require "hookward.options"
+local files = require "hookward.base.files"
+local options = require "hookward.cli.options"
 
 local sys = core.sys
 

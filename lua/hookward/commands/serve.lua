@@ -1,9 +1,9 @@
 -- hookward serve: run the host.
 
 local config = require "hookward.config"
-local console = require "hookward.console"
+local console = require "hookward.cli.console"
 local core = require "hookward.core"
-local options = require "hookward.options"
+local options = require "hookward.cli.options"
 
 local M = {
   summary = "Run the host.",

@@ -2,8 +2,8 @@
 
 local answers = require "hookward.accredit.answers"
 local connect = require "hookward.accredit.connect"
-local console = require "hookward.console"
-local control = require "hookward.control"
+local console = require "hookward.cli.console"
+local control = require "hookward.host.control"
 local core = require "hookward.core"
 local key_files = require "hookward.accredit.key_files"
 

@@ -3,7 +3,7 @@
 -- Why here: `require "hookward.testing"` is then found without hookward being installed for a Lua
 -- interpreter as well. busted itself is found where Lua 5.4 looks for modules.
 
-local console = require "hookward.console"
+local console = require "hookward.cli.console"
 local sys = require "hookward.core".sys
 
 local M = {

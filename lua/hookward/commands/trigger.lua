@@ -2,7 +2,7 @@
 
 local answers = require "hookward.accredit.answers"
 local connect = require "hookward.accredit.connect"
-local console = require "hookward.console"
+local console = require "hookward.cli.console"
 local core = require "hookward.core"
 
 local M = {

@@ -1,12 +1,12 @@
 -- hookward verify: does this signature fit this body, and if not, why?
 
 local config = require "hookward.config"
-local console = require "hookward.console"
-local control = require "hookward.control"
+local console = require "hookward.cli.console"
+local control = require "hookward.host.control"
 local core = require "hookward.core"
-local files = require "hookward.files"
-local options = require "hookward.options"
-local unproven = require "hookward.unproven"
+local files = require "hookward.base.files"
+local options = require "hookward.cli.options"
+local unproven = require "hookward.host.unproven"
 
 local M = {
   summary = "Say whether a signature fits a body, and if not, why.",

@@ -1,6 +1,6 @@
 -- Asking before something is done to many notifications.
 
-local console = require "hookward.console"
+local console = require "hookward.cli.console"
 local core = require "hookward.core"
 
 ---@param command string its full name, for messages

@@ -1,9 +1,9 @@
 -- Which notifications a command is about: the options for it, and what they mean to the ledger.
 
 local core = require "hookward.core"
-local suggest = require "hookward.suggest"
+local suggest = require "hookward.base.suggest"
 local text = require "hookward.jobs.text"
-local time = require "hookward.jobs.time"
+local time = require "hookward.base.time"
 
 local M = {}
 

@@ -5,7 +5,7 @@
 -- it, and no time-out interrupts the thinking.
 
 local config = require "hookward.config"
-local console = require "hookward.console"
+local console = require "hookward.cli.console"
 local core = require "hookward.core"
 local runner = require "hookward.jobs.runner"
 local store = require "hookward.jobs.store"

@@ -1,13 +1,13 @@
 -- hookward jobs list
 
-local console = require "hookward.console"
+local console = require "hookward.cli.console"
 local core = require "hookward.core"
 local filters = require "hookward.jobs.filters"
 local json = require "hookward.jobs.json"
 local store = require "hookward.jobs.store"
 local grid = require "hookward.jobs.table"
 local text = require "hookward.jobs.text"
-local time = require "hookward.jobs.time"
+local time = require "hookward.base.time"
 
 local M = {
   summary = "List notifications, the newest first.",

@@ -1,7 +1,7 @@
 -- hookward jobs purge
 
 local ask = require "hookward.jobs.ask"
-local console = require "hookward.console"
+local console = require "hookward.cli.console"
 local core = require "hookward.core"
 local filters = require "hookward.jobs.filters"
 local remove = require "hookward.jobs.remove"

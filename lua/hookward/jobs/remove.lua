@@ -5,7 +5,7 @@
 -- so that is emptied in the end.
 
 local config = require "hookward.config"
-local control = require "hookward.control"
+local control = require "hookward.host.control"
 local core = require "hookward.core"
 
 local M = {}

@@ -2,7 +2,7 @@
 
 local ask = require "hookward.jobs.ask"
 local config = require "hookward.config"
-local console = require "hookward.console"
+local console = require "hookward.cli.console"
 local core = require "hookward.core"
 local filters = require "hookward.jobs.filters"
 local here = require "hookward.jobs.here"

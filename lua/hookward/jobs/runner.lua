@@ -4,7 +4,7 @@
 -- the others to what arrives.
 
 local config = require "hookward.config"
-local control = require "hookward.control"
+local control = require "hookward.host.control"
 local core = require "hookward.core"
 
 local M = {}

@@ -1,11 +1,11 @@
 -- hookward jobs show
 
-local console = require "hookward.console"
+local console = require "hookward.cli.console"
 local json = require "hookward.jobs.json"
 local list = require "hookward.jobs.list"
 local store = require "hookward.jobs.store"
 local text = require "hookward.jobs.text"
-local time = require "hookward.jobs.time"
+local time = require "hookward.base.time"
 
 local M = {
   summary = "Show all that is known of a notification.",

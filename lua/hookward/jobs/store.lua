@@ -1,9 +1,9 @@
 -- Opening the ledger that a command is about, and walking through it.
 
 local config = require "hookward.config"
-local console = require "hookward.console"
+local console = require "hookward.cli.console"
 local core = require "hookward.core"
-local options = require "hookward.options"
+local options = require "hookward.cli.options"
 
 local M = {}
 

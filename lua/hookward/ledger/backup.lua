@@ -1,7 +1,7 @@
 -- hookward ledger backup
 
 local config = require "hookward.config"
-local console = require "hookward.console"
+local console = require "hookward.cli.console"
 local core = require "hookward.core"
 local store = require "hookward.jobs.store"
 local text = require "hookward.jobs.text"

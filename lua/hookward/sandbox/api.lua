@@ -22,7 +22,7 @@
 local app = require "hookward.app"
 local core = require "hookward.core"
 local answers = require "hookward.sandbox.answers"
-local catalogue = require "hookward.catalogue"
+local catalogue = require "hookward.handlers.catalogue"
 local delivery = require "hookward.sandbox.delivery"
 local misbehaviour = require "hookward.sandbox.misbehaviour"
 

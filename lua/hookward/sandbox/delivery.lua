@@ -9,7 +9,7 @@ local app = require "hookward.app"
 local core = require "hookward.core"
 local print_queue = require "hookward.sandbox.print_queue"
 local screen = require "hookward.sandbox.screen"
-local time = require "hookward.jobs.time"
+local time = require "hookward.base.time"
 
 local M = {}
 

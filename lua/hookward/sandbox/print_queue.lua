@@ -18,7 +18,7 @@
 local core = require "hookward.core"
 local answers = require "hookward.sandbox.answers"
 local badge = require "hookward.sandbox.badge"
-local catalogue = require "hookward.catalogue"
+local catalogue = require "hookward.handlers.catalogue"
 local zip = require "hookward.sandbox.zip"
 
 local M = {}

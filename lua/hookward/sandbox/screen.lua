@@ -10,9 +10,9 @@
 --   { type = "ended", job, text }
 
 local app = require "hookward.app"
-local console = require "hookward.console"
+local console = require "hookward.cli.console"
 local core = require "hookward.core"
-local time = require "hookward.jobs.time"
+local time = require "hookward.base.time"
 
 local M = {}
 

@@ -2,7 +2,7 @@
 
 local core = require "hookward.core"
 local spec = require "hookward.testing.spec"
-local time = require "hookward.jobs.time"
+local time = require "hookward.base.time"
 
 local M = {}
 

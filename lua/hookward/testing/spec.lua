@@ -2,7 +2,7 @@
 
 local M = {}
 
-local ours = { "hookward/testing%.lua$", "hookward/testing/[%w_]+%.lua$" }
+local OURS = "hookward/testing/[%w_]+%.lua$"
 
 -- "spec/badges_spec.lua:12: "
 local function place()
@@ -10,8 +10,7 @@ local function place()
   while true do
     local info = debug.getinfo(level, "Sl")
     if not info then return "" end
-    local own = info.source:find(ours[1]) or info.source:find(ours[2])
-    if not own and info.what ~= "C" then
+    if info.what ~= "C" and not info.source:find(OURS) then
       return ("%s:%d: "):format(info.short_src, info.currentline)
     end
     level = level + 1

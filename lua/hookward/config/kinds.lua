@@ -1,7 +1,7 @@
 -- The kinds of values in a configuration: how each is read, and what to say of a wrong one.
 
-local suggest = require "hookward.suggest"
-local units = require "hookward.units"
+local suggest = require "hookward.base.suggest"
+local units = require "hookward.base.units"
 
 local M = {
   CONTROL = ".hookward.sock",

@@ -1,6 +1,6 @@
 -- Options that several commands have, and how their values are read.
 
-local units = require "hookward.units"
+local units = require "hookward.base.units"
 
 local M = {}
 

@@ -8,9 +8,9 @@ local assert, error, ipairs, next, pairs, pcall = assert, error, ipairs, next, p
 local select, tostring, type = select, tostring, type
 local getinfo, sort = debug.getinfo, table.sort
 
-local catalogue = require "hookward.catalogue"
-local suggest = require "hookward.suggest"
-local validator = require "hookward.validator"
+local catalogue = require "hookward.handlers.catalogue"
+local suggest = require "hookward.base.suggest"
+local validator = require "hookward.handlers.validator"
 
 local M = {}
 

@@ -1,6 +1,6 @@
 -- The reference of the configuration, made of the table that checks it (schema.lua).
 
-local schema = require "hookward.schema"
+local schema = require "hookward.config.schema"
 
 local M = {}
 

@@ -17,7 +17,7 @@
 
 local config = require "hookward.config"
 local core = require "hookward.core"
-local router = require "hookward.router"
+local router = require "hookward.handlers.router"
 
 local M = {}
 

@@ -12,15 +12,15 @@
 
 local config = require "hookward.config"
 local core = require "hookward.core"
-local files = require "hookward.files"
+local files = require "hookward.base.files"
 local http = require "hookward.testing.http"
 local request = require "hookward.testing.request"
 local results = require "hookward.testing.result"
-local schema = require "hookward.schema"
+local schema = require "hookward.config.schema"
 local spec = require "hookward.testing.spec"
-local suggest = require "hookward.suggest"
-local time = require "hookward.jobs.time"
-local units = require "hookward.units"
+local suggest = require "hookward.base.suggest"
+local time = require "hookward.base.time"
+local units = require "hookward.base.units"
 
 local M = {}
 

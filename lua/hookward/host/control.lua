@@ -5,7 +5,7 @@
 
 local config = require "hookward.config"
 local core = require "hookward.core"
-local kinds = require "hookward.kinds"
+local kinds = require "hookward.config.kinds"
 
 local M = {}
 

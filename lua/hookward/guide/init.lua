@@ -5,8 +5,8 @@
 -- configuration is not written there: it is made of the table that checks the configuration.
 
 local core = require "hookward.core"
-local files = require "hookward.files"
-local reference = require "hookward.reference"
+local files = require "hookward.base.files"
+local reference = require "hookward.guide.reference"
 
 ---@class hookward.Topic
 ---@field name string as in `hookward help NAME`

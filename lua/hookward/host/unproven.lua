@@ -1,8 +1,8 @@
 -- What a running host keeps of requests that were not authentic, and what was wrong with each.
 
-local control = require "hookward.control"
+local control = require "hookward.host.control"
 local core = require "hookward.core"
-local time = require "hookward.jobs.time"
+local time = require "hookward.base.time"
 
 local M = {}
 

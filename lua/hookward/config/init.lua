@@ -5,9 +5,9 @@
 -- again.
 
 local sys = require "hookward.core".sys
-local kinds = require "hookward.kinds"
-local schema = require "hookward.schema"
-local suggest = require "hookward.suggest"
+local kinds = require "hookward.config.kinds"
+local schema = require "hookward.config.schema"
+local suggest = require "hookward.base.suggest"
 
 local M = { DEFAULT_FILE = "hookward.lua", CONTROL = kinds.CONTROL, absolute = kinds.absolute }
 

@@ -61,9 +61,9 @@ function M.text(example, file)
   local path = ("%s/%s"):format(example.name, file)
   local text = require "hookward.core".source("examples/" .. path)
   if text then return text end
-  local here, why = package.searchpath("hookward.examples", package.path)
+  local here, why = package.searchpath("hookward.cli.examples", package.path)
   if not here then return nil, why end
-  return require "hookward.files".read(here:gsub("%.lua$", "/") .. path)
+  return require "hookward.base.files".read(here:gsub("cli/examples%.lua$", "examples/") .. path)
 end
 
 return M

@@ -9,7 +9,7 @@
 --   verbatim = true                         run gets the words behind the command as they are
 -- A mistake of the user's is never a Lua error; an error that gets out is a bug, with a traceback.
 
-local missing = require "hookward.needs"()
+local missing = require "hookward.cli.needs"()
 if missing then
   return { main = function()
     io.stderr:write("hookward: ", missing, "\n")
@@ -18,11 +18,11 @@ if missing then
 end
 
 local argparse = require "argparse"
-local console = require "hookward.console"
+local console = require "hookward.cli.console"
 local core = require "hookward.core"
 local guide = require "hookward.guide"
-local options = require "hookward.options"
-local suggest = require "hookward.suggest"
+local options = require "hookward.cli.options"
+local suggest = require "hookward.base.suggest"
 
 local M = {}
 

@@ -2,7 +2,7 @@
 --
 -- This one table checks a configuration and generates its documentation. An entry:
 --   key      its name; `fields` are the keys inside it
---   kind     how it is read: see `kinds` in config.lua
+--   kind     how it is read: see kinds.lua
 --   default  as a user would write it; none: the key may be left out
 --   min,max  the range, as a user would write it       choices  the texts that are allowed
 --   example  for messages, when the default is not a good one

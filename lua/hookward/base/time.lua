@@ -1,7 +1,7 @@
 -- Points in time: ISO 8601 in UTC, and ages such as "2h".
 
 local core = require "hookward.core"
-local units = require "hookward.units"
+local units = require "hookward.base.units"
 
 local sys = core.sys
 
