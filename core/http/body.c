@@ -1,20 +1,21 @@
 /* body.c -- the body of a message: of a fixed length, or in chunks, with trailers behind them.
  *
- * See http.h; the states are drawn in http.c.
+ * See http.h; the states are drawn in head.c.
  * Section numbers are RFC 9112's. */
 #include <string.h>
 
 #include "base/check.h"
 #include "base/error.h"
+#include "http/http.h"
 #include "http/line.h"
 
-/* The body is read at `from` and kept up to `to`; what is taken out opens a gap between the two. */
+/* The body is read at `from` and kept up to `to`; between the two lies what was taken out. */
 struct cursor {
     char *bytes;
     size_t len, from, to;
 };
 
-/* Moves on what is here of the body, or of the chunk. */
+/* Takes what has arrived of the body, or of the chunk. */
 static int read_data(struct hw_http *p, struct cursor *c, uint8_t next)
 {
     size_t n = c->len - c->from;
@@ -58,8 +59,8 @@ static size_t quoted_length(struct hw_str s)
     return 0;
 }
 
-/* *( ";" name [ "=" ( token / quoted-string ) ] ), white space between all of these (7.1.1). They
- * are read over, but they must be some. */
+/* *( ";" name [ "=" ( token / quoted-string ) ] ), with white space allowed between all parts
+ * (7.1.1). Extensions are ignored, but they must be well-formed. */
 static bool are_extensions(struct hw_str s)
 {
     while (s.len) {
@@ -128,9 +129,9 @@ static int take_chunk_end(struct hw_http *p, struct cursor *c)
     return HW_HTTP_GO_ON;
 }
 
-/* A trailer is held to the rules of header lines and then dropped: 7.1.2 lets us, and nothing that
- * comes behind a body may change what was decided before it. The empty line at the end always
- * fits, or a head of exactly header_max could not have a chunked body. */
+/* A trailer must obey the rules of header lines and is then dropped, as 7.1.2 allows: nothing after
+ * a body may change what was decided before it. The empty line at the end always fits; otherwise a
+ * head of exactly header_max could have no chunked body. */
 static int take_trailer(struct hw_http *p, struct cursor *c)
 {
     struct hw_str name, value, line = {c->bytes + c->from, 0};
@@ -182,6 +183,11 @@ int64_t hw_http_body(struct hw_http *p, char *bytes, size_t *len)
     }
     p->at = c.to;
     return p->state == HW_HTTP_DONE ? (int64_t)p->at : 0;
+}
+
+bool hw_http_has_body(const struct hw_http *p)
+{
+    return p->chunked || p->content_length > 0;
 }
 
 uint64_t hw_http_left(const struct hw_http *p)

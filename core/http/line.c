@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-/* The letters that the table of classes is written in. A target is any visible byte but '#': a
- * stricter grammar would turn away clients that do not escape, and tell us nothing about where a
- * message ends. */
+/* The letters that the table of classes is written in. A target may hold any visible byte but '#':
+ * a stricter grammar would refuse clients that do not escape, and would make no message's end any
+ * clearer. */
 enum {
     V = HW_HTTP_TARGET,
     K = HW_HTTP_TOKEN,
@@ -43,8 +43,8 @@ static bool is_control(char c)
     return ((unsigned char)c < 0x20 && c != '\t') || c == 0x7f;
 }
 
-/* Whether one of eight bytes is below 0x20 or DEL: the borrow of a subtraction reaches a byte's top
- * bit, which the byte itself did not have, when it was below what was taken off. */
+/* Whether one of eight bytes is below 0x20 or DEL. Subtracting 0x20 from a byte below it borrows,
+ * and the borrow sets the byte's top bit, which was clear. */
 static bool any_control(uint64_t bytes)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
@@ -53,7 +53,7 @@ static bool any_control(uint64_t bytes)
     return (below | ((del - ones) & ~del)) & tops;
 }
 
-/* The position of the first control byte from `i` on (HTAB is none here), or n. */
+/* The position of the first control byte from `i` on, or n. HTAB does not count as one. */
 static size_t skip_clean(const char *s, size_t i, size_t n)
 {
     for (;;) {

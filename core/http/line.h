@@ -1,16 +1,17 @@
-/* line.h -- what the head and the body of a message have in common: its lines.
+/* line.h -- a message's lines, which its head and a chunked body have in common.
  *
- * For http.c and body.c, and for nobody else; trailers are read as header lines are.
- * How     a line is first scanned for its end, eight bytes at a time and past no byte twice, which
- *         settles all about control bytes and line ends; only a whole line is then taken apart.
- *         So an outcome hangs on the bytes up to some place alone, and never on where a read ended.
+ * For the parser alone: head.c, request_line.c, headers.c and body.c. Trailers are read as header
+ * lines are.
+ * How     a line is first scanned for its end, eight bytes at a time and no byte twice. The scan
+ *         settles control bytes and line ends; only a whole line is then split. So the outcome
+ *         depends on the bytes up to some place alone, never on where a read ended.
  * Thread  whoever owns the struct. */
 #ifndef HW_HTTP_LINE_H
 #define HW_HTTP_LINE_H
 
 #include "http/http.h"
 
-/* Of a message: p->state. Its head is being read up to HEADERS, its body from there on. */
+/* p->state: up to HEADERS the head is being read, after it the body. */
 enum {
     HW_HTTP_START,
     HW_HTTP_AFTER_EMPTY,
@@ -23,12 +24,12 @@ enum {
     HW_HTTP_DONE
 };
 
-/* What the steps of reading say, beside a refusal. */
+/* What a step of reading returns, beside a refusal. */
 enum { HW_HTTP_NEED_MORE, HW_HTTP_GO_ON, HW_HTTP_TOO_LONG };
 
-/* The classes of bytes. */
+/* Classes of bytes, as flags. */
 enum {
-    HW_HTTP_TARGET = 1, /* what may stand in a target */
+    HW_HTTP_TARGET = 1, /* allowed in a target */
     HW_HTTP_TOKEN = 2,  /* RFC 9110 5.6.2 */
     HW_HTTP_HOST = 4    /* unreserved and sub-delims: RFC 3986 2.2, 2.3 */
 };
@@ -58,21 +59,26 @@ static inline int hw_http_hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The message is refused, for good; `why` is static. Both return the code. */
+/* Refuse the message, for good; `why` is static. Both return the code. */
 int hw_http_refuse(struct hw_http *p, int code, const char *why);
 int hw_http_malformed(struct hw_http *p, const char *why);
 
 /* What is wrong with a control byte in a line. */
 const char *hw_http_why_control(char c);
 
-/* Looks for the CRLF of the line that begins at `line`, of which `len` bytes are there and `max`,
- * CRLF and all, are allowed. Returns HW_HTTP_GO_ON when p->scanned is the line's length,
+/* Looks for the CRLF of the line that begins at `line`. `len` bytes of it have arrived; `max` are
+ * allowed, its CRLF included. Returns HW_HTTP_GO_ON, when p->scanned is the line's length,
  * HW_HTTP_NEED_MORE, HW_HTTP_TOO_LONG or a refusal. */
 int hw_http_find_line_end(struct hw_http *p, const char *line, size_t len, size_t max);
 
 /* The same for a line of the head or the trailers, which share header_max: one that is too long is
  * refused. */
 int hw_http_find_header_line_end(struct hw_http *p, const char *line, size_t len, size_t max);
+
+static inline struct hw_http_span hw_http_span_of(size_t at, size_t len)
+{
+    return (struct hw_http_span){(uint32_t)at, (uint32_t)len};
+}
 
 /* Without the white space around it. */
 static inline struct hw_str hw_http_trim(struct hw_str s)
@@ -86,7 +92,7 @@ static inline struct hw_str hw_http_trim(struct hw_str s)
     return s;
 }
 
-/* name ":" OWS value OWS; the scan has seen to the value's bytes. Returns 0 or a refusal. */
+/* Splits name ":" OWS value OWS; the scan has checked the value's bytes. Returns 0 or a refusal. */
 int hw_http_split_header(struct hw_http *p, struct hw_str line, struct hw_str *name,
                          struct hw_str *value);
 
