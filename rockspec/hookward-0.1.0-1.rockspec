@@ -106,6 +106,7 @@ build = {
         "core/bindings/module.c",
         "core/app/api.c",
         "core/app/app.c",
+        "core/app/call.c",
         "core/app/host.c",
         "core/app/sender.c",
         "core/app/vm.c",

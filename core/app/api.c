@@ -139,14 +139,14 @@ static int app_cancel(lua_State *L)
 
 /* ---- sending ---- */
 
-#define SEND "hookward.app.send" /* a userdata: struct send, with three user values */
+#define SEND "hookward.app.send" /* a userdata: struct send, with these user values */
 
 enum { OPTIONS = 1, TEXT, FUNCTION };
 
 struct send {
     struct hw_send base;
     struct hw_app_events *events;
-    int ref; /* of the userdata, while it is on its way */
+    int ref; /* of the userdata, until the exchange is over */
 };
 
 static int collect_send(lua_State *L)
@@ -165,7 +165,7 @@ static struct send *push_send(lua_State *L)
     return s;
 }
 
-/* The user's table may change while its texts are on their way. */
+/* The user may change the table while curl still reads its texts. */
 static void push_copy(lua_State *L, int table)
 {
     lua_newtable(L);
@@ -177,7 +177,7 @@ static void push_copy(lua_State *L, int table)
     }
 }
 
-/* Runs protected: send, status -> what the function does with it. */
+/* Runs protected: calls the user's function. Arguments: send, status. */
 static int tell(lua_State *L)
 {
     struct send *s = lua_touserdata(L, 1);
@@ -204,7 +204,7 @@ static void on_sent(struct hw_send *base, long status)
     luaL_unref(L, LUA_REGISTRYINDEX, ref);
 }
 
-/* Its argument is the copy; see hw_http_client_prepare. Returns what that pushed. */
+/* Calls hw_http_client_prepare on the copied options; returns the number of values it pushed. */
 static int prepare(lua_State *L)
 {
     struct send *s = lua_touserdata(L, lua_upvalueindex(1));

@@ -1,13 +1,13 @@
-/* api.h -- `hookward.app`: what an app may wait for, beside requests.
+/* api.h -- `hookward.app`: timers and outgoing requests of an app.
  *
- *     settings                what it was started with
+ *     settings                what the app was started with
  *     after(seconds, fn)      calls fn once, later; returns a number for cancel
- *     cancel(number)          true when it was still to come
- *     request(options, fn)    sends a request (the options of hook.http.request) and returns true
- *                             at once; fn gets what hook.http.request returns. Or nil and why, and
- *                             fn is not called
+ *     cancel(number)          ends a timer; true when it had not run yet
+ *     request(options, fn)    sends a request (options as of hook.http.request) and returns true at
+ *                             once; fn gets what hook.http.request returns. On failure nil and why,
+ *                             and fn is not called
  *
- * Thread  the app's. */
+ * Thread  the app's, or whoever has its loop while that thread does not run. */
 #ifndef HW_APP_API_H
 #define HW_APP_API_H
 
@@ -16,17 +16,17 @@
 
 enum { HW_APP_TIMERS_MAX = 10000 };
 
-struct hw_app_events; /* its timers and what it sends */
+struct hw_app_events; /* the app's timers and outgoing requests */
 
-/* Calls what is on top of the state's stack with the `arguments` above it, within the app's limits, and
- * logs what fails. Stack: -(1 + arguments) +0. */
+/* Calls the function that has `arguments` above it on the state's stack, within the app's limits,
+ * and logs an error. Stack: -(1 + arguments) +0. */
 typedef void hw_app_enter_fn(void *ud, int arguments);
 
-/* NULL without memory. */
+/* Returns NULL when out of memory. */
 struct hw_app_events *hw_app_events_new(uv_loop_t *loop, hw_app_enter_fn *enter, void *ud);
 
-/* Nothing is called any more; run the loop until its handles are closed, close the Lua state, and
- * free it. */
+/* Ends everything, and calls no Lua function any more. Then run the loop until its handles are
+ * closed, close the Lua state, and free the events, in this order. */
 void hw_app_events_stop(struct hw_app_events *events);
 void hw_app_events_free(struct hw_app_events *events);
 

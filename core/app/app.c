@@ -27,7 +27,7 @@ struct hw_app {
     size_t address_count;
 
     /* leader only */
-    size_t open; /* requests whose answer is not there yet */
+    size_t open; /* requests that are not answered yet */
     uv_async_t answered;
 
     /* app's thread only, once it runs */
@@ -38,13 +38,13 @@ struct hw_app {
     uv_mutex_t m;
     uv_cond_t over;
     struct queue to_app, to_leader;
-    bool ended;    /* the thread has nothing more to do */
-    bool given_up; /* `answered` is no longer the app's to send to */
+    bool ended;    /* the thread touches nothing any more */
+    bool given_up; /* the app must not send to `answered` any more */
 
     /* atomic */
     atomic_bool stopping;
 
-    /* any thread: uv_async_send is made for that */
+    /* any thread, by uv_async_send */
     uv_async_t wake;
 };
 
@@ -100,7 +100,7 @@ static struct hw_app_call *take_all(struct hw_app *app, struct queue *q)
 
 /* ---- the leader's side ---- */
 
-static void bury(struct hw_app *app, struct hw_app_call *call)
+static void free_call(struct hw_app *app, struct hw_app_call *call)
 {
     hw_request_put(app->requests, call->request);
     hw_arena_fini(&call->arena);
@@ -161,7 +161,7 @@ static void on_answered(uv_async_t *async)
     for (struct hw_app_call *call = take_all(app, &app->to_leader), *next; call; call = next) {
         next = call->next;
         reply(call);
-        bury(app, call);
+        free_call(app, call);
     }
 }
 
@@ -223,7 +223,7 @@ int hw_app_start(struct hw_app *app, const char *const *addresses, size_t count)
     return app->started ? 0 : HW_EFAILED;
 }
 
-/* False: it is given up. */
+/* Returns false when it takes too long, and the app is given up. */
 static bool await_end(struct hw_app *app)
 {
     uint64_t until = uv_hrtime() + app->stop_ms * 1000000, now;
@@ -260,20 +260,20 @@ bool hw_app_stop(struct hw_app *app)
     return ended;
 }
 
-static void bury_all(struct hw_app *app, struct queue *q)
+static void drop_all(struct hw_app *app, struct queue *q)
 {
     for (struct hw_app_call *call = take_all(app, q), *next; call; call = next) {
         next = call->next;
         if (call->waiters)
             hw_waiter_leave(call->waiters);
-        bury(app, call);
+        free_call(app, call);
     }
 }
 
 void hw_app_free(struct hw_app *app)
 {
-    bury_all(app, &app->to_app);
-    bury_all(app, &app->to_leader);
+    drop_all(app, &app->to_app);
+    drop_all(app, &app->to_leader);
     if (app->vm)
         hw_app_vm_free(app->vm);
     uv_cond_destroy(&app->over);
@@ -284,7 +284,7 @@ void hw_app_free(struct hw_app *app)
     free(app);
 }
 
-/* The loops need files. Returns 0, or a libuv error with nothing left to close. */
+/* Fails when no descriptor is left. Returns 0, or a libuv error with nothing left to close. */
 static int init_loops(struct hw_app *app, uv_loop_t *leaders)
 {
     int rc = uv_loop_init(&app->loop);

@@ -29,7 +29,7 @@ struct hw_app_host {
     const char *addresses[HW_LISTENERS_MAX];
     size_t address_count;
 
-    /* any thread: uv_async_send is made for that */
+    /* any thread, by uv_async_send */
     uv_async_t stop;
 };
 

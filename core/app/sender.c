@@ -7,7 +7,7 @@
 #include "base/descriptors.h"
 #include "base/error.h"
 
-/* A socket that curl wants to have watched. */
+/* A socket that curl asked to watch. */
 struct watch {
     uv_poll_t poll;
     struct hw_sender *sender;
@@ -128,7 +128,7 @@ static struct watch *new_watch(struct hw_sender *s, curl_socket_t socket)
         free(w);
         return NULL;
     }
-    hw_descriptors_seal_pair_of(socket); /* a look-up's, if it is that */
+    hw_descriptors_seal_pair_of(socket); /* curl's resolver has such a pair */
     w->poll.data = w;
     w->next = s->watches;
     if (w->next)
@@ -195,7 +195,7 @@ static int on_socket(CURL *easy, curl_socket_t socket, int what, void *sender, v
     return 0;
 }
 
-/* A time of 0 means at once, but not from within this call. */
+/* 0 means at once, but not from within this call; a negative time stops the timer. */
 static int on_timeout(CURLM *multi, long ms, void *sender)
 {
     struct hw_sender *s = sender;

@@ -1,9 +1,9 @@
 /* sender.h -- many outgoing HTTP exchanges at once, on a libuv loop.
  *
- * Why     an app is one thread, and must go on answering while what it sent is on its way.
- * How     libcurl's multi interface: curl names the sockets to watch and the time to wait, the loop
- *         does both. Connections are kept and used again.
- * Thread  the loop's. */
+ * Why     an app is one thread, and must go on answering while its own requests are under way.
+ * How     libcurl's multi interface: curl says which sockets to watch and how long to wait, and the
+ *         loop does both. Connections are kept and reused.
+ * Thread  whoever has the loop. */
 #ifndef HW_SENDER_H
 #define HW_SENDER_H
 
@@ -11,32 +11,34 @@
 
 #include "script/http_exchange.h"
 
-enum { HW_SENDS_MAX = 256 }; /* on their way at once */
+enum { HW_SENDS_MAX = 256 }; /* exchanges at once */
 
 struct hw_sender;
 struct hw_send;
 
-/* It is over: `status` is the answer's, or -1 with exchange.error. May begin another one. */
+/* The exchange is over: `status` is the answer's, or -1 with exchange.error. May begin another one.
+ * */
 typedef void hw_sent_fn(struct hw_send *send, long status);
 
-/* The caller's; it stays where it is until it is over. */
+/* One exchange. The caller owns it, and must not move or free it before `sent` is called. */
 struct hw_send {
     struct hw_http_request request;
     struct hw_http_exchange exchange;
     hw_sent_fn *sent;
 
-    /* the sender's */
+    /* sender only */
     CURL *easy;
     struct hw_send *prev, *next;
 };
 
-/* NULL without memory. */
+/* Returns NULL when out of memory. */
 struct hw_sender *hw_sender_new(uv_loop_t *loop);
 
-/* Returns 0; or HW_EOVERLOADED, HW_ENOMEM, and nothing will be called. */
+/* Returns 0. Or HW_EOVERLOADED or HW_ENOMEM: `sent` is not called then. */
 int hw_sender_begin(struct hw_sender *sender, struct hw_send *send);
 
-/* Ends what is on its way (each is told), and closes the handles; run the loop until they are. */
+/* Aborts all exchanges, calling `sent` for each, and closes the handles. Then run the loop until
+ * they are closed, before the sender is freed. */
 void hw_sender_stop(struct hw_sender *sender);
 void hw_sender_free(struct hw_sender *sender);
 

@@ -1,18 +1,12 @@
 /* vm.h -- the Lua state of an app: its handler, its timers, what it sends.
  *
- * An app is a Lua module that returns a function, or a table with such a function as `handle`:
- *
- *     handle(request) -> status, headers, body
- *
- *     request   { method, path, query, headers (lower-case names), body, peer }
- *     status    a whole number from 200 to 599
- *     headers   nil, or name -> value, a value being a string, a number or a list of these
- *     body      nil, a string, or a table, which is sent as JSON
- *
- * and maybe `start(addresses)`, called once when the listeners are open. It has all of hookward's
- * modules, and `hookward.app` (api.h). It must not block: nobody else answers meanwhile.
+ * An app is a Lua module that returns a function, or a table with that function as `handle`
+ * (call.h). The table may also have `start(addresses)`, which is called once, when the listeners
+ * are open. The app has all of hookward's modules and `hookward.app` (api.h). It must not block,
+ * since nobody else answers meanwhile.
  * Limits  memory, and a time limit for each entry into Lua.
- * Thread  loading: the caller's; from then on the app's alone. */
+ * Thread  open, stop on a failed start, free: whoever has the leader's loop; the rest: the app's
+ *         thread. */
 #ifndef HW_APP_VM_H
 #define HW_APP_VM_H
 
@@ -22,16 +16,13 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "base/arena.h"
-#include "http/answer.h"
-#include "http/request.h"
-#include "http/waiter.h"
+#include "app/call.h"
+#include "base/str.h"
 #include "script/modules.h"
 
 enum {
     HW_APP_MEMORY_MAX = 256 * 1024 * 1024, /* bytes of the state */
-    HW_APP_RUN_MS = 10000,                 /* of one entry into Lua */
-    HW_APP_FIELDS_MAX = 64                 /* header lines of an answer */
+    HW_APP_RUN_MS = 10000                  /* of one entry into Lua */
 };
 
 struct hw_app_vm_config {
@@ -44,30 +35,20 @@ struct hw_app_vm_config {
 
 struct hw_app_vm;
 
-/* One request on its way through an app: the leader makes it, the app fills it in. */
-struct hw_app_call {
-    struct hw_app_call *next;
-    struct hw_request *request;
-    char peer[96];
-    struct hw_waiter *waiters; /* leader only: the connection, unless it is gone */
-    int code;                  /* 0: there is a reply; or HW_EAPP_ERROR */
-    struct hw_reply reply;
-    struct hw_arena arena; /* of what is in the reply */
-};
-
-/* A state with the module loaded. Returns 0, or HW_ENOMEM or HW_EFAILED with one line in `why`;
- * *out, which may be NULL then, is to be stopped and freed all the same. `stop` ends whatever
- * runs. */
+/* Makes a state and loads the module. Returns 0, or HW_ENOMEM or HW_EFAILED with one line in `why`.
+ * Then *out may be NULL; if not, stop and free it all the same. Whatever runs ends soon after
+ * `stop` becomes true. */
 int hw_app_vm_open(struct hw_app_vm **out, const struct hw_app_vm_config *config, uv_loop_t *loop,
                    const atomic_bool *stop, char *why, size_t why_size);
 
 /* Calls the module's `start`, if it has one. */
 void hw_app_vm_start(struct hw_app_vm *vm, char *const *addresses, size_t count);
 
-/* Answers a call. */
+/* Calls the handler, and fills in the call's code and reply. */
 void hw_app_vm_handle(struct hw_app_vm *vm, struct hw_app_call *call);
 
-/* Ends timers and what is being sent; then run the loop until its handles are closed. */
+/* Ends the timers and what is being sent. Then run the loop until its handles are closed, before
+ * the VM is freed. */
 void hw_app_vm_stop(struct hw_app_vm *vm);
 void hw_app_vm_free(struct hw_app_vm *vm);
 

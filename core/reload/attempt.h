@@ -52,8 +52,9 @@ void hw_attempt_init(struct hw_attempt *attempt, const struct hw_config *first,
                      const atomic_bool *stopping);
 void hw_attempt_fini(struct hw_attempt *attempt);
 
-/* Makes an attempt; `after_failure`: the one before it failed. Returns false, without a result, when
- * something changed while it was read or loaded. Once *stopping is true, the result means nothing. */
+/* Makes an attempt; `after_failure`: the one before it failed. Returns false, without a result,
+ * when something changed while it was read or loaded. Once *stopping is true, the result means
+ * nothing. */
 bool hw_attempt_run(struct hw_attempt *attempt, bool after_failure,
                     struct hw_attempt_result *result);
 
