@@ -7,12 +7,12 @@
 #include <stdlib.h>
 
 #include "app/api.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "script/api.h"
 #include "script/state_limits.h"
 #include "script/stoppable.h"
-#include "trip/job.h"
 
 struct hw_app_vm {
     /* constant after new */

@@ -41,21 +41,21 @@ static lua_Number number_of(lua_State *L, const char *field)
 static void read_row(lua_State *L, struct hw_solo *s)
 {
     struct hw_job *job = s->job;
-    job->body = text_of(L, job, "body");
-    job->id = text_of(L, job, "id");
-    job->key = text_of(L, job, "key");
-    job->attempt = (uint32_t)number_of(L, "attempt");
-    job->received_at = number_of(L, "received_at");
-    job->known.deliveries = (uint32_t)number_of(L, "deliveries");
+    job->n.body = text_of(L, job, "body");
+    job->n.id = text_of(L, job, "id");
+    job->n.key = text_of(L, job, "key");
+    job->n.attempt = (uint32_t)number_of(L, "attempt");
+    job->n.received_at = number_of(L, "received_at");
+    job->n.known.deliveries = (uint32_t)number_of(L, "deliveries");
     struct hw_hasher *hasher = hw_hasher_new();
     if (!hasher)
         luaL_error(L, "out of memory");
-    int rc = hw_hasher_digest(hasher, job->body, job->identity.digest);
+    int rc = hw_hasher_digest(hasher, job->n.body, job->n.identity.digest);
     hw_hasher_free(hasher);
     if (rc)
         luaL_error(L, "out of memory");
     if (!s->config.by_body)
-        job->identity.id = job->id;
+        job->n.identity.id = job->n.id;
 }
 
 /* ---- running it ---- */
@@ -76,7 +76,7 @@ static int rehearse(lua_State *L)
     }
     read_row(L, s);
     hw_stages_run(&s->worker, s->job);
-    lua_pushboolean(L, s->job->outcome.code == 0);
+    lua_pushboolean(L, s->job->n.outcome.code == 0);
     hw_solo_push_failure(L, s->job);
     return 3;
 }

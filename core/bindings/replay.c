@@ -10,22 +10,21 @@
 static void run(struct hw_solo *s, struct hw_job *job)
 {
     hw_stages_run(&s->worker, job); /* loads it */
-    if (job->outcome.code)
+    if (job->n.outcome.code)
         return;
     hw_stages_run(&s->worker, job);
-    if (job->hold && hw_commit_held(s->stages.ledger, &job, 1) == 0) {
-        job->hold = HW_FREE;
-        job->outcome = (struct hw_outcome){0};
+    if (job->n.outcome.held && hw_commit_held(s->stages.ledger, job) == 0) {
+        job->n.outcome = (struct hw_outcome){0};
         hw_stages_run(&s->worker, job);
     }
-    if (!job->hold)
-        hw_commit_batch(s->stages.ledger, &job, 1);
+    if (!job->n.outcome.held)
+        hw_commit_batch(s->stages.ledger, job);
 }
 
 static void tell(lua_State *L, int each, const struct hw_job *job)
 {
     lua_pushvalue(L, each);
-    lua_pushinteger(L, job->from_row);
+    lua_pushinteger(L, job->n.from_row);
     hw_solo_push_failure(L, job);
     lua_call(L, 3, 0);
 }

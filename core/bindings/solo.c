@@ -49,8 +49,8 @@ struct hw_solo *hw_solo_open(lua_State *L, int config, hw_vm_fit_fn *fit)
 
 void hw_solo_push_failure(lua_State *L, const struct hw_job *job)
 {
-    int code = job->outcome.code;
-    struct hw_str text = job->outcome.reason.ptr ? job->outcome.reason : job->outcome.detail;
+    int code = job->n.outcome.code;
+    struct hw_str text = job->n.outcome.reason.ptr ? job->n.outcome.reason : job->n.outcome.detail;
     if (code == 0) {
         lua_pushnil(L);
         lua_pushnil(L);

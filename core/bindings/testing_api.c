@@ -240,7 +240,7 @@ static void put_request(struct app *app)
 static void clear_call(struct app *app)
 {
     if (app->job) {
-        struct hw_request *request = app->job->request;
+        struct hw_request *request = app->job->n.request;
         hw_job_free(app->job);
         app->job = NULL;
         app->request = request;
@@ -396,12 +396,12 @@ static int run(struct app *app, struct hw_str bytes, char *why, size_t size)
     if (!app->job)
         return code;
     if (app->clock_stands)
-        app->job->received_at = app->at;
+        app->job->n.received_at = app->at;
     hw_stages_run(&app->worker, app->job);
-    app->job->copies = 1;
-    if (app->job->outcome.authentic)
-        hw_commit_batch(app->stages.ledger, &app->job, 1);
-    return app->job->outcome.code;
+    app->job->n.copies = 1;
+    if (app->job->n.outcome.authentic)
+        hw_commit_batch(app->stages.ledger, app->job);
+    return app->job->n.outcome.code;
 }
 
 static void set_text(lua_State *L, const char *name, struct hw_str text)
@@ -434,21 +434,21 @@ static void set_answer(lua_State *L, struct app *app, int code, struct hw_str re
 
 static void set_job(lua_State *L, const struct hw_job *job)
 {
-    set_text(L, "id", job->id);
-    set_text(L, "event", job->event);
-    set_text(L, "key", job->key);
-    set_text(L, "reason", job->outcome.reason);
-    set_text(L, "detail", job->outcome.detail);
-    set_text(L, "place", job->outcome.place);
-    lua_pushinteger(L, job->attempt);
+    set_text(L, "id", job->n.id);
+    set_text(L, "event", job->n.event);
+    set_text(L, "key", job->n.key);
+    set_text(L, "reason", job->n.outcome.reason);
+    set_text(L, "detail", job->n.outcome.detail);
+    set_text(L, "place", job->n.outcome.place);
+    lua_pushinteger(L, job->n.attempt);
     lua_setfield(L, -2, "attempt");
     char digest[2 * HW_DIGEST_SIZE + 1];
     for (int i = 0; i < HW_DIGEST_SIZE; i++)
-        sprintf(digest + 2 * i, "%02x", job->identity.digest[i]);
+        sprintf(digest + 2 * i, "%02x", job->n.identity.digest[i]);
     set_text(L, "digest", hw_str_of(digest));
-    set_bool(L, "ran", job->outcome.ran);
-    set_bool(L, "duplicate", job->outcome.from_ledger);
-    set_bool(L, "unhandled", job->outcome.unhandled);
+    set_bool(L, "ran", job->n.outcome.ran);
+    set_bool(L, "duplicate", job->n.outcome.from_ledger);
+    set_bool(L, "unhandled", job->n.outcome.unhandled);
 }
 
 /* app:request(bytes, at) */
@@ -465,7 +465,7 @@ static int l_request(lua_State *L)
     int code = run(app, bytes, why, sizeof why);
     end(app, before);
     lua_newtable(L);
-    struct hw_str reason = app->job ? app->job->outcome.reason : HW_STR_NONE;
+    struct hw_str reason = app->job ? app->job->n.outcome.reason : HW_STR_NONE;
     set_answer(L, app, code, *why ? hw_str_of(why) : reason);
     if (app->job)
         set_job(L, app->job);

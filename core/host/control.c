@@ -53,7 +53,7 @@ static int replay(struct hw_control *control, const struct hw_request *r, struct
         return 0; /* the job counts at the gate from here */
     hw_dispatch_leave_gate(control->dispatch);
     if (rc == HW_ENOMEM) {
-        *reason = HW_JOB_STARVED;
+        *reason = HW_NOTIFICATION_STARVED;
         return HW_EOVERLOADED;
     }
     *reason = HW_STR("X-Hookward-Row must name a row of the ledger");
@@ -65,7 +65,7 @@ static int replay(struct hw_control *control, const struct hw_request *r, struct
 static void tell(const struct hw_control *control, struct hw_waiter *waiter)
 {
     char body[160];
-    const struct hw_stats *stats = &control->dispatch->report->stats;
+    const struct hw_stats *stats = control->dispatch->report->stats;
     int len = snprintf(body, sizeof body, "{\"replaced\":%llu,\"unreplaced\":%llu}\n",
                        (unsigned long long)hw_stats_get(&stats->counts[HW_COUNT_REPLACED]),
                        (unsigned long long)hw_stats_get(&stats->counts[HW_COUNT_UNREPLACED]));
@@ -92,7 +92,7 @@ static void hex(char *out, const uint8_t *bytes, size_t len)
 
 static void show(struct hw_waiter *waiter, const struct hw_unproven_request *r)
 {
-    char fields[640], peer[HW_REPORT_PEER_MAX], digest[2 * HW_DIGEST_SIZE + 1] = "";
+    char fields[640], peer[HW_ADDRESS_TEXT_MAX], digest[2 * HW_DIGEST_SIZE + 1] = "";
     struct hw_str from = hw_address_text(&r->peer.any, peer, sizeof peer);
     if (r->body_length > HW_UNPROVEN_BODY_MAX)
         hex(digest, r->digest, sizeof r->digest);

@@ -48,6 +48,7 @@ struct hw_host {
     uv_timer_t drain_timer;
     struct hw_server server;
     struct hw_listeners listeners;
+    struct hw_report report;
     struct hw_dispatch dispatch;
     struct hw_intake intake;
     struct hw_control control;
@@ -203,9 +204,9 @@ static void told(void *owner, const struct hw_reload_result *result)
 {
     struct hw_host *h = owner;
     if (!result->attempt.ok)
-        hw_stats_add(&h->server.report.stats, HW_COUNT_RELOADS_FAILED, 1);
+        hw_stats_add(&h->server.stats, HW_COUNT_RELOADS_FAILED, 1);
     else if (result->attempt.changed)
-        hw_stats_add(&h->server.report.stats, HW_COUNT_RELOADS, 1);
+        hw_stats_add(&h->server.stats, HW_COUNT_RELOADS, 1);
     uv_mutex_lock(&h->m);
     h->last = *result;
     uv_cond_broadcast(&h->told);
@@ -238,7 +239,7 @@ void hw_host_version(struct hw_host *h, struct hw_host_version *version)
 
 const struct hw_stats *hw_host_stats(const struct hw_host *h)
 {
-    return &h->server.report.stats;
+    return &h->server.stats;
 }
 
 const char *const *hw_host_addresses(const struct hw_host *h)
@@ -297,7 +298,8 @@ static int start_server(struct hw_host *h, char *why, size_t size)
     h->server.on_room = on_room;
     h->server.on_no_files = on_no_files;
     hw_connections_init(&h->server, c);
-    h->server.report.with_bodies = c->dev;
+    h->report = (struct hw_report){
+        .with_bodies = c->dev, .stats = &h->server.stats, .refusals = &h->server.refusals};
     hw_listeners_init(&h->listeners, &h->server);
     uv_timer_init(&h->loop, &h->drain_timer);
     h->drain_timer.data = h;
@@ -305,8 +307,8 @@ static int start_server(struct hw_host *h, char *why, size_t size)
     h->stop.data = h;
     uv_async_init(&h->loop, &h->hangup, on_hangup);
     h->hangup.data = h;
-    if (hw_dispatch_init(&h->dispatch, &h->loop, h->stages.ledger, &h->server.requests,
-                         &h->server.report, c->max_queue))
+    if (hw_dispatch_init(&h->dispatch, &h->loop, h->stages.ledger, &h->server.requests, &h->report,
+                         c->max_queue))
         return HW_EFAILED;
     h->dispatch_open = true;
     hw_patience_limit(&h->dispatch.patience, c->queue_timeout_ms, c->handler_timeout_ms);

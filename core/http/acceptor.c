@@ -135,7 +135,7 @@ static bool use_spare(struct hw_acceptor *a)
 
 static void count(struct hw_acceptor *a, enum hw_count which)
 {
-    hw_stats_add(&a->server->report.stats, which, 1);
+    hw_stats_add(&a->server->stats, which, 1);
 }
 
 /* Returns 0 or -errno. */

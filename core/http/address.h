@@ -10,6 +10,8 @@
 
 #include "base/str.h"
 
+enum { HW_ADDRESS_TEXT_MAX = 96 /* bytes: room for the text of any */ };
+
 /* Of a client. The family is 0 when there is none, and AF_UNIX stands for any Unix socket. */
 struct hw_address {
     union {

@@ -179,7 +179,7 @@ struct hw_str hw_connection_peer(struct hw_waiter *waiter, char *text, size_t si
 /* `r` may be NULL, or a request whose head is not whole: then the line has no path. */
 static void report(struct hw_connection *c, int code, const char *why, const struct hw_request *r)
 {
-    char peer[HW_REPORT_PEER_MAX];
+    char peer[HW_ADDRESS_TEXT_MAX];
     struct hw_refusal refusal = {.code = code,
                                  .why = hw_str_of(why),
                                  .peer = hw_connection_peer(&c->waiter, peer, sizeof peer)};
@@ -187,7 +187,7 @@ static void report(struct hw_connection *c, int code, const char *why, const str
         refusal.method = hw_http_view(r->bytes, r->http.method);
         refusal.path = hw_http_view(r->bytes, r->http.path);
     }
-    hw_report_refusal(&c->server->report, &refusal);
+    hw_refusals_report(&c->server->refusals, &refusal);
 }
 
 static bool is_head(const struct hw_request *r)

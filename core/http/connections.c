@@ -20,8 +20,8 @@ void hw_connections_add(struct hw_connection *c)
     if (c->next)
         c->next->prev = c;
     s->connections = c;
-    hw_stats_add(&s->report.stats, HW_COUNT_ACCEPTED, 1);
-    hw_stats_set(&s->report.stats, HW_COUNT_CONNECTIONS, ++s->connection_count);
+    hw_stats_add(&s->stats, HW_COUNT_ACCEPTED, 1);
+    hw_stats_set(&s->stats, HW_COUNT_CONNECTIONS, ++s->connection_count);
 }
 
 void hw_connections_remove(struct hw_connection *c)
@@ -32,7 +32,7 @@ void hw_connections_remove(struct hw_connection *c)
         c->prev->next = c->next;
     else
         c->server->connections = c->next;
-    hw_stats_set(&c->server->report.stats, HW_COUNT_CONNECTIONS, --c->server->connection_count);
+    hw_stats_set(&c->server->stats, HW_COUNT_CONNECTIONS, --c->server->connection_count);
 }
 
 /* ---- room for others ---- */
@@ -87,7 +87,7 @@ bool hw_connections_make_room(struct hw_server *server)
     struct hw_connection *c = find_least(server);
     if (!c)
         return false;
-    hw_stats_add(&server->report.stats, HW_COUNT_MADE_ROOM, 1);
+    hw_stats_add(&server->stats, HW_COUNT_MADE_ROOM, 1);
     hw_connection_close(c);
     return true;
 }

@@ -7,12 +7,13 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "base/stats.h"
 #include "http/answer.h"
 #include "http/crowd.h"
 #include "http/deadline.h"
+#include "http/refusals.h"
 #include "http/request.h"
 #include "http/turn.h"
-#include "trip/report.h"
 
 struct hw_config;
 struct hw_connection;
@@ -35,7 +36,8 @@ struct hw_server {
     struct hw_requests requests;
     struct hw_deadlines deadlines;
     struct hw_turns turns;
-    struct hw_report report;
+    struct hw_stats stats;
+    struct hw_refusals refusals;
     struct hw_answer_clock clock;
     struct hw_crowd crowd;
     struct hw_connection *connections;

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "trip/job.h"
+#include "base/clock.h"
 
 static struct hw_unproven_request *slot(struct hw_unproven *u, uint64_t number)
 {

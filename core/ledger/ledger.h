@@ -15,34 +15,9 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "base/str.h"
-#include "signing/signature.h"
+#include "notification.h"
 
 enum { HW_LEDGER_BATCH_MAX = 256 };
-
-struct hw_identity {
-    struct hw_str id; /* empty when the digest alone is the identity */
-    uint8_t digest[HW_DIGEST_SIZE];
-};
-
-/* The numbers are on disk. */
-enum hw_ledger_state {
-    HW_NEVER_SEEN = 0,
-    HW_SUCCEEDED = 1,
-    HW_FAILED = 2,    /* a retry may follow */
-    HW_UNHANDLED = 3, /* no handler, accepted all the same */
-    HW_DEAD = 4,      /* no retry will follow */
-    HW_QUEUED = 5     /* accepted ack-first, not run yet */
-};
-
-/* What a look-up finds. */
-struct hw_known {
-    enum hw_ledger_state state;
-    uint32_t deliveries; /* before this one */
-    uint32_t attempt;    /* the highest of theirs */
-    int64_t row;         /* for the implementation that found it; 0: none */
-    bool other_body;     /* the job id is known, but only with bodies that differ */
-};
 
 /* Rows to be removed, each only if it was not settled anew since. */
 struct hw_purge {
@@ -56,7 +31,6 @@ struct hw_purge {
 
 struct hw_ledger;
 struct hw_ledger_reader;
-struct hw_job;
 
 struct hw_ledger_type {
     const char *name;
@@ -65,8 +39,9 @@ struct hw_ledger_type {
     void (*reader_close)(struct hw_ledger_reader *reader);
     int (*look_up)(struct hw_ledger_reader *reader, const struct hw_identity *identity,
                    struct hw_known *known);
-    int (*load)(struct hw_ledger_reader *reader, struct hw_job *job); /* NULL: it keeps no bodies */
-    int (*commit)(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t count);
+    int (*load)(struct hw_ledger_reader *reader,
+                struct hw_notification *n); /* NULL: it keeps no bodies */
+    int (*commit)(struct hw_ledger *ledger, struct hw_notification *const *batch, size_t count);
     /* Removes rows; with none to remove, empties the log of what is left there of them. NULL: it
      * keeps none. Returns 0 or HW_ELEDGER_UNAVAILABLE. Thread as commit. */
     int (*purge)(struct hw_ledger *ledger, struct hw_purge *purge);
@@ -128,21 +103,22 @@ static inline int hw_ledger_look_up(struct hw_ledger *ledger, struct hw_ledger_r
     return ledger->type->look_up(reader, identity, known);
 }
 
-/* Fills in a revived job from its row: identity, body, attempt, times, key, what is known. Returns
- * 0, or HW_ENOT_FOUND: no such row, or its body was not kept; HW_ELEDGER_UNAVAILABLE. */
+/* Fills in a notification from its from_row: identity, body, attempt, times, key, what is known; the
+ * texts go into its arena. Returns 0, or HW_ENOT_FOUND: no such row, or its body was not kept;
+ * HW_ELEDGER_UNAVAILABLE; HW_ENOMEM. */
 static inline int hw_ledger_load(struct hw_ledger *ledger, struct hw_ledger_reader *reader,
-                                 struct hw_job *job)
+                                 struct hw_notification *n)
 {
-    return ledger->type->load ? ledger->type->load(reader, job) : HW_ENOT_FOUND;
+    return ledger->type->load ? ledger->type->load(reader, n) : HW_ENOT_FOUND;
 }
 
-/* Records the outcomes of `count` jobs, at most HW_LEDGER_BATCH_MAX, all or none; once it returned
- * 0 they are as durable as this ledger makes them. A job that is held is recorded as one that came
- * and did not run; what is known of it stays. Returns 0 or HW_ELEDGER_UNAVAILABLE. */
-static inline int hw_ledger_commit(struct hw_ledger *ledger, struct hw_job *const *jobs,
+/* Records the outcomes of `count` notifications, at most HW_LEDGER_BATCH_MAX, all or none; once it
+ * returned 0 they are as durable as this ledger makes them. One that is held is recorded as one that
+ * came and did not run; what is known of it stays. Returns 0 or HW_ELEDGER_UNAVAILABLE. */
+static inline int hw_ledger_commit(struct hw_ledger *ledger, struct hw_notification *const *batch,
                                    size_t count)
 {
-    return ledger->type->commit(ledger, jobs, count);
+    return ledger->type->commit(ledger, batch, count);
 }
 
 #endif

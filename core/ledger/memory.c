@@ -10,7 +10,6 @@
 #include <sys/random.h>
 
 #include "ledger/ledger.h"
-#include "trip/job.h"
 
 enum { NONE = -1 };
 
@@ -119,21 +118,21 @@ static int look_up(struct hw_ledger_reader *reader, const struct hw_identity *id
     return 0;
 }
 
-static int commit(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t count)
+static int commit(struct hw_ledger *ledger, struct hw_notification *const *batch, size_t count)
 {
     struct memory *m = (struct memory *)ledger;
     pthread_mutex_lock(&m->m);
     for (size_t i = 0; i < count; i++) {
-        const struct hw_job *job = jobs[i];
+        const struct hw_notification *n = batch[i];
         bool unused = false;
-        uint64_t hash = hash_of(m, &job->identity);
-        struct entry *e = find_locked(m, &job->identity, hash, &unused);
+        uint64_t hash = hash_of(m, &n->identity);
+        struct entry *e = find_locked(m, &n->identity, hash, &unused);
         if (!e)
-            e = add_locked(m, &job->identity, hash);
-        e->deliveries += job->copies;
-        e->attempt = hw_job_last_attempt(job);
-        if (!job->outcome.from_ledger)
-            e->state = hw_job_state(job);
+            e = add_locked(m, &n->identity, hash);
+        e->deliveries += n->copies;
+        e->attempt = hw_notification_last_attempt(n);
+        if (!n->outcome.from_ledger)
+            e->state = hw_notification_state(n);
     }
     pthread_mutex_unlock(&m->m);
     return 0;

@@ -4,7 +4,6 @@
 
 #include "ledger/file.h"
 #include "ledger/sqlite.h"
-#include "trip/job.h"
 
 struct hw_ledger_reader {
     /* constant after open */
@@ -160,52 +159,52 @@ int hw_ledger_sqlite_look_up(struct hw_ledger_reader *r, const struct hw_identit
     return rc;
 }
 
-static struct hw_str copy_column(struct hw_job *job, sqlite3_stmt *stmt, int column)
+static struct hw_str copy_column(struct hw_notification *n, sqlite3_stmt *stmt, int column)
 {
     struct hw_str value = {sqlite3_column_blob(stmt, column),
                            (size_t)sqlite3_column_bytes(stmt, column)};
-    return hw_arena_copy(&job->arena, value);
+    return hw_arena_copy(n->arena, value);
 }
 
-static int read_row(struct hw_ledger_reader *r, struct hw_job *job)
+static int read_row(struct hw_ledger_reader *r, struct hw_notification *n)
 {
     sqlite3_stmt *row = r->body;
     if (sqlite3_column_type(row, 5) == SQLITE_NULL ||
         sqlite3_column_bytes(row, 1) != HW_DIGEST_SIZE)
         return HW_ENOT_FOUND;
-    job->id = copy_column(job, row, 0);
-    job->has_id = true;
-    memcpy(job->identity.digest, sqlite3_column_blob(row, 1), HW_DIGEST_SIZE);
+    n->id = copy_column(n, row, 0);
+    n->has_id = true;
+    memcpy(n->identity.digest, sqlite3_column_blob(row, 1), HW_DIGEST_SIZE);
     if (!r->ledger->by_body)
-        job->identity.id = job->id;
-    job->attempt = (uint32_t)sqlite3_column_int64(row, 2);
-    job->received_at = (double)sqlite3_column_int64(row, 3) / 1000;
-    job->key = copy_column(job, row, 4);
-    job->body = copy_column(job, row, 5);
-    job->known.deliveries = (uint32_t)sqlite3_column_int64(row, 6);
-    job->known.state = (enum hw_ledger_state)sqlite3_column_int(row, 7);
-    job->known.attempt = job->attempt;
-    job->known.row = job->from_row;
-    return job->id.ptr && job->key.ptr && job->body.ptr ? 0 : HW_ENOMEM;
+        n->identity.id = n->id;
+    n->attempt = (uint32_t)sqlite3_column_int64(row, 2);
+    n->received_at = (double)sqlite3_column_int64(row, 3) / 1000;
+    n->key = copy_column(n, row, 4);
+    n->body = copy_column(n, row, 5);
+    n->known.deliveries = (uint32_t)sqlite3_column_int64(row, 6);
+    n->known.state = (enum hw_ledger_state)sqlite3_column_int(row, 7);
+    n->known.attempt = n->attempt;
+    n->known.row = n->from_row;
+    return n->id.ptr && n->key.ptr && n->body.ptr ? 0 : HW_ENOMEM;
 }
 
-static int load_locked(struct hw_ledger_reader *r, struct hw_job *job)
+static int load_locked(struct hw_ledger_reader *r, struct hw_notification *n)
 {
     if (!is_open_locked(r))
         return HW_ELEDGER_UNAVAILABLE;
-    sqlite3_bind_int64(r->body, 1, job->from_row);
+    sqlite3_bind_int64(r->body, 1, n->from_row);
     int rc = sqlite3_step(r->body);
-    rc = rc == SQLITE_ROW    ? read_row(r, job)
+    rc = rc == SQLITE_ROW    ? read_row(r, n)
          : rc == SQLITE_DONE ? HW_ENOT_FOUND
                              : HW_ELEDGER_UNAVAILABLE;
     sqlite3_reset(r->body);
     return rc;
 }
 
-int hw_ledger_sqlite_load(struct hw_ledger_reader *r, struct hw_job *job)
+int hw_ledger_sqlite_load(struct hw_ledger_reader *r, struct hw_notification *n)
 {
     pthread_mutex_lock(&r->m);
-    int rc = load_locked(r, job);
+    int rc = load_locked(r, n);
     pthread_mutex_unlock(&r->m);
     return rc;
 }

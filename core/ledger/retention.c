@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "ledger/file.h"
 #include "ledger/sqlite.h"
-#include "trip/job.h"
 
 enum {
     LONG_PASS = 64,        /* steps: the next pass is not begun at once */

@@ -53,26 +53,25 @@
 #include "base/config.h"
 #include "base/crash.h"
 #include "ledger/file.h"
-#include "trip/job.h"
 
 /* What is held was not run: it can be refused sooner than what was. And after a commit that failed
  * each further batch would wait as long for the same lock, with all that comes behind it. */
 enum { SHORT_MS = 250 };
 
-static int patience_ms(struct hw_ledger *ledger, const struct hw_job *first)
+static int patience_ms(struct hw_ledger *ledger, const struct hw_notification *first)
 {
-    bool short_one = first->hold || hw_ledger_health(ledger) == HW_LEDGER_FAILED;
+    bool short_one = first->outcome.held || hw_ledger_health(ledger) == HW_LEDGER_FAILED;
     return short_one ? SHORT_MS : HW_LEDGER_BUSY_MS;
 }
 
 /* ---- commit ---- */
 
-static int write_batch(struct hw_sqlite *s, struct hw_job *const *jobs, size_t count)
+static int write_batch(struct hw_sqlite *s, struct hw_notification *const *batch, size_t count)
 {
     int rc = hw_ledger_writer_step(s->statements[HW_LEDGER_BEGIN]);
     HW_CRASH_POINT("after-begin");
     for (size_t i = 0; rc == SQLITE_OK && i < count; i++) {
-        rc = hw_ledger_rows_write(s, jobs[i]);
+        rc = hw_ledger_rows_write(s, batch[i]);
         if (i == count / 2)
             HW_CRASH_POINT("mid-batch");
     }
@@ -86,14 +85,14 @@ static int write_batch(struct hw_sqlite *s, struct hw_job *const *jobs, size_t c
 
 /* In place before, since two programs that share no -shm would overwrite each other; and after,
  * since then the record is where the next host will look for it. */
-static int commit(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t count)
+static int commit(struct hw_ledger *ledger, struct hw_notification *const *batch, size_t count)
 {
     struct hw_sqlite *s = (struct hw_sqlite *)ledger;
     if (!hw_ledger_recovery_ready(s))
         return HW_ELEDGER_UNAVAILABLE;
     s->committing = true;
-    s->patience_ms = patience_ms(ledger, jobs[0]);
-    int rc = write_batch(s, jobs, count);
+    s->patience_ms = patience_ms(ledger, batch[0]);
+    int rc = write_batch(s, batch, count);
     s->patience_ms = HW_LEDGER_BUSY_MS;
     s->committing = false;
     return hw_ledger_recovery_look(s, rc) ? 0 : HW_ELEDGER_UNAVAILABLE;

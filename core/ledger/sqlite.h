@@ -2,7 +2,7 @@
  *
  * sqlite.c   the interface of ledger.h: commits, failures, opening and closing
  * writer.c   the connection that writes, and its statements
- * rows.c     a job's outcome becomes a row
+ * rows.c     an outcome becomes a row
  * reader.c   look-ups, each worker's own
  * recovery.c what is done about a commit that failed, and about lost files
  * tend.c     what is done between batches: write-back, the filter
@@ -114,8 +114,8 @@ bool hw_ledger_recovery_look(struct hw_sqlite *s, int rc);
  * next notification is the one that proves it. */
 void hw_ledger_recovery_try(struct hw_sqlite *s);
 
-/* Writes a job's outcome, within a transaction. Returns SQLite's code. */
-int hw_ledger_rows_write(struct hw_sqlite *s, const struct hw_job *job);
+/* Writes an outcome, within a transaction. Returns SQLite's code. */
+int hw_ledger_rows_write(struct hw_sqlite *s, const struct hw_notification *n);
 
 /* What a look-up starts from: the job id, or the digest when that alone is the identity. */
 static inline struct hw_str hw_ledger_filter_key(const struct hw_identity *identity)
@@ -141,7 +141,7 @@ struct hw_ledger_reader *hw_ledger_sqlite_reader_open(struct hw_ledger *ledger, 
 void hw_ledger_sqlite_reader_close(struct hw_ledger_reader *reader);
 int hw_ledger_sqlite_look_up(struct hw_ledger_reader *reader, const struct hw_identity *identity,
                              struct hw_known *known);
-int hw_ledger_sqlite_load(struct hw_ledger_reader *reader, struct hw_job *job);
+int hw_ledger_sqlite_load(struct hw_ledger_reader *reader, struct hw_notification *n);
 int hw_ledger_sqlite_purge(struct hw_ledger *ledger, struct hw_purge *purge);
 bool hw_ledger_sqlite_tend(struct hw_ledger *ledger, bool idle);
 

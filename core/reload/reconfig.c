@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "script/modules.h"
 #include "script/state_limits.h"
-#include "trip/job.h"
 
 struct reading {
     const struct hw_config *first;

@@ -24,11 +24,11 @@ static int log_line(lua_State *L)
     if (!lua_isnil(L, 3))
         luaL_checktype(L, 3, LUA_TTABLE);
     const char *message = luaL_tolstring(L, 2, &len);
-    const struct hw_job *job = hw_running_job(L);
+    const struct hw_notification *n = hw_running_notification(L);
     hw_log_begin(&line, level, (struct hw_str){message, len});
-    if (job) {
-        hw_log_text(&line, "event", job->event);
-        hw_log_text(&line, "job", job->id);
+    if (n) {
+        hw_log_text(&line, "event", n->event);
+        hw_log_text(&line, "job", n->id);
     }
     if (!lua_isnil(L, 3))
         hw_log_fields_add(L, &line, 3);
@@ -198,13 +198,13 @@ static const char job_meta_key, job_key;
 /* Puts the headers into the job's table at `index`. */
 static void make_headers(lua_State *L, int index)
 {
-    const struct hw_job *job = hw_running_job(L);
+    const struct hw_notification *n = hw_running_notification(L);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &job_key);
-    if (!job || !lua_rawequal(L, -1, index))
+    if (!n || !lua_rawequal(L, -1, index))
         luaL_error(L, "job.headers can be read while the job's handler runs; read before what is "
                       "needed later");
     lua_pop(L, 1);
-    hw_api_push_headers(L, job->request);
+    hw_api_push_headers(L, n->request);
     lua_setfield(L, index, "headers");
 }
 
@@ -250,20 +250,20 @@ static void set_job_metatable(lua_State *L)
     lua_setmetatable(L, -2);
 }
 
-void hw_api_push_job(lua_State *L, const struct hw_job *job)
+void hw_api_push_job(lua_State *L, const struct hw_notification *n)
 {
     lua_createtable(L, 0, 10);
-    set_text(L, "id", job->id);
-    lua_pushinteger(L, job->attempt);
+    set_text(L, "id", n->id);
+    lua_pushinteger(L, n->attempt);
     lua_setfield(L, -2, "attempt");
-    set_bool(L, "last", hw_job_last_attempt(job) >= HW_ATTEMPT_LAST);
-    set_text(L, "event", job->event);
-    set_digest(L, job->identity.digest);
-    lua_pushnumber(L, job->received_at);
+    set_bool(L, "last", hw_notification_last_attempt(n) >= HW_ATTEMPT_LAST);
+    set_text(L, "event", n->event);
+    set_digest(L, n->identity.digest);
+    lua_pushnumber(L, n->received_at);
     lua_setfield(L, -2, "received_at");
-    set_bool(L, "redelivered", job->attempt > 0 || job->known.deliveries > 0);
-    set_text(L, "body", job->body);
-    set_text(L, "key", job->key);
+    set_bool(L, "redelivered", n->attempt > 0 || n->known.deliveries > 0);
+    set_text(L, "body", n->body);
+    set_text(L, "key", n->key);
     set_job_metatable(L);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &job_key);

@@ -7,8 +7,8 @@
 
 #include <lua.h>
 
+#include "notification.h"
 #include "script/modules.h"
-#include "trip/job.h"
 
 /* Prepares a handler's state: hookward's modules, print to the log, commands (command.h), and a
  * refusal in place of what would take the whole host down or lift a limit (os.exit, os.setlocale,
@@ -27,7 +27,7 @@ void hw_api_set_warnings(lua_State *L, struct hw_api_warning *warning);
 
 /* The handler's second argument. Its `headers` are made when they are first read (or the table is
  * walked by pairs), which must be while the handler runs. Stack: -0 +1. */
-void hw_api_push_job(lua_State *L, const struct hw_job *job);
+void hw_api_push_job(lua_State *L, const struct hw_notification *n);
 
 /* Between jobs. Raises nothing after its first call. Stack: -0 +0. */
 void hw_api_forget_job(lua_State *L);

@@ -48,7 +48,7 @@ static bool take_standard(lua_State *L, int name)
  * known, so that it is warned about once. */
 static int on_new(lua_State *L)
 {
-    if (hw_running_job(L))
+    if (hw_running_notification(L))
         warn(L, 2, 1, "set");
     lua_settop(L, 3);
     lua_rawset(L, 1);
@@ -62,7 +62,7 @@ static int on_set(lua_State *L)
     lua_pushglobaltable(L); /* env name value _G */
     lua_pushvalue(L, 2);
     bool known = lua_rawget(L, 4) != LUA_TNIL;
-    if (hw_running_job(L)) {
+    if (hw_running_notification(L)) {
         if (!known)
             warn(L, 2, 1, "set");
         else if (take_standard(L, 2))

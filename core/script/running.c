@@ -17,10 +17,10 @@ void hw_running_open(lua_State *L, const struct hw_running *running)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &running_key);
 }
 
-const struct hw_job *hw_running_job(lua_State *L)
+const struct hw_notification *hw_running_notification(lua_State *L)
 {
     const struct hw_running *running = running_of(L);
-    return running ? running->job : NULL;
+    return running ? running->n : NULL;
 }
 
 bool hw_running_in_vm(lua_State *L)

@@ -9,17 +9,17 @@
 #include <lua.h>
 #include <stdbool.h>
 
-#include "trip/job.h"
+#include "notification.h"
 
 struct hw_running {
-    struct hw_job *job; /* NULL between two */
+    struct hw_notification *n; /* NULL between two */
 };
 
 /* From here on the state is a VM's. `running` must live as long as the state. Stack: -0 +0. */
 void hw_running_open(lua_State *L, const struct hw_running *running);
 
 /* The notification that runs; NULL between two, and in a state that is no VM's. Raises nothing. */
-const struct hw_job *hw_running_job(lua_State *L);
+const struct hw_notification *hw_running_notification(lua_State *L);
 
 /* True in the state of a VM: scripts run in it, and not the program that has the host. */
 bool hw_running_in_vm(lua_State *L);

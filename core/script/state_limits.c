@@ -3,8 +3,8 @@
 
 #include <lauxlib.h>
 
+#include "base/clock.h"
 #include "script/forked.h"
-#include "trip/job.h"
 
 static bool is_over(const struct hw_limits *l)
 {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/timestamp.h"
 #include "script/api.h"
@@ -328,19 +329,19 @@ static const char *read_time(lua_State *L, double *seconds)
 
 /* By max_age, the only defence against an old body that somebody kept. A time that far ahead is
  * refused too: its body would be new for too long. */
-static int check_age(lua_State *L, const struct hw_vm *vm, struct hw_job *job)
+static int check_age(lua_State *L, const struct hw_vm *vm, struct hw_notification *n)
 {
     double then, age_max = (double)vm->config.max_age_ms / 1000;
     const char *why = read_time(L, &then);
     if (why) {
-        job->outcome.reason = hw_str_of(why);
+        n->outcome.reason = hw_str_of(why);
         return HW_EMALFORMED_TIMESTAMP;
     }
-    double age = job->received_at - then;
+    double age = n->received_at - then;
     return age > age_max ? HW_ETOO_OLD : age < -age_max ? HW_ETOO_NEW : 0;
 }
 
-static int read_event(lua_State *L, struct hw_vm *vm, struct hw_job *job)
+static int read_event(lua_State *L, struct hw_vm *vm, struct hw_notification *n)
 {
     size_t len;
     if (lua_type(L, -1) != LUA_TTABLE)
@@ -350,28 +351,28 @@ static int read_event(lua_State *L, struct hw_vm *vm, struct hw_job *job)
     if (lua_type(L, -1) != LUA_TSTRING)
         return HW_EMISSING_EVENT;
     const char *text = lua_tolstring(L, -1, &len);
-    job->event = hw_arena_copy(&job->arena, (struct hw_str){text, len});
+    n->event = hw_arena_copy(n->arena, (struct hw_str){text, len});
     lua_pop(L, 1);
-    if (!job->event.ptr)
+    if (!n->event.ptr)
         return HW_ENOMEM;
-    return vm->config.max_age_ms ? check_age(L, vm, job) : 0;
+    return vm->config.max_age_ms ? check_age(L, vm, n) : 0;
 }
 
 /* Runs protected; leaves the event in the registry. */
 static int decode(lua_State *L)
 {
     struct hw_vm *vm = lua_touserdata(L, 1);
-    struct hw_job *job = vm->running.job;
+    struct hw_notification *n = vm->running.n;
     struct hw_json_scan scan;
-    struct hw_str json = hw_json_skip_bom(job->body);
+    struct hw_str json = hw_json_skip_bom(n->body);
     int rc = hw_json_decode(L, json, &scan);
     if (rc) {
         char text[160];
         snprintf(text, sizeof text, "the body is not valid JSON: %s at byte %zu", scan.why,
-                 scan.error_at + (job->body.len - json.len));
-        job->outcome.reason = hw_arena_copy(&job->arena, hw_str_of(text));
+                 scan.error_at + (n->body.len - json.len));
+        n->outcome.reason = hw_arena_copy(n->arena, hw_str_of(text));
     } else {
-        rc = read_event(L, vm, job);
+        rc = read_event(L, vm, n);
         lua_settop(L, 2);
         lua_rawsetp(L, LUA_REGISTRYINDEX, &event_key);
     }
@@ -380,37 +381,37 @@ static int decode(lua_State *L)
 }
 
 /* A call did not come to its end, or was stopped. */
-static int fail(const struct hw_vm *vm, struct hw_job *job, int status)
+static int fail(const struct hw_vm *vm, struct hw_notification *n, int status)
 {
     if (is_starved(vm, status))
-        return hw_job_starve(job);
-    return hw_job_fail(job, vm->limits.timed_out ? HW_EHANDLER_TIMEOUT : HW_EHANDLER_ERROR);
+        return hw_notification_starve(n);
+    return hw_notification_fail(n, vm->limits.timed_out ? HW_EHANDLER_TIMEOUT : HW_EHANDLER_ERROR);
 }
 
-int hw_vm_decode(struct hw_vm *vm, struct hw_job *job, uint64_t now_ns)
+int hw_vm_decode(struct hw_vm *vm, struct hw_notification *n, uint64_t now_ns)
 {
     lua_State *L = vm->L;
-    vm->running.job = job;
+    vm->running.n = n;
     lua_pushcfunction(L, decode);
     lua_pushlightuserdata(L, vm);
     set_deadline(vm, now_ns); /* a script's finalizer may run */
     int status = lua_pcall(L, 1, 1, 0);
     if (status || vm->limits.timed_out) {
-        job->outcome.detail = take_error(vm, status, &job->arena);
-        return fail(vm, job, status);
+        n->outcome.detail = take_error(vm, status, n->arena);
+        return fail(vm, n, status);
     }
     int rc = (int)lua_tointeger(L, -1);
     lua_pop(L, 1);
-    return rc == HW_ENOMEM ? hw_job_starve(job) : hw_job_fail(job, rc);
+    return rc == HW_ENOMEM ? hw_notification_starve(n) : hw_notification_fail(n, rc);
 }
 
 /* ---- handle ---- */
 
-static struct hw_str keep(lua_State *L, int index, struct hw_job *job)
+static struct hw_str keep(lua_State *L, int index, struct hw_notification *n)
 {
     size_t len;
     const char *text = luaL_tolstring(L, index, &len);
-    struct hw_str s = hw_arena_copy(&job->arena, (struct hw_str){text, len});
+    struct hw_str s = hw_arena_copy(n->arena, (struct hw_str){text, len});
     lua_pop(L, 1);
     return s;
 }
@@ -423,7 +424,7 @@ static int is_status(lua_State *L, int index, lua_Integer *status)
 }
 
 /* What the handler returned, at [first, top] -> the outcome. */
-static int read_results(lua_State *L, int first, struct hw_job *job)
+static int read_results(lua_State *L, int first, struct hw_notification *n)
 {
     lua_Integer status;
     int count = lua_gettop(L) - first + 1;
@@ -434,7 +435,7 @@ static int read_results(lua_State *L, int first, struct hw_job *job)
             lua_pushfstring(L,
                             "the handler returned the number %s; only 200 and 400 mean something",
                             luaL_tolstring(L, first, NULL));
-            job->outcome.detail = keep(L, -1, job);
+            n->outcome.detail = keep(L, -1, n);
             return HW_EHANDLER_ERROR;
         }
         if (status == 200)
@@ -443,7 +444,7 @@ static int read_results(lua_State *L, int first, struct hw_job *job)
         return 0;
     }
     if (count > 1 && !lua_isnil(L, first + 1))
-        job->outcome.reason = keep(L, first + 1, job);
+        n->outcome.reason = keep(L, first + 1, n);
     return HW_EHANDLER_REFUSED;
 }
 
@@ -451,33 +452,33 @@ static int read_results(lua_State *L, int first, struct hw_job *job)
 static int handle(lua_State *L)
 {
     struct hw_vm *vm = lua_touserdata(L, 1);
-    struct hw_job *job = vm->running.job;
+    struct hw_notification *n = vm->running.n;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &resolve_key);
-    lua_pushlstring(L, job->event.ptr, job->event.len);
+    lua_pushlstring(L, n->event.ptr, n->event.len);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &event_key);
     lua_call(L, 2, 3); /* vm handler place violation */
     if (lua_isnil(L, 2)) {
-        job->outcome.unhandled = vm->config.accept_unhandled;
+        n->outcome.unhandled = vm->config.accept_unhandled;
         lua_pushinteger(L, vm->config.accept_unhandled ? 0 : HW_ENO_HANDLER);
         return 1;
     }
-    job->outcome.place = keep(L, 3, job);
+    n->outcome.place = keep(L, 3, n);
     if (!lua_isnil(L, 4)) {
-        job->outcome.reason = keep(L, 4, job);
+        n->outcome.reason = keep(L, 4, n);
         lua_pushinteger(L, HW_ESCHEMA_VIOLATION);
         return 1;
     }
-    job->outcome.ran = true;
+    n->outcome.ran = true;
     lua_settop(L, 3);
     lua_pushvalue(L, 2);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &event_key);
-    hw_api_push_job(L, job);     /* vm handler place handler event job */
+    hw_api_push_job(L, n);       /* vm handler place handler event job */
     lua_call(L, 2, LUA_MULTRET); /* vm handler place results… */
-    lua_pushinteger(L, read_results(L, 4, job));
+    lua_pushinteger(L, read_results(L, 4, n));
     return 1;
 }
 
-int hw_vm_handle(struct hw_vm *vm, struct hw_job *job, uint64_t now_ns)
+int hw_vm_handle(struct hw_vm *vm, struct hw_notification *n, uint64_t now_ns)
 {
     lua_State *L = vm->L;
     lua_pushcfunction(L, describe);
@@ -487,10 +488,10 @@ int hw_vm_handle(struct hw_vm *vm, struct hw_job *job, uint64_t now_ns)
     int status = lua_pcall(L, 1, 1, 1);
     hw_limits_end(&vm->limits);
     if (status || vm->limits.timed_out) { /* the last call may have been a pcall */
-        job->outcome.detail = take_error(vm, status, &job->arena);
-        return fail(vm, job, status);
+        n->outcome.detail = take_error(vm, status, n->arena);
+        return fail(vm, n, status);
     }
-    return hw_job_fail(job, (int)lua_tointeger(L, -1));
+    return hw_notification_fail(n, (int)lua_tointeger(L, -1));
 }
 
 void hw_vm_collect(struct hw_vm *vm)
@@ -503,7 +504,7 @@ void hw_vm_collect(struct hw_vm *vm)
 bool hw_vm_rest(struct hw_vm *vm)
 {
     lua_State *L = vm->L;
-    vm->running.job = NULL;
+    vm->running.n = NULL;
     lua_settop(L, 0);
     forget_event(L);
     hw_api_forget_job(L);

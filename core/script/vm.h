@@ -14,9 +14,9 @@
 #include <stdint.h>
 
 #include "base/config.h"
+#include "notification.h"
 #include "script/bundle.h"
 #include "script/modules.h"
-#include "trip/job.h"
 
 struct hw_vm;
 struct lua_State;
@@ -41,15 +41,15 @@ struct hw_vm *hw_vm_new(const struct hw_vm_config *config, struct hw_bundle *bun
                         size_t why_size);
 void hw_vm_free(struct hw_vm *vm);
 
-/* The stage: job->body -> job->event, and the decoded table kept for hw_vm_handle. Returns 0, or
+/* The stage: body -> event, and the decoded table kept for hw_vm_handle. Returns 0, or
  * the job's code: HW_EINVALID_JSON, HW_EMISSING_EVENT, HW_ETOO_OLD, HW_ETOO_NEW,
  * HW_EMALFORMED_TIMESTAMP, HW_EHANDLER_ERROR (memory), HW_EHANDLER_TIMEOUT (a finalizer). */
-int hw_vm_decode(struct hw_vm *vm, struct hw_job *job, uint64_t now_ns);
+int hw_vm_decode(struct hw_vm *vm, struct hw_notification *n, uint64_t now_ns);
 
 /* The stage: finds the handler and runs it; its time begins at `now_ns` (hw_now_ns). Returns 0 or
  * the job's code: HW_ENO_HANDLER, HW_ESCHEMA_VIOLATION (the handler did not run),
  * HW_EHANDLER_REFUSED, HW_EHANDLER_ERROR, HW_EHANDLER_TIMEOUT. */
-int hw_vm_handle(struct hw_vm *vm, struct hw_job *job, uint64_t now_ns);
+int hw_vm_handle(struct hw_vm *vm, struct hw_notification *n, uint64_t now_ns);
 
 /* Forgets the job. True when the state should be replaced: it stays over half of its memory after a
  * full collection. */

@@ -31,42 +31,45 @@ struct hw_committer {
     bool waiting, gathering, stopping;
 };
 
-int hw_commit_held(struct hw_ledger *ledger, struct hw_job *const *batch, size_t count)
+/* Commits the records of a list's first jobs, at most a batch. *link is where the list goes on
+ * behind them. */
+static int commit_first(struct hw_ledger *ledger, struct hw_job **jobs, struct hw_job ***link)
 {
+    struct hw_notification *batch[HW_LEDGER_BATCH_MAX];
+    size_t count = 0;
+    for (; *jobs && count < HW_LEDGER_BATCH_MAX; jobs = &(*jobs)->next)
+        batch[count++] = &(*jobs)->n;
+    *link = jobs;
     int rc = hw_ledger_commit(ledger, batch, count);
     hw_ledger_set_health(ledger, rc ? HW_LEDGER_FAILED : HW_LEDGER_WELL);
     return rc;
 }
 
-void hw_commit_batch(struct hw_ledger *ledger, struct hw_job *const *batch, size_t count)
+int hw_commit_held(struct hw_ledger *ledger, struct hw_job *jobs)
 {
-    int rc = hw_commit_held(ledger, batch, count);
-    for (size_t i = 0; i < count; i++) {
-        batch[i]->committed = true;
-        if (rc && !batch[i]->outcome.from_ledger) {
-            batch[i]->outcome.code = rc;
-            batch[i]->outcome.reason = HW_STR_NONE;
-        }
-    }
+    struct hw_job **link;
+    return commit_first(ledger, &jobs, &link);
 }
 
-/* Takes at most a batch from the list; what is left stays in *jobs. */
-static struct hw_job *commit_some(struct hw_committer *c, struct hw_job **jobs)
+struct hw_job *hw_commit_batch(struct hw_ledger *ledger, struct hw_job *jobs)
 {
-    struct hw_job *batch[HW_LEDGER_BATCH_MAX], *head = *jobs, *last = NULL;
-    size_t count = 0;
-    while (*jobs && count < HW_LEDGER_BATCH_MAX) {
-        last = batch[count++] = *jobs;
-        *jobs = last->next;
+    struct hw_job **link;
+    int rc = commit_first(ledger, &jobs, &link);
+    struct hw_job *rest = *link;
+    *link = NULL;
+    for (struct hw_job *job = jobs; job; job = job->next) {
+        job->committed = true;
+        if (rc && !job->n.outcome.from_ledger) {
+            job->n.outcome.code = rc;
+            job->n.outcome.reason = HW_STR_NONE;
+        }
     }
-    last->next = NULL;
-    hw_commit_batch(c->ledger, batch, count);
-    return head;
+    return rest;
 }
 
 static bool is_held(const struct hw_job *job)
 {
-    return job->hold == HW_HELD;
+    return job->n.outcome.held;
 }
 
 static bool is_purge(const struct hw_job *job)
@@ -99,34 +102,25 @@ static void purge(struct hw_committer *c, struct hw_job *jobs)
     for (struct hw_job *job = jobs; job; job = job->next) {
         char text[64];
         job->committed = true;
-        job->outcome.code = c->ledger->type->purge(c->ledger, job->purge);
+        job->n.outcome.code = c->ledger->type->purge(c->ledger, job->purge);
         snprintf(text, sizeof text, "%zu %zu", job->purge->removed, job->purge->looked_at);
-        if (!job->outcome.code)
-            job->outcome.reason = hw_arena_copy(&job->arena, hw_str_of(text));
+        if (!job->n.outcome.code)
+            job->n.outcome.reason = hw_arena_copy(&job->arena, hw_str_of(text));
     }
     c->committed(c->owner, jobs);
 }
 
 /* ---- what is held until the ledger can be written ---- */
 
-/* Their own rows show it best: what these need is what there has to be room for. */
-static void try_ledger(struct hw_ledger *ledger, struct hw_job *held)
-{
-    struct hw_job *batch[HW_LEDGER_BATCH_MAX];
-    size_t count = 0;
-    for (; held && count < HW_LEDGER_BATCH_MAX; held = held->next)
-        batch[count++] = held;
-    hw_commit_held(ledger, batch, count);
-}
-
-/* Lets all of them go when the ledger is back, or else refuses them. */
+/* Lets all of them go when the ledger is back, or else refuses them. Their own rows show best
+ * whether it is: what these need is what there has to be room for. */
 static void settle_held(struct hw_committer *c, struct hw_job *held)
 {
     if (hw_ledger_health(c->ledger) != HW_LEDGER_WELL)
-        try_ledger(c->ledger, held);
+        hw_commit_held(c->ledger, held);
     bool back = hw_ledger_health(c->ledger) == HW_LEDGER_WELL;
     for (struct hw_job *job = held; job; job = job->next) {
-        job->hold = back ? HW_LET_GO : HW_HELD;
+        job->let_go = back;
         job->committed = !back;
     }
     c->committed(c->owner, held);
@@ -193,7 +187,8 @@ static void on_thread(void *arg)
     for (struct hw_job *jobs; (jobs = wait_for_jobs(c, &wait_ns));) {
         struct hw_job *held = take(&jobs, is_held), *purges = take(&jobs, is_purge);
         while (jobs) {
-            struct hw_job *done = commit_some(c, &jobs);
+            struct hw_job *done = jobs;
+            jobs = hw_commit_batch(c->ledger, done);
             c->committed(c->owner, done);
             /* Under load there is no idle moment: retention gets its turn by the clock. */
             bool due = uv_hrtime() - tended > wait_ns;

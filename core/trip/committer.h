@@ -21,7 +21,7 @@ enum { HW_GROUP_WAIT_US = 500 };
 struct hw_committer;
 
 /* Called by the ledger thread with jobs (by job->next) that are durable, or failed for good: they
- * are marked `committed`; or that were held and may run now: HW_LET_GO. */
+ * are marked `committed`; or that were held and may run now: `let_go`. */
 typedef void hw_committed_fn(void *owner, struct hw_job *jobs);
 
 /* NULL without memory or threads. */
@@ -37,12 +37,13 @@ void hw_committer_put(struct hw_committer *committer, struct hw_job *jobs, size_
 /* Commits what is there, then ends the thread. */
 void hw_committer_stop(struct hw_committer *committer);
 
-/* Commits one batch, and marks its jobs. The ledger thread, or the leader when the ledger does not
- * wait for a disk. */
-void hw_commit_batch(struct hw_ledger *ledger, struct hw_job *const *batch, size_t count);
+/* Commits the first jobs of a list (by job->next), at most HW_LEDGER_BATCH_MAX, and marks them. The
+ * list ends behind them; the rest of it is returned. The ledger thread, or the leader when the
+ * ledger does not wait for a disk. */
+struct hw_job *hw_commit_batch(struct hw_ledger *ledger, struct hw_job *jobs);
 
-/* Tries whether the ledger can be written again, with jobs that are held. Returns 0: they may run.
- * Thread as above. */
-int hw_commit_held(struct hw_ledger *ledger, struct hw_job *const *batch, size_t count);
+/* Tries whether the ledger can be written again, with the first of a list of jobs that are held; the
+ * list stays as it is. Returns 0: they may run. Thread as above. */
+int hw_commit_held(struct hw_ledger *ledger, struct hw_job *jobs);
 
 #endif

@@ -44,7 +44,7 @@ int hw_dispatch_look_at_gate(const struct hw_dispatch *d)
 
 void hw_dispatch_enter_side_gate(struct hw_dispatch *d)
 {
-    hw_stats_set(&d->report->stats, HW_COUNT_IN_FLIGHT, ++d->open);
+    hw_stats_set(d->report->stats, HW_COUNT_IN_FLIGHT, ++d->open);
 }
 
 /* What had begun before a drain goes through. */
@@ -59,7 +59,7 @@ int hw_dispatch_enter_gate(struct hw_dispatch *d)
 void hw_dispatch_leave_gate(struct hw_dispatch *d)
 {
     HW_CHECK(d->open > 0);
-    hw_stats_set(&d->report->stats, HW_COUNT_IN_FLIGHT, --d->open);
+    hw_stats_set(d->report->stats, HW_COUNT_IN_FLIGHT, --d->open);
 }
 
 /* ---- jobs in flight ---- */
@@ -67,8 +67,8 @@ void hw_dispatch_leave_gate(struct hw_dispatch *d)
 static struct hw_job **bucket_of(struct hw_dispatch *d, const struct hw_job *job)
 {
     uint64_t h;
-    memcpy(&h, job->identity.digest, sizeof h);
-    h = hw_str_hash(h ^ d->seed, job->identity.id) * 0x9e3779b97f4a7c15u;
+    memcpy(&h, job->n.identity.digest, sizeof h);
+    h = hw_str_hash(h ^ d->seed, job->n.identity.id) * 0x9e3779b97f4a7c15u;
     return &d->buckets[(h >> 40) & (d->bucket_count - 1)];
 }
 
@@ -130,8 +130,8 @@ static void answer_all(struct hw_job *job, int code, struct hw_str reason)
 static void bury(struct hw_dispatch *d, struct hw_job *job)
 {
     hw_patience_end(job);
-    if (job->request)
-        hw_request_put(d->requests, job->request);
+    if (job->n.request)
+        hw_request_put(d->requests, job->n.request);
     if (!job->left)
         hw_dispatch_leave_gate(d);
     hw_job_free(job);
@@ -144,13 +144,13 @@ static void join(struct hw_dispatch *d, struct hw_job *other, const struct hw_jo
     if (other->told)
         hw_patience_again(&d->patience, other);
     other->joined++;
-    if (other->joined_attempt < copy->attempt)
-        other->joined_attempt = copy->attempt;
+    if (other->joined_attempt < copy->n.attempt)
+        other->joined_attempt = copy->n.attempt;
 }
 
 static struct hw_job *find_joinable(struct hw_job *first, const struct hw_job *job)
 {
-    while (first && !hw_str_eq(first->signature, job->signature))
+    while (first && !hw_str_eq(first->n.signature, job->n.signature))
         first = first->behind;
     return first;
 }
@@ -184,7 +184,7 @@ int hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waite
         if (!twin)
             enter(d, job);
     }
-    hw_stats_add(&d->report->stats, HW_COUNT_RECEIVED, 1);
+    hw_stats_add(d->report->stats, HW_COUNT_RECEIVED, 1);
     return 0;
 }
 
@@ -223,11 +223,11 @@ static void reply(struct hw_dispatch *d, struct hw_job *job)
     promote(d, job); /* before any answer: that could bring in the next copy */
     if (!job->purge)
         hw_report_job(d->report, job);
-    answer_all(job, job->outcome.code, job->outcome.reason);
+    answer_all(job, job->n.outcome.code, job->n.outcome.reason);
     HW_CRASH_POINT("after-answer");
-    if (job->outcome.code && !job->outcome.authentic && job->request && d->unproven)
-        hw_unproven_keep(d->unproven, job->request, &job->peer, job->outcome.code,
-                         job->identity.digest, NULL);
+    if (job->n.outcome.code && !job->n.outcome.authentic && job->n.request && d->unproven)
+        hw_unproven_keep(d->unproven, job->n.request, &job->n.peer, job->n.outcome.code,
+                         job->n.identity.digest, NULL);
     bury(d, job);
 }
 
@@ -236,7 +236,7 @@ static void admit_revived(struct hw_dispatch *d, struct hw_job *job)
 {
     struct hw_job *twin = find(*bucket_of(d, job), job);
     atomic_store_explicit(&job->progress, HW_WAITING, memory_order_relaxed);
-    if (twin && hw_job_fail(job, go_behind(twin, job))) {
+    if (twin && hw_notification_fail(&job->n, go_behind(twin, job))) {
         reply(d, job);
         return;
     }
@@ -270,8 +270,8 @@ static void refuse_waiting(struct hw_dispatch *d, struct hw_job *job)
         hw_patience_go_on(&d->patience, job);
         return;
     }
-    job->outcome.finished_ns = hw_now_ns();
-    hw_job_fail(job, HW_EQUEUE_TIMEOUT);
+    job->n.outcome.finished_ns = hw_now_ns();
+    hw_notification_fail(&job->n, HW_EQUEUE_TIMEOUT);
     reply(d, job);
 }
 
@@ -309,22 +309,22 @@ static void on_impatient(void *owner, struct hw_job *job)
 
 /* ---- commit, then reply ---- */
 
-static void reply_all(struct hw_dispatch *d, struct hw_job *const *jobs, size_t count)
+static void reply_all(struct hw_dispatch *d, struct hw_job *jobs)
 {
-    for (size_t i = 0; i < count; i++)
-        reply(d, jobs[i]);
+    while (jobs) {
+        struct hw_job *job = jobs;
+        jobs = job->next;
+        reply(d, job);
+    }
 }
 
 /* Without a disk to wait for, or when the ledger thread has ended, the leader commits by itself. */
 static void commit_here(struct hw_dispatch *d, struct hw_job *jobs)
 {
-    struct hw_job *batch[HW_LEDGER_BATCH_MAX];
     while (jobs) {
-        size_t count = 0;
-        for (; jobs && count < HW_LEDGER_BATCH_MAX; jobs = jobs->next)
-            batch[count++] = jobs;
-        hw_commit_batch(d->ledger, batch, count);
-        reply_all(d, batch, count);
+        struct hw_job *done = jobs;
+        jobs = hw_commit_batch(d->ledger, done);
+        reply_all(d, done);
     }
 }
 
@@ -332,8 +332,9 @@ static void commit_here(struct hw_dispatch *d, struct hw_job *jobs)
  * by again, and is counted then. */
 static void count_copies(struct hw_job *job)
 {
-    job->copies = job->from_row || job->hold || job->lost ? 0 : 1 + job->joined;
-    job->copies_attempt = job->joined_attempt;
+    job->n.copies =
+        job->n.from_row || job->n.outcome.held || job->n.has_stand_in ? 0 : 1 + job->joined;
+    job->n.copies_attempt = job->joined_attempt;
 }
 
 /* Once a commit has failed only so many wait for the next try; the rest is refused at once. */
@@ -347,25 +348,25 @@ static bool may_be_held(const struct hw_dispatch *d)
 /* A success that is recorded is one, whether or not its count can be raised. */
 static bool wants_ledger(const struct hw_dispatch *d, const struct hw_job *job)
 {
-    if (!job->outcome.authentic || job->committed)
+    if (!job->n.outcome.authentic || job->committed)
         return false;
-    if (job->hold)
+    if (job->n.outcome.held)
         return may_be_held(d);
-    return !job->outcome.from_ledger || hw_ledger_health(d->ledger) != HW_LEDGER_FAILED;
+    return !job->n.outcome.from_ledger || hw_ledger_health(d->ledger) != HW_LEDGER_FAILED;
 }
 
 static void to_committer(struct hw_dispatch *d, struct hw_job *job)
 {
     count_copies(job);
-    d->held += job->hold == HW_HELD;
+    d->held += job->n.outcome.held;
 }
 
 /* It was held, and the ledger is back: it runs as if it had just come. */
 static void let_go(struct hw_dispatch *d, struct hw_job *job)
 {
     d->held--;
-    job->hold = HW_FREE;
-    job->outcome = (struct hw_outcome){0};
+    job->let_go = false;
+    job->n.outcome = (struct hw_outcome){0};
     hw_patience_begin(&d->patience, job, hw_now_ns());
     atomic_store_explicit(&job->progress, HW_WAITING, memory_order_release);
     submit(d, job);
@@ -380,13 +381,14 @@ void hw_dispatch_settle(void *owner, struct hw_job *done)
         struct hw_job *job = done;
         done = job->next;
         job->next = NULL;
-        if (job->hold == HW_LET_GO) {
+        if (job->let_go) {
             let_go(d, job);
             continue;
         }
         d->with_crew -= !job->committed && !job->left;
-        d->held -= job->committed && job->hold;
-        if (job->from_row && !job->outcome.authentic && job->outcome.code == 0) { /* not run yet */
+        d->held -= job->committed && job->n.outcome.held;
+        if (job->n.from_row && !job->n.outcome.authentic &&
+            job->n.outcome.code == 0) { /* not run yet */
             admit_revived(d, job);
         } else if (wants_ledger(d, job)) {
             to_committer(d, job);
@@ -416,7 +418,7 @@ void hw_dispatch_lose(void *owner, struct hw_job *job, bool replaced)
     }
     tell(d, job, HW_EHANDLER_TIMEOUT);
     job->left = true;
-    job->lost = stand_in != NULL;
+    job->n.has_stand_in = stand_in != NULL;
     if (stand_in) {
         hw_dispatch_settle(d, stand_in); /* in its place at the gate */
     } else {

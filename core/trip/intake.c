@@ -39,11 +39,11 @@ static int on_complete(struct hw_service *service, struct hw_request *request,
         hw_dispatch_leave_gate(intake->dispatch);
         if (code != HW_ENOMEM)
             return code;
-        *reason = HW_JOB_STARVED;
+        *reason = HW_NOTIFICATION_STARVED;
         return HW_EOVERLOADED;
     }
     if (waiter->peer)
-        job->peer = *waiter->peer;
+        job->n.peer = *waiter->peer;
     return hw_dispatch_admit(intake->dispatch, job, waiter); /* it counts at the gate from here */
 }
 

@@ -1,22 +1,9 @@
 /* job.c -- see job.h */
 #include "trip/job.h"
 
+#include <stddef.h>
 #include <stdlib.h>
-#include <time.h>
-
-double hw_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-uint64_t hw_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
+#include <string.h>
 
 /* ---- the three headers ---- */
 
@@ -27,23 +14,23 @@ static unsigned find(const struct hw_request *r, struct hw_str lower, struct hw_
 
 static int read_signature(struct hw_job *job, const struct hw_request *r)
 {
-    unsigned n = find(r, HW_STR("x-signature"), &job->signature);
+    unsigned n = find(r, HW_STR("x-signature"), &job->n.signature);
     if (n == 0)
         return HW_EMISSING_SIGNATURE;
-    return n == 1 && job->signature.len ? 0 : HW_EMALFORMED_SIGNATURE;
+    return n == 1 && job->n.signature.len ? 0 : HW_EMALFORMED_SIGNATURE;
 }
 
 static int read_id(struct hw_job *job, const struct hw_request *r)
 {
-    unsigned n = find(r, HW_STR("x-jobid"), &job->id);
+    unsigned n = find(r, HW_STR("x-jobid"), &job->n.id);
     if (n == 0)
         return 0;
-    if (n > 1 || job->id.len == 0 || job->id.len > HW_JOB_ID_MAX)
+    if (n > 1 || job->n.id.len == 0 || job->n.id.len > HW_JOB_ID_MAX)
         return HW_EMALFORMED_JOB_ID;
-    for (size_t i = 0; i < job->id.len; i++)
-        if (job->id.ptr[i] < ' ' || job->id.ptr[i] > '~')
+    for (size_t i = 0; i < job->n.id.len; i++)
+        if (job->n.id.ptr[i] < ' ' || job->n.id.ptr[i] > '~')
             return HW_EMALFORMED_JOB_ID;
-    job->has_id = true;
+    job->n.has_id = true;
     return 0;
 }
 
@@ -58,7 +45,7 @@ static int read_attempt(struct hw_job *job, const struct hw_request *r)
     for (size_t i = 0; i < text.len; i++) {
         if (text.ptr[i] < '0' || text.ptr[i] > '9')
             return HW_EMALFORMED_JOB_ATTEMPT;
-        job->attempt = job->attempt * 10 + (uint32_t)(text.ptr[i] - '0');
+        job->n.attempt = job->n.attempt * 10 + (uint32_t)(text.ptr[i] - '0');
     }
     return 0;
 }
@@ -73,10 +60,10 @@ static int name_by_digest(struct hw_job *job)
     if (!text)
         return HW_ENOMEM;
     for (int i = 0; i < 8; i++) {
-        text[2 * i] = hex[job->identity.digest[i] >> 4];
-        text[2 * i + 1] = hex[job->identity.digest[i] & 15];
+        text[2 * i] = hex[job->n.identity.digest[i] >> 4];
+        text[2 * i + 1] = hex[job->n.identity.digest[i] & 15];
     }
-    job->id = (struct hw_str){text, 16};
+    job->n.id = (struct hw_str){text, 16};
     return 0;
 }
 
@@ -90,12 +77,12 @@ static int read_request(struct hw_job *job, const struct hw_request *r, struct h
         rc = read_attempt(job, r);
     if (rc)
         return rc;
-    job->body = (struct hw_str){r->bytes + r->head_len, (size_t)r->http.body_length};
-    rc = hw_hasher_digest(hasher, job->body, job->identity.digest);
-    if (rc == 0 && !job->has_id)
+    job->n.body = (struct hw_str){r->bytes + r->head_len, (size_t)r->http.body_length};
+    rc = hw_hasher_digest(hasher, job->n.body, job->n.identity.digest);
+    if (rc == 0 && !job->n.has_id)
         rc = name_by_digest(job);
     if (!by_body)
-        job->identity.id = job->id;
+        job->n.identity.id = job->n.id;
     return rc;
 }
 
@@ -106,6 +93,7 @@ static struct hw_job *new_job(uint64_t now_ns)
         return NULL;
     memset(job, 0, offsetof(struct hw_job, first_block));
     hw_arena_init(&job->arena, job->first_block, sizeof job->first_block);
+    job->n.arena = &job->arena;
     job->cut_ns = now_ns;
     return job;
 }
@@ -115,7 +103,7 @@ struct hw_job *hw_job_revive(int64_t row, bool force, uint64_t now_ns)
     struct hw_job *job = new_job(now_ns);
     if (!job)
         return NULL;
-    job->from_row = row;
+    job->n.from_row = row;
     job->force = force;
     return job;
 }
@@ -123,13 +111,13 @@ struct hw_job *hw_job_revive(int64_t row, bool force, uint64_t now_ns)
 static struct hw_outcome outcome_of_lost(const struct hw_job *job, enum hw_progress progress)
 {
     if (progress == HW_SETTLING)
-        return job->outcome;
+        return job->n.outcome;
     return (struct hw_outcome){
         .code = HW_EHANDLER_TIMEOUT,
         .authentic = true,
         .ran = true,
         .detail = HW_STR("it could not be stopped: its thread was given up"),
-        .taken_ns = job->outcome.taken_ns,
+        .taken_ns = job->n.outcome.taken_ns,
         .finished_ns = hw_now_ns(),
     };
 }
@@ -138,19 +126,19 @@ static struct hw_outcome outcome_of_lost(const struct hw_job *job, enum hw_progr
 struct hw_job *hw_job_stand_in(const struct hw_job *job)
 {
     enum hw_progress progress = atomic_load_explicit(&job->progress, memory_order_acquire);
-    struct hw_job *s = progress < HW_RUNNING || job->hold ? NULL : new_job(job->cut_ns);
+    struct hw_job *s = progress < HW_RUNNING || job->n.outcome.held ? NULL : new_job(job->cut_ns);
     if (!s)
         return NULL;
-    s->outcome = outcome_of_lost(job, progress);
-    struct hw_str *const texts[] = {&s->body,           &s->id,
-                                    &s->identity.id,    &s->key,
-                                    &s->event,          &s->outcome.reason,
-                                    &s->outcome.detail, &s->outcome.place};
-    s->identity = job->identity;
-    s->body = job->body;
-    s->id = job->id;
-    s->key = job->key;
-    s->event = job->event;
+    s->n.outcome = outcome_of_lost(job, progress);
+    struct hw_str *const texts[] = {&s->n.body,           &s->n.id,
+                                    &s->n.identity.id,    &s->n.key,
+                                    &s->n.event,          &s->n.outcome.reason,
+                                    &s->n.outcome.detail, &s->n.outcome.place};
+    s->n.identity = job->n.identity;
+    s->n.body = job->n.body;
+    s->n.id = job->n.id;
+    s->n.key = job->n.key;
+    s->n.event = job->n.event;
     bool copied = true;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (!texts[i]->ptr)
@@ -158,16 +146,16 @@ struct hw_job *hw_job_stand_in(const struct hw_job *job)
         *texts[i] = hw_arena_copy(&s->arena, *texts[i]);
         copied = copied && texts[i]->ptr;
     }
-    s->has_id = job->has_id;
-    s->attempt = job->attempt;
-    s->received_at = job->received_at;
-    s->peer = job->peer;
-    s->from_row = job->from_row;
-    s->known = job->known;
+    s->n.has_id = job->n.has_id;
+    s->n.attempt = job->n.attempt;
+    s->n.received_at = job->n.received_at;
+    s->n.peer = job->n.peer;
+    s->n.from_row = job->n.from_row;
+    s->n.known = job->n.known;
     s->told = job->told;
     s->joined = job->joined;
     s->joined_attempt = job->joined_attempt;
-    memcpy(s->version, job->version, sizeof s->version);
+    memcpy(s->n.version, job->n.version, sizeof s->n.version);
     if (copied)
         return s;
     hw_job_free(s);
@@ -186,8 +174,8 @@ struct hw_job *hw_job_cut(struct hw_request **request, struct hw_hasher *hasher,
         hw_job_free(job);
         return NULL;
     }
-    job->received_at = hw_now();
-    job->request = *request;
+    job->n.received_at = hw_now();
+    job->n.request = *request;
     *request = NULL;
     return job;
 }
@@ -200,6 +188,6 @@ void hw_job_free(struct hw_job *job)
 
 bool hw_job_same(const struct hw_job *a, const struct hw_job *b)
 {
-    return memcmp(a->identity.digest, b->identity.digest, HW_DIGEST_SIZE) == 0 &&
-           hw_str_eq(a->identity.id, b->identity.id);
+    return memcmp(a->n.identity.digest, b->n.identity.digest, HW_DIGEST_SIZE) == 0 &&
+           hw_str_eq(a->n.identity.id, b->n.identity.id);
 }

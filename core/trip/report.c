@@ -1,44 +1,22 @@
 /* report.c -- see report.h */
 #include "trip/report.h"
 
-#include <time.h>
-
 #include "base/layout.h"
-#include "script/json.h"
-
 #include "base/log.h"
-
-/* True when this refusal gets a line; *suppressed is how many did not since the last line. */
-static bool may_report(struct hw_report *report, int code, uint32_t *suppressed)
-{
-    int64_t now = (int64_t)time(NULL);
-    int row = code - HW_ERROR_BASE;
-    if (report->refusals[row].second != now) {
-        report->refusals[row].second = now;
-        report->refusals[row].lines = 0;
-    }
-    if (report->refusals[row].lines == HW_REPORT_REFUSALS) {
-        report->refusals[row].suppressed++;
-        return false;
-    }
-    report->refusals[row].lines++;
-    *suppressed = report->refusals[row].suppressed;
-    report->refusals[row].suppressed = 0;
-    return true;
-}
+#include "script/json.h"
 
 static void add_job(struct hw_log_line *line, const struct hw_job *job)
 {
-    hw_log_text(line, "event", job->event);
-    hw_log_text(line, "job", job->id);
-    hw_log_int(line, "attempt", job->attempt);
+    hw_log_text(line, "event", job->n.event);
+    hw_log_text(line, "job", job->n.id);
+    hw_log_int(line, "attempt", job->n.attempt);
 }
 
 /* The status is the one that was sent, which is not the outcome's when the sender could not wait
  * for that. Of several senders, those who are answered now count. */
 static void add_answer(struct hw_log_line *line, const struct hw_job *job)
 {
-    int code = job->told && !job->waiters ? job->told : job->outcome.code;
+    int code = job->told && !job->waiters ? job->told : job->n.outcome.code;
     hw_log_int(line, "status", code ? hw_error_status(code) : 200);
     if (job->told)
         hw_log_text(line, "answered", hw_str_of(hw_error_name(job->told)));
@@ -54,18 +32,18 @@ static void add_times(struct hw_log_line *line, const struct hw_outcome *outcome
 static void add_end(struct hw_log_line *line, const struct hw_job *job)
 {
     add_answer(line, job);
-    hw_log_text(line, "key", job->key);
-    add_times(line, &job->outcome, job->cut_ns);
-    hw_log_text(line, "place", job->outcome.place);
-    if (job->outcome.ran)
-        hw_log_text(line, "version", hw_str_of(job->version));
+    hw_log_text(line, "key", job->n.key);
+    add_times(line, &job->n.outcome, job->cut_ns);
+    hw_log_text(line, "place", job->n.outcome.place);
+    if (job->n.outcome.ran)
+        hw_log_text(line, "version", hw_str_of(job->n.version));
 }
 
 static void add_body(struct hw_log_line *line, const struct hw_job *job)
 {
     char text[HW_REPORT_BODY_MAX];
-    struct hw_str body = hw_json_skip_bom(job->body);
-    if (job->outcome.code != HW_EINVALID_JSON)
+    struct hw_str body = hw_json_skip_bom(job->n.body);
+    if (job->n.outcome.code != HW_EINVALID_JSON)
         body = (struct hw_str){text, hw_layout_json(text, sizeof text, body)};
     else if (body.len > sizeof text)
         body.len = sizeof text;
@@ -74,23 +52,23 @@ static void add_body(struct hw_log_line *line, const struct hw_job *job)
 
 static struct hw_str outcome_name(const struct hw_job *job)
 {
-    if (job->outcome.code)
+    if (job->n.outcome.code)
         return HW_STR("failed");
-    if (job->outcome.from_ledger)
+    if (job->n.outcome.from_ledger)
         return HW_STR("duplicate");
-    return job->outcome.unhandled ? HW_STR("unhandled") : HW_STR("succeeded");
+    return job->n.outcome.unhandled ? HW_STR("unhandled") : HW_STR("succeeded");
 }
 
 static void report_notes(const struct hw_job *job)
 {
     struct hw_log_line line;
-    if (job->known.other_body) {
+    if (job->n.known.other_body) {
         hw_log_begin(&line, HW_LOG_WARN,
                      HW_STR("this job id was seen before with another body; both were processed"));
         add_job(&line, job);
         hw_log_end(&line);
     }
-    if (job->attempt > HW_ATTEMPT_LAST) {
+    if (job->n.attempt > HW_ATTEMPT_LAST) {
         hw_log_begin(&line, HW_LOG_WARN, HW_STR("X-JobAttempt is over 5, Accredit's last retry"));
         add_job(&line, job);
         hw_log_end(&line);
@@ -99,100 +77,76 @@ static void report_notes(const struct hw_job *job)
 
 static enum hw_count count_of(const struct hw_job *job)
 {
-    if (job->from_row)
-        return job->outcome.code ? HW_COUNT_REPLAYS_FAILED : HW_COUNT_REPLAYED;
-    if (job->outcome.from_ledger)
+    if (job->n.from_row)
+        return job->n.outcome.code ? HW_COUNT_REPLAYS_FAILED : HW_COUNT_REPLAYED;
+    if (job->n.outcome.from_ledger)
         return HW_COUNT_DUPLICATES;
-    return job->outcome.unhandled ? HW_COUNT_UNHANDLED : HW_COUNT_SUCCEEDED;
+    return job->n.outcome.unhandled ? HW_COUNT_UNHANDLED : HW_COUNT_SUCCEEDED;
 }
 
 static void count(struct hw_stats *stats, const struct hw_job *job)
 {
     hw_stats_add(stats, HW_COUNT_JOINED, job->joined);
-    if (job->outcome.code && !job->from_row)
-        hw_stats_add_error(stats, job->outcome.code);
+    if (job->n.outcome.code && !job->n.from_row)
+        hw_stats_add_error(stats, job->n.outcome.code);
     else
         hw_stats_add(stats, count_of(job), 1);
 }
 
 static bool is_dead(const struct hw_job *job)
 {
-    return job->outcome.authentic && hw_job_state(job) == HW_DEAD;
+    return job->n.outcome.authentic && hw_notification_state(&job->n) == HW_DEAD;
 }
 
 /* What wakes people: a notification that is lost unless somebody acts, and a script that broke. A
  * handler that says no, and whatever a stranger does, can wait. */
 static enum hw_log_level level_of(const struct hw_job *job)
 {
-    if (!job->outcome.code)
+    if (!job->n.outcome.code)
         return HW_LOG_INFO;
-    return is_dead(job) || job->outcome.code == HW_EHANDLER_ERROR ? HW_LOG_ERROR : HW_LOG_WARN;
+    return is_dead(job) || job->n.outcome.code == HW_EHANDLER_ERROR ? HW_LOG_ERROR : HW_LOG_WARN;
 }
 
 static void add_peer(struct hw_log_line *line, const struct hw_job *job)
 {
-    char peer[HW_REPORT_PEER_MAX];
-    hw_log_text(line, "peer", hw_address_text(&job->peer.any, peer, sizeof peer));
+    char peer[HW_ADDRESS_TEXT_MAX];
+    hw_log_text(line, "peer", hw_address_text(&job->n.peer.any, peer, sizeof peer));
 }
 
 void hw_report_job(struct hw_report *report, const struct hw_job *job)
 {
     struct hw_log_line line;
-    int code = job->outcome.code;
-    if (!job->lost) /* its stand-in was counted */
-        count(&report->stats, job);
+    int code = job->n.outcome.code;
+    if (!job->n.has_stand_in) /* its stand-in was counted */
+        count(report->stats, job);
     enum hw_log_level level = level_of(job);
     uint32_t suppressed = 0;
     if (!hw_log_wants(level))
         return;
-    if (!job->outcome.authentic && !job->from_row && !may_report(report, code, &suppressed))
+    if (!job->n.outcome.authentic && !job->n.from_row &&
+        !hw_refusals_may_say(report->refusals, code, &suppressed))
         return;
-    hw_log_begin(&line, level, job->outcome.authentic ? outcome_name(job) : HW_STR("refused"));
+    hw_log_begin(&line, level, job->n.outcome.authentic ? outcome_name(job) : HW_STR("refused"));
     add_job(&line, job);
     /* What the ledger could not record is in no state. */
     if (is_dead(job) && code != HW_ELEDGER_UNAVAILABLE)
         hw_log_text(&line, "state", HW_STR("dead"));
     if (code)
         hw_log_text(&line, "error", hw_str_of(hw_error_name(code)));
-    hw_log_text(&line, "reason", job->outcome.reason);
-    if (job->from_row)
+    hw_log_text(&line, "reason", job->n.outcome.reason);
+    if (job->n.from_row)
         hw_log_bool(&line, "replay", true);
     add_end(&line, job);
-    if (!job->outcome.authentic)
+    if (!job->n.outcome.authentic)
         add_peer(&line, job);
-    hw_log_lines(&line, "detail", job->outcome.detail);
-    if (code && report->with_bodies && job->outcome.authentic && job->body.ptr)
+    hw_log_lines(&line, "detail", job->n.outcome.detail);
+    if (code && report->with_bodies && job->n.outcome.authentic && job->n.body.ptr)
         add_body(&line, job);
     if (suppressed)
         hw_log_int(&line, "suppressed", suppressed);
     hw_log_end(&line);
-    if (job->outcome.authentic)
+    if (job->n.outcome.authentic)
         report_notes(job);
-}
-
-static struct hw_str cut(struct hw_str text, size_t max)
-{
-    return (struct hw_str){text.ptr, text.len < max ? text.len : max};
-}
-
-void hw_report_refusal(struct hw_report *report, const struct hw_refusal *refusal)
-{
-    struct hw_log_line line;
-    uint32_t suppressed;
-    int code = refusal->code;
-    hw_stats_add_error(&report->stats, code);
-    if (!hw_log_wants(HW_LOG_WARN) || !may_report(report, code, &suppressed))
-        return;
-    hw_log_begin(&line, HW_LOG_WARN, HW_STR("refused"));
-    hw_log_text(&line, "error", hw_str_of(hw_error_name(code)));
-    hw_log_int(&line, "status", hw_error_status(code));
-    hw_log_text(&line, "method", cut(refusal->method, HW_REPORT_METHOD_MAX));
-    hw_log_text(&line, "path", cut(refusal->path, HW_REPORT_PATH_MAX));
-    hw_log_text(&line, "why", refusal->why);
-    hw_log_text(&line, "peer", refusal->peer);
-    if (suppressed)
-        hw_log_int(&line, "suppressed", suppressed);
-    hw_log_end(&line);
 }
 
 static void say_of(const struct hw_job *job, struct hw_str text)
@@ -203,22 +157,22 @@ static void say_of(const struct hw_job *job, struct hw_str text)
     hw_log_begin(&line, HW_LOG_ERROR, text);
     /* It may be on its way still: before its handler has it, its event may be written just now. */
     if (atomic_load_explicit(&job->progress, memory_order_acquire) >= HW_RUNNING)
-        hw_log_text(&line, "event", job->event);
-    hw_log_text(&line, "job", job->id);
-    hw_log_int(&line, "attempt", job->attempt);
+        hw_log_text(&line, "event", job->n.event);
+    hw_log_text(&line, "job", job->n.id);
+    hw_log_int(&line, "attempt", job->n.attempt);
     hw_log_end(&line);
 }
 
 void hw_report_stuck(struct hw_report *report, const struct hw_job *job)
 {
-    hw_stats_add(&report->stats, HW_COUNT_STUCK, 1);
+    hw_stats_add(report->stats, HW_COUNT_STUCK, 1);
     say_of(job, HW_STR("a handler is stuck past handler_timeout; its sender was answered 400, its "
                        "outcome will be recorded"));
 }
 
 void hw_report_lost(struct hw_report *report, const struct hw_job *job, bool replaced)
 {
-    hw_stats_add(&report->stats, replaced ? HW_COUNT_REPLACED : HW_COUNT_UNREPLACED, 1);
+    hw_stats_add(report->stats, replaced ? HW_COUNT_REPLACED : HW_COUNT_UNREPLACED, 1);
     say_of(job, replaced
                     ? HW_STR("a handler that can't be stopped was given up: it goes on "
                              "computing, and another worker has taken its place")

@@ -93,25 +93,26 @@ static void enter(struct hw_job *job, enum hw_progress progress, uint64_t due_ns
 static int verify(struct hw_worker *w, struct hw_job *job)
 {
     const struct hw_key *key;
-    int rc = hw_verifier_check(w->verifier, job->signature, job->identity.digest, &key);
+    int rc = hw_verifier_check(w->verifier, job->n.signature, job->n.identity.digest, &key);
     if (rc)
-        return rc == HW_ENOMEM ? hw_job_starve(job) : hw_job_fail(job, rc);
+        return rc == HW_ENOMEM ? hw_notification_starve(&job->n)
+                               : hw_notification_fail(&job->n, rc);
     /* A copy: the key set may be replaced while the job is on its way. */
-    job->key = hw_arena_copy(&job->arena, hw_str_of(key->name));
-    if (!job->key.ptr)
-        return hw_job_starve(job);
-    job->outcome.authentic = true;
+    job->n.key = hw_arena_copy(&job->arena, hw_str_of(key->name));
+    if (!job->n.key.ptr)
+        return hw_notification_starve(&job->n);
+    job->n.outcome.authentic = true;
     return 0;
 }
 
 static int look_up(struct hw_worker *w, struct hw_job *job)
 {
-    int rc = hw_ledger_look_up(w->shared->ledger, w->reader, &job->identity, &job->known);
+    int rc = hw_ledger_look_up(w->shared->ledger, w->reader, &job->n.identity, &job->n.known);
     if (rc)
-        return hw_job_fail(job, rc);
-    if (job->known.state != HW_SUCCEEDED && job->known.state != HW_UNHANDLED)
+        return hw_notification_fail(&job->n, rc);
+    if (job->n.known.state != HW_SUCCEEDED && job->n.known.state != HW_UNHANDLED)
         return 0;
-    job->outcome.from_ledger = true;
+    job->n.outcome.from_ledger = true;
     return SETTLED;
 }
 
@@ -120,14 +121,14 @@ static int stand_back(struct hw_worker *w, struct hw_job *job)
 {
     if (hw_ledger_health(w->shared->ledger) == HW_LEDGER_WELL)
         return 0;
-    job->hold = HW_HELD;
+    job->n.outcome.held = true;
     enter(job, HW_SETTLING, hw_now_ns() + LEDGER_NS);
-    return hw_job_fail(job, HW_ELEDGER_UNAVAILABLE);
+    return hw_notification_fail(&job->n, HW_ELEDGER_UNAVAILABLE);
 }
 
 static int decode(struct hw_worker *w, struct hw_job *job)
 {
-    return hw_vm_decode(w->vm, job, job->outcome.taken_ns);
+    return hw_vm_decode(w->vm, &job->n, job->n.outcome.taken_ns);
 }
 
 static int handle(struct hw_worker *w, struct hw_job *job)
@@ -135,7 +136,7 @@ static int handle(struct hw_worker *w, struct hw_job *job)
     uint64_t now_ns = hw_now_ns();
     enter(job, HW_RUNNING, now_ns + w->release->vm.timeout_ms * 1000000);
     HW_CRASH_POINT("before-handler");
-    int rc = hw_vm_handle(w->vm, job, now_ns);
+    int rc = hw_vm_handle(w->vm, &job->n, now_ns);
     HW_CRASH_POINT("after-handler");
     return rc;
 }
@@ -161,22 +162,22 @@ static void rest(struct hw_worker *w)
 
 static void load_row(struct hw_worker *w, struct hw_job *job)
 {
-    int rc = hw_ledger_load(w->shared->ledger, w->reader, job);
+    int rc = hw_ledger_load(w->shared->ledger, w->reader, &job->n);
     if (rc == HW_ENOMEM)
-        hw_job_starve(job);
-    else if (hw_job_fail(job, rc) == HW_ENOT_FOUND)
-        job->outcome.reason = HW_STR("no such row in the ledger, or its body was not kept");
+        hw_notification_starve(&job->n);
+    else if (hw_notification_fail(&job->n, rc) == HW_ENOT_FOUND)
+        job->n.outcome.reason = HW_STR("no such row in the ledger, or its body was not kept");
 }
 
 /* A revived job comes by twice: to be loaded, so that the leader knows its identity and nothing
  * else of it runs meanwhile; and to run. It was verified when it first came. */
 static void run_again(struct hw_worker *w, struct hw_job *job)
 {
-    if (!job->body.ptr) {
+    if (!job->n.body.ptr) {
         load_row(w, job);
         return;
     }
-    job->outcome.authentic = true;
+    job->n.outcome.authentic = true;
     if ((job->force || look_up(w, job) == 0) && stand_back(w, job) == 0 && decode(w, job) == 0)
         handle(w, job);
 }
@@ -191,15 +192,15 @@ static void run(struct hw_worker *w, struct hw_job *job)
 void hw_stages_run(struct hw_worker *w, struct hw_job *job)
 {
     hw_worker_renew(w);
-    job->outcome.taken_ns = hw_now_ns();
-    enter(job, HW_CHECKING, job->outcome.taken_ns + LEDGER_NS);
-    memcpy(job->version, w->release->version, sizeof job->version);
-    if (job->from_row)
+    job->n.outcome.taken_ns = hw_now_ns();
+    enter(job, HW_CHECKING, job->n.outcome.taken_ns + LEDGER_NS);
+    memcpy(job->n.version, w->release->version, sizeof job->n.version);
+    if (job->n.from_row)
         run_again(w, job);
     else
         run(w, job);
-    job->outcome.finished_ns = hw_now_ns();
-    enter(job, HW_SETTLING, job->outcome.finished_ns + LEDGER_NS);
+    job->n.outcome.finished_ns = hw_now_ns();
+    enter(job, HW_SETTLING, job->n.outcome.finished_ns + LEDGER_NS);
     rest(w);
     hw_worker_renew(w); /* there may be no next job for long */
 }

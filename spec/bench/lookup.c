@@ -9,10 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/config.h"
 #include "ledger/file.h"
 #include "ledger/ledger.h"
-#include "trip/job.h"
 
 enum { LOOKUPS = 2000, BATCHES = 21 };
 

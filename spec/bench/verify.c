@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "signing.h"
 #include "signing/rsa_vector.h"
 #include "signing/signature.h"
-#include "trip/job.h"
 
 static const struct hw_str body = {"{\"Event\":\"A.B\"}", 15};
 

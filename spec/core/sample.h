@@ -1,34 +1,71 @@
-/* sample.h -- jobs as the ledger and the leader see them, for the tests. */
+/* sample.h -- notifications as the ledger sees them, for the tests. */
 #ifndef HW_SPEC_SAMPLE_H
 #define HW_SPEC_SAMPLE_H
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
-#include "trip/job.h"
+#include "base/clock.h"
+#include "notification.h"
 
-/* A job with this id and body; its digest is the body itself (of at most 32 bytes): no hashing is
- * needed to be an identity. The texts are copied. */
-static inline struct hw_job *notification(const char *id, const char *body)
+/* One with this id and body, which succeeded; its digest is the body itself (of at most 32 bytes):
+ * no hashing is needed to be an identity. The texts are copied. */
+static inline void sample_fill(struct hw_notification *n, const char *id, const char *body)
 {
-    struct hw_job *job = hw_job_revive(0, false, hw_now_ns());
-    HW_CHECK(job);
-    job->id = job->identity.id = hw_arena_copy(&job->arena, hw_str_of(id));
-    job->body = hw_arena_copy(&job->arena, hw_str_of(body));
-    HW_CHECK(job->body.len <= HW_DIGEST_SIZE);
-    memcpy(job->identity.digest, body, job->body.len);
-    job->event = HW_STR("Badge.Created");
-    job->key = HW_STR("test.pem");
-    job->signature = HW_STR("signature");
-    job->received_at = hw_now();
-    job->outcome.authentic = true;
-    job->outcome.ran = true;
-    job->outcome.finished_ns = job->cut_ns;
-    job->copies = 1;
-    return job;
+    n->id = n->identity.id = hw_arena_copy(n->arena, hw_str_of(id));
+    n->body = hw_arena_copy(n->arena, hw_str_of(body));
+    HW_CHECK(n->body.len <= HW_DIGEST_SIZE);
+    memcpy(n->identity.digest, body, n->body.len);
+    n->event = HW_STR("Badge.Created");
+    n->key = HW_STR("test.pem");
+    n->signature = HW_STR("signature");
+    n->received_at = hw_now();
+    n->outcome.authentic = true;
+    n->outcome.ran = true;
+    n->outcome.finished_ns = hw_now_ns();
+    n->copies = 1;
 }
 
-static inline struct hw_job *numbered_notification(int number)
+struct sample {
+    struct hw_notification n; /* first: what the others hand out and take back */
+    struct hw_arena arena;
+};
+
+/* One without anything in it. To be freed by free_notification. */
+static inline struct hw_notification *empty_notification(void)
+{
+    struct sample *sample = calloc(1, sizeof *sample);
+    HW_CHECK(sample);
+    hw_arena_init(&sample->arena, NULL, 0);
+    sample->n.arena = &sample->arena;
+    return &sample->n;
+}
+
+/* One that the ledger is to fill in from its row. */
+static inline struct hw_notification *revived_notification(int64_t row)
+{
+    struct hw_notification *n = empty_notification();
+    n->from_row = row;
+    return n;
+}
+
+static inline void free_notification(struct hw_notification *n)
+{
+    struct sample *sample = (struct sample *)n;
+    hw_arena_fini(&sample->arena);
+    free(sample);
+}
+
+static inline struct hw_notification *notification(const char *id, const char *body)
+{
+    struct hw_notification *n = empty_notification();
+    sample_fill(n, id, body);
+    return n;
+}
+
+static inline struct hw_notification *numbered_notification(int number)
 {
     char id[32];
     snprintf(id, sizeof id, "job-%d", number);

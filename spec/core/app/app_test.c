@@ -22,13 +22,13 @@
 #include "app/app.h"
 #include "base/arena.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "bindings/module.h"
 #include "folder.h"
 #include "http/connection.h"
 #include "http/listener.h"
-#include "trip/job.h"
 
 enum { QUEUE_MAX = 3, ANSWER_MAX = 4 * 1024 * 1024, PATIENCE_S = 60 };
 

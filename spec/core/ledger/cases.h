@@ -31,9 +31,9 @@ static void remembers_each_outcome(void **state)
     open_rig(&r, false);
     deliver(&r, "well", "a", 0);
     deliver(&r, "badly", "a", HW_EHANDLER_REFUSED);
-    struct hw_job *job = new_delivery(&r, "unhandled", "a");
-    job->outcome.unhandled = true;
-    deliver_as(&r, job, 0, 1);
+    struct hw_notification *n = new_delivery(&r, "unhandled", "a");
+    n->outcome.unhandled = true;
+    deliver_as(&r, n, 0, 1);
     assert_known(&r, "well", "a", HW_SUCCEEDED, 1, false);
     assert_known(&r, "badly", "a", HW_FAILED, 1, false);
     assert_known(&r, "unhandled", "a", HW_UNHANDLED, 1, false);
@@ -46,9 +46,9 @@ static void knows_the_senders_last_attempt_as_dead(void **state)
     (void)state;
     open_rig(&r, false);
     for (uint32_t attempt = HW_ATTEMPT_LAST - 1; attempt <= HW_ATTEMPT_LAST + 1; attempt++) {
-        struct hw_job *job = new_delivery(&r, "job", "a");
-        job->attempt = attempt;
-        deliver_as(&r, job, HW_EHANDLER_ERROR, 1);
+        struct hw_notification *n = new_delivery(&r, "job", "a");
+        n->attempt = attempt;
+        deliver_as(&r, n, HW_EHANDLER_ERROR, 1);
         enum hw_ledger_state expected = attempt < HW_ATTEMPT_LAST ? HW_FAILED : HW_DEAD;
         assert_int_equal(look(&r, "job", "a").state, expected);
     }
@@ -62,13 +62,13 @@ static void leaves_what_is_dead_dead_whatever_comes_later(void **state)
     struct rig r;
     (void)state;
     open_rig(&r, false);
-    struct hw_job *job = new_delivery(&r, "job", "a");
-    job->attempt = HW_ATTEMPT_LAST;
-    deliver_as(&r, job, HW_EHANDLER_ERROR, 1);
+    struct hw_notification *n = new_delivery(&r, "job", "a");
+    n->attempt = HW_ATTEMPT_LAST;
+    deliver_as(&r, n, HW_EHANDLER_ERROR, 1);
     for (int i = 0; i < 3; i++) {
-        job = new_delivery(&r, "job", "a");
-        job->attempt = attempts[i];
-        deliver_as(&r, job, HW_EHANDLER_ERROR, 1);
+        n = new_delivery(&r, "job", "a");
+        n->attempt = attempts[i];
+        deliver_as(&r, n, HW_EHANDLER_ERROR, 1);
         assert_known(&r, "job", "a", HW_DEAD, (unsigned)i + 2, false);
         assert_int_equal(look(&r, "job", "a").attempt, HW_ATTEMPT_LAST);
     }
@@ -102,9 +102,9 @@ static void counts_repeats_and_leaves_their_state(void **state)
     assert_known(&r, "job", "a", HW_SUCCEEDED, 2, false);
     deliver_as(&r, new_delivery(&r, "job", "a"), 0, 5); /* four more joined */
     assert_known(&r, "job", "a", HW_SUCCEEDED, 7, false);
-    struct hw_job *job = new_delivery(&r, "unhandled", "a");
-    job->outcome.unhandled = true;
-    deliver_as(&r, job, 0, 1);
+    struct hw_notification *n = new_delivery(&r, "unhandled", "a");
+    n->outcome.unhandled = true;
+    deliver_as(&r, n, 0, 1);
     deliver(&r, "unhandled", "a", 0);
     assert_known(&r, "unhandled", "a", HW_UNHANDLED, 2, false);
     close_rig(&r);
@@ -166,7 +166,7 @@ static void knows_a_body_under_any_id_when_asked_to(void **state)
 static void commits_the_largest_batch(void **state)
 {
     struct rig r;
-    struct hw_job *batch[HW_LEDGER_BATCH_MAX];
+    struct hw_notification *batch[HW_LEDGER_BATCH_MAX];
     char id[32];
     (void)state;
     open_rig(&r, false);
@@ -178,7 +178,7 @@ static void commits_the_largest_batch(void **state)
     for (int i = 0; i < HW_LEDGER_BATCH_MAX; i++) {
         snprintf(id, sizeof id, "job-%d", i);
         assert_known(&r, id, "{}", i % 3 ? HW_SUCCEEDED : HW_FAILED, 1, false);
-        hw_job_free(batch[i]);
+        free_notification(batch[i]);
     }
     close_rig(&r);
 }
@@ -197,12 +197,12 @@ static void race_look(struct race *race, struct hw_ledger_reader *reader, int nu
                       enum hw_ledger_state expected)
 {
     struct hw_known known;
-    struct hw_job *job = numbered_notification(number);
-    int rc = hw_ledger_look_up(race->ledger, reader, &job->identity, &known);
+    struct hw_notification *n = numbered_notification(number);
+    int rc = hw_ledger_look_up(race->ledger, reader, &n->identity, &known);
     if (rc || known.state != expected)
         atomic_fetch_add(&race->wrong, 1);
     atomic_fetch_add(&race->looks, 1);
-    hw_job_free(job);
+    free_notification(n);
 }
 
 static void on_race_reader(void *arg)
@@ -226,14 +226,14 @@ static void on_race_reader(void *arg)
 
 static void race_commit(struct race *race, int batch_number)
 {
-    struct hw_job *batch[HW_LEDGER_BATCH_MAX];
+    struct hw_notification *batch[HW_LEDGER_BATCH_MAX];
     int first = batch_number * HW_LEDGER_BATCH_MAX;
     for (int i = 0; i < HW_LEDGER_BATCH_MAX; i++)
         batch[i] = numbered_notification(first + i);
     assert_int_equal(hw_ledger_commit(race->ledger, batch, HW_LEDGER_BATCH_MAX), 0);
     atomic_store(&race->committed, first + HW_LEDGER_BATCH_MAX);
     for (int i = 0; i < HW_LEDGER_BATCH_MAX; i++)
-        hw_job_free(batch[i]);
+        free_notification(batch[i]);
     if (race->ledger->type->tend)
         race->ledger->type->tend(race->ledger, true);
 }

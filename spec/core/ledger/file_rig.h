@@ -86,7 +86,7 @@ static inline int64_t number(const char *sql)
 
 static inline void fill(const struct rig *r, int first, int count)
 {
-    struct hw_job *batch[HW_LEDGER_BATCH_MAX];
+    struct hw_notification *batch[HW_LEDGER_BATCH_MAX];
     for (int done = 0; done < count;) {
         size_t n = 0;
         for (; n < HW_LEDGER_BATCH_MAX && done < count; n++, done++) {
@@ -98,20 +98,20 @@ static inline void fill(const struct rig *r, int first, int count)
         }
         assert_int_equal(hw_ledger_commit(r->ledger, batch, n), 0);
         while (n)
-            hw_job_free(batch[--n]);
+            free_notification(batch[--n]);
     }
 }
 
-static inline enum hw_ledger_state state_of(const struct rig *r, int n)
+static inline enum hw_ledger_state state_of(const struct rig *r, int number)
 {
     struct hw_known known;
-    struct hw_job *job = numbered_notification(n);
+    struct hw_notification *n = numbered_notification(number);
     if (r->by_body) {
-        job->identity.id = HW_STR_NONE;
-        memcpy(job->identity.digest, &n, sizeof n);
+        n->identity.id = HW_STR_NONE;
+        memcpy(n->identity.digest, &number, sizeof number);
     }
-    assert_int_equal(hw_ledger_look_up(r->ledger, r->reader, &job->identity, &known), 0);
-    hw_job_free(job);
+    assert_int_equal(hw_ledger_look_up(r->ledger, r->reader, &n->identity, &known), 0);
+    free_notification(n);
     return known.state;
 }
 
@@ -124,11 +124,11 @@ static inline int tend_all(const struct rig *r)
     return steps;
 }
 
-static inline int commit_one(const struct rig *r, int n)
+static inline int commit_one(const struct rig *r, int number)
 {
-    struct hw_job *job = numbered_notification(n);
-    int rc = hw_ledger_commit(r->ledger, &job, 1);
-    hw_job_free(job);
+    struct hw_notification *n = numbered_notification(number);
+    int rc = hw_ledger_commit(r->ledger, &n, 1);
+    free_notification(n);
     return rc;
 }
 

@@ -16,14 +16,14 @@ static struct hw_ledger *open_ledger(bool by_body)
 
 static void fill(const struct rig *r, int first, int count)
 {
-    struct hw_job *job = numbered_notification(0);
+    struct hw_notification *n = numbered_notification(0);
     char id[32];
     for (int i = first; i < first + count; i++) {
         snprintf(id, sizeof id, "job-%d", i);
-        job->id = job->identity.id = hw_str_of(id);
-        assert_int_equal(hw_ledger_commit(r->ledger, &job, 1), 0);
+        n->id = n->identity.id = hw_str_of(id);
+        assert_int_equal(hw_ledger_commit(r->ledger, &n, 1), 0);
     }
-    hw_job_free(job);
+    free_notification(n);
 }
 
 static enum hw_ledger_state state_of(const struct rig *r, int number)
@@ -78,9 +78,9 @@ static void keeps_no_bodies(void **state)
     (void)state;
     open_rig(&r, false);
     deliver(&r, "job", "a", HW_EHANDLER_ERROR);
-    struct hw_job *job = hw_job_revive(1, false, 0);
-    assert_int_equal(hw_ledger_load(r.ledger, r.reader, job), HW_ENOT_FOUND);
-    hw_job_free(job);
+    struct hw_notification *n = revived_notification(1);
+    assert_int_equal(hw_ledger_load(r.ledger, r.reader, n), HW_ENOT_FOUND);
+    free_notification(n);
     close_rig(&r);
 }
 

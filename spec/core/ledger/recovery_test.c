@@ -205,11 +205,11 @@ static void lets_no_reader_in_before_its_time(void **state)
     hw_ledger_readers_go(s);
     r.reader = hw_ledger_reader_open(r.ledger, why, sizeof why);
     assert_non_null(r.reader);
-    struct hw_job *job = numbered_notification(0);
+    struct hw_notification *n = numbered_notification(0);
     struct hw_known known;
-    assert_int_equal(hw_ledger_look_up(r.ledger, r.reader, &job->identity, &known),
+    assert_int_equal(hw_ledger_look_up(r.ledger, r.reader, &n->identity, &known),
                      HW_ELEDGER_UNAVAILABLE);
-    hw_job_free(job);
+    free_notification(n);
     hw_ledger_readers_stop(s);
     s->shut = false;
     hw_ledger_readers_go(s);

@@ -35,32 +35,34 @@ static inline void close_rig(struct rig *r)
     r->ledger->type->close(r->ledger);
 }
 
-static inline struct hw_job *new_delivery(const struct rig *r, const char *id, const char *body)
+static inline struct hw_notification *new_delivery(const struct rig *r, const char *id,
+                                                   const char *body)
 {
-    struct hw_job *job = notification(id, body);
+    struct hw_notification *n = notification(id, body);
     if (r->by_body)
-        job->identity.id = HW_STR_NONE;
-    return job;
+        n->identity.id = HW_STR_NONE;
+    return n;
 }
 
 static inline struct hw_known look(const struct rig *r, const char *id, const char *body)
 {
     struct hw_known known;
-    struct hw_job *job = new_delivery(r, id, body);
-    assert_int_equal(hw_ledger_look_up(r->ledger, r->reader, &job->identity, &known), 0);
-    hw_job_free(job);
+    struct hw_notification *n = new_delivery(r, id, body);
+    assert_int_equal(hw_ledger_look_up(r->ledger, r->reader, &n->identity, &known), 0);
+    free_notification(n);
     return known;
 }
 
 /* One delivery that comes to `code` if its handler is run; `copies` of it came at once. */
-static inline void deliver_as(const struct rig *r, struct hw_job *job, int code, uint32_t copies)
+static inline void deliver_as(const struct rig *r, struct hw_notification *n, int code,
+                              uint32_t copies)
 {
-    assert_int_equal(hw_ledger_look_up(r->ledger, r->reader, &job->identity, &job->known), 0);
-    job->copies = copies;
-    job->outcome.from_ledger = job->known.state == HW_SUCCEEDED || job->known.state == HW_UNHANDLED;
-    job->outcome.code = job->outcome.from_ledger ? 0 : code;
-    assert_int_equal(hw_ledger_commit(r->ledger, &job, 1), 0);
-    hw_job_free(job);
+    assert_int_equal(hw_ledger_look_up(r->ledger, r->reader, &n->identity, &n->known), 0);
+    n->copies = copies;
+    n->outcome.from_ledger = n->known.state == HW_SUCCEEDED || n->known.state == HW_UNHANDLED;
+    n->outcome.code = n->outcome.from_ledger ? 0 : code;
+    assert_int_equal(hw_ledger_commit(r->ledger, &n, 1), 0);
+    free_notification(n);
 }
 
 static inline void deliver(const struct rig *r, const char *id, const char *body, int code)

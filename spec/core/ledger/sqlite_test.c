@@ -171,11 +171,11 @@ static void counts_runs_apart_from_deliveries(void **state)
     close_rig(&r);
 }
 
-static struct hw_job *revive(const struct rig *r, int64_t row, int expected)
+static struct hw_notification *revive(const struct rig *r, int64_t row, int expected)
 {
-    struct hw_job *job = hw_job_revive(row, false, 0);
-    assert_int_equal(hw_ledger_load(r->ledger, r->reader, job), expected);
-    return job;
+    struct hw_notification *n = revived_notification(row);
+    assert_int_equal(hw_ledger_load(r->ledger, r->reader, n), expected);
+    return n;
 }
 
 static void loads_a_row_as_the_job_that_it_was(void **state)
@@ -183,26 +183,26 @@ static void loads_a_row_as_the_job_that_it_was(void **state)
     struct rig r;
     (void)state;
     open_rig(&r, false);
-    struct hw_job *job = new_delivery(&r, "job", "a");
-    struct hw_identity identity = job->identity;
+    struct hw_notification *n = new_delivery(&r, "job", "a");
+    struct hw_identity identity = n->identity;
     identity.id = HW_STR("job");
-    job->attempt = 3;
-    job->received_at = 1700000000.125;
-    job->body = HW_STR("{\"zero\":\"\0\"}");
-    deliver_as(&r, job, HW_EHANDLER_ERROR, 2);
+    n->attempt = 3;
+    n->received_at = 1700000000.125;
+    n->body = HW_STR("{\"zero\":\"\0\"}");
+    deliver_as(&r, n, HW_EHANDLER_ERROR, 2);
 
-    job = revive(&r, 1, 0);
-    assert_true(hw_str_eq(job->id, HW_STR("job")));
-    assert_true(hw_str_eq(job->identity.id, identity.id));
-    assert_memory_equal(job->identity.digest, identity.digest, HW_DIGEST_SIZE);
-    assert_true(hw_str_eq(job->body, HW_STR("{\"zero\":\"\0\"}")));
-    assert_true(hw_str_eq(job->key, HW_STR("test.pem")));
-    assert_int_equal(job->attempt, 3);
-    assert_true(job->received_at == 1700000000.125);
-    assert_int_equal(job->known.state, HW_FAILED);
-    assert_int_equal(job->known.deliveries, 2);
-    assert_int_equal(job->known.row, 1);
-    hw_job_free(job);
+    n = revive(&r, 1, 0);
+    assert_true(hw_str_eq(n->id, HW_STR("job")));
+    assert_true(hw_str_eq(n->identity.id, identity.id));
+    assert_memory_equal(n->identity.digest, identity.digest, HW_DIGEST_SIZE);
+    assert_true(hw_str_eq(n->body, HW_STR("{\"zero\":\"\0\"}")));
+    assert_true(hw_str_eq(n->key, HW_STR("test.pem")));
+    assert_int_equal(n->attempt, 3);
+    assert_true(n->received_at == 1700000000.125);
+    assert_int_equal(n->known.state, HW_FAILED);
+    assert_int_equal(n->known.deliveries, 2);
+    assert_int_equal(n->known.row, 1);
+    free_notification(n);
     close_rig(&r);
 }
 
@@ -214,14 +214,14 @@ static void loads_bodies_of_any_size(void **state)
     memset(body, 'x', sizeof body);
     open_rig(&r, false);
     for (int i = 0; i < 2; i++) {
-        struct hw_job *job = numbered_notification(i);
-        job->body = (struct hw_str){body, i ? sizeof body : 0};
-        deliver_as(&r, job, HW_EHANDLER_ERROR, 1);
-        job = revive(&r, i + 1, 0);
-        assert_non_null(job->body.ptr);
-        assert_int_equal(job->body.len, i ? sizeof body : 0);
-        assert_memory_equal(job->body.ptr, body, job->body.len);
-        hw_job_free(job);
+        struct hw_notification *n = numbered_notification(i);
+        n->body = (struct hw_str){body, i ? sizeof body : 0};
+        deliver_as(&r, n, HW_EHANDLER_ERROR, 1);
+        n = revive(&r, i + 1, 0);
+        assert_non_null(n->body.ptr);
+        assert_int_equal(n->body.len, i ? sizeof body : 0);
+        assert_memory_equal(n->body.ptr, body, n->body.len);
+        free_notification(n);
     }
     close_rig(&r);
 }
@@ -232,8 +232,8 @@ static void loads_nothing_without_a_body_or_a_row(void **state)
     (void)state;
     open_rig(&r, false);
     deliver(&r, "job", "a", 0);
-    hw_job_free(revive(&r, 1, HW_ENOT_FOUND));
-    hw_job_free(revive(&r, 2, HW_ENOT_FOUND));
+    free_notification(revive(&r, 1, HW_ENOT_FOUND));
+    free_notification(revive(&r, 2, HW_ENOT_FOUND));
     close_rig(&r);
 }
 
@@ -246,9 +246,9 @@ static void cuts_a_long_detail(void **state)
     memset(detail, 'x', sizeof detail);
     open_rig(&r, false);
     for (int i = 0; i < 2; i++) {
-        struct hw_job *job = numbered_notification(i);
-        job->outcome.detail = (struct hw_str){detail, MAX + (size_t)i};
-        deliver_as(&r, job, HW_EHANDLER_ERROR, 1);
+        struct hw_notification *n = numbered_notification(i);
+        n->outcome.detail = (struct hw_str){detail, MAX + (size_t)i};
+        deliver_as(&r, n, HW_EHANDLER_ERROR, 1);
     }
     assert_int_equal(number("SELECT max(length(detail)) FROM notifications"), MAX);
     assert_int_equal(number("SELECT min(length(detail)) FROM notifications"), MAX);
@@ -263,12 +263,12 @@ static void records_anew_what_was_removed_meanwhile(void **state)
     (void)state;
     open_rig(&r, false);
     deliver(&r, "job", "a", HW_EHANDLER_ERROR);
-    struct hw_job *job = new_delivery(&r, "job", "a");
-    assert_int_equal(hw_ledger_look_up(r.ledger, r.reader, &job->identity, &job->known), 0);
-    assert_true(job->known.row > 0);
+    struct hw_notification *n = new_delivery(&r, "job", "a");
+    assert_int_equal(hw_ledger_look_up(r.ledger, r.reader, &n->identity, &n->known), 0);
+    assert_true(n->known.row > 0);
     exec("DELETE FROM notifications");
-    assert_int_equal(hw_ledger_commit(r.ledger, &job, 1), 0);
-    hw_job_free(job);
+    assert_int_equal(hw_ledger_commit(r.ledger, &n, 1), 0);
+    free_notification(n);
     assert_known(&r, "job", "a", HW_SUCCEEDED, 1, false);
     close_rig(&r);
 }
@@ -280,7 +280,7 @@ static void leaves_a_row_alone_that_has_the_number_of_its_own(void **state)
     (void)state;
     open_rig(&r, false);
     deliver(&r, "first", "same", HW_EHANDLER_ERROR);
-    struct hw_job *first = new_delivery(&r, "first", "same");
+    struct hw_notification *first = new_delivery(&r, "first", "same");
     assert_int_equal(hw_ledger_look_up(r.ledger, r.reader, &first->identity, &first->known), 0);
     exec("DELETE FROM notifications");
     deliver(&r, "second", "same", HW_EHANDLER_ERROR);
@@ -291,7 +291,7 @@ static void leaves_a_row_alone_that_has_the_number_of_its_own(void **state)
     first->outcome.from_ledger = true;
     assert_int_equal(hw_ledger_commit(r.ledger, &first, 1), 0);
     assert_known(&r, "second", "same", HW_FAILED, 1, false);
-    hw_job_free(first);
+    free_notification(first);
     close_rig(&r);
 }
 
@@ -346,15 +346,15 @@ static void fails_a_commit_while_another_program_has_the_lock(void **state)
     open_rig(&r, false);
     sqlite3 *other = open_other();
     assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-    struct hw_job *jobs[] = {numbered_notification(1), numbered_notification(2)};
-    assert_int_equal(hw_ledger_commit(r.ledger, jobs, 2), HW_ELEDGER_UNAVAILABLE);
+    struct hw_notification *batch[] = {numbered_notification(1), numbered_notification(2)};
+    assert_int_equal(hw_ledger_commit(r.ledger, batch, 2), HW_ELEDGER_UNAVAILABLE);
     assert_int_equal(state_of(&r, 1), HW_NEVER_SEEN);
     sqlite3_close(other);
-    assert_int_equal(hw_ledger_commit(r.ledger, jobs, 2), 0);
+    assert_int_equal(hw_ledger_commit(r.ledger, batch, 2), 0);
     assert_int_equal(state_of(&r, 1), HW_SUCCEEDED);
     assert_int_equal(state_of(&r, 2), HW_SUCCEEDED);
-    hw_job_free(jobs[0]);
-    hw_job_free(jobs[1]);
+    free_notification(batch[0]);
+    free_notification(batch[1]);
     close_rig(&r);
 }
 
@@ -448,14 +448,14 @@ static void records_what_is_held_as_not_run(void **state)
     (void)state;
     open_rig(&r, false);
     deliver(&r, "known", "a", HW_EHANDLER_ERROR);
-    struct hw_job *jobs[] = {notification("known", "a"), notification("new", "b")};
-    jobs[0]->known = look(&r, "known", "a");
+    struct hw_notification *batch[] = {notification("known", "a"), notification("new", "b")};
+    batch[0]->known = look(&r, "known", "a");
     for (int i = 0; i < 2; i++) {
-        jobs[i]->hold = HW_HELD;
-        jobs[i]->copies = 0;
-        jobs[i]->outcome = (struct hw_outcome){.authentic = true, .code = HW_ELEDGER_UNAVAILABLE};
+        batch[i]->copies = 0;
+        batch[i]->outcome =
+            (struct hw_outcome){.authentic = true, .held = true, .code = HW_ELEDGER_UNAVAILABLE};
     }
-    assert_int_equal(hw_ledger_commit(r.ledger, jobs, 2), 0);
+    assert_int_equal(hw_ledger_commit(r.ledger, batch, 2), 0);
     assert_known(&r, "known", "a", HW_FAILED, 1, false);
     assert_known(&r, "new", "b", HW_FAILED, 0, false);
     assert_int_equal(number("SELECT error = 'handler_error' AND runs = 1 FROM notifications"
@@ -464,8 +464,8 @@ static void records_what_is_held_as_not_run(void **state)
     assert_int_equal(number("SELECT error = 'ledger_unavailable' AND runs = 0 AND body = x'62'"
                             " FROM notifications WHERE job_id = 'new'"),
                      1);
-    hw_job_free(jobs[0]);
-    hw_job_free(jobs[1]);
+    free_notification(batch[0]);
+    free_notification(batch[1]);
     close_rig(&r);
 }
 
@@ -475,33 +475,33 @@ static void records_what_a_lost_job_came_to_after_all(void **state)
     struct rig r;
     (void)state;
     open_rig(&r, false);
-    struct hw_job *job = notification("job", "a"), *stand_in = notification("job", "a");
+    struct hw_notification *n = notification("job", "a"), *stand_in = notification("job", "a");
     stand_in->outcome.code = HW_EHANDLER_TIMEOUT;
-    stand_in->outcome.ran = job->outcome.ran = true;
+    stand_in->outcome.ran = n->outcome.ran = true;
     stand_in->copies = 1;
-    job->copies = 0;
-    job->lost = true;
+    n->copies = 0;
+    n->has_stand_in = true;
     assert_int_equal(hw_ledger_commit(r.ledger, &stand_in, 1), 0);
     assert_known(&r, "job", "a", HW_FAILED, 1, false);
-    assert_int_equal(hw_ledger_commit(r.ledger, &job, 1), 0);
+    assert_int_equal(hw_ledger_commit(r.ledger, &n, 1), 0);
     assert_known(&r, "job", "a", HW_SUCCEEDED, 1, false);
     assert_int_equal(number("SELECT error IS NULL AND body IS NULL AND runs = 1"
                             " FROM notifications"),
                      1);
-    hw_job_free(job);
-    hw_job_free(stand_in);
+    free_notification(n);
+    free_notification(stand_in);
     close_rig(&r);
 }
 
 /* A commit that makes the log longer by over 4 MB, and what follows each commit. */
-static void commit_4mb(const struct rig *r, int n)
+static void commit_4mb(const struct rig *r, int number)
 {
     static char body[4 << 20];
-    struct hw_job *job = numbered_notification(n);
-    job->outcome.code = HW_EHANDLER_ERROR;
-    job->body = (struct hw_str){body, sizeof body};
-    assert_int_equal(hw_ledger_commit(r->ledger, &job, 1), 0);
-    hw_job_free(job);
+    struct hw_notification *n = numbered_notification(number);
+    n->outcome.code = HW_EHANDLER_ERROR;
+    n->body = (struct hw_str){body, sizeof body};
+    assert_int_equal(hw_ledger_commit(r->ledger, &n, 1), 0);
+    free_notification(n);
     r->ledger->type->tend(r->ledger, false);
 }
 
@@ -551,21 +551,21 @@ static void records_all_of_a_batch_or_nothing_and_heals(void **state)
     signal(SIGXFSZ, SIG_IGN);
     const struct rlimit small = {.rlim_cur = 200000, .rlim_max = before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    struct hw_job *jobs[] = {numbered_notification(1), numbered_notification(2)};
-    jobs[1]->outcome.code = HW_EHANDLER_ERROR;
-    jobs[1]->body = (struct hw_str){body, sizeof body};
-    int first = hw_ledger_commit(r.ledger, jobs, 2);
-    int second = hw_ledger_commit(r.ledger, jobs, 2);
+    struct hw_notification *batch[] = {numbered_notification(1), numbered_notification(2)};
+    batch[1]->outcome.code = HW_EHANDLER_ERROR;
+    batch[1]->body = (struct hw_str){body, sizeof body};
+    int first = hw_ledger_commit(r.ledger, batch, 2);
+    int second = hw_ledger_commit(r.ledger, batch, 2);
     setrlimit(RLIMIT_FSIZE, &before);
     assert_int_equal(first, HW_ELEDGER_UNAVAILABLE);
     assert_int_equal(second, HW_ELEDGER_UNAVAILABLE);
     assert_int_equal(state_of(&r, 1), HW_NEVER_SEEN);
     assert_known(&r, "before", "a", HW_SUCCEEDED, 1, false);
-    assert_int_equal(hw_ledger_commit(r.ledger, jobs, 2), 0);
+    assert_int_equal(hw_ledger_commit(r.ledger, batch, 2), 0);
     assert_int_equal(state_of(&r, 1), HW_SUCCEEDED);
     assert_int_equal(state_of(&r, 2), HW_FAILED);
-    hw_job_free(jobs[0]);
-    hw_job_free(jobs[1]);
+    free_notification(batch[0]);
+    free_notification(batch[1]);
     close_rig(&r);
 }
 
@@ -576,13 +576,13 @@ static void commits_a_batch_with_a_failed_look_up(void **state)
     (void)state;
     open_rig(&r, false);
     deliver(&r, "known", "a", 0);
-    struct hw_job *jobs[] = {notification("known", "a"), notification("other", "b")};
-    jobs[0]->outcome.code = HW_ELEDGER_UNAVAILABLE;
-    assert_int_equal(hw_ledger_commit(r.ledger, jobs, 2), 0);
+    struct hw_notification *batch[] = {notification("known", "a"), notification("other", "b")};
+    batch[0]->outcome.code = HW_ELEDGER_UNAVAILABLE;
+    assert_int_equal(hw_ledger_commit(r.ledger, batch, 2), 0);
     assert_known(&r, "known", "a", HW_SUCCEEDED, 2, false);
     assert_known(&r, "other", "b", HW_SUCCEEDED, 1, false);
-    hw_job_free(jobs[0]);
-    hw_job_free(jobs[1]);
+    free_notification(batch[0]);
+    free_notification(batch[1]);
     close_rig(&r);
 }
 

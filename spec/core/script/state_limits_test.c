@@ -10,14 +10,15 @@
 
 #include <lauxlib.h>
 #include <lualib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "script/forked.h"
 #include "script/state_limits.h"
 #include "script/stoppable.h"
-#include "trip/job.h"
 
 enum { BACK = 3, MINUTE_MS = 60000, MEMORY = 16 << 20 };
 

@@ -11,8 +11,8 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "sample.h"
 #include "trip/committer.h"
+#include "trip/sample_job.h"
 
 enum { JOBS_MAX = 20000, PATIENCE_S = 60 };
 
@@ -40,7 +40,7 @@ struct fake {
 
 /* ---- the fake ledger ---- */
 
-static int fake_commit(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t count)
+static int fake_commit(struct hw_ledger *ledger, struct hw_notification *const *batch, size_t count)
 {
     struct fake *f = (struct fake *)ledger;
     uv_sem_post(&f->entered);
@@ -50,9 +50,9 @@ static int fake_commit(struct hw_ledger *ledger, struct hw_job *const *jobs, siz
     f->biggest = count > f->biggest ? count : f->biggest;
     f->smallest = f->smallest == 0 || count < f->smallest ? count : f->smallest;
     for (size_t i = 0; i < count; i++) {
-        HW_CHECK(!jobs[i]->committed);
+        HW_CHECK(!((const struct hw_job *)batch[i])->committed); /* it begins with its record */
         if (f->committed < JOBS_MAX)
-            f->order[f->committed++] = (int)jobs[i]->attempt;
+            f->order[f->committed++] = (int)batch[i]->attempt;
     }
     return f->commits == f->fails_at ? HW_ELEDGER_UNAVAILABLE : 0;
 }
@@ -125,9 +125,9 @@ static struct hw_job *jobs_from(int first, int last)
 {
     struct hw_job *list = NULL;
     for (int i = last; i >= first; i--) {
-        struct hw_job *job = numbered_notification(i);
-        job->attempt = (uint32_t)i;
-        job->outcome.reason = HW_STR("the handler's");
+        struct hw_job *job = numbered_job(i);
+        job->n.attempt = (uint32_t)i;
+        job->n.outcome.reason = HW_STR("the handler's");
         job->next = list;
         list = job;
     }
@@ -159,7 +159,7 @@ static void assert_committed_in_order(const struct fake *f, size_t count)
     int number = 0;
     for (const struct hw_job *job = f->back; job; job = job->next) {
         assert_true(job->committed);
-        assert_int_equal(job->attempt, ++number);
+        assert_int_equal(job->n.attempt, ++number);
     }
     assert_int_equal(number, count);
 }
@@ -178,7 +178,7 @@ static void brings_every_job_back_committed_and_in_order(void **state)
     assert_committed_in_order(f, JOBS_MAX);
     assert_true(f->biggest <= HW_LEDGER_BATCH_MAX);
     for (const struct hw_job *job = f->back; job; job = job->next)
-        assert_int_equal(job->outcome.code, 0);
+        assert_int_equal(job->n.outcome.code, 0);
     close_fake(f);
 }
 
@@ -227,10 +227,11 @@ static void fails_the_whole_batch_and_no_other(void **state)
     hw_committer_stop(f->committer);
     assert_int_equal(f->commits, 3);
     for (const struct hw_job *job = f->back; job; job = job->next) {
-        bool failed = job->attempt > HW_LEDGER_BATCH_MAX && job->attempt <= 2 * HW_LEDGER_BATCH_MAX;
+        bool failed =
+            job->n.attempt > HW_LEDGER_BATCH_MAX && job->n.attempt <= 2 * HW_LEDGER_BATCH_MAX;
         assert_true(job->committed);
-        assert_int_equal(job->outcome.code, failed ? HW_ELEDGER_UNAVAILABLE : 0);
-        assert_int_equal(job->outcome.reason.ptr == NULL, failed);
+        assert_int_equal(job->n.outcome.code, failed ? HW_ELEDGER_UNAVAILABLE : 0);
+        assert_int_equal(job->n.outcome.reason.ptr == NULL, failed);
     }
     close_fake(f);
 }
@@ -243,12 +244,12 @@ static void leaves_a_repeat_a_success_when_its_count_fails(void **state)
     f->fails_at = 1;
     start(f);
     struct hw_job *jobs = jobs_from(1, 2);
-    jobs->outcome.from_ledger = true;
+    jobs->n.outcome.from_ledger = true;
     hw_committer_put(f->committer, jobs, 0);
     wait_for(f, 2);
     hw_committer_stop(f->committer);
-    assert_int_equal(f->back->outcome.code, 0);
-    assert_int_equal(f->back->next->outcome.code, HW_ELEDGER_UNAVAILABLE);
+    assert_int_equal(f->back->n.outcome.code, 0);
+    assert_int_equal(f->back->next->n.outcome.code, HW_ELEDGER_UNAVAILABLE);
     close_fake(f);
 }
 
@@ -256,8 +257,8 @@ static struct hw_job *held_from(int first, int last)
 {
     struct hw_job *jobs = jobs_from(first, last);
     for (struct hw_job *job = jobs; job; job = job->next) {
-        job->hold = HW_HELD;
-        job->outcome.code = HW_ELEDGER_UNAVAILABLE;
+        job->n.outcome.held = true;
+        job->n.outcome.code = HW_ELEDGER_UNAVAILABLE;
     }
     return jobs;
 }
@@ -277,9 +278,9 @@ static void refuses_what_is_held_while_the_ledger_fails(void **state)
     assert_int_equal(f->commits, 1);
     assert_int_equal(f->biggest, HW_LEDGER_BATCH_MAX);
     for (const struct hw_job *job = f->back; job; job = job->next) {
-        assert_int_equal(job->hold, HW_HELD);
+        assert_false(job->let_go);
         assert_true(job->committed);
-        assert_int_equal(job->outcome.code, HW_ELEDGER_UNAVAILABLE);
+        assert_int_equal(job->n.outcome.code, HW_ELEDGER_UNAVAILABLE);
     }
     close_fake(f);
 }
@@ -297,7 +298,7 @@ static void lets_all_go_that_are_held_when_one_try_succeeds(void **state)
     assert_int_equal(f->commits, 1);
     assert_int_equal(hw_ledger_health(&f->ledger), HW_LEDGER_WELL);
     for (const struct hw_job *job = f->back; job; job = job->next) {
-        assert_int_equal(job->hold, HW_LET_GO);
+        assert_true(job->let_go);
         assert_false(job->committed);
     }
     close_fake(f);
@@ -317,8 +318,8 @@ static void lets_go_at_once_what_a_slow_commit_held(void **state)
     hw_committer_stop(f->committer);
     assert_int_equal(f->commits, 1);
     assert_true(f->back->committed);
-    assert_int_equal(f->back->next->hold, HW_LET_GO);
-    assert_int_equal(f->back->next->next->hold, HW_LET_GO);
+    assert_true(f->back->next->let_go);
+    assert_true(f->back->next->next->let_go);
     close_fake(f);
 }
 

@@ -94,8 +94,8 @@ static struct hw_job *new_job(int64_t number, const char *body)
 {
     struct hw_job *job = hw_job_revive(number, true, hw_now_ns());
     HW_CHECK(job);
-    job->body = hw_arena_copy(&job->arena, hw_str_of(body));
-    job->id = HW_STR("test");
+    job->n.body = hw_arena_copy(&job->arena, hw_str_of(body));
+    job->n.id = HW_STR("test");
     return job;
 }
 
@@ -166,8 +166,8 @@ static void on_inbox(uv_async_t *async)
 
 static void settle_one(struct rig *r, struct hw_job *job, size_t *failed)
 {
-    r->times[job->from_row]++;
-    *failed += job->outcome.code != 0 || !job->outcome.ran;
+    r->times[job->n.from_row]++;
+    *failed += job->n.outcome.code != 0 || !job->n.outcome.ran;
     if (r->born < r->total)
         hw_crew_submit(r->crew, new_job(++r->born, quick_body));
 }
@@ -205,7 +205,7 @@ static void settle(void *owner, struct hw_job *done)
 static void lost(void *owner, struct hw_job *job, bool replaced)
 {
     struct rig *r = owner;
-    assert_true(job->from_row > 0); /* it is still there to be looked at */
+    assert_true(job->n.from_row > 0); /* it is still there to be looked at */
     uv_mutex_lock(&r->m);
     *(replaced ? &r->replaced : &r->unreplaced) += 1;
     uv_cond_broadcast(&r->changed);
@@ -322,7 +322,7 @@ static size_t finish(struct rig *r)
     size_t rest = 0;
     for (struct hw_job *job = hw_crew_take_rest(r->crew), *next; job; job = next, rest++) {
         next = job->next;
-        r->times[job->from_row]++;
+        r->times[job->n.from_row]++;
         hw_job_free(job);
     }
     uv_walk(&r->loop, on_walk, NULL);

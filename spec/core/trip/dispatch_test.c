@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "base/log.h"
-#include "sample.h"
 #include "trip/dispatch.h"
+#include "trip/sample_job.h"
 
 enum { OPEN_MAX = 8, PATIENCE_MS = 60000 };
 
@@ -38,6 +38,8 @@ struct rig {
     uv_timer_t stopper;
     struct hw_crew *crew;
     struct hw_requests requests;
+    struct hw_stats stats;
+    struct hw_refusals refusals;
     struct hw_report report;
     struct fake fake;
     struct hw_ledger_type type;
@@ -46,15 +48,15 @@ struct rig {
 
 /* ---- the rig ---- */
 
-static int fake_commit(struct hw_ledger *ledger, struct hw_job *const *jobs, size_t count)
+static int fake_commit(struct hw_ledger *ledger, struct hw_notification *const *batch, size_t count)
 {
     struct fake *f = (struct fake *)ledger;
     f->commits++;
     f->jobs += count;
     for (size_t i = 0; i < count; i++)
-        f->copies += jobs[i]->copies;
-    f->attempt = hw_job_last_attempt(jobs[count - 1]);
-    f->state = hw_job_state(jobs[count - 1]);
+        f->copies += batch[i]->copies;
+    f->attempt = hw_notification_last_attempt(batch[count - 1]);
+    f->state = hw_notification_state(batch[count - 1]);
     if (f->unanswered)
         f->early_answers += f->unanswered->answers;
     return f->rc;
@@ -90,6 +92,8 @@ static void open_rig(struct rig *r)
     *r = (struct rig){.type = {.name = "fake", .commit = fake_commit}};
     start_crew(r);
     r->fake.ledger.type = &r->type;
+    r->refusals.stats = &r->stats;
+    r->report = (struct hw_report){.stats = &r->stats, .refusals = &r->refusals};
     hw_requests_init(&r->requests, (struct hw_http_limits){16384, 1 << 20});
     HW_CHECK(hw_dispatch_init(&r->d, &r->loop, &r->fake.ledger, &r->requests, &r->report,
                               OPEN_MAX) == 0);
@@ -135,10 +139,10 @@ static struct waiter new_waiter(void)
 static void deliver_attempt(struct rig *r, const char *id, const char *body, const char *signature,
                             uint32_t attempt, struct waiter *waiter)
 {
-    struct hw_job *job = notification(id, body);
-    job->attempt = attempt;
-    job->signature = hw_str_of(signature);
-    job->outcome = (struct hw_outcome){0};
+    struct hw_job *job = sample_job(id, body);
+    job->n.attempt = attempt;
+    job->n.signature = hw_str_of(signature);
+    job->n.outcome = (struct hw_outcome){0};
     *waiter = new_waiter();
     assert_int_equal(hw_dispatch_enter_gate(&r->d), 0);
     assert_int_equal(hw_dispatch_admit(&r->d, job, &waiter->base), 0);
@@ -162,10 +166,10 @@ static struct hw_job *take_one(struct rig *r)
 
 static void settle(struct rig *r, struct hw_job *job, bool authentic, int code)
 {
-    job->outcome.authentic = authentic;
-    job->outcome.code = code;
+    job->n.outcome.authentic = authentic;
+    job->n.outcome.code = code;
     if (code == HW_EHANDLER_REFUSED)
-        job->outcome.reason = hw_arena_copy(&job->arena, HW_STR("the handler's reason"));
+        job->n.outcome.reason = hw_arena_copy(&job->arena, HW_STR("the handler's reason"));
     hw_dispatch_settle(&r->d, job);
 }
 
@@ -264,8 +268,8 @@ static void answers_a_commit_that_failed_as_a_failure(void **state)
     deliver(&r, "job-1", "a", "s", &w[1]);
     deliver(&r, "job-2", "a", "s", &w[2]);
     struct hw_job *first = hw_crew_take_rest(r.crew);
-    first->outcome.authentic = first->next->outcome.authentic = true;
-    first->outcome.reason = HW_STR("never to be seen");
+    first->n.outcome.authentic = first->next->n.outcome.authentic = true;
+    first->n.outcome.reason = HW_STR("never to be seen");
     hw_dispatch_settle(&r.d, first);
     for (int i = 0; i < 3; i++) {
         assert_answer(&w[i], HW_ELEDGER_UNAVAILABLE);
@@ -303,7 +307,7 @@ static void commits_more_than_a_batch_in_several(void **state)
     }
     struct hw_job *all = hw_crew_take_rest(r.crew);
     for (struct hw_job *job = all; job; job = job->next)
-        job->outcome.authentic = true;
+        job->n.outcome.authentic = true;
     hw_dispatch_settle(&r.d, all);
     assert_int_equal(r.fake.commits, 2);
     assert_int_equal(r.fake.jobs, JOBS);
@@ -417,8 +421,8 @@ static void lets_so_many_wait_behind_and_not_one_more(void **state)
         snprintf(signatures[i], sizeof signatures[i], "%d", i);
         deliver(&r, "job", "a", signatures[i], &w[i]);
     }
-    struct hw_job *job = notification("job", "a");
-    job->signature = HW_STR("one more");
+    struct hw_job *job = sample_job("job", "a");
+    job->n.signature = HW_STR("one more");
     over = new_waiter();
     assert_int_equal(hw_dispatch_enter_gate(&r.d), 0);
     assert_int_equal(hw_dispatch_admit(&r.d, job, &over.base), HW_EOVERLOADED);
@@ -559,7 +563,7 @@ static void records_what_a_lost_job_had_come_to(void **state)
     open_rig(&r);
     deliver(&r, "job", "a", "s", &w);
     struct hw_job *job = take_one(&r);
-    job->outcome.authentic = true;
+    job->n.outcome.authentic = true;
     set_stage(job, HW_SETTLING, hw_now_ns());
     hw_dispatch_lose(&r.d, job, true);
     assert_answer(&w, 0);
@@ -684,10 +688,10 @@ static void revive(struct rig *r, struct waiter *waiter)
 /* What a worker does with a revived job when it first comes by. */
 static void load(struct rig *r, const char *id, const char *body)
 {
-    struct hw_job *job = take_one(r), *from = notification(id, body);
-    job->identity = from->identity;
-    job->id = job->identity.id = hw_arena_copy(&job->arena, from->id);
-    job->body = hw_arena_copy(&job->arena, from->body);
+    struct hw_job *job = take_one(r), *from = sample_job(id, body);
+    job->n.identity = from->n.identity;
+    job->n.id = job->n.identity.id = hw_arena_copy(&job->arena, from->n.id);
+    job->n.body = hw_arena_copy(&job->arena, from->n.body);
     hw_job_free(from);
     hw_dispatch_settle(&r->d, job);
 }
@@ -718,7 +722,7 @@ static void records_a_revived_job_whose_thread_was_given_up(void **state)
     revive(&r, &w);
     load(&r, "job", "a");
     struct hw_job *job = take_one(&r);
-    job->outcome.authentic = true;
+    job->n.outcome.authentic = true;
     set_stage(job, HW_SETTLING, hw_now_ns());
     hw_dispatch_lose(&r.d, job, true);
     assert_answer(&w, 0);
@@ -862,7 +866,7 @@ static void answers_a_repeat_that_can_not_be_counted(void **state)
     r.fake.ledger.health = HW_LEDGER_FAILED;
     deliver(&r, "job", "a", "s", &w);
     struct hw_job *job = take_one(&r);
-    job->outcome.from_ledger = true;
+    job->n.outcome.from_ledger = true;
     settle(&r, job, true, 0);
     assert_answer(&w, 0);
     assert_int_equal(r.fake.commits, 0);
@@ -878,7 +882,7 @@ static void refuses_what_is_held_when_nobody_would_let_it_go(void **state)
     r.fake.ledger.health = HW_LEDGER_FAILED;
     deliver(&r, "job", "a", "s", &w);
     struct hw_job *job = take_one(&r);
-    job->hold = HW_HELD;
+    job->n.outcome.held = true;
     settle(&r, job, true, HW_ELEDGER_UNAVAILABLE);
     assert_answer(&w, HW_ELEDGER_UNAVAILABLE);
     assert_int_equal(r.fake.commits, 0);
@@ -893,15 +897,16 @@ static void runs_anew_what_is_let_go(void **state)
     open_rig(&r);
     deliver(&r, "job", "a", "s", &w);
     struct hw_job *job = take_one(&r);
-    job->hold = HW_LET_GO; /* as it comes back from the committer */
+    job->let_go = true; /* as it comes back from the committer */
     r.d.held = 1;
     r.d.with_crew = 0;
     settle(&r, job, true, HW_ELEDGER_UNAVAILABLE);
     assert_int_equal(w.answers, 0);
     assert_int_equal(r.d.held, 0);
     job = take_one(&r);
-    assert_int_equal(job->hold, HW_FREE);
-    assert_int_equal(job->outcome.code, 0);
+    assert_false(job->n.outcome.held);
+    assert_false(job->let_go);
+    assert_int_equal(job->n.outcome.code, 0);
     settle(&r, job, true, 0);
     assert_answer(&w, 0);
     close_rig(&r);
@@ -916,13 +921,13 @@ static void lets_a_held_job_go_that_was_lost_meanwhile(void **state)
     open_rig(&r);
     deliver(&r, "job", "a", "s", &w);
     struct hw_job *job = take_one(&r);
-    job->outcome = (struct hw_outcome){.authentic = true, .code = HW_ELEDGER_UNAVAILABLE};
-    job->hold = HW_HELD;
+    job->n.outcome = (struct hw_outcome){.authentic = true, .code = HW_ELEDGER_UNAVAILABLE};
+    job->n.outcome.held = true;
     set_stage(job, HW_SETTLING, hw_now_ns());
     hw_dispatch_lose(&r.d, job, true);
     assert_int_equal(w.answers, 1);
     assert_int_equal(r.fake.commits, 0);
-    job->hold = HW_LET_GO; /* as it comes back from the committer */
+    job->let_go = true; /* as it comes back from the committer */
     r.d.held = 1;
     hw_dispatch_settle(&r.d, job);
     assert_int_equal(r.d.held, 0);

@@ -45,7 +45,7 @@ static struct hw_job *cut(const char *headers, bool by_body)
 
 static void bury(struct hw_job *job)
 {
-    hw_request_put(&pool, job->request);
+    hw_request_put(&pool, job->n.request);
     hw_job_free(job);
 }
 
@@ -65,16 +65,16 @@ static void takes_over_a_request_with_all_headers(void **state)
     (void)state;
     double before = hw_now();
     struct hw_job *job = cut("X-Signature: c2ln\r\nX-JobId:  job 7 \r\nx-jobattempt: 3\r\n", false);
-    assert_true(hw_str_eq(job->body, HW_STR("{}")));
-    assert_true(hw_str_eq(job->signature, HW_STR("c2ln")));
-    assert_true(hw_str_eq(job->id, HW_STR("job 7")));
-    assert_true(hw_str_eq(job->identity.id, HW_STR("job 7")));
-    assert_true(job->has_id);
-    assert_int_equal(job->attempt, 3);
-    assert_memory_equal(job->identity.digest, digest, sizeof digest);
+    assert_true(hw_str_eq(job->n.body, HW_STR("{}")));
+    assert_true(hw_str_eq(job->n.signature, HW_STR("c2ln")));
+    assert_true(hw_str_eq(job->n.id, HW_STR("job 7")));
+    assert_true(hw_str_eq(job->n.identity.id, HW_STR("job 7")));
+    assert_true(job->n.has_id);
+    assert_int_equal(job->n.attempt, 3);
+    assert_memory_equal(job->n.identity.digest, digest, sizeof digest);
     assert_int_equal(job->cut_ns, 42);
-    assert_true(job->received_at >= before && job->received_at <= hw_now());
-    assert_int_equal(job->from_row, 0);
+    assert_true(job->n.received_at >= before && job->n.received_at <= hw_now());
+    assert_int_equal(job->n.from_row, 0);
     bury(job);
 }
 
@@ -82,10 +82,10 @@ static void knows_one_without_an_id_by_its_content(void **state)
 {
     (void)state;
     struct hw_job *job = cut("X-Signature: s\r\n", false);
-    assert_false(job->has_id);
-    assert_true(hw_str_eq(job->id, HW_STR("44136fa355b3678a")));
-    assert_true(hw_str_eq(job->identity.id, job->id));
-    assert_int_equal(job->attempt, 0);
+    assert_false(job->n.has_id);
+    assert_true(hw_str_eq(job->n.id, HW_STR("44136fa355b3678a")));
+    assert_true(hw_str_eq(job->n.identity.id, job->n.id));
+    assert_int_equal(job->n.attempt, 0);
     bury(job);
 }
 
@@ -94,8 +94,8 @@ static void leaves_the_id_out_of_the_identity_when_by_body(void **state)
     (void)state;
     struct hw_job *a = cut("X-Signature: s\r\nX-JobId: a\r\n", true);
     struct hw_job *b = cut("X-Signature: s\r\nX-JobId: b\r\n", true);
-    assert_int_equal(a->identity.id.len, 0);
-    assert_true(hw_str_eq(a->id, HW_STR("a")));
+    assert_int_equal(a->n.identity.id.len, 0);
+    assert_true(hw_str_eq(a->n.id, HW_STR("a")));
     assert_true(hw_job_same(a, b));
     bury(a);
     bury(b);
@@ -109,7 +109,7 @@ static void tells_ids_and_bodies_apart(void **state)
     struct hw_job *c = cut("X-Signature: s\r\nX-JobId: b\r\n", false);
     assert_true(hw_job_same(a, b));
     assert_false(hw_job_same(a, c));
-    b->identity.digest[HW_DIGEST_SIZE - 1] ^= 1;
+    b->n.identity.digest[HW_DIGEST_SIZE - 1] ^= 1;
     assert_false(hw_job_same(a, b));
     bury(a);
     bury(b);
@@ -156,7 +156,7 @@ static void refuses_an_attempt_that_is_no_whole_number(void **state)
     assert_refused("X-Signature: s\r\nX-JobAttempt: 1\r\nX-JobAttempt: 1\r\n",
                    HW_EMALFORMED_JOB_ATTEMPT);
     struct hw_job *job = cut("X-Signature: s\r\nX-JobAttempt: 999999999\r\n", false);
-    assert_int_equal(job->attempt, 999999999);
+    assert_int_equal(job->n.attempt, 999999999);
     bury(job);
 }
 
@@ -164,13 +164,13 @@ static void revives_one_with_nothing_but_its_row(void **state)
 {
     (void)state;
     struct hw_job *job = hw_job_revive(7, true, 42);
-    assert_int_equal(job->from_row, 7);
+    assert_int_equal(job->n.from_row, 7);
     assert_true(job->force);
     assert_int_equal(job->cut_ns, 42);
-    assert_null(job->body.ptr);
-    assert_null(job->request);
+    assert_null(job->n.body.ptr);
+    assert_null(job->n.request);
     assert_null(job->waiters);
-    assert_false(job->in_flight || job->committed || job->outcome.authentic);
+    assert_false(job->in_flight || job->committed || job->n.outcome.authentic);
     hw_job_free(job);
 }
 
