@@ -239,6 +239,7 @@ build = {
     ["hookward.base.suggest"] = "lua/hookward/base/suggest.lua",
     ["hookward.base.time"] = "lua/hookward/base/time.lua",
     ["hookward.base.units"] = "lua/hookward/base/units.lua",
+    ["hookward.cli.actions"] = "lua/hookward/cli/actions.lua",
     ["hookward.cli.console"] = "lua/hookward/cli/console.lua",
     ["hookward.cli.examples"] = "lua/hookward/cli/examples.lua",
     ["hookward.cli.needs"] = "lua/hookward/cli/needs.lua",

@@ -17,6 +17,7 @@ if missing then
   end }
 end
 
+local actions = require "hookward.cli.actions"
 local argparse = require "argparse"
 local console = require "hookward.cli.console"
 local core = require "hookward.core"
@@ -73,13 +74,7 @@ local function define(parser)
     console.say("hookward %s", core.version)
     os.exit(0, true)
   end)
-  for _, name in ipairs(commands) do
-    local command = load_command(name)
-    local sub = parser:command(name):summary(command.summary):description(command.description)
-    if command.usage then sub:usage(("Usage: hookward %s %s"):format(name, command.usage)) end
-    sub:epilog("Examples:\n  " .. table.concat(command.examples, "\n  "))
-    command.define(sub)
-  end
+  for _, name in ipairs(commands) do actions.add(parser, "hookward", name, load_command(name)) end
   parser.error = on_misuse
 end
 
