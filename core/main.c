@@ -8,7 +8,7 @@
 
 #include "base/descriptors.h"
 #include "bindings/module.h"
-#include "host/process.h"
+#include "host/signals.h"
 #include "script/modules.h"
 
 static const struct hw_modules carried = {luaopen_hookward_core, hw_embedded};
@@ -43,7 +43,7 @@ int main(int argc, char **argv)
 {
     if (hw_descriptors_fill())
         return 1; /* and nowhere to say it */
-    hw_process_disarm();
+    hw_signals_disarm();
     lua_State *L = luaL_newstate();
     if (!L) {
         fputs("hookward: out of memory\n", stderr);

@@ -7,7 +7,7 @@
 
 #include "app/host.h"
 #include "host/instance.h"
-#include "host/process.h"
+#include "host/signals.h"
 #include "script/modules.h"
 #include "script/owned.h"
 #include "script/running.h"
@@ -185,21 +185,21 @@ static int serve_app(lua_State *L)
     const char *module = luaL_checkstring(L, 2);
     const struct hw_modules *modules = hw_modules_of(L);
     struct hw_config *config = read_config(L);
-    hw_process_catch();
+    hw_signals_catch();
     struct hw_app_host *host = hw_app_host_start(config, module, modules, why, sizeof why);
     if (host) {
         /* it has nothing to reload: a terminal that is closed ends it */
-        struct hw_process_host entry = {
+        struct hw_signals_target entry = {
             .host = host, .stop = on_stop_signal, .reload = on_stop_signal};
-        hw_process_add(&entry); /* at most one command of the process serves an app */
+        hw_signals_add(&entry); /* at most one command of the process serves an app */
         hw_app_host_run(host);
-        hw_process_remove(&entry);
+        hw_signals_remove(&entry);
         lua_pushinteger(L, hw_app_host_free(host) ? 0 : 1);
     } else {
         lua_pushnil(L);
         lua_pushstring(L, why);
     }
-    hw_process_release();
+    hw_signals_release();
     return host ? 1 : 2;
 }
 

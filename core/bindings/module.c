@@ -21,13 +21,12 @@
 #include "bindings/crypto_api.h"
 #include "bindings/host_api.h"
 #include "bindings/ledger_api.h"
+#include "bindings/process_api.h"
 #include "bindings/rehearsal.h"
 #include "bindings/replay.h"
 #include "bindings/sys_api.h"
 #include "bindings/testing_api.h"
 #include "bindings/trial.h"
-#include "host/parts.h"
-#include "host/process.h"
 #include "script/api.h"
 #include "script/http_client.h"
 #include "script/json.h"
@@ -51,7 +50,7 @@ int luaopen_hookward_core(lua_State *L)
 {
     hw_modules_keep_opener(L, luaopen_hookward_core);
     lua_newtable(L);
-    hw_host_push_check(L);
+    hw_trial_push_check(L);
     lua_setfield(L, -2, "check");
     hw_replay_push(L);
     lua_setfield(L, -2, "replay");

@@ -13,6 +13,7 @@
 #include "http/listener.h"
 #include "ledger/file.h"
 #include "ledger/lock.h"
+#include "trip/release.h"
 
 static int fail(char *why, size_t size, const char *path, const char *what)
 {
@@ -20,7 +21,9 @@ static int fail(char *why, size_t size, const char *path, const char *what)
     return HW_EFAILED;
 }
 
-/* Its log and its shared memory are made beside it. */
+/* ---- the ledger ---- */
+
+/* SQLite makes the ledger's log and shared memory beside it. */
 static int try_folder(const char *path, char *why, size_t size)
 {
     char folder[4096];
@@ -50,21 +53,25 @@ static int try_ledger(const char *path, char *why, size_t size)
     return rc || st.st_size == 0 ? rc : hw_ledger_file_try(path, why, size);
 }
 
+static int push_failure(lua_State *L, const char *why)
+{
+    lua_pushnil(L);
+    lua_pushstring(L, why);
+    return 2;
+}
+
 static int trial_ledger(lua_State *L)
 {
     char why[1024];
-    if (try_ledger(luaL_checkstring(L, 1), why, sizeof why)) {
-        lua_pushnil(L);
-        lua_pushstring(L, why);
-        return 2;
-    }
+    if (try_ledger(luaL_checkstring(L, 1), why, sizeof why))
+        return push_failure(L, why);
     lua_pushboolean(L, 1);
     return 1;
 }
 
 /* ---- listen ---- */
 
-/* Two that try the same port at the same time are in each other's way for a moment. */
+/* Two checks of the same port at the same time are in each other's way for a moment. */
 enum { TRIES = 3, PAUSE_US = 50000 };
 
 static int try_address(struct hw_bound *bound, const char *const *all, size_t count, size_t i,
@@ -82,8 +89,8 @@ static int try_address(struct hw_bound *bound, const char *const *all, size_t co
     return rc;
 }
 
-/* All are open at the same time, as they will be: one may be in another's way. The addresses are in
- * the table at 1. Stack: -0 +1, the lines. */
+/* Opens all at the same time, as a host does, since one may be in another's way. The addresses are
+ * in the table at 1. Stack: -0 +1, the lines. */
 static void try_all(lua_State *L, const char *const *all, size_t count, struct hw_bound *bounds)
 {
     char why[1024];
@@ -116,6 +123,34 @@ static int trial_listen(lua_State *L)
     }
     try_all(L, all, count, bounds);
     return 1;
+}
+
+/* ---- scripts ---- */
+
+static int trial_scripts(lua_State *L)
+{
+    struct hw_config config;
+    char why[1024];
+    hw_config_read(&config, L, 1);
+    const struct hw_modules *modules = hw_modules_of(L);
+    struct hw_bundle *bundle = hw_release_scripts(&config, why, sizeof why);
+    struct hw_vm_config limits = hw_release_limits(&config, modules);
+    struct hw_vm *vm = bundle ? hw_vm_new(&limits, bundle, why, sizeof why) : NULL;
+    if (vm) {
+        lua_createtable(L, 0, 1);
+        hw_vm_push_routes(vm, L);
+        lua_setfield(L, -2, "routes");
+        hw_vm_free(vm);
+    }
+    if (bundle)
+        hw_bundle_unref(bundle);
+    hw_config_fini(&config);
+    return vm ? 1 : push_failure(L, why);
+}
+
+void hw_trial_push_check(lua_State *L)
+{
+    lua_pushcfunction(L, trial_scripts);
 }
 
 void hw_trial_push_api(lua_State *L)

@@ -16,7 +16,7 @@
 #include "base/version.h"
 #include "host/control.h"
 #include "host/parts.h"
-#include "host/process.h"
+#include "host/signals.h"
 #include "http/connection.h"
 #include "http/listener.h"
 #include "reload/reload.h"
@@ -101,7 +101,7 @@ static void on_stop(uv_async_t *async)
         return;
     h->draining = h->dispatch.draining = true;
     hw_log_say(HW_LOG_INFO, "stopping: finishing what was begun%s",
-               hw_process_was_interrupted() ? "; a second Ctrl-C (SIGINT) ends at once" : "");
+               hw_signals_was_interrupted() ? "; a second Ctrl-C (SIGINT) ends at once" : "");
     hw_listeners_close(&h->listeners);
     hw_connections_drain(&h->server);
     uv_timer_start(&h->drain_timer, on_drain_timeout, h->drain_timeout_ms, 0);

@@ -18,15 +18,15 @@
 #include "base/descriptors.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "host/process.h"
+#include "host/signals.h"
 #include "http/listener.h"
 
 struct hw_instance {
     /* constant after start */
     pid_t pid;
     bool signals;
-    struct hw_process_host entry; /* for the signals */
-    int ended;                    /* readable from the end on */
+    struct hw_signals_target entry; /* for the signals */
+    int ended;                      /* readable from the end on */
     char *addresses[HW_LISTENERS_MAX + 1];
     uv_thread_t keeper;
 
@@ -56,7 +56,7 @@ static void read_locked(struct hw_instance *i)
 static void take_host(struct hw_instance *i)
 {
     if (i->signals)
-        hw_process_remove(&i->entry);
+        hw_signals_remove(&i->entry);
     uv_mutex_lock(&i->m);
     while (i->asking)
         uv_cond_wait(&i->changed, &i->m);
@@ -130,7 +130,7 @@ static void on_keeper(void *arg)
         return;
     i->state = end(i);
     if (i->signals)
-        hw_process_release();
+        hw_signals_release();
     tell_ended(i);
 }
 
@@ -216,10 +216,10 @@ static void give_keeper(struct hw_instance *i, struct hw_host *host)
 
 static void enter_process(struct hw_instance *i, struct hw_host *host)
 {
-    i->entry = (struct hw_process_host){host, on_stop_signal, on_reload_signal};
-    if (i->signals && hw_process_add(&i->entry))
+    i->entry = (struct hw_signals_target){host, on_stop_signal, on_reload_signal};
+    if (i->signals && hw_signals_add(&i->entry))
         hw_log_say(HW_LOG_WARN, "more than %d hosts in one process: signals do not reach this one",
-                   HW_PROCESS_HOSTS_MAX);
+                   HW_SIGNALS_TARGETS_MAX);
 }
 
 struct hw_instance *hw_instance_start(struct hw_config *config, const struct hw_modules *modules,
@@ -234,13 +234,13 @@ struct hw_instance *hw_instance_start(struct hw_config *config, const struct hw_
     if (start_keeper(i, reason, sizeof reason))
         return give_up(i, config, reason, why, size);
     if (signals)
-        hw_process_catch();
+        hw_signals_catch();
     struct hw_host *host = hw_host_start(config, modules, !signals, why, size);
     if (!host) {
         give_keeper(i, NULL);
         uv_thread_join(&i->keeper);
         if (signals)
-            hw_process_release();
+            hw_signals_release();
         free_rest(i);
         return NULL;
     }

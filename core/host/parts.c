@@ -1,7 +1,6 @@
 /* parts.c -- see parts.h */
 #include "host/parts.h"
 
-#include <lauxlib.h>
 #include <stdio.h>
 
 #include "base/log.h"
@@ -27,7 +26,7 @@ static bool is_local(const char *address)
            strncmp(address, "unix:", 5) == 0;
 }
 
-/* `hookward init` made its private half as well, and who has that can sign whatever he likes. */
+/* `hookward init` wrote the private half too; whoever has that can sign anything. */
 void hw_host_warn_of_keys(const struct hw_keyset *keys, const char *const *addresses)
 {
     bool found = false;
@@ -50,39 +49,4 @@ void hw_host_unload(struct hw_stages *stages)
         stages->ledger->type->close(stages->ledger);
     if (stages->shelf.current)
         hw_shelf_fini(&stages->shelf);
-}
-
-/* ---- check ---- */
-
-static int fail(lua_State *L, const char *why)
-{
-    lua_pushnil(L);
-    lua_pushstring(L, why);
-    return 2;
-}
-
-static int check(lua_State *L)
-{
-    struct hw_config config;
-    char why[1024];
-    hw_config_read(&config, L, 1);
-    const struct hw_modules *modules = hw_modules_of(L);
-    struct hw_bundle *bundle = hw_release_scripts(&config, why, sizeof why);
-    struct hw_vm_config limits = hw_release_limits(&config, modules);
-    struct hw_vm *vm = bundle ? hw_vm_new(&limits, bundle, why, sizeof why) : NULL;
-    if (vm) {
-        lua_createtable(L, 0, 1);
-        hw_vm_push_routes(vm, L);
-        lua_setfield(L, -2, "routes");
-        hw_vm_free(vm);
-    }
-    if (bundle)
-        hw_bundle_unref(bundle);
-    hw_config_fini(&config);
-    return vm ? 1 : fail(L, why);
-}
-
-void hw_host_push_check(lua_State *L)
-{
-    lua_pushcfunction(L, check);
 }

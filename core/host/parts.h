@@ -1,32 +1,25 @@
-/* parts.h -- what is read from files before a host can start: keys, scripts, ledger.
+/* parts.h -- what is loaded before a host can start: keys, scripts, ledger.
  *
- * `hookward check` and `hookward serve` load the same things by the same code, so that what passes
- * the one starts with the other.
- * Thread  the caller's. */
+ * Why     specs (bindings/testing_api.c) and `hookward jobs replay` without a host (bindings/solo.c)
+ *         must run on the same parts as a host, loaded by the same code.
+ * Thread  one at a time. */
 #ifndef HW_HOST_PARTS_H
 #define HW_HOST_PARTS_H
-
-#include <lua.h>
 
 #include "base/config.h"
 #include "trip/stages.h"
 
-/* Loads keys and scripts (in `vm_count` VMs), and opens the ledger. `config` must outlive it.
- * Returns 0, or HW_EFAILED with one line in `why`; what was loaded by then is for hw_host_unload.
- */
+/* Loads keys and scripts (in `vm_count` VMs), and opens the ledger. `config` must outlive them.
+ * Returns 0, or HW_EFAILED with one line in `why`. Call hw_host_unload in both cases. */
 int hw_host_load(const struct hw_config *config, const struct hw_modules *modules,
                  unsigned vm_count, struct hw_stages *stages, char *why, size_t why_size);
 void hw_host_unload(struct hw_stages *stages);
 
-/* What `hookward init` calls the public half of its key pair. */
+/* The name that `hookward init` gives the public half of its key pair. */
 #define HW_DEVELOPMENT_KEY "development.pem"
 
-/* Warns when one of the keys is that, and one of the addresses (NULL-terminated, as in
- * hw_host_addresses) is not this machine's own. */
+/* Warns when one of the keys has that name and one of the addresses (as of hw_host_addresses) can be
+ * reached from other machines. */
 void hw_host_warn_of_keys(const struct hw_keyset *keys, const char *const *addresses);
-
-/* check(config) -> { routes = { { pattern, place, schema }… } } | nil, why: loads the scripts in
- * one VM, as a host would. Stack: -0 +1, a function. */
-void hw_host_push_check(lua_State *L);
 
 #endif
