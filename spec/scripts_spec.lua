@@ -175,7 +175,7 @@ describe("a script", function()
       end)
     ]]
     local function told(try) return notify("A.B", ('"V":null,"Try":"%s"'):format(try)).message end
-    local ask = ": the JSON has null in this place; ask `== hook.null` first"
+    local ask = ": the JSON has null here; check for `== hook.null` first"
     assert.equal("handlers/a.lua:3: attempt to index hook.null (member 'Id')" .. ask, told "index")
     assert.equal("handlers/a.lua:4: attempt to index hook.null (member 'upper')" .. ask, told "method")
     assert.equal("handlers/a.lua:5: attempt to index hook.null (member 'Id')" .. ask, told "set")

@@ -13,10 +13,10 @@
 
 #include "base/descriptors.h"
 
-/* What a load in progress needs; `why` gets the one line when it fails. */
+/* A load in progress. `why` gets one line when it fails. */
 struct loader {
     struct hw_bundle *bundle;
-    lua_State *L; /* only to compile in */
+    lua_State *L; /* only compiles */
     const char *shown;
     size_t cap;
     char *why;
@@ -74,8 +74,8 @@ static int on_dump(lua_State *L, const void *piece, size_t size, void *ud)
     return 0;
 }
 
-/* As luaL_loadfile does: skips an editor's byte order mark, then a first line that begins with '#',
- * for a shell; its end stays, so that the lines keep their numbers. */
+/* As luaL_loadfile does: skips a byte order mark, then a first line that begins with '#' (for a
+ * shell). The end of that line stays, so that the others keep their numbers. */
 static struct hw_str skip_first(struct hw_str text)
 {
     if (text.len >= 3 && memcmp(text.ptr, "\xef\xbb\xbf", 3) == 0)
@@ -91,7 +91,7 @@ static int compile(struct loader *l, struct hw_script *script, struct hw_str who
 {
     struct dump d = {0};
     struct hw_str text = skip_first(whole);
-    if (text.len && text.ptr[0] == LUA_SIGNATURE[0]) /* Lua's own message does not name the file */
+    if (text.len && text.ptr[0] == LUA_SIGNATURE[0]) /* Lua's message does not name the file */
         return fail(l, script->chunk + 1, "is compiled Lua; only source is loaded");
     if (luaL_loadbufferx(l->L, text.ptr, text.len, script->chunk, "t")) {
         snprintf(l->why, l->why_size, "%s", lua_tostring(l->L, -1));
@@ -184,7 +184,7 @@ static int load_entry(struct loader *l, const char *folder, const char *relative
         return fail(l, name, "the path is too long");
     if (stat(path, &st)) {
         if (!is_script(name))
-            return 0; /* an editor's lock, say: a dangling link that is none of ours */
+            return 0; /* a dangling link that is no script, such as an editor's lock */
         return fail(l, path, strerror(errno));
     }
     if (S_ISDIR(st.st_mode))
@@ -196,7 +196,7 @@ static int load_folder(struct loader *l, const char *path, const char *relative,
 {
     struct dirent **names;
     if (depth > HW_BUNDLE_DEPTH_MAX)
-        return fail(l, path, "folders are nested more than 16 deep (a link in a circle?)");
+        return fail(l, path, "folders are nested more than 16 deep (a link to a parent folder?)");
     int n = scandir(path, &names, NULL, alphasort);
     if (n < 0)
         return fail(l, *relative ? path : l->shown, strerror(errno));
@@ -215,7 +215,7 @@ static int by_module(const void *a, const void *b)
     return strcmp(((const struct hw_script *)a)->module, ((const struct hw_script *)b)->module);
 }
 
-/* "a.b.lua" and "a/b.lua" would be one module, and one of them would never be loaded. */
+/* "a.b.lua" and "a/b.lua" have the same module name, so one of them would never be loaded. */
 static int refuse_twins(struct loader *l)
 {
     const struct hw_bundle *b = l->bundle;

@@ -13,8 +13,8 @@
 
 extern char **environ;
 
-/* Runs `sh -c command`; its descriptor `to` is our `from`, if that is not -1. Returns the process,
- * or -1 with errno set. */
+/* Starts `sh -c command`, with our descriptor `from` as its descriptor `to` unless `from` is -1.
+ * Returns the process, or -1 with errno set. */
 static pid_t spawn(const char *command, int from, int to)
 {
     char shell[] = "sh", option[] = "-c";
@@ -40,7 +40,7 @@ static pid_t spawn(const char *command, int from, int to)
     return rc ? -1 : pid;
 }
 
-/* What Lua says of its end. */
+/* Waits for the process, and pushes what Lua's os.execute returns. */
 static int push_end(lua_State *L, pid_t pid)
 {
     int status = 0;
@@ -50,7 +50,7 @@ static int push_end(lua_State *L, pid_t pid)
     while (ended < 0 && errno == EINTR);
     if (ended < 0)
         return luaL_fileresult(L, 0, NULL);
-    errno = 0; /* or luaL_execresult takes it for the reason */
+    errno = 0; /* luaL_execresult takes any other value for the reason of a failure */
     return luaL_execresult(L, status);
 }
 
@@ -69,7 +69,7 @@ static int execute(lua_State *L)
 
 /* ---- io.popen ---- */
 
-/* A file of Lua's, which looks at the stream alone. */
+/* A Lua file: Lua uses the stream only. */
 struct command {
     luaL_Stream stream;
     pid_t pid;
@@ -78,11 +78,11 @@ struct command {
 static int close_command(lua_State *L)
 {
     struct command *c = luaL_checkudata(L, 1, LUA_FILEHANDLE);
-    fclose(c->stream.f); /* what could not be written is the command's loss, as with pclose */
+    fclose(c->stream.f); /* a failed write of what is buffered is ignored, as in pclose */
     return push_end(L, c->pid);
 }
 
-/* Lua's file is closed until all is there: its collector may come by at any time. */
+/* The file counts as closed until it is complete, since the collector may run before. */
 static struct command *push_file(lua_State *L)
 {
     struct command *c = lua_newuserdatauv(L, sizeof *c, 0);

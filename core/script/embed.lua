@@ -1,17 +1,18 @@
 -- embed.lua -- writes the C file that carries hookward's Lua modules, the guide's texts and the
 -- examples inside the binary.
 --
--- Modules are compiled here, with their line numbers: reading their source was over a third of what
--- a command cost. This needs the interpreter and the library of one Lua, as Debian has them.
+-- Modules are compiled here, with their line numbers: parsing their source took over a third of a
+-- command's time. So this interpreter must be of the same Lua version as the library that is
+-- linked.
 -- usage: lua5.4 core/script/embed.lua lua/hookward/init.lua ... > embedded.c
 
--- What is no module, a file of an example, goes by its path.
+-- "lua/hookward/cli/init.lua" -> "hookward.cli". The name of an example's file is its path.
 local function module_name(path)
   if not path:find("^lua/") then return path end
   return (path:gsub("^lua/", ""):gsub("%.%a+$", ""):gsub("/init$", ""):gsub("/", "."))
 end
 
--- The annotations are for people's editors: `hookward init` writes them out as they are.
+-- The annotations are for editors, so they stay source: `hookward init` writes them to a file.
 local function is_module(path)
   return path:find("^lua/.*%.lua$") and path ~= "lua/hookward/_meta.lua"
 end

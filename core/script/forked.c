@@ -23,7 +23,7 @@ unsigned hw_forked_watch(void)
     return atomic_load_explicit(&hw_forked_depth, memory_order_relaxed);
 }
 
-/* Nothing is flushed or closed: all of it is the parent's. */
+/* Flushes and closes nothing: everything belongs to the parent. */
 void hw_forked_leave(void)
 {
     _exit(HW_FORKED_EXIT);

@@ -7,9 +7,11 @@
 #include "base/log.h"
 #include "script/running.h"
 
-static const char env_key, standard_key; /* in the registry: the _ENV; { name = true } */
+static const char env_key;      /* in the registry: the scripts' _ENV */
+static const char standard_key; /* in the registry: { name = true }, Lua's and hookward's names */
 
-/* Says that the global `name` (at the index) was set by the function `level` calls up. */
+/* Logs that the function at `level` of the call stack has set a global; `name` is the index of its
+ * name. */
 static void warn(lua_State *L, int name, int level, const char *what)
 {
     struct hw_log_line line;
@@ -24,11 +26,12 @@ static void warn(lua_State *L, int name, int level, const char *what)
                     what, luaL_tolstring(L, name, NULL));
     hw_log_begin(&line, HW_LOG_WARN, hw_str_of(lua_tostring(L, -1)));
     if (len > 2)
-        hw_log_text(&line, "place", (struct hw_str){place, len - 2}); /* without ": " */
+        hw_log_text(&line, "place",
+                    (struct hw_str){place, len - 2}); /* without the ": " at its end */
     hw_log_end(&line);
 }
 
-/* Is it a name of Lua's or hookward's? Only once. */
+/* Is it a name of Lua's or hookward's? True only once for each name. */
 static bool take_standard(lua_State *L, int name)
 {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &standard_key);
@@ -44,8 +47,8 @@ static bool take_standard(lua_State *L, int name)
     return found;
 }
 
-/* __newindex of _G, for what is set by another way than a script's _ENV: rawset makes the name
- * known, so that it is warned about once. */
+/* __newindex of _G, for globals that are not set through a script's _ENV. lua_rawset adds the name,
+ * so there is one warning. */
 static int on_new(lua_State *L)
 {
     if (hw_running_notification(L))
@@ -55,7 +58,7 @@ static int on_new(lua_State *L)
     return 0;
 }
 
-/* __newindex of the scripts' _ENV, which never has the name. */
+/* __newindex of the scripts' _ENV, which is always empty. */
 static int on_set(lua_State *L)
 {
     lua_settop(L, 3);
@@ -80,7 +83,7 @@ static int next_global(lua_State *L)
     return lua_next(L, 1) ? 2 : 0;
 }
 
-/* __pairs of the scripts' _ENV: what _G has. */
+/* __pairs of the scripts' _ENV: walks _G. */
 static int all_globals(lua_State *L)
 {
     lua_pushcfunction(L, next_global);
@@ -101,14 +104,14 @@ static void keep_names(lua_State *L)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &standard_key);
 }
 
-/* As long as scripts load, all that is set goes to _G as if there were nothing between. */
+/* While scripts are being loaded, every global that they set goes straight to _G. */
 void hw_globals_open(lua_State *L)
 {
     keep_names(L);
     lua_newtable(L);          /* env */
     lua_createtable(L, 0, 4); /* env meta */
     lua_pushliteral(L, "a script's _ENV; set a metatable on _G");
-    lua_setfield(L, -2, "__metatable"); /* without this one no script would find `print` */
+    lua_setfield(L, -2, "__metatable"); /* with another metatable, no script would find `print` */
     lua_pushglobaltable(L);
     lua_setfield(L, -2, "__index");
     lua_pushglobaltable(L);
@@ -129,7 +132,7 @@ void hw_globals_give(lua_State *L)
 void hw_globals_guard(lua_State *L)
 {
     lua_pushglobaltable(L);
-    if (lua_getmetatable(L, -1)) { /* the user's own guard */
+    if (lua_getmetatable(L, -1)) { /* a script's own guard */
         lua_pop(L, 2);
         return;
     }

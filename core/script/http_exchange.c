@@ -1,7 +1,7 @@
 /* http_exchange.c -- see http_exchange.h
  *
- * The curl handle is reset before an exchange is left, so that it never points into one that is
- * gone: not when its connections are closed either, much later. */
+ * Each exchange resets the curl handle at its end, so that the handle never points into an exchange
+ * that is gone; its connections may be closed much later. */
 #include "script/http_exchange.h"
 
 #include <pthread.h>
@@ -24,9 +24,9 @@ void hw_http_exchange_init_curl(void)
     pthread_once(&once, init_curl);
 }
 
-/* ---- curl's descriptors, which a child would inherit ---- */
+/* ---- curl's descriptors: a child must not inherit them ---- */
 
-enum { POLL_MS = 1000 }; /* as curl_easy_perform */
+enum { POLL_MS = 1000 }; /* the same as in curl_easy_perform */
 
 static void wake(void *multi)
 {
@@ -41,8 +41,8 @@ CURLM *hw_http_exchange_new_multi(void)
     return multi;
 }
 
-/* While a name is looked up, by a thread of curl's own, a pair of sockets is all that it waits at.
- */
+/* While a thread of curl's resolves a name, the only descriptors to wait for are a pair of sockets
+ * that this thread writes to at its end. */
 static void seal_resolver(CURLM *multi)
 {
     fd_set readable, writable, exceptional;
@@ -102,7 +102,7 @@ bool hw_http_exchange_add_header(struct hw_http_exchange *x, const char *line)
 
 static bool append(struct hw_http_bytes *bytes, const char *more, size_t length)
 {
-    if (bytes->size - bytes->len <= length) { /* never left NULL */
+    if (bytes->size - bytes->len <= length) { /* <=: an empty answer gets a buffer too */
         size_t size = bytes->len + length < 4096 ? 4096 : (bytes->len + length) * 2;
         char *larger = realloc(bytes->ptr, size);
         if (!larger)
@@ -118,7 +118,7 @@ static bool append(struct hw_http_bytes *bytes, const char *more, size_t length)
 static const char body_too_large[] = "the answer is larger than answer_max";
 static const char header_too_large[] = "the header of the answer is too large";
 
-/* Takes up to `max` bytes in all; anything but `length` makes curl give up. */
+/* Takes up to `max` bytes in all. To return anything but more.len makes curl end the exchange. */
 static size_t receive(struct hw_http_exchange *x, struct hw_http_bytes *to, struct hw_str more,
                       size_t max, const char *too_large)
 {
@@ -136,7 +136,7 @@ static int on_seek(void *exchange, curl_off_t offset, int origin);
 
 static CURLcode configure_trust(CURL *easy, const struct hw_http_request *r)
 {
-    /* The curl program honours these variables; its library does not. */
+    /* The curl program reads these variables; libcurl does not. */
     const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
     CURLcode rc = CURLE_OK;
     if (r->ca) {
@@ -162,7 +162,7 @@ static CURLcode configure_protocols(CURL *easy)
 #endif
 }
 
-/* curl measures what it was given, so it is given little at a time. */
+/* curl limits the rate of the pieces that it gets, so it gets small ones. */
 static CURLcode configure_slow_body(CURL *easy, const struct hw_http_request *r,
                                     struct hw_http_exchange *x)
 {
@@ -200,7 +200,7 @@ static CURLcode configure_body(CURL *easy, const struct hw_http_request *r,
     return rc;
 }
 
-/* curl's own look at the environment is replaced; see proxy.h. */
+/* curl must not read the environment itself; see proxy.h. */
 static CURLcode configure_proxy(CURL *easy, const struct hw_http_request *r,
                                 struct hw_http_exchange *x)
 {
@@ -216,7 +216,7 @@ static CURLcode configure(CURL *easy, const struct hw_http_request *r, struct hw
     long connect_ms = HW_HTTP_EXCHANGE_CONNECT_MS;
     CURLcode rc = CURLE_OK;
     rc |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->error);
-    rc |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L); /* there are other threads */
+    rc |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L); /* signals are not safe with threads */
     rc |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
     rc |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     rc |= curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -275,7 +275,7 @@ void hw_http_exchange_fail(struct hw_http_exchange *x, const char *kind, const c
             *c = ' ';
 }
 
-/* Whoever can't be found or reached then is the proxy. */
+/* Names the proxy in x->error: the host that can't be resolved or reached is the proxy. */
 static void tell_proxy(struct hw_http_exchange *x)
 {
     char shown[HW_PROXY_SHOWN_MAX], said[CURL_ERROR_SIZE];
@@ -309,7 +309,7 @@ long hw_http_exchange_end(CURL *easy, CURLcode rc, struct hw_http_exchange *x)
     return -1;
 }
 
-/* As curl_easy_perform, whose sockets nobody can reach. */
+/* What curl_easy_perform does; but that hides its sockets, and so they can't be sealed. */
 static CURLcode perform(const struct hw_http_line *line)
 {
     int running, rest;
@@ -336,7 +336,7 @@ long hw_http_exchange_run(const struct hw_http_line *line, const struct hw_http_
 {
     CURLcode rc = CURLE_FAILED_INIT;
     sigset_t before;
-    hw_sigpipe_block(&before); /* CURLOPT_NOSIGNAL leaves it to us */
+    hw_sigpipe_block(&before); /* with CURLOPT_NOSIGNAL, curl does not do so itself */
     if (hw_http_exchange_begin(line->easy, r, x))
         rc = perform(line);
     hw_sigpipe_restore(&before);
@@ -368,7 +368,7 @@ static size_t on_header(char *bytes, size_t one, size_t length, void *exchange)
     struct hw_http_exchange *x = exchange;
     struct hw_str line = {bytes, one * length};
     if (line.len >= 5 && memcmp(line.ptr, "HTTP/", 5) == 0) {
-        x->head.len = 0; /* what there was belonged to a 100 Continue */
+        x->head.len = 0; /* the lines before belong to a 100 Continue */
         x->head_done = false;
     } else if (line.len > 0 && (line.ptr[0] == '\r' || line.ptr[0] == '\n')) {
         x->head_done = true;
@@ -393,7 +393,7 @@ static size_t on_slow_body(char *bytes, size_t one, size_t room, void *exchange)
     return n;
 }
 
-/* curl begins anew when a kept connection turns out to be dead. */
+/* curl sends the body again when a kept connection turns out to be closed. */
 static int on_seek(void *exchange, curl_off_t offset, int origin)
 {
     struct hw_http_exchange *x = exchange;

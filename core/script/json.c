@@ -1,8 +1,9 @@
-/* json.c -- numbers, the mark of an array, and the functions of hook.json.
+/* json.c -- numbers, the metatable of arrays, and the functions of hook.json.
  *
- * Why     a handler must not be able to tell JSON by its process: not by the locale, not by the
- *         settings of a JSON library that it uses itself.
- * Not     what is JSON: json_scan.c. From it to Lua: json_build.c; from Lua to it: json_encode.c.
+ * Why     the process must not influence JSON: neither its locale, nor the settings of a JSON
+ *         library that a handler uses.
+ * Not     whether a text is JSON: json_scan.c. From JSON to Lua: json_build.c. From Lua to JSON:
+ *         json_encode.c.
  * Thread  the one that has the Lua state. */
 #include "script/json.h"
 
@@ -25,7 +26,7 @@ struct hw_str hw_json_skip_bom(struct hw_str text)
     return text;
 }
 
-/* ---- numbers, whatever the locale: a handler may call os.setlocale, for the whole process ---- */
+/* ---- numbers, in the C locale: the program that has the host may have set another ---- */
 
 static locale_t c_locale;
 
@@ -40,7 +41,7 @@ void hw_json_push_number(lua_State *L, const char *literal)
     if (strpbrk(literal, ".eE"))
         lua_pushnumber(L, strtod_l(literal, NULL, c_locale));
     else
-        HW_CHECK(lua_stringtonumber(L, literal) > 0); /* a float when 64 bits are too few */
+        HW_CHECK(lua_stringtonumber(L, literal) > 0); /* a float if it exceeds 64 bits */
 }
 
 int hw_json_print_float(char *text, size_t size, double number)
@@ -68,7 +69,7 @@ void hw_json_open(lua_State *L)
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &array_key) == LUA_TNIL) {
         lua_createtable(L, 0, 1);
         lua_pushliteral(L, "array");
-        lua_setfield(L, -2, "__jsontype"); /* as dkjson has it */
+        lua_setfield(L, -2, "__jsontype"); /* as dkjson marks arrays */
         lua_rawsetp(L, LUA_REGISTRYINDEX, &array_key);
     }
     lua_pop(L, 1);
@@ -128,7 +129,7 @@ static int l_array(lua_State *L)
 
 void hw_json_push_null(lua_State *L)
 {
-    lua_pushlightuserdata(L, NULL); /* as lua-cjson's null, in every version */
+    lua_pushlightuserdata(L, NULL); /* lua-cjson's null, in every version */
 }
 
 void hw_json_push_api(lua_State *L)

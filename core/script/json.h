@@ -1,17 +1,21 @@
 /* json.h -- strict JSON with exact numbers, for Lua.
  *
- * Why     not lua-cjson: when an allocation fails its buffer ends the process; 2.1.0 (Debian's)
- *         turns every number into a float, so that 9007199254740993 arrives as …992; it takes NaN,
- *         Infinity and hex for JSON, lets invalid UTF-8 and lone surrogates pass, and makes of []
- *         what it makes of {}.
- * How     hw_json_scan() walks the text once, pure C, and refuses what RFC 8259 does not allow; a
- *         second walk builds the value, which is as fast as it can be since it checks nothing.
+ * Why     lua-cjson falls short in these ways: when an allocation fails, it ends the process.
+ *         Version 2.1.0 (Debian's) turns every number into a float, so that 9007199254740993
+ *         becomes …992. It accepts NaN, Infinity and hex numbers, invalid UTF-8 and lone
+ *         surrogates. It decodes [] and {} to the same table.
+ * How     hw_json_scan() walks the text once, in pure C, and refuses what RFC 8259 does not allow.
+ *         A second walk builds the value; it is fast because it checks nothing again.
  * Thread  the scan is pure; the rest runs in the thread that has the Lua state.
  *
- * What arrives: a literal without fraction and exponent that fits 64 bits is a Lua integer (-0 is
- * the integer 0), every other number the nearest float (1.0 stays a float). null is hook.null. Of
- * two members with one name the last one counts. An array has the metatable of arrays, by which []
- * is told from {} and stays [] when it is written; it changes nothing else about the table. */
+ * What JSON becomes in Lua:
+ *
+ *     a number   without fraction and exponent, within 64 bits: an integer (-0 is the integer 0);
+ *                every other one: the nearest float (1.0 stays a float)
+ *     null       hook.null
+ *     an object  a table; of two members with the same name the last one counts
+ *     an array   a table with the metatable of arrays. It tells [] from {}, so that [] is written
+ *                as [] again, and changes nothing else about the table */
 #ifndef HW_JSON_H
 #define HW_JSON_H
 
@@ -28,56 +32,62 @@ struct hw_json_scan {
     const char *why; /* static text, when refused; else NULL */
 };
 
-/* Checks `text` against RFC 8259, valid UTF-8, no lone surrogate, nesting up to HW_JSON_DEPTH_MAX,
- * numbers within a double's range, nothing behind the value. One leading BOM must have been
- * skipped by the caller (hw_json_skip_bom). Returns 0 or HW_EINVALID_JSON. */
+/* Checks `text` against RFC 8259: valid UTF-8, no lone surrogates, nesting up to HW_JSON_DEPTH_MAX,
+ * numbers within the range of a double, nothing after the value. A leading BOM is refused, so the
+ * caller skips it first (hw_json_skip_bom). Returns 0 or HW_EINVALID_JSON. */
 int hw_json_scan(struct hw_json_scan *scan, struct hw_str text);
 
 struct hw_str hw_json_skip_bom(struct hw_str text);
 
-/* How many bytes (2 to 4) the character takes that `text` begins with; 0 if that is not valid
- * UTF-8 (RFC 3629). Not for ASCII. */
+/* The length in bytes (2 to 4) of the first character of `text`; 0 if it is not valid UTF-8
+ * (RFC 3629). Not for ASCII characters. */
 size_t hw_json_utf8_length(struct hw_str text);
 
-/* Keeps what decode and encode need in the state's registry. Again is allowed. Stack: -0 +0. */
+/* Puts what decode and encode need into the state's registry. May be called again.
+ * Stack: -0 +0. */
 void hw_json_open(lua_State *L);
 
-/* Pushes the value of a text that hw_json_scan() has accepted; no other may come here. May raise a
- * Lua memory error. hw_json_open() came before. Stack: -0 +1. */
+/* Pushes the value of a text that hw_json_scan() has accepted; any other text is undefined
+ * behaviour. May raise a Lua memory error. Needs hw_json_open() first. Stack: -0 +1. */
 void hw_json_build(lua_State *L, struct hw_str text);
 
-/* Pushes the number that a literal of JSON stands for. */
+/* Pushes the number of a JSON literal. Needs hw_json_open() first. Stack: -0 +1. */
 void hw_json_push_number(lua_State *L, const char *literal);
 
-/* Pushes the metatable of arrays. hw_json_open() came before. */
+/* Pushes the metatable of arrays. Needs hw_json_open() first. Stack: -0 +1. */
 void hw_json_push_array_meta(lua_State *L);
 
-/* Decodes; pushes the value. Returns 0, or HW_EINVALID_JSON with *why and nothing pushed. May raise
- * a Lua memory error. `why` is static or lives in `scan`. hw_json_open() came before.
- * Stack: -0 +1 or +0. */
+/* Scans and builds. Returns 0 and pushes the value, or HW_EINVALID_JSON with scan->why. May raise
+ * a Lua memory error. Needs hw_json_open() first. Stack: -0 +1 or +0. */
 int hw_json_decode(lua_State *L, struct hw_str text, struct hw_json_scan *scan);
 
-/* Encodes the value at `index`. An empty table is an object, unless it has the metatable of arrays,
- * or what other libraries mark one with: a metatable whose __jsontype is "array" (dkjson,
- * rapidjson), the empty_array_mt or array_mt of lua-cjson. Returns 0 and pushes the text, or
- * HW_EFAILED and pushes a reason that names the place ("… at items[3].x"). A table with __pairs is
- * what that goes through; an error in it is such a reason, with its text. May raise a Lua memory
- * error. Stack: -0 +1. */
+/* Encodes the value at `index`. Returns 0 and pushes the text, or HW_EFAILED and pushes a reason
+ * that names the place ("… at items[3].x").
+ *
+ * An empty table is an object, unless it has the metatable of arrays or is marked as an array by
+ * another library: by a metatable whose __jsontype is "array" (dkjson, rapidjson), or by the
+ * empty_array_mt or array_mt of lua-cjson. A table with __pairs is encoded as what __pairs yields;
+ * if it raises an error, its text is part of the reason. May raise a Lua memory error.
+ * Stack: -0 +1. */
 int hw_json_encode(lua_State *L, int index);
 
-/* Writes a finite number with the fewest digits (14 or more) that give the same double again; for
- * `size` 32 is enough. Returns the length. A whole number gets no ".0", since strict readers of
- * integers refuse that; but the negative zero does, whose sign would be lost. */
+/* Writes a finite number with the fewest digits (14 or more) that give the same double again. A
+ * `size` of 32 is enough. Returns the length. A whole number gets no ".0", since strict parsers of
+ * integers refuse it. Negative zero does get it ("-0.0"): "-0" would be read as the integer 0. */
 int hw_json_print_float(char *text, size_t size, double number);
 
-/* hook.null: pushes what decode uses for null. Stack: -0 +1. */
+/* Pushes hook.null, the value of null. Stack: -0 +1. */
 void hw_json_push_null(lua_State *L);
 
-/* The Lua functions behind hook.json: decode(text) -> value | nil, "reason at byte N" (N counts
- * from 0); encode(value) -> text | nil, reason. Both are total for any argument but raise for
- * misuse (no argument; decode of what is not a string). array(table) marks a table, so that it is
- * written as [] when it is empty, and returns it; it refuses one with another metatable. Pushes a
- * table { decode =, encode =, array =, null = }; opens if that was not done yet. Stack: -0 +1. */
+/* Pushes the table behind hook.json. Calls hw_json_open() itself. Stack: -0 +1.
+ *
+ *     decode(text)   -> value | nil, "reason at byte N" (N counts from 0)
+ *     encode(value)  -> text | nil, reason
+ *     array(table)   -> the same table, marked so that it is written as [] when it is empty
+ *     null
+ *
+ * Misuse raises an error: a missing argument, decode of a value that is not a string, array of a
+ * table that has another metatable. */
 void hw_json_push_api(lua_State *L);
 
 #endif

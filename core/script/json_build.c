@@ -1,32 +1,29 @@
-/* json_build.c -- from a text that is JSON to the Lua value that it stands for.
+/* json_build.c -- from valid JSON to its Lua value.
  *
- * Why     lua-cjson would do, but for three things: its buffer ends the process with exit(255) when
- *         an allocation fails, it turns [] into the same table as {}, and 2.1.0 (Debian's) turns
- *         every number into a float.
- * How     hw_json_scan() has accepted the text, and this trusts it: no check is made twice. Members
- *         wait on the Lua stack, a few at a time, so that most tables are made in their final
+ * How     hw_json_scan() has accepted the text, so nothing is checked again. Members are collected
+ *         on the Lua stack, a few at a time, so that most tables are created with their final
  *         size. Each array gets the metatable of arrays.
- * Memory  everything lives in Lua's hands, so that a Lua error in the middle leaves nothing behind.
+ * Memory  Lua owns everything, so a Lua error in the middle leaks nothing.
  * Thread  the one that has the Lua state. */
 #include <lauxlib.h>
 
 #include "script/json.h"
 
 enum {
-    BATCH = 16,                  /* members that wait for their table */
-    LEVEL_SLOTS = 2 * BATCH + 8, /* of the Lua stack, for a table and what waits for it */
-    SAFE_DIGITS = 18             /* a number of so many digits fits 64 bits */
+    BATCH = 16,                  /* members collected before they go into their table */
+    LEVEL_SLOTS = 2 * BATCH + 8, /* of the Lua stack, for a table and its batch */
+    SAFE_DIGITS = 18             /* any number of so many digits fits 64 bits */
 };
 
 struct text {
     lua_State *L;
     const char *at, *end;
-    int array_meta; /* its place on the stack */
+    int array_meta; /* stack index of the metatable of arrays */
 };
 
 static void push_value(struct text *t);
 
-/* The next byte that is not white space. There is one, or the text would not have been accepted. */
+/* The next byte that is not white space. In a valid text there always is one. */
 static char next_byte(struct text *t)
 {
     while (*t->at == ' ' || *t->at == '\n' || *t->at == '\r' || *t->at == '\t')
@@ -58,7 +55,7 @@ static char *put_utf8(char *to, unsigned code)
     return to;
 }
 
-/* Takes what stands behind a backslash. */
+/* Takes the rest of an escape, after its backslash. */
 static char *put_escape(struct text *t, char *to)
 {
     static const char plain[] = "bfnrt", meant[] = "\b\f\n\r\t";
@@ -84,7 +81,7 @@ static const char *closing_quote(const char *at)
     return at;
 }
 
-/* No escape becomes longer than it was written. */
+/* The buffer is large enough: no escape decodes to more bytes than it is written with. */
 static void push_escaped(struct text *t)
 {
     luaL_Buffer buffer;
@@ -117,6 +114,7 @@ static void push_string(struct text *t)
 
 /* ---- numbers ---- */
 
+/* False, with nothing pushed, for a number with a fraction, an exponent or too many digits. */
 static bool push_short_integer(struct text *t)
 {
     const char *at = t->at, *first = at + (*at == '-');
@@ -133,7 +131,7 @@ static bool push_short_integer(struct text *t)
     return true;
 }
 
-/* Others are read by what wants an end mark behind them. */
+/* Long integers and floats are converted by functions that need a terminating zero byte. */
 static void push_number(struct text *t)
 {
     char small[64];
@@ -157,13 +155,13 @@ static void push_number(struct text *t)
 
 /* ---- arrays and objects ---- */
 
-/* Takes the comma or the closing bracket: is there more? */
+/* Takes a comma, if it is next; otherwise the closing bracket is. */
 static bool take_comma(struct text *t)
 {
     return next_byte(t) == ',' && t->at++;
 }
 
-/* Pushes up to BATCH values (with their keys); says how many. */
+/* Pushes up to BATCH values (with their keys, in an object) and returns how many. */
 static int push_batch(struct text *t, bool keys, bool *more)
 {
     int count = 0;
@@ -187,7 +185,7 @@ static void set_items(lua_State *L, int table, lua_Integer length, int count)
         lua_rawseti(L, table, length + count--);
 }
 
-/* In the order of the text: of two members with one name the last one counts. */
+/* In the order of the text: of two members with the same name the last one counts. */
 static void set_pairs(lua_State *L, int table, int count)
 {
     for (int i = 0; i < count; i++) {
@@ -204,7 +202,7 @@ static void push_table(struct text *t, bool object)
     lua_Integer length = 0;
     int table = lua_gettop(L) + 1;
     luaL_checkstack(L, LEVEL_SLOTS, NULL);
-    lua_pushnil(L); /* keeps its place */
+    lua_pushnil(L); /* the table's slot */
     t->at++;
     bool more = next_byte(t) != (object ? '}' : ']');
     do {

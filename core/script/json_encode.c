@@ -1,12 +1,12 @@
 /* json_encode.c -- from Lua values to JSON.
  *
- * Why     not lua-cjson's: it writes 14 digits of a number, has settings for what to do about gaps
- *         in an array, does not look at UTF-8, can't say where in a value the trouble is, and
- *         leaks its buffer when Lua runs out of memory. Around all that, it would be longer.
- * How     a walk bounded by HW_JSON_DEPTH_MAX (which ends a cycle as well) that writes into a
- *         buffer on the C stack, then into a userdata, so that a Lua error frees it. Tables are
- *         read raw, but for __pairs: what that gives is copied into a plain table first, so that
- *         nothing can change under the walk.
+ * Why     lua-cjson's encoder writes 14 digits of a number, handles gaps in an array by global
+ *         settings, does not check UTF-8, can't say where in a value the error is, and leaks its
+ *         buffer when Lua runs out of memory. A wrapper around all that would be longer than this.
+ * How     a recursive walk, bounded by HW_JSON_DEPTH_MAX (which also ends a cycle). It writes into
+ *         a buffer on the C stack; when that is full, into a userdata, which a Lua error frees.
+ *         Tables are read raw. For a table with __pairs, what __pairs yields is first copied into a
+ *         plain table, so that nothing changes during the walk.
  * Thread  the one that has the Lua state. */
 #include <lauxlib.h>
 #include <math.h>
@@ -22,11 +22,11 @@ struct step { /* from a table to one of its values */
 
 struct encoder {
     lua_State *L;
-    int slot; /* the stack index of the userdata that holds `ptr` once `first` was too small */
+    int slot; /* stack index of the userdata that holds `ptr` once `first` is too small */
     char *ptr;
     size_t len, size;
     int depth;
-    const char *why; /* static, or on the Lua stack */
+    const char *why; /* what can't be encoded: a static text, or one on the Lua stack */
     struct step path[HW_JSON_DEPTH_MAX];
     char first[1024];
 };
@@ -145,8 +145,8 @@ static bool encode_object(struct encoder *e, int table)
     return true;
 }
 
-/* What the table's keys make of it: its length as an array (0 too), -1 for an object, -2 for
- * neither, with e->why. */
+/* The table's length if its keys are those of an array (0 if it is empty), -1 if they are those of
+ * an object, -2 with e->why if they are neither. */
 static lua_Integer table_length(struct encoder *e, int table)
 {
     lua_Integer count = 0, largest = 0, strings = 0;
@@ -157,13 +157,13 @@ static lua_Integer table_length(struct encoder *e, int table)
         if (lua_type(e->L, -1) == LUA_TSTRING)
             strings++;
         else if (key < 1)
-            e->why = "a table with a key that is neither a string nor an index from 1";
+            e->why = "a table with a key that is neither a string nor a positive integer";
         else
             count++;
         largest = key > largest ? key : largest;
     }
     if (!e->why && strings > 0 && count > 0)
-        e->why = "a table with both names and indices as keys";
+        e->why = "a table with both string and integer keys";
     else if (!e->why && count != largest)
         e->why = "an array with gaps";
     if (e->why)
@@ -171,7 +171,8 @@ static lua_Integer table_length(struct encoder *e, int table)
     return strings > 0 ? -1 : count;
 }
 
-/* Pushes the loaded lua-cjson's field of that name, or nil: never loads it. Stack: -0 +1. */
+/* Pushes the field of this name of lua-cjson, or nil if the script has not loaded lua-cjson.
+ * Stack: -0 +1. */
 static void push_of_cjson(lua_State *L, const char *name)
 {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE); /* loaded */
@@ -187,7 +188,7 @@ static void push_of_cjson(lua_State *L, const char *name)
     lua_pop(L, 1); /* field */
 }
 
-/* Is what is on top the loaded lua-cjson's of that name? */
+/* Is the value on top lua-cjson's field of this name? */
 static bool is_of_cjson(lua_State *L, const char *name)
 {
     push_of_cjson(L, name);
@@ -196,7 +197,7 @@ static bool is_of_cjson(lua_State *L, const char *name)
     return same;
 }
 
-/* Is it the metatable (on top) of arrays, ours or another library's? */
+/* Is the metatable on top one that marks arrays, ours or another library's? */
 static bool is_array_meta(lua_State *L)
 {
     hw_json_push_array_meta(L); /* meta ours */
@@ -220,7 +221,7 @@ static bool is_array_marked(lua_State *L, int table)
     return marked;
 }
 
-/* Runs protected: table -> a plain one with what its __pairs goes through. */
+/* Runs protected: table -> a plain table of what its __pairs yields. */
 static int copy_pairs(lua_State *L)
 {
     luaL_getmetafield(L, 1, "__pairs");
@@ -287,13 +288,13 @@ static bool encode_table(struct encoder *e, int table)
     bool is_array = length > 0 || (length == 0 && is_array_marked(e->L, given));
     bool done = is_array ? encode_array(e, table, length) : encode_object(e, table);
     if (!done)
-        return false; /* the path stays, for the reason */
+        return false; /* e->depth stays: the reason names the path */
     e->depth--;
     lua_settop(e->L, top);
     return true;
 }
 
-/* null; and [] as lua-cjson's `empty_array` writes it. */
+/* hook.null, or lua-cjson's `empty_array`. False for any other pointer. */
 static bool encode_pointer(struct encoder *e, int index)
 {
     bool null = lua_touserdata(e->L, index) == NULL;
@@ -337,7 +338,7 @@ static bool is_name(const char *text)
     return length > 0 && text[length] == 0 && strchr("0123456789", text[0]) == NULL;
 }
 
-/* The reason is for a log: what can't be printed is a '?', and a long key is cut. */
+/* The reason is for a log: unprintable characters become '?', and a long key is cut. */
 static void add_key(luaL_Buffer *buffer, const char *key)
 {
     enum { SHOWN = 40 };
@@ -378,7 +379,7 @@ static void push_reason(const struct encoder *e)
 
 int hw_json_encode(lua_State *L, int index)
 {
-    struct encoder e; /* not cleared: 3 KB, of which most is never looked at */
+    struct encoder e; /* not cleared: 3 KB, most of it never read */
     index = lua_absindex(L, index);
     luaL_checkstack(L, 8, NULL);
     lua_pushnil(L); /* slot */

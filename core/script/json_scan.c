@@ -1,9 +1,10 @@
 /* json_scan.c -- is this text JSON? One pass, no memory, no recursion.
  *
- * Why     what JSON libraries let pass (NaN, hex, invalid UTF-8, lone surrogates, numbers that come
- *         out infinite) must not reach a handler, and a text that is refused costs no memory.
- * How     a byte's class says in one look-up what may begin with it and whether a string may hold
- *         it as it is; the open brackets are kept in an array of HW_JSON_DEPTH_MAX bytes.
+ * Why     what other JSON libraries accept (NaN, hex, invalid UTF-8, lone surrogates, numbers that
+ *         become infinite) must not reach a handler. A refused text costs no memory.
+ * How     a table of byte classes says in one look-up whether a byte is white space, a digit, or
+ *         one that stands for itself inside a string. The open brackets are kept in an array of
+ *         HW_JSON_DEPTH_MAX bytes.
  * Not     no values are made here: see json_build.c.
  * Thread  pure; any. */
 #include <limits.h>
@@ -27,12 +28,12 @@ enum {
 #define D (C_PLAIN | C_DIGIT | C_HEX)
 #define H (C_PLAIN | C_HEX)
 static const unsigned char classes[256] = {
-    0, 0, 0, 0, 0, 0, 0, 0, 0, C_SPACE, C_SPACE, 0, 0, C_SPACE, 0, 0, /* tab, line feed, return */
+    0, 0, 0, 0, 0, 0, 0, 0, 0, C_SPACE, C_SPACE, 0, 0, C_SPACE, 0, 0, /* tab, LF, CR */
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0,       0,       0, 0, 0,       0, 0, /* */
-    S, P, 0, P, P, P, P, P, P, P,       P,       P, P, P,       P, P, /* but for the quote */
+    S, P, 0, P, P, P, P, P, P, P,       P,       P, P, P,       P, P, /* not the quote */
     D, D, D, D, D, D, D, D, D, D,       P,       P, P, P,       P, P, /* 0 to 9 */
     P, H, H, H, H, H, H, P, P, P,       P,       P, P, P,       P, P, /* A to F */
-    P, P, P, P, P, P, P, P, P, P,       P,       P, 0, P,       P, P, /* but for the backslash */
+    P, P, P, P, P, P, P, P, P, P,       P,       P, 0, P,       P, P, /* not the backslash */
     P, H, H, H, H, H, H, P, P, P,       P,       P, P, P,       P, P, /* a to f */
     P, P, P, P, P, P, P, P, P, P,       P,       P, P, P,       P, P, /* DEL is allowed */
 };
@@ -95,7 +96,7 @@ size_t hw_json_utf8_length(struct hw_str text)
     return overlong || beyond ? 0 : 4;
 }
 
-/* The value of the four digits of \uXXXX, whose `u` is at `at`; -1 if they are not there. */
+/* The value of the four digits of \uXXXX, whose `u` is at `at`; -1 if they are missing. */
 static int unicode_escape(const unsigned char *at, const unsigned char *end)
 {
     if (end - at < 5 || *at != 'u')
@@ -149,7 +150,7 @@ static bool take_escape(struct cursor *c)
     }
 }
 
-/* From the opening quote to behind the closing one. */
+/* From the opening quote through the closing one. */
 static bool take_string(struct cursor *c)
 {
     c->at++;
@@ -180,7 +181,7 @@ static bool take_string(struct cursor *c)
 /* ---- numbers ---- */
 
 struct number {
-    const unsigned char *whole, *point, *exponent, *end; /* point, exponent: or NULL */
+    const unsigned char *whole, *point, *exponent, *end; /* point and exponent may be NULL */
 };
 
 static const unsigned char *skip_digits(const unsigned char *at, const unsigned char *end)
@@ -190,8 +191,9 @@ static const unsigned char *skip_digits(const unsigned char *at, const unsigned 
     return at;
 }
 
-/* Where the first digit that is not 0 stands, as a power of ten, plus the written exponent; then
- * its value is below 10^(that + 1). The digits go to `digits`, which has room for `max`. */
+/* The power of ten of the first digit that is not 0, with the written exponent added: the number is
+ * below 10^(that + 1). LLONG_MIN for zero. The significant digits, at most `max` of them, go to
+ * `digits`, followed by a zero byte. */
 static long long magnitude(const struct number *n, char *digits, int max)
 {
     long long power = -1, written = 0;
@@ -220,8 +222,8 @@ static long long magnitude(const struct number *n, char *digits, int max)
     return used > 0 ? power + written : LLONG_MIN;
 }
 
-/* Would the nearest double be infinite? The first number that is has 309 digits, so those behind
- * the 320th decide nothing; and strtod may not look at the text itself, which has no end mark. */
+/* Would the nearest double be infinite? The smallest such number has 309 digits, so digits after
+ * the 320th decide nothing. The digits are copied because strtod needs a terminating zero byte. */
 static bool is_infinite(const struct number *n)
 {
     enum { DIGITS = 320, POWER_MAX = 308 };
@@ -229,7 +231,7 @@ static bool is_infinite(const struct number *n)
     long long power = magnitude(n, digits, DIGITS);
     if (power != POWER_MAX)
         return power > POWER_MAX;
-    /* d.ddd…e308, without a decimal point, which is the locale's: ddd…e(308 - digits + 1) */
+    /* d.ddd…e308 is written as ddd…e(308 - digits + 1): the decimal point depends on the locale */
     size_t used = strlen(digits);
     snprintf(digits + used, sizeof text - 1 - used, "e%d", POWER_MAX - (int)used + 1);
     return isinf(strtod(digits, NULL));
@@ -313,7 +315,8 @@ static bool take_key(struct cursor *c)
     return true;
 }
 
-/* Takes opening brackets (and keys) until a scalar or an empty pair of brackets is complete. */
+/* Takes opening brackets (and keys) up to and including a scalar, or up to the closing bracket of
+ * an empty pair. */
 static bool take_first(struct cursor *c)
 {
     for (;;) {
@@ -324,14 +327,14 @@ static bool take_first(struct cursor *c)
             return refuse(c, "nested too deeply");
         c->open[c->depth++] = (char)first;
         c->at++;
-        if (peek(c) == first + 2) /* ASCII has '}' two behind '{', and ']' two behind '[' */
+        if (peek(c) == first + 2) /* in ASCII, '}' is '{' + 2 and ']' is '[' + 2 */
             return true;          /* take_rest closes it */
         if (first == '{' && !take_key(c))
             return false;
     }
 }
 
-/* Behind a value: takes closing brackets; true when a comma promises another value. */
+/* After a value: takes closing brackets. True if a comma follows, and so another value. */
 static bool take_rest(struct cursor *c)
 {
     while (c->depth > 0) {
@@ -354,7 +357,7 @@ static bool take_rest(struct cursor *c)
 
 int hw_json_scan(struct hw_json_scan *scan, struct hw_str text)
 {
-    struct cursor c; /* not cleared as a whole: the brackets need no initial value */
+    struct cursor c; /* not cleared: the array needs no initial values */
     c.at = (const unsigned char *)(text.ptr ? text.ptr : "");
     c.end = c.at + text.len;
     c.why = NULL;
@@ -362,7 +365,7 @@ int hw_json_scan(struct hw_json_scan *scan, struct hw_str text)
     while (take_first(&c) && take_rest(&c))
         continue;
     if (!c.why && peek(&c) >= 0)
-        refuse(&c, "something stands behind the value");
+        refuse(&c, "text after the value");
     *scan = (struct hw_json_scan){.why = c.why};
     if (!c.why)
         return 0;

@@ -1,7 +1,11 @@
 /* loader.c -- see loader.h
  *
- * The registry holds, under the addresses of the keys below: the bundle, hookward's modules, and
- * two functions, Lua's `require` and the one of lua/hookward/handlers/missing.lua. */
+ * The registry holds, under the addresses of the keys below:
+ *
+ *     bundle_key     the bundle
+ *     modules_key    hookward's modules
+ *     require_key    Lua's `require`
+ *     explain_key    the function of lua/hookward/handlers/missing.lua */
 #include "script/loader.h"
 
 #include <lauxlib.h>
@@ -20,7 +24,7 @@ static void *kept(lua_State *L, const char *key)
     return value;
 }
 
-/* The level at which the script's chunk is under way, or -1. */
+/* The level of the call stack at which the script's chunk runs, or -1. */
 static int level_of(lua_State *L, const struct hw_script *script)
 {
     lua_Debug at;
@@ -37,7 +41,7 @@ static void refuse_circle(lua_State *L, const struct hw_script *script, int leve
 {
     luaL_Buffer text;
     lua_Debug at;
-    luaL_where(L, 2); /* of the call of `require` */
+    luaL_where(L, 2); /* where `require` was called */
     luaL_buffinit(L, &text);
     luaL_addstring(&text, "scripts require each other in a circle: ");
     for (; level > 0 && lua_getstack(L, level, &at); level--) {
@@ -53,11 +57,11 @@ static void refuse_circle(lua_State *L, const struct hw_script *script, int leve
     lua_error(L);
 }
 
-/* Where it was looked for, as Lua's own searchers say it. */
+/* Pushes the places that were searched, in the form that Lua's searchers use. */
 static int push_places(lua_State *L, const char *name)
 {
     const struct hw_bundle *bundle = kept(L, &bundle_key);
-    const struct hw_script *any = &bundle->scripts[0]; /* "@handlers/" and its module, ".lua" */
+    const struct hw_script *any = &bundle->scripts[0]; /* its chunk: "@" folder "/" module ".lua" */
     size_t folder = strlen(any->chunk + 1) - strlen(any->module) - strlen("/.lua");
     lua_pushlstring(L, any->chunk + 1, folder);
     const char *shown = lua_tostring(L, -1), *file = luaL_gsub(L, name, ".", "/");
@@ -82,7 +86,7 @@ static int search_bundle(lua_State *L)
     return 2;
 }
 
-/* package.searchers: preload, the bundle, then what was there (system modules). */
+/* package.searchers: preload, then the bundle, then Lua's others (installed modules). */
 static void add_searcher(lua_State *L)
 {
     lua_getglobal(L, "package");

@@ -1,9 +1,9 @@
-/* loader.h -- how scripts get into a VM: what `require` finds, and what it says when it does not.
+/* loader.h -- `require` in a VM: what it finds, and its message when it finds nothing.
  *
- * How     a searcher before Lua's own finds the scripts of the bundle. Two scripts that require
- * each other are told by the chunks that are under way on the call stack. What a VM itself requires
- * goes by a `require` that was kept before any script could replace it. Thread  the one that has
- * the Lua state. All may raise Lua errors. */
+ * How     a searcher before Lua's own finds the scripts of the bundle. Scripts that require each
+ *         other are recognised by their chunks, which are still running, on the call stack. The VM
+ *         itself uses a `require` that was saved before any script could replace it.
+ * Thread  the one that has the Lua state. All functions may raise Lua errors. */
 #ifndef HW_LOADER_H
 #define HW_LOADER_H
 
@@ -12,15 +12,15 @@
 #include "script/bundle.h"
 #include "script/modules.h"
 
-/* Before any script, with Lua's libraries open. Both must live as long as the state. Stack: -0 +0.
- */
+/* Before any script, after Lua's libraries. Bundle and modules must live as long as the state.
+ * Stack: -0 +0. */
 void hw_loader_open(lua_State *L, const struct hw_bundle *bundle, const struct hw_modules *modules);
 
-/* Pushes the module. Stack: -0 +1. */
+/* Requires the module and pushes it. Stack: -0 +1. */
 void hw_loader_require(lua_State *L, const char *module);
 
-/* The text of an error, at the index: if it says that a module is not there, it is replaced by one
- * that says what to do. Raises memory errors alone. Stack: -0 +0. */
+/* Replaces the text of an error, at the index, by one that says what to do, if it says that a
+ * module was not found. Raises memory errors only. Stack: -0 +0. */
 void hw_loader_explain(lua_State *L, int index);
 
 #endif

@@ -1,7 +1,7 @@
 /* log_fields.c -- see log_fields.h
  *
- * Not json_encode.c: what is logged is whatever was at hand, often while something is wrong. So
- * nothing is refused here, and everything has a bound. */
+ * Why not json_encode.c? A handler logs whatever value it has, often when something is wrong. So
+ * nothing is refused here, and everything has a limit. */
 #include "script/log_fields.h"
 
 #include <lauxlib.h>
@@ -14,16 +14,16 @@
 
 enum { NAME_MAX_LEN = HW_LOG_FIELDS_NAME_MAX, ITEMS_MAX = HW_LOG_FIELDS_ITEMS_MAX };
 
-/* A table's JSON in the making. */
+/* The JSON of a table, as far as it is written. */
 struct text {
     lua_State *L;
     size_t len;
     int depth;
-    const void *path[HW_LOG_FIELDS_DEPTH_MAX]; /* the tables that it is in */
+    const void *path[HW_LOG_FIELDS_DEPTH_MAX]; /* the tables around the current one */
     char bytes[HW_LOG_FIELDS_VALUE_MAX];
 };
 
-enum { CLOSING = 256 /* bytes kept free for what closes DEPTH_MAX tables, and a number */ };
+enum { CLOSING = 256 /* bytes kept free for a number and the brackets that close all tables */ };
 
 static bool is_full(const struct text *t)
 {
@@ -64,7 +64,7 @@ static void put_ellipsis(struct text *t)
     put(t, "\"…\"", strlen("\"…\""));
 }
 
-/* The value at the index as tostring makes it. */
+/* Writes the value at the index as tostring() returns it, in quotes. */
 static void put_shown(struct text *t, int index)
 {
     struct hw_str s;
@@ -126,8 +126,8 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct member *)a)->name, ((const struct member *)b)->name);
 }
 
-/* Pushes names and values; says how many. In name order: a table has none of its own, and lines
- * should look alike. *more: there are others. */
+/* Pushes up to `max` names and values, and returns how many; *more is set if there are others.
+ * `members` is sorted by name, since a table has no order and lines should look alike. */
 static int push_members(lua_State *L, int table, struct member *members, int max, bool *more)
 {
     int count = 0;
@@ -181,7 +181,7 @@ static bool is_inside(const struct text *t, const void *table)
     return false;
 }
 
-/* A view, such as hook.config: what its __pairs goes through. */
+/* Writes a table with __pairs, such as hook.config, as what that yields. False without __pairs. */
 static bool put_view(struct text *t, int index)
 {
     if (luaL_getmetafield(t->L, index, "__pairs") == LUA_TNIL)
@@ -251,7 +251,7 @@ static void put_value(struct text *t, int index)
 
 /* ---- the fields of a line ---- */
 
-/* A field's name stands in the line as it is: anything unusual becomes '_'. */
+/* A field's name is written without quotes, so unusual characters become '_'. */
 static void plain_name(char out[NAME_MAX_LEN + 1], const char *name)
 {
     size_t i = 0;
@@ -266,7 +266,7 @@ static void plain_name(char out[NAME_MAX_LEN + 1], const char *name)
 
 static void add_table(lua_State *L, struct hw_log_line *line, const char *name, int index)
 {
-    struct text t; /* not cleared: most of it is never looked at */
+    struct text t; /* not cleared: most of it is never read */
     t.L = L;
     t.len = 0;
     t.depth = 0;
@@ -295,7 +295,7 @@ static void add_value(lua_State *L, struct hw_log_line *line, const char *name, 
     }
 }
 
-/* "a b" and "a_b" would be one name twice: the second one is left out. */
+/* "a b" and "a_b" become the same name: only the first one is written. */
 static bool is_repeated(const char *name, const struct member *before, int count)
 {
     char other[NAME_MAX_LEN + 1];

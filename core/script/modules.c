@@ -1,7 +1,9 @@
 /* modules.c -- see modules.h
  *
- * The registry holds, under the addresses of the keys below: the modules that the state was preloaded
- * with, and the opener of the C half. */
+ * The registry holds, under the addresses of the keys below:
+ *
+ *     modules_key    the modules that the state was preloaded with
+ *     opener_key     the opener of the C half */
 #include "script/modules.h"
 
 #include <lauxlib.h>
@@ -9,9 +11,9 @@
 
 static const char modules_key, opener_key;
 
-/* ---- where the modules are ---- */
+/* ---- found by search paths ---- */
 
-/* A row of search path, its text kept by the table on top. */
+/* The row of a search path. The table on top keeps its text alive. */
 static struct hw_embedded path_row(lua_State *L, const char *name)
 {
     struct hw_embedded row = {.module = name};
@@ -24,8 +26,9 @@ static struct hw_embedded path_row(lua_State *L, const char *name)
     return row;
 }
 
-/* A search path that begins with "./?.lua" finds a project's configuration, hookward.lua, for the
- * module `hookward`: so that is found beside the others. A row of zeros if it is not there. */
+/* A search path that begins with "./?.lua" would find a project's configuration, hookward.lua, as
+ * the module `hookward`. So that module is loaded from the folder of the others. Returns a row of
+ * zeros if it is not there. */
 static struct hw_embedded init_row(lua_State *L)
 {
     static const char find[] =
@@ -95,6 +98,8 @@ bool hw_modules_own(const struct hw_modules *modules, const char *name)
            (name[sizeof own - 1] == '\0' || name[sizeof own - 1] == '.');
 }
 
+/* ---- preloaded ---- */
+
 static void set_path(lua_State *L, const struct hw_embedded *row)
 {
     lua_getglobal(L, "package");
@@ -113,7 +118,7 @@ static int load_embedded(lua_State *L)
     return 1;
 }
 
-/* Texts of the guide and of examples are no modules: only hw_modules_find finds them. */
+/* The guide's texts and the files of examples are not modules: only hw_modules_find finds them. */
 static bool is_module(const struct hw_embedded *row)
 {
     size_t len = strlen(row->chunk);

@@ -9,29 +9,29 @@ static bool is_null(lua_State *L, int index)
     return lua_type(L, index) == LUA_TLIGHTUSERDATA && lua_touserdata(L, index) == NULL;
 }
 
-/* Another library's pointer gets Lua's own words. */
+/* For another library's light userdata, the error is Lua's own. */
 static int refuse(lua_State *L, bool null, const char *what)
 {
     if (!null)
         return luaL_error(L, "attempt to %s a userdata value", what);
     return luaL_error(L,
-                      "attempt to %s hook.null: the JSON has null in this place; ask "
+                      "attempt to %s hook.null: the JSON has null here; check for "
                       "`== hook.null` first",
                       what);
 }
 
-/* __index, __newindex(null, key, …) */
+/* __index and __newindex(null, key, …) */
 static int on_index(lua_State *L)
 {
     if (!is_null(L, 1))
         return refuse(L, false, "index");
     return luaL_error(L,
-                      "attempt to index hook.null (member '%s'): the JSON has null in this place; "
-                      "ask `== hook.null` first",
+                      "attempt to index hook.null (member '%s'): the JSON has null here; "
+                      "check for `== hook.null` first",
                       luaL_tolstring(L, 2, NULL));
 }
 
-/* The other events: the upvalue says what was tried. One of two operands is the null. */
+/* The other metamethods. The upvalue names the operation; either operand may be null. */
 static int on_event(lua_State *L)
 {
     return refuse(L, is_null(L, 1) || is_null(L, 2), lua_tostring(L, lua_upvalueindex(1)));

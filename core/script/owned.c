@@ -1,8 +1,8 @@
 /* owned.c -- see owned.h */
 #include "script/owned.h"
 
-/* It is complete before it has its name: luaL_newmetatable would leave one without __gc behind, for
- * good, if memory ran out just there. */
+/* The metatable is registered when it is complete. luaL_newmetatable registers it first; if memory
+ * ran out after that, it would stay without __gc for good. */
 static void push_metatable(lua_State *L, const char *name, const luaL_Reg *methods,
                            lua_CFunction close)
 {

@@ -1,7 +1,7 @@
 /* pool.c -- see pool.h
  *
- * With AddressSanitizer what is free or not cut yet is poisoned, and so are the bytes between a
- * block's size and its class: the pool hides no error of who uses it. */
+ * With AddressSanitizer, memory that is free or not cut yet is poisoned, and so are the bytes
+ * between a block's size and its class. So the pool hides no error of its users. */
 #include "script/pool.h"
 
 #include <stdbool.h>
@@ -67,7 +67,7 @@ static void put(struct hw_pool *pool, void *block, size_t size)
     ASAN_POISON_MEMORY_REGION(block, room_of(size));
 }
 
-/* What is left of the last chunk becomes a free block: it is shorter than the longest. */
+/* The rest of the last chunk becomes a free block: it is smaller than the largest size class. */
 static int add_chunk(struct hw_pool *pool)
 {
     struct hw_pool_chunk *chunk = malloc(HW_POOL_CHUNK);
@@ -145,7 +145,7 @@ static void *resize(struct hw_pool *pool, void *old, size_t old_size, size_t siz
 void *hw_pool_resize(struct hw_pool *pool, void *old, size_t old_size, size_t size)
 {
     if (!old)
-        old_size = 0; /* Lua passes the kind of the new object there */
+        old_size = 0; /* here Lua passes the type of the new object */
     if (size > old_size && size - old_size > pool->max - pool->used) {
         pool->starved = false;
         return NULL;

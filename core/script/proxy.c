@@ -13,7 +13,7 @@
 
 /* A host as curl's parser gives it: a name, an IPv4 address in its plain form, or "[::1]". */
 struct host {
-    struct hw_str name; /* without brackets and a closing dot */
+    struct hw_str name; /* without a dot at either end */
     int family;         /* AF_UNSPEC: a name */
     uint8_t address[16];
 };
@@ -48,7 +48,7 @@ static struct host host_of(const char *text)
     return h;
 }
 
-/* Is it the domain, or below it? */
+/* Is the name the domain itself, or below it? */
 static bool is_within(struct hw_str name, struct hw_str domain)
 {
     size_t more = name.len - domain.len;
@@ -75,7 +75,7 @@ static bool same_bits(const uint8_t *a, const uint8_t *b, int bits)
            (rest == 0 || ((a[whole] ^ b[whole]) >> (8 - rest)) == 0);
 }
 
-/* An address, or a network: "10.0.0.0/8". */
+/* `network` is an address or a network, such as "10.0.0.0/8". */
 static bool is_in_network(const struct host *h, struct hw_str network)
 {
     uint8_t address[16];
@@ -112,7 +112,7 @@ static bool is_excepted(const struct host *h, const char *list)
     return false;
 }
 
-/* The first of them that has a value. */
+/* The value of the first variable that is set and not empty. */
 static const char *first_of(const char *const names[], const char **variable)
 {
     for (; *names; names++) {
@@ -125,7 +125,7 @@ static const char *first_of(const char *const names[], const char **variable)
     return NULL;
 }
 
-/* HTTP_PROXY is none: a CGI program would have it from a request's header. */
+/* HTTP_PROXY is not read: in a CGI program, it comes from a header of the request. */
 static const char *const for_http[] = {"http_proxy", "all_proxy", "ALL_PROXY", NULL};
 static const char *const for_https[] = {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
                                         NULL};

@@ -7,7 +7,7 @@
 
 /* ---- finalizers ---- */
 
-/* In place of a finalizer, which is its upvalue. */
+/* Takes the place of a finalizer, which is its upvalue. */
 static int finalize(lua_State *L)
 {
     int count = lua_gettop(L), results;
@@ -22,14 +22,14 @@ static int finalize(lua_State *L)
     if (status == LUA_YIELD)
         return luaL_error(L, "attempt to yield across a C-call boundary");
     if (status != LUA_OK && hw_limits_are_over(L))
-        return luaL_error(L, "a finalizer did not come to its end in time");
+        return luaL_error(L, "a finalizer did not finish in time");
     if (status == LUA_OK && !lua_checkstack(L, results))
         return luaL_error(L, "stack overflow");
     lua_xmove(co, L, status == LUA_OK ? results : 1);
     return status == LUA_OK ? results : lua_error(L);
 }
 
-/* The metatable at `index`, if it is one. */
+/* Replaces the __gc of the metatable at `index`, if it has one that is written in Lua. */
 static void guard_finalizer(lua_State *L, int index)
 {
     if (!lua_istable(L, index))
@@ -74,7 +74,7 @@ static int set_any_metatable(lua_State *L)
 
 /* ---- coroutines ---- */
 
-/* coroutine.close(co), by its original, the upvalue. */
+/* coroutine.close(co). The upvalue is the original. */
 static int close_coroutine(lua_State *L)
 {
     luaL_argexpected(L, lua_isthread(L, 1), 1, "coroutine");
@@ -86,12 +86,12 @@ static int close_coroutine(lua_State *L)
     return lua_gettop(L);
 }
 
-/* The coroutine's error goes on to who called, with the place of the call, as Lua does it. */
+/* Raises the coroutine's error in its caller, with the place of the call, as Lua does. */
 static int pass_on_error(lua_State *L, lua_State *co, int status)
 {
-    hw_limits_check(L); /* what it had to close would run without hooks */
+    hw_limits_check(L); /* lua_resetthread closes variables, without hooks */
     if (lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD)
-        status = lua_resetthread(co); /* else it never began: it was dead, or runs */
+        status = lua_resetthread(co); /* otherwise it was not resumed: it is dead, or running */
     lua_xmove(co, L, 1);
     if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
         luaL_where(L, 1);
@@ -127,8 +127,8 @@ static int refuse_to_resume(lua_State *L, const char *why)
     return 2;
 }
 
-/* coroutine.resume(co, …). Who tries again whatever becomes of a coroutine, in one that another
- * such loop has made, would not come to an end. */
+/* coroutine.resume(co, …). Once time is up, an error is raised and not returned. Otherwise nested
+ * loops that ignore what becomes of their coroutines would never end. */
 static int resume(lua_State *L)
 {
     luaL_argexpected(L, lua_isthread(L, 1), 1, "coroutine");
@@ -140,7 +140,7 @@ static int resume(lua_State *L)
     int status = lua_resume(co, L, count, &results);
     if (status != LUA_OK && status != LUA_YIELD) {
         hw_limits_check(L);
-        lua_xmove(co, L, 1); /* nothing, when it is the one that runs */
+        lua_xmove(co, L, 1); /* the error; it is there already if co is L, which can't be resumed */
         lua_pushboolean(L, false);
         lua_insert(L, -2);
         return 2;

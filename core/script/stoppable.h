@@ -1,20 +1,20 @@
-/* stoppable.h -- the parts of Lua's library in which a loop could not be stopped, made anew.
+/* stoppable.h -- replaces the functions of Lua's library in which a loop could not be stopped.
  *
- * Why     a loop is ended by a hook (state_limits.h), and Lua runs some code without hooks: a
- *         finalizer, and what a coroutine that a hook's error has killed still has to close.
- * How     setmetatable (debug's too) puts a function of its own in place of a `__gc` that is
- *         written in Lua: it runs that one in a coroutine, which has hooks. coroutine.wrap and
- *         coroutine.close close nothing once time is up, and coroutine.resume tells nobody of an
- *         error then. All else is as the manual says.
- * Not     a `__gc` that is put into a metatable after setmetatable, a C function that computes for
- *         long: who gives a thread up sees to these (crew.h).
+ * Why     a hook ends a loop (state_limits.h), but Lua runs some code without hooks: finalizers,
+ *         and the variables that a coroutine still has to close after a hook's error has ended it.
+ * How     setmetatable and debug.setmetatable replace a `__gc` that is written in Lua by a function
+ *         that runs it in a coroutine, which has hooks. Once time is up, coroutine.wrap and
+ *         coroutine.close close nothing, and coroutine.resume raises an error instead of returning
+ *         one. Everything else is as the manual says.
+ * Not     a `__gc` that is added to a metatable after setmetatable, and a C function that computes
+ *         for a long time. The crew gives up a thread that runs one of these (crew.h).
  * Thread  the one that has the Lua state. */
 #ifndef HW_STOPPABLE_H
 #define HW_STOPPABLE_H
 
 #include <lua.h>
 
-/* After luaL_openlibs, in a state of hw_limits_open. May raise. Stack: -0 +0. */
+/* After luaL_openlibs, in a state that hw_limits_open made. May raise. Stack: -0 +0. */
 void hw_stoppable_open(lua_State *L);
 
 #endif

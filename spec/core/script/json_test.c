@@ -122,13 +122,13 @@ static void refuses_what_the_grammar_does_not_allow(void **state)
     refuse("-.5", 1, "invalid number");
     refuse("01", 0, "number with a leading zero");
     refuse("-00", 1, "number with a leading zero");
-    refuse("0x1F", 1, "something stands behind the value");
+    refuse("0x1F", 1, "text after the value");
     refuse("1e", 2, "invalid number");
     refuse("1e+", 3, "invalid number");
     refuse("1.e5", 2, "invalid number");
-    refuse("1 2", 2, "something stands behind the value");
-    refuse("[]]", 2, "something stands behind the value");
-    refuse("{}//x", 2, "something stands behind the value");
+    refuse("1 2", 2, "text after the value");
+    refuse("[]]", 2, "text after the value");
+    refuse("{}//x", 2, "text after the value");
     refuse("/*x*/1", 0, "invalid value");
     refuse("[1,]", 3, "invalid value");
     refuse("[,1]", 1, "invalid value");
@@ -152,8 +152,8 @@ static void refuses_bytes_that_are_no_text(void **state)
 {
     (void)state;
     refuse_bytes("\0", 1, 0, "invalid value");
-    refuse_bytes("[]\0", 3, 2, "something stands behind the value");
-    refuse_bytes("1\0", 2, 1, "something stands behind the value");
+    refuse_bytes("[]\0", 3, 2, "text after the value");
+    refuse_bytes("1\0", 2, 1, "text after the value");
     refuse_bytes("\"a\0b\"", 5, 2, "control character in a string");
     refuse("\"a\tb\"", 2, "control character in a string");
     refuse("\"a\nb\"", 2, "control character in a string");
@@ -492,8 +492,8 @@ static void encode_names_the_place_it_refuses(void **state)
         "})\n"
         "refused(E .. 'an array with gaps at a', j.encode { a = { 1, [3] = 3 } })\n"
         "refused(E .. 'an array with gaps', j.encode { [1000000000000] = 3 })\n"
-        "refused(E .. 'a table with both names and indices as keys', j.encode { 1, a = 2 })\n"
-        "local odd = E .. 'a table with a key that is neither a string nor an index from 1'\n"
+        "refused(E .. 'a table with both string and integer keys', j.encode { 1, a = 2 })\n"
+        "local odd = E .. 'a table with a key that is neither a string nor a positive integer'\n"
         "refused(odd, j.encode { [0] = 1 }) refused(odd, j.encode { [1.5] = 1 })\n"
         "refused(odd, j.encode { [true] = 1 }) refused(odd, j.encode { [-1] = 1 })\n"
         "refused(odd .. ' at [1]', j.encode { { a = 1, [print] = 2 } })\n"
@@ -537,7 +537,7 @@ static void an_error_in_pairs_is_the_reason(void **state)
         "  return function(_, k) if k then error('late', 0) end return 'k', 1 end, v end)))\n"
         "refused(E .. '(an error without a text)', j.encode(bad(function() error {} end)))\n"
         "refused(E .. '(attempt to call a number value)', j.encode(bad(5)))\n"
-        "refused('cannot encode a table with both names and indices as keys at x',\n"
+        "refused('cannot encode a table with both string and integer keys at x',\n"
         "  j.encode { x = bad(function() return next, { 1, a = 2 } end) })\n"
         "local r = bad(nil) getmetatable(r).__pairs = function() return next, { j.encode(r) } end\n"
         "assert(select(2, j.encode(r)) or j.encode(r))");
