@@ -129,6 +129,7 @@ build = {
         "core/bindings/rehearsal.c",
         "core/bindings/replay.c",
         "core/bindings/solo.c",
+        "core/bindings/stand_ins.c",
         "core/bindings/sys_api.c",
         "core/bindings/testing_api.c",
         "core/bindings/trial.c",

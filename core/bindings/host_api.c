@@ -12,10 +12,10 @@
 #include "script/owned.h"
 #include "script/running.h"
 
-#define HOST "hookward.host" /* a userdata: struct host; its user value keeps the sources alive */
+#define HOST "hookward.host" /* a userdata: struct host; its user value keeps the modules alive */
 
 struct host {
-    struct hw_instance *instance; /* NULL when it was closed */
+    struct hw_instance *instance; /* NULL once it was closed */
 };
 
 static const char *const states[HW_INSTANCE_STATES] = {
@@ -24,7 +24,7 @@ static const char *const states[HW_INSTANCE_STATES] = {
     [HW_INSTANCE_UNCLOSED] = "unclosed",
 };
 
-/* The host of a method call; in a process that was forked off it is none. */
+/* The host of a method call. Raises an error in a forked child, which has none of its threads. */
 static struct hw_instance *check_host(lua_State *L)
 {
     struct host *h = luaL_checkudata(L, 1, HOST);
@@ -83,7 +83,7 @@ static void set_number(lua_State *L, const char *name, uint64_t number)
     lua_setfield(L, -2, name);
 }
 
-/* Those that a sender may get, also when there was none: whoever reads need not know them. */
+/* All codes that a sender may get, also those with a count of 0. */
 static void push_errors(lua_State *L, const struct hw_stats *stats)
 {
     lua_newtable(L);
@@ -188,10 +188,10 @@ static int serve_app(lua_State *L)
     hw_signals_catch();
     struct hw_app_host *host = hw_app_host_start(config, module, modules, why, sizeof why);
     if (host) {
-        /* it has nothing to reload: a terminal that is closed ends it */
+        /* SIGHUP: an app has nothing to reload, and a terminal that is closed ends it */
         struct hw_signals_target entry = {
             .host = host, .stop = on_stop_signal, .reload = on_stop_signal};
-        hw_signals_add(&entry); /* at most one command of the process serves an app */
+        hw_signals_add(&entry); /* there is room: a process runs one command */
         hw_app_host_run(host);
         hw_signals_remove(&entry);
         lua_pushinteger(L, hw_app_host_free(host) ? 0 : 1);

@@ -1,5 +1,6 @@
-/* module.c -- see module.h */
-/* The rock's compiler comes here first: what is missing is said with the package that has it. */
+/* module.c -- see module.h
+ *
+ * LuaRocks compiles this file first, so that a missing library is reported with its package. */
 #if !__has_include(<uv.h>)
 #error "libuv's uv.h is missing (on Debian: apt-get install libuv1-dev)"
 #endif
@@ -36,7 +37,8 @@
 #error "hookward needs Lua 5.4 (on Debian: liblua5.4-dev, and luarocks --lua-version 5.4)"
 #endif
 
-/* source(name) -> text | nil: of what is carried inside the binary. */
+/* source(name) -> text | nil: a module, or a text of the guide or of an example, inside the binary.
+ * */
 static int source(lua_State *L)
 {
     const struct hw_embedded *row = hw_modules_find(L, luaL_checkstring(L, 1));

@@ -9,7 +9,7 @@
 void hw_rehearsal_fit(lua_State *L, void *ud)
 {
     (void)ud;
-    lua_pushcfunction(L, luaopen_base); /* the one way to have it again */
+    lua_pushcfunction(L, luaopen_base); /* the only way to get Lua's print back */
     lua_pushliteral(L, LUA_GNAME);
     lua_call(L, 1, 0);
 }
@@ -37,7 +37,7 @@ static lua_Number number_of(lua_State *L, const char *field)
     return number;
 }
 
-/* As the ledger's load fills in a revived one. */
+/* Fills in the job as the ledger's load does for a revived one. */
 static void read_row(lua_State *L, struct hw_solo *s)
 {
     struct hw_job *job = s->job;

@@ -7,17 +7,24 @@
 
 #include <lua.h>
 
-/* Pushes a table of functions; each returns nil and one line ("PATH: reason") on failure:
- *   glob(pattern) -> sorted array of paths (plain files); an empty one when nothing matches
- *   matches(pattern, path) -> boolean: would glob find this path, if a file were there?
- *   list(path) -> sorted array of the names in a folder, without "." and ".."
- *   realpath(path) -> absolute path          cwd() -> absolute path
- *   stat(path) -> { kind = "file" | "folder" | "other", size, mode }, of what a symlink points to
- *   mkdir(path, mode) -> true
- *   write_new(path, text, mode) -> true; whole and on disk before it has its name; never
- * overwrites: then the third result is "exists" isatty(fd) -> boolean                    columns()
- * -> width of the terminal or 80 sleep(seconds) -> true                   now() -> seconds since
- * 1970, a float Misuse (a wrong type) raises an error. Stack: -0 +1. */
+/* Pushes a table of functions. Each returns nil and one line ("PATH: reason") on failure.
+ *
+ *     glob(pattern)           -> sorted array of paths (plain files); empty when nothing matches
+ *     matches(pattern, path)  -> boolean: would glob find this path, if a file were there?
+ *     list(path)              -> sorted array of the names in a folder, without "." and ".."
+ *     realpath(path)          -> absolute path
+ *     cwd()                   -> absolute path
+ *     stat(path)              -> { kind = "file" | "folder" | "other", size, mode }; of what a
+ *                                symbolic link points to
+ *     mkdir(path, mode)       -> true
+ *     write_new(path, text, mode) -> true. The file is whole and on disk before it gets its name.
+ *                                Never overwrites: then the third result is "exists"
+ *     isatty(fd)              -> boolean
+ *     columns()               -> width of the terminal, or 80
+ *     sleep(seconds)          -> true
+ *     now()                   -> seconds since 1970, a float
+ *
+ * Misuse (a wrong type) raises an error. Stack: -0 +1. */
 void hw_sys_push_api(lua_State *L);
 
 #endif

@@ -1,32 +1,21 @@
-/* testing_api.c -- see testing_api.h
- *
- * Two Lua states meet here: the spec's (outer) and the VM's. An error of the one must never jump
- * over frames of the other: what calls back into the outer state is protected, and the log's lines
- * are kept in C memory until the VM has returned. */
+/* testing_api.c -- see testing_api.h */
 #include "bindings/testing_api.h"
 
 #include <lauxlib.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/config.h"
+#include "bindings/stand_ins.h"
 #include "host/parts.h"
 #include "http/answer.h"
-#include "script/http_client.h"
-#include "script/http_exchange.h"
 #include "script/modules.h"
 #include "trip/committer.h"
 #include "trip/stages.h"
 
 #define APP "hookward.testing.app"
 
-struct kept_line {
-    enum hw_log_level level;
-    size_t len;
-    char *json;
-};
-
+/* A loaded set of handlers. */
 struct app {
     struct hw_config config;
     struct hw_stages stages;
@@ -34,200 +23,15 @@ struct app {
     struct hw_hasher *hasher;
     struct hw_requests requests;
     struct hw_answer_clock date;
-    struct hw_http_transport transport;
+    struct hw_stand_ins world; /* what the handlers see of it */
     bool open;
 
     /* of the call that is running */
-    lua_State *outer; /* NULL: none is */
-    int on_http;      /* the function's place in its stack */
-    bool clock_stands;
-    double at;
     struct hw_request *request;
     struct hw_job *job;
-
-    /* what was logged and not handed over yet */
-    struct kept_line *lines;
-    size_t line_count, line_cap;
 };
 
-/* ---- the log's lines ---- */
-
-static void keep_line(void *ud, enum hw_log_level level, struct hw_str json)
-{
-    struct app *app = ud;
-    if (app->line_count == app->line_cap) {
-        size_t cap = app->line_cap ? app->line_cap * 2 : 16;
-        struct kept_line *lines = realloc(app->lines, cap * sizeof *lines);
-        if (!lines)
-            return;
-        app->lines = lines;
-        app->line_cap = cap;
-    }
-    char *copy = malloc(json.len);
-    if (!copy)
-        return;
-    memcpy(copy, json.ptr, json.len);
-    app->lines[app->line_count++] = (struct kept_line){level, json.len, copy};
-}
-
-static void forget_lines(struct app *app)
-{
-    for (size_t i = 0; i < app->line_count; i++)
-        free(app->lines[i].json);
-    app->line_count = 0;
-}
-
-static void push_lines(lua_State *L, struct app *app)
-{
-    lua_createtable(L, (int)app->line_count, 0);
-    for (size_t i = 0; i < app->line_count; i++) {
-        lua_createtable(L, 2, 0);
-        lua_pushstring(L, hw_log_level_name(app->lines[i].level));
-        lua_rawseti(L, -2, 1);
-        lua_pushlstring(L, app->lines[i].json, app->lines[i].len);
-        lua_rawseti(L, -2, 2);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-    forget_lines(app);
-}
-
-/* ---- hook.http ---- */
-
-struct call {
-    const struct hw_http_request *request;
-    struct hw_http_exchange *exchange;
-    long status;
-};
-
-static void push_call(lua_State *L, const struct call *c)
-{
-    const struct hw_http_request *r = c->request;
-    lua_createtable(L, 0, 6);
-    lua_pushstring(L, r->method);
-    lua_setfield(L, -2, "method");
-    lua_pushstring(L, r->url);
-    lua_setfield(L, -2, "url");
-    lua_pushstring(L, r->unix_path);
-    lua_setfield(L, -2, "unix");
-    lua_pushnumber(L, (double)r->timeout_ms / 1000);
-    lua_setfield(L, -2, "timeout");
-    if (r->body.ptr) {
-        lua_pushlstring(L, r->body.ptr, r->body.len);
-        lua_setfield(L, -2, "body");
-    }
-    lua_newtable(L);
-    lua_Integer i = 0;
-    for (struct curl_slist *line = c->exchange->headers; line; line = line->next) {
-        lua_pushstring(L, line->data);
-        lua_rawseti(L, -2, ++i);
-    }
-    lua_setfield(L, -2, "headers");
-}
-
-/* Runs protected in the outer state: on_http, then the struct. */
-static int call_outer(lua_State *L)
-{
-    struct call *c = lua_touserdata(L, 2);
-    struct hw_str head, body;
-    lua_pushvalue(L, 1);
-    push_call(L, c);
-    lua_call(L, 1, 3); /* on_http struct status head body */
-    if (lua_isnil(L, 3)) {
-        static const char *const kinds[] = {"resolve", "connect", "timeout", "tls",
-                                            "closed",  "failed",  NULL};
-        const char *kind = kinds[luaL_checkoption(L, 5, "failed", kinds)];
-        hw_http_exchange_fail(c->exchange, kind, luaL_optstring(L, 4, "failed"));
-        return 0;
-    }
-    long status = (long)luaL_checkinteger(L, 3);
-    head.ptr = luaL_checklstring(L, 4, &head.len);
-    body.ptr = luaL_checklstring(L, 5, &body.len);
-    c->status = hw_http_exchange_answer(c->request, c->exchange, status, head, body);
-    return 0;
-}
-
-/* In the VM's call of hook.http: no error may leave. */
-static long exchange(void *ud, const struct hw_http_request *r, struct hw_http_exchange *x)
-{
-    struct app *app = ud;
-    lua_State *L = app->outer;
-    struct call call = {.request = r, .exchange = x, .status = -1};
-    if (!L || !lua_checkstack(L, 4)) {
-        hw_http_exchange_fail(x, "failed",
-                              L ? "out of memory" : "there is no network while a set is closed");
-        return -1;
-    }
-    lua_pushcfunction(L, call_outer);
-    lua_pushvalue(L, app->on_http);
-    lua_pushlightuserdata(L, &call);
-    if (lua_pcall(L, 2, 0, 0)) {
-        const char *why = lua_tostring(L, -1);
-        hw_http_exchange_fail(x, "failed", why ? why : "failed");
-        lua_pop(L, 1);
-    }
-    return call.status;
-}
-
-/* ---- the clock ---- */
-
-static struct app *app_of_closure(lua_State *L)
-{
-    return lua_touserdata(L, lua_upvalueindex(2));
-}
-
-/* Calls Lua's own function with the arguments that are there. */
-static int call_original(lua_State *L)
-{
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    lua_call(L, lua_gettop(L) - 1, 1);
-    return 1;
-}
-
-static int os_time(lua_State *L)
-{
-    struct app *app = app_of_closure(L);
-    if (!app->clock_stands || !lua_isnoneornil(L, 1))
-        return call_original(L);
-    lua_pushinteger(L, (lua_Integer)floor(app->at));
-    return 1;
-}
-
-static int os_date(lua_State *L)
-{
-    struct app *app = app_of_closure(L);
-    if (app->clock_stands && lua_isnoneornil(L, 2)) {
-        lua_settop(L, 1);
-        if (lua_isnil(L, 1)) {
-            lua_pushliteral(L, "%c");
-            lua_replace(L, 1);
-        }
-        lua_pushinteger(L, (lua_Integer)floor(app->at));
-    }
-    return call_original(L);
-}
-
-/* Puts `function`, which has the original and the app as upvalues, in os.<name>'s place. */
-static void wrap(lua_State *L, const char *name, lua_CFunction function, struct app *app)
-{
-    lua_getfield(L, -1, name); /* os original */
-    lua_pushlightuserdata(L, app);
-    lua_pushcclosure(L, function, 2);
-    lua_setfield(L, -2, name); /* os */
-}
-
-/* The config's `fit`: runs protected in each new VM, before the scripts. */
-static void fit(lua_State *L, void *ud)
-{
-    struct app *app = ud;
-    hw_http_client_set_transport(L, &app->transport);
-    lua_getglobal(L, "os");
-    wrap(L, "time", os_time, app);
-    wrap(L, "date", os_date, app);
-    lua_pop(L, 1);
-}
-
-/* ---- an app ---- */
+/* ---- a set of handlers ---- */
 
 static void put_request(struct app *app)
 {
@@ -236,7 +40,7 @@ static void put_request(struct app *app)
     app->request = NULL;
 }
 
-/* A Lua error may have left the last call's behind. */
+/* Also what the last call left behind when a Lua error ended it. */
 static void clear_call(struct app *app)
 {
     if (app->job) {
@@ -246,32 +50,16 @@ static void clear_call(struct app *app)
         app->request = request;
     }
     put_request(app);
-    forget_lines(app);
-}
-
-static struct hw_log_tap begin(lua_State *L, struct app *app, int on_http, int at)
-{
-    app->outer = L;
-    app->on_http = on_http;
-    app->clock_stands = !lua_isnoneornil(L, at);
-    if (app->clock_stands)
-        app->at = lua_tonumber(L, at);
-    return hw_log_set_tap((struct hw_log_tap){keep_line, app});
-}
-
-static void end(struct app *app, struct hw_log_tap before)
-{
-    hw_log_set_tap(before);
-    app->outer = NULL;
+    hw_stand_ins_forget_lines(&app->world);
 }
 
 static void close_app(struct app *app)
 {
-    struct hw_log_tap before = hw_log_set_tap((struct hw_log_tap){keep_line, app});
+    struct hw_log_tap before = hw_stand_ins_begin_close(&app->world);
     if (app->worker.shared)
         hw_worker_fini(&app->worker);
     hw_host_unload(&app->stages);
-    hw_log_set_tap(before);
+    hw_stand_ins_end(&app->world, before);
     if (app->hasher)
         hw_hasher_free(app->hasher);
     hw_requests_fini(&app->requests);
@@ -287,10 +75,7 @@ static int on_gc(lua_State *L)
     struct app *app = lua_touserdata(L, 1);
     clear_call(app);
     close_app(app);
-    forget_lines(app);
-    free(app->lines);
-    app->lines = NULL;
-    app->line_cap = 0;
+    hw_stand_ins_fini(&app->world);
     return 0;
 }
 
@@ -304,7 +89,8 @@ static const luaL_Reg methods[] = {
 static struct app *push_app(lua_State *L)
 {
     struct app *app = lua_newuserdatauv(L, sizeof *app, 2); /* on_http, the VM's sources */
-    *app = (struct app){.transport = {exchange, app}};
+    *app = (struct app){0};
+    hw_stand_ins_init(&app->world);
     if (luaL_newmetatable(L, APP)) { /* app metatable */
         lua_pushcfunction(L, on_gc);
         lua_setfield(L, -2, "__gc");
@@ -339,19 +125,19 @@ static int l_open(lua_State *L)
     const struct hw_modules *modules = hw_modules_of(L);
     lua_setiuservalue(L, -2, 2);
     hw_config_read(&app->config, L, 1);
-    app->config.fit = fit;
-    app->config.fit_ud = app;
-    struct hw_log_tap before = begin(L, app, 2, 3);
+    app->config.fit = hw_stand_ins_fit;
+    app->config.fit_ud = &app->world;
+    struct hw_log_tap before = hw_stand_ins_begin(&app->world, L, 2, 3);
     int rc = start(app, modules, why, sizeof why);
-    end(app, before);
+    hw_stand_ins_end(&app->world, before);
     if (rc) {
         lua_pushnil(L);
         lua_pushstring(L, why);
-        push_lines(L, app);
+        hw_stand_ins_push_lines(L, &app->world);
         return 3;
     }
     app->open = true;
-    push_lines(L, app);
+    hw_stand_ins_push_lines(L, &app->world);
     return 2;
 }
 
@@ -360,14 +146,15 @@ static struct app *check_app(lua_State *L)
     struct app *app = luaL_checkudata(L, 1, APP);
     if (!app->open)
         luaL_error(L, "this set of handlers was unloaded");
-    if (app->outer)
+    if (app->world.outer)
         luaL_error(L, "this set of handlers is at work: a stub of hook.http can't deliver to it");
     return app;
 }
 
 /* ---- one request ---- */
 
-/* As connection.c reads one; all bytes are there. Returns 0 with app->request, or the refusal. */
+/* Reads it as http/connection.c does, but in one piece. Returns 0 with app->request, or the code of
+ * the refusal. */
 static int parse(struct app *app, struct hw_str bytes, char *why, size_t size)
 {
     struct hw_request *r = app->request = hw_request_take(&app->requests);
@@ -386,7 +173,7 @@ static int parse(struct app *app, struct hw_str bytes, char *why, size_t size)
     return code;
 }
 
-/* Returns the answer's code; app->job is there if it came as far as that. */
+/* Returns the answer's code; app->job is NULL when the request became no job. */
 static int run(struct app *app, struct hw_str bytes, char *why, size_t size)
 {
     int code = parse(app, bytes, why, size);
@@ -395,8 +182,8 @@ static int run(struct app *app, struct hw_str bytes, char *why, size_t size)
     app->job = hw_job_cut(&app->request, app->hasher, app->config.by_body, hw_now_ns(), &code);
     if (!app->job)
         return code;
-    if (app->clock_stands)
-        app->job->n.received_at = app->at;
+    if (app->world.clock_stands)
+        app->job->n.received_at = app->world.at;
     hw_stages_run(&app->worker, app->job);
     app->job->n.copies = 1;
     if (app->job->n.outcome.authentic)
@@ -418,7 +205,7 @@ static void set_bool(lua_State *L, const char *name, bool value)
     lua_setfield(L, -2, name);
 }
 
-/* The answer as it would be sent. */
+/* Takes status and body from the answer as a host would send it. */
 static void set_answer(lua_State *L, struct app *app, int code, struct hw_str reason)
 {
     char text[HW_ANSWER_MAX];
@@ -432,23 +219,23 @@ static void set_answer(lua_State *L, struct app *app, int code, struct hw_str re
         set_text(L, "error", hw_str_of(hw_error_name(code)));
 }
 
-static void set_job(lua_State *L, const struct hw_job *job)
+static void set_notification(lua_State *L, const struct hw_notification *n)
 {
-    set_text(L, "id", job->n.id);
-    set_text(L, "event", job->n.event);
-    set_text(L, "key", job->n.key);
-    set_text(L, "reason", job->n.outcome.reason);
-    set_text(L, "detail", job->n.outcome.detail);
-    set_text(L, "place", job->n.outcome.place);
-    lua_pushinteger(L, job->n.attempt);
+    set_text(L, "id", n->id);
+    set_text(L, "event", n->event);
+    set_text(L, "key", n->key);
+    set_text(L, "reason", n->outcome.reason);
+    set_text(L, "detail", n->outcome.detail);
+    set_text(L, "place", n->outcome.place);
+    lua_pushinteger(L, n->attempt);
     lua_setfield(L, -2, "attempt");
     char digest[2 * HW_DIGEST_SIZE + 1];
     for (int i = 0; i < HW_DIGEST_SIZE; i++)
-        sprintf(digest + 2 * i, "%02x", job->n.identity.digest[i]);
+        sprintf(digest + 2 * i, "%02x", n->identity.digest[i]);
     set_text(L, "digest", hw_str_of(digest));
-    set_bool(L, "ran", job->n.outcome.ran);
-    set_bool(L, "duplicate", job->n.outcome.from_ledger);
-    set_bool(L, "unhandled", job->n.outcome.unhandled);
+    set_bool(L, "ran", n->outcome.ran);
+    set_bool(L, "duplicate", n->outcome.from_ledger);
+    set_bool(L, "unhandled", n->outcome.unhandled);
 }
 
 /* app:request(bytes, at) */
@@ -461,15 +248,15 @@ static int l_request(lua_State *L)
     lua_settop(L, 3);
     lua_getiuservalue(L, 1, 1); /* app bytes at on_http */
     clear_call(app);
-    struct hw_log_tap before = begin(L, app, 4, 3);
+    struct hw_log_tap before = hw_stand_ins_begin(&app->world, L, 4, 3);
     int code = run(app, bytes, why, sizeof why);
-    end(app, before);
+    hw_stand_ins_end(&app->world, before);
     lua_newtable(L);
     struct hw_str reason = app->job ? app->job->n.outcome.reason : HW_STR_NONE;
     set_answer(L, app, code, *why ? hw_str_of(why) : reason);
     if (app->job)
-        set_job(L, app->job);
-    push_lines(L, app);
+        set_notification(L, &app->job->n);
+    hw_stand_ins_push_lines(L, &app->world);
     lua_setfield(L, -2, "lines");
     clear_call(app);
     return 1;
@@ -491,7 +278,7 @@ static int l_close(lua_State *L)
         check_app(L);
     clear_call(app);
     close_app(app);
-    push_lines(L, app);
+    hw_stand_ins_push_lines(L, &app->world);
     return 1;
 }
 
