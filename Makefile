@@ -248,8 +248,9 @@ fuzz: setup-ci ## fuzz each parser and the connection, FUZZ_SECONDS (60) in all
 
 C_FILES = $(wildcard core/*.[ch] core/*/*.[ch] spec/core/*.[ch] spec/core/*/*.[ch] spec/fuzz/*.c spec/bench/*.c spec/preload/*.c)
 
-lint: ## clang-format, luacheck, and warnings as errors
+lint: ## clang-format, luacheck, the order of the rooms, and warnings as errors
 	clang-format --dry-run --Werror $(C_FILES)
+	lua5.4 spec/rooms.lua
 	luacheck -q lua rockspec/hookward spec examples core/script/embed.lua rockspec/generate.lua
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/lint WERROR=1 CFLAGS="-O2" all
 
@@ -280,8 +281,9 @@ bench-verify: $(BUILD)/verify ## what a verification costs, beside OpenSSL's
 bench-lookup: $(BUILD)/lookup ## what a look-up in ledgers of ROWS rows costs
 	$(BUILD)/lookup $(ROWS)
 
-top: ## the longest functions and files
+top: ## the longest functions and files, and the includes from room to room
 	@lua5.4 spec/bench/longest.lua $(filter %.c,$(wildcard core/*.c core/*/*.c))
+	@lua5.4 spec/rooms.lua --arrows
 
 install: all ## install into PREFIX (/usr/local), with the packages that it needs
 	$(if $(DESTDIR),,$(call install_missing,$(PACKAGES_INSTALLED)))
