@@ -176,7 +176,6 @@ build = {
         "core/ledger/seen.c",
         "core/ledger/sqlite.c",
         "core/ledger/tend.c",
-        "core/ledger/wal_file.c",
         "core/ledger/writer.c",
         "core/reload/attempt.c",
         "core/reload/reconfig.c",

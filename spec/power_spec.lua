@@ -12,7 +12,9 @@ local ROUNDS = tonumber(os.getenv("HOOKWARD_POWER_ROUNDS") or 3)
 local SEED = tonumber(os.getenv("HOOKWARD_POWER_SEED") or 1)
 
 local CONNECTIONS = 16
-local WRITES_MAX = 120 -- of the ledger's files, until the power goes
+-- Writes of the ledger's files, until the power goes: while the ledger is made and its first
+-- notifications come; or later, when the log is copied into it. Two writes are a page of the log.
+local EARLY_MAX, LATE_MAX = 120, 4000
 local SENT_MAX = 3000
 local ROUNDS_A_LEDGER = 5 -- the disk that is played reads it as it begins
 
@@ -78,13 +80,14 @@ local function lose(folder, round, options)
       HOOKWARD_POWER_AT = writes, HOOKWARD_POWER_SYNC = sync, HOOKWARD_POWER_SEED = SEED * 1000 + round } })
   end
   local fails = options.syncs_fail and math.random(1, 30) or nil
-  local host = doomed(math.random(1, WRITES_MAX), fails)
+  local late = fails or math.random(2) == 1
+  local host = doomed(math.random(1, late and LATE_MAX or EARLY_MAX), fails)
   local before = send_until_loss(host, ("r%d-"):format(round))
   local runs = runs_of { folder = folder }
   local result = { answered = 0, lost = {}, losses = host:count_log("the power goes"),
     failed_syncs = host:count_log("power.so: sync %d+ fails") }
   if round % 3 == 0 then
-    host = doomed(math.random(1, 6))
+    host = doomed(math.random(1, 40))
     if host.port then send_again(host, { table.unpack(before.sent, 1, 40) }) end
     host:kill()
     result.losses = result.losses + host:count_log("the power goes")

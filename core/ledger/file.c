@@ -6,7 +6,6 @@
 
 #include "base/crash.h"
 #include "base/error.h"
-#include "ledger/wal_file.h"
 
 /* Each step takes the schema from one version to the next, within one transaction; a released step
  * is never edited. */
@@ -128,8 +127,7 @@ static int set_up(sqlite3 *db, const char *path, enum hw_ledger_access access, c
     int version;
     sqlite3_busy_timeout(db, HW_LEDGER_BUSY_MS);
     sqlite3_extended_result_codes(db, 1);
-    if (exec(db, "PRAGMA synchronous = FULL; PRAGMA cache_spill = OFF;"
-                 " PRAGMA secure_delete = ON") != SQLITE_OK ||
+    if (exec(db, "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON") != SQLITE_OK ||
         (HW_CRASH_SWITCH("HOOKWARD_NO_SYNC") && exec(db, "PRAGMA synchronous = OFF") != SQLITE_OK))
         return fail_sqlite(why, size, path, db);
     int rc = check_schema(db, path, access, &version, why, size);
@@ -152,8 +150,7 @@ int hw_ledger_file_open(sqlite3 **db, const char *path, enum hw_ledger_access ac
         [HW_LEDGER_WRITE] = SQLITE_OPEN_READWRITE,
         [HW_LEDGER_READ] = SQLITE_OPEN_READONLY,
     };
-    const char *vfs = access == HW_LEDGER_CREATE ? hw_wal_vfs() : NULL;
-    int rc = sqlite3_open_v2(path, db, flags[access] | SQLITE_OPEN_NOMUTEX, vfs);
+    int rc = sqlite3_open_v2(path, db, flags[access] | SQLITE_OPEN_NOMUTEX, NULL);
     rc = rc == SQLITE_OK ? set_up(*db, path, access, why, why_size)
                          : fail_sqlite(why, why_size, path, *db);
     if (rc) {

@@ -5,6 +5,8 @@
  *         none, however durable.
  * How     device and inode of the database, its log and its shared memory as they were when they
  *         were opened, against what now has these names.
+ * Cost    a commit asks before and after, by six calls of stat() in all. Without them throughput is
+ *         the same within the spread of repeated runs.
  * Thread  one at a time. */
 #ifndef HW_LEDGER_PLACE_H
 #define HW_LEDGER_PLACE_H

@@ -3,7 +3,6 @@
 
 #include "ledger/file.h"
 #include "ledger/sqlite.h"
-#include "ledger/wal_file.h"
 
 enum { SLOW_MS = 15 /* that a commit has waited for another program: from then on nothing runs */ };
 
@@ -72,8 +71,7 @@ static int on_busy(void *ud, int count)
         return 0;
     if (s->committing && waited_ms >= SLOW_MS && hw_ledger_health(&s->ledger) == HW_LEDGER_WELL)
         hw_ledger_set_health(&s->ledger, HW_LEDGER_SLOW);
-    sqlite3_vfs *vfs = sqlite3_vfs_find(hw_wal_vfs());
-    vfs->xSleep(vfs, 1000 * delays_ms[count < LAST ? count : LAST]);
+    sqlite3_sleep(delays_ms[count < LAST ? count : LAST]);
     return 1;
 }
 

@@ -12,7 +12,6 @@
 
 #include "ledger/cases.h"
 #include "ledger/file_rig.h"
-#include "ledger/wal_file.h"
 
 /* ---- over restarts ---- */
 
@@ -390,7 +389,7 @@ static void assert_says_that_it_waits(bool purges)
 {
     struct rig r;
     open_rig(&r, false);
-    sqlite3_vfs *vfs = sqlite3_vfs_find(hw_wal_vfs());
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
     int (*before)(sqlite3_vfs *, int) = vfs->xSleep;
     watched = r.ledger;
     vfs->xSleep = watch_sleep;
@@ -424,7 +423,7 @@ static void waits_shortly_once_a_commit_has_failed(void **state)
     struct rig r;
     (void)state;
     open_rig(&r, false);
-    sqlite3_vfs *vfs = sqlite3_vfs_find(hw_wal_vfs());
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
     int (*before)(sqlite3_vfs *, int) = vfs->xSleep;
     vfs->xSleep = count_sleep;
     sqlite3 *other = open_other();
@@ -512,7 +511,7 @@ static void waits_for_a_reader_now_and_then_only(void **state)
     struct rig r;
     (void)state;
     open_rig(&r, false);
-    sqlite3_vfs *vfs = sqlite3_vfs_find(hw_wal_vfs());
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
     int (*before)(sqlite3_vfs *, int) = vfs->xSleep;
     vfs->xSleep = watch_sleep;
     watched = r.ledger;
