@@ -125,6 +125,8 @@ build = {
         "core/bindings/crypto_api.c",
         "core/bindings/host_api.c",
         "core/bindings/ledger_api.c",
+        "core/bindings/ledger_handle.c",
+        "core/bindings/ledger_purge.c",
         "core/bindings/process_api.c",
         "core/bindings/rehearsal.c",
         "core/bindings/replay.c",
