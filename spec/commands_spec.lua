@@ -42,8 +42,30 @@ describe("hookward", function()
     end
   end)
 
-  it("prints its version", function()
-    assert.is_truthy(works(run { "--version" }):find("^hookward %d+%.%d+%.%d+\n$"))
+  it("prints its version, and those of the libraries in use", function()
+    local out = lines(works(run { "--version" }))
+    assert.matches("^hookward %d+%.%d+%.%d+$", out[1])
+    for i, name in ipairs { "Lua", "libuv", "OpenSSL", "SQLite", "libcurl" } do
+      assert.matches("^" .. name .. ": %d+%.%d+%.%d+$", out[i + 1])
+    end
+    assert.matches("^lua%-cjson: %S+$", out[7])
+    assert.matches("^RSA: %a+ %(.+%)$", out[8])
+    assert.equal(8, #out)
+  end)
+
+  it("says with its version that lua-cjson is not there", function()
+    assert.matches("\nlua%-cjson: not installed\n",
+      works(run { "--version", env = { LUA_CPATH = "/nowhere/?.so" } }))
+  end)
+
+  it("says with its version which way signatures are verified", function()
+    local function way(value)
+      return works(run { "--version", env = { HOOKWARD_RSA = value } }):match("\nRSA: (.-)\n")
+    end
+    local usual = way ""
+    assert.is_true(usual == "vectors (AVX-512 IFMA)" or usual == "OpenSSL (this processor has no AVX-512 IFMA)")
+    assert.equal("OpenSSL (HOOKWARD_RSA=openssl)", way "openssl")
+    assert.equal('unusable (HOOKWARD_RSA can be "openssl" or not set)', way "off")
   end)
 
   it("has help with examples for every command", function()

@@ -39,8 +39,8 @@ describe("with its keys the host", function()
     host = H.start { keys = keys, handlers = HANDLERS, config = config }
   end
 
-  local function start_error(keys, config)
-    local failed = H.start { keys = keys, handlers = HANDLERS, config = config, fails = true }
+  local function start_error(keys, config, env)
+    local failed = H.start { keys = keys, handlers = HANDLERS, config = config, env = env, fails = true }
     assert.equal(1, failed:wait())
     assert.matches("^[^\n]+\n$", failed:log()) -- one line
     return failed:log()
@@ -154,5 +154,42 @@ describe("with its keys the host", function()
 
   it("does not start without any key", function()
     assert.matches("key", start_error {})
+  end)
+
+  -- Keys of a usual length, of one that fills no whole byte, and one that signed nothing.
+  local function expect_verification(options)
+    local path, stranger = H.folder() .. "/odd.pem", H.keys("other")
+    openssl("genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2052 -out %s", path)
+    local _, public = H.keys()
+    options.keys = { ["a.pem"] = H.read(public), ["b.pem"] = made("pkey -in %s -pubout", path) }
+    options.handlers = HANDLERS
+    host = H.start(options)
+    for _ = 1, 3 do
+      assert.equal("b.pem", verified_by(path))
+      assert.equal("a.pem", verified_by())
+      assert.equal("invalid_signature", verified_by(stranger))
+    end
+  end
+
+  it("verifies by OpenSSL alone with HOOKWARD_RSA=openssl", function()
+    expect_verification { env = "HOOKWARD_RSA=openssl" }
+  end)
+
+  it("verifies by OpenSSL, and says so once for each key, when the vectors miscalculate", function()
+    local crashing = assert(os.getenv "HOOKWARD_CRASH", "HOOKWARD_CRASH names no binary")
+    expect_verification { env = "HOOKWARD_SPOIL_RSA=1", binary = crashing }
+    assert(H.sh(("cd %s && %s reload"):format(H.quote(host.folder), H.quote(H.binary))))
+    local vectors = H.sh(H.quote(H.binary) .. " --version"):find("RSA: vectors", 1, true)
+    for _, name in ipairs { "a.pem", "b.pem" } do
+      local lines = select(2, host:log():gsub("error the RSA vectors give a wrong result; OpenSSL is used "
+        .. "for this key key=" .. name .. "\n", ""))
+      assert.equal(vectors and 1 or 0, lines)
+    end
+  end)
+
+  it("does not start with a value of HOOKWARD_RSA that it does not know", function()
+    local _, public = H.keys()
+    assert.equal('HOOKWARD_RSA in the environment is "off"; it can be "openssl" or not set\n',
+      start_error({ ["a.pem"] = H.read(public) }, nil, "HOOKWARD_RSA=off"))
   end)
 end)

@@ -28,6 +28,7 @@
 #include "bindings/sys_api.h"
 #include "bindings/testing_api.h"
 #include "bindings/trial.h"
+#include "bindings/versions.h"
 #include "script/api.h"
 #include "script/http_client.h"
 #include "script/json.h"
@@ -62,6 +63,8 @@ int luaopen_hookward_core(lua_State *L)
     lua_setfield(L, -2, "serve_app");
     lua_pushliteral(L, HW_VERSION);
     lua_setfield(L, -2, "version");
+    hw_versions_push(L);
+    lua_setfield(L, -2, "libraries");
     hw_json_open(L);
     hw_json_push_api(L);
     lua_setfield(L, -2, "json");

@@ -21,6 +21,7 @@
 #include "base/descriptors.h"
 #include "base/error.h"
 #include "signing/key_forms.h"
+#include "signing/rsa.h"
 
 /* ---- one key ---- */
 
@@ -95,6 +96,7 @@ int hw_key_parse(struct hw_key *key, struct hw_str text, int min_bits, char *why
 void hw_key_fini(struct hw_key *key)
 {
     EVP_PKEY_free(key->pkey);
+    hw_rsa_free(key->rsa);
     free(key->name);
     *key = (struct hw_key){0};
 }
@@ -177,6 +179,17 @@ static bool has_key(const struct hw_keyset *set, const struct hw_key *key)
     return false;
 }
 
+static bool prepare(struct hw_key *key)
+{
+    BIGNUM *n = NULL, *e = NULL;
+    if (EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_RSA_N, &n) &&
+        EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_RSA_E, &e))
+        key->rsa = hw_rsa_new(n, e, key->name);
+    BN_free(n);
+    BN_free(e);
+    return key->rsa != NULL;
+}
+
 static int add_file(struct hw_keyset *set, const char *path, int min_bits,
                     const struct hw_reason *why)
 {
@@ -192,6 +205,10 @@ static int add_file(struct hw_keyset *set, const char *path, int min_bits,
         hw_key_fini(&key);
         return hw_refuse(why, "one key too many; at most %d keys", HW_KEYS_MAX);
     }
+    if (!prepare(&key)) {
+        hw_key_fini(&key);
+        return hw_refuse(why, "out of memory");
+    }
     set->keys[set->count++] = key;
     return 0;
 }
@@ -203,6 +220,13 @@ struct hw_keyset *hw_keyset_load(const char *const *paths, size_t count, int min
     struct hw_reason reason = {found, sizeof found}, whole = {why, why_size};
     if (count == 0) {
         hw_refuse(&whole, "no key file: at least one public key is needed");
+        return NULL;
+    }
+    const char *unknown = hw_rsa_unknown_switch();
+    if (unknown) {
+        hw_refuse(&whole,
+                  "HOOKWARD_RSA in the environment is \"%.40s\"; it can be \"openssl\" or not set",
+                  unknown);
         return NULL;
     }
     size_t room = count < HW_KEYS_MAX ? count : HW_KEYS_MAX;

@@ -23,12 +23,15 @@ enum {
     HW_KEY_BITS_MAX = 16384      /* a larger modulus costs too much for each forgery */
 };
 
+struct hw_rsa;
+
 struct hw_key {
     char *name;       /* the file's name without its folder */
     const char *form; /* "PEM", "PEM certificate", "Base64 of PKCS#1", …; static */
     int bits;
     char fingerprint[65]; /* SHA-256 of the SubjectPublicKeyInfo's DER, hex */
     EVP_PKEY *pkey;
+    struct hw_rsa *rsa; /* the same key, prepared for verifying; NULL when it is in no set */
 };
 
 struct hw_keyset {
@@ -37,7 +40,7 @@ struct hw_keyset {
     struct hw_key keys[];
 };
 
-/* Recognises the form of `text` and parses it into *key, all but its name. Returns 0, or HW_EFAILED
+/* Recognises the form of `text` and parses it into *key, all but name and rsa. Returns 0, or HW_EFAILED
  * with one line in `why` that says what was found instead of a public RSA key of min_bits or more
  * ("this is a private key; …", "an EC key; …", "1024 bits, fewer than min_key_bits (2048)"). */
 int hw_key_parse(struct hw_key *key, struct hw_str text, int min_bits, char *why, size_t why_size);
@@ -49,8 +52,9 @@ static inline size_t hw_key_size(const struct hw_key *key)
     return ((size_t)key->bits + 7) / 8;
 }
 
-/* Reads one key from each of `count` files. Returns a set with one reference, or NULL with one line
- * in `why` that names the file. The same key in two files is taken once (the first file's name). */
+/* Reads one key from each of `count` files and prepares it. Returns a set with one reference, or
+ * NULL with one line in `why` that names the file, or the environment's HOOKWARD_RSA when its value
+ * is not known. The same key in two files is taken once (under the first file's name). */
 struct hw_keyset *hw_keyset_load(const char *const *paths, size_t count, int min_bits, char *why,
                                  size_t why_size);
 struct hw_keyset *hw_keyset_ref(struct hw_keyset *set);

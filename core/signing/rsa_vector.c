@@ -9,17 +9,19 @@
  *            scanning, integrated): add a b[i]; add the multiple y n that clears the lowest limb;
  *            drop that limb. The lowest limb decides y, and is what each round waits for:
  *            it is kept in a register of its own (`low`) and computed from the two lowest limbs
- *            while the vectors are still busy; their own lowest lane is not looked at.
- *            Carries wait in the upper 12 bits of the sums until the end: a sum takes four times
- * less than 2^52 a round, in at most 80 rounds: it stays under 2^61.
+ *            while the vectors are still busy. The lowest lane of the vectors is not read.
+ *            Carries stay in the upper 12 bits of the sums until the end: a round adds four
+ *            products below 2^52 to a sum, and there are at most 80 rounds, so it stays below 2^61.
  *
- * Ranges     with R > 4 n and factors under 2 n the product is under 2 n (Walter, "Montgomery
- *            exponentiation needs no final subtractions", 1999); with one of them under n it is
- *            under 1.5 n. The last one multiplies with s itself, which also takes the result out of
- *            Montgomery's form, and is the only one that is brought below n. */
+ * Ranges     with R > 4 n and factors below 2 n the product is below 2 n (Walter, "Montgomery
+ *            exponentiation needs no final subtractions", 1999); with one factor below n it is
+ *            below 1.5 n. The last product has s itself as a factor, which also takes the result
+ *            out of Montgomery form. It is the only one that is brought below n. */
 #include "signing/rsa_vector.h"
 
-bool hw_rsa_vector_off;
+#include "base/crash.h"
+
+bool hw_rsa_vector_spoiled;
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
@@ -45,8 +47,9 @@ struct hw_rsa_vector {
 
 /* ---- one product ---- */
 
-/* The sums' upper bits go into the next limb: twice, for a limb may be all ones. Who passes a carry
- * on is found as in an adder's look-ahead: adding 1 to a row of ones turns the row. */
+/* Adds each sum's upper bits to the next limb, and then the carries that this makes. A limb of all
+ * ones passes a carry on, so the second step looks ahead as an adder does: adding 1 to a run of ones
+ * flips the whole run. */
 VECTOR INLINE void settle(int width, __m512i *sum)
 {
     const __m512i ones = _mm512_set1_epi64((long long)mask);
@@ -70,7 +73,7 @@ VECTOR INLINE void settle(int width, __m512i *sum)
     }
 }
 
-/* The sums of a b and of n y, apart: half as many additions wait for each other. */
+/* The sums of a b and of n y are apart: the two chains of additions run side by side. */
 struct sums {
     __m512i ab[WIDTH_MAX], ny[WIDTH_MAX];
 };
@@ -134,8 +137,8 @@ VECTOR INLINE void multiply(int width, uint64_t *x, const uint64_t *a, const uin
 
 /* ---- the power ---- */
 
-/* Bit by bit from the left; e is odd, its last bit is the factor s that leaves Montgomery's form.
- */
+/* Bit by bit from the left. e is odd: for its last bit s itself is the factor, which takes the
+ * result out of Montgomery form. */
 VECTOR INLINE void power(int width, uint64_t *x, const uint64_t *s, const struct hw_rsa_vector *key)
 {
     uint64_t base[LIMBS_MAX];
@@ -149,7 +152,7 @@ VECTOR INLINE void power(int width, uint64_t *x, const uint64_t *s, const struct
     multiply(width, x, x, s, key);
 }
 
-/* The widths in use, each with its loops unrolled. */
+/* One function for each width, with its loops unrolled. */
 VECTOR static void power_5(uint64_t *x, const uint64_t *s, const struct hw_rsa_vector *key)
 {
     power(5, x, s, key);
@@ -172,7 +175,7 @@ static int width_of(int bits)
 
 /* ---- limbs and bytes ---- */
 
-/* A limb begins in the middle of a byte or at its start: it lies within eight. */
+/* A limb begins at the start or in the middle of a byte, so eight bytes hold all of it. */
 static void limbs_of_bytes(uint64_t *limbs, int count, const uint8_t *bytes, size_t size)
 {
     uint8_t little[LIMBS_MAX * LIMB / 8 + 8] = {0};
@@ -218,11 +221,10 @@ static void subtract(uint64_t *a, const uint64_t *b, int count)
 
 /* ---- keys ---- */
 
-static bool is_supported(void)
+bool hw_rsa_vector_runs_here(void)
 {
-    return !hw_rsa_vector_off && __builtin_cpu_supports("avx512f") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512ifma") &&
-           __builtin_cpu_supports("bmi2");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512ifma") && __builtin_cpu_supports("bmi2");
 }
 
 static bool limbs_of_bn(uint64_t *limbs, int count, const BIGNUM *bn, size_t size)
@@ -246,8 +248,8 @@ static bool square_of_r(struct hw_rsa_vector *key, const BIGNUM *n)
     return good;
 }
 
-/* -1/n mod 2^52, by Newton's iteration: each step doubles the bits that are right (n n = 1 mod 8:
- * three). */
+/* -1/n mod 2^52 by Newton's iteration. The first guess, n, has three right bits (n n = 1 mod 8), and
+ * each step doubles them. */
 static uint64_t negative_inverse(uint64_t n)
 {
     uint64_t inverse = n;
@@ -258,8 +260,9 @@ static uint64_t negative_inverse(uint64_t n)
 
 struct hw_rsa_vector *hw_rsa_vector_new(const BIGNUM *n, const BIGNUM *e)
 {
-    if (!is_supported() || BN_num_bits(n) > HW_RSA_VECTOR_BITS_MAX || BN_num_bits(n) < LIMB ||
-        !BN_is_odd(n) || BN_num_bits(e) > 64 || !BN_is_odd(e) || BN_is_one(e))
+    if (!hw_rsa_vector_runs_here() || BN_num_bits(n) > HW_RSA_VECTOR_BITS_MAX ||
+        BN_num_bits(n) < LIMB || !BN_is_odd(n) || BN_num_bits(e) > 64 || !BN_is_odd(e) ||
+        BN_is_one(e))
         return NULL;
     struct hw_rsa_vector *key = calloc(1, sizeof *key);
     if (!key)
@@ -269,6 +272,8 @@ struct hw_rsa_vector *hw_rsa_vector_new(const BIGNUM *n, const BIGNUM *e)
     key->e = BN_get_word(e);
     if (limbs_of_bn(key->n, LANES * key->width, n, key->size) && square_of_r(key, n)) {
         key->k0 = negative_inverse(key->n[0]);
+        if (hw_rsa_vector_spoiled || HW_CRASH_SWITCH("HOOKWARD_SPOIL_RSA"))
+            key->square[1] ^= 1;
         return key;
     }
     free(key);
@@ -300,6 +305,11 @@ bool hw_rsa_vector_raise(const struct hw_rsa_vector *key, uint8_t *x, const uint
 }
 
 #else
+
+bool hw_rsa_vector_runs_here(void)
+{
+    return false;
+}
 
 struct hw_rsa_vector *hw_rsa_vector_new(const BIGNUM *n, const BIGNUM *e)
 {

@@ -1,22 +1,16 @@
 /* signature.c -- see signature.h
  *
- * The signature is raised to the public exponent in numbers that were set up once: with
- * rsa_vector.h where the CPU and the key's size allow it, else with OpenSSL's Montgomery
- * multiplication. What comes out is compared with the one encoding that it may be (RFC 8017, 8.2.2
- * and 9.2: encode and compare, nothing is parsed). Nothing here is secret. By way of
- * EVP_PKEY_verify the same takes a sixth longer than OpenSSL's multiplication, and thrice as long
- * as the vectors: allocations, look-ups and two conversions. */
+ * The signature is raised to the public exponent (rsa.h). The result is compared with the one
+ * encoding that it may be (RFC 8017, 8.2.2 and 9.2: encode and compare, nothing is parsed). */
 #include "signing/signature.h"
 
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 
 #include "base/base64.h"
 #include "base/check.h"
 #include "base/error.h"
-#include "signing/rsa_vector.h"
+#include "signing/rsa.h"
 
 /* ---- hasher ---- */
 
@@ -49,7 +43,7 @@ void hw_hasher_free(struct hw_hasher *hasher)
     free(hasher);
 }
 
-/* OpenSSL makes a state of its own for each digest. */
+/* OpenSSL allocates a state for each digest: without memory it fails. */
 int hw_hasher_digest(struct hw_hasher *hasher, struct hw_str body, uint8_t digest[HW_DIGEST_SIZE])
 {
     unsigned int len = 0;
@@ -64,59 +58,22 @@ int hw_hasher_digest(struct hw_hasher *hasher, struct hw_str body, uint8_t diges
 
 /* ---- verifier ---- */
 
-/* A key, ready: s^e mod n. */
-struct slot {
-    size_t size; /* bytes of the modulus, and so of a signature */
-    int e_bits;
-    BIGNUM *n, *e;
-    BN_MONT_CTX *mont;
-    struct hw_rsa_vector *vector; /* NULL: not with this CPU, or not with this key */
-};
-
 struct hw_verifier {
     /* constant after start */
     struct hw_keyset *keys;
     /* its thread only */
-    BN_CTX *ctx;
-    BIGNUM *s, *base, *x; /* the signature, the same in Montgomery form, its power */
-    size_t last;          /* the key that verified last */
-    struct slot slots[];
+    struct hw_rsa_scratch *scratch;
+    size_t last; /* the key that verified last */
 };
-
-static bool prepare(struct slot *slot, const struct hw_key *key, BN_CTX *ctx)
-{
-    slot->size = hw_key_size(key);
-    slot->mont = BN_MONT_CTX_new();
-    if (!slot->mont || !EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_RSA_N, &slot->n) ||
-        !EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_RSA_E, &slot->e))
-        return false;
-    slot->e_bits = BN_num_bits(slot->e);
-    slot->vector = hw_rsa_vector_new(slot->n, slot->e);
-    return BN_is_odd(slot->n) && BN_is_odd(slot->e) && BN_MONT_CTX_set(slot->mont, slot->n, ctx);
-}
-
-static bool prepare_all(struct hw_verifier *v)
-{
-    v->ctx = BN_CTX_new();
-    v->s = BN_new();
-    v->base = BN_new();
-    v->x = BN_new();
-    if (!v->ctx || !v->s || !v->base || !v->x)
-        return false;
-    for (size_t i = 0; i < v->keys->count; i++)
-        if (!prepare(&v->slots[i], &v->keys->keys[i], v->ctx))
-            return false;
-    return true;
-}
 
 struct hw_verifier *hw_verifier_new(struct hw_keyset *keys)
 {
-    struct hw_verifier *verifier =
-        calloc(1, sizeof *verifier + keys->count * sizeof verifier->slots[0]);
+    struct hw_verifier *verifier = calloc(1, sizeof *verifier);
     if (!verifier)
         return NULL;
     verifier->keys = hw_keyset_ref(keys);
-    if (prepare_all(verifier))
+    verifier->scratch = hw_rsa_scratch_new();
+    if (verifier->scratch)
         return verifier;
     hw_verifier_free(verifier);
     ERR_clear_error();
@@ -127,16 +84,7 @@ void hw_verifier_free(struct hw_verifier *verifier)
 {
     if (!verifier)
         return;
-    for (size_t i = 0; i < verifier->keys->count; i++) {
-        BN_free(verifier->slots[i].n);
-        BN_free(verifier->slots[i].e);
-        BN_MONT_CTX_free(verifier->slots[i].mont);
-        hw_rsa_vector_free(verifier->slots[i].vector);
-    }
-    BN_free(verifier->s);
-    BN_free(verifier->base);
-    BN_free(verifier->x);
-    BN_CTX_free(verifier->ctx);
+    hw_rsa_scratch_free(verifier->scratch);
     hw_keyset_unref(verifier->keys);
     free(verifier);
 }
@@ -144,37 +92,6 @@ void hw_verifier_free(struct hw_verifier *verifier)
 struct hw_keyset *hw_verifier_keys(const struct hw_verifier *verifier)
 {
     return verifier->keys;
-}
-
-/* x = s^e mod n, bit by bit from the left. The exponent is odd: the last factor is s as it came,
- * and this multiplication is also what takes the result out of Montgomery form. */
-static bool multiply_out(struct hw_verifier *v, const struct slot *slot)
-{
-    if (!BN_to_montgomery(v->base, v->s, slot->mont, v->ctx) || !BN_copy(v->x, v->base))
-        return false;
-    for (int bit = slot->e_bits - 2; bit >= 0; bit--) {
-        if (!BN_mod_mul_montgomery(v->x, v->x, v->x, slot->mont, v->ctx))
-            return false;
-        if (bit > 0 && BN_is_bit_set(slot->e, bit) &&
-            !BN_mod_mul_montgomery(v->x, v->x, v->base, slot->mont, v->ctx))
-            return false;
-    }
-    return BN_mod_mul_montgomery(v->x, v->x, v->s, slot->mont, v->ctx);
-}
-
-/* The encoded message that the signature is of. A signature that is not below the modulus is none.
- * Beyond that nothing can fail but for want of memory. */
-static int recover(struct hw_verifier *v, const struct slot *slot, uint8_t *em,
-                   const uint8_t *signature)
-{
-    if (slot->vector)
-        return hw_rsa_vector_raise(slot->vector, em, signature) ? 0 : HW_EINVALID_SIGNATURE;
-    if (!BN_bin2bn(signature, (int)slot->size, v->s))
-        return HW_ENOMEM;
-    if (BN_cmp(v->s, slot->n) >= 0)
-        return HW_EINVALID_SIGNATURE;
-    int size = (int)slot->size;
-    return multiply_out(v, slot) && BN_bn2binpad(v->x, em, size) == size ? 0 : HW_ENOMEM;
 }
 
 /* EMSA-PKCS1-v1_5 (RFC 8017, 9.2): 00 01 FF … FF 00, the DigestInfo of SHA-256, the digest. */
@@ -193,12 +110,12 @@ static bool is_encoding(const uint8_t *em, size_t size, const uint8_t digest[HW_
 }
 
 /* RSASSA-PKCS1-v1_5 (RFC 8017, 8.2.2). */
-static int check(struct hw_verifier *v, const struct slot *slot, const uint8_t *signature,
+static int check(struct hw_verifier *v, const struct hw_key *key, const uint8_t *signature,
                  const uint8_t digest[HW_DIGEST_SIZE])
 {
     uint8_t em[HW_KEY_BITS_MAX / 8];
-    int rc = recover(v, slot, em, signature);
-    return rc || is_encoding(em, slot->size, digest) ? rc : HW_EINVALID_SIGNATURE;
+    int rc = hw_rsa_raise(key->rsa, v->scratch, em, signature);
+    return rc || is_encoding(em, hw_key_size(key), digest) ? rc : HW_EINVALID_SIGNATURE;
 }
 
 int hw_verifier_check(struct hw_verifier *verifier, struct hw_str base64,
@@ -213,13 +130,13 @@ int hw_verifier_check(struct hw_verifier *verifier, struct hw_str base64,
     for (size_t turn = 0; turn < count; turn++) {
         /* first, then 0, 1, 2, … without it */
         size_t i = turn == 0 ? first : turn <= first ? turn - 1 : turn;
-        struct slot *slot = &verifier->slots[i];
-        if (slot->size != (size_t)size)
+        const struct hw_key *candidate = &verifier->keys->keys[i];
+        if (hw_key_size(candidate) != (size_t)size)
             continue;
-        int result = check(verifier, slot, signature, digest);
+        int result = check(verifier, candidate, signature, digest);
         if (result == 0) {
             verifier->last = i;
-            *key = &verifier->keys->keys[i];
+            *key = candidate;
             return 0;
         }
         ERR_clear_error();

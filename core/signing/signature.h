@@ -2,9 +2,8 @@
  *
  * What    RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017, 8.2.2) over the raw body; the signature comes
  *         as strict Base64 (RFC 4648, section 4: padded, no white space, no stray bits at the end).
- * How     a verifier belongs to one thread and holds the numbers of each key, prepared, so that a
- *         verification is the RSA operation and nothing else; the digest is computed once for
- *         the identity and used again here.
+ * How     the keys of a set are prepared, so a verification is the RSA operation and nothing else.
+ *         The caller passes the digest, which it has computed already for the identity.
  * Thread  a verifier and a hasher: one thread at a time. */
 #ifndef HW_SIGNATURE_H
 #define HW_SIGNATURE_H
@@ -35,7 +34,7 @@ struct hw_keyset *hw_verifier_keys(const struct hw_verifier *verifier);
 /* Checks the Base64 text of a signature of `digest` under each key whose length fits, in the order
  * of the set; the key that verified last is tried first. Returns 0 and the key; or
  * HW_EMALFORMED_SIGNATURE (not strict Base64, or no key of that length), HW_EINVALID_SIGNATURE, or
- * HW_ENOMEM when it could not be told.
+ * HW_ENOMEM when a key could not be tried.
  * Leaves OpenSSL's error queue empty. */
 int hw_verifier_check(struct hw_verifier *verifier, struct hw_str base64,
                       const uint8_t digest[HW_DIGEST_SIZE], const struct hw_key **key);

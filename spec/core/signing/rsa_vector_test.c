@@ -12,13 +12,11 @@
 #include "guard.h"
 #include "signing/rsa_vector.h"
 
-enum { SIZE_MAX_BYTES = (HW_RSA_VECTOR_BITS_MAX + 7) / 8 };
-
 static BN_CTX *ctx;
 static BIGNUM *n, *e, *s, *power;
 static struct guard in, out;
 
-/* On a CPU without the instructions there is nothing but the refusal to see. */
+/* A processor without the instructions can only show the refusal. */
 static bool has_vectors(void)
 {
 #if defined(__x86_64__)
@@ -33,6 +31,7 @@ static struct hw_rsa_vector *prepare(void)
 {
     struct hw_rsa_vector *key = hw_rsa_vector_new(n, e);
     assert_true((key != NULL) == has_vectors());
+    assert_true(hw_rsa_vector_runs_here() == has_vectors());
     return key;
 }
 
@@ -43,7 +42,7 @@ static uint8_t *place(struct guard *guard, const uint8_t *bytes, size_t size)
 
 static uint8_t *bytes_of(const BIGNUM *number, size_t size)
 {
-    uint8_t bytes[SIZE_MAX_BYTES];
+    uint8_t bytes[HW_RSA_VECTOR_BYTES_MAX];
     HW_CHECK(BN_bn2binpad(number, bytes, (int)size) == (int)size);
     return place(&in, bytes, size);
 }
@@ -51,7 +50,7 @@ static uint8_t *bytes_of(const BIGNUM *number, size_t size)
 static void expect_power(const struct hw_rsa_vector *key)
 {
     size_t size = (size_t)BN_num_bytes(n);
-    uint8_t expected[SIZE_MAX_BYTES], blank[SIZE_MAX_BYTES] = {0};
+    uint8_t expected[HW_RSA_VECTOR_BYTES_MAX], blank[HW_RSA_VECTOR_BYTES_MAX] = {0};
     HW_CHECK(BN_mod_exp(power, s, e, n, ctx));
     HW_CHECK(BN_bn2binpad(power, expected, (int)size) == (int)size);
     uint8_t *x = place(&out, blank, size);
@@ -160,7 +159,7 @@ static void refuses_what_is_not_below_the_modulus(void **state)
         if (!key)
             return;
         size_t size = (size_t)BN_num_bytes(n);
-        uint8_t x[SIZE_MAX_BYTES], most[SIZE_MAX_BYTES];
+        uint8_t x[HW_RSA_VECTOR_BYTES_MAX], most[HW_RSA_VECTOR_BYTES_MAX];
         assert_false(hw_rsa_vector_raise(key, x, bytes_of(n, size)));
         HW_CHECK(BN_copy(s, n) && BN_add_word(s, 1));
         assert_false(hw_rsa_vector_raise(key, x, bytes_of(s, size)));
@@ -193,9 +192,6 @@ static void leaves_other_keys_to_openssl(void **state)
     HW_CHECK(BN_set_bit(e, 64) && BN_set_bit(e, 0));
     expect_refusal();
     HW_CHECK(BN_set_word(e, 65537));
-    hw_rsa_vector_off = true;
-    expect_refusal();
-    hw_rsa_vector_off = false;
     hw_rsa_vector_free(prepare());
 }
 
@@ -207,8 +203,8 @@ static int set_up(void **state)
     e = BN_new();
     s = BN_new();
     power = BN_new();
-    guard_open(&in, SIZE_MAX_BYTES);
-    guard_open(&out, SIZE_MAX_BYTES);
+    guard_open(&in, HW_RSA_VECTOR_BYTES_MAX);
+    guard_open(&out, HW_RSA_VECTOR_BYTES_MAX);
     return ctx && n && e && s && power ? 0 : -1;
 }
 

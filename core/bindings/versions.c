@@ -1,0 +1,32 @@
+/* versions.c -- see versions.h */
+#include "bindings/versions.h"
+
+#include <curl/curl.h>
+#include <openssl/crypto.h>
+#include <sqlite3.h>
+#include <uv.h>
+
+#include "signing/rsa.h"
+
+static void set_text(lua_State *L, const char *name, const char *text)
+{
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, name);
+}
+
+static int libraries(lua_State *L)
+{
+    lua_createtable(L, 0, 6);
+    set_text(L, "lua", LUA_VERSION_MAJOR "." LUA_VERSION_MINOR "." LUA_VERSION_RELEASE);
+    set_text(L, "libuv", uv_version_string());
+    set_text(L, "openssl", OpenSSL_version(OPENSSL_VERSION_STRING));
+    set_text(L, "sqlite", sqlite3_libversion());
+    set_text(L, "libcurl", curl_version_info(CURLVERSION_NOW)->version);
+    set_text(L, "rsa", hw_rsa_way());
+    return 1;
+}
+
+void hw_versions_push(lua_State *L)
+{
+    lua_pushcfunction(L, libraries);
+}
