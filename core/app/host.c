@@ -11,7 +11,7 @@
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "base/sigpipe.h"
-#include "http/connection.h"
+#include "http/connections.h"
 #include "http/listener.h"
 
 struct hw_app_host {

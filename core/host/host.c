@@ -17,7 +17,7 @@
 #include "host/control.h"
 #include "host/parts.h"
 #include "host/signals.h"
-#include "http/connection.h"
+#include "http/connections.h"
 #include "http/listener.h"
 #include "reload/reload.h"
 #include "script/bundle.h"

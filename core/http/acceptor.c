@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "http/address.h"
 #include "http/connection.h"
+#include "http/connections.h"
 
 static void on_knock(uv_poll_t *poll, int status, int events);
 static void on_rested(uv_timer_t *timer);

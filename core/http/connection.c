@@ -1,20 +1,33 @@
-/* connection.c -- see connection.h */
+/* connection.c -- see connection.h; here a connection goes through its states.
+ *
+ *                    ┌────────────── next request, keep-alive ◀──────────────┐
+ *   accept ▸ IDLE ▸ HEAD ▸ BODY ▸ BUSY ▸ FLUSH (only if the socket is full) ─┤
+ *              │      └──────┴── refused: answered ──▶ FLUSH ────────────────┴▶ LINGER ▸ CLOSED
+ *              └─ idle too long, or gone ─▶ CLOSED
+ *
+ * IDLE    no byte of a request has arrived     BUSY    the service has the request; we wait
+ * HEAD    reading the head                     FLUSH   the answer does not fit the socket yet
+ * BODY    the head was accepted                LINGER  answered and done; reading on for a moment,
+ *                                                      so that no reset destroys the answer
+ * From any state an error leads to CLOSED.
+ *
+ * One function, hw_connection_advance(), decides what comes next. Every callback records what
+ * happened and calls it. No other file sets a state.
+ * Not     how bytes are read from the socket (reading.c), what they mean (http.h), who is closed to
+ *         make room for others (connections.c). */
 #include "http/connection.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "http/address.h"
 #include "http/connection_state.h"
+#include "http/connections.h"
+#include "http/reading.h"
 #include "http/write.h"
 
-static void advance(struct hw_connection *c);
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 static void on_written(uv_stream_t *stream, int status);
 static void on_closed(uv_handle_t *handle);
 static void on_answer(struct hw_waiter *waiter, int code, struct hw_str reason);
@@ -26,13 +39,6 @@ static void set_deadline(struct hw_connection *c, enum hw_deadline_kind kind)
 
 /* ---- closing ---- */
 
-static void drop_request(struct hw_connection *c)
-{
-    if (c->request)
-        hw_request_put(&c->server->requests, c->request);
-    c->request = NULL;
-}
-
 void hw_connection_close(struct hw_connection *c)
 {
     if (c->state == CLOSED)
@@ -41,48 +47,18 @@ void hw_connection_close(struct hw_connection *c)
     hw_deadline_clear(&c->deadline);
     hw_turn_leave(&c->turn);
     hw_waiter_leave(&c->waiter);
-    drop_request(c);
+    hw_connection_drop_request(c);
     hw_crowd_leave(&c->server->crowd, &c->place);
     uv_close(&c->u.handle, on_closed);
 }
 
-static void stop_reading(struct hw_connection *c)
-{
-    if (c->reading)
-        uv_read_stop(&c->u.stream);
-    c->reading = false;
-}
-
-/* One that is held will start when it goes on. */
-static void start_reading(struct hw_connection *c)
-{
-    if (!c->reading && !c->eof && !hw_turn_is_held(&c->turn) &&
-        uv_read_start(&c->u.stream, on_alloc, on_read) == 0)
-        c->reading = true;
-}
-
-/* While the service has a request, so much of the next one as fits; after a refusal, so much that
- * the client may notice. */
-static bool wants_to_read(const struct hw_connection *c)
-{
-    if (c->state == BUSY || c->state == FLUSH)
-        return !c->request || hw_request_room(c->request) > 0;
-    return c->state != CLOSED && (c->state != LINGER || c->lingered < HW_LINGER_MAX);
-}
-
-bool hw_connection_has_unread(struct hw_connection *c)
-{
-    int fd, count = 0;
-    return uv_fileno(&c->u.handle, &fd) == 0 && ioctl(fd, FIONREAD, &count) == 0 && count > 0;
-}
-
-/* A close with unread bytes in the socket is a reset, and a reset takes the answer with it
- * (RFC 9112, 9.6). */
+/* Closing with unread bytes in the socket sends a reset, and a reset may destroy the answer before
+ * the client has read it (RFC 9112, 9.6). */
 static void linger(struct hw_connection *c)
 {
     int fd;
-    bool unread = c->hard_close || c->request || hw_connection_has_unread(c);
-    drop_request(c);
+    bool unread = c->hard_close || c->request || hw_reading_has_unread(c);
+    hw_connection_drop_request(c);
     if (c->eof || !unread || uv_fileno(&c->u.handle, &fd)) {
         hw_connection_close(c);
         return;
@@ -90,14 +66,14 @@ static void linger(struct hw_connection *c)
     shutdown(fd, SHUT_WR);
     c->state = LINGER;
     set_deadline(c, HW_DEADLINE_LINGER);
-    start_reading(c);
+    hw_reading_start(c);
 }
 
 /* ---- writing ---- */
 
 static struct hw_connection *connection_of(struct hw_waiter *waiter)
 {
-    return (struct hw_connection *)((char *)waiter - offsetof(struct hw_connection, waiter));
+    return HW_CONNECTION_WITH(waiter, waiter);
 }
 
 static uv_buf_t buf_of(struct hw_str bytes)
@@ -111,7 +87,7 @@ static void forget_request(struct hw_connection *c)
     c->head = c->old_keep_alive = c->hard_close = false;
 }
 
-/* The answer is out: what now? */
+/* The answer has left. */
 static void answered(struct hw_connection *c)
 {
     if (c->close || c->server->draining) {
@@ -121,7 +97,7 @@ static void answered(struct hw_connection *c)
     forget_request(c);
     c->state = IDLE;
     set_deadline(c, HW_DEADLINE_IDLE);
-    start_reading(c);
+    hw_reading_start(c);
 }
 
 static struct hw_answer begin_answer(struct hw_connection *c)
@@ -166,7 +142,7 @@ void hw_connection_reply(struct hw_waiter *waiter, const struct hw_reply *reply)
     uv_buf_t bufs[] = {uv_buf_init(head, (unsigned)len), buf_of(reply->fields),
                        buf_of(HW_STR("\r\n")), buf_of(has_body ? reply->body : HW_STR_NONE)};
     send_answer(c, bufs, sizeof bufs / sizeof *bufs);
-    advance(c);
+    hw_connection_advance(c);
 }
 
 /* ---- refusals ---- */
@@ -176,7 +152,8 @@ struct hw_str hw_connection_peer(struct hw_waiter *waiter, char *text, size_t si
     return hw_address_text(&connection_of(waiter)->peer.any, text, size);
 }
 
-/* `r` may be NULL, or a request whose head is not whole: then the line has no path. */
+/* Logs and counts a refusal. `r` may be NULL, or a request whose head is not complete: then the log
+ * line has no path. */
 static void report(struct hw_connection *c, int code, const char *why, const struct hw_request *r)
 {
     char peer[HW_ADDRESS_TEXT_MAX];
@@ -195,22 +172,15 @@ static bool is_head(const struct hw_request *r)
     return hw_str_eq(hw_http_view(r->bytes, r->http.method), HW_STR("HEAD"));
 }
 
-/* After this nothing of the connection's bytes is certain any more: it ends. */
-static void refuse_and_close(struct hw_connection *c, int code, const char *why)
+void hw_connection_refuse(struct hw_connection *c, int code, const char *why)
 {
     char text[160];
     report(c, code, why, c->request);
     int n = why ? snprintf(text, sizeof text, "%s: %s", hw_error_message(code), why) : 0;
     c->close = c->hard_close = true;
     c->head = c->request && is_head(c->request);
-    drop_request(c); /* its memory goes now, however long the client lets the answer wait */
+    hw_connection_drop_request(c); /* free its memory now: the client may take long to read */
     answer(c, code, n ? (struct hw_str){text, (size_t)n} : HW_STR_NONE);
-}
-
-/* There is no memory for what the client sends. */
-static void starve(struct hw_connection *c)
-{
-    refuse_and_close(c, HW_EOVERLOADED, "out of memory");
 }
 
 /* ---- reading a request ---- */
@@ -226,8 +196,8 @@ static void accept_head(struct hw_connection *c)
     http->discard = c->refusal != 0;
     if (http->expects_continue && r->len == r->head_len) {
         if (c->refusal) {
-            /* Whether the client will still send the body is not known: the framing is lost. */
-            refuse_and_close(c, c->refusal, NULL);
+            /* The client may or may not send the body now, so the next request can't be found. */
+            hw_connection_refuse(c, c->refusal, NULL);
             return;
         }
         uv_buf_t buf = buf_of(hw_answer_continue);
@@ -255,7 +225,7 @@ static void hand_over(struct hw_connection *c, struct hw_request *r)
     }
 }
 
-/* What is behind the message is the next one's. */
+/* The request ends at `end`; what follows belongs to the next one. */
 static void complete(struct hw_connection *c, size_t end)
 {
     struct hw_request *r = c->request;
@@ -266,7 +236,7 @@ static void complete(struct hw_connection *c, size_t end)
         answer(c, c->refusal, HW_STR_NONE);
     } else if (hw_request_part(&c->server->requests, r, end, &c->request)) {
         hw_request_put(&c->server->requests, r);
-        starve(c);
+        hw_connection_refuse(c, HW_EOVERLOADED, "out of memory");
     } else {
         hand_over(c, r);
     }
@@ -277,7 +247,7 @@ static void read_head(struct hw_connection *c)
     struct hw_request *r = c->request;
     int64_t n = hw_http_head(&r->http, r->bytes, r->len);
     if (n < 0) {
-        refuse_and_close(c, (int)n, r->http.why);
+        hw_connection_refuse(c, (int)n, r->http.why);
     } else if (n > 0) {
         r->head_len = (size_t)n;
         accept_head(c);
@@ -289,65 +259,43 @@ static void read_body(struct hw_connection *c)
     struct hw_request *r = c->request;
     int64_t n = hw_http_body(&r->http, r->bytes, &r->len);
     if (n < 0)
-        refuse_and_close(c, (int)n, r->http.why);
+        hw_connection_refuse(c, (int)n, r->http.why);
     else if (n > 0)
         complete(c, (size_t)n);
 }
 
-/* ---- room for the rest of a request ---- */
+/* ---- unfinished requests ---- */
 
 static bool is_unfinished(const struct hw_connection *c)
 {
     return c->state == HEAD || c->state == BODY;
 }
 
-static struct hw_connection *connection_at(struct hw_place *place)
-{
-    return (struct hw_connection *)((char *)place - offsetof(struct hw_connection, place));
-}
-
-/* More of the request must come than was there. One that comes in a single piece is never here. */
+/* More of the request must come. One that arrives in a single piece never gets here. */
 static void wait_for_rest(struct hw_connection *c)
 {
     struct hw_crowd *crowd = &c->server->crowd;
     if (!hw_crowd_begin(crowd, &c->place))
-        refuse_and_close(c, HW_EOVERLOADED, "its address has its share of max_unfinished");
+        hw_connection_refuse(c, HW_EOVERLOADED, "its address has its share of max_unfinished");
     else if (hw_crowd_has_too_many_unfinished(crowd))
-        refuse_and_close(connection_at(hw_crowd_longest(crowd)), HW_EOVERLOADED,
-                         "over max_unfinished, and it was under way longest");
+        hw_connection_refuse(HW_CONNECTION_WITH(place, hw_crowd_oldest(crowd)), HW_EOVERLOADED,
+                             "over max_unfinished, and it was under way longest");
 }
 
-/* Room to read into. Over max_memory_bodies the largest is refused for the others' sake: false when
- * that is this one, or there is no memory at all. */
-static bool reserve(struct hw_connection *c)
-{
-    int rc;
-    while ((rc = hw_request_reserve(c->request)) == HW_EOVERLOADED) {
-        struct hw_place *largest = hw_crowd_largest(&c->server->crowd);
-        if (!largest || largest == &c->place || largest->bytes <= c->request->cap)
-            return false;
-        refuse_and_close(connection_at(largest), HW_EOVERLOADED,
-                         "over max_memory_bodies, and it was the largest");
-    }
-    c->place.bytes = c->request->cap;
-    return rc == 0;
-}
+/* ---- what comes next ---- */
 
-/* ---- as far as it goes ---- */
-
-/* A request's first bytes are there. False when it has to wait for its turn. */
+/* A request's first bytes have arrived. Returns false when it has to wait for its turn. */
 static bool begin(struct hw_connection *c)
 {
     if (!hw_turn_begin(&c->server->turns, &c->turn))
         return false;
     c->state = HEAD;
-    c->place.bytes = c->request->cap;
+    hw_crowd_weigh(&c->server->crowd, &c->place, c->request->cap);
     set_deadline(c, HW_DEADLINE_HEAD);
     return true;
 }
 
-/* Goes as far as the bytes that are here allow, and the connection's turn. */
-static void advance(struct hw_connection *c)
+void hw_connection_advance(struct hw_connection *c)
 {
     enum hw_connection_state before;
     do {
@@ -360,7 +308,7 @@ static void advance(struct hw_connection *c)
             read_body(c);
     } while (c->state != before && (c->state == BODY || hw_connection_has_next(c)));
 
-    /* The client is done, and what it sent is not a whole request: nothing to wait for. */
+    /* The client will send no more, and what it sent is not a complete request. */
     if (c->eof && (c->state == IDLE || is_unfinished(c)))
         hw_connection_close(c);
     else if (is_unfinished(c))
@@ -411,88 +359,23 @@ int hw_connection_open(struct hw_server *server, const struct hw_arrival *arriva
     if (!arrival->is_unix)
         uv_tcp_nodelay(&c->u.tcp, 1);
     set_deadline(c, HW_DEADLINE_FIRST);
-    start_reading(c);
+    hw_reading_start(c);
     return 0;
 }
 
-/* ---- callbacks: they translate, and call what has a name ---- */
+/* ---- events ---- */
 
-static uv_buf_t buf_behind(struct hw_request *r, size_t max)
+void hw_connection_on_end(struct hw_connection *c, int error)
 {
-    size_t room = hw_request_room(r);
-    return uv_buf_init(r->bytes + r->len, (unsigned)(room < max ? room : max));
-}
-
-/* What is dropped goes to the same place for all. */
-static uv_buf_t scratch_for(struct hw_connection *c)
-{
-    size_t size = sizeof c->server->scratch, left = HW_LINGER_MAX - c->lingered;
-    return uv_buf_init(c->server->scratch, (unsigned)(left < size ? left : size));
-}
-
-/* What the message is known to need. */
-static size_t needed(const struct hw_connection *c)
-{
-    uint64_t left = c->state == BODY ? hw_http_left(&c->request->http) : 0;
-    return left < HW_TURN_BYTES ? (size_t)left : HW_TURN_BYTES;
-}
-
-/* What the message needs and a little; nothing when it is not its turn, or without memory. */
-static uv_buf_t room_for(struct hw_connection *c)
-{
-    size_t need = needed(c), want = need + HW_REQUEST_FIRST;
-    size_t turn = hw_turn_room(&c->server->turns, &c->turn, need);
-    if (turn && c->state == LINGER)
-        return scratch_for(c);
-    if (turn && !c->request)
-        c->request = hw_request_take(&c->server->requests);
-    if (!turn || !c->request || !reserve(c))
-        return uv_buf_init(NULL, 0); /* libuv reports UV_ENOBUFS */
-    return buf_behind(c->request, want < turn ? want : turn);
-}
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-    (void)suggested;
-    *buf = room_for(handle->data);
-}
-
-static void read_on(struct hw_connection *c, size_t n)
-{
-    hw_turn_read(&c->server->turns, &c->turn, n);
-    if (c->state == LINGER) {
-        c->lingered += n;
+    bool answering = c->state == BUSY || c->state == FLUSH;
+    if (answering && error == UV_EOF) {
+        c->eof = true; /* it may have closed only its own half, and still wants the answer */
+        hw_reading_stop(c);
+    } else if (answering && error == UV_ENOBUFS) {
+        hw_reading_stop(c); /* once the answer is out there may be memory for the next request */
+    } else if (c->state <= BODY && error == UV_ENOBUFS) {
+        hw_connection_refuse(c, HW_EOVERLOADED, "no memory is left for it (max_memory_bodies)");
     } else {
-        c->request->len += n;
-        advance(c);
-    }
-    if (!wants_to_read(c))
-        stop_reading(c); /* the rest waits in the socket */
-}
-
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-    (void)buf;
-    struct hw_connection *c = stream->data;
-    if (n > 0) {
-        read_on(c, (size_t)n);
-        return;
-    }
-    if (n == UV_ENOBUFS && hw_turn_room(&c->server->turns, &c->turn, needed(c)) == 0) {
-        stop_reading(c); /* or the loop would ask again and again */
-        hw_turn_hold(&c->server->turns, &c->turn);
-        return;
-    }
-    if (c->state != LINGER && c->request && c->request->len == 0)
-        drop_request(c); /* it was taken for bytes that did not come */
-    if (n == UV_EOF && (c->state == BUSY || c->state == FLUSH)) {
-        c->eof = true; /* it may have closed its half only, and still wants the answer */
-        stop_reading(c);
-    } else if (n == UV_ENOBUFS && c->state <= BODY) {
-        refuse_and_close(c, HW_EOVERLOADED, "no memory is left for it (max_memory_bodies)");
-    } else if (n == UV_ENOBUFS && (c->state == BUSY || c->state == FLUSH)) {
-        stop_reading(c); /* the answer comes first; then there may be memory for the next request */
-    } else if (n < 0) {
         hw_connection_close(c);
     }
 }
@@ -505,9 +388,9 @@ static void on_written(uv_stream_t *stream, int status)
     if (status < 0) {
         hw_connection_close(c);
     } else if (c->state == FLUSH && uv_stream_get_write_queue_size(&c->u.stream) == 0) {
-        /* All of it: a 100 Continue may have been on its way as well. */
+        /* all of it: a 100 Continue may have been written before it */
         answered(c);
-        advance(c);
+        hw_connection_advance(c);
     }
 }
 
@@ -515,16 +398,14 @@ static void on_answer(struct hw_waiter *waiter, int code, struct hw_str reason)
 {
     struct hw_connection *c = connection_of(waiter);
     answer(c, code, reason);
-    advance(c);
+    hw_connection_advance(c);
 }
 
 void hw_connection_on_turn(struct hw_turn *turn)
 {
-    struct hw_connection *c =
-        (struct hw_connection *)((char *)turn - offsetof(struct hw_connection, turn));
-    advance(c);
-    if (wants_to_read(c))
-        start_reading(c);
+    struct hw_connection *c = HW_CONNECTION_WITH(turn, turn);
+    hw_connection_advance(c);
+    hw_reading_start(c);
 }
 
 static void give_up_waiting(struct hw_connection *c)
@@ -535,13 +416,13 @@ static void give_up_waiting(struct hw_connection *c)
         return;
     hw_waiter_leave(&c->waiter);
     answer(c, code, reason);
-    advance(c);
+    hw_connection_advance(c);
 }
 
-/* What is there was sent in time, and its turn to be read has not come yet. */
+/* Bytes that wait in the socket came in time; only their turn to be read has not come. */
 static bool is_still_reading(struct hw_connection *c)
 {
-    if (!(c->reading || hw_turn_is_held(&c->turn)) || !hw_connection_has_unread(c))
+    if (!(c->reading || hw_turn_is_held(&c->turn)) || !hw_reading_has_unread(c))
         return false;
     hw_deadline_postpone(&c->server->deadlines, &c->deadline, 1);
     return true;
@@ -550,15 +431,15 @@ static bool is_still_reading(struct hw_connection *c)
 void hw_connection_on_deadline(struct hw_deadlines *all, struct hw_deadline *deadline)
 {
     (void)all;
-    struct hw_connection *c = hw_connection_by(deadline);
+    struct hw_connection *c = HW_CONNECTION_WITH(deadline, deadline);
     if (deadline->kind <= HW_DEADLINE_BODY && is_still_reading(c))
         return;
     switch (deadline->kind) {
     case HW_DEADLINE_HEAD:
-        refuse_and_close(c, HW_EREQUEST_TIMEOUT, "the header took longer than header_timeout");
+        hw_connection_refuse(c, HW_EREQUEST_TIMEOUT, "the header took longer than header_timeout");
         break;
     case HW_DEADLINE_BODY:
-        refuse_and_close(c, HW_EREQUEST_TIMEOUT, "the body took longer than body_timeout");
+        hw_connection_refuse(c, HW_EREQUEST_TIMEOUT, "the body took longer than body_timeout");
         break;
     case HW_DEADLINE_ANSWER:
     case HW_DEADLINE_APP:
@@ -571,7 +452,7 @@ void hw_connection_on_deadline(struct hw_deadlines *all, struct hw_deadline *dea
         hw_connection_close(c);
         break;
     default:
-        break; /* those of others */
+        break; /* those of jobs are not set here */
     }
 }
 

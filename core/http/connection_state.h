@@ -1,7 +1,7 @@
-/* connection_state.h -- what is to be known of one connection.
+/* connection_state.h -- the memory of one connection, for the three files that work on it.
  *
- * For connection.c, which takes it through its states, and connections.c, which chooses among all;
- * for nobody else. The states are drawn in connection.h.
+ * connection.c takes it through its states, reading.c reads its bytes from the socket, and
+ * connections.c keeps all connections of a server. No other file includes this.
  * Thread  leader only. */
 #ifndef HW_CONNECTION_STATE_H
 #define HW_CONNECTION_STATE_H
@@ -12,6 +12,7 @@
 #include "http/server.h"
 #include "http/service.h"
 
+/* Drawn at the top of connection.c. Their order counts: up to BODY a request is being read. */
 enum hw_connection_state { IDLE, HEAD, BODY, BUSY, FLUSH, LINGER, CLOSED };
 
 struct hw_connection {
@@ -26,7 +27,7 @@ struct hw_connection {
     struct hw_service *service; /* constant */
     struct hw_connection *prev, *next;
     enum hw_connection_state state;
-    struct hw_request *request; /* being read; the next one's bytes while BUSY */
+    struct hw_request *request; /* being read; while BUSY it holds the next request's bytes */
     struct hw_deadline deadline;
     struct hw_turn turn;
     struct hw_waiter waiter;
@@ -34,10 +35,10 @@ struct hw_connection {
     struct hw_place place;
     size_t lingered; /* bytes */
 
-    /* of the request at hand */
-    int refusal;         /* decided at the head, answered when the body was read */
-    bool close;          /* the answer is the last one */
-    bool head;           /* the method was HEAD */
+    /* of the present request */
+    int refusal;         /* decided at the head, answered once the body was read */
+    bool close;          /* its answer is the last one */
+    bool head;           /* its method is HEAD */
     bool old_keep_alive; /* HTTP/1.0 with Connection: keep-alive */
     bool hard_close;     /* bytes may still come that will never be read */
 
@@ -48,27 +49,35 @@ struct hw_connection {
 /* Closes it, whatever its state. Twice is once. */
 void hw_connection_close(struct hw_connection *c);
 
+/* Goes on as far as the bytes that have arrived, and the connection's turn, allow. */
+void hw_connection_advance(struct hw_connection *c);
+
+/* Answers with an error, and closes, since the next request's beginning may be lost. `why` follows
+ * the code's own text; it may be NULL. */
+void hw_connection_refuse(struct hw_connection *c, int code, const char *why);
+
+/* No bytes come: UV_EOF, UV_ENOBUFS when there is no memory for them, or another libuv error. */
+void hw_connection_on_end(struct hw_connection *c, int error);
+
 /* What the server's deadlines and turns call. */
 void hw_connection_on_deadline(struct hw_deadlines *all, struct hw_deadline *deadline);
 void hw_connection_on_turn(struct hw_turn *turn);
 
-/* Bytes of it are in the socket. */
-bool hw_connection_has_unread(struct hw_connection *c);
-
-/* Those of a next request were read already. */
+/* Whether bytes of the next request were already read. */
 static inline bool hw_connection_has_next(const struct hw_connection *c)
 {
     return c->state == IDLE && c->request && c->request->len > 0;
 }
 
-/* Whose deadline it is. */
-static inline struct hw_connection *hw_connection_by(struct hw_deadline *deadline)
+static inline void hw_connection_drop_request(struct hw_connection *c)
 {
-    return (struct hw_connection *)((char *)deadline - offsetof(struct hw_connection, deadline));
+    if (c->request)
+        hw_request_put(&c->server->requests, c->request);
+    c->request = NULL;
 }
 
-/* Among its server's connections, and counted. */
-void hw_connections_add(struct hw_connection *c);
-void hw_connections_remove(struct hw_connection *c);
+/* The connection that a part belongs to. */
+#define HW_CONNECTION_WITH(part, at)                                                               \
+    ((struct hw_connection *)((char *)(at)-offsetof(struct hw_connection, part)))
 
 #endif

@@ -1,17 +1,17 @@
-/* connections.c -- all connections of a server: who is there, who makes room, and the end of all.
- *
- * See connection.h; what one connection does is in connection.c. */
-#include "http/connection.h"
-#include "http/connection_state.h"
+/* connections.c -- see connections.h */
+#include "http/connections.h"
 
-enum { LOOKS_FOR_ROOM = 16 };
+#include "http/connection_state.h"
+#include "http/reading.h"
+
+enum { LOOKS = 16 /* how many connections of a list are looked at to find one to close */ };
 
 void hw_connections_init(struct hw_server *server, const struct hw_config *config)
 {
     hw_server_init(server, config, hw_connection_on_deadline, hw_connection_on_turn);
 }
 
-/* ---- who is there ---- */
+/* ---- the list ---- */
 
 void hw_connections_add(struct hw_connection *c)
 {
@@ -37,27 +37,29 @@ void hw_connections_remove(struct hw_connection *c)
 
 /* ---- room for others ---- */
 
-static uint64_t in_list_since(const struct hw_connection *c)
+/* When it got its present deadline. */
+static uint64_t waits_since(const struct hw_connection *c)
 {
     return c->deadline.at_ms - c->server->deadlines.durations_ms[c->deadline.kind];
 }
 
-/* With a request in the socket it is not idle, and few are so. */
+/* A connection whose next request waits in the socket is not idle. */
 static bool is_idle(struct hw_connection *c)
 {
-    return !hw_connection_has_next(c) && !hw_connection_has_unread(c);
+    return !hw_connection_has_next(c) && !hw_reading_has_unread(c);
 }
 
-/* The one that is longest at `kind`, for `ms` at least; NULL: none is. */
+/* The connection that has waited longest for its deadline of this kind, `ms` at least. NULL when
+ * there is none. */
 static struct hw_connection *find_longest(struct hw_server *server, enum hw_deadline_kind kind,
                                           uint64_t ms)
 {
     struct hw_deadline *ring = &server->deadlines.lists[kind];
     bool must_idle = kind == HW_DEADLINE_FIRST || kind == HW_DEADLINE_IDLE;
-    int looks = LOOKS_FOR_ROOM;
+    int looks = LOOKS;
     for (struct hw_deadline *d = ring->next; d != ring && looks > 0; d = d->next, looks--) {
-        struct hw_connection *c = hw_connection_by(d);
-        if (in_list_since(c) + ms > uv_now(server->loop))
+        struct hw_connection *c = HW_CONNECTION_WITH(deadline, d);
+        if (waits_since(c) + ms > uv_now(server->loop))
             return NULL;
         if (c->place.counted && (!must_idle || is_idle(c)))
             return c;
@@ -65,26 +67,27 @@ static struct hw_connection *find_longest(struct hw_server *server, enum hw_dead
     return NULL;
 }
 
-/* Who idles goes first, then who was answered, who does not take his answer, who does not come to
- * an end. Never one whose request is being worked on. */
-static struct hw_connection *find_least(struct hw_server *server)
+/* The connection that is missed least: an idle one, else one that was answered and lingers, else
+ * one that does not take its answer or does not complete its request. Never one that waits for its
+ * answer. */
+static struct hw_connection *find_dispensable(struct hw_server *server)
 {
     static const enum hw_deadline_kind stale[] = {HW_DEADLINE_WRITE, HW_DEADLINE_BODY,
                                                   HW_DEADLINE_HEAD};
     struct hw_connection *c = find_longest(server, HW_DEADLINE_IDLE, 0);
     struct hw_connection *silent = find_longest(server, HW_DEADLINE_FIRST, 0);
-    if (!c || (silent && in_list_since(silent) <= in_list_since(c)))
+    if (!c || (silent && waits_since(silent) <= waits_since(c)))
         c = silent;
     if (!c)
         c = find_longest(server, HW_DEADLINE_LINGER, 0);
     for (size_t i = 0; !c && i < sizeof stale / sizeof *stale; i++)
-        c = find_longest(server, stale[i], HW_CONNECTION_STALE_MS);
+        c = find_longest(server, stale[i], HW_CONNECTIONS_STALE_MS);
     return c;
 }
 
 bool hw_connections_make_room(struct hw_server *server)
 {
-    struct hw_connection *c = find_least(server);
+    struct hw_connection *c = find_dispensable(server);
     if (!c)
         return false;
     hw_stats_add(&server->stats, HW_COUNT_MADE_ROOM, 1);
@@ -98,7 +101,7 @@ void hw_connections_drain(struct hw_server *server)
 {
     server->draining = true;
     for (struct hw_connection *c = server->connections; c; c = c->next)
-        if (c->state == IDLE && !c->request && !hw_connection_has_unread(c))
+        if (c->state == IDLE && !c->request && !hw_reading_has_unread(c))
             hw_connection_close(c);
 }
 

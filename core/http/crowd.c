@@ -36,7 +36,7 @@ void hw_crowd_fini(struct hw_crowd *crowd)
 
 /* ---- origins ---- */
 
-/* An IPv4 address stands as in ::ffff:0:0/96, moved to where no /64 is given out. */
+/* An IPv4 address becomes a number that no /64 in use has: its form in ::ffff:0:0/96, shifted. */
 static uint64_t of_v4(const unsigned char bytes[4])
 {
     return 0xffff00000000u | (uint64_t)bytes[0] << 24 | (uint64_t)bytes[1] << 16 |
@@ -53,7 +53,7 @@ static uint64_t of_v6(const struct in6_addr *a)
     return prefix;
 }
 
-/* What counts as one address. False when there is none. */
+/* The number of the peer's origin. Returns false for a peer without an address. */
 static bool address_of(const struct sockaddr *peer, uint64_t *address)
 {
     if (peer->sa_family == AF_INET)
@@ -73,7 +73,7 @@ static struct hw_origin **bucket_of(const struct hw_crowd *crowd, uint64_t addre
     return &crowd->buckets[(h >> 32) & (crowd->bucket_count - 1)];
 }
 
-/* As many buckets as origins; without memory for more it goes on with what it has. */
+/* Doubles the buckets. Without memory the table stays as it is. */
 static void grow(struct hw_crowd *crowd)
 {
     struct hw_crowd bigger = *crowd;
@@ -92,7 +92,7 @@ static void grow(struct hw_crowd *crowd)
     *crowd = bigger;
 }
 
-/* Finds it, or makes it; NULL without memory. */
+/* Finds the origin or creates it. Returns NULL without memory. */
 static struct hw_origin *take_origin(struct hw_crowd *crowd, uint64_t address)
 {
     if (crowd->origin_count >= crowd->bucket_count)
@@ -172,7 +172,7 @@ void hw_crowd_leave(struct hw_crowd *crowd, struct hw_place *place)
 
 /* ---- unfinished requests ---- */
 
-/* Of `unfinished`, as large a part as per_address is of the connections. */
+/* An origin's share of `unfinished`: the same part that per_address is of the connections. */
 static size_t share(const struct hw_crowd_limits *limits)
 {
     double part = (double)limits->per_address / (double)limits->connections;
@@ -188,24 +188,11 @@ bool hw_crowd_begin(struct hw_crowd *crowd, struct hw_place *place)
     place->prev = crowd->ring.prev;
     place->prev->next = place->next->prev = place;
     crowd->unfinished++;
+    hw_heap_put(&crowd->largest, &place->node);
     if (!place->origin)
         return true;
     size_t most = share(&crowd->limits);
     return ++place->origin->unfinished <= most || most >= crowd->limits.unfinished;
-}
-
-struct hw_place *hw_crowd_longest(struct hw_crowd *crowd)
-{
-    return crowd->unfinished ? crowd->ring.next : NULL;
-}
-
-struct hw_place *hw_crowd_largest(struct hw_crowd *crowd)
-{
-    struct hw_place *largest = hw_crowd_longest(crowd);
-    for (struct hw_place *p = crowd->ring.next; p != &crowd->ring; p = p->next)
-        if (p->bytes > largest->bytes)
-            largest = p;
-    return largest;
 }
 
 void hw_crowd_end(struct hw_crowd *crowd, struct hw_place *place)
@@ -215,7 +202,28 @@ void hw_crowd_end(struct hw_crowd *crowd, struct hw_place *place)
     place->unfinished = false;
     place->prev->next = place->next;
     place->next->prev = place->prev;
+    hw_heap_take(&crowd->largest, &place->node);
     crowd->unfinished--;
     if (place->origin)
         place->origin->unfinished--;
+}
+
+void hw_crowd_weigh(struct hw_crowd *crowd, struct hw_place *place, size_t bytes)
+{
+    if (place->unfinished)
+        hw_heap_take(&crowd->largest, &place->node);
+    place->node.key = bytes;
+    if (place->unfinished)
+        hw_heap_put(&crowd->largest, &place->node);
+}
+
+struct hw_place *hw_crowd_oldest(const struct hw_crowd *crowd)
+{
+    return crowd->unfinished ? crowd->ring.next : NULL;
+}
+
+struct hw_place *hw_crowd_largest(const struct hw_crowd *crowd)
+{
+    char *node = (char *)crowd->largest;
+    return node ? (struct hw_place *)(node - offsetof(struct hw_place, node)) : NULL;
 }

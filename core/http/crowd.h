@@ -1,11 +1,15 @@
-/* crowd.h -- how many may be in the house: in all, from one address, and with a request half told.
+/* crowd.h -- limits on connections and on unfinished requests: in all, and for each address.
  *
- * Why     a connection costs a stranger nothing. Without bounds one address takes all places, and
- *         whoever has something to say is not heard.
- * How     two numbers for the house, and the same two for each origin: an IPv4 address, or the /64
- *         of an IPv6 one, which is what one subscriber has. An origin is remembered while it has
- *         connections. A Unix socket has none: who may open it is a matter of its file's mode.
- *         Who is outside of all this (the control socket) is not entered.
+ * Why     a connection costs a stranger nothing. Without limits one address could take all of them,
+ *         and nobody else would be served.
+ * How     connections and unfinished requests are counted in all and for each origin. An origin is
+ *         an IPv4 address, or the /64 of an IPv6 address, which is what one subscriber has; it is
+ *         remembered while it has connections. A Unix socket has no origin: its file's mode says
+ *         who may open it. A connection that no limit concerns (the control socket's) is not
+ *         entered.
+ * Victims over max_unfinished the oldest request is refused, over max_memory_bodies the largest.
+ *         Anybody can cause that once a connection, so neither is searched for: the oldest is the
+ *         first of a ring, the largest is the top of a heap.
  * Thread  leader only. */
 #ifndef HW_CROWD_H
 #define HW_CROWD_H
@@ -15,7 +19,10 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* What one origin may have in any case, unless the house has less: no ordinary sender is hurt. */
+#include "base/heap.h"
+
+/* An origin may have so many in any case, unless the whole is smaller: no ordinary sender is
+ * affected. */
 enum { HW_CROWD_LEAST = 16 };
 #define HW_CROWD_USUAL_PART 0.25
 
@@ -24,36 +31,37 @@ struct hw_origin;
 struct hw_crowd_limits {
     size_t connections;
     size_t per_address; /* connections */
-    size_t unfinished;  /* requests that have begun and are not whole; an origin has the same share
-                         * of these as of the connections */
+    size_t unfinished;  /* requests that have begun and are not complete; an origin has the same
+                         * share of these as of the connections */
 };
 
-/* A connection's part. All zero: it is not counted. From its first unfinished request on it stays
- * where it is in memory. */
+/* A connection's part. Zeroed, it is not counted. It must not move in memory while it has an
+ * unfinished request. */
 struct hw_place {
     struct hw_origin *origin; /* NULL: a Unix socket's */
     bool counted, unfinished;
     struct hw_place *prev, *next; /* among the unfinished ones */
-    size_t bytes;                 /* that its request takes: the connection's to say */
+    struct hw_heap_node node;     /* the same; the key is its request's memory in bytes */
 };
 
 struct hw_crowd {
-    struct hw_crowd_limits limits; /* may change; who is in stays in */
+    struct hw_crowd_limits limits; /* may change; nobody is closed for that */
     size_t connections, unfinished;
-    struct hw_place ring; /* around it the unfinished ones, the one under way longest first */
+    struct hw_place ring;         /* of the unfinished ones, oldest first */
+    struct hw_heap_node *largest; /* the top of the same ones' heap */
     struct hw_origin **buckets;
     size_t bucket_count; /* a power of two, or 0 */
     size_t origin_count;
-    uint64_t seed; /* a stranger must not be able to choose his bucket */
+    uint64_t seed; /* so that a stranger can't choose his bucket */
 };
 
 enum hw_crowd_answer {
     HW_CROWD_IN,
-    HW_CROWD_ADDRESS_FULL, /* its address has per_address connections */
+    HW_CROWD_ADDRESS_FULL, /* its address already has per_address connections */
     HW_CROWD_NO_MEMORY
 };
 
-/* The part of the whole (1: all of it) that one origin may have; see HW_CROWD_LEAST. */
+/* How many of `whole` one origin may have; `part` is 1 for all. At least HW_CROWD_LEAST. */
 size_t hw_crowd_part(size_t whole, double part);
 
 void hw_crowd_init(struct hw_crowd *crowd);
@@ -65,26 +73,36 @@ static inline bool hw_crowd_is_full(const struct hw_crowd *crowd)
     return crowd->connections >= crowd->limits.connections;
 }
 
-/* Lets one in; whether the house is full is the caller's to ask. Fills `place` in for HW_CROWD_IN,
- * which must be left again. */
+/* Enters a connection. The caller has asked hw_crowd_is_full before. For HW_CROWD_IN it fills in
+ * `place`, which hw_crowd_leave must get later. */
 enum hw_crowd_answer hw_crowd_enter(struct hw_crowd *crowd, struct hw_place *place,
                                     const struct sockaddr *peer);
 
-/* Twice is once. */
+/* Ends its unfinished request too. Twice is once. */
 void hw_crowd_leave(struct hw_crowd *crowd, struct hw_place *place);
 
-/* Its request has begun, and more of it must come. Returns false when its origin has more than its
- * share of these, itself included; never where its share is all of them. Twice is once. */
+/* Its request has begun, and more of it must come. Returns false when its origin now has more than
+ * its share of unfinished requests; never when that share is all of them. Twice is once. */
 bool hw_crowd_begin(struct hw_crowd *crowd, struct hw_place *place);
 
-/* Of the unfinished ones; NULL: there is none. The second one looks at all. */
-struct hw_place *hw_crowd_longest(struct hw_crowd *crowd);
-struct hw_place *hw_crowd_largest(struct hw_crowd *crowd);
-
-/* It is whole, or nothing will come of it. Twice is once. */
+/* Its request is complete, or given up. Twice is once. */
 void hw_crowd_end(struct hw_crowd *crowd, struct hw_place *place);
 
-/* Whether there are more of these than there may be. */
+/* Its request now has `bytes` of memory. */
+void hw_crowd_weigh(struct hw_crowd *crowd, struct hw_place *place, size_t bytes);
+
+static inline size_t hw_crowd_weight(const struct hw_place *place)
+{
+    return (size_t)place->node.key;
+}
+
+/* The unfinished request that began first; NULL when there is none. */
+struct hw_place *hw_crowd_oldest(const struct hw_crowd *crowd);
+
+/* The unfinished request with the most memory; NULL when there is none. */
+struct hw_place *hw_crowd_largest(const struct hw_crowd *crowd);
+
+/* Whether there are more than `unfinished` of these. */
 static inline bool hw_crowd_has_too_many_unfinished(const struct hw_crowd *crowd)
 {
     return crowd->unfinished > crowd->limits.unfinished;

@@ -21,8 +21,9 @@ struct hw_connection;
 enum {
     HW_WRITE_TIMEOUT_MS = 30000,
     HW_LINGER_MS = 2000,
-    HW_APP_ANSWER_MS = 30000, /* an app's answer, its time in the queue included */
-    HW_ANSWER_GRACE_MS = 100  /* what a handler that is stopped at its time-out may need */
+    HW_LINGER_MAX = 64 * 1024, /* bytes read and dropped after a connection's last answer */
+    HW_APP_ANSWER_MS = 30000,  /* an app's answer, its time in the queue included */
+    HW_ANSWER_GRACE_MS = 100   /* what a handler that is stopped at its time-out may need */
 };
 
 struct hw_server {

@@ -27,7 +27,7 @@
 #include "base/log.h"
 #include "bindings/module.h"
 #include "folder.h"
-#include "http/connection.h"
+#include "http/connections.h"
 #include "http/listener.h"
 
 enum { QUEUE_MAX = 3, ANSWER_MAX = 4 * 1024 * 1024, PATIENCE_S = 60 };

@@ -20,6 +20,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "http/connection.h"
+#include "http/connections.h"
 
 enum { RIG_HEADER_MAX = 2048, RIG_BODY_MAX = 300 * 1000, RIG_LONG_MS = 1000 * 1000 };
 

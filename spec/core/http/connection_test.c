@@ -237,7 +237,8 @@ static void counts_no_memory_of_an_earlier_request(void **state)
         rig_turn(&r);
     assert_int_equal(r.completed, 1);
     assert_int_equal(r.server.connections->state, HEAD);
-    assert_int_equal(r.server.connections->place.bytes, r.server.connections->request->cap);
+    assert_int_equal(hw_crowd_weight(&r.server.connections->place),
+                     r.server.connections->request->cap);
 }
 
 int main(void)

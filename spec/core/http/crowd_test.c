@@ -157,25 +157,30 @@ static void test_an_address_has_as_large_a_share_of_requests_as_of_connections(v
     hw_crowd_leave(&crowd, &local); /* ends its request too */
 }
 
-static void test_it_knows_the_longest_and_the_largest(void **state)
+static void test_it_knows_the_oldest_and_the_largest(void **state)
 {
     (void)state;
     struct hw_place places[3];
-    assert_null(hw_crowd_longest(&crowd));
+    assert_null(hw_crowd_oldest(&crowd));
     assert_null(hw_crowd_largest(&crowd));
     for (int i = 0; i < 3; i++) {
         enter(&places[i], "");
         assert_true(hw_crowd_begin(&crowd, &places[i]));
-        places[i].bytes = i == 1 ? 2000 : 1000;
+        hw_crowd_weigh(&crowd, &places[i], i == 1 ? 2000 : 1000);
     }
-    assert_ptr_equal(hw_crowd_longest(&crowd), &places[0]);
+    assert_ptr_equal(hw_crowd_oldest(&crowd), &places[0]);
+    assert_ptr_equal(hw_crowd_largest(&crowd), &places[1]);
+    hw_crowd_weigh(&crowd, &places[2], 3000);
+    assert_ptr_equal(hw_crowd_largest(&crowd), &places[2]);
+    hw_crowd_weigh(&crowd, &places[2], 1000);
     assert_ptr_equal(hw_crowd_largest(&crowd), &places[1]);
     hw_crowd_end(&crowd, &places[0]);
     hw_crowd_end(&crowd, &places[1]);
-    assert_ptr_equal(hw_crowd_longest(&crowd), &places[2]);
+    hw_crowd_weigh(&crowd, &places[1], 4000); /* its next request has not begun */
+    assert_ptr_equal(hw_crowd_oldest(&crowd), &places[2]);
     assert_ptr_equal(hw_crowd_largest(&crowd), &places[2]);
     leave_all(places, 3);
-    assert_null(hw_crowd_longest(&crowd));
+    assert_null(hw_crowd_oldest(&crowd));
 }
 
 static void test_the_share_hurts_nobody_in_a_small_house(void **state)
@@ -227,7 +232,7 @@ int main(void)
         CASE(test_the_house_is_full_whoever_is_in),
         CASE(test_it_finds_each_of_many_addresses_again),
         CASE(test_an_address_has_as_large_a_share_of_requests_as_of_connections),
-        CASE(test_it_knows_the_longest_and_the_largest),
+        CASE(test_it_knows_the_oldest_and_the_largest),
         CASE(test_the_share_hurts_nobody_in_a_small_house),
         CASE(test_who_is_not_entered_is_not_counted),
         CASE(test_a_flood_is_told_once_a_minute_and_whole),

@@ -1,0 +1,34 @@
+/* connections.h -- all connections of a server: making room for new ones, and ending all of them.
+ *
+ * Thread  leader only; init: whoever has the loop. */
+#ifndef HW_CONNECTIONS_H
+#define HW_CONNECTIONS_H
+
+#include <stdbool.h>
+
+struct hw_config;
+struct hw_connection;
+struct hw_server;
+
+enum { HW_CONNECTIONS_STALE_MS = 2000 }; /* stuck for so long, one may be closed for others */
+
+/* Makes a zeroed server ready for connections, with the limits of the configuration. Its loop,
+ * on_room, on_no_files and owner are the caller's to set before. */
+void hw_connections_init(struct hw_server *server, const struct hw_config *config);
+
+/* Closes one connection that counts in the crowd: the one that was idle longest; when none is idle,
+ * one that was answered, or whose answer or request has been stuck for HW_CONNECTIONS_STALE_MS.
+ * Returns false when there is none. */
+bool hw_connections_make_room(struct hw_server *server);
+
+/* Closes the idle connections. From then on every answer is its connection's last one. */
+void hw_connections_drain(struct hw_server *server);
+
+/* Closes all connections, answered or not. */
+void hw_connections_close(struct hw_server *server);
+
+/* For connection.c: adds one to its server's connections, and removes it; both keep the count. */
+void hw_connections_add(struct hw_connection *c);
+void hw_connections_remove(struct hw_connection *c);
+
+#endif
