@@ -120,6 +120,7 @@ build = {
         "core/base/heap.c",
         "core/base/layout.c",
         "core/base/log.c",
+        "core/base/log_out.c",
         "core/base/loop.c",
         "core/base/stats.c",
         "core/base/timestamp.c",

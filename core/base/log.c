@@ -1,196 +1,50 @@
-/* log.c -- see log.h */
+/* log.c -- see log.h; how a line is written out is in log_out.c. */
 #include "base/log.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/error.h"
-#include "base/sigpipe.h"
+#include "base/log_out.h"
 
 static const char *const level_names[] = {"debug", "info", "warn", "error", "off"};
 static const char *const level_colours[] = {"\033[2m", "\033[32m", "\033[33m", "\033[31m"};
-
-/* The two buffers take turns: one collects lines while the thread writes the other. */
-struct buffer {
-    char *bytes;
-    size_t len, cap;
-};
 
 static struct {
     /* atomic */
     atomic_int level;
     atomic_bool json;
-    atomic_bool colour;
-    atomic_int fd;
 
     /* guarded by m */
     pthread_mutex_t m;
-    pthread_cond_t filled, written;
-    struct buffer filling;
-    uint64_t dropped;
-    int opened, joined;
-    bool waiting; /* the thread sleeps: it wants a signal */
-    bool closing, ended;
+    int joined;
+} L = {.level = HW_LOG_INFO, .m = PTHREAD_MUTEX_INITIALIZER};
 
-    /* log thread only */
-    struct buffer writing;
+/* ---- the log of the process ---- */
 
-    /* constant after open */
-    pthread_t thread;
-} L = {.level = HW_LOG_INFO,
-       .fd = STDERR_FILENO,
-       .m = PTHREAD_MUTEX_INITIALIZER,
-       .filled = PTHREAD_COND_INITIALIZER,
-       .written = PTHREAD_COND_INITIALIZER};
+static _Thread_local struct hw_log_tap tap;
 
-/* ---- writing out ---- */
-
-static void write_all(const char *bytes, size_t len)
+static size_t write_dropped(char *text, size_t size, uint64_t dropped)
 {
-    while (len) {
-        ssize_t n = write(L.fd, bytes, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return; /* nobody reads: there is no better place to say so */
-        bytes += n;
-        len -= (size_t)n;
-    }
-}
-
-static void report_dropped(uint64_t dropped)
-{
-    char text[96];
-    int n =
-        snprintf(text, sizeof text,
-                 L.json ? "{\"level\":\"warn\",\"message\":\"log lines dropped\",\"count\":%llu}\n"
-                        : "warn  log lines dropped count=%llu\n",
-                 (unsigned long long)dropped);
-    write_all(text, (size_t)n);
-}
-
-static void *write_lines(void *unused)
-{
-    (void)unused;
-    pthread_setname_np(pthread_self(), "hookward-log");
-    hw_sigpipe_block_for_good();
-    pthread_mutex_lock(&L.m);
-    while (L.filling.len || !L.closing) {
-        if (!L.filling.len) {
-            L.waiting = true;
-            pthread_cond_wait(&L.filled, &L.m);
-            L.waiting = false;
-            continue;
-        }
-        struct buffer b = L.filling;
-        L.filling = L.writing;
-        L.writing = b;
-        uint64_t dropped = L.dropped;
-        L.dropped = 0;
-        pthread_mutex_unlock(&L.m);
-        write_all(b.bytes, b.len);
-        if (dropped)
-            report_dropped(dropped);
-        L.writing.len = 0;
-        pthread_mutex_lock(&L.m);
-    }
-    L.ended = true;
-    pthread_cond_signal(&L.written);
-    pthread_mutex_unlock(&L.m);
-    return NULL;
-}
-
-static bool reserve_locked(struct buffer *b, size_t len)
-{
-    if (b->len + len <= b->cap)
-        return true;
-    size_t cap = b->cap ? b->cap * 2 : 16 * 1024;
-    while (cap < b->len + len)
-        cap *= 2;
-    char *bytes = cap <= HW_LOG_BUFFER_MAX ? realloc(b->bytes, cap) : NULL;
-    if (!bytes)
-        return false;
-    b->bytes = bytes;
-    b->cap = cap;
-    return true;
-}
-
-static void append(const char *bytes, size_t len)
-{
-    pthread_mutex_lock(&L.m);
-    bool buffered = L.opened > 0;
-    if (buffered && reserve_locked(&L.filling, len)) {
-        memcpy(L.filling.bytes + L.filling.len, bytes, len);
-        L.filling.len += len;
-        if (L.waiting)
-            pthread_cond_signal(&L.filled);
-    } else if (buffered) {
-        L.dropped++;
-    }
-    pthread_mutex_unlock(&L.m);
-    if (buffered)
-        return;
-    sigset_t before;
-    hw_sigpipe_block(&before);
-    write_all(bytes, len);
-    hw_sigpipe_restore(&before);
+    return (size_t)snprintf(
+        text, size,
+        L.json ? "{\"level\":\"warn\",\"message\":\"log lines dropped\",\"count\":%llu}\n"
+               : "warn  log lines dropped count=%llu\n",
+        (unsigned long long)dropped);
 }
 
 int hw_log_open(int fd)
 {
-    pthread_mutex_lock(&L.m);
-    int rc = 0;
-    if (L.opened == 0) {
-        L.fd = fd;
-        L.colour = isatty(fd) && !getenv("NO_COLOR");
-        L.closing = L.ended = false;
-        rc = pthread_create(&L.thread, NULL, write_lines, NULL) ? HW_EFAILED : 0;
-    }
-    if (rc == 0)
-        L.opened++;
-    pthread_mutex_unlock(&L.m);
-    return rc;
+    return hw_log_out_open(fd, write_dropped);
 }
 
 void hw_log_close(void)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += HW_LOG_CLOSE_MS / 1000;
-
-    pthread_mutex_lock(&L.m);
-    bool last = L.opened > 0 && --L.opened == 0;
-    bool ended = false;
-    if (last) {
-        L.closing = true;
-        pthread_cond_signal(&L.filled);
-        int rc = 0;
-        while (!L.ended && rc == 0)
-            rc = pthread_cond_timedwait(&L.written, &L.m, &until);
-        ended = L.ended;
-    }
-    pthread_mutex_unlock(&L.m);
-    if (!last)
-        return;
-    if (!ended) {
-        pthread_detach(L.thread); /* stuck in write(); what it holds is lost with the process */
-        return;
-    }
-    pthread_join(L.thread, NULL);
-    free(L.filling.bytes);
-    free(L.writing.bytes);
-    L.filling = L.writing = (struct buffer){0};
+    hw_log_out_close();
 }
-
-/* ---- building a line ---- */
-
-static _Thread_local struct hw_log_tap tap;
 
 struct hw_log_tap hw_log_set_tap(struct hw_log_tap next)
 {
@@ -251,10 +105,13 @@ int hw_log_level_of(struct hw_str name)
     return -1;
 }
 
+/* ---- the bytes of a line ---- */
+
+/* Bytes at the end of a line. JSON must stay valid however long the values are. */
 enum {
-    LINE_END = 8,   /* bytes kept free for the line's end */
-    ROOM_LEFT = 32, /* a text stops here, so that its closing quote has room */
-    FIELD_MIN = 128 /* with less room than this a field is left out whole: JSON must stay JSON */
+    LINE_END = 8,   /* kept free for the line's end */
+    ROOM_LEFT = 32, /* where a text is cut: its closing quote still fits */
+    FIELD_MIN = 128 /* with less room than this a field is left out */
 };
 
 static void put(struct hw_log_line *line, const char *bytes, size_t len)
@@ -271,15 +128,15 @@ static void put_text(struct hw_log_line *line, const char *text)
     put(line, text, strlen(text));
 }
 
-/* U+0080 to U+009F: to some terminals U+009B is what ESC [ is. */
+/* U+0080 to U+009F: some terminals take U+009B for ESC [. */
 static bool is_c1(struct hw_str s, size_t i)
 {
     return (unsigned char)s.ptr[i] == 0xc2 && s.len - i > 1 &&
            ((unsigned char)s.ptr[i + 1] & 0xe0) == 0x80;
 }
 
-/* Escapes as JSON does, also in text lines, so that a stranger's bytes can neither end a line nor
- * colour a terminal. What is not UTF-8 becomes U+FFFD. */
+/* Escapes as JSON does, in text lines too: a stranger's bytes must neither end a line nor reach a
+ * terminal as commands. What is not UTF-8 becomes U+FFFD. */
 static void put_escaped(struct hw_log_line *line, struct hw_str s)
 {
     char code[8];
@@ -309,7 +166,7 @@ static void put_escaped(struct hw_log_line *line, struct hw_str s)
     }
 }
 
-/* The message of a text line: `print` puts tabs between what it prints. */
+/* The message of a text line. Tabs stay, since Lua's `print` puts them between its values. */
 static void put_with_tabs(struct hw_log_line *line, struct hw_str s)
 {
     for (const char *tab; (tab = memchr(s.ptr, '\t', s.len)) != NULL;) {
@@ -350,6 +207,8 @@ static void put_time(struct hw_log_line *line)
     put(line, text, n);
 }
 
+/* ---- a line: begin, fields, end ---- */
+
 void hw_log_begin(struct hw_log_line *line, enum hw_log_level level, struct hw_str message)
 {
     line->level = level;
@@ -367,14 +226,14 @@ void hw_log_begin(struct hw_log_line *line, enum hw_log_level level, struct hw_s
     char name[16];
     put_time(line);
     put(line, " ", 1);
-    if (L.colour)
+    if (hw_log_out_has_colour())
         put_text(line, level_colours[level]);
     put(line, name, (size_t)snprintf(name, sizeof name, "%-5s", level_names[level]));
-    put_text(line, L.colour ? "\033[0m " : " ");
+    put_text(line, hw_log_out_has_colour() ? "\033[0m " : " ");
     put_with_tabs(line, message);
 }
 
-/* What a handler's line has before the fields that the handler gives it. */
+/* The fields that a handler's line has anyway. */
 static bool is_own(const char *name)
 {
     return strcmp(name, "event") == 0 || strcmp(name, "job") == 0;
@@ -410,7 +269,7 @@ bool hw_log_group(struct hw_log_line *line, const char *name)
 void hw_log_group_end(struct hw_log_line *line)
 {
     if (is_json())
-        *(line->bytes + line->len++) = '}'; /* LINE_END has room for it */
+        line->bytes[line->len++] = '}'; /* LINE_END has room for it */
     line->in_group = line->first = false;
 }
 
@@ -420,7 +279,7 @@ static bool is_printable(struct hw_str s, size_t i)
     return (c >= ' ' || c == '\t') && c != 0x7f && !is_c1(s, i);
 }
 
-/* The value follows the line, each of its lines indented. */
+/* The value's lines follow the log line, indented. */
 static void put_below(struct hw_log_line *line, struct hw_str value)
 {
     size_t at = line->more_len, end = sizeof line->more - LINE_END;
@@ -472,7 +331,7 @@ void hw_log_real(struct hw_log_line *line, const char *name, double value, int d
     char text[64];
     int n = snprintf(text, sizeof text, "%.*f", decimals, value);
     if (n >= (int)sizeof text || value != value || value - value != 0)
-        n = snprintf(text, sizeof text, "null"); /* no number that JSON knows */
+        n = snprintf(text, sizeof text, "null"); /* JSON has no such number */
     if (put_name(line, name))
         put(line, text, (size_t)n);
 }
@@ -480,7 +339,7 @@ void hw_log_real(struct hw_log_line *line, const char *name, double value, int d
 void hw_log_number(struct hw_log_line *line, const char *name, double value)
 {
     char text[32];
-    bool finite = value - value == 0; /* JSON knows no other */
+    bool finite = value - value == 0; /* JSON has no other */
     int n = snprintf(text, sizeof text, finite ? "%.14g" : "null", value);
     if (put_name(line, name))
         put(line, text, (size_t)n);
@@ -511,7 +370,7 @@ void hw_log_end(struct hw_log_line *line)
     }
     if (line->more_len == 0) {
         *end++ = '\n';
-        append(line->bytes, (size_t)(end - line->bytes));
+        hw_log_out_write(line->bytes, (size_t)(end - line->bytes));
         return;
     }
     char both[sizeof line->bytes + sizeof line->more];
@@ -520,7 +379,7 @@ void hw_log_end(struct hw_log_line *line)
     memcpy(both + len, line->more, line->more_len);
     len += line->more_len;
     both[len++] = '\n';
-    append(both, len);
+    hw_log_out_write(both, len);
 }
 
 void hw_log_say(enum hw_log_level level, const char *format, ...)

@@ -1,10 +1,10 @@
-/* log.h -- one line for each thing worth saying: text for people, JSON for machines.
+/* log.h -- one line for each event worth reporting: text for people, JSON for machines.
  *
- * Why     the host must go on when whoever reads its log does not: a full pipe may cost lines,
+ * Why     the host must go on when the reader of its log does not: a full pipe may cost lines, but
  *         never an answer.
- * How     a line is built on the caller's stack, then appended to a buffer that a thread of its own
- *         writes out. What does not fit is dropped, counted and reported. Before hw_log_open and
- *         after hw_log_close lines are written directly.
+ * How     a line is built on the caller's stack, then appended to a buffer that a thread writes out
+ *         (log_out.h). Lines that don't fit are dropped, counted and reported. Before hw_log_open
+ *         and after hw_log_close lines are written directly.
  * Not     no bodies, no signatures, no key material: callers never pass them.
  * Thread  one log a process; any thread may log. */
 #ifndef HW_LOG_H
@@ -18,44 +18,40 @@
 
 enum hw_log_level { HW_LOG_DEBUG, HW_LOG_INFO, HW_LOG_WARN, HW_LOG_ERROR, HW_LOG_OFF };
 
-enum {
-    HW_LOG_LINE_MAX = 8 * 1024,      /* bytes of a line; what is longer is cut */
-    HW_LOG_BUFFER_MAX = 1024 * 1024, /* bytes that wait to be written */
-    HW_LOG_CLOSE_MS = 1000           /* how long closing waits for a reader that is stuck */
-};
+enum { HW_LOG_LINE_MAX = 8 * 1024 }; /* bytes of a line; a longer one is cut */
 
 struct hw_log_line {
     enum hw_log_level level;
     size_t len;
-    bool in_group, first; /* of a group */
-    size_t more_len;      /* text format: values of several lines, which follow indented */
+    bool in_group, first; /* the next field is in a group; is a group's first */
+    size_t more_len;      /* of `more`: in text format, values of several lines */
     char bytes[HW_LOG_LINE_MAX];
     char more[HW_LOG_LINE_MAX];
 };
 
-/* Level and format may be set at any time, also without hw_log_open. */
+/* Level and format may be set at any time, with or without hw_log_open. */
 void hw_log_set(enum hw_log_level level, bool json);
 bool hw_log_wants(enum hw_log_level level);
 
-/* A host comes in: sets both, unless another one is there that has them otherwise; one process has
- * one log. Returns 0, or HW_EFAILED with one line in `why`. */
+/* For each host of the process. Sets level and format, unless another host has joined with other
+ * ones: a process has one log. Returns 0, or HW_EFAILED with one line in `why`. */
 int hw_log_join(enum hw_log_level level, bool json, char *why, size_t why_size);
 void hw_log_leave(void);
 
-/* Starts the writing thread; lines go to the file descriptor, in colour if it is a terminal.
- * Returns 0 or HW_EFAILED. Calls nest: the last close stops it. */
+/* Starts the writing thread. Lines go to the file descriptor, in colour if it is a terminal.
+ * Returns 0 or HW_EFAILED. Calls nest: the last close stops the thread. */
 int hw_log_open(int fd);
 
-/* Writes out what waits and stops the thread. */
+/* Writes out the lines that wait and stops the thread. */
 void hw_log_close(void);
 
-/* A line: begin, fields, end. `message` is the first thing that a person reads. A field without a
- * value ({NULL, 0}) is left out. */
+/* A line: begin, fields, end. `message` is what a person reads first. A field whose value is
+ * {NULL, 0} is left out. */
 void hw_log_begin(struct hw_log_line *line, enum hw_log_level level, struct hw_str message);
 void hw_log_text(struct hw_log_line *line, const char *name, struct hw_str value);
 
-/* The same for a traceback: in text format a value of several lines follows below, indented and
- * without its name. Not for what a stranger may choose. */
+/* The same for a traceback: in text format a value of several lines follows the log line, indented
+ * and without its name. Not for values that a stranger may choose. */
 void hw_log_lines(struct hw_log_line *line, const char *name, struct hw_str value);
 
 void hw_log_int(struct hw_log_line *line, const char *name, int64_t value);
@@ -63,12 +59,12 @@ void hw_log_real(struct hw_log_line *line, const char *name, double value, int d
 void hw_log_number(struct hw_log_line *line, const char *name, double value);
 void hw_log_bool(struct hw_log_line *line, const char *name, bool value);
 
-/* A value that is JSON already; as a text where it must be one, or where it does not fit. */
+/* A value that is JSON already. It becomes a string in text format, or where it does not fit. */
 void hw_log_json(struct hw_log_line *line, const char *name, struct hw_str json);
 
-/* The fields up to group_end are a member of their own in JSON: none can repeat one of the line's.
- * In text `event` and `job`, which a handler's line has itself, become fields.event and fields.job.
- * False when there is no room: then there is no group. */
+/* The fields up to group_end form an object of their own in JSON, so they can't repeat the line's
+ * fields. In text only `event` and `job`, which a handler's line has itself, become fields.event
+ * and fields.job. Returns false when there is no room: then the group has not begun. */
 bool hw_log_group(struct hw_log_line *line, const char *name);
 void hw_log_group_end(struct hw_log_line *line);
 
@@ -78,12 +74,12 @@ void hw_log_end(struct hw_log_line *line);
 void hw_log_say(enum hw_log_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* 0 … HW_LOG_OFF, or -1; and back. */
+/* A level by its name, or -1; and the name of a level. */
 int hw_log_level_of(struct hw_str name);
 const char *hw_log_level_name(enum hw_log_level level);
 
-/* For tests: takes the lines of this thread, of every level and as JSON without a line end, so that
- * none of them goes to the log. {NULL, NULL} ends that. Returns what was set before. */
+/* For tests: hands the lines of this thread to `take` instead of writing them, of every level and as
+ * JSON without a line end. {NULL, NULL} ends that. Returns the tap that was set before. */
 typedef void hw_log_tap_fn(void *ud, enum hw_log_level level, struct hw_str json);
 struct hw_log_tap {
     hw_log_tap_fn *take;

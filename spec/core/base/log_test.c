@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/log_out.h"
 
 enum { CAUGHT_MAX = 64 * 1024 };
 
