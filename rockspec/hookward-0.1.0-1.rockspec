@@ -142,6 +142,7 @@ build = {
         "core/host/host.c",
         "core/host/init.c",
         "core/host/instance.c",
+        "core/host/last_reload.c",
         "core/host/parts.c",
         "core/host/signals.c",
         "core/http/acceptor.c",

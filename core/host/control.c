@@ -31,7 +31,7 @@ static int on_accept(struct hw_service *service, const struct hw_request *r)
     return control_of(service)->dispatch->draining ? HW_EDRAINING : 0;
 }
 
-/* A whole number, or 0. */
+/* The header's whole number, or 0. */
 static int64_t number_in(const struct hw_request *r, struct hw_str name)
 {
     struct hw_str text = HW_STR_NONE;
@@ -60,7 +60,7 @@ static int replay(struct hw_control *control, const struct hw_request *r, struct
     return HW_ENOT_FOUND;
 }
 
-/* ---- how it is ---- */
+/* ---- /state ---- */
 
 static void tell(const struct hw_control *control, struct hw_waiter *waiter)
 {
@@ -75,7 +75,7 @@ static void tell(const struct hw_control *control, struct hw_waiter *waiter)
                                            .body = {body, (size_t)len}});
 }
 
-/* ---- what was not authentic ---- */
+/* ---- /unproven ---- */
 
 static void look(struct hw_control *control, const struct hw_request *r, struct hw_waiter *waiter)
 {
@@ -120,7 +120,7 @@ static void show_or_not(const struct hw_control *control, struct hw_waiter *wait
                        HW_STR("no request is kept whose signature did not verify"));
 }
 
-/* ---- answers from what is known already: in the next turn, not from within the question ---- */
+/* ---- answers in the next turn of the loop, not from within the request ---- */
 
 static void answer_all(struct hw_control *control, struct hw_waiter **list,
                        void (*answer)(const struct hw_control *, struct hw_waiter *))
@@ -136,7 +136,7 @@ static void answer_all(struct hw_control *control, struct hw_waiter **list,
     }
 }
 
-/* One that asks again meanwhile waits for the turn after. */
+/* A client that asks again meanwhile waits for the turn after. */
 static void on_turn(uv_async_t *async)
 {
     struct hw_control *control = async->data;

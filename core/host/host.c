@@ -15,6 +15,7 @@
 #include "base/sigpipe.h"
 #include "base/version.h"
 #include "host/control.h"
+#include "host/last_reload.h"
 #include "host/parts.h"
 #include "host/signals.h"
 #include "http/connections.h"
@@ -26,12 +27,11 @@
 #include "trip/intake.h"
 #include "trip/stages.h"
 
-/* What a thread may need to end once it was told to; longer when no handler can be in its way, but
- * only a machine that is short of time. */
-enum { STUCK_MS = 200, SLOW_MS = 10000 };
-
-/* What the reload thread may need to: an old state's hook.on_unload has a second. */
-enum { RELOAD_MS = 2000 };
+enum {
+    STUCK_MS = 200,  /* for the crew's threads to end; after a cut-off a handler may still run */
+    SLOW_MS = 10000, /* the same without a cut-off: only a slow machine can delay them */
+    RELOAD_MS = 2000 /* for the reload thread to end; an old VM's hook.on_unload has a second */
+};
 
 struct hw_host {
     /* constant after start */
@@ -39,9 +39,10 @@ struct hw_host {
     const struct hw_modules *modules;
     struct hw_stages stages;
     struct hw_worker *workers;
-    unsigned worker_count; /* that were initialised */
+    unsigned worker_count; /* those that were initialised */
     bool loop_open, dispatch_open, log_open, log_joined, guard;
     char *addresses[HW_LISTENERS_MAX + 1];
+    struct hw_reload *reload;
 
     /* leader only */
     uv_loop_t loop;
@@ -53,19 +54,13 @@ struct hw_host {
     struct hw_intake intake;
     struct hw_control control;
     struct hw_unproven unproven;
-    struct hw_reload *reload;
     uint64_t drain_timeout_ms;
-    size_t room; /* for connections, as it was last looked at */
+    size_t room; /* for connections, when it was last computed */
     bool draining, stopped, cut_off;
 
-    /* guarded by m */
-    uv_mutex_t m;
-    uv_cond_t told; /* there is an outcome, or nothing more will come */
-    struct hw_reload_result last;
-    bool over;
-
-    /* any thread: uv_async_send is made for that */
-    uv_async_t stop, hangup;
+    /* any thread */
+    struct hw_last_reload last_reload;
+    uv_async_t stop, hangup; /* by uv_async_send */
 };
 
 /* ---- drain ---- */
@@ -113,7 +108,7 @@ void hw_host_stop(struct hw_host *host)
     uv_async_send(&host->stop);
 }
 
-/* ---- what the others call back ---- */
+/* ---- callbacks ---- */
 
 static void on_settle(void *owner, struct hw_job *done)
 {
@@ -129,7 +124,7 @@ static void on_lost(void *owner, struct hw_job *job, bool replaced)
     finish_if_idle(h);
 }
 
-/* From the ledger thread. */
+/* Called on the ledger thread. */
 static void on_committed(void *owner, struct hw_job *jobs)
 {
     struct hw_host *h = owner;
@@ -144,7 +139,7 @@ static void on_room(struct hw_server *server)
     finish_if_idle(h);
 }
 
-/* Scripts may have some that they don't use any more. */
+/* Garbage of the scripts may still hold files open. */
 static void on_no_files(struct hw_server *server)
 {
     struct hw_host *h = server->owner;
@@ -169,7 +164,7 @@ void hw_host_reload(struct hw_host *host)
     uv_async_send(&host->hangup);
 }
 
-/* Too few are no error: many hosts never see so many connections. */
+/* A low limit is no error, since many hosts never see that many connections. */
 static void warn_of_files(struct hw_host *h, const struct hw_config *config)
 {
     size_t room = h->server.crowd.limits.connections;
@@ -187,7 +182,7 @@ static void apply(void *owner, const struct hw_config *config)
     hw_log_set(config->log_level, config->log_json);
     hw_server_apply(&h->server, config);
     warn_of_files(h, config);
-    hw_listeners_resume(&h->listeners); /* there may be room now for who waits at the door */
+    hw_listeners_resume(&h->listeners); /* there may be room now for connections that wait */
     h->dispatch.open_max = config->max_queue;
     h->intake.service.codes_only = config->codes_only;
     hw_patience_limit(&h->dispatch.patience, config->queue_timeout_ms, config->handler_timeout_ms);
@@ -207,34 +202,20 @@ static void told(void *owner, const struct hw_reload_result *result)
         hw_stats_add(&h->server.stats, HW_COUNT_RELOADS_FAILED, 1);
     else if (result->attempt.changed)
         hw_stats_add(&h->server.stats, HW_COUNT_RELOADS, 1);
-    uv_mutex_lock(&h->m);
-    h->last = *result;
-    uv_cond_broadcast(&h->told);
-    uv_mutex_unlock(&h->m);
+    hw_last_reload_put(&h->last_reload, result);
     hw_control_reloaded(&h->control, result->asked, result->attempt.ok ? 0 : HW_ERELOAD_FAILED,
                         hw_str_of(result->attempt.text));
 }
 
 int hw_host_reload_now(struct hw_host *h, char *text, size_t size)
 {
-    uint64_t ticket = hw_reload_ask(h->reload);
-    uv_mutex_lock(&h->m);
-    while (!h->over && h->last.asked < ticket)
-        uv_cond_wait(&h->told, &h->m);
-    bool answered = h->last.asked >= ticket;
-    int rc = !answered ? HW_EDRAINING : h->last.attempt.ok ? 0 : HW_ERELOAD_FAILED;
-    snprintf(text, size, "%s", answered ? h->last.attempt.text : "the host has stopped");
-    uv_mutex_unlock(&h->m);
-    return rc;
+    return hw_last_reload_await(&h->last_reload, hw_reload_ask(h->reload), text, size);
 }
 
 void hw_host_version(struct hw_host *h, struct hw_host_version *version)
 {
     hw_shelf_describe(&h->stages.shelf, &version->number, version->version);
-    uv_mutex_lock(&h->m);
-    snprintf(version->error, sizeof version->error, "%s",
-             h->last.attempt.ok ? "" : h->last.attempt.text);
-    uv_mutex_unlock(&h->m);
+    hw_last_reload_error(&h->last_reload, version->error, sizeof version->error);
 }
 
 const struct hw_stats *hw_host_stats(const struct hw_host *h)
@@ -271,7 +252,8 @@ static int start_workers(struct hw_host *h, char *why, size_t size)
     return rc;
 }
 
-/* The host is of use without it too: a read-only folder is no reason not to start. */
+/* A host is useful without a control socket, so a read-only folder must not keep it from starting.
+ * */
 static void open_control(struct hw_host *h)
 {
     char why[512];
@@ -410,7 +392,7 @@ static void close_loop(struct hw_host *h)
 void hw_host_free(struct hw_host *h)
 {
     while (h->reload && !hw_reload_stop(h->reload, SLOW_MS))
-        ; /* who waits for all this gives up sooner */
+        ; /* the caller's own time-out is shorter than this */
     if (h->dispatch.committer)
         hw_committer_stop(h->dispatch.committer);
     if (h->dispatch.crew)
@@ -434,8 +416,7 @@ void hw_host_free(struct hw_host *h)
         hw_log_leave();
     for (char **address = h->addresses; *address; address++)
         free(*address);
-    uv_cond_destroy(&h->told);
-    uv_mutex_destroy(&h->m);
+    hw_last_reload_fini(&h->last_reload);
     hw_config_fini(h->config);
     free(h->config);
     free(h);
@@ -451,11 +432,9 @@ struct hw_host *hw_host_start(struct hw_config *config, const struct hw_modules 
         free(config);
         return NULL;
     }
-    HW_CHECK(uv_mutex_init(&h->m) == 0);
-    HW_CHECK(uv_cond_init(&h->told) == 0);
+    hw_last_reload_init(&h->last_reload);
     h->config = config;
     h->guard = guard;
-    h->last.attempt.ok = true;
     h->drain_timeout_ms = config->drain_timeout_ms;
     h->modules = modules;
     if (start(h, modules, why, why_size) == 0)
@@ -464,13 +443,13 @@ struct hw_host *hw_host_start(struct hw_config *config, const struct hw_modules 
     return NULL;
 }
 
-/* What a handler came to is recorded, although its sender was cut off: else the next start would
- * run it again. */
+/* Records the outcomes of handlers whose senders were cut off. Otherwise the next start would run
+ * them again. */
 static void settle_rest(struct hw_host *h)
 {
     if (h->dispatch.committer)
         hw_committer_stop(h->dispatch.committer);
-    h->dispatch.committer = NULL; /* who commits from here on is this thread */
+    h->dispatch.committer = NULL; /* from here on this thread commits */
     hw_dispatch_settle(&h->dispatch, hw_crew_take_done(h->dispatch.crew));
 }
 
@@ -481,10 +460,7 @@ int hw_host_wait(struct hw_host *h, bool *stuck)
         *stuck = hw_crew_join(h->dispatch.crew, SLOW_MS) > 0;
     int code = h->cut_off || *stuck;
     settle_rest(h);
-    uv_mutex_lock(&h->m);
-    h->over = true;
-    uv_cond_broadcast(&h->told);
-    uv_mutex_unlock(&h->m);
+    hw_last_reload_end(&h->last_reload);
     if (*stuck) {
         hw_reload_stop(h->reload, RELOAD_MS);
         hw_log_say(HW_LOG_ERROR, "a handler never came back; ending without it");

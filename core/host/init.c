@@ -11,7 +11,7 @@ static const int passed_on[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUS
 
 enum { EXIT_BY_SIGNAL = 128 };
 
-/* Waits for all that have ended; ends with the host. */
+/* Reaps all children that have ended; exits once the host has. */
 static void reap(pid_t host)
 {
     int status;
@@ -21,8 +21,8 @@ static void reap(pid_t host)
             _exit(WIFSIGNALED(status) ? EXIT_BY_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status));
 }
 
-/* What a terminal sends (Ctrl-C) it sends to the host as well: that is not passed on, since a
- * second SIGINT ends it at once. */
+/* Passes on what other processes send. The kernel sends a terminal's Ctrl-C (SI_KERNEL) to the host
+ * too, which would take the second SIGINT as the order to end at once. */
 static void stand_by(pid_t host, const sigset_t *set)
 {
     siginfo_t info;
@@ -48,5 +48,6 @@ void hw_init_split(void)
     pid_t host = fork();
     if (host > 0)
         stand_by(host, &set);
-    sigprocmask(SIG_SETMASK, &before, NULL); /* without a child it serves all the same */
+    sigprocmask(SIG_SETMASK, &before,
+                NULL); /* also when there is no child: it serves all the same */
 }

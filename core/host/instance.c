@@ -25,20 +25,20 @@ struct hw_instance {
     /* constant after start */
     pid_t pid;
     bool signals;
-    struct hw_signals_target entry; /* for the signals */
-    int ended;                      /* readable from the end on */
+    struct hw_signals_target entry;
+    int ended; /* readable once the host has ended */
     char *addresses[HW_LISTENERS_MAX + 1];
     uv_thread_t keeper;
 
     /* guarded by m */
     uv_mutex_t m;
     uv_cond_t changed;
-    struct hw_host *host; /* NULL once it is being taken apart */
-    struct hw_host *closing;
-    unsigned asking; /* threads that wait for an answer of the host's */
+    struct hw_host *host;    /* NULL before the start, and once it is being freed */
+    struct hw_host *closing; /* while it is being freed */
+    unsigned asking;         /* threads that wait for a result of the host */
     bool closed;
-    bool unkept;                    /* it did not start */
-    struct hw_instance_facts facts; /* the last ones; `stopping` always */
+    bool unkept;                    /* the host did not start */
+    struct hw_instance_facts facts; /* as of the end; `stopping` is always current */
 
     /* atomic */
     _Atomic enum hw_instance_state state;
@@ -52,7 +52,7 @@ static void read_locked(struct hw_instance *i)
     hw_host_version(i->host, &i->facts.version);
 }
 
-/* From here on nobody has the host but the keeper. */
+/* From here on only the keeper has the host. */
 static void take_host(struct hw_instance *i)
 {
     if (i->signals)
@@ -77,14 +77,14 @@ static void on_closer(void *arg)
     uv_mutex_unlock(&i->m);
 }
 
-/* Finalizers of the scripts run while their states are closed, and Lua calls no hook in them, nor
- * in a C function that a script is in as it loads: what never ends is waited for on a thread of its
- * own. Returns whether all came to its end. */
+/* Frees the host on a thread of its own, since that may never end: scripts' finalizers run while
+ * their states are closed, and no hook can stop these, nor a C function that a loading script is
+ * in. Returns false when it takes longer than HW_INSTANCE_CLOSE_MS. */
 static bool close_host(struct hw_instance *i)
 {
     uv_thread_t closer;
     if (uv_thread_create(&closer, on_closer, i)) {
-        on_closer(i); /* here then, in the hope that all of them end */
+        on_closer(i); /* on this thread then, hoping that it ends */
         return true;
     }
     uint64_t until = uv_hrtime() + HW_INSTANCE_CLOSE_MS * 1000000ull;
@@ -146,7 +146,8 @@ static void on_reload_signal(void *host)
     hw_host_reload(host);
 }
 
-/* Code that a thread is in must stay, whatever becomes of the Lua state that loaded it. */
+/* The library must stay loaded while a thread is in it, even if the Lua state that loaded it is
+ * closed. */
 static void stay_loaded(void)
 {
     static const char here;
@@ -197,14 +198,14 @@ static struct hw_instance *give_up(struct hw_instance *i, struct hw_config *conf
     return NULL;
 }
 
-/* The keeper is there before the host: one that nobody could end must not take a request. */
+/* The keeper starts before the host, since a host that nobody can end must not take a request. */
 static int start_keeper(struct hw_instance *i, char *why, size_t size)
 {
     int rc = uv_thread_create(&i->keeper, on_keeper, i);
     return rc ? hw_error_no_thread(-rc, why, size) : 0;
 }
 
-/* `host`: NULL when there is none to keep. */
+/* `host`: NULL when it did not start. */
 static void give_keeper(struct hw_instance *i, struct hw_host *host)
 {
     uv_mutex_lock(&i->m);
@@ -226,7 +227,7 @@ struct hw_instance *hw_instance_start(struct hw_config *config, const struct hw_
                                       bool signals, char *why, size_t size)
 {
     char reason[256];
-    hw_descriptors_fill(); /* libuv's own files have the numbers that they get */
+    hw_descriptors_fill(); /* so that libuv's own descriptors get no number below 3 */
     struct hw_instance *i = new_instance(signals);
     stay_loaded();
     if (!i || i->ended < 0)
@@ -271,7 +272,7 @@ enum hw_instance_state hw_instance_wait(struct hw_instance *i, int ms)
 {
     struct pollfd fd = {.fd = i->ended, .events = POLLIN};
     if (i->state == HW_INSTANCE_RUNNING)
-        poll(&fd, 1, ms); /* a signal ends it, whatever its flags */
+        poll(&fd, 1, ms); /* a signal ends it, even with SA_RESTART */
     return i->state;
 }
 

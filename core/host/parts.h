@@ -1,7 +1,7 @@
 /* parts.h -- what is loaded before a host can start: keys, scripts, ledger.
  *
- * Why     specs (bindings/testing_api.c) and `hookward jobs replay` without a host (bindings/solo.c)
- *         must run on the same parts as a host, loaded by the same code.
+ * Why     specs (bindings/testing_api.c) and `hookward jobs replay` without a host
+ *         (bindings/solo.c) must run on the same parts as a host, loaded by the same code.
  * Thread  one at a time. */
 #ifndef HW_HOST_PARTS_H
 #define HW_HOST_PARTS_H
@@ -18,8 +18,8 @@ void hw_host_unload(struct hw_stages *stages);
 /* The name that `hookward init` gives the public half of its key pair. */
 #define HW_DEVELOPMENT_KEY "development.pem"
 
-/* Warns when one of the keys has that name and one of the addresses (as of hw_host_addresses) can be
- * reached from other machines. */
+/* Warns when one of the keys has that name and one of the addresses (as of hw_host_addresses) can
+ * be reached from other machines. */
 void hw_host_warn_of_keys(const struct hw_keyset *keys, const char *const *addresses);
 
 #endif
