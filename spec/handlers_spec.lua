@@ -698,7 +698,7 @@ describe("a handler", function()
       end
       host:wait_log('%(an error that is a table: {"code":1}%)')
       host:wait_log("os%.exit would stop the whole host")
-      host:wait_log("debug%.sethook is what handler_timeout is made of")
+      host:wait_log("debug%.sethook would turn handler_timeout off")
       assert.equal(0, host:stop())
     end)
   end)

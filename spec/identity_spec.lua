@@ -331,11 +331,11 @@ describe("identity", function()
     it("says of a Timestamp that can't be compared with max_age what is wrong with it", function()
       start "max_age = 3600"
       for body, message in pairs {
-        [at("")] = "the Timestamp is no time such as 2024-05-10T11:09:21Z, which max_age asks for",
-        [at("yesterday")] = "the Timestamp is no time such as 2024-05-10T11:09:21Z, which max_age asks for",
-        ['{"Event":"A.Done"}'] = "the event has no Timestamp, which max_age asks for",
-        ['{"Event":"A.Done","Timestamp":null}'] = "the Timestamp is not a text, which max_age asks for",
-        ['{"Event":"A.Done","Timestamp":1}'] = "the Timestamp is not a text, which max_age asks for",
+        [at("")] = "the Timestamp is not a time such as 2024-05-10T11:09:21Z, which max_age needs",
+        [at("yesterday")] = "the Timestamp is not a time such as 2024-05-10T11:09:21Z, which max_age needs",
+        ['{"Event":"A.Done"}'] = "the event has no Timestamp, which max_age needs",
+        ['{"Event":"A.Done","Timestamp":null}'] = "the Timestamp is not a string, which max_age needs",
+        ['{"Event":"A.Done","Timestamp":1}'] = "the Timestamp is not a string, which max_age needs",
       } do
         local answer = host:notify(body)
         assert.equal(400, answer.status)

@@ -621,7 +621,7 @@ describe("hook.on_unload", function()
     ]] } }
     H.write(host.folder .. "/handlers/a.lua", answering("new"))
     host:wait_log("hook.on_unload: handlers/a.lua:3: on purpose")
-    host:wait_log_count("hook.on_unload did not come to its end", 2)
+    host:wait_log_count("hook.on_unload did not finish", 2)
     assert.equal("new", version_of(host))
     assert.equal(0, host:stop())
   end)

@@ -3,7 +3,7 @@
 
 #include <lauxlib.h>
 
-#include "script/api.h"
+#include "script/headers.h"
 #include "script/json.h"
 
 /* ---- a request ---- */
@@ -23,7 +23,7 @@ void hw_app_call_push_request(lua_State *L, const struct hw_app_call *call)
     set_text(L, "query", hw_http_view(r->bytes, r->http.query));
     set_text(L, "body", (struct hw_str){r->bytes + r->head_len, (size_t)r->http.body_length});
     set_text(L, "peer", hw_str_of(call->peer));
-    hw_api_push_headers(L, r);
+    hw_headers_push(L, r);
     lua_setfield(L, -2, "headers");
 }
 

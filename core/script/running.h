@@ -1,7 +1,7 @@
-/* running.h -- what a Lua state runs at the moment: the notification at hand, if any.
+/* running.h -- the notification that a Lua state is running, if any.
  *
- * Why     functions that scripts call (the log, job.headers, the guard of globals) need to know, and
- *         they stand below the VM that runs the notification.
+ * Why     functions that scripts call (the log, job.headers, the guard of globals) need it, and
+ *         they must not depend on the VM.
  * Thread  the one that has the Lua state. */
 #ifndef HW_RUNNING_H
 #define HW_RUNNING_H
@@ -12,16 +12,18 @@
 #include "notification.h"
 
 struct hw_running {
-    struct hw_notification *n; /* NULL between two */
+    struct hw_notification *n; /* NULL between two notifications */
 };
 
-/* From here on the state is a VM's. `running` must live as long as the state. Stack: -0 +0. */
+/* Marks the state as a VM's. `running` must live as long as the state. Stack: -0 +0. */
 void hw_running_open(lua_State *L, const struct hw_running *running);
 
-/* The notification that runs; NULL between two, and in a state that is no VM's. Raises nothing. */
+/* The notification that runs; NULL between two, and in a state that is not a VM's. Raises
+ * nothing. */
 const struct hw_notification *hw_running_notification(lua_State *L);
 
-/* True in the state of a VM: scripts run in it, and not the program that has the host. */
+/* True in a VM's state, which runs the user's scripts; false in that of a program that has the
+ * host. */
 bool hw_running_in_vm(lua_State *L);
 
 #endif

@@ -12,7 +12,7 @@ static bool is_over(const struct hw_limits *l)
            (l->give_up && l->give_up(l->give_up_ud));
 }
 
-static const char why_key;
+static const char why_key; /* in the registry: the real reason of the last stop */
 
 static struct hw_limits *limits_of(lua_State *L)
 {
@@ -22,8 +22,8 @@ static struct hw_limits *limits_of(lua_State *L)
 static void keep_why(lua_State *L, const struct hw_limits *l)
 {
     lua_pushboolean(L, false);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &why_key); /* for want of memory below */
-    luaL_where(L, 0);                            /* a hook is no level of its own */
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &why_key); /* stays if there is no memory for the text */
+    luaL_where(L, 0); /* level 0 is the interrupted function: a hook has no level */
     const char *text = lua_pushfstring(
         L, l->name ? "%sit ran longer than %s (%d ms)" : "%sit ran longer than %s%d ms",
         lua_tostring(L, -1), l->name ? l->name : "", (int)l->ms);
@@ -31,7 +31,8 @@ static void keep_why(lua_State *L, const struct hw_limits *l)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &why_key);
 }
 
-/* The text is Lua's own: lua_error knows it, and calls no message handler. */
+/* The text is the one that Lua keeps for memory errors: lua_error recognises it, and raises
+ * LUA_ERRMEM without calling a message handler. */
 static void stop(lua_State *L, struct hw_limits *l, lua_Hook hook)
 {
     bool first = !l->timed_out;
@@ -55,6 +56,11 @@ static void on_count(lua_State *L, lua_Debug *ar)
         lua_sethook(L, on_count, LUA_MASKCOUNT, HW_LIMITS_EVERY);
 }
 
+bool hw_limits_are_starved(const struct hw_limits *l, int status)
+{
+    return status == LUA_ERRMEM && !l->timed_out && l->pool.starved;
+}
+
 bool hw_limits_are_over(lua_State *L)
 {
     return is_over(limits_of(L));
@@ -73,8 +79,8 @@ void hw_limits_put_why(struct hw_limits *l)
     lua_rawgetp(l->L, LUA_REGISTRYINDEX, &why_key);
 }
 
-/* Short of memory each allocation costs a full collection, so that the next count may be minutes
- * away: a loop that catches its memory errors is ended by way of this. */
+/* When memory is short, each allocation costs a full collection, so the next call of the hook may
+ * be minutes away. This stops a loop that catches its memory errors. */
 static void *allocate(void *ud, void *old, size_t old_size, size_t size)
 {
     struct hw_limits *l = ud;

@@ -1,4 +1,4 @@
-/* loader.c -- see loader.h
+/* require.c -- see require.h
  *
  * The registry holds, under the addresses of the keys below:
  *
@@ -6,7 +6,7 @@
  *     modules_key    hookward's modules
  *     require_key    Lua's `require`
  *     explain_key    the function of lua/hookward/handlers/missing.lua */
-#include "script/loader.h"
+#include "script/require.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -100,7 +100,7 @@ static void add_searcher(lua_State *L)
     lua_pop(L, 2);
 }
 
-void hw_loader_open(lua_State *L, const struct hw_bundle *bundle, const struct hw_modules *modules)
+void hw_require_open(lua_State *L, const struct hw_bundle *bundle, const struct hw_modules *modules)
 {
     lua_pushlightuserdata(L, (void *)bundle);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &bundle_key);
@@ -108,20 +108,20 @@ void hw_loader_open(lua_State *L, const struct hw_bundle *bundle, const struct h
     lua_rawsetp(L, LUA_REGISTRYINDEX, &modules_key);
     lua_getglobal(L, "require");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &require_key);
-    hw_loader_require(L, "hookward.handlers.missing");
+    hw_require_module(L, "hookward.handlers.missing");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &explain_key);
     add_searcher(L);
     hw_globals_open(L);
 }
 
-void hw_loader_require(lua_State *L, const char *module)
+void hw_require_module(lua_State *L, const char *module)
 {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &require_key);
     lua_pushstring(L, module);
     lua_call(L, 1, 1);
 }
 
-void hw_loader_explain(lua_State *L, int index)
+void hw_require_explain(lua_State *L, int index)
 {
     const char *text = lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : NULL;
     if (!text || !strstr(text, "' not found:\n"))

@@ -1,0 +1,74 @@
+/* router.c -- see router.h */
+#include "script/router.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "script/require.h"
+
+const char hw_router_resolve_key;
+static const char routes_key, unload_key; /* in the registry */
+
+/* Keeps the field `name` of the router, which is on top. */
+static void keep(lua_State *L, const char *name, const char *key)
+{
+    lua_getfield(L, -1, name);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+}
+
+void hw_router_open(lua_State *L, bool validate)
+{
+    hw_require_module(L, "hookward.handlers.router"); /* router */
+    lua_getfield(L, -1, "seal");
+    lua_pushboolean(L, validate);
+    lua_call(L, 1, 0);
+    keep(L, "resolve", &hw_router_resolve_key);
+    keep(L, "routes", &routes_key);
+    keep(L, "unload", &unload_key);
+    lua_pop(L, 1);
+}
+
+/* ---- routes ---- */
+
+/* Copies t[index] of the table on top of `from` to the field `name` of the table on top of `to`. */
+static void copy_field(lua_State *from, lua_Integer index, lua_State *to, const char *name)
+{
+    lua_rawgeti(from, -1, index);
+    lua_pushstring(to, lua_tostring(from, -1));
+    lua_setfield(to, -2, name);
+    lua_pop(from, 1);
+}
+
+void hw_router_push_routes(lua_State *from, lua_State *to)
+{
+    int top = lua_gettop(from);
+    lua_rawgetp(from, LUA_REGISTRYINDEX, &routes_key);
+    int status = lua_pcall(from, 0, 1, 0); /* { { pattern, place, schema }… } */
+    HW_CHECK(status == 0);
+    lua_newtable(to);
+    for (lua_Integer i = 1; lua_rawgeti(from, -1, i) == LUA_TTABLE; i++) {
+        lua_createtable(to, 0, 3);
+        copy_field(from, 1, to, "pattern");
+        copy_field(from, 2, to, "place");
+        copy_field(from, 3, to, "schema");
+        lua_rawseti(to, -2, i);
+        lua_pop(from, 1);
+    }
+    lua_settop(from, top);
+}
+
+/* ---- unloading ---- */
+
+static int warn(lua_State *L)
+{
+    hw_log_say(HW_LOG_WARN, "%s", lua_tostring(L, 1));
+    return 0;
+}
+
+int hw_router_unload(lua_State *L)
+{
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &unload_key) != LUA_TFUNCTION)
+        return 0;
+    lua_pushcfunction(L, warn);
+    lua_call(L, 1, 0);
+    return 0;
+}
