@@ -1,4 +1,4 @@
-/* main.c -- the binary: Lua with hookward inside it.
+/* main.c -- the binary: Lua with hookward inside.
  *
  * The command line is Lua (lua/hookward/commands/init.lua), the same that rockspec/hookward runs in
  * the system's Lua. */
@@ -42,7 +42,7 @@ static int run(lua_State *L)
 int main(int argc, char **argv)
 {
     if (hw_descriptors_fill())
-        return 1; /* and nowhere to say it */
+        return 1; /* without a standard error stream to report it on */
     hw_signals_disarm();
     lua_State *L = luaL_newstate();
     if (!L) {

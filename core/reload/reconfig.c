@@ -24,8 +24,8 @@ static void push_source(lua_State *L, struct hw_str source)
     lua_call(L, 0, 1);
 }
 
-/* Runs protected: (reading) -> nothing, or the first line of what is wrong. The configuration is
- * there as well if it could be read, and only what it names is missing. */
+/* Runs protected: (reading) -> nothing, or the first line of what is wrong. When only a file is
+ * missing that it names, there is a configuration as well. */
 static int read_config(lua_State *L)
 {
     struct reading *r = lua_touserdata(L, 1);
@@ -42,7 +42,7 @@ static int read_config(lua_State *L)
     return lua_isnil(L, -1) ? 0 : 1;
 }
 
-/* Returns Lua's status. */
+/* Fills in *ok, and `why` unless it is true. Returns Lua's status. */
 static int run(lua_State *L, struct reading *r, bool *ok, char *why, size_t why_size)
 {
     hw_limits_begin(&r->limits, hw_now_ns(), HW_RECONFIG_MS, NULL);
@@ -61,7 +61,7 @@ static int run(lua_State *L, struct reading *r, bool *ok, char *why, size_t why_
     return status;
 }
 
-/* Its settings must have room in a handler's state. */
+/* Settings that fit into a handler's state must fit in here. */
 static size_t memory_max(const struct hw_config *first)
 {
     return first->vm_memory > HW_RECONFIG_MEMORY ? first->vm_memory : HW_RECONFIG_MEMORY;

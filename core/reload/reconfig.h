@@ -1,7 +1,7 @@
-/* reconfig.h -- the configuration of a running host, read anew.
+/* reconfig.h -- the configuration of a running host, read again.
  *
- * How     in a Lua state of its own, by the code that `serve` reads it with, from where it came
- *         from, flags included. It is code, so it gets a deadline and a limit of memory.
+ * How     in a Lua state of its own, by the same Lua code as in `hookward serve`, and from the same
+ *         file and flags. A configuration is code, so it gets a time limit and a memory limit.
  * Thread  the reload thread. */
 #ifndef HW_RECONFIG_H
 #define HW_RECONFIG_H
@@ -13,29 +13,31 @@
 #include "script/modules.h"
 
 enum {
-    HW_RECONFIG_MS = 10000,                /* what the configuration's own code may take */
-    HW_RECONFIG_MEMORY = 64 * 1024 * 1024, /* bytes likewise; vm_memory when that is more */
-    HW_RECONFIG_NAMES_MAX = 160            /* bytes of hw_reconfig_restart's text */
+    HW_RECONFIG_MS = 10000, /* time limit of the configuration's code */
+    HW_RECONFIG_MEMORY =
+        64 * 1024 * 1024,       /* its memory limit, bytes; vm_memory when that is more */
+    HW_RECONFIG_NAMES_MAX = 160 /* bytes of hw_reconfig_restart's text */
 };
 
-/* Asked now and then while the configuration's code runs; true ends it. */
+/* Called now and then while the configuration's code runs; true ends it. */
 typedef bool hw_reconfig_give_up_fn(void *ud);
 
-/* Reads what `first` was read from. Returns NULL when it can't be read; *ok is false then,
- * and when what it names is not there. Unless *ok, one line in `why`. To be freed with
- * hw_reconfig_free. */
+/* Reads the configuration that `first` was read from. Returns NULL when it can't be read. *ok is
+ * false then, with one line in `why`; and also when only a file is missing that it names. To be
+ * freed with hw_reconfig_free. */
 struct hw_config *hw_reconfig_read(const struct hw_config *first, const struct hw_modules *modules,
                                    hw_reconfig_give_up_fn *give_up, void *ud, bool *ok, char *why,
                                    size_t why_size);
-void hw_reconfig_free(struct hw_config *config); /* NULL is fine */
+void hw_reconfig_free(struct hw_config *config); /* NULL does nothing */
 
-/* True when all is equal that takes effect at once and without a new release. */
+/* True when all settings are equal that take effect at once, without a new release. */
 bool hw_reconfig_same_limits(const struct hw_config *a, const struct hw_config *b);
 
-/* True when both name the same handlers and key files, whatever is there. */
+/* True when both name the same handlers folder and the same patterns of key files. */
 bool hw_reconfig_same_files(const struct hw_config *a, const struct hw_config *b);
 
-/* The names of what differs and waits for the next start, each after a space: " listen path". */
+/* Names the settings that differ and take effect at the next start, each after a space:
+ * " listen path". */
 void hw_reconfig_restart(const struct hw_config *a, const struct hw_config *b,
                          char names[HW_RECONFIG_NAMES_MAX]);
 

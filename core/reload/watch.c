@@ -20,7 +20,7 @@
 
 struct signature {
     uint64_t h;
-    bool content; /* from what is in the files; else from what the file system says of them */
+    bool content; /* hash the files' content; otherwise their size, times and inode */
 };
 
 static void add_bytes(struct signature *s, const void *bytes, size_t len)
@@ -37,7 +37,7 @@ static void add_facts(struct signature *s, const struct stat *st)
     add_bytes(s, facts, sizeof facts);
 }
 
-/* As much as would be loaded. A pipe that took the file's place must not hold us up. */
+/* Reads as much as would be loaded. O_NONBLOCK: a pipe in the file's place must not block us. */
 static void add_content(struct signature *s, const char *path)
 {
     char bytes[16384];
@@ -54,8 +54,8 @@ static void add_content(struct signature *s, const char *path)
         close(fd);
 }
 
-/* `st`: NULL when there is only its name, as of a link that leads nowhere. A folder's own times do
- * not count: an editor's swap file changes them. */
+/* `st`: NULL when only the name exists, as of a dangling link. A folder's own times don't count,
+ * since an editor's swap file changes them. */
 static void add_file(struct signature *s, const char *path, const struct stat *st)
 {
     add_bytes(s, path, strlen(path) + 1);
@@ -75,13 +75,13 @@ static bool is_script(const char *name)
     return len > 4 && strcmp(name + len - 4, ".lua") == 0;
 }
 
-/* What may be a script or a folder; most of what is neither costs no look at it. */
+/* True for what may be a script or a folder. Most other entries need no stat. */
 static int may_count(const struct dirent *entry)
 {
     return entry->d_name[0] != '.' && (entry->d_type != DT_REG || is_script(entry->d_name));
 }
 
-/* `st`: NULL when there is only a name. */
+/* `st` as for add_file. */
 typedef void visit_fn(void *ud, const char *path, const struct stat *st);
 
 static bool walk(const char *path, int depth, visit_fn *visit, void *ud);
@@ -95,8 +95,8 @@ static bool walk_entry(const char *path, int depth, visit_fn *visit, void *ud)
     return !is_there || !S_ISDIR(st.st_mode) || walk(path, depth + 1, visit, ud);
 }
 
-/* Visits the scripts and folders of a tree, in name order. Returns false, and visits no more, at
- * the depth that a bundle is refused for: links in a circle would lead to more and more. */
+/* Visits the scripts and folders of a tree, in name order. At the depth that a bundle is refused
+ * for it stops and returns false, since circular links would go on without end. */
 static bool walk(const char *path, int depth, visit_fn *visit, void *ud)
 {
     struct dirent **names;
@@ -105,7 +105,7 @@ static bool walk(const char *path, int depth, visit_fn *visit, void *ud)
     if (depth > HW_BUNDLE_DEPTH_MAX)
         return false;
     int n = scandir(path, &names, may_count, alphasort);
-    if (n < 0) { /* once it can be read this shows, although nothing may be in it */
+    if (n < 0) { /* so that it shows when the folder can be read again, even if it is empty */
         visit(ud, path, NULL);
         return true;
     }
@@ -126,7 +126,7 @@ static void sign(void *ud, const char *path, const struct stat *st)
 
 /* ---- the keys ---- */
 
-/* A pattern's folder: up to the last slash before the first wildcard, without what escapes. */
+/* A pattern's folder: up to the last slash before the first wildcard, unescaped. */
 static bool pattern_folder(const char *pattern, char *folder, size_t size)
 {
     size_t len = 0, end = 0;
@@ -149,8 +149,9 @@ static int on_glob_error(const char *path, int error)
     return error != ENOENT && error != ENOTDIR;
 }
 
-/* What the pattern finds, and nothing else of that folder: the ledger may live there. That a folder
- * can't be read shows, as it does where the configuration lists the same (sys_api.c). */
+/* Adds only the files that the pattern finds, since the ledger may be in the same folder. A folder
+ * that can't be read changes the signature too; the configuration (sys_api.c) reports that as well.
+ * */
 static void sign_keys(struct signature *s, const char *pattern)
 {
     glob_t found;
@@ -163,7 +164,7 @@ static void sign_keys(struct signature *s, const char *pattern)
     globfree(&found);
 }
 
-/* Which folder a path leads to, through links, as far as `end` (NULL: all of it). */
+/* Adds the inode that the path leads to, up to `end` (NULL: all of it), through links. */
 static void add_place(struct signature *s, const char *path, const char *end)
 {
     char folder[PATH_MAX];
@@ -179,7 +180,7 @@ static uint64_t sign_all(const struct hw_config *config, bool content)
     struct stat st;
     if (config->file_path)
         add_file(&s, config->file_path, stat(config->file_path, &st) == 0 ? &st : NULL);
-    if (config->file_path && !content) /* relative paths start from there */
+    if (config->file_path && !content) /* relative paths start from its folder */
         add_place(&s, config->file_path, strrchr(config->file_path, '/'));
     if (!content)
         add_place(&s, config->handlers, NULL);
@@ -268,7 +269,8 @@ void hw_watches_close(struct hw_watches *watches)
     }
 }
 
-/* A folder that is not there is seen when it comes; others are what a person can help with. */
+/* No reason is given for a folder that is missing or unreadable: when that changes, polling notices
+ * it. */
 static const char *explain(int rc)
 {
     switch (rc) {
@@ -287,8 +289,8 @@ static const char *explain(int rc)
     }
 }
 
-/* All anew: a path may lead to another folder by now. A watch that can't be had is no error: the
- * signature is taken all the same. */
+/* Starts all watches anew, since a path may lead to another folder by now. A watch that fails is no
+ * error, since the signature is compared in any case. */
 const char *hw_watches_set(struct hw_watches *watches, const struct hw_folders *folders)
 {
     const char *why = folders->more ? "there are more than 512 folders" : NULL;

@@ -1,15 +1,17 @@
-/* watch.h -- has anything changed that the host was started from?
+/* watch.h -- has one of the files changed that the host was started from?
  *
- * How     libuv's events on folders (never on a file: after an editor's rename that would be deaf)
- *         wake the reload thread early; what it goes by is a signature over names, sizes, times and
- *         inodes, taken again and again. So a file system without events, a symbolic link swapped
- *         higher up, and an event that was missed only cost time (HW_WATCH_POLL_MS).
- *         Two writes of the same size within one tick of a file system's clock have one signature:
- *         a few milliseconds on most, up to two seconds on some. So the content is compared around
- *         each reading, and once more when HW_WATCH_COARSE_MS have passed since.
- *         The configuration's own folder is not watched by events: the ledger lives there as well,
- *         and writes all the time.
- * Thread  signature, content, folders: the reload thread; the watches: leader only. */
+ * How     The reload thread compares signatures, again and again: a hash over names, sizes, times
+ *         and inodes. Events of libuv only wake it early. So a file system without events, a
+ *         symbolic link that is swapped higher up, and a missed event only cost time
+ *         (HW_WATCH_POLL_MS).
+ *         Folders are watched, never a file: after an editor's rename its watch would be deaf.
+ *         Two writes of the same size within one tick of the file system's clock have the same
+ *         signature. A tick is a few milliseconds on most file systems, and up to two seconds on
+ *         some. So the content is compared around each reading, and again HW_WATCH_COARSE_MS later.
+ *         The configuration's own folder is not watched by events, since the ledger is in it too,
+ *         and is written all the time.
+ * Thread  signature, content, folders: the reload thread. The watches: leader only, or whoever has
+ *         the loop. */
 #ifndef HW_WATCH_H
 #define HW_WATCH_H
 
@@ -26,21 +28,21 @@ enum {
     HW_WATCH_FOLDERS_MAX = 512 /* more folders than this are only polled */
 };
 
-/* A list of folders: paths, each from malloc. */
+/* A list of folders; each path is from malloc. */
 struct hw_folders {
     char *paths[HW_WATCH_FOLDERS_MAX];
     size_t count;
-    bool more; /* there are more than these */
+    bool more; /* there are more folders than the list has room for */
 };
 
-/* A number that changes with every script, key file and configuration file: added, removed,
+/* A number that changes whenever a script, key file or configuration file is added, removed,
  * written, renamed, or reached by another link. Opens no file. */
 uint64_t hw_watch_signature(const struct hw_config *config);
 
-/* The same from what is in them: reads all of them. */
+/* The same by the content of the files; reads all of them. */
 uint64_t hw_watch_content(const struct hw_config *config);
 
-/* The folders of scripts and keys as they are now. */
+/* Lists the folders of scripts and keys as they are now. */
 void hw_watch_folders(const struct hw_config *config, struct hw_folders *folders);
 void hw_folders_fini(struct hw_folders *folders);
 
@@ -51,8 +53,7 @@ struct hw_watches {
     struct hw_watch *first;
 };
 
-/* Leader only: watches these folders instead of those before. Returns NULL, or why some of them
- * are only polled. */
+/* Watches these folders instead of the ones before. Returns NULL, or why some are only polled. */
 const char *hw_watches_set(struct hw_watches *watches, const struct hw_folders *folders);
 void hw_watches_close(struct hw_watches *watches);
 

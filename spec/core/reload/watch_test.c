@@ -1,4 +1,5 @@
-/* The signature changes with every script, key and configuration file, and with nothing else. */
+/* watch_test.c -- the signature changes with every script, key and configuration file, and with
+ * nothing else. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -153,8 +154,9 @@ static void changes_with_a_link_that_leads_nowhere(void **state)
     }
 }
 
-/* A folder that nobody may read is told from an empty one, since what failed for it must be tried
- * again. To root each may be read: a process without a file to spare meets the same code. */
+/* An unreadable folder must not look like an empty one: once it can be read, the reload is tried
+ * again. Root can read any folder, so the test takes away the process's descriptors, which leads
+ * through the same code. */
 static void changes_when_a_folder_without_files_can_be_read_again(void **state)
 {
     (void)state;
@@ -310,7 +312,7 @@ static void wakes_when_a_file_is_written(void **state)
     hw_folders_fini(&folders);
 }
 
-/* The kernel's limits on inotify are the machine's; a process without a file to spare meets the
+/* The kernel's limits on inotify are the machine's. A process without descriptors leads through the
  * same code. */
 static void says_why_a_folder_is_not_watched(void **state)
 {
