@@ -129,7 +129,7 @@ describe("events", function()
   it("prints an unknown answer whole, with what was looked for", function()
     for _, body in ipairs { '{"Something":"else","Very":["new"]}', "plain text", "", "null" } do
       local result = events { { 200, body } }
-      fails(result, 1, 'answered 200 with something unknown; looked for a list of event names, or of '
+      fails(result, 1, "can't read the answer (200); looked for a list of event names, or of "
         .. 'objects with a field such as "Event" or "Name"\n')
       assert.are.equal(body == "" and "" or body .. "\n", result.out)
     end
@@ -141,10 +141,10 @@ end)
 
 describe("a failure of the API", function()
   local words = {
-    ["ACR_00.000.000"] = { 500, "Accredit failed inside", "Try again" },
+    ["ACR_00.000.000"] = { 500, "an internal error of Accredit", "Try again" },
     ["ACR_00.000.001"] = { 503, "not available now", "Try again" },
     ["ACR_00.001.001"] = { 401, "not enabled", "enable the account" },
-    ["ACR_00.001.002"] = { 401, "not an API user", "made for the API" },
+    ["ACR_00.001.002"] = { 401, "not an API user", "an account for the API" },
     ["ACR_00.001.003"] = { 401, "no permission for the data", "data permissions" },
     ["ACR_00.001.004"] = { 401, "not linked to an integration partner", "link the account" },
     ["ACR_01.000.000"] = { 400, "parameters of the call are not valid", "Look at EVENT" },
@@ -220,12 +220,12 @@ describe("a failure of the API", function()
     fails(trigger { { 404, "<!DOCTYPE html><html></html>" } }, 1,
       "answered 404 with a web page instead of JSON\nIs --api (or accredit.url) the address of the Accredit API?\n")
     result = events { { 200, "<html><title>Log in</title></html>" } }
-    fails(result, 1, "answered 200 with something unknown")
+    fails(result, 1, "can't read the answer (200)")
   end)
 
   it("that leads elsewhere is not followed", function()
     local result, requests = trigger { { 302, "", headers = { Location = "https://login.example.com/" } } }
-    fails(result, 1, "answered 302, which leads to https://login.example.com/\nRedirects are not followed.")
+    fails(result, 1, "answered 302, a redirect to https://login.example.com/\nRedirects are not followed.")
     assert.are.equal(1, #requests)
   end)
 
@@ -275,10 +275,10 @@ describe("a server's certificate", function()
       local localhost, address = "https://localhost:" .. port, "https://127.0.0.1:" .. port
       local wrong = fails(events({}, { "--api", localhost }), 1, ": no trusted connection (")
       assert.are.equal(2, #cli.lines(wrong), wrong) -- and it is not tried again
-      has(wrong, "certificate is named with --ca FILE")
+      has(wrong, "--ca FILE names the certificate")
       fails(events({}, { "--api", address, "--ca", folder .. "/c" }), 1, ": no trusted connection (")
       fails(events({}, { "--api", localhost, "--ca", folder .. "/none" }), 1, ": no trusted connection (")
-      fails(events({}, { "--api", localhost, "--ca", folder .. "/c" }), 1, "answered 200 with something unknown")
+      fails(events({}, { "--api", localhost, "--ca", folder .. "/c" }), 1, "can't read the answer (200)")
       -- This server answers no POST: who trusts it waits in vain.
       local function send(...)
         local result = cli.run { "send", "A.B", "--to", localhost, "--key", (H.keys()), ... }
@@ -423,11 +423,11 @@ describe("the token", function()
 
   it("is not had when the account is not accepted", function()
     local said = '{"error":"invalid_grant","error_description":"The user name or password is incorrect."}'
-    local err = fails(events({ { 400, said } }, { env = ACCOUNT }), 1, "/token: the account me@x.com is not accepted\n"
+    local err = fails(events({ { 400, said } }, { env = ACCOUNT }), 1, "/token: the account me@x.com was not accepted\n"
       .. "Accredit says: The user name or password is incorrect.\nCheck HOOKWARD_ACCREDIT_USER")
     assert.are.equal(3, #cli.lines(err), err)
     fails(events({ { 401, '{"Code":"ACR_00.001.001"}' } }, { env = ACCOUNT }), 1, "this user is not enabled")
-    fails(events({ { 404, "" } }, { env = ACCOUNT }), 1, "There is no /token there.")
+    fails(events({ { 404, "" } }, { env = ACCOUNT }), 1, "There is no /token at this address.")
   end)
 
   it("that can't be found in the answer is not shown either", function()
@@ -459,9 +459,9 @@ describe("the token", function()
   end)
 
   it("that is none is refused without being shown", function()
-    local err = fails(events({}, { "--token", "two words" }), 1, "--token: this is no token: it has spaces")
+    local err = fails(events({}, { "--token", "two words" }), 1, "--token: this is not a token: it has spaces")
     assert.is_nil(err:find("two", 1, true))
-    fails(events({}, { "--token", " " }), 1, "--token: this is no token: there is nothing in it")
+    fails(events({}, { "--token", " " }), 1, "--token: this is not a token: it is empty")
     fails(events({}, { "--token", "@/none" }), 1, "--token: /none: No such file")
     fails(events({}, { "--user", "me", env = {} }), 1, "--user needs a password")
     fails(events({}, { "--password", "x", env = {} }), 1, "--password needs a name")
@@ -501,7 +501,7 @@ describe("the address of the API", function()
     err = fails(events({}, { "--api", "https//me:secret@x.com/?" }), 1, "--api takes a URL")
     assert.is_nil(err:find("secret", 1, true))
     fails(events({}, { "--api", "http://accredit.example.com:8080" }), 1,
-      "--api: http://accredit.example.com:8080 would carry the token where others can read it; use https://")
+      "--api: http://accredit.example.com:8080 would let others read the token; use https://")
     fails(events({}, { "--api", "http://no-such-host.invalid", "--plain-http", "--retries", "0" }), 1,
       "There is no such host")
   end)
@@ -510,7 +510,7 @@ end)
 describe("trigger", function()
   it("asks for one sample and tells its job", function()
     local result, requests = trigger { { 200, '{"JobId":4711}' } }
-    assert.are.equal(URL .. ": Accredit sends a sample of " .. EVENT .. " there, job 4711\n", works(result))
+    assert.are.equal(URL .. ": Accredit sends it a sample of " .. EVENT .. ", job 4711\n", works(result))
     assert.are.equal("/api/webhookSubscription/triggerSampleEventNotification", requests[1].path)
     assert.are.same({ Event = EVENT, Url = URL }, cjson.decode(requests[1].body))
     assert.are.equal("application/json", requests[1].headers["content-type"])
@@ -643,10 +643,10 @@ describe("subscribe", function()
   it("says so when the key is there already, in whatever file and form", function()
     local _, _, folder = subscribe(key_answer(keys.pem))
     local again = subscribe(key_answer(keys.xml), { cwd = folder })
-    has(works(again), "keys/BadgeExportZipFile.Created.pem: has its Signature Key already (")
+    has(works(again), "keys/BadgeExportZipFile.Created.pem: already has its Signature Key (")
     assert.are.equal(1, #files_in(folder .. "/keys"))
     os.rename(folder .. "/keys/BadgeExportZipFile.Created.pem", folder .. "/keys/mine.txt")
-    has(works((subscribe(key_answer(keys.pem), { cwd = folder }))), "keys/mine.txt: has its Signature Key already")
+    has(works((subscribe(key_answer(keys.pem), { cwd = folder }))), "keys/mine.txt: already has its Signature Key")
     local told = cjson.decode(works((subscribe(key_answer(keys.pem), { "--json", cwd = folder }))))
     assert.is_false(told.key.new)
     assert.are.equal(folder .. "/keys/mine.txt", told.key.file)
@@ -678,7 +678,7 @@ describe("subscribe", function()
     local folder = box "return {}"
     local result = subscribe(key_answer(keys.pem), { "--key-file", "else/where.pem", cwd = folder })
     works(result)
-    has(result.err, "else/where.pem is not found by `keys` of the configuration: add it there\n")
+    has(result.err, "`keys` of the configuration does not cover else/where.pem: add it there\n")
     is_key(folder .. "/else/where.pem")
     result = subscribe(key_answer(forms("other").pem), { "--key-file", "else/where.pem", cwd = folder })
     fails(result, 1, "where.pem: File exists, with another key in it")
@@ -699,7 +699,7 @@ describe("subscribe", function()
     fails(result, 1, "keys")
     assert.are.equal(0, #requests)
     result, requests = subscribe(key_answer(keys.pem), { cwd = box 'return { keys = { "*/a" } }' })
-    fails(result, 1, "hookward.lua: no pattern of `keys` tells the folder for a new key; name its file with "
+    fails(result, 1, "hookward.lua: no pattern of `keys` names a folder for a new key; name its file with "
       .. "--key-file FILE")
     assert.are.equal(0, #requests)
   end)
@@ -724,7 +724,7 @@ describe("subscribe", function()
     it("has the key when the command ends", function()
       local one = host()
       local out = works((subscribe(key_answer(keys.pem), { cwd = one.folder })))
-      has(out, "The running host has it.")
+      has(out, "The running host has loaded it.")
       has(one:log(), "2 keys")
       local json = cjson.decode(works((subscribe(key_answer(keys.pem), { "--json", cwd = one.folder }))))
       assert.is_true(json.key.live)

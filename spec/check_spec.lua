@@ -142,10 +142,10 @@ describe("hookward check", function()
     end
     local code, out = check_with '{"replaced":2,"unreplaced":0}'
     assert.equal(0, code, out)
-    assert.matches("warning: the host that runs has replaced 2 of its workers", out, 1, true)
+    assert.matches("warning: the running host has replaced 2 of its workers", out, 1, true)
     code, out = check_with '{"replaced":8,"unreplaced":1}'
     assert.equal(1, code, out)
-    assert.matches("error: the host that runs has 1 worker fewer than it should", out, 1, true)
+    assert.matches("error: the running host has lost 1 worker to handlers", out, 1, true)
   end)
 
   it("tries neither ledger nor addresses when that is for another machine", function()

@@ -254,7 +254,7 @@ describe("check", function()
   it("warns of time-outs that outlast the sender's patience together", function()
     local function warned(config)
       local project = cli.project(CONFIG:gsub("return {", "return { " .. config))
-      return works(run { "check", cwd = project }):find("together are", 1, true) ~= nil
+      return works(run { "check", cwd = project }):find("add up to", 1, true) ~= nil
     end
     assert.is_false(warned(""))
     assert.is_false(warned("handler_timeout = 35,"))
@@ -388,7 +388,7 @@ describe("init", function()
 
   it("refuses a file", function()
     local folder = cli.folder { a = "" }
-    fails(run { "init", folder .. "/a" }, 1, "is there already, and is not a folder")
+    fails(run { "init", folder .. "/a" }, 1, "already exists, and is not a folder")
   end)
 end)
 
@@ -412,7 +412,7 @@ describe("keygen", function()
   it("never overwrites either file", function()
     for _, name in ipairs { "private.pem", "public.pem" } do
       local folder = cli.folder { [name] = "mine" }
-      fails(run { "keygen", folder }, 1, "/" .. name .. ": is there already, and is never overwritten")
+      fails(run { "keygen", folder }, 1, "/" .. name .. ": already exists, and is never overwritten")
       assert.are.equal("mine", cli.read(folder .. "/" .. name))
       assert.are.equal(1, #lines(sh("ls " .. folder)))
     end

@@ -290,7 +290,7 @@ describe("hookward jobs list", function()
     assert.equal(1, code)
     assert.equal("", out)
     assert.falsy(err:find("showing", 1, true))
-    assert.truthy(err:find("\n--ledger FILE names a ledger without it\n", 1, true), err)
+    assert.truthy(err:find("\n--ledger FILE works without a configuration\n", 1, true), err)
     assert.equal(5, count_rows())
   end)
 
@@ -465,7 +465,7 @@ body        7 bytes
   it("shows all notifications with an id, the newest first, or the one that is meant", function()
     fill { { id = "1", digest = ("ab"):rep(32) }, { id = "1", digest = ("ac"):rep(32) }, { id = "2" } }
     local _, out = jobs "show 1"
-    assert.truthy(out:find("^2 notifications came with this id, each with another body; the newest first:\n"))
+    assert.truthy(out:find("^2 notifications have this id, each with another body; the newest first:\n"))
     assert.is_true(out:find("acac", 1, true) < out:find("abab", 1, true))
     _, out = jobs "show 1 --digest ABA"
     assert.falsy(out:find("acac", 1, true))
@@ -490,7 +490,7 @@ body        7 bytes
   it("says why a body was not kept", function()
     fill { { id = "1", state = "succeeded" }, { id = "2", state = "failed" } }
     local _, out = jobs "show 1"
-    assert.truthy(out:find("without keep_bodies = true only bodies of what failed are", 1, true))
+    assert.truthy(out:find("without keep_bodies = true, only bodies of failures are kept", 1, true))
     configure "keep_bodies = true"
     _, out = jobs "show 1"
     assert.truthy(out:find("keep_bodies was off when it came", 1, true))
@@ -570,14 +570,14 @@ describe("hookward jobs purge", function()
     assert.equal(2, code)
     assert.equal("", out)
     assert.truthy(err:find("^hookward jobs purge: Remove 1 notification %(1 dead%)%? "
-      .. "There is no terminal to ask at: say %-%-yes"))
+      .. "There is no terminal to ask on: add %-%-yes"))
     assert.equal(4, count_rows())
   end)
 
   it("wants a filter or --all", function()
     local code, _, err = jobs "purge --yes"
     assert.equal(2, code)
-    assert.truthy(err:find("say which: a filter such as --until 30d, or --all", 1, true))
+    assert.truthy(err:find("which ones? Add a filter such as --until 30d, or --all", 1, true))
   end)
 
   it("asks nothing when there is nothing", function()
@@ -804,7 +804,7 @@ describe("hookward jobs replay", function()
     code, out, err = jobs "replay --state failed"
     assert.equal(2, code)
     assert.equal("", out)
-    assert.truthy(err:find("say --yes, or --dry-run", 1, true))
+    assert.truthy(err:find("add --yes, or --dry-run", 1, true))
   end)
 
   it("counts on a terminal", function()
@@ -843,7 +843,7 @@ describe("hookward jobs replay", function()
     host.start { folder = folder }
     local code, _, err = jobs "replay good --ledger other.db"
     assert.equal(1, code)
-    assert.equal("a host is running with another ledger than other.db; leave --ledger out, or stop it\n", err)
+    assert.equal("a host is running with another ledger than other.db; leave --ledger out, or stop the host\n", err)
     code = jobs "replay good --ledger ./hookward.db"
     assert.equal(0, code)
   end)
@@ -928,15 +928,15 @@ describe("hookward jobs replay", function()
       local code, out = stand_in("replay good bad boom", {
         processed, function() return 400, '{"error":"draining","message":"the host is stopping"}' end })
       assert.equal(1, code)
-      assert.equal("good  processed\nbad   not run: the host that ran them is stopping or gone\n"
-        .. "boom  not run: the host that ran them is stopping or gone\n1 processed, 2 not run\n", out)
+      assert.equal("good  processed\nbad   not run: the host is stopping or gone\n"
+        .. "boom  not run: the host is stopping or gone\n1 processed, 2 not run\n", out)
     end)
 
     it("is gone leaves the rest, and never runs it here", function()
       fill_failed()
       local code, out = stand_in("replay good boom", { processed })
       assert.equal(1, code)
-      assert.equal("good  processed\nboom  not run: the host that ran them is stopping or gone\n"
+      assert.equal("good  processed\nboom  not run: the host is stopping or gone\n"
         .. "1 processed, 1 not run\n", out)
       code, out = jobs "replay good" -- the socket is still there, nobody listens: it is done here
       assert.equal(0, code)

@@ -131,7 +131,7 @@ describe("a call", function()
 
   it("that fails without a code of Accredit's says what to do about its status", function()
     for status, advice in pairs { [302] = "Redirects are not followed.", [403] = "ask your Accredit administrator",
-      [404] = "There is no such call there.", [429] = "Too many calls", [501] = "Try again in a while." } do
+      [404] = "There is no such call at this address.", [429] = "Too many calls", [501] = "Try again later." } do
       answers = { answer(status) }
       local _, failure = new { token = "given", retries = 0 }:call("GET", "/a")
       assert.equal(status, failure.status)

@@ -1,4 +1,4 @@
--- Reads Accredit's answers leniently: field names are not documented, so any spelling will do
+-- Reads Accredit's answers leniently. Field names are not documented, so any spelling is accepted
 -- ("SignatureKey", "signature_key"), at any depth.
 
 local core = require "hookward.core"
@@ -8,7 +8,7 @@ local M = {}
 
 -- ---- walking ----
 
--- "Signature_Key" and "signatureKey" are one name.
+-- Reduces a name to letters and digits: "Signature_Key" and "signatureKey" are the same.
 local function plain(name)
   return type(name) == "string" and name:lower():gsub("[^%a%d]", "") or ""
 end
@@ -23,8 +23,8 @@ local function sorted_keys(value)
   return names
 end
 
--- All values, those of the outer levels first: { name, value }, the name in plain letters. What
--- stands in a list has the name of the list.
+-- Lists all values, outer levels first, as { name, field, value }: `name` in plain letters, `field`
+-- as it is spelt. An item of a list has the name of the list.
 local function flatten(root)
   local all = { { name = "", value = root } }
   local at = 1
@@ -42,7 +42,7 @@ local function flatten(root)
   return all
 end
 
----The first text or number of a field that has one of the names, in the order of the names.
+---The first text or number in a field with one of the names. Earlier names are preferred.
 ---@param root any decoded JSON
 ---@param names string[] in plain letters: "jobid"
 ---@return string?
@@ -74,7 +74,7 @@ local EVENT = "^[%a_][%w_]*%.[%w_.]+$" -- Entity.Event
 local event_names = { "event", "eventname", "notificationevent", "eventtype", "name", "type",
   "code", "value", "id" }
 
--- { event, description } of one item of a list.
+-- Reads one item of a list: { event, description }, or nil.
 local function read_event(item)
   if type(item) == "string" then return item:find(EVENT) and { event = item } or nil end
   if type(item) ~= "table" then return nil end
@@ -102,7 +102,7 @@ local function read_list(list)
   return events
 end
 
--- An object whose names are the events.
+-- Reads an object whose member names are the events.
 local function read_map(map)
   local events = {}
   for _, name in ipairs(sorted_keys(map)) do
@@ -142,12 +142,12 @@ local function rank(name)
   return 4
 end
 
----Finds the Signature Key: under a name that tells it, else wherever a text is a public RSA key.
----@param root any decoded JSON, or the body's text when it is none
+---Finds the Signature Key: in a field with a fitting name, else any text that is a public RSA key.
+---@param root any decoded JSON, or the body's text when it is not JSON
 ---@param min_bits integer
 ---@return { text: string, form: string, bits: integer, fingerprint: string }? key
 ---@return string? looked_for
----@return string? nearly why a field of the right name would not do
+---@return string? nearly why the value of a field with a fitting name was not accepted
 function M.signature_key(root, min_bits)
   local by_rank, nearly = { {}, {}, {}, {} }, nil
   for _, one in ipairs(flatten(root)) do table.insert(by_rank[rank(one.name)], one) end
@@ -162,7 +162,7 @@ function M.signature_key(root, min_bits)
     .. "public RSA key", nearly
 end
 
--- ---- what kind of answer it is ----
+-- ---- the kind of answer ----
 
 ---@param body string
 ---@return any value nil when it is not JSON
@@ -172,7 +172,7 @@ function M.decode(body)
   return value
 end
 
----The title of a web page; nil when the body is none.
+---The title of a web page; nil when the body is not a web page.
 ---@param body string
 ---@param content_type? string
 ---@return string? title perhaps empty

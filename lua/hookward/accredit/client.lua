@@ -1,10 +1,10 @@
--- Calls to the Accredit API: the token, time limits, and trying again where that is harmless.
+-- Calls the Accredit API: gets a token, limits the time, and retries where that is harmless.
 --
--- Token     ready-made, or from /token with the account's name and password; kept in this object
---           only. After a 401 it is renewed once, if there are credentials to renew it with.
--- Again     a call that changes nothing is repeated after a failure that may pass, with growing
---           pauses; one that creates or sends something never is, since nobody can tell whether it
---           was carried out.
+-- Token     given, or from /token with the account's name and password; kept only in this object.
+--           After a 401 it is renewed once, if there are credentials.
+-- Retries   a call that changes nothing is repeated after a temporary failure, with growing pauses.
+--           A call that creates or sends something is never repeated, because it may have been
+--           carried out.
 -- Secrets   whatever is shown goes through client:redact().
 
 local core = require "hookward.core"
@@ -13,8 +13,8 @@ local failures = require "hookward.accredit.failures"
 
 local ANSWER_MAX = 1024 * 1024 -- bytes
 local PAUSE_MAX = 60 -- seconds, whatever a Retry-After asks for
-local SECRET_MIN = 4 -- bytes; what is shorter is no secret, and may be part of any word
-local EARLY = 30 -- seconds before its end that a token is renewed
+local SECRET_MIN = 4 -- bytes; a shorter text is no secret, and may be part of any word
+local EARLY = 30 -- seconds: a token is renewed so long before it expires
 
 ---@class hookward.accredit.Answer
 ---@field status integer
@@ -28,9 +28,9 @@ local EARLY = 30 -- seconds before its end that a token is renewed
 ---@field user? string
 ---@field password? string
 ---@field ca? string
----@field timeout number seconds, of one exchange
+---@field timeout number seconds, for one exchange
 ---@field retries integer
----@field delay number seconds before the first repetition; each further one takes twice as long
+---@field delay number seconds before the first retry; doubles with each further one
 ---@field on_retry fun(why: string, pause: number)
 local Client = {}
 Client.__index = Client
@@ -50,7 +50,7 @@ function Client:keep_secret(text, name)
   table.sort(self.secrets, function(a, b) return #a.text > #b.text end)
 end
 
----Takes token and password out of a text that is to be shown.
+---Removes token and password from a text that will be shown.
 ---@param text string
 ---@return string
 function Client:redact(text)
@@ -81,7 +81,7 @@ local function pause_before(attempt, delay, answer)
   return math.min(math.max(pause, asked or 0), PAUSE_MAX)
 end
 
--- The answer, whatever its status; or nil and a failure.
+-- Returns the answer, whatever its status; or nil and a failure.
 function Client:exchange(request)
   for attempt = 1, request.repeatable and self.retries + 1 or 1 do
     local answer, why, kind = self:send(request)
@@ -106,10 +106,10 @@ local function is_token(text)
   return type(text) == "string" and text:find("^[!-~]+$") ~= nil
 end
 
--- Exchanges the credentials for a token. This POST may be sent again (RFC 9110, 9.2.2: by a client
--- that knows it to be harmless): issuing a token (RFC 6749, 4.3) creates nothing that a second one
--- would double, and one whose answer was lost merely expires. A wrong password is a 400 (5.2) or a
--- 401, which is not fleeting: asking again locks no account.
+-- Exchanges the credentials for a token. This POST may be repeated, because it is harmless (RFC
+-- 9110, 9.2.2): a second token (RFC 6749, 4.3) duplicates nothing, and a token whose answer was
+-- lost just expires. A wrong password is a 400 (5.2) or a 401, which are not repeated, so retries
+-- lock no account.
 function Client:sign_in()
   local request = {
     method = "POST", path = "/token", repeatable = true,
@@ -147,9 +147,9 @@ end
 -- ---- calls ----
 
 ---@param method "GET"|"POST"
----@param path string from the API's address on
+---@param path string appended to the API's address
 ---@param fields? table sent as JSON
----@return hookward.accredit.Answer? answer of status 200 to 299
+---@return hookward.accredit.Answer? answer with a status of 200 to 299
 ---@return hookward.accredit.Failure? failure
 function Client:call(method, path, fields)
   local request = {
@@ -176,7 +176,7 @@ end
 
 local M = {}
 
----@param fields table what a hookward.accredit.Client has
+---@param fields table the fields of a hookward.accredit.Client
 ---@return hookward.accredit.Client
 function M.new(fields)
   local client = setmetatable(fields, Client)

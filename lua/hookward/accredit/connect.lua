@@ -1,5 +1,5 @@
--- What `events`, `subscribe` and `trigger` have in common: how the API is reached, as whom, and how
--- a failure is told.
+-- What `events`, `subscribe` and `trigger` share: how to reach the API, with which account, and how
+-- to report a failure.
 
 local answers = require "hookward.accredit.answers"
 local client = require "hookward.accredit.client"
@@ -10,9 +10,9 @@ local files = require "hookward.base.files"
 local options = require "hookward.cli.options"
 
 local M = {
-  HELP = "The account: a token in HOOKWARD_ACCREDIT_TOKEN; or HOOKWARD_ACCREDIT_USER and "
-    .. "HOOKWARD_ACCREDIT_PASSWORD, for which hookward gets one from the API. Both keep secrets "
-    .. "out of the list of processes, where everybody can read what --token and --password say.",
+  HELP = "The account is a token in HOOKWARD_ACCREDIT_TOKEN, or HOOKWARD_ACCREDIT_USER and "
+    .. "HOOKWARD_ACCREDIT_PASSWORD, for which hookward gets a token from the API. Prefer these to "
+    .. "--token and --password: everybody can read a command's arguments in the list of processes.",
 }
 
 local RETRIES_MAX = 100
@@ -22,31 +22,32 @@ local DEFAULT_PATH = "/baseWebhookNotification"
 function M.define(parser)
   parser:option("--api", "The address of the Accredit API (default: HOOKWARD_ACCREDIT_URL, or "
     .. "accredit.url of the configuration)."):argname("URL")
-  options.config(parser, "The configuration (default: HOOKWARD_CONFIG, or hookward.lua if there "
-    .. "is one).")
+  options.config(parser, "The configuration (default: HOOKWARD_CONFIG, or hookward.lua if it "
+    .. "exists).")
   parser:option("--token", "The token, or @FILE, or @- for the standard input (default: "
     .. "HOOKWARD_ACCREDIT_TOKEN, or accredit.token)."):argname("TOKEN")
   parser:option("--user", "The account's name (default: HOOKWARD_ACCREDIT_USER).")
     :argname("NAME")
   parser:option("--password", "Its password, or @FILE, or @- (default: "
     .. "HOOKWARD_ACCREDIT_PASSWORD)."):argname("PASSWORD")
-  parser:option("--ca", "Trust this certificate authority (PEM), and no other."):argname("FILE")
+  parser:option("--ca", "Trust only this certificate authority (PEM)."):argname("FILE")
   parser:option("--timeout", "How long to wait for an answer (default: 30s)."):argname("TIME")
     :convert(options.time "--timeout")
-  parser:option("--retries", "How often a call that changes nothing is tried again (default: 2).")
+  parser:option("--retries", "How often to retry a call that changes nothing (default: 2).")
     :argname("N"):convert(options.whole_number("--retries", 0, RETRIES_MAX))
-  parser:option("--delay", "Pause before the first of these; then twice as long each time "
+  parser:option("--delay", "The pause before the first retry; it doubles with each further one "
     .. "(default: 1s)."):argname("TIME"):convert(options.time "--delay")
-  parser:flag("--plain-http", "Allow http:// to another machine, where others may read the token.")
+  parser:flag("--plain-http", "Allow http:// to another machine, although others may read the "
+    .. "token on its way.")
 end
 
--- ---- where ----
+-- ---- the address ----
 
 local function is_loopback(host)
   return host == "localhost" or host == "[::1]" or host:find("^127%.%d+%.%d+%.%d+$") ~= nil
 end
 
--- The address without what a user may have copied along: "https://x.com/accredit/api/".
+-- Strips what a user may have copied along: the end of "https://x.com/accredit/api/".
 local function parse_api(text, source, plain_http)
   local scheme, authority, path = text:match("^(https?)://([^/?#%s]+)(/?[^?#%s]*)$")
   if not scheme then
@@ -58,14 +59,14 @@ local function parse_api(text, source, plain_http)
   end
   local host = authority:gsub(":%d*$", "")
   if scheme == "http" and not is_loopback(host) and not plain_http then
-    return nil, ("%s: http://%s would carry the token where others can read it; use https://, or "
-      .. "say --plain-http"):format(source, authority)
+    return nil, ("%s: http://%s would let others read the token; use https://, or add "
+      .. "--plain-http"):format(source, authority)
   end
   path = path:gsub("/+$", ""):gsub("/[aA][pP][iI]$", "")
   return ("%s://%s%s"):format(scheme, authority, path)
 end
 
--- An environment variable that is set to nothing is not set.
+-- An empty environment variable counts as not set.
 local function env(name)
   local value = os.getenv(name)
   return value ~= "" and value or nil
@@ -82,9 +83,9 @@ local function api_of(args, settings)
   return parse_api(text, source, args.plain_http)
 end
 
--- ---- as whom ----
+-- ---- the account ----
 
--- What an option says, or the file that it names.
+-- The value of an option, or the contents of the file that it names.
 local function secret(argument, option)
   local text, why = files.read_argument(argument)
   if not text then return nil, ("%s: %s"):format(option, why) end
@@ -94,11 +95,11 @@ end
 local function read_token(text, source)
   local token = text:gsub("^%s+", ""):gsub("%s+$", ""):gsub("^[Bb]earer%s+", "")
   if token:find("^[!-~]+$") then return token end
-  return nil, ("%s: this is no token: %s"):format(source, token == "" and "there is nothing in it"
+  return nil, ("%s: this is not a token: %s"):format(source, token == "" and "it is empty"
     or "it has spaces or characters that a header can't carry")
 end
 
--- What was typed goes before the environment, and that before the configuration.
+-- An option takes precedence over the environment, and that over the configuration.
 local function token_of(args, settings)
   if args.token then
     local text, why = secret(args.token, "--token")
@@ -163,7 +164,7 @@ function M.open(args)
   } }
 end
 
----The URL to be notified, as it is to be sent: with the configuration's path if it has none.
+---Checks the URL that Accredit is to notify. Adds the configuration's path if it has none.
 ---@param text string
 ---@param settings? hookward.Config
 ---@return string? url
@@ -184,17 +185,17 @@ function M.event_name(text)
     :format(console.plain(text))
 end
 
--- ---- telling ----
+-- ---- failures ----
 
----A successful answer that could not be read.
+---The failure for a successful answer that could not be read.
 ---@return hookward.accredit.Failure
 function M.unknown(connection, method, path, answer, looked_for)
-  return { message = ("%s %s%s: answered %d with something unknown; looked for %s"):format(method,
+  return { message = ("%s %s%s: can't read the answer (%d); looked for %s"):format(method,
     connection.client.api, path, answer.status, looked_for), status = answer.status,
     body = answer.body }
 end
 
----Tells of a failure: as lines on stderr, the whole answer on stdout; or as one JSON object.
+---Reports a failure: as lines on stderr and the whole answer on stdout, or as one JSON object.
 ---@param connection hookward.accredit.Connection
 ---@param failure hookward.accredit.Failure
 ---@param as_json boolean

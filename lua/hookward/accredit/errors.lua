@@ -1,7 +1,7 @@
--- Accredit's error codes, in words, with what to do next.
+-- Explains Accredit's error codes, and says what to do next.
 --
--- A code is ACR_major.minor.increment. Where in an answer it stands is not documented: it is found
--- wherever it is, however its letters are written.
+-- A code is ACR_major.minor.increment. Its place in an answer is not documented, so it is found
+-- anywhere, in upper and lower case.
 
 local M = {}
 
@@ -10,19 +10,19 @@ local M = {}
 ---@field meaning string
 ---@field advice string
 ---@field known boolean it is one of the documented ones
----@field is_permission boolean it is about what the account may do: a new token changes nothing
+---@field is_permission boolean the account lacks a permission: a new token changes nothing
 
-local AGAIN = "Try again in a while; if it goes on, tell Accredit this code and the time."
+local AGAIN = "Try again later; if it goes on, tell Accredit this code and the time."
 local ACCOUNT = " Another token of the same account will not change that."
 local INPUT = "Look at EVENT, --url and --tenant: "
 
 local codes = {
-  ["00.000.000"] = { "Accredit failed inside", AGAIN },
+  ["00.000.000"] = { "an internal error of Accredit", AGAIN },
   ["00.000.001"] = { "Accredit is not available now", AGAIN },
   ["00.001.001"] = { "this user is not enabled",
     "Ask your Accredit administrator to enable the account." .. ACCOUNT },
   ["00.001.002"] = { "this user is not an API user",
-    "Use an account that was made for the API, or have this one made an API user." .. ACCOUNT },
+    "Use an account for the API, or ask Accredit to make this one an API user." .. ACCOUNT },
   ["00.001.003"] = { "this user has no permission for the data",
     "Ask your Accredit administrator to give the account data permissions." .. ACCOUNT },
   ["00.001.004"] = { "this user is not linked to an integration partner",
@@ -38,33 +38,34 @@ local codes = {
   ["01.000.005"] = { "a country code is not valid", INPUT .. "a country code has two letters." },
   ["01.000.006"] = { "an email address is not valid", INPUT .. "none of them should hold one." },
   ["01.000.007"] = { "the tenant is not valid",
-    "Check --tenant: the account must have access to it. Without it the subscription is for the "
-      .. "whole system." },
+    "Check --tenant: the account must have access to it. Without --tenant the subscription is for "
+      .. "the whole system." },
   ["02.003.000"] = { "there is no such subscription",
     "Subscribe first: hookward subscribe EVENT --url URL" },
   ["02.003.001"] = { "there is no such notification event",
-    "`hookward events` lists the ones that this account may subscribe to; capitals count." },
+    "`hookward events` lists the events that this account may subscribe to; upper and lower case "
+      .. "matter." },
   ["02.003.002"] = { "a subscription with the same values already exists",
-    "Nothing is to be done if its Signature Key is in your keys folder: it is one key for all "
-      .. "subscriptions of a user. Otherwise save it there from where it was first shown, or ask "
+    "If its Signature Key is in your keys folder, there is nothing to do: all subscriptions of a "
+      .. "user share one key. Otherwise save it there from where it was first shown, or ask "
       .. "Accredit for it." },
   ["02.003.003"] = { "there is no signature key for this user",
     "Ask Accredit to create a Signature Key for the account, then subscribe again." },
 }
 
--- What a code of each family is about, when it is none of the documented ones.
+-- For codes that are not documented: what each family is about.
 local families = {
   ["00.000"] = { "Accredit could not do it", AGAIN },
   ["00.001"] = { "the account may not do this", "Ask your Accredit administrator." .. ACCOUNT },
-  ["01.000"] = { "a value of the call is not valid", INPUT .. "Accredit's words say which." },
-  ["02.003"] = { "Accredit's notifications refuse this",
-    "`hookward events` lists what may be subscribed to." },
+  ["01.000"] = { "a value of the call is not valid", INPUT .. "Accredit's message says which." },
+  ["02.003"] = { "Accredit refuses this for its notifications",
+    "`hookward events` lists the events that this account may subscribe to." },
 }
 
 local function describe(family, increment)
   local number = family .. "." .. increment
   local words = codes[number] or families[family]
-    or { "a code that hookward does not know", "Accredit's documentation of the API explains it." }
+    or { "a code that hookward does not know", "Look it up in Accredit's API documentation." }
   return {
     code = "ACR_" .. number,
     meaning = words[1],
@@ -74,7 +75,7 @@ local function describe(family, increment)
   }
 end
 
----The codes in a text, each once, in their order.
+---The codes in a text, each once, in the order of the text.
 ---@param text string an answer's body
 ---@return hookward.accredit.Code[]
 function M.find(text)

@@ -1,4 +1,4 @@
--- What went wrong with a call to the Accredit API, in words, with what to do next.
+-- Explains what went wrong with a call to the Accredit API, and says what to do next.
 
 local answers = require "hookward.accredit.answers"
 local errors = require "hookward.accredit.errors"
@@ -10,13 +10,13 @@ local M = {}
 ---@field advice? string what to do next
 ---@field status? integer of the answer
 ---@field code? string ACR_...
----@field is_permission? boolean it is about what the account may do
+---@field is_permission? boolean the account lacks a permission
 ---@field says? string Accredit's own words
----@field body? string the whole answer, when the message does not say all of it
+---@field body? string the whole answer, if the message does not say all of it
 
-local HOW_TO_GET_A_TOKEN = "A token comes from the environment's HOOKWARD_ACCREDIT_TOKEN, from "
-  .. "--token @FILE or from accredit.token in hookward.lua; or hookward gets one by itself with "
-  .. "HOOKWARD_ACCREDIT_USER and HOOKWARD_ACCREDIT_PASSWORD."
+local HOW_TO_GET_A_TOKEN = "Set HOOKWARD_ACCREDIT_TOKEN in the environment, --token @FILE or "
+  .. "accredit.token in hookward.lua; or set HOOKWARD_ACCREDIT_USER and "
+  .. "HOOKWARD_ACCREDIT_PASSWORD, and hookward gets a token by itself."
 local IS_IT_THE_API = "Is --api (or accredit.url) the address of the Accredit API?"
 
 local advice_of_kind = {
@@ -24,13 +24,13 @@ local advice_of_kind = {
   connect = "Nobody listens there: check --api (or accredit.url); is a firewall or a proxy in "
     .. "between?",
   timeout = "Try again, or allow more time with --timeout.",
-  tls = "Its certificate is not trusted: check --api (or accredit.url); a private authority's "
-    .. "certificate is named with --ca FILE.",
+  tls = "Its certificate is not trusted: check --api (or accredit.url); --ca FILE names the "
+    .. "certificate of a private authority.",
   closed = "Try again; is a firewall or a proxy in between?",
-  proxy = "The environment asks for this proxy: check it, or name the host in no_proxy.",
+  proxy = "The environment sets this proxy: check it, or name the host in no_proxy.",
 }
 
--- What libcurl says first, for those who know it.
+-- libcurl's own message follows in brackets.
 local message_of_kind = {
   connect = "nobody answers", timeout = "no answer in time",
   tls = "no trusted connection", closed = "the connection was closed",
@@ -41,10 +41,10 @@ local function shown(api, request)
   return ("%s %s%s"):format(request.method, api, request.path)
 end
 
----No answer came.
+---The failure of a call without an answer.
 ---@param api string
 ---@param request { method: string, path: string }
----@param why string libcurl's words
+---@param why string libcurl's message
 ---@param kind string see core/script/http_client.h
 ---@return hookward.accredit.Failure
 function M.of_exchange(api, request, why, kind)
@@ -58,25 +58,25 @@ function M.no_token()
   return { message = "no token for the Accredit API", advice = HOW_TO_GET_A_TOKEN }
 end
 
--- ---- answers that are no success ----
+-- ---- answers other than success ----
 
 local function redirect(line, answer)
-  return { message = ("%s, which leads to %s"):format(line, answer.headers.location or "nowhere"),
+  return { message = ("%s, a redirect to %s"):format(line, answer.headers.location or "nowhere"),
     advice = "Redirects are not followed. " .. IS_IT_THE_API }
 end
 
 local function page(line, answer, title)
   return { message = ("%s with a web page%s instead of JSON"):format(line,
     title ~= "" and (' ("%s")'):format(title) or ""),
-    advice = answer.status >= 500 and "What stands in front of the API failed; try again later."
+    advice = answer.status >= 500 and "A proxy in front of the API failed; try again later."
       or IS_IT_THE_API }
 end
 
 local function advice_of_status(status)
   if status == 403 then return "The account may not do this: ask your Accredit administrator." end
-  if status == 404 then return "There is no such call there. " .. IS_IT_THE_API end
-  if status == 429 then return "Too many calls; try again in a while." end
-  return status >= 500 and "Try again in a while." or nil
+  if status == 404 then return "There is no such call at this address. " .. IS_IT_THE_API end
+  if status == 429 then return "Too many calls; try again later." end
+  return status >= 500 and "Try again later." or nil
 end
 
 local function without_code(line, answer)
@@ -93,7 +93,7 @@ local function without_code(line, answer)
     advice = advice_of_status(answer.status) }
 end
 
----An answer came, and it is not of status 2xx.
+---The failure for an answer with a status other than 2xx.
 ---@param api string
 ---@param request { method: string, path: string }
 ---@param answer hookward.accredit.Answer
@@ -113,24 +113,25 @@ function M.of_answer(api, request, answer)
   return failure
 end
 
----The account was not accepted, or /token failed in another way.
+---The failure of a call to /token: the account was not accepted, or something else went wrong.
 ---@return hookward.accredit.Failure
 function M.of_sign_in(api, request, answer, user)
   local failure = M.of_answer(api, request, answer)
-  failure.body = nil -- it may hold what was sent
+  failure.body = nil -- it may repeat the credentials
   if failure.code then return failure end
   if answer.status == 400 or answer.status == 401 or answer.status == 403 then
-    failure.message = ("%s: the account %s is not accepted"):format(shown(api, request), user)
+    failure.message = ("%s: the account %s was not accepted"):format(shown(api, request), user)
     failure.advice = "Check HOOKWARD_ACCREDIT_USER (or --user) and HOOKWARD_ACCREDIT_PASSWORD (or "
       .. "--password)."
   elseif answer.status == 404 then
-    failure.advice = "There is no /token there. " .. IS_IT_THE_API .. " " .. HOW_TO_GET_A_TOKEN
+    failure.advice = "There is no /token at this address. " .. IS_IT_THE_API .. " "
+      .. HOW_TO_GET_A_TOKEN
   end
   return failure
 end
 
----/token answered, but with no token that could be recognised: one may stand in it all the same, so
----that nothing but names is shown.
+---The failure for an answer of /token without a recognisable token. It may still contain one, so
+---only its field names are shown.
 ---@return hookward.accredit.Failure
 function M.of_unknown_token(api, request, answer, value)
   local names = {}
@@ -139,7 +140,7 @@ function M.of_unknown_token(api, request, answer, value)
   end
   table.sort(names)
   local found = #names > 0 and "an object with " .. table.concat(names, ", ")
-    or value ~= nil and "JSON of another form"
+    or value ~= nil and "JSON that is not an object"
     or ("%d bytes that are not JSON"):format(#answer.body)
   return { status = answer.status,
     message = ("%s: answered %d without a token; looked for \"access_token\" in a JSON object, "

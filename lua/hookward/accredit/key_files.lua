@@ -1,5 +1,6 @@
--- Where a Signature Key is saved: a file that the configuration's `keys` finds, whole before it has
--- its name, and never in the place of another key.
+-- Saves a Signature Key in a file that the configuration's `keys` finds.
+--
+-- The file gets its name only when it is complete, and never replaces another one.
 
 local config = require "hookward.config"
 local core = require "hookward.core"
@@ -12,14 +13,14 @@ local M = {}
 local NAME_MAX = 120 -- bytes of a file's name before its ending
 local SAME_NAME_MAX = 100 -- different keys of one subscription
 
-local DEFAULT_PATTERN, DEFAULT_BITS = "keys/*", 2048 -- where there is no configuration
+local DEFAULT_PATTERN, DEFAULT_BITS = "keys/*", 2048 -- without a configuration
 
 ---@class hookward.accredit.KeyFiles
 ---@field patterns string[] absolute
 ---@field min_bits integer
 ---@field folder string of the configuration
 ---@field place? { folder: string, base: string } the pattern that is used: "keys", "*.pem"
----@field file? string the one file that was asked for
+---@field file? string the file that the user named
 local KeyFiles = {}
 KeyFiles.__index = KeyFiles
 
@@ -27,7 +28,7 @@ local function has_star(text)
   return text:find("[%*%?%[]") ~= nil
 end
 
--- The first pattern whose folder is sure: { folder, base }.
+-- The first pattern whose folder has no wildcard: { folder, base }.
 local function place_of(patterns)
   for _, pattern in ipairs(patterns) do
     local folder, base = pattern:match("^(.*)/([^/]*)$")
@@ -38,10 +39,10 @@ local function place_of(patterns)
   end
 end
 
----Finds out where a key would go, and makes the folder, so that nothing is asked of Accredit that
----could not be kept.
----@param settings? hookward.Config nil: keys/ of the current folder
----@param file? string where the user wants it
+---Finds out where a key would go, and makes the folder. Done before Accredit is asked, so that the
+---key can be saved when it comes.
+---@param settings? hookward.Config nil: keys/ in the current folder
+---@param file? string the file that the user named
 ---@return hookward.accredit.KeyFiles?
 ---@return string? why
 function M.open(settings, file)
@@ -59,13 +60,13 @@ function M.open(settings, file)
     self.place = place_of(self.patterns)
   end
   if not self.place then
-    return nil, ("%s: no pattern of `keys` tells the folder for a new key; name its file with "
+    return nil, ("%s: no pattern of `keys` names a folder for a new key; name its file with "
       .. "--key-file FILE"):format(settings.file)
   end
   local made, why = files.make_folder(self.place.folder)
   if not made then return nil, why end
   if sys.stat(self.place.folder).kind ~= "folder" then
-    return nil, self:shown(self.place.folder) .. ": is not a folder; the key is to be saved in it"
+    return nil, self:shown(self.place.folder) .. ": the key can't be saved there: not a folder"
   end
   return self
 end
@@ -75,7 +76,7 @@ function KeyFiles:shown(path)
   return config.shown(path, self.folder)
 end
 
--- Would a host that runs with this configuration read it?
+-- Would a host with this configuration read the file?
 function KeyFiles:finds(path)
   for _, pattern in ipairs(self.patterns) do
     if sys.matches(pattern, path) then return true end
@@ -83,7 +84,7 @@ function KeyFiles:finds(path)
   return false
 end
 
--- The file that holds this key already, if one does.
+-- The file that already holds this key, if there is one.
 function KeyFiles:holding(fingerprint)
   local paths, seen = { self.file }, {}
   for _, pattern in ipairs(self.patterns) do
@@ -102,8 +103,8 @@ local function ending_of(form)
   return ".key"
 end
 
--- Names that patterns are likely to find, the plainest first: the subscription's with the ending of
--- its form, another ending, and the pattern itself with the name in place of its star.
+-- File names that the pattern may match, the simplest first: the subscription's name with the
+-- ending of the key's form, with other endings, and the pattern with the name in place of its star.
 function KeyFiles:names(name, form)
   local base = self.place.base
   if not has_star(base) then return { base } end
@@ -113,7 +114,7 @@ function KeyFiles:names(name, form)
   return names
 end
 
--- The paths to try, in their order.
+-- The paths to try, in order.
 function KeyFiles:candidates(name, form)
   if self.file then return { self.file } end
   local folder = self.place.folder == "/" and "/" or self.place.folder .. "/"
@@ -130,7 +131,7 @@ function KeyFiles:candidates(name, form)
   return paths
 end
 
--- The subscription's name as a file's.
+-- The subscription's name, as a file name.
 local function file_name(event, tenant)
   local name = event .. (tenant and "-" .. tenant or "")
   return (name:gsub("[^%w._-]", "_"):gsub("^%.", "_"):sub(1, NAME_MAX))
@@ -138,7 +139,7 @@ end
 
 ---@class hookward.accredit.SavedKey
 ---@field path string
----@field is_new boolean false: the key was there already
+---@field is_new boolean false: the key already existed
 ---@field is_found boolean the configuration's `keys` finds it
 
 ---@param key { text: string, form: string, fingerprint: string }
@@ -159,7 +160,7 @@ function KeyFiles:save(key, event, tenant)
     if kind ~= "exists" then return nil, why end
   end
   if kind == "exists" then return nil, why .. ", with another key in it" end
-  return nil, ("no name for a new key is found by the patterns of `keys` (%s); name its file with "
+  return nil, ("the patterns of `keys` (%s) match no name for a new key; name its file with "
     .. "--key-file FILE"):format(self:shown(self.place.folder .. "/" .. self.place.base))
 end
 

@@ -7,7 +7,7 @@ local core = require "hookward.core"
 
 local M = {}
 
-local TEXT_MIN = 64 -- bytes; the shortest key that is trusted takes more
+local TEXT_MIN = 64 -- bytes; the shortest acceptable key takes more
 local TEXT_MAX = 64 * 1024 -- HW_KEY_FILE_MAX
 
 local entities = { lt = "<", gt = ">", quot = '"', apos = "'", amp = "&" }
@@ -20,7 +20,7 @@ local function member(object, name)
   end
 end
 
--- A JWK as it is; .NET's RSAParameters, written as JSON, as the XML that .NET writes for them.
+-- Returns a JWK as it is, and .NET's RSAParameters in JSON as the XML that .NET writes for them.
 local function text_of_object(object)
   if member(object, "kty") then return (core.json.encode(object)) end
   local modulus, exponent = member(object, "modulus"), member(object, "exponent")
@@ -30,7 +30,7 @@ local function text_of_object(object)
   end
 end
 
--- The ways in which a text may hold a key, the likeliest first.
+-- The ways in which a text may hold a key, the most likely first.
 local function readings(text)
   local plain = text:gsub("&(%a+);", entities):gsub("&#13;", ""):gsub("&#xD;", "")
   local block = plain:match("%-%-%-%-%-BEGIN [%u%d ]+%-%-%-%-%-.-%-%-%-%-%-END [%u%d ]+%-%-%-%-%-")
@@ -56,10 +56,10 @@ local function recognise_text(text, min_bits)
   return nil, first_why
 end
 
----@param value any out of an answer
+---@param value any a value from an answer
 ---@param min_bits integer
 ---@return { text: string, form: string, bits: integer, fingerprint: string }? key
----@return string? why one line; nil when the value is nothing that could have been one
+---@return string? why one line; nil when the value could not be a key at all
 function M.recognise(value, min_bits)
   if type(value) == "table" then value = text_of_object(value) end
   if type(value) ~= "string" or value == "" then return nil end

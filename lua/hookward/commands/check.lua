@@ -1,4 +1,4 @@
--- hookward check: is everything in order for `hookward serve`?
+-- hookward check: would `hookward serve` start?
 
 local config = require "hookward.config"
 local console = require "hookward.cli.console"
@@ -9,11 +9,11 @@ local options = require "hookward.cli.options"
 local M = {
   summary = "Say whether the host would start.",
   usage = "[OPTION...]",
-  description = "Says whether `hookward serve` would start: checks configuration, keys and "
-    .. "handlers as it would load them, tries its ledger and its addresses, prints keys and routes "
-    .. "(with the schema that a route holds its events to), and reports every problem. A host that "
-    .. "runs with this configuration is not disturbed: ledger and addresses are then left "
-    .. "alone. Exits 0 when the host would start or runs, else 1.",
+  description = "Says whether `hookward serve` would start. It loads configuration, keys and "
+    .. "handlers as the host does, tries the ledger and the addresses, prints keys and routes "
+    .. "(with the schema that a route checks), and reports every problem. If a host is running "
+    .. "with this configuration, it is not disturbed: ledger and addresses are left alone. Exits 0 "
+    .. "when the host would start or is running, else 1.",
   examples = {
     "hookward check",
     "hookward check -c /etc/hookward/hookward.lua",
@@ -27,7 +27,7 @@ local FINGERPRINT_SHOWN = 16 -- hex digits: 64 bits tell keys apart, and fit a l
 
 function M.define(parser)
   options.config(parser)
-  parser:flag("--offline", "Configuration, keys and handlers alone: try neither the ledger nor the "
+  parser:flag("--offline", "Check only configuration, keys and handlers, not the ledger and the "
     .. "addresses.")
   parser:flag("--json", "Print one JSON object: ok, file, running, keys, routes, warnings, errors.")
 end
@@ -37,7 +37,7 @@ end
 ---@field warnings string[]
 ---@field keys table[]
 ---@field routes table[]
----@field running boolean a host runs with this configuration
+---@field running boolean a host is running with this configuration
 local Report = {}
 Report.__index = Report
 
@@ -49,7 +49,7 @@ function Report:warn(format, ...)
   self.warnings[#self.warnings + 1] = format:format(...)
 end
 
--- A file at a time, so that each bad one gets its line.
+-- Reads one file at a time, so that each bad one gets its own line.
 local function check_keys(report, settings)
   local owner = {}
   for _, path in ipairs(settings.key_files) do
@@ -78,33 +78,33 @@ local function check_handlers(report, settings)
   if #found.routes == 0 then
     report:warn("%s: no handler is registered; every notification will be %s",
       config.shown(settings.handlers, settings.folder),
-      settings.unhandled == "accept" and "accepted and left undone" or "refused")
+      settings.unhandled == "accept" and "accepted without being handled" or "refused")
   end
 end
 
--- A sender that has hung up by then gets no answer: it can't know what became of its delivery.
+-- A sender that has hung up gets no answer, and can't know what became of its delivery.
 local function check_patience(report, settings)
   local ms = settings.body_timeout_ms + settings.queue_timeout_ms + settings.handler_timeout_ms
   if ms > SENDER_PATIENCE * 1000 then
-    report:warn("body_timeout, queue_timeout and handler_timeout together are %g s; a sender on "
-      .. ".NET hangs up after 100 s, so keep them within %d s", ms / 1000, SENDER_PATIENCE)
+    report:warn("body_timeout, queue_timeout and handler_timeout add up to %g s; a .NET sender "
+      .. "hangs up after 100 s, so keep the sum within %d s", ms / 1000, SENDER_PATIENCE)
   end
 end
 
--- A worker whose handler can't be stopped is gone until a restart; only so many are replaced.
+-- A worker whose handler can't be stopped is lost until a restart; at most `workers` are replaced.
 local function check_workers(report, state)
   local replaced, unreplaced = state.replaced or 0, state.unreplaced or 0
   if unreplaced > 0 then
-    report:error(("the host that runs has %d worker%s fewer than it should: handlers that nothing "
-      .. "stops hold them; its log names these: mend them, then restart it")
+    report:error(("the running host has lost %d worker%s to handlers that can't be stopped; its "
+      .. "log names them: fix them, then restart the host")
       :format(unreplaced, unreplaced == 1 and "" or "s"))
   elseif replaced > 0 then
-    report:warn("the host that runs has replaced %d of its workers, since nothing stopped their "
-      .. "handlers; its log names these: mend them, then restart it", replaced)
+    report:warn("the running host has replaced %d of its workers, because their handlers can't be "
+      .. "stopped; its log names them: fix them, then restart the host", replaced)
   end
 end
 
--- What this machine has to have for it.
+-- Tries what the host needs from this machine: its ledger and its addresses.
 local function check_machine(report, settings, bad)
   local state = control.state(control.of(settings))
   report.running = state ~= nil
@@ -123,7 +123,7 @@ end
 local function check_rest(report, settings)
   check_patience(report, settings)
   if settings.ledger == "memory:" then
-    report:warn('ledger = "memory:" forgets at each start what was processed; it is for tests')
+    report:warn('ledger = "memory:" forgets everything when the host ends; it is for tests')
   end
 end
 

@@ -10,8 +10,8 @@ local misbehaviour = require "hookward.sandbox.misbehaviour"
 local M = {
   summary = "Print a completion script for your shell.",
   usage = "bash|zsh|fish",
-  description = "Prints a script that lets your shell complete hookward's commands, options and "
-    .. "values: files where a file is wanted, words where some are known, and else nothing.",
+  description = "Prints a script with which your shell completes hookward's commands, options and "
+    .. "values: files where a file is wanted, and known words where there are any.",
   examples = {
     "echo 'source <(hookward completion bash)' >> ~/.bashrc",
     "hookward completion zsh > ~/.zfunc/_hookward",
@@ -32,8 +32,8 @@ end
 
 -- ---- values ----
 
--- argparse offers the files of the current folder for every value whose choices it does not know.
--- So each value gets choices, maybe none, unless it is a file.
+-- argparse offers the files of the current folder for every value without choices. So each value
+-- that is not a file gets choices, if need be an empty list.
 
 local FILES = { FILE = true, DIR = true, PATTERN = true, ARGUMENTS = true }
 
@@ -50,7 +50,7 @@ local function topics_of(cli)
   return names
 end
 
--- By the value's name in --help.
+-- The choices, by the value's name in --help.
 local function known_words(cli)
   return {
     EVENT = names_of(catalogue), STATE = { "running", table.unpack(core.ledger.states) },
@@ -77,8 +77,8 @@ end
 
 -- ---- bash ----
 
--- Where nothing fits bash falls back to files, which is for files alone; and argparse leaves
--- arguments out.
+-- When nothing matches, bash offers files, which is wrong for other values. And argparse's script
+-- does not complete arguments.
 local NO_FALLBACK = "compopt +o default +o bashdefault 2>/dev/null"
 
 local function bash_arguments(parser, lines)
@@ -105,7 +105,7 @@ function M.run(args, cli)
   give_values(cli.parser, known_words(cli))
   local script = cli.parser["get_" .. args.shell .. "_complete"](cli.parser)
   if args.shell == "bash" then script = finish_bash(script, cli.parser) end
-  local first, rest = script:match("^(#compdef[^\n]*\n)(.*)$") -- which has to be the first line
+  local first, rest = script:match("^(#compdef[^\n]*\n)(.*)$") -- must stay the first line
   console.say("%s%s\n%s", first or "", install[args.shell], (rest or script):gsub("\n$", ""))
   return 0
 end

@@ -1,4 +1,4 @@
--- hookward events: the events that this account may subscribe to.
+-- hookward events: lists the events that this account may subscribe to.
 
 local answers = require "hookward.accredit.answers"
 local catalogue = require "hookward.handlers.catalogue"
@@ -21,8 +21,8 @@ local PATH = "/api/webhookSubscription/events"
 
 function M.define(parser)
   connect.define(parser)
-  parser:flag("--json", "Print a JSON array of objects: event, description, and schema: true when "
-    .. "hookward knows its fields.")
+  parser:flag("--json", "Print a JSON array of objects: event, description, and schema (true if "
+    .. "hookward knows its fields).")
 end
 
 local function print_json(events)
@@ -42,7 +42,7 @@ local function print_text(events)
       console.plain(one.description or known and known.description or "") }
   end
   console.columns(rows, "")
-  if #rows == 0 then console.complain("This account may subscribe to no event.") end
+  if #rows == 0 then console.complain("This account may not subscribe to any event.") end
 end
 
 function M.run(args)

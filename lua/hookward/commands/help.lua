@@ -1,4 +1,5 @@
--- hookward help: the guide. (`hookward help COMMAND` is init.lua's: it knows the commands.)
+-- hookward help: prints the guide. (init.lua, which knows the commands, does `hookward help
+-- COMMAND`.)
 
 local console = require "hookward.cli.console"
 local guide = require "hookward.guide"
@@ -7,8 +8,8 @@ local suggest = require "hookward.base.suggest"
 local M = {
   summary = "Read the guide.",
   usage = "[TOPIC | COMMAND]",
-  description = "Prints a topic of the guide, or what `hookward COMMAND --help` prints. Without "
-    .. "either it lists the topics.",
+  description = "Prints a topic of the guide, or what `hookward COMMAND --help` prints. Without an "
+    .. "argument it lists the topics.",
   examples = {
     "hookward help",
     "hookward help handlers",
@@ -33,8 +34,7 @@ local function list()
   local rows = {}
   for i, topic in ipairs(guide.topics) do rows[i] = { topic.name, topic.summary } end
   console.columns(rows, "  ")
-  console.say("`hookward help TOPIC` prints one of them, `hookward help COMMAND` a command's "
-    .. "options;\n"
+  console.say("`hookward help TOPIC` prints a topic, `hookward help COMMAND` a command's options.\n"
     .. "`hookward --help` lists the commands.")
   return 0
 end

@@ -1,13 +1,14 @@
--- The command line: which command, with which arguments, and what its exit code is.
+-- The command line: finds the command, reads its arguments, runs it, returns its exit code.
 --
--- 0: done; 1: it failed, and stderr says why; 2: it was used wrongly. A command is a module of
--- hookward.commands:
---   summary, description, examples, usage   for --help; usage may be left to argparse
+-- Exit codes: 0 done; 1 failed, and stderr says why; 2 used wrongly.
+--
+-- A command is a module of this folder:
+--   summary, description, examples, usage   for --help; without usage, argparse writes one
 --   define(parser)                          adds arguments and options
---   run(args, cli) -> exit code             `cli`: { parser = the root, program = its name,
---                               commands = the names of all }
---   verbatim = true                         run gets the words behind the command as they are
--- A mistake of the user's is never a Lua error; an error that gets out is a bug, with a traceback.
+--   run(args, cli) -> exit code             cli = { parser = the root parser, program = its name,
+--                                           commands = the names of all commands }
+--   verbatim = true                         run gets the words after the command unread
+-- A user's mistake is never a Lua error. An error that gets out is a bug, shown with a traceback.
 
 local missing = require "hookward.cli.needs"()
 if missing then
@@ -32,7 +33,7 @@ local commands = {
   "subscribe", "trigger", "sandbox", "reload", "completion", "help",
 }
 
--- A file init.lua would be the module of its whole folder.
+-- The command init can't be init.lua: that is this file.
 local modules = { init = "new_project" }
 
 local function load_command(name)
@@ -49,7 +50,7 @@ local function names_of(elements)
   return names
 end
 
--- argparse's message as one line, with our own guess at what was meant.
+-- Makes argparse's message one line, and guesses what was meant.
 local function explain(parser, message)
   local kind, name = message:match("^unknown (%a+) '(.-)'")
   message = message:gsub("\n.*$", "")
@@ -98,8 +99,8 @@ local function is_command(name)
   return false
 end
 
--- `hookward help send` is `hookward send --help`; `help jobs list` is `jobs list --help`. Topics of
--- the guide, and what nobody knows, are left to the command help.
+-- `hookward help send` is `hookward send --help`, and `help jobs list` is `jobs list --help`. The
+-- command help takes the topics of the guide and unknown words.
 local function without_help_command(args)
   if args[1] ~= "help" or not is_command(args[2]) then return args end
   if #args == 2 and guide.has(args[2]) then return args end -- the guide says more
@@ -108,20 +109,20 @@ local function without_help_command(args)
   return rest
 end
 
--- The words behind a command that hands them on to another program; nil if they are ours to read.
+-- The words after a command that passes them on to another program; nil for any other command.
 local function verbatim(args)
   if not is_command(args[1]) or args[2] == "--help" or args[2] == "-h" then return nil end
   return load_command(args[1]).verbatim and table.move(args, 2, #args, 1, {}) or nil
 end
 
--- 0 becomes 1 when what was printed did not get where it should.
+-- Returns 1 for 0 if the output could not be written.
 local function finish(code)
   local ok, why = core.process.close_stdout()
   if ok then return code end
   return math.max(console.fail("hookward: standard output: " .. why), code)
 end
 
--- argparse ends the process itself behind --help.
+-- After --help, argparse ends the process itself.
 local function parse(parser, args)
   local exit = os.exit
   os.exit = function(code, close) -- luacheck: ignore 122
@@ -153,7 +154,7 @@ local function run(arg)
 end
 
 ---Runs one command.
----@param arg string[] as Lua's own: [0] is the program
+---@param arg string[] like Lua's own: [0] is the program
 ---@return integer code
 function M.main(arg)
   io.stdout:setvbuf("line")

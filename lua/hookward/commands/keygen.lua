@@ -1,4 +1,4 @@
--- hookward keygen: a key pair for development.
+-- hookward keygen: makes a key pair for development.
 
 local config = require "hookward.config"
 local console = require "hookward.cli.console"
@@ -11,9 +11,9 @@ local sys = core.sys
 local M = {
   summary = "Make a key pair for development.",
   usage = "DIR [OPTION...]",
-  description = "Writes DIR/private.pem (readable by you alone) and DIR/public.pem; an existing "
-    .. "file is never overwritten. It refuses a folder that the configuration's `keys` reads: a "
-    .. "private key must not lie where the host looks for public ones.",
+  description = "Writes DIR/private.pem (readable only by you) and DIR/public.pem. It never "
+    .. "overwrites a file. It refuses a folder that the configuration's `keys` covers: a private "
+    .. "key must not be where the host looks for public ones.",
   examples = {
     "hookward keygen dev-keys",
     "hookward keygen dev-keys --bits 4096",
@@ -22,14 +22,14 @@ local M = {
 }
 
 function M.define(parser)
-  parser:argument("DIR", "The folder for the two files; it is made if need be."):target("dir")
-  parser:option("--bits", "2048, 3072 or 4096 (default: 2048, as Accredit most likely uses).")
+  parser:argument("DIR", "The folder for the two files; it is made if needed."):target("dir")
+  parser:option("--bits", "2048, 3072 or 4096 (default: 2048, most likely Accredit's size).")
     :choices({ "2048", "3072", "4096" }):argname("N")
-  options.config(parser, "The configuration whose `keys` to stay away from (default: "
-    .. "HOOKWARD_CONFIG, or hookward.lua if there is one).")
+  options.config(parser, "The configuration whose `keys` must not cover DIR (default: "
+    .. "HOOKWARD_CONFIG, or hookward.lua if it exists).")
 end
 
--- Both as it was written and as symbolic links lead.
+-- The absolute path as it was written, and with its symbolic links resolved.
 local function names_of(path)
   local absolute = config.absolute(assert(sys.cwd()), (path:gsub("/+$", "")))
   local parent, name = absolute:match("^(.*)/([^/]*)$")
@@ -51,7 +51,7 @@ local function reading_pattern(settings, dir)
   end
 end
 
--- One line, or nothing when the folder will do.
+-- One line that says why the folder can't be used; nil when it can.
 local function refusal(args)
   local file = args.config or config.DEFAULT_FILE
   if not args.config and not sys.stat(file) then return nil end
@@ -62,7 +62,7 @@ local function refusal(args)
     .. "another folder, then copy public.pem"):format(args.dir, pattern)
 end
 
--- A private key without its public half is of no use: then neither is left behind.
+-- Writes both or neither: a private key without its public half is useless.
 local function write_pair(dir, private, public)
   local ok, why = sys.write_new(dir .. "/private.pem", private, files.SECRET)
   if not ok then return nil, why end
@@ -79,8 +79,8 @@ function M.run(args)
   if not made then return console.fail(why) end
   for _, name in ipairs { "/private.pem", "/public.pem" } do
     if sys.stat(dir .. name) then
-      return console.fail(dir .. name .. ": is there already, and is never overwritten; choose "
-        .. "another folder, or remove it yourself")
+      return console.fail(dir .. name .. ": already exists, and is never overwritten; choose "
+        .. "another folder, or remove the file yourself")
     end
   end
   local private, public = core.crypto.keygen(math.tointeger(args.bits or 2048))
@@ -89,7 +89,7 @@ function M.run(args)
   if not made then return console.fail(why) end
   console.columns({
     { dir .. "/private.pem", "sign with it: hookward send EVENT --key " .. dir .. "/private.pem" },
-    { dir .. "/public.pem", "trust it: copy it to where `keys` looks, as keys/NAME.pem" },
+    { dir .. "/public.pem", "trust it: copy it to a file that `keys` covers, as keys/NAME.pem" },
   }, "")
   return 0
 end

@@ -1,4 +1,4 @@
--- hookward init: a new project that works at once.
+-- hookward init: makes a new project that works at once.
 
 local config = require "hookward.config"
 local console = require "hookward.cli.console"
@@ -24,8 +24,8 @@ local M = {
   usage = "DIR [OPTION...]",
   description = "Makes a folder with a configuration, an example handler, a spec and a key pair "
     .. "for development. `hookward check` and `hookward serve` work in it at once. A folder that "
-    .. "is there already must be empty (but for .git). For editors that use lua-language-server "
-    .. "it puts annotations into .hookward/; --annotations writes these anew after an update.\n\n"
+    .. "already exists must be empty, except for .git. Annotations for editors with "
+    .. "lua-language-server go into .hookward/; --annotations updates them to this version.\n\n"
     .. "With --example NAME the project is one of the examples, with its README.md: "
     .. example_list() .. ".",
   examples = {
@@ -50,15 +50,15 @@ end
 
 function M.define(parser)
   parser:argument("DIR", "The folder to make."):target("dir")
-  parser:option("--example", "Make it of this example."):argname("NAME"):convert(example)
-  parser:flag("--annotations", "Only write the annotations, into a project that is there.")
+  parser:option("--example", "Make the project from this example."):argname("NAME"):convert(example)
+  parser:flag("--annotations", "Only write the annotations, into an existing project.")
 end
 
--- One line when the folder can't be taken.
+-- One line that says why the folder can't be used; nil when it can.
 local function refusal(dir)
   local stat = sys.stat(dir)
   if not stat then return nil end
-  if stat.kind ~= "folder" then return dir .. ": is there already, and is not a folder" end
+  if stat.kind ~= "folder" then return dir .. ": already exists, and is not a folder" end
   local names, why = sys.list(dir)
   if not names then return why end
   local others = {}
@@ -71,7 +71,7 @@ local function refusal(dir)
     #others > IN_THE_WAY_SHOWN and (" and %d more"):format(#others - IN_THE_WAY_SHOWN) or "")
 end
 
--- A word for a shell.
+-- Quotes a word for a shell, if needed.
 local function quote(text)
   if text:find("^[%w%./_%-]+$") then return text end
   return "'" .. text:gsub("'", "'\\''") .. "'"
@@ -83,7 +83,7 @@ local function program_name(program)
   return quote(sys.realpath(program) or program)
 end
 
--- The text of one of hookward's own modules, wherever `require` has it from.
+-- The text of one of hookward's own modules, from wherever `require` would load it.
 local function source_of(module)
   local text = core.source(module)
   if text then return text end
@@ -118,7 +118,7 @@ local function write_file(dir, name, text, mode)
   return sys.write_new(path, text, mode or files.PUBLIC)
 end
 
--- What an example ignores, it ignores beside what every project does.
+-- For .gitignore: an example may list what every project ignores.
 local function without_repeats(text)
   local lines, seen = {}, {}
   for line in text:gmatch("[^\n]+") do
@@ -128,8 +128,8 @@ local function without_repeats(text)
   return table.concat(lines, "\n") .. "\n"
 end
 
--- The texts by their names: the template's; with an example its own, and of the template what every
--- project has.
+-- The texts by file name: those of the template, or those of an example and the template's files
+-- that every project has.
 local function texts_of(chosen)
   local texts = {}
   for _, file in ipairs(templates) do
@@ -160,7 +160,7 @@ end
 
 local function renew_annotations(dir)
   if not sys.stat(dir .. "/" .. config.DEFAULT_FILE) then
-    return console.fail(("%s: there is no %s; --annotations is for a project that is there"):format(
+    return console.fail(("%s: there is no %s; --annotations is for an existing project"):format(
       dir, config.DEFAULT_FILE))
   end
   local ok, why = write_annotations(dir)
@@ -181,7 +181,7 @@ function M.run(args, cli)
   console.say("%s is ready. Start it:", here and "The project" or dir)
   console.say("  %s%s serve", here and "" or ("cd %s && "):format(folder), program)
   if args.example then
-    console.say("What it does, and how to see that, is in %s/README.md.", dir)
+    console.say("%s/README.md says what it does and how to try it.", dir)
   else
     console.say("and deliver a signed notification to it, from another terminal:")
     console.say("  %s send BadgeExportZipFile.Created%s", program,

@@ -1,4 +1,4 @@
--- hookward reload: have the running host read configuration, keys and handlers anew.
+-- hookward reload: makes the running host read configuration, keys and handlers again.
 
 local console = require "hookward.cli.console"
 local control = require "hookward.host.control"
@@ -6,18 +6,18 @@ local core = require "hookward.core"
 local options = require "hookward.cli.options"
 
 local M = {
-  summary = "Have the running host reload.",
+  summary = "Reload the running host.",
   usage = "[OPTION...]",
-  description = "Has the running host read its configuration, keys and handlers anew, waits for "
-    .. "the outcome and prints it. Exits 0 when they are live, 1 when they are not: then the host "
-    .. "goes on with what it had. The host also does this by itself when a file changes.",
+  description = "Tells the running host to read its configuration, keys and handlers again, waits "
+    .. "for the outcome and prints it. Exits 0 when they have taken effect, else 1: the host then "
+    .. "keeps the old ones. The host also reloads by itself when a file changes.",
   examples = {
     "hookward reload",
     "hookward reload -c /etc/hookward/hookward.lua",
   },
 }
 
-local TIMEOUT = 86400 -- seconds; the host answers at its handler_timeout at the latest
+local TIMEOUT = 86400 -- seconds; the host always answers within its handler_timeout
 
 function M.define(parser)
   options.config(parser)
@@ -30,7 +30,7 @@ function M.run(args)
   if absent then
     return console.fail(control.absence(host))
   elseif not answer then
-    return console.fail(("the host that runs with %s gave no answer (%s); its log may say more")
+    return console.fail(("the host running with %s gave no answer (%s); its log may say more")
       :format(host.file, why))
   end
   local body = core.json.decode(answer.body) or {}

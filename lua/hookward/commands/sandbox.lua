@@ -1,4 +1,4 @@
--- hookward sandbox: a local stand-in for Accredit.
+-- hookward sandbox: runs a local stand-in for Accredit.
 
 local config = require "hookward.config"
 local console = require "hookward.cli.console"
@@ -12,15 +12,16 @@ local M = {
   usage = "[OPTION...]",
   description = "A stand-in for Accredit on this machine: the token (account sandbox / sandbox), "
     .. "events, subscribe, trigger, the print queue, and signed notifications with up to five "
-    .. "retries, as Accredit's .NET sender delivers them. Each call, delivery and answer is shown "
-    .. "in a line. Ends with SIGINT or SIGTERM.\n\n"
-    .. "Ways of --misbehave, with commas between them: duplicate (the first delivery comes twice "
-    .. "at once), repeat (a job comes again after its success), forged (a copy with another "
-    .. "body's signature comes first), stale (a Timestamp a day old), slow (the body trickles in). "
-    .. "One trigger call can ask for the same with a field \"Misbehave\".\n\n"
+    .. "retries, as Accredit's .NET sender delivers them. It prints a line for each call, delivery "
+    .. "and answer. SIGINT or SIGTERM ends it.\n\n"
+    .. "--misbehave takes one or more of these, separated by commas: duplicate (delivers the first "
+    .. "attempt twice at once), repeat (delivers a job again after its success), forged (first "
+    .. "sends a copy with another body's signature), stale (a Timestamp a day old), slow (sends "
+    .. "the body in small pieces). A single trigger call can ask for them with a field "
+    .. "\"Misbehave\".\n\n"
     .. "With --fail CALL=WHAT a call fails. CALL: token, events, subscribe, trigger, printQueue. "
-    .. "WHAT: a status, an ACR_ code, STATUS:CODE, or html (a proxy's page); with *N behind it "
-    .. "only the first N times.",
+    .. "WHAT: a status, an ACR_ code, STATUS:CODE, or html (a proxy's page). With *N after it, "
+    .. "only the first N calls fail.",
   examples = {
     "hookward sandbox --url http://127.0.0.1:8080/baseWebhookNotification",
     "hookward sandbox --speed 100 --misbehave duplicate,repeat",
@@ -51,28 +52,29 @@ end
 function M.define(parser)
   parser:option("--listen", "Listen here (default: 127.0.0.1:8090): host:port, [v6]:port or "
     .. "unix:PATH."):argname("ADDRESS")
-  parser:option("--url", "Where samples go if a trigger names no Url."):argname("URL"):convert(url)
-  parser:option("--speed", "Divides the pauses before retries, which are 30 s to 6 minutes.")
+  parser:option("--url", "Where samples go if a trigger call names no Url."):argname("URL")
+    :convert(url)
+  parser:option("--speed", "Divide the pauses before retries, 30 s to 6 minutes, by N.")
     :argname("N"):convert(speed)
-  parser:option("--key-form", "How the Signature Key is written: xml (as .NET does; the default), "
-    .. "pem or der (bare Base64)."):choices({ "xml", "pem", "der" }):argname("FORM")
-  parser:option("--key", "Sign with this private key; it is made if there is none. Without it each "
-    .. "run has a key of its own."):argname("FILE")
+  parser:option("--key-form", "The form of the Signature Key: xml (.NET's, the default), pem or "
+    .. "der (bare Base64)."):choices({ "xml", "pem", "der" }):argname("FORM")
+  parser:option("--key", "Sign with this private key; the file is made if it does not exist. "
+    .. "Without --key, each run has a new key."):argname("FILE")
   parser:option("--misbehave", "How to misbehave; see above."):argname("WAYS")
   parser:option("--fail", "Make a call fail; see above. May be repeated."):argname("CALL=WHAT")
     :count("*")
-  parser:option("--timeout", "How long to wait for a host's answer (default: 100s, as .NET does).")
+  parser:option("--timeout", "How long to wait for a host's answer (default: 100s, like .NET).")
     :argname("TIME"):convert(options.time "--timeout")
-  parser:option("--token-life", "How long a token is good for (default: 1h)."):argname("TIME")
+  parser:option("--token-life", "How long a token is valid (default: 1h)."):argname("TIME")
     :convert(options.time "--token-life")
-  parser:flag("--public", "Allow an address that other machines can reach: the account is known to "
-    .. "everybody.")
-  parser:flag("--json", "Show everything as JSON, an object a line.")
+  parser:flag("--public", "Allow an address that other machines can reach, although everybody "
+    .. "knows the account.")
+  parser:flag("--json", "Print everything as JSON, one object a line.")
 end
 
 -- ---- the key ----
 
--- A private key in PEM, from the file or new.
+-- A new private key in PEM; written to the file, if one is named.
 local function make_key(file)
   local private, public = core.crypto.keygen(KEY_BITS)
   if not private then return nil, public end
@@ -115,7 +117,7 @@ function M.run(args)
   if why then return console.misuse("hookward sandbox", "%s", why) end
   if not is_local(listen) and not args.public then
     return console.misuse("hookward sandbox", "--listen %s can be reached from other machines, and "
-      .. "the account is known to everybody; add --public if that is meant", listen)
+      .. "everybody knows the account; add --public if you want that", listen)
   end
   local private, signature_key
   private, why = find_key(args.key)
@@ -136,7 +138,7 @@ function M.run(args)
   if not settings then return console.fail(lines) end
   local code
   code, why = core.serve_app(settings, "hookward.sandbox")
-  -- What was given up may be in the middle of a line that nobody reads: an exit would wait for it.
+  -- A thread that was given up may be stuck writing a line that nobody reads: exit() would wait.
   if code == 1 then core.process.leave(code) end
   return code or console.fail(why)
 end

@@ -1,4 +1,4 @@
--- hookward send: sign a notification and deliver it, as Accredit would.
+-- hookward send: signs a notification and delivers it, as Accredit does.
 
 local catalogue = require "hookward.handlers.catalogue"
 local config = require "hookward.config"
@@ -13,10 +13,10 @@ local M = {
   summary = "Sign a notification and deliver it.",
   usage = "[EVENT] [OPTION...]",
   description = "Signs a notification with a private key and posts it, as Accredit does. Exits 0 "
-    .. "when the answer is 200, else 1.\n\nThe body begins with Event and Timestamp (now), and "
-    .. "the fields of --data follow. Data that has an Event of its own is sent as it is, byte for "
-    .. "byte; EVENT may then be left out. BadgeExportZipFile.Created without --data speaks of a "
-    .. "zip that `hookward sandbox` has in its print queue.",
+    .. "when the answer is 200, else 1.\n\nThe body begins with Event and Timestamp (now); the "
+    .. "fields of --data follow. Data that already has an Event is sent unchanged, byte for byte, "
+    .. "and EVENT may be left out. Without --data, BadgeExportZipFile.Created names a zip that "
+    .. "`hookward sandbox` has in its print queue.",
   examples = {
     "hookward send BadgeExportZipFile.Created",
     "hookward send Person.Updated --data '{\"PersonId\": 7}' --retries 5",
@@ -37,15 +37,15 @@ local function header(text)
   return nil, ("--header takes 'Name: value', not '%s'"):format(text)
 end
 
--- Whatever a header can carry: a host has to cope with it.
+-- Accepts whatever a header can carry, also ids that a host refuses.
 local function read_job_id(text)
   if not text:find("%c") then return text end
-  return nil, "--job-id takes a text without control characters, since it goes into a header"
+  return nil, "--job-id takes a text without control characters, because it goes into a header"
 end
 
 function M.define(parser)
   parser:argument("EVENT", "The event's name, as in Person.Updated."):target("event"):args("?")
-  parser:option("--to", "Where to: a URL, or unix:PATH of a socket (default: where the "
+  parser:option("--to", "Deliver to this URL, or to the socket unix:PATH (default: where the "
     .. "configuration listens). A URL without a path gets the configuration's."):argname("URL")
   parser:option("--key", "The private key (default: development.key beside the configuration).")
     :argname("FILE")
@@ -53,21 +53,21 @@ function M.define(parser)
   parser:mutex(
     parser:option("--data", "A JSON object of fields for the body; @FILE or @- reads it from a "
       .. "file or the standard input."):argname("JSON"),
-    parser:option("--raw", "The whole body, byte for byte whatever it is; @FILE or @- as above.")
+    parser:option("--raw", "The whole body, sent unchanged; @FILE or @- as above.")
       :argname("BODY"))
   parser:option("--job-id", "X-JobId (default: a random number)."):argname("ID")
     :convert(read_job_id)
   parser:option("--attempt", "X-JobAttempt of the first delivery (default: 0).")
     :argname("N"):convert(options.whole_number("--attempt", 0, NUMBER_MAX))
-  parser:option("--retries", "Deliver up to N times more, with the same job id, until the answer "
-    .. "is 200. Accredit: 5. (Default: 0.)"):argname("N")
+  parser:option("--retries", "Deliver again up to N times, with the same job id, until the answer "
+    .. "is 200 (default: 0; Accredit: 5)."):argname("N")
     :convert(options.whole_number("--retries", 0, NUMBER_MAX))
-  parser:option("--delay", "Time between the attempts (default: 1s)."):argname("TIME")
+  parser:option("--delay", "The pause between attempts (default: 1s)."):argname("TIME")
     :convert(options.time "--delay")
-  parser:option("--timeout", "How long to wait for an answer (default: 100s, as .NET does).")
+  parser:option("--timeout", "How long to wait for an answer (default: 100s, like .NET).")
     :argname("TIME"):convert(options.time "--timeout")
-  parser:option("--ca", "Trust this certificate authority (PEM), and no other."):argname("FILE")
-  parser:option("--header", "A header to add, or to replace; without a value it is left out. "
+  parser:option("--ca", "Trust only this certificate authority (PEM)."):argname("FILE")
+  parser:option("--header", "Add this header, or replace it; without a value, leave it out. "
     .. "May be repeated."):argname("HEADER"):count("*"):convert(header)
   parser:flag("--json", "Print one JSON object: ok, event, job_id, to, attempts.")
 end
@@ -85,7 +85,7 @@ local function head_of(event, has_timestamp)
   return has_timestamp and head or ('%s,"Timestamp":"%s"'):format(head, timestamp())
 end
 
--- The user's object is spliced in as text: the order of its fields and its numbers stay as written.
+-- Splices in the user's object as text: the order of its fields and its numbers stay as written.
 local function merge(event, text)
   local data, why = core.json.decode(text)
   local fields = text:match("^\xEF?\xBB?\xBF?%s*{%s*(.-)%s*}%s*$")
@@ -104,7 +104,7 @@ local function merge(event, text)
   return head .. (fields == "" and "" or "," .. fields) .. "}", event
 end
 
--- The body and the event's name; or nil and what was wrong with the arguments.
+-- Returns the body and the event's name; or nil and what is wrong with the arguments.
 local function build_body(args)
   if args.raw then
     local text, why = files.read_argument(args.raw)
@@ -122,7 +122,7 @@ end
 
 -- ---- where to, and with which key ----
 
--- The first address that can be spoken to.
+-- The first address of `listen` that can be connected to.
 local function default_target(settings)
   for _, address in ipairs(settings.listen) do
     local host, port = address:match("^(.*):(%d+)$")
@@ -132,7 +132,7 @@ local function default_target(settings)
       return ("http://%s:%s"):format(host, port)
     end
   end
-  return nil, ("%s: `listen` does not tell the port; name the URL with --to"):format(settings.file)
+  return nil, ("%s: `listen` names no port; name the URL with --to"):format(settings.file)
 end
 
 -- { url, unix, shown }
@@ -155,7 +155,7 @@ local function look_up(args)
     settings, lines = config.load(args.config)
     if not settings then
       if not args.config and not sys.stat(config.DEFAULT_FILE) then
-        lines = { ("no %s here to take the rest from: name --to URL and --key FILE, or -c FILE")
+        lines = { ("there is no %s here: name --to URL and --key FILE, or -c FILE")
           :format(config.DEFAULT_FILE) }
       end
       return nil, lines
@@ -195,12 +195,12 @@ local function headers_of(job_id, attempt, signature, extra)
   return headers
 end
 
--- libcurl's words, when there is nobody at the other end.
+-- Recognises libcurl's messages for a refused connection.
 local function is_refused(why)
   return why:find("^Failed to connect") or why:find("^Couldn't connect")
 end
 
--- One attempt: what came of it, for print and for --json.
+-- Makes one attempt. Returns its outcome, for print and for --json.
 local function deliver(job, attempt)
   local begun = sys.now()
   local answer, why = core.http.request {
@@ -239,7 +239,7 @@ local function print_outcome(outcome)
     console.paint("dim", ("(%d ms)"):format(outcome.ms)))
 end
 
--- Attempts until one is answered 200, as Accredit does it.
+-- Makes attempts until one is answered 200, as Accredit does.
 local function play(job, first, retries, delay, on_outcome)
   local outcomes = core.json.array {}
   for attempt = first, first + retries do

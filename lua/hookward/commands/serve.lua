@@ -1,4 +1,4 @@
--- hookward serve: run the host.
+-- hookward serve: runs the host.
 
 local config = require "hookward.config"
 local console = require "hookward.cli.console"
@@ -8,10 +8,10 @@ local options = require "hookward.cli.options"
 local M = {
   summary = "Run the host.",
   usage = "[OPTION...]",
-  description = "Runs the host until SIGTERM or SIGINT: then it takes no more connections, "
+  description = "Runs the host until SIGTERM or SIGINT. Then it accepts no more connections, "
     .. "finishes what has begun and exits 0. A second SIGINT ends it at once. Edited handlers, "
-    .. "keys and settings take effect by themselves; SIGHUP and `hookward reload` read them at "
-    .. "once. The log goes to stderr.",
+    .. "keys and settings take effect by themselves; SIGHUP and `hookward reload` do the same by "
+    .. "hand. The log goes to stderr.",
   examples = {
     "hookward serve",
     "hookward serve --dev",
@@ -22,7 +22,7 @@ local M = {
 
 function M.define(parser)
   options.config(parser)
-  parser:option("--listen", "Listen here instead of what the configuration says: host:port, "
+  parser:option("--listen", "Listen here, instead of where the configuration says: host:port, "
     .. "[v6]:port, unix:PATH or systemd. May be repeated.")
     :argname("ADDRESS"):count("*")
   parser:option("--handlers", "The folder of the scripts."):argname("DIR")
@@ -31,8 +31,8 @@ function M.define(parser)
   parser:option("--ledger", "The ledger's file, or memory: for tests."):argname("FILE")
   parser:option("--workers", "How many handlers may run at the same time."):argname("N")
     :convert(options.whole_number("--workers", 1, 1024))
-  parser:flag("--dev", "For a developer's terminal: one worker, a log for people with all that "
-    .. "handlers log, and what failed with its body.")
+  parser:flag("--dev", "For a developer's terminal: one worker, and a text log with everything "
+    .. "that handlers log and the bodies of what failed.")
   parser:option("--log-level", "debug, info, warn or error.")
     :choices({ "debug", "info", "warn", "error" }):argname("LEVEL")
   parser:option("--log-format", "text or json."):choices({ "text", "json" }):argname("FORMAT")
@@ -52,7 +52,7 @@ local function serve(settings)
   if not host then return console.fail(config.shown(why, settings.folder)) end
   local state
   repeat state = host:wait() until state ~= "running"
-  -- Nothing may be torn down under a thread that never came back.
+  -- A thread that never came back may still use anything: free nothing, just leave.
   if not codes[state] then core.process.leave(1) end
   return codes[state]
 end

@@ -1,4 +1,4 @@
--- hookward subscribe: a subscription, and its Signature Key into the keys folder.
+-- hookward subscribe: makes a subscription and saves its Signature Key in the keys folder.
 
 local answers = require "hookward.accredit.answers"
 local connect = require "hookward.accredit.connect"
@@ -8,11 +8,11 @@ local core = require "hookward.core"
 local key_files = require "hookward.accredit.key_files"
 
 local M = {
-  summary = "Subscribe to an event of Accredit's.",
+  summary = "Subscribe to an event of Accredit.",
   usage = "EVENT --url URL [OPTION...]",
   description = "Creates a subscription and saves its Signature Key where the configuration's "
-    .. "`keys` finds it, whatever form it came in. A host that is running has it when the command "
-    .. "ends. A key that is there already is not saved twice, and none is ever overwritten.\n\n"
+    .. "`keys` finds it, whatever its form. A running host has loaded it when the command ends. A "
+    .. "key that exists already is not saved again, and no file is ever overwritten.\n\n"
     .. connect.HELP,
   examples = {
     "hookward subscribe BadgeExportZipFile.Created --url https://hooks.example.com",
@@ -26,20 +26,20 @@ local PATH = "/api/webhookSubscription"
 function M.define(parser)
   parser:argument("EVENT", "The event's name; `hookward events` lists them."):target("event")
     :convert(connect.event_name)
-  parser:option("--url", "Where Accredit is to send it: a URL that it can reach. Without a path "
-    .. "it gets the configuration's."):argname("URL"):count(1)
-  parser:option("--tenant", "Only for this tenant (default: for the whole system)."):argname("ID")
-  parser:option("--key-file", "Save the key in this file (default: in the folder of the first "
-    .. "pattern of `keys`, or keys/; named after EVENT)."):argname("FILE")
+  parser:option("--url", "Where Accredit sends notifications: a URL that it can reach. Without a "
+    .. "path it gets the configuration's."):argname("URL"):count(1)
+  parser:option("--tenant", "Only for this tenant (default: the whole system)."):argname("ID")
+  parser:option("--key-file", "Save the key in this file (default: a file named after EVENT, in "
+    .. "the folder of the first pattern of `keys`, or in keys/)."):argname("FILE")
   connect.define(parser)
-  parser:flag("--json", "Print one JSON object: ok, event, url, tenant, id, key (its `live`: "
-    .. "whether the running host has it, if one runs).")
+  parser:flag("--json", "Print one JSON object: ok, event, url, tenant, id, key (with `live`: "
+    .. "true if a running host has it).")
 end
 
 local ID_NAMES = { "id", "subscriptionid", "webhooksubscriptionid", "subscription" }
 
--- The subscription exists, and its key could not be kept: all of it is shown, so that nothing is
--- lost.
+-- The subscription exists, but its key could not be saved: shows the whole answer, so that nothing
+-- is lost.
 local function lost_key(connection, answer, line, advice, as_json)
   return connect.fail(connection, { message = line, advice = advice, status = answer.status,
     body = answer.body }, as_json)
@@ -47,11 +47,11 @@ end
 
 -- ---- the running host ----
 
-local RELOAD_TIMEOUT = 60 -- seconds, beside what a script may take to load
+local RELOAD_TIMEOUT = 60 -- seconds, added to the time that a script may take to load
 
--- A host takes a new key by itself, in a moment; what is sent within that moment would be refused.
--- So it is asked to, and waited for. True: it has the key; false and why: it has not; nil: nobody
--- is there to ask.
+-- Tells a running host to load the key, and waits until it has. It would do so by itself a moment
+-- later, but would refuse what is sent within that moment. Returns true if the host has the key,
+-- false and why if it has not, nil if no host is running.
 local function hand_over(settings)
   if not settings then return nil end
   local host = control.of(settings)
@@ -80,15 +80,15 @@ local function print_text(args, url, id, key, saved, shown, live, why)
     args.tenant and " of tenant " .. args.tenant or "",
     id and (" (%s)"):format(console.plain(id)) or "")
   console.say(saved.is_new and "%s: its Signature Key (%s, %d bits, SHA-256 %s)"
-    or "%s: has its Signature Key already (%s, %d bits, SHA-256 %s)", shown, key.form, key.bits,
+    or "%s: already has its Signature Key (%s, %d bits, SHA-256 %s)", shown, key.form, key.bits,
     key.fingerprint:sub(1, 16))
   if not saved.is_found then
-    console.complain("%s is not found by `keys` of the configuration: add it there", shown)
+    console.complain("`keys` of the configuration does not cover %s: add it there", shown)
   elseif live == false then
-    console.complain("The running host does not have the key yet, and refuses what it signed: %s",
-      why)
+    console.complain("The running host does not have the key yet, and refuses notifications "
+      .. "signed with it: %s", why)
   elseif live then
-    console.say("The running host has it.")
+    console.say("The running host has loaded it.")
   end
   console.say("Try it: hookward trigger %s --url %s", args.event, url)
 end
@@ -98,7 +98,7 @@ local function keep_key(connection, ring, args, url, answer)
   if not key then
     return lost_key(connection, answer, ("subscribed, but there is no Signature Key in the "
       .. "answer%s; looked for %s"):format(nearly and " (" .. nearly .. ")" or "", looked_for),
-      "Save the key from it, or from where Accredit shows it, as a file in the keys folder.",
+      "Save the key, from the answer or from where Accredit shows it, in the keys folder.",
       args.json)
   end
   local saved, why = ring:save(key, args.event, args.tenant)

@@ -1,4 +1,4 @@
--- hookward trigger: have Accredit send a sample notification.
+-- hookward trigger: asks Accredit to send a sample notification.
 
 local answers = require "hookward.accredit.answers"
 local connect = require "hookward.accredit.connect"
@@ -6,14 +6,14 @@ local console = require "hookward.cli.console"
 local core = require "hookward.core"
 
 local M = {
-  summary = "Have Accredit send a sample notification.",
+  summary = "Ask Accredit to send a sample notification.",
   usage = "EVENT --url URL [OPTION...]",
-  description = "Has Accredit send one sample notification of an event to a URL, signed like "
-    .. "every other. What becomes of it is in the log of `hookward serve`. It is asked for once: "
-    .. "a call that fails is not repeated, since it may have been carried out.\n\n" .. connect.HELP,
+  description = "Asks Accredit to send one sample notification of an event to a URL, signed like "
+    .. "every other. The log of `hookward serve` shows what became of it. A call that fails is not "
+    .. "repeated, because Accredit may have carried it out.\n\n" .. connect.HELP,
   examples = {
     "hookward trigger BadgeExportZipFile.Created --url https://hooks.example.com",
-    "hookward jobs list --limit 1   # what came of it",
+    "hookward jobs list --limit 1   # what became of it",
   },
 }
 
@@ -22,7 +22,7 @@ local PATH = "/api/webhookSubscription/triggerSampleEventNotification"
 function M.define(parser)
   parser:argument("EVENT", "The event's name; `hookward events` lists them."):target("event")
     :convert(connect.event_name)
-  parser:option("--url", "Where to. Without a path it gets the configuration's."):argname("URL")
+  parser:option("--url", "The receiver. Without a path it gets the configuration's."):argname("URL")
     :count(1)
   connect.define(parser)
   parser:flag("--json", "Print one JSON object: ok, event, url, job_id.")
@@ -41,7 +41,7 @@ function M.run(args)
       job_id = job }))
     return 0
   end
-  console.say("%s: Accredit sends a sample of %s there%s", url, args.event,
+  console.say("%s: Accredit sends it a sample of %s%s", url, args.event,
     job and ", job " .. console.plain(job) or "")
   return 0
 end

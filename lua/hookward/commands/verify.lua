@@ -1,4 +1,4 @@
--- hookward verify: does this signature fit this body, and if not, why?
+-- hookward verify: does this signature fit this body, and if not, why not?
 
 local config = require "hookward.config"
 local console = require "hookward.cli.console"
@@ -11,11 +11,11 @@ local unproven = require "hookward.host.unproven"
 local M = {
   summary = "Say whether a signature fits a body, and if not, why.",
   usage = "(--body FILE --signature TEXT | --last [N]) [OPTION...]",
-  description = "Checks one X-Signature against one body, byte for byte, with each key. When none "
-    .. "fits it says what would make it fit (a stripped BOM, other line ends, URL-safe Base64, "
-    .. "another padding or hash); it never accepts that. With --last it asks the "
-    .. "running host for the latest requests that it refused for their signature, which it keeps "
-    .. "in memory alone. Exits 0 when it fits, else 1.",
+  description = "Checks one X-Signature against one body, byte for byte, with each key. If no key "
+    .. "fits, it says what would make one fit (a stripped BOM, other line ends, URL-safe Base64, "
+    .. "another padding or hash), but never accepts that. With --last it asks the running host for "
+    .. "the latest requests that it refused for their signature; the host keeps them only in "
+    .. "memory. Exits 0 when the signature fits, else 1.",
   examples = {
     "hookward verify --body body.json --signature @signature.txt",
     "hookward verify --body body.json --signature 'mUB1...==' --key accredit.pem",
@@ -32,24 +32,24 @@ function M.define(parser)
   parser:option("--body", "The raw body: a file, or - for the standard input."):argname("FILE")
   parser:option("--signature", "The value of X-Signature, or @FILE to read it from a file.")
     :argname("TEXT")
-  parser:option("--last", "Instead: the latest N requests (default: 1) that the running host "
-    .. "refused for their signature.")
+  parser:option("--last", "Check the latest N requests (default: 1) that the running host refused "
+    .. "for their signature.")
     :argname("N"):args("?"):convert(options.whole_number("--last", 1, LAST_MAX))
   parser:option("--key", "A public key to try instead of the configuration's. May be repeated.")
     :argname("FILE"):count("*")
   options.config(parser, "The configuration that names the keys (default: HOOKWARD_CONFIG, or "
     .. "hookward.lua).")
-  parser:flag("--json", "Print one JSON object: verified, key, error, message, findings; with "
-    .. "--last an array of these, with at, peer, id, attempt, body_length too.")
+  parser:flag("--json", "Print one JSON object: verified, key, error, message, findings. With "
+    .. "--last: an array of objects that also have at, peer, id, attempt and body_length.")
 end
 
--- White space around it is not part of a header's value either.
+-- Trims white space around the signature, as HTTP does around a header's value.
 local function read_signature(argument)
   local text, why = files.read_argument(argument)
   return text and text:match("^%s*(.-)%s*$"), why
 end
 
--- The key files to try, and the least bits; or nil and lines.
+-- Returns the key files to try and the least bits of a key; or nil and lines.
 local function keys_to_try(args)
   if #args.key > 0 then return args.key, MIN_BITS end
   local settings, lines = config.load(args.config)
@@ -68,7 +68,7 @@ local function print_text(result)
   for _, finding in ipairs(result.findings) do console.say("  %s", finding) end
 end
 
--- ---- what a host has refused ----
+-- ---- requests that a host has refused ----
 
 local function shown_id(request)
   local id = unproven.header(request, "x-jobid")[1]
@@ -100,7 +100,7 @@ local function verify_last(args)
   requests, why = unproven.newest(host, args.last[1] or 1)
   if not requests then return console.fail(why) end
   if #requests == 0 and not args.json then
-    return console.fail("the host has refused no request for its signature since it started")
+    return console.fail("since it started, the host has refused no request for its signature")
   end
   local results, all_verified = core.json.array {}, #requests > 0
   for i, request in ipairs(requests) do
@@ -113,14 +113,14 @@ local function verify_last(args)
   return all_verified and 0 or 1
 end
 
--- ---- one that is at hand ----
+-- ---- a body and a signature from files ----
 
 local function misuse(args)
   if args.last then
-    return (args.body or args.signature) and "--last asks the host: it does not go with --body or "
-      .. "--signature"
+    return (args.body or args.signature) and "--last asks the host, so it can't be combined with "
+      .. "--body or --signature"
   elseif not args.body then
-    return "missing option '--body'; --last asks the running host for what it refused"
+    return "missing option '--body'; or use --last for requests that the running host refused"
   elseif not args.signature then
     return "missing option '--signature'"
   end

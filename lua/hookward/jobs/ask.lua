@@ -1,4 +1,4 @@
--- Asking before something is done to many notifications.
+-- Asks the user before a command changes many notifications.
 
 local console = require "hookward.cli.console"
 local core = require "hookward.core"
@@ -7,12 +7,12 @@ local core = require "hookward.core"
 ---@param question string "Remove 12 notifications?"
 ---@param yes? boolean --yes was given
 ---@return boolean go
----@return integer? code of exit, when it is not to go on
+---@return integer? code the exit code, if the command must not go on
 return function(command, question, yes)
   if yes then return true end
   if not core.sys.isatty(0) then
-    return false, console.misuse(command, "%s There is no terminal to ask at: say --yes, or "
-      .. "--dry-run to see what it would be", question)
+    return false, console.misuse(command, "%s There is no terminal to ask on: add --yes, or "
+      .. "--dry-run to see what would be done", question)
   end
   io.stdout:flush()
   io.stderr:write(question, " [y/N] ")

@@ -1,4 +1,4 @@
--- Which notifications a command is about: the options for it, and what they mean to the ledger.
+-- The options that select notifications, and the ledger's filters that they become.
 
 local core = require "hookward.core"
 local suggest = require "hookward.base.suggest"
@@ -24,7 +24,7 @@ local function read_event(pattern)
   if stars == 1 and (pattern:find("^[^*]+%.%*$") or pattern:find("^%*%.[^*]+$")) then
     return pattern
   end
-  return nil, ('\'%s\' is not an event: write a name, or "Entity.*", "*.Event", "*"')
+  return nil, ('\'%s\' is not an event: use a name, or "Entity.*", "*.Event", "*"')
     :format(text.line(pattern))
 end
 
@@ -36,16 +36,17 @@ end
 ---Adds the options that select notifications.
 ---@param parser table
 function M.define(parser)
-  parser:option("--state", "In this state: succeeded, failed (a retry may follow), dead (none "
-    .. "will), unhandled, queued or running. May be repeated.")
+  parser:option("--state", "Only those in this state: succeeded, failed (a retry may follow), dead "
+    .. "(none will), unhandled, queued or running. May be repeated.")
     :argname("STATE"):count("*"):convert(read_state)
-  parser:option("--event", 'Of this event: a name, or "Entity.*", "*.Event", "*".')
+  parser:option("--event", 'Only this event: a name, or "Entity.*", "*.Event", "*".')
     :argname("EVENT"):convert(read_event)
-  parser:option("--id", "With this job id. May be repeated."):argname("ID"):count("*")
-  parser:option("--since", "Received then or later: an ISO 8601 time (UTC if it names no zone), "
-    .. "seconds since 1970 as @N, or an age such as 90s, 10m, 2h or 30d.")
+  parser:option("--id", "Only this job id. May be repeated."):argname("ID"):count("*")
+  parser:option("--since", "Only those received at this time or later: an ISO 8601 time (UTC if it "
+    .. "names no zone), seconds since 1970 as @N, or an age such as 90s, 10m, 2h or 30d.")
     :argname("TIME"):convert(read_time)
-  parser:option("--until", "Received then or earlier."):argname("TIME"):target("until_time")
+  parser:option("--until", "Only those received at this time or earlier.")
+    :argname("TIME"):target("until_time")
     :convert(read_time)
 end
 
@@ -54,8 +55,8 @@ local function some(list)
 end
 
 ---@param args table
----@return table? filters of core.ledger; empty when no option was given
----@return string? why they contradict each other
+---@return table? filters of core.ledger; empty if no option was given
+---@return string? why the options contradict each other
 function M.read(args)
   if args.since and args.until_time and args.since > args.until_time then
     return nil, "--since is later than --until"

@@ -1,8 +1,8 @@
--- hookward jobs replay ID --here: one recorded notification, in this terminal, for debugging.
+-- hookward jobs replay ID --here: runs a recorded notification in this terminal, for debugging.
 --
--- The handler runs in this process even if a host is running, as often as one likes: nothing is
--- recorded unless --record asks for it. `print` writes to the terminal, `debug.debug()` reads from
--- it, and no time-out interrupts the thinking.
+-- The handler runs in this process even if a host is running, as often as the user likes. Nothing
+-- is recorded without --record. `print` writes to the terminal, `debug.debug()` reads from it, and
+-- no time-out interrupts.
 
 local config = require "hookward.config"
 local console = require "hookward.cli.console"
@@ -19,14 +19,14 @@ local A_YEAR_MS = 365 * 86400 * 1000
 function M.define(parser)
   parser:flag("--here", "Run one notification in this terminal, for debugging: print writes to it, "
     .. "debug.debug() reads from it, and nothing is recorded.")
-  parser:flag("--record", "With --here: record what comes of it.")
+  parser:flag("--record", "With --here: record the outcome.")
 end
 
 local function misuse(args)
   for _, name in ipairs { "json", "dry_run", "state", "event", "id", "since", "until_time" } do
     local value = args[name]
     if value and (type(value) ~= "table" or #value > 0) then
-      return ("--here runs one notification, named by its id: it does not go with --%s")
+      return ("--here runs one notification, named by its id: it can't be combined with --%s")
         :format((name:gsub("_time$", ""):gsub("_", "-")))
     end
   end
@@ -35,7 +35,7 @@ local function misuse(args)
   end
 end
 
--- The row with its body; or nil and why.
+-- Returns the row with its body; or nil and why.
 local function find(ledger, id, digest)
   local found = {}
   local ok, why = store.walk(ledger, { ids = { id } }, function(row)
@@ -46,20 +46,20 @@ local function find(ledger, id, digest)
     return nil, ("no notification %s%s is in the ledger"):format(text.line(id),
       digest and " with that digest" or "")
   elseif #found > 1 then
-    return nil, ("%d notifications came with the id %s; say which one with --digest, as in "
+    return nil, ("%d notifications have the id %s; say which one with --digest, as in "
       .. "--digest %s"):format(#found, text.line(id), found[1].digest:sub(1, 8))
   end
   local row
   row, why = ledger:show(found[1].seq)
   if not row then return nil, why or "it is not in the ledger any more" end
   if not row.body then
-    return nil, ("the body of %s was not kept, so it can't be run (keep_bodies keeps those of what "
-      .. "succeeds)"):format(text.line(id))
+    return nil, ("the body of %s was not kept, so it can't be run (keep_bodies = true keeps the "
+      .. "bodies of successes)"):format(text.line(id))
   end
   return row
 end
 
--- true; or false, code and text; or nil and why.
+-- Returns true; or false, code and text; or nil and why.
 local function record(settings, row, force)
   if runner.has_host(settings) then
     return nil, "a host is running with this ledger: leave --record out, or stop it"

@@ -1,14 +1,16 @@
--- JSON for people and scripts: members in a fixed order, and other people's JSON laid out without
--- being decoded, so that the order of its members and every digit of its numbers stay.
+-- Writes JSON for people and scripts, with members in a fixed order; indents foreign JSON.
+--
+-- Foreign JSON is indented without being decoded, so the order of its members and every digit of
+-- its numbers stay.
 
 local core = require "hookward.core"
 local text = require "hookward.jobs.text"
 
 local M = {}
 
--- ---- laying out ----
+-- ---- indenting ----
 
--- Where the string that begins at `at` ends.
+-- The end of the string that begins at `at`.
 local function string_end(json, at)
   repeat
     at = json:find('["\\]', at + 1)
@@ -18,7 +20,7 @@ local function string_end(json, at)
   return at
 end
 
--- The next token at or behind `at`, and where it ends. The text is known to be JSON.
+-- The next token from `at` on, and its end. The text is known to be JSON.
 local function next_token(json, at)
   at = json:find("[^ \t\r\n]", at)
   if not at then return nil end
@@ -33,7 +35,7 @@ local function next_token(json, at)
   return json:sub(at, last), last
 end
 
----Lays a JSON text out over lines, two spaces a level.
+---Breaks a JSON text into lines, indented by two spaces a level.
 ---@param json string
 ---@return string? pretty nil when it is not JSON
 function M.pretty(json)
@@ -59,11 +61,11 @@ end
 
 -- ---- writing ----
 
----@param value string? valid UTF-8 or not: what is not becomes U+FFFD
+---@param value string? invalid UTF-8 becomes U+FFFD
 ---@return string json
 function M.string(value)
   if value == nil then return "null" end
-  if not value:find('[^ !#-%[%]-~]') then return '"' .. value .. '"' end -- most: nothing to escape
+  if not value:find('[^ !#-%[%]-~]') then return '"' .. value .. '"' end -- nothing to escape
   while true do
     local _, bad = utf8.len(value)
     if not bad then break end
@@ -82,7 +84,7 @@ function M.object(members)
   return "{" .. table.concat(out, ",") .. "}"
 end
 
----Writes a JSON array whose items come one by one, an item a line.
+---Writes a JSON array item by item, one item a line.
 ---@class hookward.jobs.Array
 local Array = {}
 Array.__index = Array
@@ -93,7 +95,7 @@ function M.array(file)
 end
 
 ---@param item string JSON
----@return boolean? ok nil when nobody reads any more
+---@return boolean? ok nil when nobody reads the output any more
 function Array:add(item)
   self.count = self.count + 1
   return self.file:write(self.count == 1 and "[\n" or ",\n", item) ~= nil or nil

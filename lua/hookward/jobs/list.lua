@@ -1,4 +1,4 @@
--- hookward jobs list
+-- hookward jobs list: lists notifications.
 
 local console = require "hookward.cli.console"
 local core = require "hookward.core"
@@ -12,8 +12,8 @@ local time = require "hookward.base.time"
 local M = {
   summary = "List notifications, the newest first.",
   usage = "[OPTION...]",
-  description = "Lists what the ledger remembers, the newest first. On a terminal the table is "
-    .. "fitted to its width; into a pipe or a file nothing is cut. Times are in UTC.",
+  description = "Lists the notifications in the ledger, the newest first. On a terminal the table "
+    .. "is fitted to the width; in a pipe or a file nothing is cut. Times are in UTC.",
   examples = {
     "hookward jobs list --state failed --state dead",
     "hookward jobs list --event 'Badge.*' --since 2h",
@@ -32,7 +32,7 @@ end
 
 function M.define(parser)
   filters.define(parser)
-  parser:option("--limit", ("At most so many, 0 for all (default: %d)."):format(LIMIT))
+  parser:option("--limit", ("Show at most N, 0 for all (default: %d)."):format(LIMIT))
     :argname("N"):convert(read_limit)
   parser:flag("--json", "Print a JSON array of objects: id, digest, event, state, attempt, "
     .. "deliveries, runs, received_at, settled_at, error (null: none).")
@@ -41,7 +41,7 @@ end
 
 -- ---- a row ----
 
----The members that every command's JSON has, as json.object takes them.
+---The members that the JSON of all commands has, in the form that json.object takes.
 ---@param row table
 ---@return string[] members
 function M.members(row)
@@ -58,18 +58,19 @@ local styles = { succeeded = "green", failed = "yellow", dead = "red", unhandled
   queued = "bold" }
 
 ---@param state string
----@param shown? string what to colour, when it is not the state alone
+---@param shown? string the text to colour (default: the state)
 function M.paint_state(state, shown)
   return styles[state] and console.paint(styles[state], shown or state) or shown or state
 end
 
--- What went wrong, in one line; "-" for nothing.
+-- The error in one line; "-" without one.
 local function error_of(row)
   if not row.error then return "-" end
   return text.line(row.reason and ("%s: %s"):format(row.error, row.reason) or row.error)
 end
 
--- An id or an event may be cut when the window is narrow, but never so far that it says nothing.
+-- In a narrow window ids and events may be cut, but not below `least`, so that they still tell
+-- something.
 local columns = {
   { title = "ID", least = 12, wanted = 36 },
   { title = "EVENT", least = 12 },
@@ -91,7 +92,7 @@ local function cells_of(rows, show_time)
   return all
 end
 
--- In a narrow window the age leaves more room for the error than the time would.
+-- In a narrow window, ages in place of times leave more room for the error.
 local function print_table(rows)
   local room = core.sys.isatty(1) and core.sys.columns() or nil
   local cells = cells_of(rows, room and time.short or time.iso)
@@ -101,7 +102,7 @@ end
 
 -- ---- the command ----
 
--- Calls each(row) for at most `limit` rows; tells how many there were and whether there are more.
+-- Calls each(row) for at most `limit` rows. Returns their number, and whether there are more.
 local function take(ledger, wanted, limit, each)
   local count, more = 0, false
   local ok, why = store.walk(ledger, wanted, function(row)
@@ -113,7 +114,7 @@ local function take(ledger, wanted, limit, each)
   return ok and count, ok and more or why
 end
 
-local function tell_rest(ledger, wanted, count, more)
+local function report_rest(ledger, wanted, count, more)
   if count == 0 then console.complain("no notification matches") end
   if more then
     local total = ledger:count(wanted)
@@ -139,7 +140,7 @@ function M.run(args)
   elseif count > 0 then
     print_table(rows)
   end
-  if count > 0 or not array then tell_rest(ledger, wanted, count, more) end
+  if count > 0 or not array then report_rest(ledger, wanted, count, more) end
   return 0
 end
 

@@ -1,4 +1,4 @@
--- hookward jobs purge
+-- hookward jobs purge: removes notifications from the ledger.
 
 local ask = require "hookward.jobs.ask"
 local console = require "hookward.cli.console"
@@ -11,12 +11,12 @@ local text = require "hookward.jobs.text"
 local M = {
   summary = "Remove notifications from the ledger.",
   usage = "[OPTION...]",
-  description = "Removes what matches, in small steps; a running host is asked to do it. It shows "
-    .. "how many first, and asks. What is removed is forgotten: it can't be replayed, and a copy "
-    .. "that arrives later is processed as if it were new. What is queued has been accepted and "
-    .. "waits to be run: it stays, unless --state queued names it. The file keeps its size; the "
-    .. "room is used again (`hookward ledger backup` makes a smaller one). Old rows go by "
-    .. "themselves, after `retention`.",
+  description = "Removes the notifications that match, in small steps. If a host is running, the "
+    .. "host does it. The command first shows how many match, and asks. A removed notification is "
+    .. "forgotten: it can't be replayed, and a copy that arrives later is processed as new. Queued "
+    .. "notifications were accepted and still have to run; they stay, unless --state queued "
+    .. "selects them. The file keeps its size, and its free space is used again (`hookward ledger "
+    .. "backup` makes a smaller file). Rows older than `retention` are removed automatically.",
   examples = {
     "hookward jobs purge --state succeeded --until 7d",
     "hookward jobs purge --event 'Test.*' --dry-run",
@@ -28,13 +28,13 @@ local NAME = "hookward jobs purge"
 
 function M.define(parser)
   filters.define(parser)
-  parser:flag("--all", "Everything: for when no other filter is given.")
-  parser:flag("--dry-run", "Say how many it would be, and remove nothing.")
+  parser:flag("--all", "Remove everything, if no other filter is given.")
+  parser:flag("--dry-run", "Say how many would be removed, and remove nothing.")
   parser:flag("-y --yes", "Do not ask.")
   store.define(parser)
 end
 
--- What was accepted and not yet run is nobody else's to remember.
+-- Nobody else remembers a notification that was accepted and has not run yet.
 local function spare_queued(wanted)
   if wanted.states then return end
   wanted.states = {}
@@ -55,7 +55,8 @@ local function purge(host, ledger, wanted, total)
   local removed, why, before = remove.run(host, ledger, wanted, progress(total))
   if removed == false then return nil end
   if not removed then
-    return console.fail(("%s; %s removed by then"):format(why, text.count(before, "notification")))
+    return console.fail(("%s; %s removed before that"):format(why,
+      text.count(before, "notification")))
   end
   console.say("%s removed", text.count(removed, "notification"))
   if why then console.complain("%s", why) end
@@ -66,7 +67,7 @@ function M.run(args)
   local wanted, misuse = filters.read(args)
   if not wanted then return console.misuse(NAME, "%s", misuse) end
   if next(wanted) == nil and not args.all then
-    return console.misuse(NAME, "say which: a filter such as --until 30d, or --all")
+    return console.misuse(NAME, "which ones? Add a filter such as --until 30d, or --all")
   end
   spare_queued(wanted)
   local path, settings = store.find(args, not args.dry_run)
@@ -90,7 +91,7 @@ function M.run(args)
   if not go then return code end
   code = purge(host, ledger, wanted, total)
   if code then return code end
-  ledger:close() -- the host that has it does not listen: beside it, as any program may
+  ledger:close() -- the host can't be reached: write beside it, as any program may
   opened, lines = store.open(args, true)
   if not opened then return console.fail(lines) end
   local writer <close> = opened

@@ -1,8 +1,8 @@
--- Removing rows: by the host that has the ledger, or else here.
+-- Removes rows of the ledger: through the host that uses it, or else in this process.
 --
--- A host that runs is asked to: it looks whether its files are in place before it writes, and
--- nobody waits for a lock. What is removed is still in the log (-wal) for a while, bodies and all;
--- so that is emptied in the end.
+-- A running host does it itself, because it checks that its files are in place before it writes,
+-- and nobody waits for a lock. Removed rows, bodies included, are still in the write-ahead log
+-- (-wal) for a while, so the log is emptied in the end.
 
 local config = require "hookward.config"
 local control = require "hookward.host.control"
@@ -10,15 +10,15 @@ local core = require "hookward.core"
 
 local M = {}
 
-local ROWS_MAX = 500  -- of one request
-local LINE_MAX = 40   -- bytes; a request must not be over max_body
+local ROWS_MAX = 500  -- in one request
+local LINE_MAX = 40   -- bytes; a request must not exceed max_body
 local TIMEOUT = 60    -- seconds
 local BUSY_TRIES = 10
 
-local STILL_THERE = "a program that reads the ledger keeps its log (-wal), where what was removed "
-  .. "can still be found; the host empties it later"
+local STILL_THERE = "a program is reading the ledger, so removed rows can still be found in its "
+  .. "log (-wal); the host empties it later"
 
--- The configuration whose host has this very file, nil when none is known.
+-- The configuration whose host uses this very file; nil when none is known.
 local function settings_of(path, args, settings)
   settings = settings or config.load(args.config)
   local real = core.sys.realpath
@@ -27,17 +27,17 @@ local function settings_of(path, args, settings)
   end
 end
 
----Who is to be asked. Call it before the ledger is opened.
+---Finds the host that has to remove the rows. Call it before the ledger is opened.
 ---@param path string the ledger
 ---@param args table
 ---@param settings? hookward.Config
----@return hookward.Config? host nil: nobody has it, or its socket is not known
+---@return hookward.Config? host nil: no host uses the ledger, or its socket is not known
 function M.host(path, args, settings)
   if not core.ledger.is_locked(path) then return nil end
   return settings_of(path, args, settings)
 end
 
--- What the host says; false when nobody listens there; or nil and why.
+-- Returns what the host says; false when nobody listens there; or nil and why.
 local function post(host, body)
   for _ = 1, BUSY_TRIES do
     local answer, why, absent = control.ask(control.of(host), { path = "/purge", body = body,
@@ -48,15 +48,15 @@ local function post(host, body)
     if said.error ~= "overloaded" then return nil, said.message or answer.body end
     core.sys.sleep(1)
   end
-  return nil, "the host has too much to do"
+  return nil, "the host is overloaded"
 end
 
--- A row that ran again since it was listed has another time, and stays.
+-- A row that has run again since it was listed has another time, and is not removed.
 local function line_of(row)
   return ("%d %d\n"):format(row.seq, math.floor((row.settled_at or 0) * 1000 + 0.5))
 end
 
--- Removes these rows. Returns how many; or nil, or false as above, and why.
+-- Has the host remove these rows. Returns how many; or nil or false, as post() does, and why.
 local function ask(host, rows)
   local from, removed = 1, 0
   while from <= #rows do
@@ -94,9 +94,9 @@ end
 ---@param ledger table a handle of core.ledger
 ---@param wanted table filters
 ---@param on_progress? fun(total: integer)
----@return integer? removed false: the host that had the ledger is not to be reached
----@return string? why not; with a number a remark
----@return integer? before how many were removed all the same
+---@return integer? removed false: the host that uses the ledger can't be reached
+---@return string? why it failed; with a number, a remark
+---@return integer? before how many were removed before it failed
 function M.run(host, ledger, wanted, on_progress)
   if host then return by_host(host, ledger, wanted, on_progress) end
   local removed, why, before = ledger:purge(wanted, on_progress)

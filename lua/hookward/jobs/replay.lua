@@ -1,4 +1,4 @@
--- hookward jobs replay
+-- hookward jobs replay: runs recorded notifications again.
 
 local ask = require "hookward.jobs.ask"
 local config = require "hookward.config"
@@ -15,16 +15,16 @@ local text = require "hookward.jobs.text"
 local M = {
   summary = "Run notifications again.",
   usage = "[ID...] [OPTION...]",
-  description = "Runs the handler of each again, one after the other, and waits for the outcome. A "
-    .. "running host does it with its handlers; without one it is done in this process. Ids are "
-    .. "run at once; of several notifications with one id those that did not succeed. By filter, "
-    .. "what failed or is dead is meant unless --state says otherwise, and how many there are is "
-    .. "shown first. Exits 0 when all of them succeeded, else 1.",
+  description = "Runs notifications again, one after the other, and waits for the outcomes. A "
+    .. "running host does it with its own handlers; without one, this process does it. With ids, "
+    .. "they run at once; if several notifications have the same id, those that did not succeed "
+    .. "run. With filters, failed and dead ones run, unless --state says otherwise, and the "
+    .. "command first shows how many there are. Exits 0 when all of them succeeded, else 1.",
   examples = {
     "hookward jobs replay 8812 8813",
     "hookward jobs replay --event 'Badge.*' --since 2h --dry-run",
     "hookward jobs replay --state dead --yes",
-    "hookward jobs replay 8812 --here     # in this terminal, to look for a mistake",
+    "hookward jobs replay 8812 --here     # in this terminal, to find a bug",
     "hookward jobs replay 8812 --force    # it succeeded; needs keep_bodies = true",
   },
 }
@@ -34,11 +34,11 @@ local NAME = "hookward jobs replay"
 function M.define(parser)
   parser:argument("ID", "Job ids."):target("wanted"):args("*")
   filters.define(parser)
-  parser:option("--digest", "Only those whose digest begins with this.")
+  parser:option("--digest", "Only those whose digest begins with HEX.")
     :argname("HEX"):convert(show.read_digest)
   here.define(parser)
-  parser:flag("--force", "Run again what has succeeded too.")
-  parser:flag("--dry-run", "Say what would be run, and run nothing.")
+  parser:flag("--force", "Also run those that succeeded.")
+  parser:flag("--dry-run", "Say what would run, and run nothing.")
   parser:flag("-y --yes", "Do not ask.")
   parser:flag("--json", "Print a JSON array of objects: id, digest, status (processed, failed, "
     .. "not_run or would_run), error, message.")
@@ -58,7 +58,7 @@ local function refusal(row, force)
   end
 end
 
--- What a replay needs of a row: there may be very many.
+-- Keeps only what a replay needs of a row, because there may be very many.
 local function brief(row, force)
   return { seq = row.seq, id = row.id, digest = row.digest, state = row.state, event = row.event,
     refusal = refusal(row, force) }
@@ -75,7 +75,7 @@ local function select(ledger, args, wanted)
   return ok and rows, why
 end
 
--- Of an id that was named: what succeeded is left alone when there is something else to run.
+-- Drops the rows that succeeded, if another row with the same id can run.
 local function leave_succeeded(rows)
   local runnable, kept = {}, {}
   for _, row in ipairs(rows) do runnable[row.id] = runnable[row.id] or not row.refusal end
@@ -98,7 +98,7 @@ local function add_missing(rows, ids)
   end
 end
 
--- The rows in the order of their arrival, each with its refusal, if any; or nil and why.
+-- Returns the rows in order of arrival, each with its refusal, if any; or nil and why.
 local function find(ledger, args, wanted)
   local named = #args.wanted > 0
   if named then
@@ -125,7 +125,7 @@ local function split(rows)
   return runnable, refused, by_state
 end
 
--- ---- telling what came of it ----
+-- ---- reporting the outcomes ----
 
 ---@class hookward.jobs.Report
 local Report = {}
@@ -144,7 +144,7 @@ local function new_report(rows, as_json)
   return self
 end
 
--- Its id, and what tells it from others with the same one.
+-- The row's id; if others have the same id, with the start of its digest.
 function Report:label(row)
   local id = text.line(row.id)
   return self.seen[row.id] > 1 and row.digest and id .. " " .. row.digest:sub(1, 8) or id
@@ -174,7 +174,7 @@ function Report:add(row, status, code, message)
     "status", json.string(status), "error", json.string(code), "message", json.string(message) })
 end
 
--- A line that the next outcome replaces.
+-- Shows a line that the next outcome replaces.
 function Report:waiting(rows, i)
   if not self.live or not rows[i] then return end
   local line = ("%d of %d: %s ..."):format(i, #rows, self:label(rows[i]))
@@ -199,7 +199,8 @@ end
 
 -- ---- running ----
 
--- A row's number means nothing to a host with another ledger than the one that was read.
+-- Is a host running with another ledger than the one that was read? A row's number means nothing to
+-- it.
 local function is_foreign(settings, args)
   if not args.ledger then return false end
   local own = config.load(args.config)
@@ -244,7 +245,7 @@ local function replay(settings, rows, args)
   if #runnable > 0 then
     if is_foreign(settings, args) then
       return console.fail(("a host is running with another ledger than %s; leave --ledger out, or "
-        .. "stop it"):format(args.ledger))
+        .. "stop the host"):format(args.ledger))
     end
     local go, code = ask(NAME, question(runnable, refused, by_state), args.yes or #args.wanted > 0)
     if not go then return code end
@@ -257,7 +258,7 @@ end
 
 function M.run(args)
   if args.here then return here.run(args) end
-  if args.record then return console.misuse(NAME, "--record goes with --here") end
+  if args.record then return console.misuse(NAME, "--record needs --here") end
   local wanted, misuse = filters.read(args)
   if not wanted then return console.misuse(NAME, "%s", misuse) end
   local settings, lines = config.load(args.config, { ledger = args.ledger })
@@ -266,7 +267,7 @@ function M.run(args)
   ledger, lines = store.open { config = args.config, ledger = settings.ledger }
   if not ledger then return console.fail(lines) end
   local rows, why = find(ledger, args, wanted)
-  ledger:close() -- a replay in this process opens it for itself, and must be the only one here
+  ledger:close() -- a replay in this process opens the ledger itself, and must be the only user
   if not rows then return console.fail(why) end
   if #rows == 0 then
     if args.json then

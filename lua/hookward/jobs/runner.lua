@@ -1,7 +1,7 @@
--- Running recorded notifications again: by the host that runs, or else in this process.
+-- Runs recorded notifications again: through the running host, or else in this process.
 --
--- One after the other, so that a replay of thousands takes one worker of a running host and leaves
--- the others to what arrives.
+-- They run one after the other, so that a replay of thousands uses one worker of a running host and
+-- leaves the others to notifications that arrive.
 
 local config = require "hookward.config"
 local control = require "hookward.host.control"
@@ -9,7 +9,7 @@ local core = require "hookward.core"
 
 local M = {}
 
-local SPARE = 30 -- seconds beside its limits that a row may take
+local SPARE = 30 -- seconds that a row may take beyond the host's own time-outs
 local TIMEOUT_MAX = 86400
 local OVERLOADED_TRIES = 10
 
@@ -31,7 +31,7 @@ local function post(row, settings, force)
     timeout = timeout_of(settings) })
 end
 
--- The error's code and message; nil when it was processed.
+-- Returns the error's code and message; nil if the notification was processed.
 local function read_answer(answer)
   if answer.status == 200 then return nil end
   local said = core.json.decode(answer.body)
@@ -41,7 +41,7 @@ local function read_answer(answer)
   return "bad_answer", ("the host answered %d"):format(answer.status)
 end
 
--- While its queue is full the host is given time. "refused" says that nobody listens.
+-- Waits while the host's queue is full. "refused" means that nobody listens.
 local function run_one(row, settings, force)
   for _ = 1, OVERLOADED_TRIES do
     local answer, why, absent = post(row, settings, force)
@@ -53,13 +53,13 @@ local function run_one(row, settings, force)
   return "overloaded", "too many notifications are waiting in the host"
 end
 
--- True; or nil and why it ended early; or false when there is no host after all.
+-- Returns true; or nil and why it ended early; or false if no host is running after all.
 local function by_host(settings, rows, force, each)
   for i, row in ipairs(rows) do
     local code, message = run_one(row, settings, force)
     if code == "refused" and i == 1 then return false end
     if code == "refused" or code == "draining" then
-      return nil, "the host that ran them is stopping or gone"
+      return nil, "the host is stopping or gone"
     end
     each(i, code, message)
   end
@@ -78,11 +78,11 @@ local function here(settings, rows, force, each)
   end)
 end
 
----Runs the rows, one after the other: by the host that runs, else in this process.
+---Runs the rows, one after the other: through the running host, else in this process.
 ---@param settings hookward.Config
 ---@param rows table[] with seq
----@param force boolean what succeeded too
----@param each fun(i: integer, code: string?, message: string?) after each; code is nil on success
+---@param force boolean also run those that succeeded
+---@param each fun(i: integer, code: string?, message: string?) after each row; no code: success
 ---@return boolean? ok
 ---@return string? why it ended early
 function M.run(settings, rows, force, each)

@@ -1,4 +1,4 @@
--- hookward jobs show
+-- hookward jobs show: shows all that is known of a notification.
 
 local console = require "hookward.cli.console"
 local json = require "hookward.jobs.json"
@@ -10,9 +10,9 @@ local time = require "hookward.base.time"
 local M = {
   summary = "Show all that is known of a notification.",
   usage = "ID [OPTION...]",
-  description = "Shows one notification with its error, the error's traceback and its body. When "
-    .. "several came with this id, all of them, the newest first. A body that is JSON is laid out "
-    .. "over lines; no digit of it is changed.",
+  description = "Shows one notification with its error, the error's traceback and its body. If "
+    .. "several have this id, it shows all of them, the newest first. A JSON body is indented; no "
+    .. "digit of it is changed.",
   examples = {
     "hookward jobs show 8812",
     "hookward jobs show 8812 --digest 9f86d0",
@@ -30,11 +30,11 @@ end
 
 function M.define(parser)
   parser:argument("ID", "The job id."):target("wanted")
-  parser:option("--digest", "Only the one whose digest begins with this.")
+  parser:option("--digest", "Only the one whose digest begins with HEX.")
     :argname("HEX"):convert(M.read_digest)
-  parser:flag("--json", "Print a JSON array of objects: what `jobs list` has, and next_run_at, "
-    .. "reason, detail, key, place, version, body (null: none; body_hex in its place when it is "
-    .. "not UTF-8).")
+  parser:flag("--json", "Print a JSON array of objects: the members of `jobs list`, and "
+    .. "next_run_at, reason, detail, key, place, version, body (null: none; if it is not UTF-8, "
+    .. "body_hex instead).")
   store.define(parser)
 end
 
@@ -55,7 +55,7 @@ local function why_no_body(row, settings)
   if row.state == "succeeded" or row.state == "unhandled" then
     return settings and settings.keep_bodies
       and "was not kept: keep_bodies was off when it came"
-      or "was not kept: without keep_bodies = true only bodies of what failed are"
+      or "was not kept: without keep_bodies = true, only bodies of failures are kept"
   end
   return "was not kept"
 end
@@ -144,7 +144,7 @@ end
 
 local function print_text(ledger, found, settings)
   if #found > 1 then
-    console.say("%d notifications came with this id, each with another body; the newest first:\n",
+    console.say("%d notifications have this id, each with another body; the newest first:\n",
       #found)
   end
   for i, brief in ipairs(found) do

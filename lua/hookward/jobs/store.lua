@@ -1,4 +1,4 @@
--- Opening the ledger that a command is about, and walking through it.
+-- Opens the ledger that a command works on, and walks through its rows.
 
 local config = require "hookward.config"
 local console = require "hookward.cli.console"
@@ -8,21 +8,21 @@ local options = require "hookward.cli.options"
 local M = {}
 
 local LEDGER = "hookward.db" -- the default
-local PAGE = 500 -- rows that are in memory at a time
+local PAGE = 500 -- rows in memory at a time
 
----Adds the options that say which ledger.
+---Adds the options that choose the ledger.
 ---@param parser table
 function M.define(parser)
   options.config(parser)
   parser:option("--ledger", "The ledger's file, instead of the configuration's."):argname("FILE")
 end
 
--- What there is to read when the configuration is broken: what it says of the ledger all the same,
--- or the usual file. Reading a wrong one does no harm.
+-- Guesses the ledger of a broken configuration: the one that it names all the same, or the default
+-- file. Reading a wrong one does no harm.
 local function guess(args, lines, rest, bad)
   local file = args.config or config.DEFAULT_FILE
   local path = rest and not bad.ledger and rest.ledger
-  if not core.sys.stat(file) then return nil end -- not broken: somewhere else
+  if not core.sys.stat(file) then return nil end -- there is no configuration here
   if not rest then path = (file:match("^(.*/)") or "") .. LEDGER end
   if not path or path == "memory:" or not core.sys.stat(path) then return nil end
   console.complain("%s %s; showing %s all the same", console.paint("yellow", "warning:", 2),
@@ -30,11 +30,11 @@ local function guess(args, lines, rest, bad)
   return path
 end
 
----Where the ledger is; a --ledger alone needs no configuration.
+---Finds the ledger. With --ledger and without -c, no configuration is read.
 ---@param args table
----@param write? boolean it is to be changed: then it is not guessed from a broken configuration
+---@param write? boolean the ledger will be changed, so its path is never guessed
 ---@return string? path
----@return string[]|hookward.Config|nil lines what is wrong; with a path the configuration, if read
+---@return string[]|hookward.Config|nil lines what is wrong; with a path, the configuration if read
 function M.find(args, write)
   local path, settings = args.ledger, nil
   if not path or args.config then
@@ -43,7 +43,7 @@ function M.find(args, write)
     path = settings and settings.ledger or args.ledger
       or not write and guess(args, lines, rest, bad)
     if not path then
-      return nil, write and { lines[1], "--ledger FILE names a ledger without it" } or lines
+      return nil, write and { lines[1], "--ledger FILE works without a configuration" } or lines
     end
   end
   if path == "memory:" then
@@ -67,7 +67,7 @@ function M.open(args, write)
   return ledger, settings
 end
 
----Goes through the rows that match, a page at a time, so that no lock and no snapshot is held.
+---Walks through the rows that match, page by page, so that no lock and no snapshot is held.
 ---@param ledger table
 ---@param filters table
 ---@param each fun(row: table): boolean? false ends it

@@ -1,4 +1,4 @@
--- A table of text: as wide as it needs to be, or fitted to a terminal.
+-- Lays out a table of texts: as wide as needed, or fitted to a terminal.
 
 local text = require "hookward.jobs.text"
 
@@ -10,10 +10,10 @@ local COMFORT = 3
 ---@class hookward.jobs.Column
 ---@field title string
 ---@field right? boolean flush right, for numbers
----@field least? integer characters that it may be cut to; none: it is never cut
----@field wanted? integer characters that others are left out for, before it is cut to `least`
----@field spare? integer it is left out when there is no room at all, 1 first; up to COMFORT also
----when a column has less than it wants
+---@field least? integer it may be cut to so many characters; nil: it is never cut
+---@field wanted? integer spare columns are left out before it is cut below so many characters
+---@field spare? integer it is left out if there is no room at all, 1 first; up to COMFORT also if a
+---column would be cut below `wanted`
 ---@field paint? fun(cell: string, padded: string): string colours a padded cell
 
 local function natural_widths(columns, rows)

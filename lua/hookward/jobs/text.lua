@@ -1,12 +1,12 @@
--- What came from outside, made fit for a terminal: no control characters, no tricks with direction.
+-- Makes foreign text safe for a terminal: no control characters, no changes of text direction.
 --
--- An id, an event's name, a handler's error or a body may hold escape sequences that would move the
--- cursor, set a title or hide what follows. They are shown as what they are.
+-- An id, an event's name, a handler's error or a body may contain escape sequences that would move
+-- the cursor, set a title or hide what follows. They are shown as visible escapes.
 
 local M = {}
 
--- Characters that are not seen, or that change how others are seen: C1 controls, zero-width ones,
--- line separators, and what turns the direction of writing.
+-- Characters that are invisible or change how others are shown: C1 controls, zero-width characters,
+-- line separators, and changes of text direction.
 local unseen = {
   { 0x80, 0x9F }, { 0xAD, 0xAD }, { 0x61C, 0x61C }, { 0x180E, 0x180E }, { 0x200B, 0x200F },
   { 0x2028, 0x202E }, { 0x2060, 0x206F }, { 0xFEFF, 0xFEFF }, { 0xFFF9, 0xFFFB },
@@ -20,7 +20,7 @@ local function is_unseen(code)
   return false
 end
 
--- Replaces the unseen characters of valid UTF-8 beyond ASCII by escape(code).
+-- Replaces the unseen characters beyond ASCII in valid UTF-8 by escape(code).
 local function replace_unseen(text, escape)
   return (text:gsub("[\xC2-\xF4][\x80-\xBF]+", function(char)
     local code = utf8.codepoint(char)
@@ -36,7 +36,8 @@ local function escape_code(code)
   return ("\\u{%x}"):format(code)
 end
 
--- Everything but `kept` (a Lua pattern of the control characters to replace) stays readable.
+-- Escapes invalid UTF-8, unseen characters, and what `controls` matches: a Lua pattern of the
+-- control characters to escape.
 local function clean(text, controls)
   if not text:find("[^\x20-\x7E]") then return text end
   local out, at = {}, 1
@@ -62,7 +63,7 @@ function M.block(text)
   return clean(text:gsub("\r\n", "\n"), "[%z\1-\8\11-\31\127]")
 end
 
----The same inside JSON, where an escape means the very character.
+---Replaces them inside JSON by JSON's own escapes, which mean the same character.
 ---@param text string valid UTF-8, JSON or a part of it
 ---@return string
 function M.json(text)
@@ -73,7 +74,7 @@ function M.json(text)
   end)
 end
 
----Cuts a clean text; what was cut is marked with an ellipsis.
+---Cuts a clean text, and marks the cut with an ellipsis.
 ---@param text string valid UTF-8
 ---@param width integer characters, at least 1
 ---@return string

@@ -1,4 +1,4 @@
--- hookward ledger backup
+-- hookward ledger backup: copies the ledger into a new file.
 
 local config = require "hookward.config"
 local console = require "hookward.cli.console"
@@ -9,10 +9,10 @@ local text = require "hookward.jobs.text"
 local M = {
   summary = "Copy the ledger into a new file.",
   usage = "FILE [OPTION...]",
-  description = "Copies the ledger, as it is at one moment, into a file that must not be there "
-    .. "yet. A host that runs goes on meanwhile. The copy is checked, has no log beside it, and is "
-    .. "as small as it can be: what was removed is not in it. It appears whole or not at all. It "
-    .. "holds the bodies of what failed, and is made for its owner's eyes only (0600).",
+  description = "Copies the ledger, as it is at one moment, into a file that must not exist yet. A "
+    .. "running host goes on meanwhile. The copy is checked, has no log beside it, and is as small "
+    .. "as possible: nothing that was removed is in it. It appears whole or not at all. Only its "
+    .. "owner may read it (0600), because it holds the bodies of failed notifications.",
   examples = {
     "hookward ledger backup /var/backups/hookward.db",
     "hookward ledger backup \"/var/backups/hookward-$(date +%F).db\"",

@@ -1,4 +1,4 @@
--- hookward ledger restore
+-- hookward ledger restore: puts a copy in the ledger's place.
 
 local ask = require "hookward.jobs.ask"
 local config = require "hookward.config"
@@ -10,11 +10,11 @@ local text = require "hookward.jobs.text"
 local M = {
   summary = "Put a copy in the ledger's place.",
   usage = "FILE [OPTION...]",
-  description = "Puts a copy that `hookward ledger backup` made in the place of the ledger, "
-    .. "which is then gone with its log. No host may be running with it. It asks first when the "
-    .. "ledger holds anything. The copy stays where it is. What Accredit delivered since the copy "
-    .. "was made is new to a restored ledger: it runs again if it is delivered again. To make a "
-    .. "ledger smaller, back it up and restore that.",
+  description = "Replaces the ledger and its log by a copy that `hookward ledger backup` made. No "
+    .. "host may be running with the ledger. If the ledger holds anything, the command asks first. "
+    .. "The copy stays where it is. The restored ledger does not know what Accredit delivered "
+    .. "after the copy was made, and runs it again if it is delivered again. To make a ledger "
+    .. "smaller, back it up and restore the copy.",
   examples = {
     "hookward ledger restore /var/backups/hookward.db",
     "hookward ledger restore /var/backups/hookward.db --yes",
@@ -29,7 +29,7 @@ function M.define(parser)
   store.define(parser)
 end
 
--- Where it goes; unlike elsewhere nothing need be there.
+-- The ledger's path. Unlike for other commands, the file need not exist.
 local function place(args)
   if args.ledger and not args.config then return args.ledger end
   local settings, lines = config.load(args.config, { ledger = args.ledger })
@@ -40,7 +40,7 @@ local function place(args)
   return settings.ledger
 end
 
--- How many would be lost; nil when that can't be known.
+-- How many notifications would be lost; nil if unknown.
 local function count_in(path)
   local ledger <close> = core.ledger.open(path)
   return ledger and ledger:count {} or nil
