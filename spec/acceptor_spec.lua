@@ -67,10 +67,10 @@ describe("the acceptor", function()
         return user + system
       end
       local before = ticks()
-      host:wait_log("closed unheard") -- after a while
+      host:wait_log("closed at once") -- after a while
       assert.is_true(ticks() - before < 100) -- of a second; a loop would take 200
       assert.is_true(host:count_log("\n") < 12)
-      assert.equal(1, host:count_log("closed unheard"))
+      assert.equal(1, host:count_log("closed at once"))
       host:signal "TERM"
       host:wait_log("stopping")
       inside:close()
@@ -124,7 +124,7 @@ describe("the acceptor", function()
       assert.is_true(second:is_closed())
       assert.equal(200, use(first).status)
       assert.equal(200, use(third).status)
-      host:wait_log("max_connections are open: those that were idle longest were closed[^\n]*count=1 max=2")
+      host:wait_log("max_connections reached: the connections idle longest were closed[^\n]*count=1 max=2")
     end)
 
     it("has no place for a silent one that a speaking one can't have", function()
@@ -148,7 +148,7 @@ describe("the acceptor", function()
       host:wait_log_count("begun", 2)
       local third = host:connect()
       third:send(H.request(H.event("A.Third")))
-      host:wait_log("none can be spared: new ones wait")
+      host:wait_log("none can be closed: new ones wait")
       assert.is_true(third:is_silent())
       gate:open(3)
       for _, client in ipairs { first, second, third } do

@@ -78,8 +78,8 @@ void hw_log_say(enum hw_log_level level, const char *format, ...)
 int hw_log_level_of(struct hw_str name);
 const char *hw_log_level_name(enum hw_log_level level);
 
-/* For tests: hands the lines of this thread to `take` instead of writing them, of every level and as
- * JSON without a line end. {NULL, NULL} ends that. Returns the tap that was set before. */
+/* For tests: hands the lines of this thread to `take` instead of writing them, lines of every level
+ * and as JSON without a line end. {NULL, NULL} ends that. Returns the tap that was set before. */
 typedef void hw_log_tap_fn(void *ud, enum hw_log_level level, struct hw_str json);
 struct hw_log_tap {
     hw_log_tap_fn *take;

@@ -22,19 +22,19 @@ static uint64_t now_of(const struct hw_acceptor *a)
     return uv_now(a->server->loop);
 }
 
-/* ---- saying what is wrong ---- */
+/* ---- reporting trouble ---- */
 
 static const char *const texts[HW_ACCEPTOR_TROUBLES] = {
     [HW_ACCEPTOR_MADE_ROOM] =
-        "max_connections are open: those that were idle longest were closed for new ones",
-    [HW_ACCEPTOR_FULL] = "max_connections are open and none can be spared: new ones wait",
+        "max_connections reached: the connections idle longest were closed for new ones",
+    [HW_ACCEPTOR_FULL] = "max_connections reached and none can be closed: new ones wait",
     [HW_ACCEPTOR_ADDRESS_FULL] =
-        "an address has max_connections_per_address already: more of them were closed",
-    [HW_ACCEPTOR_NO_FILE] =
-        "no file is left for a new connection (ulimit -n): idle ones are closed, or it waits",
-    [HW_ACCEPTOR_NO_MEMORY] = "no memory is left for a new connection: it waits",
+        "an address reached max_connections_per_address: its further connections were closed",
+    [HW_ACCEPTOR_NO_FILE] = "no file is left for a new connection (ulimit -n): an idle connection "
+                            "is closed, or the new one waits",
+    [HW_ACCEPTOR_NO_MEMORY] = "no memory is left for a new connection: it is closed, or it waits",
     [HW_ACCEPTOR_FAILED] = "a new connection could not be accepted: it waits",
-    [HW_ACCEPTOR_TURNED_AWAY] = "no file is left (ulimit -n): new connections were closed unheard",
+    [HW_ACCEPTOR_TURNED_AWAY] = "no file is left (ulimit -n): new connections were closed at once",
 };
 
 /* `peer` may be NULL. */
@@ -68,7 +68,7 @@ static void note(struct hw_acceptor *a, enum hw_acceptor_trouble trouble,
         uv_timer_start(&a->tell, on_tell, HW_SELDOM_MS, 0);
 }
 
-/* What came behind the first of its kind. */
+/* Reports what has been counted since the last report of each kind. */
 static void tell_rest(struct hw_acceptor *a, uint64_t now)
 {
     bool some = false;
@@ -82,7 +82,7 @@ static void tell_rest(struct hw_acceptor *a, uint64_t now)
         uv_timer_start(&a->tell, on_tell, HW_SELDOM_MS, 0);
 }
 
-/* ---- rest ---- */
+/* ---- doors ---- */
 
 static void close_door(struct hw_door *door)
 {
@@ -115,7 +115,7 @@ void hw_acceptor_resume(struct hw_acceptor *a)
             listen_at(door);
 }
 
-/* ---- the file in reserve ---- */
+/* ---- the reserved descriptor ---- */
 
 static void keep_spare(struct hw_acceptor *a)
 {
@@ -132,7 +132,7 @@ static bool use_spare(struct hw_acceptor *a)
     return true;
 }
 
-/* ---- coming in ---- */
+/* ---- accepting ---- */
 
 static void count(struct hw_acceptor *a, enum hw_count which)
 {
@@ -149,7 +149,7 @@ static int take(const struct hw_door *door, struct hw_arrival *arrival)
     return arrival->fd < 0 ? -errno : 0;
 }
 
-/* True when the connection was entered in the crowd, or need not be. */
+/* Returns true when the connection was entered in the crowd, or is exempt. */
 static bool enter(struct hw_door *door, struct hw_arrival *arrival)
 {
     struct hw_acceptor *a = door->acceptor;
@@ -181,9 +181,9 @@ static void welcome(struct hw_door *door, struct hw_arrival *arrival)
     }
 }
 
-/* ---- when it can't be ---- */
+/* ---- when it fails ---- */
 
-/* Returns true when there may be a file now. */
+/* Returns true when a descriptor may be free now. */
 static bool find_file(struct hw_door *door)
 {
     struct hw_acceptor *a = door->acceptor;
@@ -223,7 +223,7 @@ static void wait_for_files(struct hw_door *door)
     rest(door);
 }
 
-/* Whatever it is, it does not end by asking again at once. */
+/* Trying again at once would not help. */
 static void wait_a_while(struct hw_door *door, int error)
 {
     struct hw_acceptor *a = door->acceptor;
@@ -234,8 +234,8 @@ static void wait_a_while(struct hw_door *door, int error)
     rest(door);
 }
 
-/* The connection is gone, or its network was: accept(2) tells of either, and the next may be well.
- */
+/* The client is gone, or its network failed: accept(2) returns errors of both. The next connection
+ * may be fine. */
 static bool concerns_one_alone(int error)
 {
     static const int codes[] = {EINTR,       ECONNABORTED, EPROTO,       EPERM,  ENETDOWN,
@@ -248,8 +248,8 @@ static bool concerns_one_alone(int error)
 
 /* ---- a turn at a door ---- */
 
-/* Whether one more may come in. In a full house the first in a turn has somebody else sent away for
- * it; it is not known whether there is a second one. */
+/* Whether one more connection may come in. At max_connections only the first of a turn has another
+ * one closed for it: whether a second one waits is not known. */
 static bool has_room(struct hw_door *door, bool first)
 {
     struct hw_acceptor *a = door->acceptor;
@@ -271,15 +271,15 @@ static bool is_no_file(int error)
     return error == -EMFILE || error == -ENFILE;
 }
 
-/* Takes one, if need be with a file that somebody else had. */
+/* Accepts one, if need be with a descriptor that another connection had. */
 static int take_somehow(struct hw_door *door, struct hw_arrival *arrival)
 {
     int rc = take(door, arrival);
     return is_no_file(rc) && find_file(door) ? take(door, arrival) : rc;
 }
 
-/* The kernel looks for a file before it looks for a connection: only of the first in a turn is it
- * certain that it is there. Returns true when the door may go on. */
+/* The kernel looks for a free descriptor before it looks for a connection. When none is free, only
+ * the first of a turn is sure that a connection waits. Returns true when the door may go on. */
 static bool take_in_one(struct hw_door *door, bool first)
 {
     struct hw_arrival arrival;
@@ -289,7 +289,7 @@ static bool take_in_one(struct hw_door *door, bool first)
     else if (first && is_no_file(rc))
         wait_for_files(door);
     else if (rc == -EAGAIN)
-        door->acceptor->no_files_since = 0; /* the kernel has found a file before it looked */
+        door->acceptor->no_files_since = 0; /* the kernel found a descriptor first */
     else if (!is_no_file(rc) && !concerns_one_alone(rc))
         wait_a_while(door, rc);
     return rc == 0 || concerns_one_alone(rc);
@@ -347,7 +347,7 @@ void hw_acceptor_close(struct hw_acceptor *a)
 
 /* ---- callbacks ---- */
 
-/* What is wrong, accept4 says; but a poll that failed has ended, and must be begun again. */
+/* accept4 will tell what is wrong. A poll that failed has ended: after a rest it is started again. */
 static void on_knock(uv_poll_t *poll, int status, int events)
 {
     (void)events;

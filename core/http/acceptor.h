@@ -1,17 +1,17 @@
-/* acceptor.h -- takes in who knocks at the listening sockets.
+/* acceptor.h -- accepts connections at the listening sockets.
  *
- * Why     libuv's own accepting goes on for as long as anybody knocks, spins when files have run
- *         out, and resets whom it can't take without a word.
- * How     A door is a socket that listens. The loop says that somebody knocks; a door takes in at
- *         most HW_ACCEPTOR_TURN of them in a turn. In a full house (crowd.h) the connection that
- *         was idle longest makes room for each that comes. When none can be spared, or the kernel
- * has no file or memory to give, the door rests: whoever knocks waits in the kernel's queue until
- *         a connection is closed, or a timer lets the door try again.
- * Files   One descriptor is kept in reserve. The control socket's door may use it, so that a host
- *         that has run out of files can still be told what to do. And when the files are out for
- *         longer than HW_ACCEPTOR_PATIENCE_MS it serves to take those who knock and close them:
- *         a sender who is told at once can try elsewhere, or later.
- * Says    each kind of trouble at once, then once a minute with a count (seldom.h).
+ * Why     libuv's own accepting goes on while connections come, spins when descriptors have run
+ *         out, and silently resets connections that it can't accept.
+ * How     a door is a listening socket. When the loop reports connections, the door accepts at most
+ *         HW_ACCEPTOR_TURN of them in a turn. At max_connections (crowd.h) the connection that was
+ *         idle longest is closed for each new one. When none can be closed, or the kernel has no
+ *         descriptor or memory, the door rests: new connections wait in the kernel's queue until
+ *         one is closed, or until a timer lets the door try again.
+ * Files   one descriptor is kept in reserve. The control socket's door may use it, so that a host
+ *         without free descriptors can still be controlled. When descriptors are missing for longer
+ *         than HW_ACCEPTOR_PATIENCE_MS, it serves to accept connections and close them: a sender
+ *         who learns it at once can try elsewhere, or later.
+ * Log     each kind of trouble at once, then once a minute with a count (seldom.h).
  * Thread  leader only; init: whoever has the loop. */
 #ifndef HW_ACCEPTOR_H
 #define HW_ACCEPTOR_H
@@ -27,11 +27,11 @@ struct hw_service;
 struct hw_acceptor;
 
 enum {
-    HW_ACCEPTOR_TURN = 64,          /* connections that a door takes in a turn of the loop */
-    HW_ACCEPTOR_REST_MS = 10,       /* a door's first rest; each one in vain doubles it … */
+    HW_ACCEPTOR_TURN = 64,          /* connections that a door accepts in a turn of the loop */
+    HW_ACCEPTOR_REST_MS = 10,       /* the first rest; each one in vain doubles it … */
     HW_ACCEPTOR_REST_MAX_MS = 500,  /* … up to this */
-    HW_ACCEPTOR_ASK_MS = 1000,      /* between two calls of on_no_files */
-    HW_ACCEPTOR_PATIENCE_MS = 1000, /* without files, until those who knock are turned away */
+    HW_ACCEPTOR_ASK_MS = 1000,      /* at least between two calls of on_no_files */
+    HW_ACCEPTOR_PATIENCE_MS = 1000, /* without descriptors, until new connections are closed */
 };
 
 enum hw_acceptor_trouble {
@@ -48,22 +48,22 @@ enum hw_acceptor_trouble {
 struct hw_door {
     uv_poll_t poll;
     struct hw_acceptor *acceptor;
-    struct hw_service *service; /* of those who come in here */
+    struct hw_service *service; /* of the connections that are accepted here */
     struct hw_door *next;
     int fd;
     bool is_unix;
-    bool exempt; /* who comes in here is outside of the crowd */
+    bool exempt; /* its connections are not entered in the crowd */
     bool open, resting;
 };
 
 struct hw_acceptor {
     struct hw_server *server;
     struct hw_door *doors;
-    int spare;               /* a file in reserve; -1: it is in use */
-    uint64_t rest_ms;        /* how long the next rest is */
-    uint64_t asked_at;       /* the last time that files were asked for */
-    int error;               /* the last one that has no other name */
-    uint64_t no_files_since; /* by the loop's clock; 0: there are some */
+    int spare;               /* the reserved descriptor; -1: it is in use */
+    uint64_t rest_ms;        /* length of the next rest */
+    uint64_t asked_at;       /* when on_no_files was last called; 0: never */
+    int error;               /* the last one of HW_ACCEPTOR_FAILED or HW_ACCEPTOR_NO_MEMORY */
+    uint64_t no_files_since; /* by the loop's clock; 0: descriptors are free */
     uv_timer_t rest, tell;
     struct hw_seldom troubles[HW_ACCEPTOR_TROUBLES];
 };
@@ -75,11 +75,11 @@ void hw_acceptor_init(struct hw_acceptor *acceptor, struct hw_server *server);
 int hw_acceptor_open(struct hw_acceptor *acceptor, struct hw_door *door, int fd, bool is_unix,
                      bool exempt, struct hw_service *service);
 
-/* There may be room: doors that rest try again now. */
+/* There may be room now: doors that rest try again. */
 void hw_acceptor_resume(struct hw_acceptor *acceptor);
 
-/* Closes the doors, so that their sockets may be closed, and tells what was not told yet. Twice is
- * once. The memory is the loop's until it has closed its handles. */
+/* Closes the doors, after which their sockets may be closed, and logs what was not reported yet.
+ * Twice is once. The memory must stay until the loop has closed the handles. */
 void hw_acceptor_close(struct hw_acceptor *acceptor);
 
 #endif
