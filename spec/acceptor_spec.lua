@@ -216,7 +216,7 @@ describe("the acceptor", function()
       for _ = 1, 3 do
         assert.equal(200, use(assert(H.connect_unix(host.folder .. "/h.sock"))).status)
       end
-      host:wait_log("an address has max_connections_per_address[^\n]*count=1 max=2 peer=127%.0%.0%.1:")
+      host:wait_log("an address reached max_connections_per_address[^\n]*count=1 max=2 peer=127%.0%.0%.1:")
       second:close()
       H.wait_until(function() return use(host:connect()) end)
     end)

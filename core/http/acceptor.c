@@ -347,7 +347,7 @@ void hw_acceptor_close(struct hw_acceptor *a)
 
 /* ---- callbacks ---- */
 
-/* accept4 will tell what is wrong. A poll that failed has ended: after a rest it is started again. */
+/* accept4 will tell what is wrong. A poll that failed has ended; a rest starts it again. */
 static void on_knock(uv_poll_t *poll, int status, int events)
 {
     (void)events;
