@@ -197,6 +197,7 @@ build = {
         "core/script/headers.c",
         "core/script/http_client.c",
         "core/script/http_exchange.c",
+        "core/script/http_options.c",
         "core/script/job_table.c",
         "core/script/json.c",
         "core/script/json_build.c",

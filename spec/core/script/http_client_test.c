@@ -470,7 +470,7 @@ static void raises_for_misuse(void **state)
         "refused('url is missing', R, {}) refused('table expected', R) refused('table expected', "
         "R, U)\n"
         "refused('url must be a string, not nil', h.get) refused('not table', h.get, {})\n"
-        "refused('url has a zero byte', h.get, U .. '\\0')\n"
+        "refused('url contains a zero byte', h.get, U .. '\\0')\n"
         "refused(\"unknown option 'timeot' (known: headers, timeout, unix, answer_max, ca, expect, "
         "send_rate)\", "
         "h.get, U, { timeot = 1 })\n"
@@ -505,11 +505,11 @@ static void raises_for_misuse(void **state)
         "end\n"
         "refused('the name of a header is not a token', headers, { 'a: b' })\n"
         "for _, value in ipairs { 'a\\rb', 'a\\nb', 'a\\0b', '\\127', 'a\\r\\nX-Evil: 1' } do\n"
-        "  refused('the header X has a control character in it', headers, { X = value })\n"
+        "  refused('the header X contains a control character', headers, { X = value })\n"
         "end\n"
         "refused('the header X must be a string or a number, not boolean', headers, { X = true })\n"
-        "refused('follows from the body', headers, { ['content-LENGTH'] = '5' })\n"
-        "refused('follows from the body', headers, { ['Transfer-Encoding'] = 'chunked' })\n"
+        "refused('is derived from the body', headers, { ['content-LENGTH'] = '5' })\n"
+        "refused('is derived from the body', headers, { ['Transfer-Encoding'] = 'chunked' })\n"
         "is(h.get(U).status, 200)");
     assert_int_equal(f->server.connections, 1);
 }
