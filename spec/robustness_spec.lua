@@ -158,7 +158,7 @@ describe("robustness", function()
 
   it("says so when it may not, and keeps files for what is not a connection", function()
     start { env = "ulimit -n 256;", config = "workers = 1, max_connections_per_address = 1000" }
-    host:wait_log("may have 256 files open %(ulimit %-n%), which is for 120 connections at once")
+    host:wait_log("may have 256 files open %(ulimit %-n%): enough for 120 connections at once")
     local clients = {}
     for i = 1, 120 do
       clients[i] = host:connect()

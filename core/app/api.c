@@ -113,7 +113,7 @@ static int app_after(lua_State *L)
     struct timer *t = e->stopped ? NULL : new_timer(e);
     if (!t) {
         luaL_unref(L, LUA_REGISTRYINDEX, ref);
-        return luaL_error(L, "no timer");
+        return luaL_error(L, "no timer can be started");
     }
     t->ref = ref;
     uv_update_time(e->loop);
@@ -241,7 +241,7 @@ static int app_request(lua_State *L)
     }
     luaL_unref(L, LUA_REGISTRYINDEX, s->ref);
     lua_pushnil(L);
-    lua_pushstring(L, rc == HW_EOVERLOADED ? "too much is being sent already" : "out of memory");
+    lua_pushstring(L, rc == HW_EOVERLOADED ? "too many requests are under way" : "out of memory");
     lua_pushliteral(L, "failed");
     return 3;
 }

@@ -143,7 +143,7 @@ void hw_app_call_read_answer(lua_State *L, struct hw_app_call *call)
         luaL_error(L, "the status of an answer must be a whole number from 200 to 599");
     bool is_json = lua_istable(L, 3);
     if (is_json && hw_json_encode(L, 3) != 0)
-        luaL_error(L, "the body of an answer can't be JSON: %s", lua_tostring(L, -1));
+        luaL_error(L, "the body of an answer can't be encoded as JSON: %s", lua_tostring(L, -1));
     if (is_json)
         lua_replace(L, 3);
     if (!lua_isnil(L, 3) && lua_type(L, 3) != LUA_TSTRING)

@@ -126,7 +126,7 @@ static int start(struct hw_app_host *h, const char *module, const struct hw_modu
     h->log_open = hw_log_open(STDERR_FILENO) == 0;
     hw_listeners_report(&h->listeners);
     hw_listeners_each(&h->listeners, on_address, h);
-    snprintf(why, size, "no thread could be started");
+    snprintf(why, size, "can't start a thread");
     return hw_app_start(h->app, h->addresses, h->address_count);
 }
 

@@ -16,8 +16,8 @@ enum { HW_SENDS_MAX = 256 }; /* exchanges at once */
 struct hw_sender;
 struct hw_send;
 
-/* The exchange is over: `status` is the answer's, or -1 with exchange.error. May begin another one.
- * */
+/* The exchange is over: `status` is the answer's, or -1 with exchange.error. May begin another
+ * one. */
 typedef void hw_sent_fn(struct hw_send *send, long status);
 
 /* One exchange. The caller owns it, and must not move or free it before `sent` is called. */

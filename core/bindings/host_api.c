@@ -31,7 +31,7 @@ static struct hw_instance *check_host(lua_State *L)
     if (!h->instance)
         luaL_error(L, "this host was closed");
     if (!hw_instance_is_here(h->instance))
-        luaL_error(L, "this host is another process's, from which this one was forked off");
+        luaL_error(L, "this host belongs to the process that this one was forked from");
     return h->instance;
 }
 
@@ -152,8 +152,7 @@ static int start(lua_State *L)
     char why[1024];
     bool signals = lua_toboolean(L, 2);
     if (hw_running_in_vm(L))
-        return luaL_error(L, "a script of the handlers folder can't start a host; the program that "
-                             "has it does");
+        return luaL_error(L, "a handler script can't start a host; the program that loads it can");
     struct host *h = push_host(L); /* … host */
     const struct hw_modules *modules = hw_modules_of(L);
     lua_setiuservalue(L, -2, 1);

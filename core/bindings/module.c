@@ -38,8 +38,8 @@
 #error "hookward needs Lua 5.4 (on Debian: liblua5.4-dev, and luarocks --lua-version 5.4)"
 #endif
 
-/* source(name) -> text | nil: a module, or a text of the guide or of an example, inside the binary.
- * */
+/* source(name) -> text | nil: a module, or a text of the guide or of an example, inside the
+ * binary. */
 static int source(lua_State *L)
 {
     const struct hw_embedded *row = hw_modules_find(L, luaL_checkstring(L, 1));

@@ -21,8 +21,8 @@ struct hw_solo {
 
 /* Reads the configuration at the index `config`, and loads all that a worker needs. Pushes a
  * userdata that owns the result; it is closed when the calling C function returns or raises. On
- * failure returns NULL, and nil and one line that says why are pushed on top. Stack: -0 +1 or +3.
- * */
+ * failure returns NULL, and nil and one line that says why are pushed on top. Stack: -0 +1 or
+ * +3. */
 struct hw_solo *hw_solo_open(lua_State *L, int config, hw_vm_fit_fn *fit);
 
 /* Pushes how a job failed: the error's code, and the reason or the error with its traceback; two

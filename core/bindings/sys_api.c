@@ -17,9 +17,10 @@
 #include <unistd.h>
 
 #include "base/descriptors.h"
+
 enum { COLUMNS_DEFAULT = 80, MODE_BITS = 07777 };
 
-static const double SLEEP_MAX = 1e9; /* seconds: what a time_t surely holds */
+static const double SLEEP_MAX = 1e9; /* seconds; fits into any time_t */
 
 /* nil, "PATH: reason" */
 static int fail(lua_State *L, const char *path, int error)
@@ -29,7 +30,7 @@ static int fail(lua_State *L, const char *path, int error)
     return 2;
 }
 
-/* ---- what has to be given back although Lua may raise a memory error in between ---- */
+/* ---- results of glob and scandir, freed even if Lua raises a memory error ---- */
 
 struct listing {
     glob_t matches;
@@ -68,7 +69,7 @@ static bool is_plain_file(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* A folder that is not there matches nothing; one that can't be read must not look empty. */
+/* A missing folder matches nothing; an unreadable one must not look empty. */
 static int on_glob_error(const char *path, int error)
 {
     (void)path;
@@ -203,7 +204,7 @@ static int write_file(int fd, const char *text, size_t len)
     return error;
 }
 
-/* Gives a file its name, unless there is one of that name. */
+/* Gives a file its final name, unless that exists. Returns 0 or errno. */
 static int publish(const char *from, const char *to)
 {
     if (link(from, to) == 0) {
@@ -216,7 +217,7 @@ static int publish(const char *from, const char *to)
     return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) ? errno : 0;
 }
 
-/* ".NAME.new-PID" beside it: a pattern's star does not find what begins with a dot. */
+/* ".NAME.new-PID" in the same folder: a star in a pattern does not match a leading dot. */
 static const char *push_draft_name(lua_State *L, const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -233,7 +234,7 @@ static int sys_write_new(lua_State *L)
     const char *text = luaL_checklstring(L, 2, &len);
     mode_t mode = (mode_t)luaL_checkinteger(L, 3);
     const char *draft = push_draft_name(L, path);
-    unlink(draft); /* of an earlier process with this number, which was killed */
+    unlink(draft); /* left by an earlier process with this PID that was killed */
     int fd = hw_descriptors_open(draft, O_WRONLY | O_CREAT | O_EXCL, mode);
     if (fd < 0)
         return fail(L, path, errno);

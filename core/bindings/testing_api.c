@@ -88,7 +88,7 @@ static const luaL_Reg methods[] = {
 
 static struct app *push_app(lua_State *L)
 {
-    struct app *app = lua_newuserdatauv(L, sizeof *app, 2); /* on_http, the VM's sources */
+    struct app *app = lua_newuserdatauv(L, sizeof *app, 2); /* on_http, the VM's modules */
     *app = (struct app){0};
     hw_stand_ins_init(&app->world);
     if (luaL_newmetatable(L, APP)) { /* app metatable */
@@ -147,7 +147,7 @@ static struct app *check_app(lua_State *L)
     if (!app->open)
         luaL_error(L, "this set of handlers was unloaded");
     if (app->world.outer)
-        luaL_error(L, "this set of handlers is at work: a stub of hook.http can't deliver to it");
+        luaL_error(L, "this set of handlers is at work; a stub of hook.http can't deliver to it");
     return app;
 }
 

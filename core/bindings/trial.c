@@ -30,7 +30,7 @@ static int try_folder(const char *path, char *why, size_t size)
     const char *slash = strrchr(path, '/');
     int len = slash ? (int)(slash - path) + 1 : 0;
     if (!slash || len >= (int)sizeof folder)
-        return fail(why, size, path, "not an absolute path that the system can hold");
+        return fail(why, size, path, "not an absolute path, or too long");
     snprintf(folder, sizeof folder, "%.*s", len, path);
     if (access(folder, F_OK))
         return fail(why, size, path, "its folder is not there; make it with `mkdir -p`");

@@ -169,10 +169,11 @@ static void warn_of_files(struct hw_host *h, const struct hw_config *config)
 {
     size_t room = h->server.crowd.limits.connections;
     if (room < config->max_connections && room != h->room)
-        hw_log_say(HW_LOG_WARN,
-                   "this process may have %zu files open (ulimit -n), which is for %zu connections "
-                   "at once, not for max_connections",
-                   hw_files_limit(), room);
+        hw_log_say(
+            HW_LOG_WARN,
+            "this process may have %zu files open (ulimit -n): enough for %zu connections at "
+            "once, not for max_connections",
+            hw_files_limit(), room);
     h->room = room;
 }
 
@@ -252,8 +253,8 @@ static int start_workers(struct hw_host *h, char *why, size_t size)
     return rc;
 }
 
-/* A host is useful without a control socket, so a read-only folder must not keep it from starting.
- * */
+/* A host is useful without a control socket, so a read-only folder must not keep it from
+ * starting. */
 static void open_control(struct hw_host *h)
 {
     char why[512];

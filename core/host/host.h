@@ -24,8 +24,8 @@
 struct hw_host;
 
 /* Takes over `config` (from malloc), even when it fails. `modules` must outlive the host. `guard`:
- * the process's SIGPIPE is not ours, so no write may raise it. Returns NULL with one line in `why`.
- * */
+ * the process's SIGPIPE is not ours, so no write may raise it. Returns NULL with one line in
+ * `why`. */
 struct hw_host *hw_host_start(struct hw_config *config, const struct hw_modules *modules,
                               bool guard, char *why, size_t why_size);
 

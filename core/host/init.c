@@ -48,6 +48,6 @@ void hw_init_split(void)
     pid_t host = fork();
     if (host > 0)
         stand_by(host, &set);
-    sigprocmask(SIG_SETMASK, &before,
-                NULL); /* also when there is no child: it serves all the same */
+    /* in the child, or here if the fork failed: then process 1 is the host itself */
+    sigprocmask(SIG_SETMASK, &before, NULL);
 }

@@ -36,7 +36,7 @@ void hw_host_warn_of_keys(const struct hw_keyset *keys, const char *const *addre
         if (is_local(*addresses))
             continue;
         hw_log_say(HW_LOG_WARN,
-                   "%s is a key for development, and %s is reached by others: whoever has "
+                   "%s is a key for development, and others can reach %s: whoever has "
                    "development.key can sign; remove it from `keys` before you go live",
                    HW_DEVELOPMENT_KEY, *addresses);
         return;

@@ -150,8 +150,8 @@ static int on_glob_error(const char *path, int error)
 }
 
 /* Adds only the files that the pattern finds, since the ledger may be in the same folder. A folder
- * that can't be read changes the signature too; the configuration (sys_api.c) reports that as well.
- * */
+ * that can't be read changes the signature too; the configuration (sys_api.c) reports that as
+ * well. */
 static void sign_keys(struct signature *s, const char *pattern)
 {
     glob_t found;

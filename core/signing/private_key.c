@@ -58,7 +58,7 @@ static EVP_PKEY *read_xml_private(struct hw_str text)
 static EVP_PKEY *read_plain_private(struct hw_str text, const char **why)
 {
     if (memmem(text.ptr, text.len, "RSAKeyValue", 11)) {
-        *why = "XML that is not of a whole private RSA key";
+        *why = "XML, but not a complete private RSA key";
         return read_xml_private(text);
     }
     bool asked = false;

@@ -1,8 +1,8 @@
-/* An app answers what its function returns, breaks alone, and holds up nobody else.
+/* app_test.c -- an app answers what its function returns, fails alone, and holds up nobody else.
  *
- * A leader's loop runs on a thread of its own with two listeners: the app's, and a service beside
- * it. The test is the client, on blocking Unix sockets. What must wait waits at a pipe that the
- * test holds. */
+ * A leader's loop runs on a thread of its own with two listeners: the app's, and that of another
+ * service. The test is the client, on blocking Unix sockets. To make an app wait, the test lets it
+ * read from a pipe. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,7 +34,8 @@ enum { QUEUE_MAX = 3, ANSWER_MAX = 4 * 1024 * 1024, PATIENCE_S = 60 };
 
 struct rig {
     char folder[64], app_path[128], other_path[128];
-    int gate, here; /* FIFOs: what lets one go on, and who has come to it */
+    int gate; /* a FIFO; a byte in it lets an app go on */
+    int here; /* a FIFO; a byte in it says that the app waits at the gate */
     uv_loop_t loop;
     uv_async_t stop;
     uv_thread_t leader;
@@ -47,12 +48,12 @@ struct rig {
     struct hw_modules modules;
 };
 
-static uint64_t patience_ms = PATIENCE_S * 1000; /* of a client for its answer */
+static uint64_t patience_ms = PATIENCE_S * 1000; /* how long a client waits for its answer */
 static uint64_t stop_ms = PATIENCE_S * 1000;
 static char answer[ANSWER_MAX];
 static size_t answer_len;
 
-/* ---- the service beside it: answers 200 at once ---- */
+/* ---- the other service: refuses at once ---- */
 
 static struct hw_requests *other_requests;
 
@@ -219,7 +220,7 @@ static void stop(struct rig *r)
     free((char *)r->rows[0].text);
 }
 
-/* Waits until one is at the gate. */
+/* Waits until the app waits at the gate. */
 static void await_one(struct rig *r)
 {
     char x;
@@ -369,7 +370,7 @@ static void answers_megabytes_to_a_slow_reader(void **state)
     int fd = connect_to(r.app_path);
     send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     char one;
-    HW_CHECK(read(fd, &one, 1) == 1); /* the answer is under way, and does not fit the socket */
+    HW_CHECK(read(fd, &one, 1) == 1); /* the answer is being sent; it is larger than the buffers */
     read_all(fd);
     has("\r\nContent-Length: 3145728\r\n");
     const char *bytes = body();
@@ -426,7 +427,7 @@ static void answers_500_for_an_error_with_nothing_of_its_code(void **state)
             body(), "{\"error\":\"app_error\",\"message\":\"the app failed; the log says why\"}");
     }
     get(&r, "/");
-    has("HTTP/1.1 599 \r\n"); /* it is alive, and 64 lines are not too many */
+    has("HTTP/1.1 599 \r\n"); /* the app goes on, and 64 lines are not too many */
     has("\r\nh64: 64\r\n");
     stop(&r);
 }
@@ -466,7 +467,7 @@ static void refuses_what_is_no_timer(void **state)
     stop(&r);
 }
 
-/* An app asks itself: it could never answer if sending blocked it. */
+/* The app sends to itself, which it could never answer if sending blocked it. */
 static void sends_without_being_held_up(void **state)
 {
     (void)state;
@@ -530,7 +531,7 @@ static void sends_a_body_as_slowly_as_it_is_told(void **state)
     stop(&r);
 }
 
-/* 256 may be on their way; the listener beside it never accepts, since nobody runs its loop. */
+/* 256 exchanges may run at once; the socket that they go to is never accepted from. */
 static void sends_a_limited_number_at_once_and_drops_them_when_it_ends(void **state)
 {
     (void)state;
@@ -636,7 +637,7 @@ static struct {
     const char *volatile source;
 } given_up;
 
-/* A C function runs no hook: here the one that reads from a pipe. */
+/* No hook can stop a C function: here the one that reads from a pipe. */
 static void is_given_up_when_it_does_not_end(void **state)
 {
     (void)state;
@@ -649,13 +650,13 @@ static void is_given_up_when_it_does_not_end(void **state)
     await_one(r);
     send_text(queued, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     int gate = dup(r->gate);
-    given_up.app = r->app; /* so that a search for leaks finds it */
+    given_up.app = r->app; /* so that the leak checker finds it */
     given_up.source = r->rows[0].text;
     uv_async_send(&r->stop);
     uv_thread_join(&r->leader);
     assert_false(close_loop(r));
     memset(r, 0xAA, sizeof *r);
-    free(r); /* nothing of the leader's is touched by what goes on */
+    free(r); /* the app that goes on touches nothing of the leader's */
     assert_int_equal(write(gate, "g", 1), 1);
     close(gate);
     read_all(fd);

@@ -1,4 +1,4 @@
-/* crypto_api_test.c -- what the commands get: keys, signatures, and one line when it fails. */
+/* crypto_api_test.c -- commands get keys and signatures, or one line that says why not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -19,7 +19,8 @@
 static char folder[] = "/tmp/hookward-crypto-XXXXXX";
 static lua_State *L;
 
-/* Runs Lua with `crypto`, `folder`, write(name, text) -> path and same(got, expected) in it. */
+/* Runs Lua that has the globals `crypto`, `folder`, write(name, text) -> path, and
+ * same(got, expected). */
 static void run(const char *code)
 {
     int top = lua_gettop(L);
@@ -143,8 +144,8 @@ static void refuses_to_sign_with_anything_else(void **state)
         "fails(io.open(folder .. '/public.pem'):read 'a', 'this is a public key')\n"
         "fails(encrypted, 'is encrypted; decrypt it first')\n"
         "fails(ec, 'not an RSA key')\n"
-        "fails('<RSAKeyValue></RSAKeyValue>', 'not of a whole private RSA key')\n"
-        "fails(forms.xml:gsub('<D>.-</D>', ''), 'not of a whole private RSA key')\n"
+        "fails('<RSAKeyValue></RSAKeyValue>', 'not a complete private RSA key')\n"
+        "fails(forms.xml:gsub('<D>.-</D>', ''), 'not a complete private RSA key')\n"
         "fails(private:sub(1, 300), 'not a private key')\n");
 }
 

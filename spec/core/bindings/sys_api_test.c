@@ -1,4 +1,4 @@
-/* sys_api_test.c -- a new file appears whole, with its mode, and never in the place of another. */
+/* sys_api_test.c -- a new file appears whole, with its mode, and never replaces another. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
