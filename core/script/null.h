@@ -3,7 +3,7 @@
  * Why     "attempt to index a userdata value" does not say that the JSON has null there.
  * How     all light userdata of a state share one metatable. It gets a metamethod for everything
  *         that can't be done with null, which raises a better error.
- * Not     in the Lua state of a program that has the host: its light userdata are none of ours.
+ * Not     in the Lua state of a program that has the host: its light userdata are its own.
  * Thread  the one that has the Lua state. */
 #ifndef HW_NULL_H
 #define HW_NULL_H

@@ -28,7 +28,7 @@ struct hw_vm {
     struct hw_bundle *bundle;
     lua_State *L;
 
-    /* the holder's only */
+    /* only for the thread that has the VM */
     struct hw_limits limits;
     struct hw_running running;
     struct hw_api_warning warning;

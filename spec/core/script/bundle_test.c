@@ -1,4 +1,4 @@
-/* The handlers folder is read whole, in order, once; what is wrong is said with file and line. */
+/* bundle_test.c -- which scripts of a folder are loaded, in which order, and what errors say. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -219,7 +219,7 @@ static void tells_of_what_it_can_not_read(void **state)
     char path[FOLDER_PATH_MAX];
     (void)state;
     if (geteuid() == 0)
-        skip(); /* root reads everything */
+        skip(); /* root may read any file */
     folder_write(&folder, "a.lua", "");
     HW_CHECK(chmod(folder_path(&folder, "a.lua", path), 0) == 0);
     assert_fails("handlers/a.lua: Permission denied");

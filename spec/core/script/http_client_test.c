@@ -1,7 +1,7 @@
-/* http_client_test.c -- what hook.http sends, what it makes of answers, and what it refuses.
+/* http_client_test.c -- what hook.http sends, what answers become, and what it refuses.
  *
- * The server is a thread that takes one connection after another. It answers each request with
- * what the test has scripted, and keeps the bytes that it was sent. */
+ * The server is a thread that serves one connection after another. It answers each request with
+ * the answer that the test has set, and keeps the bytes of the last request. */
 #include <arpa/inet.h>
 #include <lauxlib.h>
 #include <lualib.h>
@@ -36,8 +36,8 @@ struct server {
     int port;
     pthread_t thread;
     pthread_mutex_t m;
-    /* guarded by m; the test makes its view of it current with sync_with() */
-    const char *answer; /* NULL: none, the connection is held open */
+    /* guarded by m; the test calls sync_with() before it reads */
+    const char *answer; /* NULL: no answer, and the connection stays open */
     size_t answer_len;
     bool close_after;
     char seen[1 << 21]; /* the last request */
@@ -47,7 +47,7 @@ struct server {
     char incoming[1 << 21];
 };
 
-/* Is there a whole request in these bytes? */
+/* Do these bytes hold a whole request? */
 static bool is_whole(const char *bytes, size_t length)
 {
     const char *end = memmem(bytes, length, "\r\n\r\n", 4);
@@ -367,7 +367,7 @@ static void keeps_its_connection(void **state)
     assert_in_range(f->server.connections, 3, 4);
 }
 
-/* An option of one request does not stay for the next. */
+/* An option of one request does not affect the next. */
 static void forgets_the_last_request(void **state)
 {
     struct fixture *f = *state;
@@ -587,7 +587,7 @@ static bool is_listening(int port)
     return listening;
 }
 
-/* Starts it on a port that was free a moment ago. */
+/* Starts the program on a port that was free a moment ago. */
 static pid_t start_tls(const char *key, const char *cert, int *port)
 {
     static struct server probe;
@@ -644,7 +644,7 @@ static void verifies_certificates(void **state)
 /* ---- memory ---- */
 
 struct budget {
-    long left; /* allocations that succeed; negative: all do */
+    long left; /* how many more allocations succeed; negative: all */
     long bytes;
 };
 
@@ -664,7 +664,7 @@ static void *allocate(void *ud, void *old, size_t old_size, size_t size)
     return realloc(old, size);
 }
 
-/* post(url, { a = { 1 } }, { headers = … }), with the functions at hand as an upvalue */
+/* post(url, { a = { 1 } }, { headers = … }). The upvalue is the table of functions. */
 static int request_once(lua_State *L)
 {
     lua_settop(L, 0);
@@ -686,7 +686,7 @@ static void running_out_of_memory_loses_nothing(void **state)
     answer_with(f, "HTTP/1.1 200 OK\r\nX-A: 1\r\nX-a: 2\r\nContent-Length: 60\r\n\r\n"
                    "012345678901234567890123456789012345678901234567890123456789");
     f->server.close_after = true;
-    run(f, "h.get(U)"); /* what curl keeps for ever is there before the count begins */
+    run(f, "h.get(U)"); /* allocates what curl never frees, before the count begins */
     for (n = 0; rc != LUA_OK; n++) {
         struct budget budget = {.left = -1};
         lua_State *L = lua_newstate(allocate, &budget);
@@ -708,7 +708,7 @@ static void running_out_of_memory_loses_nothing(void **state)
         rc = lua_pcall(L, 0, 0, 0);
         assert_true(rc == LUA_OK || rc == LUA_ERRMEM);
         budget.left = -1;
-        lua_pushcfunction(L, request_once); /* the curl handle is as good as before */
+        lua_pushcfunction(L, request_once); /* the curl handle still works */
         if (lua_pcall(L, 0, 0, 0) != LUA_OK)
             fail_msg("after %ld allocations: %s", n, lua_tostring(L, -1));
         lua_close(L);

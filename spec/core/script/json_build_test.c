@@ -1,5 +1,4 @@
-/* json_build_test.c -- the values that a text becomes: as lua-cjson's, but for arrays and numbers.
- */
+/* json_build_test.c -- decoded values: the same as lua-cjson's, except for arrays and numbers. */
 #include <errno.h>
 #include <lauxlib.h>
 #include <lualib.h>
@@ -13,15 +12,15 @@
 
 #include "script/json.h"
 
-/* ---- an allocation that fails, of any library in this process but Lua's states ---- */
+/* ---- a malloc that can be made to fail, for every library but the Lua states ---- */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(__clang__)
-#define OWN_MALLOC 0 /* a sanitizer has its own */
+#define OWN_MALLOC 0 /* sanitizers replace malloc themselves */
 #else
 #define OWN_MALLOC 1
 #endif
 
-static bool fails; /* from here on */
+static bool fails; /* every allocation, from here on */
 
 #if OWN_MALLOC
 void *__libc_malloc(size_t size);
@@ -94,7 +93,7 @@ static void a_failed_allocation_does_not_end_the_process(void **state)
     struct hw_json_scan scan;
     hw_json_open(L);
     fails = true;
-    void *volatile none = malloc(1); /* it does fail */
+    void *volatile none = malloc(1); /* malloc does fail */
     int rc = hw_json_decode(L, HW_STR(text), &scan);
     int encoded = hw_json_encode(L, -1);
     fails = false;
@@ -195,7 +194,7 @@ static void the_empty_array_of_cjson_is_written(void **state)
     lua_close(L);
 }
 
-/* Around a batch of members, and where two members have one name. */
+/* Sizes around that of a batch, and members with the same name. */
 static void long_tables_arrive_whole(void **state)
 {
     (void)state;
@@ -231,7 +230,7 @@ static void numbers_of_any_length_arrive(void **state)
         "assert(j.decode('0.' .. ('0'):rep(61) .. '1') == 1e-62)");
 }
 
-/* The other reader of JSON agrees about all that it can read. */
+/* lua-cjson decodes these strings to the same values. */
 static void reads_strings_as_cjson_does(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* json_test.c -- what is JSON, what arrives in Lua, and that it comes back the same. */
+/* json_test.c -- which texts are JSON, what they become in Lua, and that encoding restores them. */
 #include <lauxlib.h>
 #include <locale.h>
 #include <lualib.h>
@@ -16,7 +16,7 @@
 
 /* ---- the scan ---- */
 
-/* The text stands in memory of exactly its size, so that a byte read too far is found by ASan. */
+/* The text is in a block of exactly its size, so that ASan finds a byte that is read too far. */
 static int scan_bytes(struct hw_json_scan *scan, const char *text, size_t length)
 {
     char *exact = malloc(length > 0 ? length : 1);
@@ -218,7 +218,7 @@ static void refuses_numbers_whose_double_is_infinite(void **state)
         "342711559699508093042880177904174497792";
     refuse(first, 0, "number out of range");
     char text[700];
-    snprintf(text, sizeof text, "%.308s1.99", first); /* one less: the last digit was a 2 */
+    snprintf(text, sizeof text, "%.308s1.99", first); /* the last digit, a 2, becomes 1.99 */
     accept(text);
     snprintf(text, sizeof text, "%s.000", first);
     refuse(text, 0, "number out of range");
@@ -227,7 +227,7 @@ static void refuses_numbers_whose_double_is_infinite(void **state)
     memset(text, '0', sizeof text);
     memcpy(text, "0.", 2);
     strcpy(text + 650, "1e957");
-    accept(text); /* 10^-649, since the 1 is the 649th digit behind the point, times 10^957 */
+    accept(text); /* 10^-649 times 10^957: the 1 is the 649th digit after the point */
     strcpy(text + 650, "1e958");
     refuse(text, 0, "number out of range");
 }
@@ -254,7 +254,7 @@ static void refuses_every_prefix(void **state)
     }
 }
 
-/* `depth` brackets of each kind in turn */
+/* `depth` brackets, { and [ in turn */
 static char *nested(int depth, const char *inner)
 {
     char *text = malloc((size_t)depth * 8 + strlen(inner) + 1), *to = text;
@@ -579,7 +579,7 @@ static void what_is_encoded_decodes_equal(void **state)
 /* ---- memory ---- */
 
 struct budget {
-    long left; /* allocations that succeed; negative: all do */
+    long left; /* how many more allocations succeed; negative: all */
     long bytes;
 };
 
@@ -622,7 +622,7 @@ static int decode_and_encode(lua_State *L)
         lua_pushliteral(L, "long enough to leave the first buffer behind, in the end, and grow");
         lua_rawseti(L, 1, i);
     }
-    lua_pushvalue(L, 1); /* once more, by way of __pairs */
+    lua_pushvalue(L, 1); /* once more, through __pairs */
     lua_rawsetp(L, LUA_REGISTRYINDEX, decode_and_encode);
     lua_newtable(L);
     lua_newtable(L);
@@ -655,7 +655,7 @@ static void running_out_of_memory_loses_nothing(void **state)
         rc = lua_pcall(L, 0, 0, 0);
         assert_true(rc == LUA_OK || rc == LUA_ERRMEM);
         budget.left = -1;
-        lua_pushcfunction(L, decode_and_encode); /* and the state is as good as before */
+        lua_pushcfunction(L, decode_and_encode); /* the state still works */
         assert_int_equal(lua_pcall(L, 0, 0, 0), LUA_OK);
         lua_close(L);
         assert_int_equal(budget.bytes, 0);
@@ -683,7 +683,7 @@ static void leaves_the_stack_as_documented(void **state)
     assert_int_equal(hw_json_encode(L, -1), HW_EFAILED);
     assert_string_equal(lua_tostring(L, -1), "cannot encode a function");
     assert_int_equal(lua_gettop(L), 4);
-    lua_pushlightuserdata(L, &scan); /* not null's */
+    lua_pushlightuserdata(L, &scan); /* a pointer that is not null */
     assert_int_equal(hw_json_encode(L, -1), HW_EFAILED);
     assert_string_equal(lua_tostring(L, -1), "cannot encode a userdata");
     lua_close(L);

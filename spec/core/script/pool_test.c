@@ -1,4 +1,4 @@
-/* pool_test.c -- a pool's blocks are whole, apart and aligned, and its limit holds to the byte. */
+/* pool_test.c -- blocks keep their bytes, do not overlap and are aligned; the limit is exact. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -69,7 +69,7 @@ static void keeps_what_is_in_a_block_that_changes_its_size(void **state)
     assert_int_equal(pool.used, 0);
 }
 
-/* Blocks of all sizes, taken, changed and freed in no order: each keeps its own bytes. */
+/* Blocks of all sizes are allocated, resized and freed in random order: each keeps its bytes. */
 static void keeps_blocks_apart(void **state)
 {
     (void)state;
@@ -120,7 +120,7 @@ static void stops_at_its_limit(void **state)
     hw_pool_fini(&small);
 }
 
-/* What is left of a chunk when the next one is begun is used as well. */
+/* The rest of a chunk is used too, after the next chunk is begun. */
 static void uses_a_chunk_to_its_end(void **state)
 {
     (void)state;

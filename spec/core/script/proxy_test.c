@@ -1,4 +1,4 @@
-/* proxy_test.c -- which proxy the environment gives a request, and never for this machine. */
+/* proxy_test.c -- which proxy of the environment a request uses, and none for this machine. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,7 +37,7 @@ static void reads_the_variables_in_their_order(void **state)
 {
     (void)state;
     assert_proxy("http://a.example/", NULL, NULL);
-    setenv("HTTP_PROXY", "never", 1); /* a stranger's header, in a CGI program */
+    setenv("HTTP_PROXY", "never", 1); /* in a CGI program, it comes from a header of the request */
     assert_proxy("http://a.example/", NULL, NULL);
     setenv("ALL_PROXY", "all:1", 1);
     assert_proxy("http://a.example/", "all:1", "ALL_PROXY");

@@ -1,6 +1,6 @@
-/* A forked child ends where the host's code would begin; other children are left alone.
+/* state_limits_test.c -- forked children end before they run the host's code; loops are stopped.
  *
- * Real forks from real Lua states; each child says by its exit code how far it came. */
+ * The forks and the Lua states are real. The exit code of a child says how far it came. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +22,7 @@
 
 enum { BACK = 3, MINUTE_MS = 60000, MEMORY = 16 << 20 };
 
-static pid_t child; /* of the last fork; 0: this is it */
+static pid_t child; /* of the last fork; 0 in the child */
 
 static int fork_it(lua_State *L)
 {
@@ -55,11 +55,11 @@ static int run(struct hw_limits *l, const char *code, uint64_t ms)
     int status = lua_pcall(l->L, 0, 0, 0);
     hw_limits_end(l);
     if (child == 0)
-        _exit(BACK); /* into the host's code */
+        _exit(BACK); /* here the host's code would run */
     return status;
 }
 
-/* The exit code of the child that `code` forks. */
+/* Runs `code`, which forks, and returns the child's exit code. */
 static int code_of_child(const char *code)
 {
     struct hw_limits l;
@@ -94,7 +94,7 @@ static void leaves_a_child_that_becomes_a_program(void **state)
     assert_int_equal(code_of_child("if fork() then os.exit(8) end"), 8);
 }
 
-/* As a daemon does: it forks, and starts its host in the child. */
+/* A daemon forks, and starts its host in the child. */
 static void leaves_a_child_that_makes_states_of_its_own(void **state)
 {
     int status;
@@ -119,7 +119,7 @@ static void leaves_a_child_that_makes_states_of_its_own(void **state)
 
 /* ---- time ---- */
 
-/* A finalizer runs in a coroutine of its own, also while the state is closed. */
+/* A finalizer runs in a coroutine of its own, even when the state is being closed. */
 static void ends_a_loop_while_the_state_is_closed(void **state)
 {
     struct hw_limits l;
@@ -133,7 +133,7 @@ static void ends_a_loop_while_the_state_is_closed(void **state)
     hw_limits_close(&l);
 }
 
-/* Each of them is stopped, and its maker makes another one. */
+/* Each coroutine is stopped, and the loop that made it makes another one. */
 static void ends_coroutines_within_coroutines(void **state)
 {
     struct hw_limits l;
