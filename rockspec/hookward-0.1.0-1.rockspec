@@ -240,6 +240,7 @@ build = {
         "core/trip/release.c",
         "core/trip/report.c",
         "core/trip/stages.c",
+        "core/trip/watchdog.c",
       },
     },
     ["hookward._meta"] = "lua/hookward/_meta.lua",

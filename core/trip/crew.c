@@ -4,133 +4,18 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "base/sigpipe.h"
-#include "trip/queue.h"
+#include "trip/threads.h"
+#include "trip/watchdog.h"
 
-enum {
-    TICK_NS = 1000000, /* the watchdog's look at the threads */
-    CALM_TICKS = 20,   /* ticks without a job until the watchdog goes to sleep */
-    BUSY_JOBS = 4,     /* jobs in a tick from which on a second thread is worth its wake-up */
-    SETTLE_MAX = 32,   /* answers that may wait for a leader while jobs are ready */
-    JUDGE_TICKS = 64   /* between two looks at the threads whose job is overdue */
-};
-
-struct thread {
-    /* constant after start */
-    struct hw_crew *crew;
-    uv_thread_t id;
-
-    /* this thread only */
-    struct hw_worker *worker;
-    uint64_t jobs; /* counts up */
-
-    /* atomic: the number of the job that it is inside of, 0 for none */
-    _Atomic uint64_t inside;
-
-    /* watchdog only */
-    uint64_t inside_before;
-    uint64_t
-        spin_from_ns; /* what it had computed when its job was first seen overdue; 0: it is not */
-
-    /* constant after start: of a thread that takes another one's place */
-    struct thread *replaces;
-    const struct hw_worker *model;
-
-    /* this thread only, until it is among the free ones */
-    struct hw_worker own; /* made as `model` was */
-
-    /* guarded by m */
-    struct thread *idle_next;
-    bool blocked; /* not counted as active: inside one job for over a tick */
-    bool roused;
-    struct hw_job *job;      /* that it is inside of; NULL: it tidies */
-    bool lost, replaced;     /* it was given up */
-    bool is_news;            /* among those that the leader has to hear of */
-    struct thread *news;     /* the next of them */
-    struct hw_job *lost_job; /* what it was in */
-    uv_cond_t wake;
-};
-
-struct hw_crew {
-    /* constant after start */
-    struct hw_crew_config config;
-    struct thread
-        *threads; /* room for those, too, that replace others: as many as there are workers */
-    uv_thread_t watchdog;
-
-    /* leader only */
-    struct hw_queue fresh; /* cut since the leader last held m */
-    uv_prepare_t prepare;
-
-    /* guarded by m */
-    uv_mutex_t m;
-    struct hw_queue ready, done;
-    struct hw_worker *free_workers;
-    struct thread *idle; /* the last to park is the first to be roused: its cache is warm */
-    struct thread *leader;
-    unsigned thread_count;
-    unsigned active, running, alive, lost;
-    struct thread *news;
-    unsigned ticks;      /* of the watchdog */
-    unsigned handled;    /* jobs since the last tick */
-    bool busy;           /* the last tick had BUSY_JOBS or more */
-    uint64_t leads;      /* how often the lead was taken */
-    bool polling, woken; /* the leader may sleep in the loop; it was sent a wake-up */
-    bool lead_wanted;
-    bool tidying; /* some free workers may be untidy */
-    bool watchdog_sleeps;
-    bool stopping;
-    uv_cond_t watchdog_wake, ended;
-
-    /* any thread: uv_async_send is made for that */
-    uv_async_t wake;
-};
-
-/* ---- who is awake ---- */
-
-static bool can_run_locked(const struct hw_crew *c)
-{
-    return c->ready.head && c->free_workers;
-}
-
-/* Lets one more thread join, if there is something for it to do and a core for it to run on. */
-static void rouse_locked(struct hw_crew *c)
-{
-    struct thread *t = c->idle;
-    if (!t || c->active >= c->config.active_max || (c->leader && !can_run_locked(c)))
-        return;
-    c->idle = t->idle_next;
-    c->active++;
-    t->roused = true;
-    uv_cond_signal(&t->wake);
-}
-
-static void park_locked(struct thread *t)
-{
-    struct hw_crew *c = t->crew;
-    c->active--;
-    t->idle_next = c->idle;
-    c->idle = t;
-    t->roused = false;
-    while (!t->roused)
-        uv_cond_wait(&t->wake, &c->m);
-}
-
-static void wake_leader_locked(struct hw_crew *c)
-{
-    if (!c->polling || c->woken)
-        return;
-    c->woken = true;
-    uv_async_send(&c->wake);
-}
+enum { SETTLE_MAX = 32 /* answers that may wait for a leader while jobs are ready */ };
 
 /* ---- running a job ---- */
 
-static void take_worker_locked(struct thread *t)
+static void take_worker_locked(struct hw_thread *t)
 {
     if (t->worker)
         return;
@@ -139,7 +24,7 @@ static void take_worker_locked(struct thread *t)
     t->worker->untidy = false; /* it is tidied behind its job */
 }
 
-static void put_worker_locked(struct thread *t)
+static void put_worker_locked(struct hw_thread *t)
 {
     if (!t->worker)
         return;
@@ -148,7 +33,7 @@ static void put_worker_locked(struct thread *t)
     t->worker = NULL;
 }
 
-static void begin_locked(struct thread *t)
+static void begin_locked(struct hw_thread *t)
 {
     struct hw_crew *c = t->crew;
     c->running++;
@@ -159,7 +44,7 @@ static void begin_locked(struct thread *t)
     }
 }
 
-static void end_locked(struct thread *t)
+static void end_locked(struct hw_thread *t)
 {
     struct hw_crew *c = t->crew;
     c->running -= !t->lost;
@@ -174,7 +59,7 @@ static void end_locked(struct thread *t)
     }
 }
 
-static void run_job_locked(struct thread *t)
+static void run_job_locked(struct hw_thread *t)
 {
     struct hw_crew *c = t->crew;
     take_worker_locked(t);
@@ -185,7 +70,7 @@ static void run_job_locked(struct thread *t)
     uv_mutex_lock(&c->m);
     end_locked(t);
     hw_queue_push(&c->done, job);
-    wake_leader_locked(c);
+    hw_threads_wake_leader_locked(c);
 }
 
 /* ---- tidying a worker ---- */
@@ -204,7 +89,7 @@ static struct hw_worker *take_untidy_locked(struct hw_crew *c)
 }
 
 /* To the watchdog it is a job: others have their turn when it takes long. */
-static void tidy_one_locked(struct thread *t)
+static void tidy_one_locked(struct hw_thread *t)
 {
     struct hw_crew *c = t->crew;
     put_worker_locked(t);
@@ -226,7 +111,7 @@ static void tidy_one_locked(struct thread *t)
 static void tell_lost_locked(struct hw_crew *c)
 {
     while (c->news) {
-        struct thread *t = c->news;
+        struct hw_thread *t = c->news;
         struct hw_job *job = t->lost_job;
         bool replaced = t->replaced;
         c->news = t->news;
@@ -243,7 +128,7 @@ static void turn_locked(struct hw_crew *c)
     tell_lost_locked(c);
     struct hw_job *done = hw_queue_take_all(&c->done); /* what was lost of it, was told */
     uv_run_mode mode = UV_RUN_NOWAIT;
-    if (!done && !can_run_locked(c) && !c->tidying) {
+    if (!done && !hw_threads_can_run_locked(c) && !c->tidying) {
         c->polling = true;
         mode = UV_RUN_ONCE;
     }
@@ -256,7 +141,7 @@ static void turn_locked(struct hw_crew *c)
     hw_queue_move_all(&c->fresh, &c->ready);
 }
 
-static void lead_locked(struct thread *t)
+static void lead_locked(struct hw_thread *t)
 {
     struct hw_crew *c = t->crew;
     sigset_t before;
@@ -267,17 +152,28 @@ static void lead_locked(struct thread *t)
         hw_sigpipe_block(&before);
     do
         turn_locked(c);
-    while (!c->stopping && (c->done.head || !(can_run_locked(c) || c->tidying)));
+    while (!c->stopping && (c->done.head || !(hw_threads_can_run_locked(c) || c->tidying)));
     if (c->config.guard)
         hw_sigpipe_restore(&before);
     c->leader = NULL;
     if (c->ready.count > 1 || (c->ready.head && c->busy) || c->tidying)
-        rouse_locked(c);
+        hw_threads_rouse_locked(c);
 }
 
 /* ---- the threads ---- */
 
-static bool should_run_locked(const struct thread *t)
+static void park_locked(struct hw_thread *t)
+{
+    struct hw_crew *c = t->crew;
+    c->active--;
+    t->idle_next = c->idle;
+    c->idle = t;
+    t->roused = false;
+    while (!t->roused)
+        uv_cond_wait(&t->wake, &c->m);
+}
+
+static bool should_run_locked(const struct hw_thread *t)
 {
     const struct hw_crew *c = t->crew;
     if (!c->ready.head || !(t->worker || c->free_workers))
@@ -286,7 +182,7 @@ static bool should_run_locked(const struct thread *t)
 }
 
 /* Nothing takes the place of a lost thread's worker: it serves again as soon as it is back. */
-static void keep_worker_locked(struct thread *lost)
+static void keep_worker_locked(struct hw_thread *lost)
 {
     if (lost->lost)
         lost->replaced = false; /* it stays when it comes back */
@@ -295,7 +191,7 @@ static void keep_worker_locked(struct thread *lost)
 }
 
 /* A thread that takes another one's place brings a worker along. */
-static void bring_worker(struct thread *t)
+static void bring_worker(struct hw_thread *t)
 {
     struct hw_crew *c = t->crew;
     char why[512];
@@ -316,7 +212,7 @@ static void bring_worker(struct thread *t)
 
 static void on_thread(void *arg)
 {
-    struct thread *t = arg;
+    struct hw_thread *t = arg;
     struct hw_crew *c = t->crew;
     pthread_setname_np(pthread_self(), "hookward-crew");
     bring_worker(t);
@@ -341,117 +237,6 @@ static void on_thread(void *arg)
         c->active--; /* its worker has been replaced as well: nobody takes it again */
     else
         put_worker_locked(t);
-    c->alive--;
-    uv_cond_broadcast(&c->ended);
-    uv_mutex_unlock(&c->m);
-}
-
-/* ---- the watchdog ---- */
-
-/* Its code, its Lua state and its job stay where they are: nothing can take them from it. */
-static bool replace_locked(struct hw_crew *c, struct thread *lost)
-{
-    struct thread *t = &c->threads[c->thread_count];
-    if (c->thread_count == 2 * c->config.worker_count + 1)
-        return false;
-    t->crew = c;
-    t->replaces = lost;
-    t->model = lost->worker;
-    HW_CHECK(uv_cond_init(&t->wake) == 0);
-    if (uv_thread_create(&t->id, on_thread, t)) {
-        uv_cond_destroy(&t->wake);
-        return false;
-    }
-    c->thread_count++;
-    c->alive++;
-    return true;
-}
-
-static void give_up_locked(struct thread *t)
-{
-    struct hw_crew *c = t->crew;
-    t->lost = true;
-    t->lost_job = t->job;
-    t->replaced = replace_locked(c, t);
-    if (!t->is_news) { /* else it came back unheard: what it was in then is done */
-        t->news = c->news;
-        c->news = t;
-    }
-    t->is_news = true;
-    c->lost++;
-    c->running--;
-    wake_leader_locked(c);
-}
-
-static uint64_t computed_ns(const struct thread *t)
-{
-    clockid_t clock;
-    struct timespec spent = {0};
-    if (pthread_getcpuclockid(t->id, &clock) == 0)
-        clock_gettime(clock, &spent);
-    return (uint64_t)spent.tv_sec * 1000000000 + (uint64_t)spent.tv_nsec + 1;
-}
-
-/* A loop that ignored its stop computes; a call that waits for something does not, and may come
- * back. What it computes is counted, not the time that goes by: on a machine that is short of it a
- * thread may get its turn late. */
-static void judge_locked(struct thread *t)
-{
-    if (!t->blocked || t->lost || !t->job) /* without one it tidies a worker */
-        return;
-    if (hw_now_ns() < atomic_load_explicit(&t->job->due_ns, memory_order_relaxed)) {
-        t->spin_from_ns = 0;
-        return;
-    }
-    uint64_t computed = computed_ns(t);
-    if (!t->spin_from_ns)
-        t->spin_from_ns = computed;
-    else if (computed - t->spin_from_ns >= t->crew->config.spin_ms * 1000000ull)
-        give_up_locked(t);
-}
-
-/* A thread that is inside the same job as a tick ago is blocked, or computes for long; either way
- * another one may use the place. A lead that nobody took for a tick is asked for. */
-static void look_locked(struct hw_crew *c, uint64_t *leads_before)
-{
-    bool judges = ++c->ticks % JUDGE_TICKS == 0;
-    for (unsigned i = 0; i < c->thread_count; i++) {
-        struct thread *t = &c->threads[i];
-        uint64_t inside = atomic_load_explicit(&t->inside, memory_order_relaxed);
-        if (inside && inside == t->inside_before && !t->blocked) {
-            t->blocked = true;
-            t->spin_from_ns = 0;
-            c->active--;
-        }
-        t->inside_before = inside;
-        if (judges)
-            judge_locked(t);
-    }
-    c->busy = c->handled >= BUSY_JOBS;
-    c->handled = 0;
-    c->lead_wanted = !c->leader && c->leads == *leads_before;
-    *leads_before = c->leads;
-    rouse_locked(c);
-}
-
-static void on_watchdog(void *arg)
-{
-    struct hw_crew *c = arg;
-    uint64_t leads_before = 0;
-    unsigned calm = 0;
-    pthread_setname_np(pthread_self(), "hookward-watch");
-    uv_mutex_lock(&c->m);
-    while (!c->stopping) {
-        calm = c->running ? 0 : calm + 1;
-        if (calm < CALM_TICKS) {
-            uv_cond_timedwait(&c->watchdog_wake, &c->m, TICK_NS);
-        } else {
-            c->watchdog_sleeps = true;
-            uv_cond_wait(&c->watchdog_wake, &c->m);
-            calm = 0;
-        }
-        look_locked(c, &leads_before);
-    }
     c->alive--;
     uv_cond_broadcast(&c->ended);
     uv_mutex_unlock(&c->m);
@@ -496,7 +281,7 @@ static int start_threads(struct hw_crew *c)
 {
     unsigned created = 0; /* none of them gets past m before all are there */
     uv_mutex_lock(&c->m);
-    int rc = uv_thread_create(&c->watchdog, on_watchdog, c);
+    int rc = uv_thread_create(&c->watchdog, hw_watchdog_run, c);
     c->alive = rc == 0;
     while (rc == 0 && created < c->thread_count) {
         rc = uv_thread_create(&c->threads[created].id, on_thread, &c->threads[created]);
@@ -518,13 +303,14 @@ static int start_threads(struct hw_crew *c)
 int hw_crew_start(const struct hw_crew_config *config, struct hw_crew **out)
 {
     struct hw_crew *c = calloc(1, sizeof *c);
-    struct thread *threads = calloc(2 * config->worker_count + 1, sizeof *threads);
+    struct hw_thread *threads = calloc(2 * config->worker_count + 1, sizeof *threads);
     if (!c || !threads) {
         free(c);
         free(threads);
         return UV_ENOMEM;
     }
     c->config = *config;
+    c->run = on_thread;
     c->threads = threads;
     c->thread_count = config->worker_count + 1;
     hw_queue_init(&c->fresh);
@@ -566,7 +352,7 @@ void hw_crew_return(struct hw_crew *crew, struct hw_job *jobs)
         hw_queue_push(&crew->done, jobs);
         jobs = next;
     }
-    wake_leader_locked(crew);
+    hw_threads_wake_leader_locked(crew);
     uv_mutex_unlock(&crew->m);
 }
 
@@ -585,7 +371,7 @@ void hw_crew_visit_free(struct hw_crew *c, void (*visit)(struct hw_worker *worke
     uv_mutex_lock(&c->m);
     last->next = c->free_workers;
     c->free_workers = first;
-    wake_leader_locked(c); /* the caller, on its way into the poll: jobs may be ready */
+    hw_threads_wake_leader_locked(c); /* the caller, on its way into the poll: jobs may be ready */
     uv_mutex_unlock(&c->m);
 }
 
@@ -594,7 +380,7 @@ void hw_crew_tidy_free(struct hw_crew *c)
     uv_mutex_lock(&c->m);
     for (struct hw_worker *w = c->free_workers; w; w = w->next)
         w->untidy = c->tidying = true;
-    wake_leader_locked(c); /* the caller, on its way into the poll */
+    hw_threads_wake_leader_locked(c); /* the caller, on its way into the poll */
     uv_mutex_unlock(&c->m);
 }
 
@@ -602,13 +388,13 @@ void hw_crew_stop(struct hw_crew *c)
 {
     uv_mutex_lock(&c->m);
     c->stopping = true;
-    for (struct thread *t = c->idle, *next; t; t = next) {
+    for (struct hw_thread *t = c->idle, *next; t; t = next) {
         next = t->idle_next;
         t->roused = true;
         uv_cond_signal(&t->wake);
     }
     c->idle = NULL;
-    wake_leader_locked(c); /* which may be the caller, on its way into the poll */
+    hw_threads_wake_leader_locked(c); /* which may be the caller, on its way into the poll */
     uv_cond_signal(&c->watchdog_wake);
     uv_cond_broadcast(&c->ended);
     uv_mutex_unlock(&c->m);
