@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "script/api.h"
-#include "script/state_limits.h"
+#include "script/limits.h"
 #include "script/stoppable.h"
 
 struct hw_app_vm {

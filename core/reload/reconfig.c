@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "script/limits.h"
 #include "script/modules.h"
-#include "script/state_limits.h"
 
 struct reading {
     const struct hw_config *first;

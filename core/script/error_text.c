@@ -38,7 +38,7 @@ int hw_error_text_describe(lua_State *L)
 /* A view of the text on top, or of `room`. */
 static struct hw_str text_of_failure(const struct hw_limits *l, int status, char *room, size_t size)
 {
-    bool stopped = l->timed_out;                      /* raised as a memory error; state_limits.h */
+    bool stopped = l->timed_out;                      /* raised as a memory error; limits.h */
     bool is_text = lua_type(l->L, -1) == LUA_TSTRING; /* to convert another value may raise */
     if (is_text && (stopped || status != LUA_ERRMEM))
         return (struct hw_str){lua_tostring(l->L, -1), lua_rawlen(l->L, -1)};

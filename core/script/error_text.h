@@ -12,7 +12,7 @@
 
 #include "base/arena.h"
 #include "base/str.h"
-#include "script/state_limits.h"
+#include "script/limits.h"
 
 /* A message handler for lua_pcall: any value -> a text with a traceback. Needs hw_require_open()
  * and hw_json_open() first. */

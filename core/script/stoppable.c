@@ -3,7 +3,7 @@
 
 #include <lauxlib.h>
 
-#include "script/state_limits.h"
+#include "script/limits.h"
 
 /* ---- finalizers ---- */
 

@@ -1,6 +1,6 @@
 /* stoppable.h -- replaces the functions of Lua's library in which a loop could not be stopped.
  *
- * Why     a hook ends a loop (state_limits.h), but Lua runs some code without hooks: finalizers,
+ * Why     a hook ends a loop (limits.h), but Lua runs some code without hooks: finalizers,
  *         and the variables that a coroutine still has to close after a hook's error has ended it.
  * How     setmetatable and debug.setmetatable replace a `__gc` that is written in Lua by a function
  *         that runs it in a coroutine, which has hooks. Once time is up, coroutine.wrap and

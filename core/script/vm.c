@@ -13,10 +13,10 @@
 #include "script/forked.h"
 #include "script/job_table.h"
 #include "script/json.h"
+#include "script/limits.h"
 #include "script/router.h"
 #include "script/running.h"
 #include "script/setup.h"
-#include "script/state_limits.h"
 
 enum {
     UNLOAD_MS_MAX = 1000 /* for hook.on_unload, and for finalizers between jobs */

@@ -1,4 +1,4 @@
-/* state_limits_test.c -- forked children end before they run the host's code; loops are stopped.
+/* limits_test.c -- forked children end before they run the host's code; loops are stopped.
  *
  * The forks and the Lua states are real. The exit code of a child says how far it came. */
 #include <setjmp.h>
@@ -17,7 +17,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "script/forked.h"
-#include "script/state_limits.h"
+#include "script/limits.h"
 #include "script/stoppable.h"
 
 enum { BACK = 3, MINUTE_MS = 60000, MEMORY = 16 << 20 };
@@ -202,5 +202,5 @@ int main(void)
         cmocka_unit_test(resumes_as_the_manual_says),
         cmocka_unit_test(tells_where_it_was_stopped),
     };
-    return cmocka_run_group_tests_name("state_limits", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("limits", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* state_limits.c -- see state_limits.h */
-#include "script/state_limits.h"
+/* limits.c -- see limits.h */
+#include "script/limits.h"
 
 #include <lauxlib.h>
 

@@ -1,4 +1,4 @@
-/* state_limits.h -- a Lua state with a limit of its memory and of its time.
+/* limits.h -- a Lua state with a limit of its memory and of its time.
  *
  * Memory  the state allocates from a pool with a limit (pool.h).
  * Time    a count hook reads the clock every HW_LIMITS_EVERY instructions. After the deadline every
@@ -8,8 +8,8 @@
  *         hooks, and a loop in it could not be stopped. hw_limits_put_why has the real reason.
  * Not     a C function, which runs no hooks. See stoppable.h for Lua code that runs without hooks.
  * Thread  one at a time, as the state. */
-#ifndef HW_STATE_LIMITS_H
-#define HW_STATE_LIMITS_H
+#ifndef HW_LIMITS_H
+#define HW_LIMITS_H
 
 #include <lua.h>
 #include <stdbool.h>
