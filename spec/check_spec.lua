@@ -72,7 +72,7 @@ describe("hookward check", function()
     both_refuse(project { listen = '"unix:nowhere/s"' }, "no such file or directory; make its folder with `mkdir %-p`")
     folder = project { listen = '"unix:s"' }
     H.write(folder .. "/s", "")
-    both_refuse(folder, "address already in use; a host listens there, or a file is in the way")
+    both_refuse(folder, "address already in use; another host listens there, or a file has this name")
   end)
 
   it("exits 1 for systemd without its sockets", function()

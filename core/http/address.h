@@ -1,4 +1,4 @@
-/* address.h -- a socket's address: kept in few bytes, and as people write it.
+/* address.h -- a socket's address: in few bytes, and as text.
  *
  * Thread  any. */
 #ifndef HW_ADDRESS_H
@@ -12,7 +12,7 @@
 
 enum { HW_ADDRESS_TEXT_MAX = 96 /* bytes: room for the text of any */ };
 
-/* Of a client. The family is 0 when there is none, and AF_UNIX stands for any Unix socket. */
+/* A client's address. The family is 0 when there is none; AF_UNIX stands for any Unix socket. */
 struct hw_address {
     union {
         struct sockaddr any;
@@ -21,8 +21,8 @@ struct hw_address {
     };
 };
 
-/* "127.0.0.1:4711" or "[::1]:4711"; an IPv4 client of an IPv6 socket is an IPv4 address; "unix";
- * {NULL, 0} when there is none. Returns a view of `text`, or static. */
+/* "127.0.0.1:4711", "[::1]:4711" or "unix"; {NULL, 0} when there is none. An IPv4 client of an IPv6
+ * socket has an IPv4 address. Returns a view of `text`, or a static one. */
 struct hw_str hw_address_text(const struct sockaddr *address, char *text, size_t size);
 
 #endif

@@ -1,8 +1,8 @@
 /* answer.h -- the bytes of an answer.
  *
- * Answers carry Date, Content-Type, Content-Length and, where it matters, Connection and Allow;
- * never Server, nor anything about a handler's code (RFC 9110 and 9112; design: "Answers").
- * Thread  the leader, who owns the cached date. */
+ * Answers carry Date, Content-Type, Content-Length and, where needed, Connection and Allow; never
+ * Server, nor anything about a handler's code (RFC 9110 and 9112).
+ * Thread  the leader, which owns the cached date. */
 #ifndef HW_ANSWER_H
 #define HW_ANSWER_H
 
@@ -13,8 +13,8 @@
 #include "base/str.h"
 
 enum {
-    HW_ANSWER_MAX = 2048,      /* bytes of any answer, with its head */
-    HW_ANSWER_REASON_MAX = 200 /* bytes of a handler's reason; more is cut between characters */
+    HW_ANSWER_MAX = 2048,      /* bytes of an answer with its head; of an app's, of the head */
+    HW_ANSWER_REASON_MAX = 200 /* bytes of a reason; a longer one is cut between characters */
 };
 
 struct hw_answer_clock {
@@ -24,29 +24,29 @@ struct hw_answer_clock {
 
 struct hw_answer {
     int code;             /* 0 for 200, or an HW_E… */
-    struct hw_str reason; /* in place of the code's own message; may be anything */
+    struct hw_str reason; /* instead of the code's own message; any bytes */
     bool close;           /* Connection: close */
-    bool keep_alive_1_0;  /* Connection: keep-alive, which HTTP/1.0 wants to hear */
-    bool head;            /* to HEAD: no body */
+    bool keep_alive_1_0;  /* Connection: keep-alive, which HTTP/1.0 clients need */
+    bool head;            /* the answer to HEAD: no body */
 };
 
 /* What an app answers. */
 struct hw_reply {
     int status;           /* 200 to 599; 204 and 304 have no body */
-    struct hw_str fields; /* header lines of its own, each with its line end */
+    struct hw_str fields; /* its own header lines, each with its line end */
     struct hw_str body;
 };
 
-/* The head of an app's answer up to its own header lines: status line, Date, Content-Length,
- * Connection. Of `answer` only close, keep_alive_1_0 count. Returns the number of bytes written to
- * out[0..HW_ANSWER_MAX). */
+/* Writes the head of an app's answer up to the app's own header lines: status line, Date,
+ * Content-Length, Connection. Of `answer` only close and keep_alive_1_0 count. Returns the number
+ * of bytes written to out[0..HW_ANSWER_MAX). */
 size_t hw_answer_write_head(char *out, const struct hw_reply *reply, const struct hw_answer *answer,
                             struct hw_answer_clock *clock);
 
-/* True when an answer of this status has no body (RFC 9110, 6.4.1). */
+/* Whether an answer of this status has no body (RFC 9110, 6.4.1). */
 bool hw_answer_is_bare(int status);
 
-/* Returns the number of bytes written to out[0..HW_ANSWER_MAX). */
+/* Writes a whole answer. Returns the number of bytes written to out[0..HW_ANSWER_MAX). */
 size_t hw_answer_write(char *out, const struct hw_answer *answer, struct hw_answer_clock *clock);
 
 extern const struct hw_str hw_answer_continue; /* 100 Continue */

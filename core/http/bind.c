@@ -19,9 +19,9 @@
 #include "base/error.h"
 
 enum {
-    NO_MODE = -1,                                            /* what the umask leaves */
-    GROUP_MODE = 0660,                                       /* the usual one with a group */
-    PATH_MAX_LEN = sizeof((struct sockaddr_un *)0)->sun_path /* with its zero */
+    NO_MODE = -1,                                            /* the umask decides */
+    GROUP_MODE = 0660,                                       /* the default with a group */
+    PATH_MAX_LEN = sizeof((struct sockaddr_un *)0)->sun_path /* with its terminating zero */
 };
 
 static int fail(char *why, size_t size, const char *address, const char *what)
@@ -30,19 +30,20 @@ static int fail(char *why, size_t size, const char *address, const char *what)
     return HW_EFAILED;
 }
 
-/* What to do about it, where that is known. */
+/* What the user can do about the error; "" where nothing is known. */
 static const char *advice(int error, bool is_unix)
 {
     switch (error) {
     case EADDRINUSE:
-        return is_unix ? "; a host listens there, or a file is in the way"
-                       : "; `ss -ltnp` shows who listens there: stop that, or take another port";
+        return is_unix ? "; another host listens there, or a file has this name"
+                       : "; `ss -ltnp` shows who listens there: stop it, or use another port";
     case EADDRNOTAVAIL:
-        return "; this machine has no such address (`ip address` lists them; 0.0.0.0 is all)";
+        return "; this machine has no such address (`ip address` lists its own; 0.0.0.0 means all)";
     case EACCES:
     case EPERM:
-        return is_unix ? "; the user that runs the host must be able to write the folder"
-                       : "; a port under 1024 is root's: take another one, or listen = \"systemd\"";
+        return is_unix
+                   ? "; the user that runs the host must be able to write to the folder"
+                   : "; only root may use a port under 1024: use another, or listen = \"systemd\"";
     case ENOENT:
         return "; make its folder with `mkdir -p`";
     default:
@@ -50,7 +51,7 @@ static const char *advice(int error, bool is_unix)
     }
 }
 
-/* libuv's texts: those of the C library may depend on the locale. */
+/* The texts are libuv's, since the C library's may depend on the locale. */
 static int fail_by_errno(struct hw_bound *bound, char *why, size_t size, const char *address)
 {
     char what[256];
@@ -90,7 +91,7 @@ void hw_bind_close(struct hw_bound *bound)
 
 /* ---- TCP ---- */
 
-/* "host:port" or "[host]:port" -> its parts; false when it is neither. */
+/* Splits "host:port" or "[host]:port". Returns false when it is neither. */
 static bool split(const char *address, char *host, size_t size, const char **port)
 {
     const char *colon = strrchr(address, ':');
@@ -158,10 +159,11 @@ static int bind_tcp(struct hw_bound *bound, const char *address, bool v6_only, c
 struct unix_address {
     struct sockaddr_un sun;
     int mode;
-    char group[64]; /* "": the process's */
+    char group[64]; /* "": the process's own */
 };
 
-/* Cuts ",NAME=VALUE" off the end of the path; returns the value, or NULL when it is not there. */
+/* Cuts ",option=VALUE" off the end of the path. Returns the value, or NULL when the path does not
+ * end like that. */
 static char *cut_option(char *path, const char *option)
 {
     char *comma = strrchr(path, ',');
@@ -181,7 +183,7 @@ static void read_option(struct unix_address *a, const char *mode, const char *gr
         snprintf(a->group, sizeof a->group, "%s", group);
 }
 
-/* False when the path is too long. */
+/* Returns false when the path is too long. */
 static bool set_path(struct unix_address *a, const char *path)
 {
     *a = (struct unix_address){.sun = {.sun_family = AF_UNIX}, .mode = NO_MODE};
@@ -191,7 +193,7 @@ static bool set_path(struct unix_address *a, const char *path)
     return true;
 }
 
-/* `text` is "/path" with its options. False when the path is too long. */
+/* `text` is "/path" with its options. Returns false when the path is too long. */
 static bool read_unix(struct unix_address *a, const char *text)
 {
     char path[512];
@@ -211,8 +213,9 @@ static bool read_unix(struct unix_address *a, const char *text)
     return true;
 }
 
-/* A socket file that nobody listens at any more is in the way of bind(). Whoever has a full queue
- * is there, and is not waited for. */
+/* bind() fails where a socket's file exists, even when nobody listens any more. A connection that
+ * is refused shows that. The socket is non-blocking: a listener with a full queue counts as
+ * alive. */
 static void remove_stale(const struct sockaddr_un *sun)
 {
     struct stat st;
@@ -256,8 +259,9 @@ static int give_to_group(const struct unix_address *a, char *why, size_t size, c
     return fail(why, size, address, what);
 }
 
-/* bind() makes the file with the mode that the socket has by then, less the process's umask, which
- * is not ours to change. With a mode of its own it is nobody else's until all is set. */
+/* bind() creates the file with the socket's mode less the umask. The umask belongs to the process,
+ * so it can't be changed here. Where a mode was given, the file is for this user only until its
+ * mode and its group are set. */
 static int bind_unix(struct hw_bound *bound, const struct unix_address *a, const char *address,
                      char *why, size_t size)
 {
@@ -312,9 +316,10 @@ int hw_bind_systemd_count(void)
 
 int hw_bind_systemd_missing(char *why, size_t size)
 {
-    return fail(why, size, "systemd",
-                "no socket was handed over: systemd does that for a unit that has a .socket unit, "
-                "as in `hookward help deployment`; by hand use --listen 127.0.0.1:8080");
+    return fail(
+        why, size, "systemd",
+        "no socket was handed over: systemd does so for a service with a .socket unit, as in "
+        "`hookward help deployment`; without systemd use --listen 127.0.0.1:8080");
 }
 
 int hw_bind_inherited(struct hw_bound *bound, int fd, char *why, size_t size)

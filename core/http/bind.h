@@ -1,6 +1,6 @@
-/* bind.h -- makes a listening socket of an address: TCP, Unix, or handed over by systemd.
+/* bind.h -- opens a listening socket for an address: TCP, Unix, or handed over by systemd.
  *
- * Not     no loop, nobody is accepted here (acceptor.h).
+ * Not     the loop; accepting connections (acceptor.h).
  * Thread  any; no state. */
 #ifndef HW_BIND_H
 #define HW_BIND_H
@@ -13,34 +13,34 @@ enum { HW_BIND_BACKLOG = 4096, HW_BIND_SYSTEMD_FIRST = 3 };
 struct hw_bound {
     int fd; /* non-blocking, closed on exec; -1: closed */
     bool is_unix;
-    char *path; /* of a Unix socket whose file is ours to remove; NULL: none is */
+    char *path; /* the file of a Unix socket, to be removed at the end; NULL: there is none */
 };
 
-/* Opens "host:port", "[v6]:port" or "unix:/path", which may go on ",mode=0660" and ",group=www"
- * (a name or a number). A Unix socket that a dead process left behind is replaced.
+/* Opens "host:port", "[v6]:port" or "unix:/path". After the path may follow ",mode=0660" and
+ * ",group=www" (a name or a number). A Unix socket that a dead process left behind is replaced.
  * `v6_only`: an IPv6 address takes no IPv4 clients; see hw_bind_is_shared.
- * Returns 0, or HW_EFAILED with one line. */
+ * Returns 0, or HW_EFAILED with one line in `why`. */
 int hw_bind_open(struct hw_bound *bound, const char *address, bool v6_only, char *why,
                  size_t why_size);
 
-/* A Unix socket for this user only (0600). Returns as above. */
+/* Opens a Unix socket for this user only (0600). Returns as above. */
 int hw_bind_private(struct hw_bound *bound, const char *path, char *why, size_t why_size);
 
-/* How many sockets systemd handed over, from HW_BIND_SYSTEMD_FIRST on (sd_listen_fds(3)); 0: it did
- * not. */
+/* How many sockets systemd handed over (sd_listen_fds(3)). Their descriptors begin at
+ * HW_BIND_SYSTEMD_FIRST. */
 int hw_bind_systemd_count(void);
 
-/* Says in `why` that there is none. Returns HW_EFAILED. */
+/* Writes to `why` that systemd handed over no socket. Returns HW_EFAILED. */
 int hw_bind_systemd_missing(char *why, size_t why_size);
 
-/* Takes one of them over. Returns as above. */
+/* Takes over one of systemd's sockets. Returns as hw_bind_open. */
 int hw_bind_inherited(struct hw_bound *bound, int fd, char *why, size_t why_size);
 
-/* True for an IPv6 address whose port an address of the list takes for IPv4: each of the two then
- * has its own family's clients. */
+/* Whether `address` is IPv6 and an IPv4 address of the list has the same port. Then each of the two
+ * takes the clients of its own family only. */
 bool hw_bind_is_shared(const char *address, const char *const *all, size_t count);
 
-/* Closes it; the file of a Unix socket goes too. Twice is once. */
+/* Closes it, and removes the file of a Unix socket. Twice is once. */
 void hw_bind_close(struct hw_bound *bound);
 
 #endif

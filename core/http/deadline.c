@@ -18,9 +18,9 @@ void hw_deadlines_init(struct hw_deadlines *all, uv_loop_t *loop, hw_deadline_fn
         all->lists[i].prev = all->lists[i].next = &all->lists[i];
 }
 
-/* The timer is only ever moved forward in time when it fires: under load the first deadline of a
- * list changes with every request, and being woken once too early is cheaper. While it has fired,
- * or runs for a grace, nothing needs it: then all lists are gone through. */
+/* The timer is postponed only when it fires: under load the first deadline of a list changes with
+ * every request, and waking once too early is cheaper. After it has fired, and while it runs for a
+ * grace period, it is left alone: all lists are gone through then anyway. */
 static void arm(struct hw_deadlines *all, uint64_t at_ms)
 {
     uint64_t now = uv_now(all->timer.loop);
@@ -54,7 +54,7 @@ void hw_deadline_clear(struct hw_deadline *deadline)
     deadline->prev = deadline->next = NULL;
 }
 
-/* Which one of the list it comes behind: the last, as a rule. */
+/* The deadline that it belongs after: nearly always the last. */
 static struct hw_deadline *last_before(struct hw_deadline *ring, uint64_t at_ms)
 {
     struct hw_deadline *last = ring->prev;
@@ -93,7 +93,8 @@ void hw_deadline_postpone(struct hw_deadlines *all, struct hw_deadline *deadline
     arm(all, deadline->at_ms);
 }
 
-/* Those that have passed get a ring of their own: what is postponed need not go past them all. */
+/* Moves the deadlines that have passed to a ring of their own, so that one that is postponed need
+ * not go past all of them. */
 static void take_passed(struct hw_deadline *ring, uint64_t now, struct hw_deadline *passed)
 {
     struct hw_deadline *last = ring;
@@ -131,8 +132,8 @@ static void expire_all(struct hw_deadlines *all)
 
 /* ---- after a pause ---- */
 
-/* The loop comes by later than it was to: nobody could do anything meanwhile, and now everybody can
- * for a while. Not twice in a row, or a machine that is always late would wait for ever. */
+/* When the loop is late, there was a pause: returns true, and gives everybody a grace period. Not
+ * twice in a row, or on a machine that is always late nothing would ever expire. */
 static bool excuse(struct hw_deadlines *all)
 {
     uint64_t now = uv_now(all->timer.loop);
@@ -180,5 +181,5 @@ static void on_check(uv_check_t *check)
 
 static void on_idle(uv_idle_t *idle)
 {
-    (void)idle; /* that it is active is all */
+    (void)idle; /* being active is its whole purpose */
 }

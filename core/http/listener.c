@@ -26,7 +26,7 @@ static int fail(char *why, size_t size, const char *address, const char *what)
 
 /* ---- opening ---- */
 
-/* Takes the socket over, whatever happens. */
+/* Takes the socket over, even when it fails. */
 static int add(struct hw_listeners *all, struct hw_bound *bound, bool exempt,
                struct hw_service *service)
 {
@@ -107,9 +107,9 @@ void hw_listeners_resume(struct hw_listeners *all)
     hw_acceptor_resume(&all->acceptor);
 }
 
-/* ---- telling and ending ---- */
+/* ---- names ---- */
 
-/* As `listen` would say it, with the port that the kernel chose. */
+/* The address as in `listen`, with the port that the kernel chose. */
 static void name(const struct hw_listener *l, char *text, size_t size)
 {
     struct sockaddr_storage address;
@@ -150,13 +150,15 @@ bool hw_listeners_name(const struct hw_listeners *all, size_t index, char *text,
     size_t open = 0;
     for (struct hw_listener *l = all->first; l; l = l->next)
         open += l->service->shown.ptr != NULL;
-    for (struct hw_listener *l = all->first; l; l = l->next) /* the last one first */
+    for (struct hw_listener *l = all->first; l; l = l->next) /* the list is in reverse order */
         if (l->service->shown.ptr && --open == index) {
             name(l, text, size);
             return true;
         }
     return false;
 }
+
+/* ---- the end ---- */
 
 void hw_listeners_close(struct hw_listeners *all)
 {

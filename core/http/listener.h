@@ -1,5 +1,7 @@
-/* listener.h -- the sockets that clients connect to: TCP, Unix, or handed over by systemd.
+/* listener.h -- the sockets that a host listens at: TCP, Unix, or handed over by systemd.
  *
+ * How     bind.h opens a socket, acceptor.h accepts its connections; here they are kept together,
+ *         with their names for the log.
  * Thread  open and free: whoever has the loop; otherwise leader only. */
 #ifndef HW_LISTENER_H
 #define HW_LISTENER_H
@@ -21,38 +23,38 @@ struct hw_listeners {
     struct hw_acceptor acceptor;
 };
 
-/* Before all else. To be closed. */
+/* Call it first. hw_listeners_close and, after the loop has run, hw_listeners_free end it. */
 void hw_listeners_init(struct hw_listeners *all, struct hw_server *server);
 
-/* `service` gets what the clients ask for. Opens each address: as bind.h takes them, or "systemd"
- * (all sockets of LISTEN_FDS). Returns 0, or HW_EFAILED with one line. */
+/* Opens each address: one that bind.h takes, or "systemd" (all sockets of LISTEN_FDS). `service`
+ * gets the requests of their clients. Returns 0, or HW_EFAILED with one line in `why`. */
 int hw_listeners_open(struct hw_listeners *all, const char *const *addresses, size_t count,
                       struct hw_service *service, char *why, size_t why_size);
 
-/* The control socket of this host, for its user only (0600). No limit of connections or requests is
- * for those who come in there. */
+/* Opens the control socket of this host, for its user only (0600). Its connections are exempt from
+ * the limits on connections and requests. */
 int hw_listeners_open_control(struct hw_listeners *all, const char *path,
                               struct hw_service *service, char *why, size_t why_size);
 
 /* Calls `each` for each address, with the port that the kernel chose: "http://127.0.0.1:8080/path"
- * or "unix:/path". Services that are not shown are left out. */
+ * or "unix:/path". Services that are not shown (service.h) are left out. */
 void hw_listeners_each(const struct hw_listeners *all, void (*each)(void *ud, const char *address),
                        void *ud);
 
-/* Names each address in the log. */
+/* Logs each of these addresses. */
 void hw_listeners_report(const struct hw_listeners *all);
 
-/* The same as text, "127.0.0.1:8080" or "unix:/path", in the order of their opening, without the
- * control socket. False when there is no such one. */
+/* Writes the address number `index`, from 0 in the order of opening, as "127.0.0.1:8080" or
+ * "unix:/path". Services that are not shown don't count. Returns false when there is none. */
 bool hw_listeners_name(const struct hw_listeners *all, size_t index, char *text, size_t size);
 
-/* There may be room: those that wait may come in. */
+/* There may be room now: connections that wait are accepted. */
 void hw_listeners_resume(struct hw_listeners *all);
 
-/* Stops accepting; Unix sockets are removed from their folder. */
+/* Stops accepting, and removes the files of Unix sockets. */
 void hw_listeners_close(struct hw_listeners *all);
 
-/* After the loop has closed the handles. */
+/* Frees the memory, after the loop has closed the handles. */
 void hw_listeners_free(struct hw_listeners *all);
 
 #endif

@@ -42,7 +42,7 @@ static struct hw_request *create(void)
     return request;
 }
 
-/* At `bytes` a message begins, of which `len` bytes are there. */
+/* A message begins at `bytes`, and `len` bytes of it have arrived. */
 static void begin(struct hw_requests *pool, struct hw_request *request, char *bytes, size_t len)
 {
     request->bytes = bytes;
@@ -81,7 +81,7 @@ void hw_request_put(struct hw_requests *pool, struct hw_request *request)
 
 /* ---- room ---- */
 
-/* Never more than a doubling ahead of what has really arrived: a Content-Length is only a claim. */
+/* Grows by what has arrived, not by the Content-Length, which is only a claim. */
 static size_t next_capacity(const struct hw_request *request)
 {
     if (request->cap < HW_REQUEST_STEP)
@@ -101,7 +101,7 @@ static int resize(struct hw_request *request, size_t cap)
     return 0;
 }
 
-/* The place of what was skipped is there for the next. */
+/* Moves the message to the beginning of the memory, over what was skipped. */
 static void close_up(struct hw_request *request)
 {
     memmove(request->memory, request->bytes, request->len);
@@ -147,7 +147,7 @@ int hw_request_append(struct hw_request *request, struct hw_str bytes)
     return 0;
 }
 
-/* ---- what is behind a message ---- */
+/* ---- what follows a message ---- */
 
 struct hw_request *hw_request_skip(struct hw_requests *pool, struct hw_request *request, size_t end)
 {
@@ -159,8 +159,8 @@ struct hw_request *hw_request_skip(struct hw_requests *pool, struct hw_request *
     return request;
 }
 
-/* The message's own parser and views stay where they are, and so its bytes are the ones that move:
- * into the memory of `next`, which gets the other's in return. */
+/* The message is shorter than what follows, so it is the one to be copied: into the memory of
+ * `next`. That gets the old memory, in which the rest stays. The parser stays with the message. */
 static int move_message(struct hw_requests *pool, struct hw_request *request, size_t end,
                         struct hw_request *next)
 {

@@ -4,7 +4,7 @@
 #include "base/config.h"
 #include "base/files.h"
 
-/* As many as there are files for, whatever is wanted. */
+/* Never more connections than there are files for. */
 static struct hw_crowd_limits limits_of(const struct hw_config *config)
 {
     size_t connections = hw_files_for_connections(config->max_connections, config->workers);
@@ -16,7 +16,7 @@ static struct hw_crowd_limits limits_of(const struct hw_config *config)
                                     .unfinished = config->max_unfinished};
 }
 
-/* The largest message there may be can always be read, however it grows. */
+/* The largest message always fits: growing twofold, it may have twice its length. */
 static size_t memory_of(const struct hw_config *config)
 {
     size_t least = 2 * (config->max_body + config->max_header);

@@ -1,4 +1,4 @@
-/* server.h -- what all connections of a host share, and the limits that they have.
+/* server.h -- what all connections of a host share: limits, memory, deadlines, turns, counts.
  *
  * Thread  leader only; init and fini: whoever has the loop. */
 #ifndef HW_SERVER_H
@@ -30,7 +30,7 @@ struct hw_server {
     /* constant after start */
     uv_loop_t *loop;
     void (*on_room)(struct hw_server *server);     /* a connection was closed */
-    void (*on_no_files)(struct hw_server *server); /* there are none left; may be NULL */
+    void (*on_no_files)(struct hw_server *server); /* no descriptor is free; may be NULL */
     void *owner;
 
     /* leader only */
@@ -44,7 +44,7 @@ struct hw_server {
     struct hw_connection *connections;
     size_t connection_count;
     bool draining;
-    char scratch[16 * 1024]; /* where bytes go that nobody wants */
+    char scratch[16 * 1024]; /* bytes that are dropped are read into it */
 };
 
 /* For hw_connections_init alone, which names the functions that deadlines and turns call. */
@@ -52,7 +52,7 @@ void hw_server_init(struct hw_server *server, const struct hw_config *config,
                     hw_deadline_fn *on_deadline, hw_turn_fn *on_turn);
 void hw_server_fini(struct hw_server *server);
 
-/* What may change while connections are open. */
+/* Applies a configuration's limits and durations; also while connections are open. */
 void hw_server_apply(struct hw_server *server, const struct hw_config *config);
 
 #endif

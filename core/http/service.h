@@ -1,9 +1,10 @@
-/* service.h -- what stands behind a listener: the few functions that a connection calls.
+/* service.h -- what handles the requests of a listener: the few functions that a connection calls.
  *
- * Why     sockets, HTTP, limits and time-outs are the same for a notification (intake.h), for the
- *         control socket (control.h) and for an app (app.h); what becomes of a request is not.
- * How     a request whose head was accepted may be completed; if it never is, nobody is told. Its
- *         answer goes to the waiter, which the connection lends out until then.
+ * Why     sockets, HTTP, limits and time-outs are the same for notifications, for the control
+ *         socket and for an app; what becomes of a request is not.
+ * How     the service first accepts a request's head, then gets the complete request. A request
+ *         that is never completed is not reported to it. The service sends the answer to the
+ *         waiter, which the connection lends it until then.
  * Thread  leader only. */
 #ifndef HW_SERVICE_H
 #define HW_SERVICE_H
@@ -17,26 +18,25 @@
 struct hw_service {
     /* constant after start */
     const struct hw_service_type *type;
-    struct hw_str shown; /* the path that the log shows behind the address; ptr NULL: no line */
+    struct hw_str shown; /* the path that the log shows after the address; ptr NULL: not shown */
     enum hw_deadline_kind patience; /* how long a client waits for its answer; HW_DEADLINE_KINDS:
-                                       whoever has the waiter sees to that */
+                                       the service keeps the time itself */
 
     /* leader only */
-    bool codes_only; /* its answers give the code and that code's own text, no reason */
+    bool codes_only; /* its answers carry the code and the code's own text, never a reason */
 };
 
 struct hw_service_type {
-    /* The head is complete. Returns 0 when the body may come, or the refusal's code. */
+    /* The head is complete. Returns 0 to accept the request, or an HW_E… code to refuse it. */
     int (*accept)(struct hw_service *service, const struct hw_request *request);
 
-    /* The request is there to its last byte; it is taken over. Returns 0 when the waiter will have
-     * its answer later, or the code to answer with at once, with a `reason` that is static, or
-     * none. */
+    /* The request is complete, and now the service's. Returns 0 when the waiter gets its answer
+     * later; or the code to answer with at once, and may set `reason` to a static text. */
     int (*complete)(struct hw_service *service, struct hw_request *request,
                     struct hw_waiter *waiter, struct hw_str *reason);
 
-    /* The waiter waited in vain; it leaves its list after this call. Returns the code to answer
-     * with, and a `reason` as above; or 0: whoever has the waiter sees to that after all. */
+    /* The waiter's time is up; it leaves its list after this call. Returns the code to answer with,
+     * and a `reason` as above; or 0 when the service will answer after all. */
     int (*expired)(struct hw_service *service, struct hw_waiter *waiter, struct hw_str *reason);
 };
 

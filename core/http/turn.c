@@ -9,14 +9,14 @@ void hw_turns_init(struct hw_turns *all, uv_loop_t *loop, hw_turn_fn *resume)
     uv_check_init(loop, &all->check);
     uv_idle_init(loop, &all->idle);
     all->check.data = all->idle.data = all;
-    all->number = 1; /* a new connection was in none */
+    all->number = 1; /* a new connection has 0 */
     all->held.prev = all->held.next = &all->held;
     all->resume = resume;
     uv_check_start(&all->check, on_check);
     uv_unref((uv_handle_t *)&all->check);
 }
 
-/* What was counted in an earlier turn does not count any more. */
+/* Forgets what was counted in an earlier turn. */
 static void enter(const struct hw_turns *all, struct hw_turn *turn)
 {
     if (turn->number == all->number)
@@ -83,12 +83,12 @@ static void on_check(uv_check_t *check)
     begin_turn(check->data);
 }
 
-/* Those that are held anew meanwhile come behind the others, and wait for the next turn. */
+/* One that is held again meanwhile goes to the end, and waits for the next turn. */
 static void on_idle(uv_idle_t *idle)
 {
     struct hw_turns *all = idle->data;
     struct hw_turn *last = all->held.prev;
-    begin_turn(all); /* also for who was held since the last one ended, outside the loop */
+    begin_turn(all); /* also for those that were held outside the loop, after the last turn */
     for (int i = 0; i < HW_TURN_RESUMED && all->held.next != &all->held; i++) {
         struct hw_turn *turn = all->held.next;
         hw_turn_leave(turn);

@@ -1,11 +1,11 @@
 /* unproven.h -- the latest requests whose signature did not verify, for `hookward verify --last`.
  *
- * Why     a proxy that touches the body makes each real notification invalid, and the one thing
- *         that would show how, the very bytes, is gone with the answer.
- * How     a ring in memory: the newest HW_UNPROVEN_MAX, HW_UNPROVEN_BYTES in all; the oldest make
- *         room. A copy of the head and the body, exactly as long, so that a flood of forgeries
- *         costs each a copy of itself and no more. Of a long body there is only its digest.
- * Not     never on disk, never in the log: it is a stranger's, or it is personal data.
+ * Why     a proxy that changes bodies makes every real notification invalid. The bytes that would
+ *         show how it changes them are gone once the answer is sent.
+ * How     a ring in memory: the newest HW_UNPROVEN_MAX requests, HW_UNPROVEN_BYTES together; the
+ *         oldest make room. Each is an exact copy of head and body, so a forgery costs no more
+ *         memory than its own length. Of a long body only the digest is kept.
+ * Not     on disk or in the log: it is a stranger's, or personal data.
  * Thread  leader only. */
 #ifndef HW_UNPROVEN_H
 #define HW_UNPROVEN_H
@@ -19,15 +19,15 @@
 enum {
     HW_UNPROVEN_MAX = 1000,               /* requests */
     HW_UNPROVEN_BYTES = 16 * 1024 * 1024, /* heads and bodies, together */
-    HW_UNPROVEN_BODY_MAX = 64 * 1024      /* of a longer body only length and digest */
+    HW_UNPROVEN_BODY_MAX = 64 * 1024      /* of a longer body only length and digest are kept */
 };
 
 struct hw_unproven_request {
-    uint64_t number; /* they are counted from 1 */
+    uint64_t number; /* from 1 */
     double at;       /* seconds since 1970 */
     int code;        /* why it was refused */
     struct hw_address peer;
-    char *bytes; /* the head as it came, then the body, decoded, if it was kept */
+    char *bytes; /* the head as it came, then the decoded body, if that was kept */
     size_t head_len, len;
     uint64_t body_length;
     uint8_t digest[HW_DIGEST_SIZE]; /* of the body; only if that was not kept */
@@ -35,21 +35,21 @@ struct hw_unproven_request {
 
 struct hw_unproven {
     /* leader only */
-    uint64_t last;       /* the newest one's number */
-    size_t count, bytes; /* of those that are here: the ring's newest */
+    uint64_t last;                                    /* the newest one's number */
+    size_t count, bytes;                              /* of those in the ring */
     struct hw_unproven_request ring[HW_UNPROVEN_MAX]; /* number N is at N % HW_UNPROVEN_MAX */
 };
 
-/* Has been zeroed before the first use. */
+/* It must be zeroed before the first use. */
 void hw_unproven_fini(struct hw_unproven *u);
 
-/* Keeps a copy of a complete request, if `code` says that its signature is what was wrong. Without
- * memory it does not. `digest` is the body's, or NULL: then `hasher` makes it when it is needed. */
+/* Keeps a copy of a complete request if `code` concerns its signature; without memory it keeps
+ * none. `digest` is the body's, or NULL: then `hasher` computes it where it is needed. */
 void hw_unproven_keep(struct hw_unproven *u, const struct hw_request *request,
                       const struct hw_address *peer, int code, const uint8_t *digest,
                       struct hw_hasher *hasher);
 
-/* The newest one with a lower number; of any number for 0. NULL: there is none. */
+/* The newest request with a lower number; for 0, the newest of all. NULL when there is none. */
 const struct hw_unproven_request *hw_unproven_before(const struct hw_unproven *u, uint64_t number);
 
 #endif

@@ -1,7 +1,8 @@
-/* waiter.h -- who waits for an answer: a place in a list of whatever will have it.
+/* waiter.h -- a connection that waits for an answer, in the list of whatever will answer it.
  *
- * Why     a client may be gone, or answered otherwise, before its answer is there. Whoever works on
- *         the answer never holds a connection: it has a list, and a connection leaves it by itself.
+ * Why     a client may be gone, or its time up, before its answer is ready. So whoever works on the
+ *         answer never holds a connection: it has a list, and a connection leaves the list by
+ *         itself.
  * How     an intrusive list; leaving it is two pointer moves.
  * Thread  leader only. */
 #ifndef HW_WAITER_H
@@ -16,16 +17,16 @@
 struct hw_job;
 struct hw_waiter;
 
-/* The answer to one waiter, who has left its list by then: 0 for "processed", or an HW_E… code.
- * `reason` lives until it returns. */
+/* Gives a waiter, which has left its list by then, its answer: 0 for "processed", or an HW_E… code.
+ * `reason` is valid until it returns. */
 typedef void hw_answer_fn(struct hw_waiter *waiter, int code, struct hw_str reason);
 
 struct hw_waiter {
-    struct hw_waiter *next, **link; /* in the list; link is NULL outside */
+    struct hw_waiter *next, **link; /* in a list; link is NULL when it is in none */
     struct hw_job *job;             /* the job that it waits for; NULL: something else */
     uint64_t ticket;                /* of a reload that was asked for */
     hw_answer_fn *answer;
-    const struct hw_address *peer; /* the client's, kept by its connection; NULL: it has none */
+    const struct hw_address *peer; /* the client's, in its connection; NULL: there is none */
 };
 
 static inline void hw_waiter_join(struct hw_waiter *waiter, struct hw_waiter **list)
@@ -37,7 +38,7 @@ static inline void hw_waiter_join(struct hw_waiter *waiter, struct hw_waiter **l
     *list = waiter;
 }
 
-/* It gets no answer from there any more. Twice is once. */
+/* Leaves the list, and so gets no answer from it. Twice is once. */
 static inline void hw_waiter_leave(struct hw_waiter *waiter)
 {
     if (!waiter->link)

@@ -19,7 +19,7 @@ static void on_written(uv_write_t *write, int status)
     written(stream, status);
 }
 
-/* Copies what is behind the first `skip` bytes. Returns its length. */
+/* Copies all but the first `skip` bytes. Returns how many were copied. */
 static size_t copy(char *to, const uv_buf_t *bufs, unsigned count, size_t skip)
 {
     char *at = to;
