@@ -1,8 +1,10 @@
 /* http_client.h -- outgoing HTTP and HTTPS for handlers and commands, on libcurl.
  *
- * Certificates are always verified, without a switch. Redirects are not followed. Only http and
- * https are allowed. A request blocks the calling thread, as a handler may. SIGPIPE is blocked
+ * Certificates are always verified; no option turns that off. Redirects are not followed. Only http
+ * and https are allowed. A request blocks the calling thread, as a handler may. SIGPIPE is blocked
  * meanwhile, since some versions of libcurl raise it over TLS.
+ *
+ * Not     the options: http_options.c. The exchange itself: http_exchange.c.
  * Thread  the one that has the Lua state. Each state has a curl handle, with its connections. */
 #ifndef HW_HTTP_CLIENT_H
 #define HW_HTTP_CLIENT_H
@@ -22,10 +24,9 @@
  *     headers     name -> string or number
  *     timeout     seconds for the whole exchange; 10 by default
  *     unix        the path of a Unix socket to connect to, in place of the url's host
- *     answer_max  bytes of the answer's body, 64 MB by default and at most; a larger one is an
- *     error expect      seconds: sends Expect: 100-continue, and waits so long at most for the
- *     server's
- *                 100 Continue before it sends the body
+ *     answer_max  bytes of the answer's body, 64 MB by default and at most; more is an error
+ *     expect      seconds: sends Expect: 100-continue, and waits so long at most for a 100 Continue
+ *                 before it sends the body
  *     send_rate   bytes of the body to send a second
  *     ca          a file of certificates (PEM), the only ones that are trusted. By default those of
  *                 the environment's SSL_CERT_FILE and SSL_CERT_DIR, else the system's

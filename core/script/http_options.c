@@ -266,6 +266,7 @@ bool hw_http_options_complete(lua_State *L, struct hw_http_options *o, int body)
         lua_pushnil(L);
     } else if (hw_json_encode(L, body) != 0) { /* reason */
         lua_pushfstring(L, "body: %s", lua_tostring(L, -1));
+        lua_remove(L, -2);
         return false;
     } else { /* text */
         o->out.body.ptr = lua_tolstring(L, -1, &o->out.body.len);
