@@ -218,6 +218,7 @@ build = {
         "core/script/vm.c",
         "core/signing/diagnose.c",
         "core/signing/diagnose_body.c",
+        "core/signing/diagnose_hash.c",
         "core/signing/diagnose_signature.c",
         "core/signing/key_blob.c",
         "core/signing/key_der.c",

@@ -1,10 +1,11 @@
 /* diagnose.c -- see diagnose.h
  *
- * How     three lists: readings of the signature's text (as it is, leniently, hex, reversed, …),
- *         keys of that length, variations of the body. One RSA operation for a reading and a key
- *         gives the padded block; when it is well-formed PKCS#1 v1.5 the rest is hashing, and when
- *         no hash agrees the digest that was signed is known all the same and can be shown. PSS
- *         blocks tell nothing by themselves: they are verified under each hash and variation. */
+ * How     three lists are combined: readings of the signature's text (as it is, leniently, as hex,
+ *         reversed, …), keys of that length, variations of the body. One RSA operation for each
+ *         reading and key gives the padded block. If that is well-formed PKCS#1 v1.5, it holds the
+ *         signed digest: the variations are hashed and compared with it, and when none agrees the
+ *         digest can still be shown. A PSS block does not reveal the digest: it is verified with
+ *         each hash and variation. */
 #include "signing/diagnose.h"
 
 #include <openssl/crypto.h>
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 
 #include "signing/diagnose_body.h"
+#include "signing/diagnose_hash.h"
 #include "signing/diagnose_signature.h"
 
 /* ---- findings ---- */
@@ -69,7 +71,7 @@ struct signed_digest {
     size_t len;
 };
 
-/* The block 00 01 FF…FF 00 T of RFC 8017, 9.2; returns T. */
+/* Returns T of the block 00 01 FF…FF 00 T (RFC 8017, 9.2), or {NULL, 0}. */
 static struct hw_str unpad(const uint8_t *block, size_t len)
 {
     size_t at = 2;
@@ -107,7 +109,7 @@ static void say_other_body(struct report *report, const struct hw_key *key,
     char was[2 * EVP_MAX_MD_SIZE + 1], is[2 * EVP_MAX_MD_SIZE + 1];
     const struct hw_hash *hash = hw_hash_of(found->nid, found->len);
     if (!hash) {
-        say(report, "key %s did sign something, but not with a hash that is known here", key->name);
+        say(report, "key %s did sign something, but with a hash that is not known here", key->name);
         return;
     }
     uint8_t digest[EVP_MAX_MD_SIZE];
@@ -119,7 +121,7 @@ static void say_other_body(struct report *report, const struct hw_key *key,
         key->name, reading->condition[0] ? ", if " : "", reading->condition, hash->name, was, is);
 }
 
-/* Opens the signature with the key: the padded block as it was signed. */
+/* Raises the signature to the public exponent: the padded block as it was signed. */
 static bool open_block(uint8_t *block, const struct hw_key *key, const struct hw_reading *reading)
 {
     size_t len = HW_SIGNATURE_MAX;
@@ -131,8 +133,7 @@ static bool open_block(uint8_t *block, const struct hw_key *key, const struct hw
     return good && len == reading->len;
 }
 
-/* The block was taken apart leniently; a verifier compares all of it with the one right encoding.
- */
+/* The block was parsed leniently. A verifier compares all of it with the one right encoding. */
 static bool verify_pkcs1(const struct hw_key *key, const struct hw_reading *reading,
                          const struct hw_hash *hash, const uint8_t *digest)
 {
@@ -145,7 +146,7 @@ static bool verify_pkcs1(const struct hw_key *key, const struct hw_reading *read
     return good;
 }
 
-/* True when it was PKCS#1 v1.5 at all: then this key made it, and no other way needs trying. */
+/* Returns true for any PKCS#1 v1.5 block: then this key made it, and nothing else needs a try. */
 static bool try_pkcs1(struct report *report, const struct hw_key *key,
                       const struct hw_reading *reading, const uint8_t *block,
                       struct hw_bodies *bodies)
@@ -260,7 +261,7 @@ static void try_all(struct report *report, const struct hw_keyset *keys,
     }
 }
 
-/* What is inside can't be looked at: nothing here decompresses. */
+/* Nothing here decompresses, so the content can't be checked. */
 static void say_compressed(struct report *report, struct hw_str body)
 {
     const char *how = hw_body_compression(body);

@@ -1,12 +1,9 @@
 /* diagnose_body.c -- see diagnose_body.h */
 #include "signing/diagnose_body.h"
 
-#include <openssl/objects.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
-#include "base/base64.h"
-#include "base/check.h"
 #include "base/error.h"
 
 /* ---- variations ---- */
@@ -68,7 +65,7 @@ static long with_newline(char *out, struct hw_str body)
     return len;
 }
 
-static long with_crlf_behind(char *out, struct hw_str body)
+static long with_crlf_added(char *out, struct hw_str body)
 {
     long len = copy(out, body.ptr, body.len);
     out[len++] = '\r';
@@ -98,7 +95,7 @@ static long trimmed(char *out, struct hw_str body)
     return copy(out, body.ptr + start, body.len - start);
 }
 
-/* JSON without the white space between its tokens, as a proxy that parses and writes it again. */
+/* JSON without white space between its tokens, as a proxy that parses it may write it again. */
 static long compact(char *out, struct hw_str body)
 {
     char *start = out;
@@ -118,7 +115,7 @@ static long compact(char *out, struct hw_str body)
     return out - start;
 }
 
-/* One character of UTF-8 at *at, or -1; moves *at behind it. */
+/* The character of UTF-8 at *at, or -1. Moves *at past it. */
 static long next_char(struct hw_str text, size_t *at)
 {
     unsigned char c = (unsigned char)text.ptr[(*at)++];
@@ -174,7 +171,7 @@ static char *put_utf8(char *out, unsigned long c)
     return out;
 }
 
-/* From UTF-16LE, if it can be that: an even length, and a zero byte or a byte order mark. */
+/* From UTF-16LE. Returns -1 for an odd length, and for a body without any zero byte. */
 static long from_utf16(char *out, struct hw_str body)
 {
     const unsigned char *in = (const unsigned char *)body.ptr;
@@ -233,7 +230,7 @@ static const struct {
     {with_lf, "the body's line ends were LF"},
     {without_newline, "the body had no newline at its end"},
     {with_newline, "the body had a newline (LF) at its end"},
-    {with_crlf_behind, "the body had a newline (CRLF) at its end"},
+    {with_crlf_added, "the body had a newline (CRLF) at its end"},
     {trimmed, "the body had no white space around it"},
     {compact, "the body's JSON were compact (no white space between its parts)"},
     {to_utf16, "the body were in UTF-16LE"},
@@ -245,10 +242,9 @@ static const struct {
 };
 
 #define VARIATIONS (sizeof variations / sizeof variations[0])
-_Static_assert(VARIATIONS < HW_BODIES_MAX, "the body itself takes a place too");
+_Static_assert(VARIATIONS < HW_BODIES_MAX, "the body itself takes one more place");
 
-/* Keeps the variation in memory of its own size, unless the body, or an earlier one, is the same.
- */
+/* Copies the variation, unless it equals the body or an earlier variation. */
 static int add(struct hw_bodies *bodies, const char *condition, struct hw_str text)
 {
     for (size_t i = 0; i < bodies->count; i++) {
@@ -296,7 +292,7 @@ static bool begins(struct hw_str body, const char *magic, size_t len)
     return body.len >= len && memcmp(body.ptr, magic, len) == 0;
 }
 
-/* RFC 1950, 2.2: deflate with a window that may be, and a check that holds. No JSON begins so. */
+/* RFC 1950, 2.2: deflate, with a valid window size and header check. No JSON begins so. */
 static bool is_zlib(struct hw_str body)
 {
     const unsigned char *in = (const unsigned char *)body.ptr;
@@ -311,88 +307,4 @@ const char *hw_body_compression(struct hw_str body)
     if (begins(body, "\x28\xb5\x2f\xfd", 4))
         return "zstd";
     return is_zlib(body) ? "deflate" : NULL;
-}
-
-/* ---- hashes ---- */
-
-const struct hw_hash hw_hashes[] = {
-    {"SHA-256", NID_sha256, 32, EVP_sha256}, {"SHA-1", NID_sha1, 20, EVP_sha1},
-    {"SHA-384", NID_sha384, 48, EVP_sha384}, {"SHA-512", NID_sha512, 64, EVP_sha512},
-    {"MD5", NID_md5, 16, EVP_md5},           {NULL, NID_undef, 0, NULL},
-};
-
-const struct hw_hash *hw_hash_of(int nid, size_t size)
-{
-    for (const struct hw_hash *hash = hw_hashes; hash->name; hash++) {
-        if (hash->size == size && (nid == NID_undef || hash->nid == nid))
-            return hash;
-    }
-    return NULL;
-}
-
-void hw_hash_digest(const struct hw_hash *hash, struct hw_str text, uint8_t *digest)
-{
-    /* a system may forbid MD5: then its digest is one that nothing equals */
-    if (!EVP_Digest(text.ptr, text.len, digest, NULL, hash->md(), NULL))
-        memset(digest, 0, hash->size);
-}
-
-void hw_hash_hex(char *out, const uint8_t *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-}
-
-static void to_upper(char *text)
-{
-    for (; *text; text++) {
-        if (*text >= 'a' && *text <= 'z')
-            *text = (char)(*text - 0x20);
-    }
-}
-
-/* Spells the digest in way `way`; NULL behind the last. */
-static const char *spell(char *out, size_t *len, int way, const struct hw_hash *hash,
-                         const uint8_t *digest)
-{
-    switch (way) {
-    case 0:
-    case 1:
-        hw_hash_hex(out, digest, hash->size);
-        if (way == 1)
-            to_upper(out);
-        *len = strlen(out);
-        return "the body were signed itself (the hex text of its digest is)";
-    case 2:
-        hw_base64_encode(out, digest, hash->size);
-        *len = strlen(out);
-        return "the body were signed itself (the Base64 text of its digest is)";
-    case 3:
-        memcpy(out, digest, hash->size);
-        *len = hash->size;
-        return "the body were hashed once (it is hashed twice)";
-    }
-    return NULL;
-}
-
-bool hw_hash_matches(const struct hw_hash *hash, struct hw_str text, const uint8_t *digest,
-                     char *method, size_t size)
-{
-    uint8_t own[EVP_MAX_MD_SIZE], again[EVP_MAX_MD_SIZE];
-    char spelled[2 * EVP_MAX_MD_SIZE + 1];
-    const char *how = "";
-    size_t len;
-    hw_hash_digest(hash, text, own);
-    bool matches = memcmp(own, digest, hash->size) == 0;
-    for (int way = 0; !matches && (how = spell(spelled, &len, way, hash, own)); way++) {
-        hw_hash_digest(hash, (struct hw_str){spelled, len}, again);
-        matches = memcmp(again, digest, hash->size) == 0;
-    }
-    if (!matches)
-        return false;
-    bool other = hash->nid != NID_sha256;
-    snprintf(method, size, "%s%s%s%s%s", how, how[0] && other ? ", and " : "",
-             other ? "the hash were SHA-256 (it is " : "", other ? hash->name : "",
-             other ? ")" : "");
-    return true;
 }

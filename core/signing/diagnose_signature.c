@@ -28,9 +28,9 @@ void hw_note(char *notes, size_t size, const char *text)
         snprintf(notes + len, size - len, "%s%s", len ? ", " : "", text);
 }
 
-/* Spells the text in the standard alphabet, padded, without white space; notes what it changed.
- * Spaces inside are what is left of '+' after form decoding when `plus` says so. Returns the
- * length, or 0 for what can't be Base64. */
+/* Writes the text in the standard alphabet, padded, without white space; notes what it changed.
+ * With `plus` a space is a '+' that form decoding replaced. Returns the length, or 0 when it can't
+ * be Base64. */
 static size_t spell_standard(char *out, size_t size, struct hw_str text, bool plus, char *notes,
                              size_t notes_size)
 {
@@ -67,7 +67,7 @@ static size_t spell_standard(char *out, size_t size, struct hw_str text, bool pl
     return len;
 }
 
-/* Stray bits of the last letter are dropped, as many decoders do. */
+/* Drops unused bits of the last letter, as many decoders do. */
 static long decode_lenient(uint8_t *out, size_t size, char *letters, size_t len, char *notes,
                            size_t notes_size)
 {
@@ -129,7 +129,7 @@ static void read_hex(struct hw_readings *readings, struct hw_str text, const cha
         add_reading(readings, bytes, digits / 2, condition);
 }
 
-/* What the first reading holds is text again: Base64 or hex, encoded once more. */
+/* The bytes of the first reading may be text again: Base64 or hex, encoded once more. */
 static void read_twice(struct hw_readings *readings)
 {
     if (readings->count == 0)
@@ -159,7 +159,7 @@ static void read_reversed(struct hw_readings *readings)
     add_reading(readings, bytes, first->len, condition);
 }
 
-/* Some libraries write a signature as a number and lose its leading zeros. */
+/* Some libraries write a signature as a number, without its leading zeros. */
 static void read_short(struct hw_readings *readings, const struct hw_keyset *keys)
 {
     size_t count = readings->count;

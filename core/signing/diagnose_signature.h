@@ -1,4 +1,4 @@
-/* diagnose_signature.h -- what bytes a text may mean that is not a strict Base64 signature.
+/* diagnose_signature.h -- which bytes a signature's text may mean when it is not strict Base64.
  *
  * Thread  pure; any. */
 #ifndef HW_DIAGNOSE_SIGNATURE_H
@@ -24,11 +24,11 @@ struct hw_readings {
     struct hw_reading list[HW_READINGS_MAX];
 };
 
-/* The keys tell how long a signature should be. */
+/* The keys are only asked how long a signature should be. */
 void hw_readings_init(struct hw_readings *readings, struct hw_str text,
                       const struct hw_keyset *keys);
 
-/* Appends `text` to the list in `notes`, unless it is there. */
+/* Appends `text` to the list in `notes`, unless it is in it. */
 void hw_note(char *notes, size_t size, const char *text);
 
 #endif

@@ -1,8 +1,9 @@
 /* rsa.c -- see rsa.h
  *
- * Both ways work in numbers that were set up once. By way of EVP_PKEY_verify the same takes a sixth
- * longer than OpenSSL's multiplication, and three times as long as the vectors: allocations,
- * look-ups and two conversions. Nothing here is secret. */
+ * Both ways use what was computed once for the key. EVP_PKEY_verify takes a sixth longer than
+ * OpenSSL's multiplication alone, and three times as long as the vectors: allocations, look-ups and
+ * two conversions. The proof takes 0.4 ms of a 2048-bit key, 1.1 ms of a 4096-bit one
+ * (`make bench-verify`). Nothing here is secret, so nothing runs in constant time. */
 #include "signing/rsa.h"
 
 #include <openssl/err.h>

@@ -1,10 +1,10 @@
 /* flood.c -- what a good client gets while strangers flood the server.
  *
- * One thread sends a signed notification every few milliseconds on a connection of its own, and
- * takes the time until its answer is there; another one floods. Everything goes to a port of
- * 127.0.0.1, with a fixed number of connections, for a fixed time. What is printed is one line:
- * the good client's p50 and p99 in milliseconds, how many notifications it sent, and how many of
- * these failed (no answer in five seconds is a failure that took five seconds).
+ * One thread is the good client: it sends a signed notification every few milliseconds on a
+ * connection of its own and measures the time to its answer. Another thread floods. Everything goes
+ * to a port of 127.0.0.1, with a fixed number of connections, for a fixed time. The output is one
+ * line: the good client's p50 and p99 in milliseconds, how many notifications it sent, and how many
+ * of these failed (no answer in five seconds is a failure that took five seconds).
  *
  * usage: SIGNATURE=… BODY=FILE flood KIND PORT SECONDS */
 #include <arpa/inet.h>
@@ -27,29 +27,30 @@
 
 enum {
     PERIOD_MS = 5,      /* between two notifications of the good client */
-    PATIENCE_MS = 5000, /* its own */
+    PATIENCE_MS = 5000, /* how long it waits for an answer */
     SAMPLES_MAX = 100000,
-    PIECE = 64 * 1024, /* bytes at a time, of who sends as fast as it can */
+    PIECE = 64 * 1024, /* bytes of one write, at most */
     TICK_MS = 10,
     BODY_LEN = 1000 * 1000 /* just within max_body, and nginx's client_max_body_size */
 };
 
-enum then { HOLD, AGAIN, RESET }; /* when all was sent: keep it open; on the answer; at once */
+/* When all was sent: keep it open; send it again on the answer; reset it at once. */
+enum then { HOLD, AGAIN, RESET };
 
 struct kind {
     const char *name;
     unsigned connections;
     unsigned opened_a_tick; /* at most */
-    size_t rate;            /* bytes at a time, of each connection; 0: as fast as it can */
-    unsigned every;         /* ticks between two of these times */
-    size_t (*script)(char *out, unsigned n); /* the bytes that one sends; NULL: none */
+    size_t rate;            /* bytes that a connection may send at a time; 0: as fast as it can */
+    unsigned every;         /* ticks from one such time to the next */
+    size_t (*script)(char *out, unsigned n); /* the bytes that a connection sends; NULL: none */
     enum then then;
 };
 
 struct connection {
     int fd; /* -1: to be opened */
     bool writable;
-    char *bytes; /* its own, or the kind's */
+    char *bytes; /* what it sends: `shared`, or its own */
     size_t len, at, allowed;
 };
 
@@ -107,7 +108,7 @@ static bool wait_for(int fd, short events, uint64_t until)
     return now < until && poll(&p, 1, (int)((until - now) / 1000) + 1) == 1;
 }
 
-/* Sends it and waits for the head of a 200. */
+/* Sends the request and waits for the head of a 200. */
 static bool deliver(int fd, const char *bytes, size_t len, uint64_t until)
 {
     char answer[4096];
@@ -175,7 +176,7 @@ static size_t say(char *out, const char *format, ...)
     return (size_t)n;
 }
 
-/* Well-formed, and no signature of anybody's. */
+/* Well-formed, but no key made this signature. */
 static size_t forged_head(char *out, size_t body_len)
 {
     static unsigned n;
@@ -265,7 +266,8 @@ static const struct kind kinds[] = {
 
 /* ---- flooding ---- */
 
-static char *shared; /* one script for all, but for the small ones, which each one says anew */
+/* The bytes that all connections send. The short scripts are written anew for each one. */
+static char *shared;
 static size_t shared_len;
 
 static void write_script(const struct kind *kind, struct connection *c, unsigned n)
@@ -321,7 +323,7 @@ static void write_some(const struct kind *kind, struct connection *c)
         close_one(c, true);
 }
 
-/* Answers are read and dropped; after the last one it starts over. */
+/* Reads answers and drops them. A connection that has sent all starts over, with AGAIN. */
 static void read_all(const struct kind *kind, struct connection *c, unsigned n)
 {
     static char sink[256 * 1024];

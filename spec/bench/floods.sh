@@ -1,12 +1,12 @@
 #!/bin/sh
-# floods.sh -- what a good client gets, and what memory the host takes, while strangers flood it; beside nginx.
+# floods.sh -- a good client's answer times and the host's memory while strangers flood it, beside nginx.
 # usage: HOOKWARD=build/hookward FLOOD=build/flood sh spec/bench/floods.sh [SECONDS=5] [KIND...]
 #
-# The kinds are those of flood.c. Each gets a host of its own: its resident memory is read before the
+# The kinds are those of flood.c. Each gets a host of its own, whose resident memory is read before the
 # flood, at its highest, and ten seconds after it. nginx answers the same path with 200 at once and
-# verifies nothing; it is there to show what the machine, the kernel and the flood itself cost. All
-# goes over the loopback, with a fixed number of connections, for SECONDS. What is aimed at: p99
-# under 100 ms, no failures, under 300 MB, and within 20 MB of the beginning afterwards.
+# verifies nothing: it shows what the machine, the kernel and the flood itself cost. Everything goes over
+# the loopback, with a fixed number of connections, for SECONDS. The aims: p99 under 100 ms, no failures,
+# under 300 MB, and at most 20 MB more than before the flood when it is over.
 set -eu
 secs=${1:-5}
 [ $# -gt 0 ] && shift

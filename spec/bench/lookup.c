@@ -1,8 +1,8 @@
 /* lookup.c -- what a look-up in the durable ledger costs, from a thousand rows to ten million.
  * usage: make bench-lookup [ROWS="1000 100000 10000000"]
  *
- * New identities are asked of the filter in memory once it is filled, and of the file until then;
- * repeats are always found in the file. Times are medians of batches, in nanoseconds. */
+ * A new identity is looked up in the filter in memory once that is filled, and in the file until
+ * then; a repeat is always found in the file. Times are medians of batches, in nanoseconds. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

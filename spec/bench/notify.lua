@@ -1,4 +1,4 @@
--- For wrk: one signed body under ever new job ids.
+-- For wrk: one signed body, each time with a new job id.
 local file = io.open(os.getenv("BODY"))
 local body = file:read("*a")
 file:close()

@@ -1,14 +1,17 @@
-/* connection_fuzz.c -- a connection bears whatever a client and time may do to it, in any order.
+/* connection_fuzz.c -- a connection survives what a client and time may do to it, in any order.
  *
- * The input is a small program for the rig of connection_rig.h (the real connection.c, a client at
- * the other end of a Unix socket): each byte is a step, its low three bits say which, the others
- * how much of it. Bytes to be sent follow the step itself, or come from a table of pieces of
+ * The input is a small program for the rig of connection_rig.h (the real connection.c, with a client
+ * at the other end of a Unix socket). Each byte is a step: its low three bits say which one, the
+ * others how much of it. The bytes to send follow the step, or come from a table of pieces of
  * requests.
  *
- * Properties: what the service gets is what was sent, whole and in its order, however it was cut
- * into reads and whatever was pipelined (the rig's model); a turn begins no more requests than it
- * may; what the client reads are answers, and no more of them than there were requests; while
- * nothing was cut short each request has its answer in the end; and everything is given back. */
+ * Properties
+ *   The service gets what was sent, whole and in order, however it was cut into reads and
+ *   whatever was pipelined (the rig's model).
+ *   A turn begins no more requests than it may.
+ *   The client reads answers only, and no more of them than there were requests.
+ *   If nobody gave up, each request has its answer in the end.
+ *   Everything is freed. */
 #include "http/connection_rig.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len);
@@ -53,7 +56,7 @@ static const char *const pieces[] = {
 enum {
     PIECES = sizeof pieces / sizeof *pieces,
     LARGE_FROM = PIECES
-}; /* from there on of `large` */
+}; /* this and higher numbers: parts of `large` */
 
 static void send_some(struct rig *r, struct program *p, unsigned amount)
 {
@@ -140,7 +143,7 @@ static void take(struct rig *r, struct program *p)
     }
 }
 
-/* Until nothing moves any more. */
+/* Runs until nothing changes any more. */
 static void come_to_rest(struct rig *r)
 {
     for (int still = 0; still < 4; still++) {
@@ -166,7 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
     unsigned whole = rig_count_model(&r, false);
     if (!p.cut_short)
         HW_CHECK(r.answers >= rig_count_model(&r, true));
-    HW_CHECK(r.answers <= whole + 1); /* and a last one for what can't be read */
+    HW_CHECK(r.answers <= whole + 1); /* one more refuses what can't be read */
     HW_CHECK(r.completed <= whole);
     rig_close(&r);
     return 0;

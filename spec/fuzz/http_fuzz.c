@@ -1,10 +1,13 @@
-/* http_fuzz.c -- the request parser reads any bytes alike, however they arrive.
+/* http_fuzz.c -- the request parser's result does not depend on how the bytes arrive.
  *
- * The input is what a client sends, as it is. Its last bytes also decide where it is cut into
- * reads. Each call gets the bytes in memory of exactly their size. Properties: in parts or at once
- * the outcome is the same; what was found lies inside the head; a message that was read whole is
- * read whole from its own bytes alone, and not from one less; limits hold; a refusal has a reason.
- */
+ * The input is what a client sends. Its last bytes also decide where it is cut into reads. Each call
+ * gets the bytes in memory of exactly their size.
+ *
+ * Properties
+ *   In parts or at once, the result is the same.
+ *   What was found lies inside the head.
+ *   A complete message is complete from its own bytes alone, and not from one byte less.
+ *   Limits hold, and a refusal has a reason. */
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -82,7 +85,7 @@ static void check_same_head(const struct hw_http *a, const struct hw_http *b)
     HW_CHECK(a->content_length == b->content_length);
 }
 
-/* Also true of a message and its own bytes alone, but for what is behind it. */
+/* Also holds for a message and its own bytes alone, except for what follows the message. */
 static void check_same(const struct reading *a, const struct reading *b)
 {
     HW_CHECK(a->head == b->head && a->whole == b->whole);
@@ -137,7 +140,7 @@ static void check_limits(const struct reading *r)
         HW_CHECK(r->whole == r->head + (r->p.discard ? 0 : (int64_t)r->p.body_length));
 }
 
-/* The same bytes in parts whose sizes the input's last bytes decide. */
+/* The same bytes in parts; the input's last bytes decide their sizes. */
 static void check_parts(const struct reading *once, const char *input, size_t len)
 {
     struct reading parts;
@@ -156,7 +159,7 @@ static void check_parts(const struct reading *once, const char *input, size_t le
     end(&parts);
 }
 
-/* A message needs all of its bytes, and no others. */
+/* A message needs all of its bytes and no others. */
 static void check_alone(const struct reading *once, const char *input, size_t len)
 {
     size_t used = len - (once->len - (size_t)once->whole);

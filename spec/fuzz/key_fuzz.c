@@ -1,4 +1,4 @@
-/* key_fuzz.c -- any bytes are a key within the rules or refused in one line. */
+/* key_fuzz.c -- any bytes are a key within the limits, or refused in one line. */
 #include <openssl/err.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* diagnose_test.c -- each usual mistake is told by its name, and none is accepted for it. */
+/* diagnose_test.c -- each usual mistake is named, and none makes a signature good. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -16,6 +16,7 @@
 #include "signing.h"
 #include "signing/diagnose.h"
 #include "signing/diagnose_body.h"
+#include "signing/diagnose_hash.h"
 #include "signing/signature.h"
 
 static char folder[] = "/tmp/hookward-diagnose-XXXXXX";
@@ -104,7 +105,7 @@ static void says_that_a_good_signature_is_good(void **state)
 static void names_what_happened_to_the_body(void **state)
 {
     (void)state;
-    /* what was signed, what came, what is said */
+    /* what was signed, what came, what the diagnosis says */
     static const struct {
         struct hw_str was, came;
         const char *condition;
@@ -140,7 +141,7 @@ static void names_what_happened_to_the_body(void **state)
     }
 }
 
-/* Text cut within a character, halves of pairs, and nothing at all. */
+/* Text cut within a character, single surrogates, and nothing at all. */
 static void survives_bodies_that_are_no_text(void **state)
 {
     (void)state;
@@ -195,7 +196,7 @@ static void names_what_is_wrong_with_the_text(void **state)
     snprintf(text, sizeof text, "\"%s\"", good);
     expect_plain(text, "(it has quotes around it)");
     strcpy(text, good);
-    text[len - 3]++; /* 256 bytes: two letters and "==", of whose second the low bits are unused */
+    text[len - 3]++; /* 256 bytes end in two letters and "=="; the second letter has unused bits */
     expect_plain(text, "unused bits that are not zero");
     expect_plain("!", "not Base64, nor hex");
     expect_plain("AAAA=AAA", "not Base64, nor hex");
@@ -288,7 +289,7 @@ static void names_another_hash(void **state)
         {EVP_sha384, "if the hash were SHA-256 (it is SHA-384)"},
         {EVP_sha512, "if the hash were SHA-256 (it is SHA-512)"},
         {EVP_md5, "if the hash were SHA-256 (it is MD5)"},
-        {EVP_sha224, "not with a hash that is known here"},
+        {EVP_sha224, "with a hash that is not known here"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint8_t bytes[512];
@@ -351,7 +352,7 @@ static void names_a_digest_info_that_is_not_right(void **state)
     uint8_t block[256] = {0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}; /* 7, not 8 */
     expect_plain(sign_block(text, key, block, sizeof block), "no key of the set made this");
     block[9] = 0xff;
-    expect_plain(sign_block(text, key, block, sizeof block), "not with a hash that is known");
+    expect_plain(sign_block(text, key, block, sizeof block), "with a hash that is not known");
 }
 
 static void names_several_conditions_at_once(void **state)

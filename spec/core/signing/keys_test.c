@@ -1,4 +1,4 @@
-/* keys_test.c -- every form of a public key is recognised, whatever else is refused by its name. */
+/* keys_test.c -- every form of a public key is recognised; anything else is refused by its name. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,7 +80,7 @@ static struct text to_base64(const char *form, struct text from)
     return text;
 }
 
-/* Puts `what` behind every `every` bytes. */
+/* Puts `what` after every `every` bytes. */
 static struct text broken(struct text from, size_t every, const char *what)
 {
     char *out = malloc(from.len * (1 + strlen(what)) + 1);
@@ -188,7 +188,7 @@ static struct text certificate(EVP_PKEY *key, EVP_PKEY *signer)
     return from_bio("DER certificate", bio);
 }
 
-/* A number of the key as bytes: big-endian, or little. */
+/* A number of the key as bytes, big-endian or little-endian. */
 static struct text number(EVP_PKEY *key, const char *name, int little)
 {
     BIGNUM *value = NULL;
@@ -338,7 +338,7 @@ static size_t all_tolerated(struct text *out, EVP_PKEY *key)
 
 /* ---- parsing ---- */
 
-/* At a guard page, so that a byte read too far is found. */
+/* At a guard page, so that reading one byte too many is a crash. */
 static int parse(struct hw_key *key, struct text text, int min_bits, char why[300])
 {
     char *exact = guard_place(&guard, (char *)text.bytes, text.len);
@@ -644,7 +644,7 @@ static void refuses_what_is_no_key(void **state)
 
 /* ---- the numbers ---- */
 
-/* A key of these numbers, which need not be a real one. */
+/* A key of these numbers, which need not be those of a real key. */
 static struct text numbers(int bits, int last, const char *e, size_t e_len)
 {
     uint8_t n[2049];
@@ -700,7 +700,7 @@ static void refuses_numbers_that_prove_nothing(void **state)
     expect_numbers(numbers(2048, 2, "\1\0\1", 3), 2048, "not an RSA key: its modulus is even");
 }
 
-/* Cut anywhere, or with any byte changed, a text is a key or refused in one line; never a crash. */
+/* A text cut anywhere, or with any byte changed, is a key or refused in one line; never a crash. */
 static void survives_every_cut_and_change(void **state)
 {
     (void)state;

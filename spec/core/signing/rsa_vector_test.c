@@ -1,5 +1,4 @@
-/* rsa_vector_test.c -- the vectors raise to the same power as OpenSSL does, whatever the numbers.
- */
+/* rsa_vector_test.c -- the vectors agree with OpenSSL, whatever the numbers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -132,7 +131,7 @@ static void agrees_with_openssl_for_every_exponent(void **state)
     }
 }
 
-/* Rows of ones, where one carry runs through every limb; and rows of zeros. */
+/* Rows of ones, where a carry runs through every limb; and rows of zeros. */
 static void carries_through_every_limb(void **state)
 {
     (void)state;

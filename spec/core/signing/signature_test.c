@@ -155,7 +155,7 @@ static void refuses_every_changed_bit(void **state)
     assert_int_equal(check(signing_base64(text, bytes, len)), 0);
 }
 
-/* A refusal leaves a context that verifies what comes next, and refuses what comes after. */
+/* After each kind of refusal, good signatures verify and bad ones are refused as before. */
 static void verifies_after_each_kind_of_refusal(void **state)
 {
     (void)state;
@@ -163,7 +163,7 @@ static void verifies_after_each_kind_of_refusal(void **state)
     uint8_t bytes[256];
     signing_sign(good, first, body);
     for (int round = 0; round < 3; round++) {
-        memset(bytes, 0xff, sizeof bytes); /* more than the modulus */
+        memset(bytes, 0xff, sizeof bytes); /* above the modulus */
         assert_int_equal(check(signing_base64(bad, bytes, 256)), HW_EINVALID_SIGNATURE);
         assert_int_equal(check(good), 0);
         memset(bytes, 0, sizeof bytes);
@@ -337,7 +337,7 @@ static void verifies_with_every_size_and_exponent(void **state)
     }
 }
 
-/* The key's owner makes a "signature" whose power is just these bytes. */
+/* The key's owner makes a "signature" whose power is exactly these bytes. */
 static size_t sign_raw(uint8_t *out, EVP_PKEY *pkey, const uint8_t *em, size_t len)
 {
     size_t size = len;
@@ -363,7 +363,7 @@ static void encode(uint8_t em[256], const uint8_t digest[HW_DIGEST_SIZE])
     memcpy(em + 256 - HW_DIGEST_SIZE, digest, HW_DIGEST_SIZE);
 }
 
-/* One byte of the encoding differs: each place that there is, and a bit more of some. */
+/* One byte of the encoding differs, in each place. */
 static void refuses_every_other_encoding(void **state)
 {
     (void)state;
@@ -382,8 +382,8 @@ static void refuses_every_other_encoding(void **state)
     hw_verifier_free(own);
 }
 
-/* Bleichenbacher's forgery: short padding, and what is needed behind the digest. */
-static void refuses_what_is_behind_the_digest(void **state)
+/* Bleichenbacher's forgery: short padding, and free bytes after the digest. */
+static void refuses_bytes_after_the_digest(void **state)
 {
     (void)state;
     struct hw_verifier *own = verifier_of(first);
@@ -561,7 +561,7 @@ int main(void)
         cmocka_unit_test(shares_a_set_between_threads),
         cmocka_unit_test(verifies_with_every_size_and_exponent),
         cmocka_unit_test(refuses_every_other_encoding),
-        cmocka_unit_test(refuses_what_is_behind_the_digest),
+        cmocka_unit_test(refuses_bytes_after_the_digest),
         cmocka_unit_test(refuses_a_signature_over_the_modulus),
         cmocka_unit_test(agrees_with_the_wycheproof_vectors),
     };
