@@ -161,7 +161,7 @@ describe("serve", function()
     local folder = cli.folder { ["hookward.lua"] = CONFIG }
     local result = run { "serve", cwd = folder }
     fails(result, 1, "handlers: no such folder;")
-    has(result.err, "keys/*: no key file there; save Accredit's Signature Key as keys/NAME.pem, or "
+    has(result.err, "keys/*: no key file; save Accredit's Signature Key as keys/NAME.pem, or "
       .. "make one for development with `hookward keygen DIR`\n")
     assert.are.equal(2, #lines(result.err))
   end)
@@ -188,7 +188,7 @@ describe("serve", function()
     fails(run { "serve", "--log-level", "loud", cwd = project }, 2, "--log-level")
     fails(run { "serve", "--listen", ":1", cwd = project }, 1, '--listen: ":1" names no host')
     fails(run { "serve", "--handlers", "none", cwd = project }, 1, "none: no such folder")
-    fails(run { "serve", "--keys", "none/*", cwd = project }, 1, "none/*: no key file there")
+    fails(run { "serve", "--keys", "none/*", cwd = project }, 1, "none/*: no key file")
     fails(run { "serve", "--ledger", "a/b/c.db", cwd = project }, 1, "a/b/c.db")
   end)
 end)

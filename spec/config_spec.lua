@@ -339,7 +339,7 @@ describe("listen", function()
       ['"*:8080"'] = 'write "127.0.0.1:8080", or "0.0.0.0:8080" for every interface',
       ["8080"] = 'write "127.0.0.1:8080"',
       ['"8080"'] = 'write "127.0.0.1:8080"',
-      ['"::1:8080"'] = 'an IPv6 address stands in brackets; write "[::1]:8080"',
+      ['"::1:8080"'] = 'an IPv6 address needs brackets; write "[::1]:8080"',
       ['"localhost"'] = 'names no port; write "localhost:8080"',
       ['"http://a:1"'] = "is a URL; write host:port alone",
     }
@@ -394,7 +394,7 @@ describe("keys", function()
     local settings = load_text("return {}")
     local no_handlers, no_keys = config.missing(settings)
     assert.is_truthy(no_handlers:find("^handlers: no such folder;"))
-    assert.are.equal("keys/*: no key file there; save Accredit's Signature Key as keys/NAME.pem, or "
+    assert.are.equal("keys/*: no key file; save Accredit's Signature Key as keys/NAME.pem, or "
       .. "make one for development with `hookward keygen DIR`", no_keys)
   end)
 end)
@@ -468,13 +468,13 @@ describe("settings", function()
     assert.is_truthy(line_of("settings = { a = { b = print } }"):find("settings: a.b is a function", 1, true))
     assert.is_truthy(line_of('settings = { ["x y"] = io.stdout }')
       :find('settings: ["x y"] is a userdata', 1, true))
-    assert.is_truthy(line_of("settings = { [print] = 1 }"):find("has a function for a key", 1, true))
+    assert.is_truthy(line_of("settings = { [print] = 1 }"):find("has a function as a key", 1, true))
     assert.is_truthy(line_of("settings = setmetatable({}, {})"):find("metatable", 1, true))
   end)
 
   it("are refused with the place of a cycle", function()
     local lines = refused("local t = { a = {} } t.a.b = { t } return { settings = t }")
-    assert.are.same({ "hookward.lua: settings: a.b[1] leads back to a table that it is inside of" }, lines)
+    assert.are.same({ "hookward.lua: settings: a.b[1] is a table that contains itself" }, lines)
   end)
 
   it("may hold one table twice", function()
@@ -492,7 +492,7 @@ describe("the file", function()
   it("that is missing is refused with how to get one", function()
     local _, lines = config.load("nowhere/hookward.lua")
     assert.are.same({ "nowhere/hookward.lua: not found; make a project with `hookward init DIR`, or "
-      .. "name its configuration with -c FILE" }, lines)
+      .. "name a configuration with -c FILE" }, lines)
   end)
 
   it("that is a folder is refused with the file that was meant", function()

@@ -328,7 +328,7 @@ describe("a handler", function()
   it("raises for a log call that is misused, and only there", function()
     start [[ hook.on("A.B", function() hook.log.debug("x", "no table") end) ]]
     assert.equal("handler_error", notify("A.B").error)
-    host:wait_log("a.lua:%d+: hook%.log%.debug: the fields are a table[^\n]* not a string")
+    host:wait_log("a.lua:%d+: hook%.log%.debug: the fields must be a table[^\n]* not a string")
   end)
 
   it("reads the configuration's settings and can't change them", function()

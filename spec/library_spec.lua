@@ -246,7 +246,7 @@ describe("a host in a program #rock", function()
     host:wait_log("begun")
     H.write(host.folder .. "/go", "\n")
     assert.equal(0, host:wait())
-    assert.equal("nil\ta handler never came back; its thread is left behind\nstopped\ntrue\n",
+    assert.equal("nil\ta handler never returned; its thread is left behind\nstopped\ntrue\n",
       H.read(host.folder .. "/out"))
   end)
 end)
@@ -309,12 +309,12 @@ describe("a program's configuration #rock", function()
       "nil\thookward.start: wrokers: unknown key; did you mean workers?",
       'hookward.start: listen: "8080" names no host; write "127.0.0.1:8080"',
       "nil\thookward.start: workers: expected a whole number from 1 to 1024, for example 8; found 0",
-      "nil\tnope.lua: not found; make a project with `hookward init DIR`, or name its configuration with -c FILE",
+      "nil\tnope.lua: not found; make a project with `hookward init DIR`, or name a configuration with -c FILE",
       lines[5], lines[6],
       "nil\thookward.start: settings: is a table with a metatable; settings hold plain data",
     }, lines)
     assert.matches("^nil\tnowhere: no such folder; .- set `handlers` in hookward.serve", lines[5])
-    assert.matches("^nothing/%*: no key file there", lines[6])
+    assert.matches("^nothing/%*: no key file", lines[6])
   end)
 
   it("that is no table or name is an error at the caller's line", function()

@@ -170,7 +170,7 @@ describe("a schema", function()
       ["hook.schema('A.*', {})"] =
         'handlers/a.lua:2: hook.schema: the event must be an exact name, such as "Entity.Event"',
       ["hook.schema('A.B', { additionalProperties = false })"] =
-        'handlers/a.lua:2: hook.schema("A.B"): additionalProperties = false leaves no room for Event, which '
+        'handlers/a.lua:2: hook.schema("A.B"): additionalProperties = false excludes Event, which '
         .. 'every notification has: name it in properties',
       [("hook.schema(%q, {})"):format(BADGE)] =
         ('handlers/a.lua:2: hook.schema(%q): hookward has a schema for this event; give another one to '

@@ -130,7 +130,7 @@ describe("a script", function()
     log = load_error { ["a.lua"] = 'require "no.such"' }
     assert.matches("handlers/a.lua:1: module 'no.such' not found: put it into handlers/ or "
       .. "handlers/lib/, or install it for Lua 5.4 %(`luarocks %-%-lua%-version 5.4 install no`, if "
-      .. "the rock is called so%); looked in handlers, handlers/lib, ", log)
+      .. "the rock has that name%); looked in handlers, handlers/lib, ", log)
   end)
 
   it("is told so by a late require too, and may ask whether one is there", function()

@@ -37,7 +37,7 @@ describe("a new project, where the rock is installed, #rock", function()
     cli.write(handler, (cli.read(handler):gsub("return true", "return false, 'full'")))
     local result = cli.program { "busted", cwd = project, env = env }
     has(result.out, "1 success / 2 failures / 0 errors / 0 pending")
-    has(result.out, "spec/badges_spec.lua:13: expected 200, but it was answered\n"
+    has(result.out, "spec/badges_spec.lua:13: expected 200, but the answer was\n"
       .. "400 handler_refused: full\n  event: BadgeExportZipFile.Created\n")
     assert.equal(1, result.code)
   end)
@@ -63,7 +63,7 @@ describe("a new project, where the rock is installed, #rock", function()
       app:deliver("BadgeExportZipFile.Created"):expect(200)]])
     local result = cli.program { "lua5.4", "test.lua", cwd = project, env = env }
     assert.equal("so far\n", result.out)
-    has(result.err, "lua5.4: test.lua:4: expected 200, but it was answered\n400 ")
+    has(result.err, "lua5.4: test.lua:4: expected 200, but the answer was\n400 ")
     assert.equal(1, result.code)
   end)
 end)
@@ -95,7 +95,7 @@ describe("hookward test", function()
     local result = run { "test", cwd = project }
     assert.equal(1, result.code)
     has(result.out, "1 success / 2 failures / 0 errors")
-    has(result.out, "spec/badges_spec.lua:13: expected 200, but it was answered\n"
+    has(result.out, "spec/badges_spec.lua:13: expected 200, but the answer was\n"
       .. "400 handler_error: the handler failed\n")
     has(result.out, "handlers/badges.lua:13: attempt to call a nil value (field 'inof')")
   end)

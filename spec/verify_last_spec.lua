@@ -41,7 +41,7 @@ describe("hookward verify --last", function()
     assert.is_nil(out:find("Content-Encoding", 1, true))
     host:notify("\171\86", { signature = H.sign("{}"), headers = { "Content-Encoding: deflate" } })
     _, out = verify(host, "--last")
-    assert.matches("Content-Encoding: deflate: the body came compressed", out, 1, true)
+    assert.matches("Content-Encoding: deflate: the body arrived compressed", out, 1, true)
   end)
 
   it("tells of as many as it is asked for, the newest first; as JSON too", function()

@@ -1,7 +1,7 @@
 ---@meta hookward
 
--- Annotations for editors (lua-language-server): all that handlers and specs see of hookward.
--- Nothing runs this file; spec/meta_spec.lua compares it with what there is, name by name.
+-- Annotations for editors (lua-language-server): everything that handlers and specs see of hookward.
+-- Nothing runs this file; spec/meta_spec.lua compares it with the real API, name by name.
 -- `hookward init` puts a copy into a new project.
 
 -- ---- notifications ----
@@ -16,40 +16,40 @@
 ---@field Timestamp string
 ---@field BadgeExportZipFileId string a UUID, for the print-queue API
 
----@class hookward.Job what is known of a notification beside its content
+---@class hookward.Job what is known of a notification, apart from its content
 ---@field id string X-JobId, or the first 16 digits of the digest
 ---@field attempt integer X-JobAttempt: 0 is the first delivery
 ---@field last boolean the sender will not try again
 ---@field event string its name
 ---@field digest string SHA-256 of the body, hex
 ---@field received_at number seconds since 1970
----@field redelivered boolean it may have been begun before
+---@field redelivered boolean a handler may have begun it before
 ---@field headers table<string, string> lower-case names; values of a repeated name are joined
 ---@field body string the raw bytes, as they were signed
 ---@field key string the name of the key that verified it
 
----nothing or a truthy value: 200; nil or false, and maybe a reason: 400; the integers 200 and 400
+---nothing or a true value: 200; nil or false, with or without a reason: 400; the integers 200 and 400
 ---@alias hookward.Handler fun(event: hookward.Event, job: hookward.Job): any, any
 
 ---@alias BadgeExportZipFile.Created.Handler fun(event: BadgeExportZipFile.Created, job: hookward.Job): any, any
 
 ---@class hookward.Schema a subset of JSON Schema
 ---@field type? string|string[] object, array, string, number, integer, boolean, null
----@field required? string[] members that must be there
----@field properties? table<string, hookward.Schema> what members must be like, if they are there
----@field additionalProperties? boolean|hookward.Schema may there be other members; what like
----@field items? hookward.Schema what each item of an array must be like
----@field enum? any[] strings, numbers, booleans and hook.null: one of them it must be
----@field format? "date-time"|"uuid" of a string
+---@field required? string[] members that must be present
+---@field properties? table<string, hookward.Schema> the schemas of members, if they are present
+---@field additionalProperties? boolean|hookward.Schema are other members allowed, or their schema
+---@field items? hookward.Schema the schema of each item of an array
+---@field enum? any[] strings, numbers, booleans and hook.null: the allowed values
+---@field format? "date-time"|"uuid" the format of a string
 
 ---@class hookward.HandlerOptions
----@field schema? boolean|hookward.Schema refuse what breaks the event's own schema, or this one
+---@field schema? boolean|hookward.Schema refuse a body that breaks the event's own schema, or this one
 
 -- ---- the module ----
 
 ---@class hookward
 ---@field version string "0.1.0"
----@field null userdata what null is in decoded JSON, and becomes null again
+---@field null userdata stands for JSON's null, decoded and encoded
 ---@field json hookward.json
 ---@field http hookward.http
 ---@field log hookward.log
@@ -65,7 +65,7 @@ local hook = {}
 ---@overload fun(pattern: string, fn: hookward.Handler)
 function hook.on(pattern, options, fn) end
 
----Has a function called when this version of the scripts is not used any more.
+---Registers a function to be called when this version of the scripts is no longer used.
 ---@param fn fun()
 function hook.on_unload(fn) end
 
@@ -74,14 +74,14 @@ function hook.on_unload(fn) end
 ---@param schema hookward.Schema
 function hook.schema(event, schema) end
 
----Starts a host that runs beside the program, with threads and Lua states of its own. Not within a
----handler. Mistakes in the configuration are nil and a line for each.
+---Starts a host that runs beside the program, with its own threads and Lua states. Not allowed in a
+---handler. Returns nil and one line for each mistake in the configuration.
 ---@param options hookward.Options|string a table as hookward.lua returns it, or the file's name
 ---@return hookward.Host? host
 ---@return string? why
 function hook.start(options) end
 
----Runs a host until it is told to stop (by a signal, if `signals` is true). Not within a handler.
+---Runs a host until it is told to stop (by a signal, if `signals` is true). Not allowed in a handler.
 ---@param options hookward.Options|string a table as hookward.lua returns it, or the file's name
 ---@return boolean? ok it drained, and nothing was cut off
 ---@return string? why
@@ -95,16 +95,16 @@ hook.json = {}
 ---@return string? why "... at byte N" when the value is nil
 function hook.json.decode(text) end
 
----@param value any a table with __pairs (hook.config, a job) is what that goes through; an empty
----one is {}, unless it came from JSON as [] or hook.json.array made it
+---@param value any a table with __pairs (hook.config, a job) is encoded by what that iterates over; an
+---empty table is {}, unless it was [] in JSON or comes from hook.json.array
 ---@return string? text
 ---@return string? why "cannot encode ... at PLACE"
 function hook.json.encode(value) end
 
----Has a table written as [] when it is empty. Raises an error for one with another metatable.
+---Marks a table to be encoded as [] when it is empty. Raises an error if it has another metatable.
 ---@generic T: table
 ---@param table T
----@return T table the same
+---@return T table the same table
 function hook.json.array(table) end
 
 ---@class hookward.http outgoing HTTP and HTTPS; certificates are verified, redirects not followed
@@ -114,10 +114,10 @@ hook.http = {}
 ---@field headers? table<string, string|number>
 ---@field timeout? number seconds, for the whole exchange; default: 10
 ---@field unix? string the path of a Unix socket to connect to instead of the url's host
----@field answer_max? integer bytes of the answer's body; over that it is an error
----@field ca? string a file of certificates (PEM) to trust, and no others
----@field expect? number seconds to wait for the server's leave (Expect: 100-continue)
----@field send_rate? integer bytes of the body to send a second
+---@field answer_max? integer bytes of the answer's body; a longer one is an error
+---@field ca? string a file of certificates (PEM): only these are trusted
+---@field expect? number seconds to wait for a 100 Continue before the body is sent
+---@field send_rate? integer bytes of the body to send per second
 
 ---@class hookward.http.Request: hookward.http.Options
 ---@field url string http://... or https://...
@@ -152,7 +152,7 @@ function hook.http.get(url, options) end
 ---@return hookward.http.Failure? kind
 function hook.http.post(url, body, options) end
 
----@class hookward.log lines of the host's log; `print` is one of level info
+---@class hookward.log writes lines of the host's log; `print` writes one of level info
 hook.log = {}
 
 ---@param message any shown as tostring makes it
@@ -200,57 +200,57 @@ function hook.log.error(message, fields) end
 ---@field body_timeout? hookward.Time default: 30
 ---@field idle_timeout? hookward.Time default: 120
 ---@field drain_timeout? hookward.Time default: 30
----@field retries? hookward.Time[] the host's own, of what the sender will not deliver again
+---@field retries? hookward.Time[] when the host retries what the sender will not deliver again
 ---@field unhandled? "reject"|"accept" an event without a handler: 400 or 200
 ---@field answers? "reasons"|"codes" whether a refusal tells the sender why; default: "reasons"
----@field validate? boolean hold every event to its schema, if it has one
+---@field validate? boolean check every event that has a schema
 ---@field duplicates? "by-job"|"by-body"
 ---@field max_age? hookward.Time refuse a Timestamp that is older, or as far ahead
----@field keep_bodies? boolean of what succeeded too
+---@field keep_bodies? boolean also keep the bodies of successes
 ---@field retention? hookward.Time default: "30d"
 ---@field tls? { cert: string, key: string, client_ca?: string }
 ---@field admin? string|string[] where the admin pages listen
 ---@field log? { level?: "debug"|"info"|"warn"|"error", format?: "text"|"json" }
 ---@field accredit? { url?: string, token?: string }
----@field settings? table<string, any> yours: hook.config
+---@field settings? table<string, any> your own: hook.config
 
 -- ---- a host in a program ----
 
 ---@class hookward.Options: hookward.Settings paths start from the current folder
----@field config? string a configuration file, read first; the table goes over what it says
+---@field config? string a configuration file to read first; the table takes precedence
 ---@field signals? boolean SIGTERM and SIGINT drain this host, SIGHUP reloads it; default: false
 
----@class hookward.Stats counts since the start; each by itself as of a moment ago
+---@class hookward.Stats counts since the start; each is read at a slightly different moment
 ---@field state "running"|"stopping"|"stopped"
----@field received integer notifications that arrived whole, copies too
+---@field received integer notifications that arrived complete, copies included
 ---@field succeeded integer handled, recorded and answered 200
 ---@field unhandled integer answered 200 without a handler (unhandled = "accept")
 ---@field duplicates integer answered from the ledger
----@field joined integer copies of one in flight, which got its answer
----@field errors table<string, integer> refused or failed, by error code; every code is there
----@field replayed integer recorded notifications that were run again and succeeded
----@field replays_failed integer the same, and failed
----@field stuck integer handlers that did not come back within handler_timeout
----@field replaced integer workers that were replaced, since their handler could not be stopped
----@field unreplaced integer workers lost the same way once `workers` were replaced: restart the host
----@field in_flight integer whole requests that are on their way now
+---@field joined integer copies of a notification in flight, which got its answer
+---@field errors table<string, integer> refused or failed, by error code; every code is a key
+---@field replayed integer recorded notifications that ran again and succeeded
+---@field replays_failed integer recorded notifications that ran again and failed
+---@field stuck integer handlers that did not return within handler_timeout
+---@field replaced integer workers that were replaced because their handler could not be stopped
+---@field unreplaced integer workers lost in the same way after `workers` replacements: restart the host
+---@field in_flight integer complete requests that are under way now
 ---@field connections integer connections that are open now
 ---@field accepted integer connections that were accepted
----@field turned_away integer connections that were closed unheard: their address had too many, or no
+---@field turned_away integer connections that were closed at once: their address had too many, or no
 ---file was left
 ---@field made_room integer idle connections that were closed for new ones
----@field out_of_files integer times that no file or memory was left for who knocked
----@field version string of the scripts and settings that are live: 16 hex digits
----@field release integer 1 at the start, one more for each version since
+---@field out_of_files integer how often no file or memory was left for a new connection
+---@field version string the version of the scripts and settings in use: 16 hex digits
+---@field release integer 1 at the start, one more with each version since
 ---@field reloads integer versions that took effect since the start
 ---@field reloads_failed integer attempts to reload that changed nothing
----@field reload_error? string why the last attempt failed; nil when it succeeded
+---@field reload_error? string why the last attempt failed; nil if it succeeded
 
 ---@class hookward.Host a host that runs until it is stopped, closed (`<close>`) or collected
 local Host = {}
 
 ---Waits until it has stopped.
----@param seconds? number at most so long; for ever by default
+---@param seconds? number the longest time to wait (default: for ever)
 ---@return boolean? ok nothing was cut off
 ---@return string? why "it is still running", or what did not end
 function Host:wait(seconds) end
@@ -260,10 +260,10 @@ function Host:wait(seconds) end
 ---@return string? why
 function Host:stop() end
 
----Reads configuration, keys and handlers anew and waits for the outcome; changed files are noticed
----without it.
----@return string? live one line
----@return string? why the old version goes on
+---Reads configuration, keys and handlers again and waits for the outcome. (The host also notices
+---changed files by itself.)
+---@return string? live what is in use now, one line
+---@return string? why it failed; the old version goes on
 function Host:reload() end
 
 ---@return string[] addresses as `listen` takes them, with the ports that the kernel chose
@@ -301,14 +301,14 @@ local app = {}
 function app.after(seconds, fn) end
 
 ---@param number integer of after
----@return boolean cancelled it was still to come
+---@return boolean cancelled true if it had not been called yet
 function app.cancel(number) end
 
----Sends a request and returns at once; the function gets what hook.http.request would return.
+---Sends a request and returns at once. The function gets later what hook.http.request would return.
 ---@param options hookward.http.Request
 ---@param fn fun(answer: hookward.http.Answer?, why: string?, kind: hookward.http.Failure?)
 ---@return boolean? begun
----@return string? why the function is not called then
+---@return string? why it failed; the function is not called then
 ---@return hookward.http.Failure? kind
 function app.request(options, fn) end
 
@@ -318,11 +318,11 @@ function app.request(options, fn) end
 local testing = {}
 
 ---@class hookward.testing.Options: hookward.Settings
----@field config? string a configuration file to read first; all other options go over it
----@field clock? number|string where the clock stands, as of app:clock; default: it is the real one
+---@field config? string a configuration file to read first; the other options take precedence
+---@field clock? number|string the time at which the clock stands, as for app:clock; default: the real clock
 ---@field http? table<string, hookward.testing.Stub> "GET https://..." -> answer: stubs from the start
 
----Loads a set of handlers as a host does. An error is raised when it does not load.
+---Loads a set of handlers as a host does. Raises an error if it does not load.
 ---@param handlers? string the folder; default: what `config` says, else "handlers"
 ---@param options? hookward.testing.Options
 ---@return hookward.testing.App app
@@ -332,7 +332,7 @@ function testing.load(handlers, options) end
 ---@field status? integer default: 200
 ---@field headers? table<string, string>
 ---@field body? string|table a table is sent as JSON
----@field error? string no answer: what hook.http returns behind nil
+---@field error? string no answer: what hook.http returns after nil
 ---@field kind? hookward.http.Failure with error; default: "failed"
 
 ---@alias hookward.testing.Answerer fun(call: hookward.testing.HttpCall): hookward.testing.Answer?
@@ -358,32 +358,32 @@ function testing.load(handlers, options) end
 
 ---@class hookward.testing.Post
 ---@field body string the raw body
----@field signature? string|false Base64; default: by the throw-away key; false: none
----@field id? string|false X-JobId; default: a fresh one; false: none
+---@field signature? string|false Base64; default: made with the throw-away key; false: none
+---@field id? string|false X-JobId; default: a new one; false: none
 ---@field attempt? integer|false X-JobAttempt; default: 0
----@field headers? table<string, string|number|false> false leaves one out
----@field at? number|string the time of this delivery, as of app:clock
+---@field headers? table<string, string|number|false> false leaves a header out
+---@field at? number|string the time of this delivery, as for app:clock
 
 ---@class hookward.testing.Delivery
----@field body? string in place of the one that is made of event and fields
+---@field body? string in place of the body made from event and fields
 ---@field signature? string|false
 ---@field id? string|false
 ---@field attempt? integer|false
 ---@field headers? table<string, string|number|false>
 ---@field at? number|string
 
----@class hookward.testing.Result what came of a delivery
+---@class hookward.testing.Result the result of a delivery
 ---@field status integer of the answer
 ---@field body string of the answer: JSON
 ---@field error? string the code: "handler_refused", "handler_error", "no_handler", ...
----@field message? string what the sender reads of it
----@field reason? string what the handler returned behind nil, whole
----@field detail? string the error with its traceback, which only log and ledger see
+---@field message? string the text that the sender gets
+---@field reason? string what the handler returned after nil, in full
+---@field detail? string the error with its traceback, which only log and ledger get
 ---@field logs hookward.testing.Log[]
 ---@field http_calls hookward.testing.HttpCall[]
----@field ran? boolean the handler was begun
+---@field ran? boolean the handler ran
 ---@field duplicate? boolean it was answered from the ledger
----@field unhandled? boolean no handler, accepted all the same
+---@field unhandled? boolean accepted without a handler
 ---@field place? string where the handler is: "handlers/badges.lua:8"
 ---@field event? string
 ---@field id? string
@@ -393,7 +393,7 @@ function testing.load(handlers, options) end
 ---@field sent table what was sent, for app:redeliver
 local Result = {}
 
----Fails the spec, with all that is known of the delivery, unless it was answered so.
+---Fails the spec, with all that is known of the delivery, unless it had this answer.
 ---@param status integer
 ---@param error_code? string
 ---@return hookward.testing.Result self
@@ -406,13 +406,13 @@ function Result:expect(status, error_code) end
 function Result:logged(pattern, level) end
 
 ---@class hookward.testing.App a set of handlers
----@field http_calls hookward.testing.HttpCall[] all since it was loaded
----@field logs hookward.testing.Log[] all since then
+---@field http_calls hookward.testing.HttpCall[] all since the app was loaded
+---@field logs hookward.testing.Log[] all since the app was loaded
 local App = {}
 
 ---Delivers a notification, signed by the throw-away key.
 ---@param event string its name
----@param fields? table<string, any> of the body, beside Event and Timestamp (the clock's time)
+---@param fields? table<string, any> of the body, besides Event and Timestamp (the clock's time)
 ---@param options? hookward.testing.Delivery
 ---@return hookward.testing.Result
 function App:deliver(event, fields, options) end
@@ -428,32 +428,32 @@ function App:redeliver(result, options) end
 ---@return hookward.testing.Result
 function App:post(options) end
 
----Base64 of a signature by the throw-away key.
+---Signs a body with the throw-away key; returns the signature in Base64.
 ---@param body string
 ---@return string
 function App:sign(body) end
 
----Says what a call of hook.http gets. A call that nothing was said of fails the spec.
+---Says what a call of hook.http gets. A call without a stub fails the spec.
 ---@param method string "GET"; "*" is any
----@param url string the whole of it; a star stands for any characters
+---@param url string the whole url; a star stands for any characters
 ---@param answer hookward.testing.Stub
 function App:stub_http(method, url, answer) end
 
----Tells the time, or stops the clock at one: job.received_at, os.time(), os.date() and max_age.
+---Returns the time, or stops the clock at a time: job.received_at, os.time(), os.date() and max_age.
 ---@param at? number|string seconds since 1970, or UTC as in "2024-05-10T11:09:21Z"
 ---@return number seconds since 1970
 function App:clock(at) end
 
----Moves the clock on, and stops it there.
+---Moves the clock forward, and stops it there.
 ---@param amount hookward.Time
 ---@return number seconds since 1970
 function App:advance(amount) end
 
----The patterns that handlers were registered for, the most specific first.
+---The patterns of the handlers, the most specific first.
 ---@return { pattern: string, place: string, schema: "its own"|"the event's"|"each event's"|nil }[]
 function App:routes() end
 
----Ends it, with the functions of hook.on_unload. Again is allowed.
+---Ends the app: calls the functions of hook.on_unload. May be called again.
 ---@return hookward.testing.Log[] logs of these functions
 function App:unload() end
 

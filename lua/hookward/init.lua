@@ -1,6 +1,6 @@
--- What `require "hookward"` gives: to a handler its API, to a program `start` and `serve` as well.
+-- What `require "hookward"` returns: the API for handlers, and `start` and `serve` for programs.
 
--- Held from here on: a handler may set any global.
+-- Locals, because a handler may set any global.
 local error, next, pairs, require, setmetatable = error, next, pairs, require, setmetatable
 local tostring, type = tostring, type
 
@@ -24,16 +24,17 @@ for level, name in pairs { [0] = "debug", "info", "warn", "error" } do
   ---@param message any shown as tostring makes it
   ---@param fields? table<string, any> shown as name=value; tables as JSON
   M.log[name] = function(message, fields)
-    -- Of a line that is not shown as well: a mistake in it would wait for the day it is needed.
+    -- Checked even if the line is not shown: otherwise the mistake would surface only when the line
+    -- is needed.
     if fields ~= nil and type(fields) ~= "table" then
-      error(("hook.log.%s: the fields are a table, as in { id = 7 }, not a %s"):format(name,
+      error(("hook.log.%s: the fields must be a table, as in { id = 7 }, not a %s"):format(name,
         type(fields)), 2)
     end
     return core.log(level, message, fields)
   end
 end
 
--- A view of the settings that refuses to be changed: every job of this VM sees the same.
+-- Makes a view of the settings that can't be changed, because every job of this VM sees the same.
 local function readonly(value, path)
   if type(value) ~= "table" then return value end
   local view = {}
@@ -51,7 +52,7 @@ local function readonly(value, path)
   })
 end
 
--- Only a handler's VM has settings; elsewhere (the command line, say) they are empty.
+-- Only a handler's VM has settings; elsewhere, as in commands, they are empty.
 M.config = readonly(package.preload["hookward.settings"] and require "hookward.settings" or {},
   "hook.config")
 

@@ -421,7 +421,7 @@ describe("load", function()
     raises("the event's name must be a string", app.deliver, app, nil)
     raises("the fields must be a table, got string", app.deliver, app, "A.B", "x")
     raises("app:deliver: expected a table of options, got string", app.deliver, app, "A.B", {}, "x")
-    raises("app:redeliver: expected what a delivery gave", app.redeliver, app, "A.B")
+    raises("app:redeliver: expected the result of a delivery", app.redeliver, app, "A.B")
     raises("app:post: expected a table of options, got nil", app.post, app)
     raises("testing.load: config: expected a file's name", load_set, "", { config = {} })
     raises("testing.load: http: expected a table", load_set, "", { http = "GET" })
@@ -486,7 +486,7 @@ describe("expect", function()
       return event.X.Y
     end)]]
     app:stub_http("*", "*", {})
-    local why = raises("expected 200, but it was answered", function() app:deliver("A.B"):expect(200) end)
+    local why = raises("expected 200, but the answer was", function() app:deliver("A.B"):expect(200) end)
     for _, part in ipairs { "testing_inside.lua:", "400 handler_error: the handler failed",
       "attempt to index a nil value (field 'X')", "stack traceback:", "hook.http: GET http://a/",
       "log: warn  careful n=1" } do

@@ -1,4 +1,4 @@
--- Reading and making files, for the commands. Failures are nil and one line that names the file.
+-- Reads files and makes folders. A failure is nil and one line that names the file.
 
 local sys = require "hookward.core".sys
 
@@ -21,7 +21,7 @@ function M.read(name)
   return content
 end
 
----What an argument says: the text itself, or after an @ the name of a file that holds it.
+---Reads an argument: the text itself, or after an @ the name of a file that holds the text.
 ---@param argument string TEXT, @FILE or @-
 ---@return string? content
 ---@return string? why
@@ -31,7 +31,7 @@ function M.read_argument(argument)
   return argument
 end
 
----Makes a folder, and those above it, unless it is there.
+---Makes a folder, and those above it, unless it exists.
 ---@param path string
 ---@return boolean? made
 ---@return string? why

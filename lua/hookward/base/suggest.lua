@@ -1,11 +1,11 @@
--- The nearest known name to one that nobody knows.
+-- Finds the known name that is nearest to an unknown one.
 
--- Held from here on: a handler may set any global.
+-- Locals, because a handler may set any global.
 local ipairs, huge, max, min = ipairs, math.huge, math.max, math.min
 
 local M = {}
 
--- The number of insertions, deletions, replacements and swaps of neighbours between two names.
+-- The edit distance: how many insertions, deletions, replacements and swaps of neighbours it takes.
 local function distance(a, b)
   local before, last = nil, {}
   for j = 0, #b do last[j] = j end
@@ -24,10 +24,10 @@ local function distance(a, b)
   return last[#b]
 end
 
----The one of `known` that `name` was most likely meant to be; of several the first one.
+---The one of `known` that `name` was most likely meant to be; if several are as near, the first.
 ---@param name string as it was written
 ---@param known string[]
----@return string? nearest nil when none is near: more than a third of the letters differ
+---@return string? nearest nil if none is near: more than a third of the letters differ
 function M.nearest(name, known)
   local nearest, least = nil, huge
   for _, candidate in ipairs(known) do

@@ -7,8 +7,8 @@ local sys = core.sys
 
 local M = {}
 
----Reads an ISO 8601 time (without a zone it is UTC, like all times that are shown), or an age.
----A number alone is neither: it may be meant for either.
+---Reads an ISO 8601 time or an age. A time without a zone is UTC, like all times that are shown.
+---A plain number is refused, because it could mean either.
 ---@param text string "2024-05-10", "2024-05-10T11:09:21.248Z", "@1715339361" (Unix time), "2h"
 ---@return number? seconds since 1970
 ---@return string? why
@@ -18,7 +18,7 @@ function M.read(text)
   local unix = text:match("^@(%d+%.?%d*)$")
   if unix then return tonumber(unix) end
   if text:find("^%s*%d+%.?%d*%s*$") then
-    return nil, ("'%s' has no unit: write an age such as %ss, 10m, 2h or 30d, a time such as "
+    return nil, ("'%s' has no unit: use an age such as %ss, 10m, 2h or 30d, a time such as "
       .. "2024-05-10T11:09Z, or @%s for seconds since 1970"):format(text, text, text)
   end
   local age = units.time(text)

@@ -5,7 +5,7 @@ local M = {}
 local sizes = { b = 1, kb = 1024, mb = 1024 ^ 2, gb = 1024 ^ 3 }
 local times = { ms = 1, s = 1000, m = 60000, h = 3600000, d = 86400000 }
 
--- A number stands for itself times `plain`; a text is a number with a unit behind it, or without.
+-- A plain number is multiplied by `plain`; a text is a number with or without a unit.
 local function read(value, units, plain)
   local number, factor = value, plain
   if type(value) == "string" then
@@ -29,7 +29,7 @@ function M.time(value)
   return read(value, times, 1000)
 end
 
--- The largest unit that leaves a whole number.
+-- Shows a number in the largest unit that leaves a whole number.
 local function show(number, units)
   for _, unit in ipairs(units) do
     if number >= unit[2] and number % unit[2] == 0 then

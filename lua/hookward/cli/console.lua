@@ -1,4 +1,4 @@
--- What commands write: results to stdout, complaints to stderr, colours only for a person.
+-- Writes the output of commands: results to stdout, errors to stderr, colours only on a terminal.
 
 local sys = require "hookward.core".sys
 
@@ -18,26 +18,26 @@ end
 
 ---@param style "bold"|"dim"|"red"|"green"|"yellow"
 ---@param text string
----@param fd? integer where it will be written: 1 (default) or 2
+---@param fd? integer the descriptor that the text is for: 1 (default) or 2
 ---@return string
 function M.paint(style, text, fd)
   if not has_colours(fd or 1) then return text end
   return ("\27[%dm%s\27[0m"):format(codes[style], text)
 end
 
----A line of result.
----@param format string as of string.format when more follows, else the line itself
+---Prints a line of the result.
+---@param format string for string.format if arguments follow, else the line itself
 function M.say(format, ...)
   io.stdout:write(select("#", ...) > 0 and format:format(...) or format, "\n")
 end
 
----A line of complaint.
+---Prints a line of an error, a warning or a remark.
 function M.complain(format, ...)
   io.stdout:flush()
   io.stderr:write(select("#", ...) > 0 and format:format(...) or format, "\n")
 end
 
----A failure: lines to stderr.
+---Reports a failure.
 ---@param lines string|string[]
 ---@return integer code 1
 function M.fail(lines)
@@ -45,7 +45,7 @@ function M.fail(lines)
   return 1
 end
 
----A command that was used wrongly.
+---Reports that a command was used wrongly.
 ---@param command string its full name, "hookward send"
 ---@return integer code 2
 function M.misuse(command, format, ...)
@@ -54,7 +54,7 @@ function M.misuse(command, format, ...)
   return 2
 end
 
----Text of a stranger for a terminal: one line without control characters, not too long.
+---Makes foreign text safe for a terminal: one line, no control characters, not too long.
 ---@param text string
 ---@param max? integer bytes, default 200
 ---@return string
@@ -64,8 +64,8 @@ function M.plain(text, max)
   return (text:gsub("%c", " "))
 end
 
----A stranger's text on stdout, whole: byte for byte into a file or a pipe; for a terminal without
----what could control it.
+---Prints a foreign text in full: unchanged to a file or a pipe, without control characters to a
+---terminal.
 ---@param text string
 function M.verbatim(text)
   if sys.isatty(1) then
@@ -76,7 +76,7 @@ function M.verbatim(text)
   io.stdout:write(text, text:sub(-1) ~= "\n" and "\n" or "")
 end
 
----Rows in columns, each as wide as its widest text.
+---Prints rows in columns, each as wide as its widest text.
 ---@param rows string[][]
 ---@param indent string
 function M.columns(rows, indent)

@@ -1,7 +1,7 @@
 -- The examples of examples/, for `hookward init --example NAME`.
 --
--- The binary carries their files (core/script/embed.lua), the rock installs them beside the modules
--- (rockspec/generate.lua); both know them from this list.
+-- The binary contains their files (core/script/embed.lua), and the rock installs them beside the
+-- modules (rockspec/generate.lua). Both take them from this list.
 
 local M = {}
 

@@ -1,8 +1,8 @@
--- What hookward stands on and does not bring with it: Lua modules, and the rock's shared libraries.
+-- Checks what hookward needs and does not contain: Lua modules, and the rock's shared libraries.
 
-local modules = { argparse = "argparse" } -- and the rocks that have them
+local modules = { argparse = "argparse" } -- module -> rock
 
--- Debian's packages.
+-- library -> Debian's package
 local libraries = { libuv = "libuv1", libcrypto = "libssl3", libsqlite3 = "libsqlite3-0",
   libcurl = "libcurl4" }
 
@@ -20,11 +20,11 @@ local function missing_library()
   local found, why = pcall(require, "hookward.core")
   local file = not found and why:match("([^%s:]+): cannot open shared object file")
   local package = file and libraries[file:match("^[^.]*")]
-  return file and ("the library %s is not there%s"):format(file,
+  return file and ("the library %s is missing%s"):format(file,
     package and (": install it with `apt-get install %s`"):format(package) or "")
 end
 
----One line about the first thing that is missing; nil when all is there.
+---One line about the first thing that is missing; nil if nothing is.
 ---@return string?
 return function()
   return missing_module() or missing_library() or nil

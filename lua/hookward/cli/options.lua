@@ -1,4 +1,4 @@
--- Options that several commands have, and how their values are read.
+-- Defines options that several commands have, and reads their values.
 
 local units = require "hookward.base.units"
 
@@ -10,7 +10,7 @@ function M.config(parser, description)
     :description(description or "The configuration (default: HOOKWARD_CONFIG, or hookward.lua).")
 end
 
----What -c says, else the environment.
+---The value of -c, else that of HOOKWARD_CONFIG.
 ---@param given string?
 ---@return string?
 function M.config_of(given)

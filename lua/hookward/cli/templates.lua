@@ -1,7 +1,7 @@
--- The files of a new project: { name, text, always = in one that is made of an example too }.
+-- The files of a new project: { name, text, always = also in a project made from an example }.
 
 return {
-  -- So that `require "hookward.testing"` has its type; the type itself is in _meta.lua.
+  -- Gives `require "hookward.testing"` its type, which is in _meta.lua.
   testing_meta = [==[
 ---@meta hookward.testing
 
@@ -11,8 +11,8 @@ return testing
 ]==],
 
   { name = "hookward.lua", text = [==[
--- The configuration. Every key may be left out; what is commented out here shows its default.
--- `hookward check` says whether all is well.
+-- The configuration. Every key may be left out; the commented lines show defaults.
+-- `hookward check` checks it.
 return {
   listen = "127.0.0.1:8080", -- or a list; "[::]:8080", "unix:/run/hookward.sock", "systemd"
   path = "/baseWebhookNotification",
@@ -22,7 +22,7 @@ return {
 
   -- workers = 8, -- how many handlers may block at the same time
   -- handler_timeout = "30s",
-  -- queue_timeout = "30s", -- for a worker to be free
+  -- queue_timeout = "30s", -- how long a notification may wait for a worker
   -- unhandled = "reject", -- an event without a handler: "reject" (400) or "accept" (200)
   -- max_body = "1MB",
   -- log = { level = "info", format = "text" }, -- or "json"
@@ -36,8 +36,8 @@ return {
   { name = "handlers/badges.lua", text = [==[
 local hook = require "hookward"
 
--- A zip file of badges is ready for download. This runs once for each notification that is
--- authentic; a repeat is answered from the ledger.
+-- A zip file of badges is ready for download. This runs once for each authentic notification;
+-- a repeat is answered from the ledger.
 --
 --   event  the decoded JSON: event.Event, event.Timestamp, event.BadgeExportZipFileId
 --   job    job.id, job.attempt (0 is the first delivery), job.last, job.redelivered, job.body ...
@@ -79,7 +79,7 @@ describe("a badge zip", function()
 end)
 ]==] },
   { name = ".busted", always = true, text = [==[
--- Debian's busted may begin in an older Lua: then it goes on in this one.
+-- Debian's busted may start in an older Lua: then it continues in this one.
 return { default = { lua = _VERSION ~= "Lua 5.4" and "lua5.4" or nil } }
 ]==] },
   { name = ".luarc.json", always = true, text = [==[
@@ -109,13 +109,13 @@ Handlers for Accredit's notifications, run by hookward.
 | `.hookward/`, `.luarc.json` | annotations for editors |
 
 ```sh
-hookward check                             # is all well?
+hookward check                             # check configuration, keys and handlers
 hookward test                              # run the specs
 hookward serve                             # run
 hookward send BadgeExportZipFile.Created   # deliver one signed notification
 ```
 
-To go live, save Accredit's Signature Key as `keys/accredit.pem` (whatever its text form is) and
-remove `keys/development.pem`.
+To go live, save Accredit's Signature Key as `keys/accredit.pem`, whatever its form, and remove
+`keys/development.pem`.
 ]==] },
 }

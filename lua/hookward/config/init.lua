@@ -1,8 +1,7 @@
--- Reads hookward.lua, checks all of it against the schema, and hands over plain values.
+-- Reads hookward.lua, checks all of it against the schema, and returns plain values.
 --
--- A user's mistakes come back as lines, each with the file, the key, what is expected and what was
--- found; everything that is wrong is reported at once. The host (core/base/config.h) checks nothing
--- again.
+-- A user's mistakes come back as lines, each with the file, the key, what was expected and what was
+-- found. All mistakes are reported at once. The host (core/base/config.h) checks nothing again.
 
 local sys = require "hookward.core".sys
 local kinds = require "hookward.config.kinds"
@@ -15,9 +14,9 @@ local show = kinds.show
 
 local MAX_LINES = 10 -- of errors in one file
 
----A path as a person would write it: relative when it is below `folder`.
+---A path as a person would write it: relative if it is below `folder`.
 ---@param path string absolute
----@param folder string absolute; "" is none
+---@param folder string absolute; "" for none
 ---@return string
 function M.shown(path, folder)
   local inside = folder ~= "" and path:sub(1, #folder + 1) == folder .. "/"
@@ -45,7 +44,7 @@ end
 
 local known_names = names_of(schema, "")
 
--- Keys that nobody knows; of a nested table `prefix` is "log." and such.
+-- Reports unknown keys. In a nested table, `prefix` is "log." and such.
 function Check:unknown(values, entries, prefix, place)
   local known = {}
   for _, entry in ipairs(entries) do known[entry.key] = true end
@@ -55,7 +54,7 @@ function Check:unknown(values, entries, prefix, place)
         :format(place, prefix, show(key)))
     elseif not known[key] then
       local nearest = suggest.nearest(prefix .. key, known_names)
-      local names = prefix == "" and "`hookward init DIR` writes a file with the usual ones"
+      local names = prefix == "" and "`hookward init DIR` writes a file with the usual keys"
         or "known are " .. table.concat(names_of(entries, prefix), ", ")
       self:complain(("%s%s%s: unknown key; %s"):format(place, prefix, key,
         nearest and ("did you mean %s?"):format(nearest) or names))
@@ -63,7 +62,7 @@ function Check:unknown(values, entries, prefix, place)
   end
 end
 
--- One value against its entry; puts what the host gets into self.values.
+-- Checks one value against its entry, and puts what the host gets into self.values.
 function Check:value(entry, value, place, base)
   if entry.not_yet then
     return self:complain(place .. ": not supported by this version yet")
@@ -119,8 +118,8 @@ function Check:defaults(entries)
   end
 end
 
--- `overrides` go by a key's full name ("workers", "log.level"). Their paths start from the folder
--- that was the current one, since that is where they were typed.
+-- `overrides` have full names ("workers", "log.level"). Their paths start from the folder in which
+-- they were typed.
 function Check:overrides(entries, prefix, overrides, cwd)
   for _, entry in ipairs(entries) do
     local value = overrides[prefix .. entry.key]
@@ -135,11 +134,11 @@ end
 -- ---- the file ----
 
 local function missing(file)
-  return { ("%s: not found; make a project with `hookward init DIR`, or name its configuration "
+  return { ("%s: not found; make a project with `hookward init DIR`, or name a configuration "
     .. "with -c FILE"):format(file) }
 end
 
--- `file` is what the user calls it, `path` where it is, whatever the current folder may be by now.
+-- `file` is the user's name for it; `path` is absolute, as the current folder may have changed.
 local function read_file(file, path)
   local stat = sys.stat(path)
   if stat and stat.kind == "folder" then
@@ -154,7 +153,7 @@ local function read_file(file, path)
   return (text:gsub("^\xEF\xBB\xBF", ""):gsub("^#[^\n]*", ""))
 end
 
--- One line, and the user's name of the file in place of the chunk's.
+-- The first line of an error, with the user's name of the file in place of the chunk's.
 local function lua_error(file, message)
   local text = tostring(message):match("^[^\n]*"):gsub("^%[?=?CONFIG%]?:", function()
     return file .. ":"
@@ -162,7 +161,7 @@ local function lua_error(file, message)
   return { text:sub(1, #file) == file and text or ("%s: %s"):format(file, text) }
 end
 
--- Runs the file with Lua's own library; what it sets stays its own.
+-- Runs the file with Lua's own library. Globals that it sets stay its own.
 local function run_file(file, path)
   local text, lines = read_file(file, path)
   if not text then return nil, lines end
@@ -187,7 +186,7 @@ local function few(lines)
   return first
 end
 
--- The files that the patterns find now: absolute, sorted, each once.
+-- The files that the patterns match now: absolute, sorted, each once.
 local function find_keys(patterns)
   local files, seen = {}, {}
   for _, pattern in ipairs(patterns) do
@@ -202,27 +201,27 @@ local function find_keys(patterns)
   return files
 end
 
----@class hookward.Config what the host is told; times in milliseconds, sizes in bytes
----@field file string what messages call it: the file as the user gave it, or who passed a table
----@field file_path string the file's absolute path; "" when there is none
+---@class hookward.Config what the host gets; times in milliseconds, sizes in bytes
+---@field file string its name in messages: the file as the user gave it, or who passed a table
+---@field file_path string the file's absolute path; "" if there is none
 ---@field folder string absolute
 ---@field listen string[]
 ---@field path string
 ---@field control string the absolute path of the control socket
 ---@field handlers string an absolute folder
 ---@field key_patterns string[] absolute
----@field key_files string[] absolute; what the patterns find now
----@field source string Lua source that returns the hookward.Source, to read it all once more
+---@field key_files string[] absolute; what the patterns match now
+---@field source string Lua source that returns the hookward.Source, to read it all again
 ---@field settings_source string Lua source that returns the user's settings
 
----@class hookward.Source where a configuration comes from
+---@class hookward.Source where a configuration comes from; later fields take precedence
 ---@field file? string as the user gave it: read first
----@field values? table as hookward.lua returns it; over those of the file
----@field overrides? table<string, any> values by full name ("workers", "log.level"); over both
----@field name string what messages call the values, or the file
----@field cwd string absolute: where the paths of all but the file's own values start
+---@field values? table as hookward.lua returns it
+---@field overrides? table<string, any> values by full name ("workers", "log.level")
+---@field name string the name of the values, or of the file, in messages
+---@field cwd string absolute: paths start here, except those in the file
 
--- What the host gets of it; lines, what is usable and what is wrong, if anything is.
+-- Returns what the host gets; or nil, the lines, what is usable, and which names are wrong.
 local function check(source, values, folder)
   local file = source.file
   local self = setmetatable({ lines = {}, bad = {}, folder = folder,
@@ -254,8 +253,8 @@ end
 ---@param source hookward.Source
 ---@return hookward.Config? config
 ---@return string[]? lines what is wrong, at most a dozen
----@return hookward.Config? rest what is usable all the same: defaults for what is wrong
----@return table<string, boolean>? bad the names in `rest` that were wrong
+---@return hookward.Config? rest what is usable all the same, with defaults for wrong values
+---@return table<string, boolean>? bad the names in `rest` whose values were wrong
 function M.read(source)
   local values, folder = nil, source.cwd
   if source.file then
@@ -274,7 +273,7 @@ end
 ---@param overrides? table<string, any> values by full name ("workers", "log.level"), from flags or
 ---a program
 ---@return hookward.Config? config
----@return string[]? lines as of M.read, and so are the others
+---@return string[]? lines this and the others are as for M.read
 ---@return hookward.Config? rest
 ---@return table<string, boolean>? bad
 function M.load(file, overrides)
@@ -282,9 +281,9 @@ function M.load(file, overrides)
   return M.read { file = file, name = file, overrides = overrides, cwd = assert(sys.cwd()) }
 end
 
----Checks a configuration that is a table already; its paths start from the current folder.
+---Checks a configuration that is already a table; its paths start from the current folder.
 ---@param values table as hookward.lua returns it
----@param name string what messages call it
+---@param name string its name in messages
 ---@return hookward.Config? config
 ---@return string[]? lines what is wrong, at most a dozen
 function M.of(values, name)
@@ -292,9 +291,9 @@ function M.of(values, name)
   return config, lines
 end
 
----What else keeps a host from starting: no handlers folder, no key.
+---Reports what else keeps a host from starting: no handlers folder, no key.
 ---@param config hookward.Config
----@return string? handlers one line: why there is nothing to load
+---@return string? handlers one line: why there are no handlers
 ---@return string? keys one line: why there is no key
 function M.missing(config)
   local handlers, keys
@@ -309,17 +308,17 @@ function M.missing(config)
     for i, pattern in ipairs(config.key_patterns) do
       patterns[i] = M.shown(pattern, kinds.escape_glob(config.folder))
     end
-    keys = ("%s: no key file there; save Accredit's Signature Key as %s, or make one for "
+    keys = ("%s: no key file; save Accredit's Signature Key as %s, or make one for "
       .. "development with `hookward keygen DIR`"):format(table.concat(patterns, ", "),
         (patterns[1]:gsub("%*.*$", "NAME.pem")))
   end
   return handlers, keys
 end
 
----Reads it all once more while a host is running, for one line of an answer.
+---Reads everything again while a host is running; the answer has room for one line.
 ---@param source hookward.Source
 ---@return hookward.Config? config
----@return string? why one line; with a configuration: what it names is not there
+---@return string? why one line; with a configuration, which of its files are missing
 function M.reload(source)
   local config, lines = M.read(source)
   if not config then return nil, lines[1] end

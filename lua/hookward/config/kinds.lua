@@ -1,4 +1,4 @@
--- The kinds of values in a configuration: how each is read, and what to say of a wrong one.
+-- The kinds of values in a configuration: how to read each, and what to say about a wrong one.
 
 local suggest = require "hookward.base.suggest"
 local units = require "hookward.base.units"
@@ -24,14 +24,14 @@ function M.absolute(base, path)
   return (base == "/" and "" or base) .. "/" .. path
 end
 
----A folder's name for inside a glob pattern.
+---Escapes a path for use in a glob pattern.
 ---@param path string
----@return string pattern matches just this path
+---@return string pattern matches only this path
 function M.escape_glob(path)
   return (path:gsub("[%*%?%[%]\\]", "\\%0"))
 end
 
--- ---- what values look like in messages ----
+-- ---- showing values in messages ----
 
 local function is_list(value)
   local count = 0
@@ -42,7 +42,7 @@ local function is_list(value)
   return count == #value
 end
 
----A value on one line, short.
+---Shows a value in one short line.
 function M.show(value)
   if type(value) == "string" then
     local text = #value > 60 and value:sub(1, 57) .. "..." or value
@@ -65,9 +65,9 @@ end
 
 -- ---- reading ----
 --
--- read(value, entry, base) -> what the host gets; or nil, then a text that says all (or nil, when
--- what `expects` says will do), then what was found (or nil: the value). `base` is the folder that
--- relative paths start from.
+-- read(value, entry, base) -> what the host gets; or nil, why, found. `why` is the whole message,
+-- or nil if "expected ... found ..." will do; `found` is what was found, or nil for the value
+-- itself. `base` is the folder from which relative paths start.
 
 local function in_range(number, entry, unit)
   if not number or number < unit(entry.min) or number > unit(entry.max) then return nil end
@@ -78,7 +78,7 @@ local function integer(value)
   return math.type(value) and math.tointeger(value)
 end
 
--- A value, or a list of at least one, each read by `read_one`.
+-- Reads a value, or a list of at least one, each by `read_one`.
 local function read_list(value, read_one, ...)
   local one_alone = type(value) ~= "table"
   if one_alone then value = { value } end
@@ -101,7 +101,7 @@ local function host_and_port(value)
   if host and tonumber(port) <= 65535 then return host, math.tointeger(tonumber(port)) end
 end
 
--- The commonest slips get the line that was probably meant.
+-- For the most common mistakes: suggests what was probably meant.
 local function listen_slip(value)
   local port = value:match("^:(%d+)$") or value:match("^%*:(%d+)$")
   if port then
@@ -116,7 +116,7 @@ local function listen_slip(value)
   end
   local v6, v6_port = value:match("^(%x*:[%x:]*):(%d+)$")
   if v6 then
-    return ('an IPv6 address stands in brackets; write "[%s]:%s"'):format(v6, v6_port)
+    return ('an IPv6 address needs brackets; write "[%s]:%s"'):format(v6, v6_port)
   end
 end
 
@@ -125,8 +125,8 @@ local socket_options = {
   group = { pattern = "^[%w_][%w_.-]*$", expects = "the name or number of a group" },
 }
 
--- The options behind a socket's path, ",mode=0660" and ",group=www", are for the host to read: nil
--- and the reason if it can't.
+-- Checks the options after a socket's path, such as ",mode=0660" and ",group=www". The host reads
+-- them.
 local function check_socket_options(options)
   for name, value in options:gmatch(",(%a+)=([^,]*)") do
     local option = socket_options[name]
@@ -142,7 +142,7 @@ end
 
 local function read_socket(text, base)
   local path, options = text, ""
-  while true do -- a comma may be the path's own
+  while true do -- a comma may also be a part of the path
     local head, option = path:match("^(.+)(,%a+=[^,/]*)$")
     if not head then break end
     path, options = head, option .. options
@@ -164,13 +164,13 @@ local function read_address(value, base)
   return nil, listen_slip(value)
 end
 
--- systemd tells the service, and not who runs a command, which folder it made.
+-- systemd tells only the service which folder it made, not a user who runs a command.
 local function runtime_folder()
   local folders = os.getenv("RUNTIME_DIRECTORY") or ""
   return folders:match("^(/[^:]*)") or RUN_FOLDER
 end
 
--- The default may be too long, in a folder that is deep down: the host then does without it.
+-- The default may be too long, in a deep folder: the host then runs without a control socket.
 local function read_control(value, base)
   if type(value) ~= "string" or value:find("%c") then return nil end
   if value == M.CONTROL then return M.absolute(base, value) end
@@ -220,8 +220,8 @@ function M.sorted_keys(value)
   return keys
 end
 
--- Writes `value` as Lua source; nil and the reason when it is not plain data. `open` holds the
--- tables that are being written, for cycles.
+-- Writes `value` as Lua source; nil and why if it is not plain data. `open` holds the tables that
+-- are being written, to find cycles.
 local function write_source(value, path, depth, open, out)
   local kind = type(value)
   if kind == "string" or kind == "number" or kind == "boolean" then
@@ -231,7 +231,7 @@ local function write_source(value, path, depth, open, out)
     return nil, ("%s is a %s; settings hold plain data: strings, numbers, booleans, tables")
       :format(path, kind)
   elseif open[value] then
-    return nil, path .. " leads back to a table that it is inside of"
+    return nil, path .. " is a table that contains itself"
   elseif getmetatable(value) ~= nil then
     return nil, path .. " is a table with a metatable; settings hold plain data"
   elseif depth > SETTINGS_DEPTH then
@@ -241,7 +241,7 @@ local function write_source(value, path, depth, open, out)
   out[#out + 1] = "{"
   for _, key in ipairs(M.sorted_keys(value)) do
     if not order[type(key)] then
-      return nil, ("%s has a %s for a key"):format(path, type(key))
+      return nil, ("%s has a %s as a key"):format(path, type(key))
     end
     out[#out + 1] = "[" .. literal(key) .. "]="
     local ok, why = write_source(value[key], key_path(path, key), depth + 1, open, out)
@@ -253,9 +253,9 @@ local function write_source(value, path, depth, open, out)
   return true
 end
 
----Plain data as Lua source that returns it.
+---Writes plain data as Lua source that returns it.
 ---@param value table
----@param name string what messages call it
+---@param name string its name in messages
 ---@return string? source
 ---@return string? why it is not plain data, beginning with the place: "NAME.key is a function; ..."
 function M.source(value, name)

@@ -1,8 +1,8 @@
 -- The guide: what `hookward help TOPIC` prints.
 --
--- Each topic is a Markdown file of lua/hookward/guide/, which is written to be read as it is. The
--- binary carries them, the rock installs them beside the modules. The reference of the
--- configuration is not written there: it is made of the table that checks the configuration.
+-- Each topic is a Markdown file in this folder, written to be read as it is. The binary contains
+-- them, and the rock installs them beside the modules. The reference of the configuration is not
+-- written by hand: it is generated from the table that checks the configuration.
 
 local core = require "hookward.core"
 local files = require "hookward.base.files"
@@ -14,20 +14,20 @@ local reference = require "hookward.guide.reference"
 
 local M = {}
 
----@type hookward.Topic[] in the order in which they are best read
+---@type hookward.Topic[] in reading order
 M.topics = {
   { name = "handlers", summary = "Patterns, answers, job, hook.*, reload, limits." },
   { name = "configuration", summary = "Every key of hookward.lua, with its default." },
   { name = "testing", summary = "Test handlers without a network." },
   { name = "debugging", summary = "See what happens, and run one notification by hand." },
   { name = "accredit", summary = "Subscribe to events; the sandbox." },
-  { name = "ledger", summary = "What came, what failed, running it again." },
+  { name = "ledger", summary = "What arrived, what failed, and how to run it again." },
   { name = "errors", summary = "Every code, its cause and its cure." },
   { name = "log", summary = "Every field of a line, and what to alert on." },
   { name = "deployment", summary = "systemd, containers, TLS, backups, updates." },
   { name = "security", summary = "What is verified, what is not signed, what is limited." },
   { name = "library", summary = "The rock, and a host inside a Lua program." },
-  { name = "internals", summary = "How it works, and where to begin to read." },
+  { name = "internals", summary = "How it works, and where to start reading." },
 }
 
 local REFERENCE = "<!-- reference -->\n"
@@ -49,7 +49,7 @@ function M.has(name)
   return false
 end
 
----@param name string a topic's
+---@param name string the topic's name
 ---@return string? text Markdown
 ---@return string? why
 function M.text(name)

@@ -1,4 +1,4 @@
--- The reference of the configuration, made of the table that checks it (schema.lua).
+-- Generates the reference of the configuration from the table that checks it (config/schema.lua).
 
 local schema = require "hookward.config.schema"
 
@@ -15,7 +15,7 @@ local function show(value)
   return #items == 0 and "{}" or "{ " .. table.concat(items, ", ") .. " }"
 end
 
--- Behind the key's name: its default, what is allowed, the flag.
+-- What follows the key's name: its default, what is allowed, the flag.
 local function facts(entry)
   local list = {}
   if entry.fields then list[1] = "a table"
@@ -34,7 +34,7 @@ local function facts(entry)
   return table.concat(list, "; ")
 end
 
--- The words of `text`, with all lines but the first indented as an item of a list is.
+-- Wraps a text, with all lines but the first indented, as in an item of a list.
 local function wrap(text)
   local lines, line = {}, nil
   for word in text:gmatch("%S+") do
@@ -49,7 +49,7 @@ local function add(lines, entries, prefix)
   for _, entry in ipairs(entries) do
     lines[#lines + 1] = wrap(("- `%s%s`: %s"):format(prefix, entry.key, facts(entry)))
     lines[#lines + 1] = "  " .. wrap(entry.doc
-      .. (entry.not_yet and " Not built into this version, which refuses it." or ""), "  ")
+      .. (entry.not_yet and " This version does not support it and refuses it." or ""), "  ")
     if entry.fields then add(lines, entry.fields, prefix .. entry.key .. ".") end
   end
 end

@@ -1,14 +1,14 @@
 -- The events that Accredit documents, with the schema of each, as data.
 --
--- The list that an account may subscribe to is Accredit's own: `hookward events`. Schemas of other
--- events are the user's: hook.schema(event, table). What a schema may say: validator.lua.
+-- Accredit itself lists the events that an account may subscribe to: `hookward events`. A user
+-- gives other events a schema with hook.schema(event, table). See validator.lua for schemas.
 
 ---@class hookward.CatalogueEvent
 ---@field description string one sentence
 ---@field schema hookward.Schema
----@field sample string what `hookward send` says of it without --data: a JSON object
+---@field sample string a JSON object: the fields that `hookward send` uses without --data
 
--- A zip that `hookward send` speaks of without --data, and that the sandbox's print queue has.
+-- The zip that `hookward send` names without --data; the sandbox's print queue has it.
 local SAMPLE_ZIP = "6f9619ff-8b86-4011-b42d-00cf4fc964ff"
 
 ---@type table<string, hookward.CatalogueEvent>

@@ -1,13 +1,13 @@
--- What to do about a module that is not there: the error of `require`, with the advice first.
+-- Explains what to do about a missing module: puts advice into the error of `require`.
 --
--- Lua's own text is a line for each place where it looked. The first line becomes one that can
--- stand alone; the others follow as they were.
+-- Lua's own message has a line for each place where it looked. The first line becomes one that says
+-- enough by itself; the others follow unchanged.
 
 local concat, gmatch, gsub, match = table.concat, string.gmatch, string.gsub, string.match
 local find, format, sub = string.find, string.format, string.sub
 
--- Modules by their names, or the first part of these, and what has them: Debian's package (only
--- those that are built for Lua 5.4) and the rock.
+-- Modules, by their name or its first part, and where to get them: Debian's package (only if it is
+-- built for Lua 5.4) and the rock.
 local packages = {
   ["argparse"] = { "lua-argparse", "argparse" },
   ["cjson"] = { "lua-cjson", "lua-cjson" },
@@ -38,15 +38,15 @@ local function advice(name, folder)
   local first = match(name, "^[^.]+") or name
   local package = packages[name] or packages[first]
   if not package then
-    return format("put it into %s/ or %s/lib/, or install it for Lua 5.4 (`%s%s`, if the rock is "
-      .. "called so)", folder, folder, ROCKS, first)
+    return format("put it into %s/ or %s/lib/, or install it for Lua 5.4 (`%s%s`, if the rock has "
+      .. "that name)", folder, folder, ROCKS, first)
   elseif not package[1] then
     return format("install it with `%s%s`", ROCKS, package[2])
   end
   return format("install it with `apt-get install %s` or `%s%s`", package[1], ROCKS, package[2])
 end
 
--- The folders of the files that were tried, each once, in their order.
+-- The folders that were searched, each once, in order.
 local function folders_of(text, name)
   local list, seen = {}, {}
   local file = "/" .. gsub(name, "%.", "/")
@@ -61,8 +61,8 @@ local function folders_of(text, name)
   return list
 end
 
----@param text string an error's
----@return string? text one that says what to do; nil when it is about something else
+---@param text string the text of an error
+---@return string? text the text with advice; nil if the error is about something else
 return function(text)
   local before, name, rest = match(text, "^([^\n]-)module '([^'\n]+)' not found:(\n.*)$")
   if not name then return nil end

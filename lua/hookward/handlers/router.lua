@@ -1,9 +1,9 @@
--- What becomes of an event: which handler gets it, and whether its schema lets it pass.
+-- Decides what becomes of an event: which handler gets it, and whether its schema lets it pass.
 --
--- Patterns, their precedence, and where each was registered; the schemas of the catalogue and the
--- user's own. All is settled while the scripts load: M.seal() ends the registration.
+-- Holds the patterns, their precedence, where each was registered, the schemas of the catalogue and
+-- the user's own. All of this is fixed once the scripts have loaded: M.seal() ends registration.
 
--- Held from here on: a handler may set any global.
+-- Locals, because a handler may set any global.
 local assert, error, ipairs, next, pairs, pcall = assert, error, ipairs, next, pairs, pcall
 local select, tostring, type = select, tostring, type
 local getinfo, sort = debug.getinfo, table.sort
@@ -18,7 +18,7 @@ local exact, prefixes, suffixes = {}, {}, {} -- "A.B" | "A." | ".B" -> route
 local any -- the route of "*"
 local in_order = {}
 local schemas = {} -- event -> { check, place }: the user's
-local checks = {} -- event -> check: all that are known, once sealed
+local checks = {} -- event -> check: all known ones; filled by M.seal()
 local sealed = false
 
 ---@class hookward.Route
@@ -27,9 +27,9 @@ local sealed = false
 ---@field place string where the handler's function begins: "handlers/badges.lua:4"
 ---@field called_at string where it was registered
 ---@field schema? boolean true: the event's own; false: none, whatever the configuration says
----@field has_own? boolean the check is of a schema that hook.on was given
----@field check? hookward.Check of every event that it gets
----@field by_name? boolean each event has the check of its own name, if there is one
+---@field has_own? boolean the check comes from a schema that was given to hook.on
+---@field check? hookward.Check for every event that it gets
+---@field by_name? boolean each event is checked by its own schema, if it has one
 
 local function place_of(fn)
   local info = getinfo(fn, "S")
@@ -37,7 +37,7 @@ local function place_of(fn)
   return ("%s:%d"):format(info.short_src, info.linedefined)
 end
 
--- The table that a pattern belongs into, and its key there; nil for a star anywhere else.
+-- The table for a pattern, and its key there; nil if a star is anywhere else.
 local function slot(pattern)
   local stars = select(2, pattern:gsub("%*", ""))
   if pattern == "*" then return nil, "*" end
@@ -46,7 +46,7 @@ local function slot(pattern)
   if stars == 1 and pattern:find("^%*%.[^*]+$") then return suffixes, pattern:sub(2) end
 end
 
--- Where the script is that called, `level` functions up: "handlers/badges.lua:4".
+-- The place of the script's call, `level` functions up: "handlers/badges.lua:4".
 local function place_of_call(level)
   local info = getinfo(level + 1, "Sl")
   return ("%s:%d"):format(info.short_src, info.currentline)
@@ -54,18 +54,18 @@ end
 
 -- ---- schemas ----
 
--- Every notification has these two: a schema that leaves no room for them would refuse them all.
+-- Every notification has these two members: a schema without them would refuse all notifications.
 local function leaves_no_room(schema)
   if schema.additionalProperties ~= false then return nil end
   for _, name in ipairs { "Event", "Timestamp" } do
     if not (schema.properties or {})[name] then
-      return ("additionalProperties = false leaves no room for %s, which every notification has: "
-        .. "name it in properties"):format(name)
+      return ("additionalProperties = false excludes %s, which every notification has: name it in "
+        .. "properties"):format(name)
     end
   end
 end
 
--- The check of a schema; or nil and what is wrong with it.
+-- Compiles a schema to its check; or returns nil and what is wrong with it.
 local function compile(schema)
   local check, why = validator.compile(schema)
   why = why or leaves_no_room(schema)
@@ -98,7 +98,7 @@ end
 
 -- ---- handlers ----
 
--- What each option of hook.on must be; a complaint, or nothing and what it does to the route.
+-- Reads each option of hook.on into the route. Returns what is wrong with it, if anything.
 local options_of_on = {
   schema = function(value, route)
     if type(value) == "table" then
@@ -168,7 +168,7 @@ function M.on(pattern, options, fn)
   in_order[#in_order + 1] = route
 end
 
--- An exact name, then the longest "Entity.*", then the longest "*.Event", then "*".
+-- The precedence: the exact name, then the longest "Entity.*", the longest "*.Event", then "*".
 local function find(event)
   local route = exact[event]
   if not route and next(prefixes) then
@@ -189,12 +189,12 @@ local function find(event)
   return route or any
 end
 
----What is to be done with an event.
----@param name string what it says its Event is
+---Finds the handler of an event, and checks the event's schema.
+---@param name string the event's name
 ---@param event table decoded
----@return function? handler nil when there is none
+---@return function? handler nil if there is none
 ---@return string? place where the handler's function begins
----@return string? violation what of it breaks its schema: then the handler must not run
+---@return string? violation what breaks the schema; the handler must not run then
 function M.resolve(name, event)
   local route = find(name)
   if not route then return nil end
@@ -204,9 +204,10 @@ end
 
 local unloaders = {}
 
----Has a function called when this version of the scripts is not used any more: after a reload, once
----the last job that began on it is done, and when the host stops. For closing what a module holds;
----all of them together may take a second, or handler_timeout if that is less.
+---Registers a function to be called when this version of the scripts is no longer used: after a
+---reload, once the last job that began on it has ended, and when the host stops. It can close what
+---a module holds. All these functions together may take a second, or handler_timeout if that is
+---less.
 ---@param fn fun()
 function M.on_unload(fn)
   if type(fn) ~= "function" then
@@ -218,7 +219,7 @@ function M.on_unload(fn)
   unloaders[#unloaders + 1] = fn
 end
 
----Calls what was registered, the last first; one that fails does not keep the others from it.
+---Calls the registered functions, the last one first. If one fails, the others are still called.
 ---@param warn fun(message: string)
 function M.unload(warn)
   for i = #unloaders, 1, -1 do
@@ -227,7 +228,7 @@ function M.unload(warn)
   end
 end
 
--- All schemas that are known, compiled.
+-- Compiles the catalogue's schemas, and adds the user's.
 local function collect_checks()
   for event, entry in pairs(catalogue) do
     checks[event] = assert(validator.compile(entry.schema))
@@ -235,7 +236,7 @@ local function collect_checks()
   for event, schema in pairs(schemas) do checks[event] = schema.check end
 end
 
--- An exact event's check is looked up here once; that of a pattern depends on the event.
+-- The check of an exact event is looked up here, once. The check of a pattern depends on the event.
 local function settle(route, validate)
   local wanted = route.schema
   if wanted == nil then wanted = validate end
@@ -252,9 +253,9 @@ local function settle(route, validate)
   end
 end
 
----Ends the registration: what comes later is a mistake. Raises an error for what does not fit
----together.
----@param validate? boolean the configuration's: every event that has a schema must keep it
+---Ends the registration; a later one is an error. Raises an error if a route needs a schema that
+---nobody registered.
+---@param validate? boolean the configuration's `validate`: check every event that has a schema
 function M.seal(validate)
   sealed = true
   collect_checks()
@@ -266,13 +267,13 @@ local function rank(route)
   return group == exact and 1 or group == prefixes and 2 or group == suffixes and 3 or 4
 end
 
----Where the first handler was registered; nil when there is none.
+---Where the first handler was registered; nil if there is none.
 ---@return string? place
 function M.first_place()
   return in_order[1] and in_order[1].place
 end
 
--- Which schema a route holds its events to; nil for none.
+-- Which schema a route checks; nil for none.
 local function schema_of(route)
   if route.has_own then return "its own" end
   if route.check then return "the event's" end

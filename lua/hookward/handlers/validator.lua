@@ -1,14 +1,14 @@
--- Turns a schema into a function that says what of a value breaks it.
+-- Compiles a schema into a function that says what in a value breaks it.
 --
 -- What    a subset of JSON Schema, as a Lua table: type, required, properties,
---         additionalProperties, items, enum, format. As there, a rule about one kind of value says
---         nothing about the others: `format` passes a number, `required` a list.
+--         additionalProperties, items, enum, format. As in JSON Schema, a rule about one kind of
+--         value does not apply to others: `format` accepts a number, `required` a list.
 -- How     compiled once into closures, which build the path of a field only when it breaks a rule.
---         A word that is not known is an error: a rule that nobody enforces is worse than none.
--- Values  decoded JSON: null is hook.null; an empty array is told from an empty object by its
---         metatable, as hook.json has it.
+--         An unknown word is an error: a rule that nobody enforces is worse than none.
+-- Values  decoded JSON: null is hook.null; the metatable of hook.json tells an empty array from an
+--         empty object.
 
--- Held from here on: a handler may set any global.
+-- Locals, because a handler may set any global.
 local error, getmetatable, ipairs, next, pairs = error, getmetatable, ipairs, next, pairs
 local pcall, setmetatable, tostring, type = pcall, setmetatable, tostring, type
 local concat, move, sort, math_type = table.concat, table.move, table.sort, math.type
@@ -22,21 +22,21 @@ local M = {}
 
 ---@class hookward.Schema
 ---@field type? string|string[] "object", "array", "string", "number", "integer", "boolean", "null"
----@field required? string[] members that must be there
----@field properties? table<string, hookward.Schema> what members must be like, if they are there
----@field additionalProperties? boolean|hookward.Schema may there be other members; what like
----@field items? hookward.Schema what each item of an array must be like
----@field enum? any[] strings, numbers, booleans and hook.null: one of them it must be
----@field format? "date-time"|"uuid" of a string
+---@field required? string[] members that must be present
+---@field properties? table<string, hookward.Schema> the schemas of members, if they are present
+---@field additionalProperties? boolean|hookward.Schema are other members allowed, or their schema
+---@field items? hookward.Schema the schema of each item of an array
+---@field enum? any[] strings, numbers, booleans and hook.null: the allowed values
+---@field format? "date-time"|"uuid" the format of a string
 
----@alias hookward.Check fun(value: any): string?, string? path and reason; nothing when all is well
+---@alias hookward.Check fun(value: any): string?, string? path and reason; nil if the value fits
 
 local DEPTH_MAX = 100 -- schemas inside schemas; JSON itself is not nested deeper
 local NAME_SHOWN = 60 -- bytes of a member's name in a path
 
 -- ---- paths ----
 
--- A name that does not look like one is a stranger's: quoted and cut, without what could confuse.
+-- An unusual member name may be hostile: it is quoted and cut, without control characters.
 local function shown(name)
   if name:find("^[%w_$-]+$") and #name <= NAME_SHOWN then return name end
   return '["' .. name:sub(1, NAME_SHOWN):gsub("[%c\"\\\x7f-\xff]", "?") .. '"]'
@@ -84,14 +84,14 @@ local UUID = "^" .. ("x"):rep(8) .. ("%-xxxx"):rep(3) .. "%-" .. ("x"):rep(12) .
 UUID = UUID:gsub("x", "%%x")
 
 local formats = {
-  -- As the host reads a Timestamp: .NET leaves the zone out when nothing was said about it.
+  -- Read like a Timestamp: .NET leaves the zone out if it is unspecified.
   ["date-time"] = { expected = "a date-time", fits = function(text) return timestamp(text) end },
   uuid = { expected = "a uuid", fits = function(text) return text:find(UUID) end },
 }
 
 -- ---- compiling ----
 --
--- A problem of the schema's is raised as a table and caught in M.compile.
+-- A mistake in the schema is raised as a table and caught in M.compile.
 
 local Problem = {}
 
@@ -218,7 +218,7 @@ end
 
 local function nothing_else() return "", "is not expected here" end
 
--- The rest of an object's members: the first in name order is told of.
+-- Checks the other members of an object; reports the first one in name order.
 local function compile_additional(rule, path, depth, schema)
   if rule == true then return function() end end
   local known = {}
@@ -237,7 +237,7 @@ local function compile_additional(rule, path, depth, schema)
   end
 end
 
--- In the order in which the rules are looked at.
+-- In the order in which the rules are checked.
 local words = {
   { "type", compile_type }, { "enum", compile_enum }, { "format", compile_format },
   { "required", compile_required }, { "properties", compile_properties },
@@ -283,7 +283,7 @@ function M.compile(schema)
   return nil, (result.path == "" and "" or result.path .. ": ") .. result.why
 end
 
----What of an event breaks its schema, for an answer and a log.
+---Says what in an event breaks its schema, for the answer and the log.
 ---@param check hookward.Check
 ---@param event table
 ---@return string? violation such as "BadgeExportZipFileId: expected a uuid"

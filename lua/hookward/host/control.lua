@@ -1,7 +1,7 @@
--- The control socket of a running host: where it is, and what it means when nobody answers there.
+-- Talks to a running host through its control socket, and explains why nobody answers there.
 --
--- A host without its socket is a host all the same (its folder may be read-only to it), so that a
--- missing socket is told from a missing host: whoever runs has the ledger's lock.
+-- A host may run without its socket, for example because its folder is read-only. So a missing
+-- socket does not mean that no host is running: the lock on the ledger tells.
 
 local config = require "hookward.config"
 local core = require "hookward.core"
@@ -12,11 +12,11 @@ local M = {}
 local BASE = "http://hookward"
 local PROBE_TIMEOUT = 5 -- seconds
 
----@class hookward.Control where the host of a configuration is to be found
+---@class hookward.Control where to find the host of a configuration
 ---@field file string the configuration, as the user calls it
----@field path string its control socket
----@field ledger? string the file that it has locked; nil: in memory, or not known
----@field broken? string why its configuration could not be read: then `path` is the default
+---@field path string the host's control socket
+---@field ledger? string the file that the host locks; nil: in memory, or not known
+---@field broken? string why the configuration could not be read; `path` is then the default
 
 ---@param settings hookward.Config
 ---@return hookward.Control
@@ -25,7 +25,7 @@ function M.of(settings)
     ledger = settings.ledger ~= "memory:" and settings.ledger or nil }
 end
 
----Of a configuration that may be just what is broken: then what is still known of it.
+---Finds the host of a configuration, even if the configuration is broken: with what is still known.
 ---@param file? string
 ---@return hookward.Control? control
 ---@return string? why
@@ -44,11 +44,11 @@ function M.find(file)
   return control
 end
 
----Asks the host.
+---Sends the host a request.
 ---@param control hookward.Control
----@param request table of core.http.request; `path` in place of the URL, POST by default
+---@param request table for core.http.request, with `path` in place of the URL; POST by default
 ---@return table? answer
----@return string? why there is none
+---@return string? why there is no answer
 ---@return boolean? absent nobody listens there
 function M.ask(control, request)
   if #control.path > kinds.SOCKET_PATH_MAX then
@@ -67,12 +67,12 @@ local function shown(path)
 end
 
 ---@class hookward.HostState
----@field replaced? integer workers whose handler could not be stopped, and which were replaced
----@field unreplaced? integer those that were not
+---@field replaced? integer workers that were replaced because their handler could not be stopped
+---@field unreplaced? integer workers that were lost for the same reason and not replaced
 
----How the host is that answers there. It is not disturbed, and logs nothing.
+---The state of the running host. Asking does not disturb it, and logs nothing.
 ---@param control hookward.Control
----@return hookward.HostState? state nil: nobody answers; one that is slow is a host all the same
+---@return hookward.HostState? state nil: nobody listens; empty if the host is too slow to answer
 function M.state(control)
   local answer, _, absent = M.ask(control, { method = "GET", path = "/state",
     timeout = PROBE_TIMEOUT })
@@ -81,9 +81,9 @@ function M.state(control)
   return type(state) == "table" and state or {}
 end
 
----Whether a host has the ledger, whatever became of its socket; nil when that can't be seen.
+---Is a host using the ledger, with or without a socket?
 ---@param control hookward.Control
----@return boolean? runs
+---@return boolean? runs nil if that can't be found out
 ---@return string? why it can't
 function M.is_running(control)
   if not control.ledger then return nil end
@@ -91,7 +91,7 @@ function M.is_running(control)
   return core.ledger.is_locked(control.ledger)
 end
 
----Why nobody listens at the control socket, in one line that says what to do.
+---Explains why nobody listens at the control socket, in one line that says what to do.
 ---@param control hookward.Control
 ---@return string line
 function M.absence(control)
@@ -99,21 +99,21 @@ function M.absence(control)
   local running, why = M.is_running(control)
   local place = shown(control.path)
   if control.broken then
-    return ("no host answers at %s, and where else one might can't be known: %s")
+    return ("no host answers at %s, and its socket may be elsewhere: %s")
       :format(place, control.broken)
   elseif running and socket then
-    return ("a host is running with %s, but it does not answer this user at its control socket "
-      .. "%s: use the user that runs it; SIGHUP reloads too"):format(shown(control.ledger), place)
+    return ("a host is running with %s, but does not answer this user at its control socket %s: "
+      .. "use the host's own user; SIGHUP reloads too"):format(shown(control.ledger), place)
   elseif running then
     return ("a host is running with %s, but there is no control socket %s: its log says why; set "
-      .. "`control` to a path that it can write, and restart it; SIGHUP reloads too")
+      .. "`control` to a path that the host can write, and restart it; SIGHUP reloads too")
       :format(shown(control.ledger), place)
   elseif why then
-    return ("no control socket answers at %s, and whether a host runs can't be seen (%s): use the "
-      .. "user that runs it"):format(place, why)
+    return ("nobody answers at %s, and this user can't find out whether a host is running (%s): "
+      .. "use the host's own user"):format(place, why)
   end
   return ("no host is running with %s: start it with `hookward serve`%s"):format(control.file,
-    socket and (" (%s is what a host left behind, or another user's)"):format(place) or "")
+    socket and (" (%s was left behind by a host, or is another user's)"):format(place) or "")
 end
 
 return M

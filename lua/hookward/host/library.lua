@@ -5,15 +5,16 @@
 --   print(host:addresses()[1])
 --   host:wait()
 --
--- The same host as `hookward serve` runs, with threads and Lua states of its own: handlers are the
--- files of the `handlers` folder, never functions of the program. A table says what hookward.lua
--- would, and is checked like it; its paths start from the current folder. `config` names a file to
--- read first, and then the rest of the table goes over what it says.
+-- It is the host of `hookward serve`, with its own threads and Lua states. Handlers are files of
+-- the `handlers` folder, never functions of the program. The table has the keys of hookward.lua and
+-- is checked like it; its paths start from the current folder. `config` names a file to read first;
+-- the other keys of the table take precedence over it.
 --
--- The process stays the program's: no signal handlers, no limits, nothing on stdout, no exit; the
--- log goes to stderr. `signals = true` asks for what `hookward serve` does: SIGTERM and SIGINT
--- drain, SIGHUP reloads, a second SIGINT ends the process. Of several hosts in one process each has
--- its own ledger and addresses; they share one log, so `log` must say the same in all of them.
+-- The process belongs to the program: the host installs no signal handlers, changes no limits,
+-- writes nothing to stdout and never exits; its log goes to stderr. With `signals = true` it does
+-- what `hookward serve` does: SIGTERM and SIGINT drain, SIGHUP reloads, a second SIGINT ends the
+-- process. Several hosts in one process have their own ledgers and addresses, but share one log, so
+-- `log` must be the same in all of them.
 
 local config = require "hookward.config"
 local core = require "hookward.core"
@@ -27,12 +28,12 @@ local M = {}
 local Host = {}
 Host.__index = Host
 
--- What is misused is an error at the caller's line.
+-- Raises an error at the caller's line.
 local function misuse(name, text)
   error(("hookward.%s: %s"):format(name, text), 4)
 end
 
--- The values of a configuration, apart from the library's own keys: its file, and signals.
+-- Splits the options into the values of a configuration and the library's own keys: file, signals.
 local function split(name, options)
   if type(options) == "string" then options = { config = options } end
   if type(options) ~= "table" then
@@ -79,12 +80,12 @@ local function start(name, values, file, signals)
 end
 
 local reasons = {
-  cut_off = "cut off at drain_timeout what had not ended; the log says how much",
-  stuck = "a handler never came back; its thread is left behind",
-  unclosed = "a script that loads or unloads never came back; its Lua state is left behind",
+  cut_off = "drain_timeout cut off what had not ended; the log says how much",
+  stuck = "a handler never returned; its thread is left behind",
+  unclosed = "a script never returned from loading or unloading; its Lua state is left behind",
 }
 
--- One step at a time, so that a signal of the program's gets its turn.
+-- Waits in steps, so that the program's own signal handlers get their turn.
 local function wait(self, seconds)
   local deadline = seconds and core.sys.now() + seconds
   local state
@@ -97,7 +98,7 @@ local function wait(self, seconds)
 end
 
 ---Waits until the host has stopped.
----@param seconds? number at most so long; for ever by default
+---@param seconds? number the longest time to wait (default: for ever)
 ---@return boolean? ok nothing was cut off
 ---@return string? why "it is still running", or what did not end
 function Host:wait(seconds)
@@ -107,8 +108,8 @@ function Host:wait(seconds)
   return wait(self, seconds and math.min(seconds, 86400 * 365))
 end
 
----Drains and waits for the end: nothing new is accepted, what has begun is finished and answered,
----until drain_timeout. May be called again.
+---Drains the host and waits for its end: it accepts nothing new, and finishes and answers what has
+---begun, until drain_timeout. May be called again.
 ---@return boolean? ok nothing was cut off
 ---@return string? why
 function Host:stop()
@@ -116,10 +117,10 @@ function Host:stop()
   return wait(self)
 end
 
----Reads configuration, keys and handlers anew, and waits for the outcome. (Changed files are
----noticed without it.)
----@return string? what is live now, one line
----@return string? why it is not: the old version goes on
+---Reads configuration, keys and handlers again, and waits for the outcome. (The host also notices
+---changed files by itself.)
+---@return string? live what is in use now, one line
+---@return string? why it failed; the old version goes on
 function Host:reload()
   return self.host:reload()
 end
@@ -139,14 +140,14 @@ Host.__close = Host.stop
 ---Starts a host that runs beside the program.
 ---@param options hookward.Options|string a table, or the name of a configuration file
 ---@return hookward.Host? host
----@return string? why a line for each thing that is wrong
+---@return string? why one line for each problem
 function M.start(options)
   return start("start", split("start", options))
 end
 
 ---Runs a host until it is told to stop: by a signal if `signals` is true.
 ---@param options hookward.Options|string a table, or the name of a configuration file
----@return boolean? ok it drained, and nothing was cut off
+---@return boolean? ok true if it drained and nothing was cut off
 ---@return string? why
 function M.serve(options)
   local host <close>, why = start("serve", split("serve", options))

@@ -1,4 +1,4 @@
--- What a running host keeps of requests that were not authentic, and what was wrong with each.
+-- Gets the requests that a running host refused as not authentic, and finds what was wrong.
 
 local control = require "hookward.host.control"
 local core = require "hookward.core"
@@ -12,13 +12,13 @@ local TIMEOUT = 30 -- seconds
 ---@field number integer
 ---@field at string ISO 8601
 ---@field peer? string
----@field error string the code that it was refused with
+---@field error string the error code of the refusal
 ---@field headers { name: string, value: string }[] names in lower case
----@field body? string nil when it was too long to be kept
+---@field body? string nil if it was too long to be kept
 ---@field body_length integer
 ---@field digest? string SHA-256 in hex, of a body that was not kept
 
--- The host has checked that each line is one.
+-- The host has checked the syntax of each line.
 local function read_headers(head)
   local headers = {}
   for line in head:gsub("^\r?\n", ""):gmatch("\n([^\r\n]+)") do
@@ -39,7 +39,7 @@ local function read(answer)
     digest = digest ~= "" and digest or nil }
 end
 
----The newest first.
+---The latest requests, the newest first.
 ---@param host hookward.Control
 ---@param count integer at most so many
 ---@return hookward.Unproven[]? requests
@@ -77,7 +77,7 @@ local function names_of(request)
   return #names > 0 and table.concat(names, ", ") or "none"
 end
 
--- Of a body that is not there the signature tells its digest all the same.
+-- Without the body: a signature still reveals the digest that was signed.
 local function without_body(request, paths, bits, signature, findings)
   findings[#findings + 1] = ("its body of %d bytes was too long to be kept; its SHA-256 is %s")
     :format(request.body_length, request.digest)
@@ -94,18 +94,18 @@ local function without_body(request, paths, bits, signature, findings)
   end
 end
 
--- What the body's own first bytes have not told already.
+-- Adds what the header says of a compression, unless the body's first bytes have shown it already.
 local function add_encoding(request, findings)
   for _, coding in ipairs(M.header(request, "content-encoding")) do
     local said = findings[#findings] and findings[#findings]:find("the body is compressed", 1, true)
     if coding:lower() ~= "identity" and not said then
-      findings[#findings + 1] = ("Content-Encoding: %s: the body came compressed, and a signature "
-        .. "is over what was signed before that"):format(coding)
+      findings[#findings + 1] = ("Content-Encoding: %s: the body arrived compressed, but the "
+        .. "signature covers the uncompressed body"):format(coding)
     end
   end
 end
 
--- With one signature, and the body.
+-- With the body, and one signature.
 local function with_body(request, paths, bits, signature, findings)
   local key = core.crypto.verify(paths, bits, request.body, signature)
   if key then
@@ -119,8 +119,8 @@ end
 
 ---@param request hookward.Unproven
 ---@param paths string[] of the keys
----@param bits integer the least of a key
----@return string? key the one that it verifies with, now
+---@param bits integer the least bits of a key
+---@return string? key the key that verifies it now
 ---@return string[] findings
 function M.diagnose(request, paths, bits)
   local findings, signatures, key = {}, M.header(request, "x-signature"), nil

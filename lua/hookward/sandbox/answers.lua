@@ -1,7 +1,7 @@
--- The answers of the sandbox's API: JSON in PascalCase, and Accredit's error codes.
+-- Builds the answers of the sandbox's API: JSON in PascalCase, and Accredit's error codes.
 --
--- An error is { Code = "ACR_…", Message = "…" }; what the documentation has no code for is
--- { Message = "…" }, as ASP.NET does it.
+-- An error is { Code = "ACR_…", Message = "…" }; an error without a documented code is
+-- { Message = "…" }, as in ASP.NET.
 
 local core = require "hookward.core"
 
@@ -55,7 +55,7 @@ function M.unauthorized()
     { Message = "Authorization has been denied for this request." }
 end
 
----Reads a JSON body: an object whose names are looked up without regard to case.
+---Reads a JSON body: an object whose member names may be in any case.
 ---@param text string
 ---@return table? fields by lower-case name; null is left out
 function M.fields(text)

@@ -1,21 +1,21 @@
 -- The token, and the three calls of Accredit's webhook subscriptions, as the sandbox serves them.
 --
--- Where the vendor's documentation names no fields they are chosen here, in PascalCase; what comes
--- in is read without regard to case, and unknown fields are left alone.
+-- Where the vendor's documentation names no fields, they are chosen here, in PascalCase. Field
+-- names of requests may be in any case, and unknown fields are ignored.
 --
 -- POST /token, a form: grant_type=password&username=sandbox&password=sandbox
 --   200 { access_token, token_type = "bearer", expires_in }     400 { error, error_description }
--- All else takes Authorization: Bearer TOKEN, or answers 401.
+-- Every other call needs Authorization: Bearer TOKEN, or is answered 401.
 -- GET /api/webhookSubscription/events
 --   200 [ { "Event": "BadgeExportZipFile.Created", "Description": "…" } ]
 -- POST /api/webhookSubscription    { "Event": …, "Url": …, "Tenant": …? }
 --   201 { "Id", "Event", "Url", "Tenant"?, "SignatureKey" }; the key is the user's, always the same
 --   400 ACR_01.000.00x (a value is missing, wrong or too long), ACR_02.003.001 (no such event),
---       ACR_02.003.002 (there is such a subscription), ACR_01.000.007 (for the tenant "unknown")
+--       ACR_02.003.002 (the subscription exists), ACR_01.000.007 (for the tenant "unknown")
 -- POST /api/webhookSubscription/triggerSampleEventNotification
 --                                  { "Event": …, "Url": …?, "Misbehave": …? }
---   200 { "JobId": "…" }; Url: else that of --url, else that of the event's newest subscription.
---       "Misbehave": "forged,slow", or a list: what --misbehave takes, for this job
+--   200 { "JobId": "…" }; the default of Url is --url, else the event's newest subscription.
+--       "Misbehave": "forged,slow", or a list: the same as --misbehave, for this job
 --   400 as above, ACR_02.003.000 (no Url, and no subscription), ACR_02.003.003 (no key yet: it is
 --       made with the first subscription, unless --key gave one)
 
@@ -37,7 +37,7 @@ local settings = app.settings
 
 -- ---- the token ----
 
-local tokens = {} -- token -> when it ends
+local tokens = {} -- token -> when it expires
 local token_order = {}
 
 local function url_decode(text)
@@ -46,8 +46,8 @@ local function url_decode(text)
   end))
 end
 
--- Each pair is taken whole and then cut at its "=": a pattern that looks for the "=" itself would
--- begin anew at each byte of a pair that has none.
+-- Each pair is found first and then split at its "=". A pattern that looked for the "=" itself
+-- would take quadratic time for a pair without one.
 local function form(body)
   local fields = {}
   for pair in body:gmatch("[^&]+") do
@@ -93,9 +93,9 @@ function M.is_authorized(request)
   return ends ~= nil and core.sys.now() < ends
 end
 
--- ---- reading what a call says ----
+-- ---- reading a call's fields ----
 
--- A mandatory text of up to `max` characters; else nil and an answer.
+-- Returns a mandatory text of up to `max` characters; or nil, an error code and a detail.
 local function text_of(fields, name, max)
   local value = fields[name:lower()]
   if value == nil or value == "" then return nil, "ACR_01.000.001", name .. "." end

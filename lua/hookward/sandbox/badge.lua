@@ -1,4 +1,5 @@
--- A badge as a PDF of one page: the smallest document that every reader opens (ISO 32000-1, 7.5).
+-- Writes a badge as a PDF of one page: the smallest document that every reader opens (ISO 32000-1,
+-- 7.5).
 
 local M = {}
 
@@ -6,7 +7,7 @@ local function escape(text)
   return (text:gsub("[\\()]", "\\%0"))
 end
 
----@param name string who wears it
+---@param name string whose badge it is
 ---@param note string
 ---@return string
 function M.pdf(name, note)

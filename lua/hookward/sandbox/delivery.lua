@@ -1,9 +1,9 @@
--- Notifications as Accredit's .NET sender delivers them: signed, with up to five retries.
+-- Delivers notifications as Accredit's .NET sender does: signed, with up to five retries.
 --
--- A job is delivered with X-JobAttempt 0; whatever is not a 200 (an answer, a time-out, nobody
--- there) is tried again with 1 to 5, after the pauses below divided by --speed, and then given up.
--- Expect: 100-continue waits 350 ms for the leave, as .NET's HttpWebRequest does; connections are
--- kept; header names are written in mixed case.
+-- A job is first delivered with X-JobAttempt 0. After anything but a 200 (another answer, a
+-- time-out, no connection) it is retried with 1 to 5, after the pauses below divided by --speed,
+-- and then given up. As in .NET's HttpWebRequest, the body waits up to 350 ms for a 100 Continue.
+-- Connections are kept open. Header names are in mixed case.
 
 local app = require "hookward.app"
 local core = require "hookward.core"
@@ -13,19 +13,19 @@ local time = require "hookward.base.time"
 
 local M = {}
 
--- Seconds before retry 1, 2 …: Hangfire's default, (n - 1)^4 + 15 + up to 30 n, with half of the
--- random part. Accredit's own schedule is not documented.
+-- Seconds before retry 1, 2 …: Hangfire's default, (n - 1)^4 + 15 + up to 30 n at random, here with
+-- half of the random part. Accredit's own schedule is not documented.
 M.pauses = { 30, 46, 76, 156, 346 }
 
 local EXPECT = 0.35 -- seconds
 local STALE = 24 * 3600 -- seconds
-local SLOW = 20 -- seconds for a body, divided by --speed, at least:
-local SLOW_MIN = 0.5
-local JOBS_MAX = 1000 -- on their way or waiting for a retry
+local SLOW = 20 -- seconds for a slow body, divided by --speed
+local SLOW_MIN = 0.5 -- seconds, at any speed
+local JOBS_MAX = 1000 -- under way or waiting for a retry
 
 local settings = app.settings
 local open_jobs = 0
-local last_id = math.floor(core.sys.now()) - 1700000000 -- grows from one run to the next, too
+local last_id = math.floor(core.sys.now()) - 1700000000 -- also grows from one run to the next
 
 ---@class hookward.sandbox.Job
 ---@field id string
@@ -56,8 +56,8 @@ local function options_of(job, attempt, signature)
   }
 end
 
--- Sends one attempt and shows it; `done(true)` if the answer was a 200. What is not the delivery
--- itself has a note, and maybe a signature of its own.
+-- Sends one attempt, shows it, and calls done(true, outcome) if the answer is a 200. A request that
+-- is not the delivery itself has a note, and may have another signature.
 local function send(job, attempt, note, done, signature)
   local begun = core.sys.now()
   local function on_outcome(answer, why)
@@ -108,7 +108,7 @@ function attempt_job(job, attempt)
   end
 end
 
--- A forger's copy comes first; the delivery itself follows, whatever became of that.
+-- Sends the forged copy first, then the delivery itself, whatever the answer was.
 local function send_forged(job)
   local signature = assert(core.crypto.sign(settings.private_key, job.body .. " "))
   send(job, 0, "forged", function(_, outcome)
@@ -117,7 +117,7 @@ local function send_forged(job)
   end, signature)
 end
 
----Makes a sample notification and begins to deliver it.
+---Makes a sample notification and starts to deliver it.
 ---@param event string
 ---@param url string
 ---@param ways table<string, boolean> misbehaviours
@@ -129,7 +129,7 @@ function M.start(event, url, ways)
   local job = { id = tostring(last_id), event = event, url = url, ways = ways }
   job.body = body_of(event, ways)
   job.signature = assert(core.crypto.sign(settings.private_key, job.body))
-  app.after(0, function() -- the caller hears the id first
+  app.after(0, function() -- the caller gets the id first
     if ways.forged then send_forged(job) else attempt_job(job, 0) end
   end)
   return job

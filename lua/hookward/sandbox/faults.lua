@@ -1,10 +1,10 @@
--- Faults on demand (--fail CALL=WHAT): a call that answers what a client must be able to take.
+-- Faults on demand (--fail CALL=WHAT): calls that fail in ways that a client must cope with.
 --
 --   events=500:ACR_00.000.000     that status with that code
 --   subscribe=ACR_02.003.002      the code's own status
 --   token=503                     that status with an empty body
 --   trigger=html                  a web page of a proxy, status 502
---   events=503*2                  the first two times only
+--   events=503*2                  only the first two calls
 
 local answers = require "hookward.sandbox.answers"
 
@@ -20,7 +20,7 @@ local PAGE = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head>"
 ---@field status integer
 ---@field code? string ACR_…
 ---@field page? boolean
----@field times integer how often from now on; -1: always
+---@field times integer how many more calls fail; -1: all
 
 local planned = {} ---@type hookward.sandbox.Fault[]
 
@@ -30,7 +30,7 @@ local function is_call(name)
   end
 end
 
----Reads what --fail says.
+---Reads an argument of --fail.
 ---@param text string
 ---@return hookward.sandbox.Fault? fault
 ---@return string? why
@@ -50,24 +50,25 @@ function M.parse(text)
   code = code or what
   if code ~= "" then
     if not answers.codes[code] then
-      return nil, ("--fail %s: '%s' is no documented code, as ACR_00.000.000 is, nor a status")
+      return nil, ("--fail %s: '%s' is neither a documented code, such as ACR_00.000.000, nor a "
+        .. "status")
         :format(text, code)
     end
     fault.code = code
   end
   fault.status = tonumber(status) or answers.codes[code].status
   if fault.status < 200 or fault.status > 599 then
-    return nil, ("--fail %s: a status is 200 to 599"):format(text)
+    return nil, ("--fail %s: a status is from 200 to 599"):format(text)
   end
   return fault
 end
 
----@param texts string[] as of --fail, and right
+---@param texts string[] arguments of --fail that M.parse accepts
 function M.plan(texts)
   for i, text in ipairs(texts) do planned[i] = assert(M.parse(text)) end
 end
 
----What a call answers instead of what it is for; nil when nothing is planned.
+---The answer of a call that has to fail; nil if it is to succeed.
 ---@param call string
 function M.answer(call)
   for _, fault in ipairs(planned) do

@@ -7,8 +7,8 @@
 --   GET  /api/printQueue                                           print_queue.lua
 --   GET  /api/printQueue/ID, GET …/ID/file, PUT …/ID/status        print_queue.lua
 --
--- What it signs and sends is in delivery.lua; what it shows, in screen.lua. Paths are looked up
--- without regard to case, as ASP.NET does; whatever is not /token takes a Bearer token.
+-- delivery.lua signs and sends, screen.lua prints. Paths may be in any case, as in ASP.NET. Every
+-- call but /token needs a Bearer token.
 
 local app = require "hookward.app"
 local answers = require "hookward.sandbox.answers"
@@ -22,8 +22,8 @@ local M = {}
 local SLASH = ("/"):byte()
 
 ---@class hookward.sandbox.Route
----@field name string as --fail calls it
----@field open? boolean takes no token
+---@field name string its name for --fail
+---@field open? boolean needs no token
 ---@field GET? fun(request: hookward.AppRequest, id?: string): integer, table?, any
 ---@field POST? fun(request: hookward.AppRequest, id?: string): integer, table?, any
 ---@field PUT? fun(request: hookward.AppRequest, id?: string): integer, table?, any
@@ -42,7 +42,7 @@ local routes = {
     { name = "printQueue", PUT = print_queue.set_status, POST = print_queue.set_status } },
 }
 
--- Not by a pattern: "/+$" begins anew at each slash of a row of them.
+-- Without a pattern: "/+$" would take quadratic time for many slashes.
 local function without_slashes_behind(path)
   local last = #path
   while path:byte(last) == SLASH do last = last - 1 end

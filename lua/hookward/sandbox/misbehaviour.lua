@@ -2,7 +2,7 @@
 
 local M = {}
 
-local NAME_MAX = 100 -- bytes that an answer repeats of what it does not know
+local NAME_MAX = 100 -- bytes of an unknown name that an answer repeats
 
 M.ways = {
   duplicate = "the first delivery comes twice at the same time",

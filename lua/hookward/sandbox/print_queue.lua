@@ -1,10 +1,10 @@
--- The print queue: the zips of badge PDFs that the sandbox's notifications speak of.
+-- The print queue: the zips of badge PDFs that the sandbox's notifications name.
 --
--- The vendor's documentation names the path, api/printQueue, and no more; the rest is chosen here.
--- With Authorization: Bearer TOKEN:
+-- The vendor's documentation names only the path, api/printQueue; the rest is chosen here. Each
+-- call needs Authorization: Bearer TOKEN.
 --
 -- GET /api/printQueue
---   200 [ ZIP, … ], the newest first; the oldest is the one that `hookward send` speaks of
+--   200 [ ZIP, … ], the newest first; the oldest is the one that `hookward send` names
 -- GET /api/printQueue/ID              ID: the event's BadgeExportZipFileId
 --   200 ZIP = { "BadgeExportZipFileId": "…", "FileName": "badges-….zip", "Size": 1234 (bytes),
 --               "BadgeCount": 3, "Created": "2024-05-10T11:09:21Z", "PrintStatus": "Pending" }
@@ -12,8 +12,8 @@
 --   200 the zip's bytes: application/zip, Content-Disposition: attachment; filename="badges-….zip"
 -- PUT (or POST) /api/printQueue/ID/status    { "PrintStatus": "Printed" }
 --   200 ZIP; PrintStatus is one of Pending, Printing, Printed, Failed
---   400 ACR_01.000.000 (no JSON object), .001 (no PrintStatus), .003 (none of these)
--- An ID that nobody knows: 404 { "Message": "…" }
+--   400 ACR_01.000.000 (no JSON object), .001 (no PrintStatus), .003 (another PrintStatus)
+-- An unknown ID is answered 404 { "Message": "…" }
 
 local core = require "hookward.core"
 local answers = require "hookward.sandbox.answers"
@@ -31,7 +31,7 @@ local statuses = {
 local people = { "Ada Lovelace", "Grace Hopper", "Alan Turing" }
 
 local zips = {} -- by id
-local sizes = {} -- by id: a list does not make all of them to know
+local sizes = {} -- by id, so that a list does not have to build every zip
 local order = {} -- ids, oldest first
 
 ---Puts a new zip into the queue.
@@ -49,13 +49,13 @@ function M.add(id)
   return id
 end
 
--- What `hookward send` speaks of is there from the start.
+-- The zip that `hookward send` names is there from the start.
 for _, event in pairs(catalogue) do
   local sample = core.json.decode(event.sample)
   if sample.BadgeExportZipFileId then M.add(sample.BadgeExportZipFileId) end
 end
 
--- The same bytes whenever it is asked for.
+-- Builds a zip; the bytes are the same every time.
 local function bytes_of(one)
   local entries = {}
   for i, name in ipairs(people) do

@@ -1,6 +1,6 @@
--- What the sandbox shows: a line for each call of its API, each delivery and each answer to one.
+-- Prints what the sandbox does: a line for each call of its API, each delivery and each answer.
 --
--- Text for people, with colours on a terminal; with --json an object a line, each with its `time`
+-- The lines are text, with colours on a terminal. With --json each line is an object with a `time`
 -- ("2024-05-10T11:09:21.248Z"):
 --   { type = "listening", urls, user, password, url?, key_form }
 --   { type = "call", method, path, status, code? }
@@ -76,7 +76,7 @@ function M.sent(job, attempt, note)
     console.plain(job.url, 100))
 end
 
--- What the receiver said of itself, if it is a hookward.
+-- The error code and message in the answer, if the receiver is a hookward.
 local function said(answer)
   local body = answer and core.json.decode(answer.body)
   if type(body) ~= "table" then return nil end

@@ -1,4 +1,4 @@
--- A zip archive of stored (not compressed) entries: PKWARE's APPNOTE, 4.3.
+-- Writes a zip archive of stored (not compressed) entries: PKWARE's APPNOTE, 4.3.
 
 local M = {}
 
@@ -20,8 +20,8 @@ end
 local VERSION = 20 -- 2.0: the oldest that a file in an archive may need
 local DATE = ((2024 - 1980) << 9) | (1 << 5) | 1 -- 1 January 2024: the same bytes each time
 
--- What local header and central directory say alike: version to flags, method, time, date, CRC,
--- sizes, and the lengths of name and extra field.
+-- The fields that the local header and the central directory share: version, flags, method, time,
+-- date, CRC, sizes, and the lengths of name and extra field.
 local function common(entry)
   return ("<I2I2I2I2I2I4I4I4I2I2"):pack(VERSION, 0, 0, 0, DATE, M.crc32(entry.bytes), #entry.bytes,
     #entry.bytes, #entry.name, 0)

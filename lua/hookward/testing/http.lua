@@ -1,8 +1,7 @@
--- hook.http in a test: recorded answers, and what was asked.
+-- hook.http in a test: gives recorded answers, and keeps the calls.
 --
--- An instance answers the calls of one set of handlers. A call that nobody expected gets no answer,
--- and is remembered until the delivery has ended: then it fails the spec, whatever the handler made
--- of it.
+-- An instance answers the calls of one set of handlers. An unexpected call gets no answer, and
+-- fails the spec after the delivery, whatever the handler did about it.
 
 local core = require "hookward.core"
 local spec = require "hookward.testing.spec"
@@ -20,7 +19,7 @@ end
 
 -- ---- stubs ----
 
--- A star in a stub's url stands for any characters; everything else for itself.
+-- In a stub's url, a star stands for any characters.
 local function pattern_of(url)
   return "^" .. url:gsub("[%^%$%(%)%%%.%[%]%+%-%?]", "%%%0"):gsub("%*", ".*") .. "$"
 end
@@ -59,7 +58,7 @@ local function check_answer(answer)
   end
 end
 
----Says what a call gets. The stub that was added last and fits has the word.
+---Says what a call gets. Of the stubs that match, the one added last is used.
 ---@param method string "GET"; "*" is any
 ---@param url string the whole of it; a star stands for any characters
 ---@param answer hookward.testing.Stub
@@ -86,7 +85,7 @@ end
 
 -- ---- calls ----
 
--- curl's header lines: "Name: value"; "Name;" is sent empty, "Name:" not at all.
+-- Reads curl's header lines: "Name: value". "Name;" is sent without a value, "Name:" not at all.
 local function read_headers(lines)
   local headers = {}
   for _, line in ipairs(lines) do
@@ -103,7 +102,7 @@ local function write_headers(headers)
   return table.concat(lines)
 end
 
--- What the core takes: status, header lines, body; or nil, why and the kind of failure.
+-- Returns what the core takes: status, header lines, body; or nil, why and the kind of failure.
 local function give(answer)
   if answer.error then return nil, tostring(answer.error), answer.kind end
   local headers, body = {}, answer.body or ""
@@ -115,7 +114,7 @@ local function give(answer)
   return answer.status or 200, write_headers(headers), body
 end
 
--- A function's answer is known only now.
+-- The answer of a function can be checked only now.
 local function ask(stub, call)
   local answer = stub.queue[1]
   if #stub.queue > 1 then table.remove(stub.queue, 1) end
@@ -131,7 +130,7 @@ local function name_of(call)
   return ("%s %s"):format(call.method, call.url)
 end
 
----Called by the core for each call of a handler's; never raises.
+---Called by the core for each call that a handler makes; never raises an error.
 function Http:answer(call)
   call.headers = read_headers(call.headers)
   self.calls[#self.calls + 1] = call
@@ -147,9 +146,9 @@ function Http:answer(call)
   return nil, "the stub failed"
 end
 
----What went wrong since it was last asked, if anything.
+---Returns what went wrong since the last call of this, if anything.
 ---@return any failure
----@return boolean? raised by a stub, and to be raised as it is
+---@return boolean? raised a stub raised it, so it has to be raised as it is
 function Http:take_failure()
   local failure, raised = self.failure, self.failed_in_stub
   self.failure, self.failed_in_stub = nil, nil

@@ -1,4 +1,4 @@
--- Tests of handlers, in busted or in plain Lua, without a network.
+-- Tests handlers, in busted or in plain Lua, without a network.
 --
 --     local testing = require "hookward.testing"
 --     local app = testing.load("handlers")
@@ -6,8 +6,8 @@
 --
 -- Nothing here imitates the host: each delivery is a signed HTTP request that goes through the
 -- host's own parser, verification, ledger (in memory), JSON, schemas, limits and Lua VM, in the
--- calling thread. Exchanged are hook.http (recorded answers), the clock (it can be stopped and
--- moved), and the log (it is kept). What needs a network or a second thread is not there:
+-- calling thread. Three things are replaced: hook.http gives recorded answers, the clock can be
+-- stopped and moved, and the log is kept. What needs a network or a second thread is missing:
 -- connections, copies in flight, the answer to a sender while a handler is stuck.
 
 local config = require "hookward.config"
@@ -77,7 +77,7 @@ App.__close = function(app) app:unload() end
 
 local own_options = { config = true, http = true, clock = true }
 
--- By full name, as config.load takes them: { ["log.level"] = … }.
+-- Values by full name, as config.load takes them: { ["log.level"] = … }.
 local function flatten(values)
   local flat = {}
   for _, entry in ipairs(schema) do
@@ -93,7 +93,7 @@ local function flatten(values)
   return flat
 end
 
--- An option of neither the configuration's nor ours that looks like one of ours.
+-- Refuses an unknown option that looks like one of ours. The configuration's are checked elsewhere.
 local function check_own(options)
   local known, own = {}, {}
   for _, entry in ipairs(schema) do known[entry.key] = true end
@@ -107,7 +107,7 @@ local function check_own(options)
   end
 end
 
--- What the host is told; or nil and lines.
+-- Returns what the host gets; or nil and lines.
 local function read_options(handlers, options)
   local values = { ledger = "memory:", workers = 1 }
   for name, value in pairs(options) do
@@ -141,7 +141,7 @@ end
 ---Loads a set of handlers as a host does.
 ---@param handlers? string the folder; default: what `config` says, else "handlers"
 ---@param options? hookward.testing.Options
----@return hookward.testing.App app an error is raised when the set does not load
+---@return hookward.testing.App app raises an error if the set does not load
 function M.load(handlers, options)
   options = options or {}
   if type(options) ~= "table" then
@@ -186,9 +186,9 @@ end
 
 -- ---- the clock ----
 
----Tells the time, or stops the clock at one. Until it is stopped it is the real one; from then on
----it stands, and is moved by `advance`. It is what handlers see: job.received_at, os.time() and
----os.date() without a time, and what max_age is measured with.
+---Returns the time, or stops the clock at a time. Until then it is the real clock; afterwards only
+---`advance` moves it. Handlers see it in job.received_at, and in os.time() and os.date() without a
+---time, and max_age uses it.
 ---@param at? number|string seconds since 1970, or UTC as in "2024-05-10T11:09:21Z"
 ---@return number seconds since 1970
 function App:clock(at)
@@ -196,7 +196,7 @@ function App:clock(at)
   return self.at or core.sys.now()
 end
 
----Moves the clock on, and stops it there.
+---Moves the clock forward, and stops it there.
 ---@param amount number|string seconds, or a text such as "2h"
 ---@return number seconds since 1970
 function App:advance(amount)
@@ -209,10 +209,10 @@ end
 
 -- ---- hook.http ----
 
----Says what a call of hook.http gets. A call that nothing was said of fails the spec.
+---Says what a call of hook.http gets. A call without a stub fails the spec.
 ---@param method string "GET"; "*" is any
----@param url string the whole of it; a star stands for any characters
----@param answer hookward.testing.Stub of a list one after the other, the last again and again
+---@param url string the whole url; a star stands for any characters
+---@param answer hookward.testing.Stub a list is used one by one, and its last answer repeated
 function App:stub_http(method, url, answer)
   self.http:stub(method, url, answer)
 end
@@ -235,7 +235,7 @@ local function check_names(values, known, what)
   end
 end
 
----Base64 of the signature that X-Signature holds, by the throw-away key.
+---Signs a body with the throw-away key; returns the Base64 text for X-Signature.
 ---@param body string
 ---@return string
 function App.sign(_, body)
@@ -287,7 +287,7 @@ local deliver_options = { "id", "attempt", "headers", "at", "body", "signature" 
 
 ---Delivers a notification, signed.
 ---@param event string its name
----@param fields? table<string, any> of the body, beside Event and Timestamp (the clock's time)
+---@param fields? table<string, any> of the body, besides Event and Timestamp (the clock's time)
 ---@param options? hookward.testing.Delivery
 ---@return hookward.testing.Result
 function App:deliver(event, fields, options)
@@ -311,14 +311,14 @@ function App:deliver(event, fields, options)
 end
 
 ---Delivers the same bytes again, as the sender's retry does: the same id, the next attempt.
----@param result hookward.testing.Result of the delivery before
+---@param result hookward.testing.Result the result of an earlier delivery
 ---@param options? { attempt?: integer, at?: number|string }
 ---@return hookward.testing.Result
 function App:redeliver(result, options)
   options = options or {}
   check_names(options, { "attempt", "at" }, "app:redeliver")
   if type(result) ~= "table" or not result.sent then
-    spec.misuse("app:redeliver: expected what a delivery gave, got %s", type(result))
+    spec.misuse("app:redeliver: expected the result of a delivery, got %s", type(result))
   end
   local sent = {}
   for name, value in pairs(result.sent) do sent[name] = value end
@@ -329,13 +329,14 @@ end
 
 -- ---- the rest ----
 
----The patterns that handlers were registered for, the most specific first.
+---The patterns of the handlers, the most specific first.
 ---@return { pattern: string, place: string }[]
 function App:routes()
   return core_of(self):routes()
 end
 
----Ends it, with the functions of hook.on_unload. Again is allowed; garbage collection does it too.
+---Ends the app: calls the functions of hook.on_unload. May be called again; garbage collection does
+---the same.
 ---@return hookward.testing.Log[] logs of these functions
 function App:unload()
   if not self.core then return {} end

@@ -1,4 +1,4 @@
--- What is delivered in a test: a notification's body, and the bytes of its request.
+-- Builds what a test delivers: a notification's body, and the bytes of its request.
 
 local core = require "hookward.core"
 local spec = require "hookward.testing.spec"
@@ -41,7 +41,7 @@ local function header_lines(headers)
   return table.concat(lines)
 end
 
--- A header's value, or false; what a client could not send is refused.
+-- Checks a header's value, which may be false. Refuses what a client could not send.
 local function check_value(name, value)
   local kind = type(value)
   if value ~= false and kind ~= "string" and kind ~= "number" then
@@ -51,7 +51,7 @@ local function check_value(name, value)
   end
 end
 
--- The defaults, and what the caller puts in their place, whatever the case of its letters.
+-- The defaults, replaced by the caller's headers; names are compared without regard to case.
 local function merge_headers(defaults, own)
   local by_lower, headers = {}, {}
   for name, value in pairs(defaults) do by_lower[name:lower()], headers[name] = name, value end

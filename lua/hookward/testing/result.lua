@@ -1,4 +1,4 @@
--- What came of a delivery in a test: fields to look at, and a text that tells all of it.
+-- The result of a delivery in a test: fields to look at, and a text with everything.
 
 local core = require "hookward.core"
 local spec = require "hookward.testing.spec"
@@ -7,8 +7,7 @@ local M = {}
 
 -- ---- lines of the log ----
 
--- The core's { level, JSON }. What a handler logs has its job's event and id, which the result has
--- too: they are left out.
+-- Reads the core's { level, JSON }. Leaves out the job's event and id, which the result has too.
 local function read_line(line, of_job)
   local said = assert(core.json.decode(line[2]))
   local fields = {}
@@ -19,8 +18,8 @@ local function read_line(line, of_job)
   return { level = line[1], message = said.message, fields = fields }
 end
 
----@param lines string[][] of the core
----@param of_job boolean a handler's, while it had a job
+---@param lines string[][] from the core
+---@param of_job boolean a handler wrote them while it had a job
 ---@return hookward.testing.Log[]
 function M.logs(lines, of_job)
   local logs = {}
@@ -43,13 +42,13 @@ end
 local function headline(result)
   if not result.error then
     local what = result.duplicate and "a duplicate, answered from the ledger"
-      or result.unhandled and "no handler, accepted all the same" or "processed"
+      or result.unhandled and "accepted without a handler" or "processed"
     return ("%d %s"):format(result.status, what)
   end
   return ("%d %s: %s"):format(result.status, result.error, result.message)
 end
 
-local candidates = setmetatable({}, { __mode = "k" }) -- result -> routes, when none fitted
+local candidates = setmetatable({}, { __mode = "k" }) -- result -> all routes, if none matched
 
 ---@class hookward.testing.Result
 local Result = {}
@@ -79,7 +78,7 @@ local levels = { debug = true, info = true, warn = true, error = true }
 
 ---The first line of the log whose message matches.
 ---@param pattern string a Lua pattern
----@param level? "debug"|"info"|"warn"|"error" any, if it is left out
+---@param level? "debug"|"info"|"warn"|"error" default: any level
 ---@return hookward.testing.Log? log
 function Result:logged(pattern, level)
   local ok, why = pcall(string.find, "", pattern)
@@ -94,7 +93,7 @@ function Result:logged(pattern, level)
   end
 end
 
----Fails with all that is known of the delivery unless it was answered so.
+---Fails the spec, with all that is known of the delivery, unless it had this answer.
 ---@param status integer 200 or 400
 ---@param error_code? string "handler_refused", "handler_error", ...
 ---@return hookward.testing.Result self
@@ -107,12 +106,12 @@ function Result:expect(status, error_code)
   end
   if self.status == status and (error_code == nil or self.error == error_code) then return self end
   local expected = error_code and ("%d %s"):format(status, error_code) or tostring(status)
-  spec.fail(("expected %s, but it was answered\n%s"):format(expected, tostring(self)))
+  spec.fail(("expected %s, but the answer was\n%s"):format(expected, tostring(self)))
   return self
 end
 
----@param raw table of the core
----@param sent table what was sent, for sending it again
+---@param raw table from the core
+---@param sent table what was sent, for app:redeliver
 ---@param calls hookward.testing.HttpCall[]
 ---@param routes table[] { pattern, place } of the whole set
 ---@return hookward.testing.Result

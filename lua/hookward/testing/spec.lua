@@ -1,4 +1,4 @@
--- Where in a spec something went wrong: the nearest caller outside of hookward.testing.
+-- Raises failures at the place in the spec: the nearest caller outside of hookward.testing.
 
 local M = {}
 
@@ -17,7 +17,7 @@ local function place()
   end
 end
 
----A promise of the spec's that does not hold. Under busted it is a failure, elsewhere an error.
+---Fails the spec. With busted it is a failure, otherwise an error.
 ---@param message string
 function M.fail(message)
   local busted = package.loaded.busted
@@ -26,8 +26,8 @@ function M.fail(message)
   error(text, 0)
 end
 
----A wrong use of this module.
----@param format string as of string.format
+---Raises an error for a wrong use of hookward.testing.
+---@param format string for string.format
 function M.misuse(format, ...)
   error(place() .. format:format(...), 0)
 end
