@@ -12,8 +12,8 @@
 #include "base/sigpipe.h"
 
 enum {
-    TEND_NS = 1000000000,    /* between two looks at the retention */
-    TEND_SOON_NS = 20000000, /* when there is more to remove */
+    TEND_NS = 1000000000,    /* between two rounds of tending the ledger */
+    TEND_SOON_NS = 20000000, /* the same, while there is more to do */
 };
 
 struct hw_committer {
@@ -27,7 +27,7 @@ struct hw_committer {
     uv_mutex_t m;
     uv_cond_t filled;
     struct hw_job *first, **last;
-    size_t count, running; /* jobs in the list; jobs that are on their way to it */
+    size_t count, running; /* jobs in the list; jobs that are still with the crew */
     bool waiting, gathering, stopping;
 };
 
@@ -77,7 +77,7 @@ static bool is_purge(const struct hw_job *job)
     return job->purge != NULL;
 }
 
-/* Takes those of a kind out of a list; both keep their order. */
+/* Takes the jobs of one kind out of a list; both lists keep their order. */
 static struct hw_job *take(struct hw_job **jobs, bool (*is_one)(const struct hw_job *job))
 {
     struct hw_job *taken = NULL, **last = &taken;
@@ -95,7 +95,7 @@ static struct hw_job *take(struct hw_job **jobs, bool (*is_one)(const struct hw_
     return taken;
 }
 
-/* ---- errands ---- */
+/* ---- purges ---- */
 
 static void purge(struct hw_committer *c, struct hw_job *jobs)
 {
@@ -112,8 +112,8 @@ static void purge(struct hw_committer *c, struct hw_job *jobs)
 
 /* ---- what is held until the ledger can be written ---- */
 
-/* Lets all of them go when the ledger is back, or else refuses them. Their own rows show best
- * whether it is: what these need is what there has to be room for. */
+/* Lets all of them go if the ledger can be written again, otherwise refuses them. Their own rows
+ * are the best test, since there must be room for just these. */
 static void settle_held(struct hw_committer *c, struct hw_job *held)
 {
     if (hw_ledger_health(c->ledger) != HW_LEDGER_WELL)
@@ -148,7 +148,7 @@ static bool is_enough_locked(const struct hw_committer *c)
     return c->stopping || c->count >= c->running || c->count >= HW_LEDGER_BATCH_MAX;
 }
 
-/* With one notification at a time nothing is gained by waiting, and nothing is waited for. */
+/* With one notification at a time waiting gains nothing, and there is none. */
 static void gather_locked(struct hw_committer *c)
 {
     uint64_t until = uv_hrtime() + HW_GROUP_WAIT_US * 1000;
@@ -190,7 +190,7 @@ static void on_thread(void *arg)
             struct hw_job *done = jobs;
             jobs = hw_commit_batch(c->ledger, done);
             c->committed(c->owner, done);
-            /* Under load there is no idle moment: retention gets its turn by the clock. */
+            /* Under load there is no idle moment, so retention runs by the clock. */
             bool due = uv_hrtime() - tended > wait_ns;
             uint64_t unchanged;
             tend(c, due, due ? &wait_ns : &unchanged);

@@ -1,13 +1,13 @@
 /* committer.h -- the ledger thread: group commit.
  *
- * Why     a commit waits for the disk; one fsync can make many outcomes durable.
- * How     outcomes that arrive while a transaction is being written go together into the next one,
+ * Why     A commit waits for the disk; one fsync can make many outcomes durable.
+ * How     Outcomes that arrive while a transaction is being written go together into the next one,
  *         at most HW_LEDGER_BATCH_MAX. Under load a transaction waits up to HW_GROUP_WAIT_US for
- *         more to join: each costs an fsync and pages written, whatever it holds. A batch that
- *         can't be committed turns into failures here, in one place.
- * Failed  from then on no handler runs (stages.c): jobs come here instead, unrun, and are held. The
- *         first of them are written as they are, one transaction at a time; once that succeeds all
- *         that are held go back to the crew, else they are refused.
+ *         more to join, since each costs an fsync and written pages, whatever it holds. When a
+ *         commit fails, all of its batch fails, and only here.
+ * Failed  After a failed commit no handler runs (stages.c): jobs come here without having run, and
+ *         are held. A batch of them is recorded as not run. If that succeeds, all that are held go
+ *         back to the crew; otherwise they are refused.
  * Idle    between batches the thread tends the ledger (write-back, retention).
  * Thread  put: the leader; the rest as said. */
 #ifndef HW_COMMITTER_H
@@ -20,18 +20,17 @@ enum { HW_GROUP_WAIT_US = 500 };
 
 struct hw_committer;
 
-/* Called by the ledger thread with jobs (by job->next) that are durable, or failed for good: they
- * are marked `committed`; or that were held and may run now: `let_go`. */
+/* Called by the ledger thread with a list of jobs (by job->next). Those that are marked `committed`
+ * are durable, or failed for good. Those that are marked `let_go` were held and may run now. */
 typedef void hw_committed_fn(void *owner, struct hw_job *jobs);
 
 /* NULL without memory or threads. */
 struct hw_committer *hw_committer_start(struct hw_ledger *ledger, hw_committed_fn *committed,
                                         void *owner);
 
-/* Takes over a list of jobs that have their outcome, or are held. Does not block. `running` is how
- * many more are on their way to one: while these are more than wait here, the commit may wait a
- * moment for them.
- */
+/* Takes over a list of jobs that have their outcome or are held. Does not block. `running` is how
+ * many more are with the crew: while they are more than the jobs that wait here, the commit may
+ * wait for them for a moment. */
 void hw_committer_put(struct hw_committer *committer, struct hw_job *jobs, size_t running);
 
 /* Commits what is there, then ends the thread. */
@@ -42,8 +41,8 @@ void hw_committer_stop(struct hw_committer *committer);
  * ledger does not wait for a disk. */
 struct hw_job *hw_commit_batch(struct hw_ledger *ledger, struct hw_job *jobs);
 
-/* Tries whether the ledger can be written again, with the first of a list of jobs that are held; the
- * list stays as it is. Returns 0: they may run. Thread as above. */
+/* Tries whether the ledger can be written again, with the first of a list of jobs that are held;
+ * the list stays as it is. Returns 0: they may run. Thread as above. */
 int hw_commit_held(struct hw_ledger *ledger, struct hw_job *jobs);
 
 #endif

@@ -11,7 +11,7 @@
 #include "trip/threads.h"
 #include "trip/watchdog.h"
 
-enum { SETTLE_MAX = 32 /* answers that may wait for a leader while jobs are ready */ };
+enum { SETTLE_MAX = 32 /* outcomes that may wait for a leader while jobs are ready */ };
 
 /* ---- running a job ---- */
 
@@ -21,7 +21,7 @@ static void take_worker_locked(struct hw_thread *t)
         return;
     t->worker = t->crew->free_workers;
     t->crew->free_workers = t->worker->next;
-    t->worker->untidy = false; /* it is tidied behind its job */
+    t->worker->untidy = false; /* it is tidied after its job */
 }
 
 static void put_worker_locked(struct hw_thread *t)
@@ -88,7 +88,7 @@ static struct hw_worker *take_untidy_locked(struct hw_crew *c)
     return worker;
 }
 
-/* To the watchdog it is a job: others have their turn when it takes long. */
+/* The watchdog treats it like a job: when it takes long another thread may become active. */
 static void tidy_one_locked(struct hw_thread *t)
 {
     struct hw_crew *c = t->crew;
@@ -107,7 +107,8 @@ static void tidy_one_locked(struct hw_thread *t)
 
 /* ---- leading ---- */
 
-/* One by one: a thread that is not replaced may come back and be given up again meanwhile. */
+/* One at a time, without m: a thread that was not replaced may come back meanwhile and be given up
+ * again. */
 static void tell_lost_locked(struct hw_crew *c)
 {
     while (c->news) {
@@ -122,11 +123,12 @@ static void tell_lost_locked(struct hw_crew *c)
     }
 }
 
-/* One turn: give answers, then let the loop run; it waits only if there is nothing else to do. */
+/* Settles what is done, then runs the loop once, which blocks only if there is nothing else to
+ * do. */
 static void turn_locked(struct hw_crew *c)
 {
     tell_lost_locked(c);
-    struct hw_job *done = hw_queue_take_all(&c->done); /* what was lost of it, was told */
+    struct hw_job *done = hw_queue_take_all(&c->done); /* after tell_lost */
     uv_run_mode mode = UV_RUN_NOWAIT;
     if (!done && !hw_threads_can_run_locked(c) && !c->tidying) {
         c->polling = true;
@@ -181,7 +183,7 @@ static bool should_run_locked(const struct hw_thread *t)
     return c->leader || !(c->lead_wanted || c->done.count >= SETTLE_MAX);
 }
 
-/* Nothing takes the place of a lost thread's worker: it serves again as soon as it is back. */
+/* There is no replacement for a lost thread's worker: it serves again as soon as it is back. */
 static void keep_worker_locked(struct hw_thread *lost)
 {
     if (lost->lost)
@@ -190,7 +192,7 @@ static void keep_worker_locked(struct hw_thread *lost)
         put_worker_locked(lost); /* it has come back, and has ended */
 }
 
-/* A thread that takes another one's place brings a worker along. */
+/* A thread that replaces another one makes a worker of its own. */
 static void bring_worker(struct hw_thread *t)
 {
     struct hw_crew *c = t->crew;
@@ -246,11 +248,11 @@ static void on_thread(void *arg)
 
 static void on_wake(uv_async_t *async)
 {
-    (void)async; /* to have come out of the poll is all */
+    (void)async; /* it only ends the poll */
 }
 
-/* A timer that was due has been called by now, and may have submitted jobs: then the loop must come
- * out of the poll at once, although nothing happened. */
+/* Runs after the loop's timers, which may have submitted jobs: then the loop must not block in its
+ * poll. */
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct hw_crew *c = prepare->data;
@@ -279,7 +281,7 @@ static void init_sync(struct hw_crew *c)
 
 static int start_threads(struct hw_crew *c)
 {
-    unsigned created = 0; /* none of them gets past m before all are there */
+    unsigned created = 0; /* m keeps them waiting until all are there */
     uv_mutex_lock(&c->m);
     int rc = uv_thread_create(&c->watchdog, hw_watchdog_run, c);
     c->alive = rc == 0;
@@ -335,7 +337,7 @@ bool hw_crew_withdraw(struct hw_crew *c, struct hw_job *job)
 {
     uv_mutex_lock(&c->m);
     hw_queue_move_all(&c->fresh, &c->ready);
-    /* One that is done since the caller looked is in a queue again. */
+    /* A job that finished after the caller looked is in a queue as well. */
     bool waits =
         job->link && atomic_load_explicit(&job->progress, memory_order_relaxed) == HW_WAITING;
     if (waits)
@@ -371,7 +373,7 @@ void hw_crew_visit_free(struct hw_crew *c, void (*visit)(struct hw_worker *worke
     uv_mutex_lock(&c->m);
     last->next = c->free_workers;
     c->free_workers = first;
-    hw_threads_wake_leader_locked(c); /* the caller, on its way into the poll: jobs may be ready */
+    hw_threads_wake_leader_locked(c); /* the caller, before its next poll: jobs may be ready */
     uv_mutex_unlock(&c->m);
 }
 
@@ -380,7 +382,7 @@ void hw_crew_tidy_free(struct hw_crew *c)
     uv_mutex_lock(&c->m);
     for (struct hw_worker *w = c->free_workers; w; w = w->next)
         w->untidy = c->tidying = true;
-    hw_threads_wake_leader_locked(c); /* the caller, on its way into the poll */
+    hw_threads_wake_leader_locked(c); /* the caller, before its next poll */
     uv_mutex_unlock(&c->m);
 }
 
@@ -394,7 +396,7 @@ void hw_crew_stop(struct hw_crew *c)
         uv_cond_signal(&t->wake);
     }
     c->idle = NULL;
-    hw_threads_wake_leader_locked(c); /* which may be the caller, on its way into the poll */
+    hw_threads_wake_leader_locked(c); /* which may be the caller, before its next poll */
     uv_cond_signal(&c->watchdog_wake);
     uv_cond_broadcast(&c->ended);
     uv_mutex_unlock(&c->m);

@@ -47,7 +47,7 @@ void hw_dispatch_enter_side_gate(struct hw_dispatch *d)
     hw_stats_set(d->report->stats, HW_COUNT_IN_FLIGHT, ++d->open);
 }
 
-/* What had begun before a drain goes through. */
+/* Requests whose head came before a drain are let in. */
 int hw_dispatch_enter_gate(struct hw_dispatch *d)
 {
     if (d->open >= d->open_max)
@@ -79,7 +79,7 @@ static struct hw_job *find(struct hw_job *first, const struct hw_job *job)
     return first;
 }
 
-/* One that came back from a thread that was given up, and is yet to run, has its place again. */
+/* A job that came back from a thread that was given up, and has yet to run, counts again. */
 static void submit(struct hw_dispatch *d, struct hw_job *job)
 {
     if (job->left)
@@ -155,7 +155,7 @@ static struct hw_job *find_joinable(struct hw_job *first, const struct hw_job *j
     return first;
 }
 
-/* Returns 0, or HW_EOVERLOADED: enough wait there. */
+/* Returns 0, or HW_EOVERLOADED: too many wait there. */
 static int go_behind(struct hw_job *first, struct hw_job *job)
 {
     unsigned count = 0;
@@ -210,7 +210,7 @@ int hw_dispatch_purge(struct hw_dispatch *d, struct hw_job *job, struct hw_waite
     return 0;
 }
 
-/* The next copy that waited behind takes the place; the rest stays behind it. */
+/* The next copy takes its place in the table; the others stay behind that one. */
 static void promote(struct hw_dispatch *d, struct hw_job *job)
 {
     if (job->behind)
@@ -220,7 +220,7 @@ static void promote(struct hw_dispatch *d, struct hw_job *job)
 static void reply(struct hw_dispatch *d, struct hw_job *job)
 {
     leave(d, job);
-    promote(d, job); /* before any answer: that could bring in the next copy */
+    promote(d, job); /* before any answer, which could bring in another copy */
     if (!job->purge)
         hw_report_job(d->report, job);
     answer_all(job, job->n.outcome.code, job->n.outcome.reason);
@@ -231,7 +231,7 @@ static void reply(struct hw_dispatch *d, struct hw_job *job)
     bury(d, job);
 }
 
-/* A revived job was loaded: from here on its identity is known, and it takes its turn. */
+/* A revived job was loaded: now its identity is known, and it is admitted like any other. */
 static void admit_revived(struct hw_dispatch *d, struct hw_job *job)
 {
     struct hw_job *twin = find(*bucket_of(d, job), job);
@@ -245,9 +245,9 @@ static void admit_revived(struct hw_dispatch *d, struct hw_job *job)
         enter(d, job);
 }
 
-/* ---- those who wait too long ---- */
+/* ---- overdue jobs ---- */
 
-/* Takes a job back that no worker has; false: one has it by now. */
+/* Takes back a job that no worker has; false: a worker has it by now. */
 static bool withdraw(struct hw_dispatch *d, struct hw_job *job)
 {
     struct hw_job *first = job->in_flight ? find(*bucket_of(d, job), job) : job;
@@ -275,7 +275,7 @@ static void refuse_waiting(struct hw_dispatch *d, struct hw_job *job)
     reply(d, job);
 }
 
-/* The job goes on: its sender will ask again, and then finds it recorded. */
+/* The job goes on: its sender will deliver again, and then finds it recorded. */
 static void tell(struct hw_dispatch *d, struct hw_job *job, int code)
 {
     if (code == HW_EHANDLER_TIMEOUT && job->told != code)
@@ -288,7 +288,7 @@ static void on_impatient(void *owner, struct hw_job *job)
 {
     struct hw_dispatch *d = owner;
     enum hw_progress progress = atomic_load_explicit(&job->progress, memory_order_acquire);
-    /* A worker may have begun a stage since its time was looked at. */
+    /* A worker may have entered the next stage since the check. */
     if (hw_now_ns() < atomic_load_explicit(&job->due_ns, memory_order_relaxed)) {
         hw_patience_go_on(&d->patience, job);
         return;
@@ -318,7 +318,7 @@ static void reply_all(struct hw_dispatch *d, struct hw_job *jobs)
     }
 }
 
-/* Without a disk to wait for, or when the ledger thread has ended, the leader commits by itself. */
+/* When there is no disk to wait for, or the ledger thread has ended, the leader commits itself. */
 static void commit_here(struct hw_dispatch *d, struct hw_job *jobs)
 {
     while (jobs) {
@@ -328,8 +328,8 @@ static void commit_here(struct hw_dispatch *d, struct hw_job *jobs)
     }
 }
 
-/* More may join while the ledger has it: those are the leader's alone. One that is held will come
- * by again, and is counted then. */
+/* Copies may go on joining while the ledger has the job, so it gets a count of its own. A job that
+ * is held comes here again and is counted then. */
 static void count_copies(struct hw_job *job)
 {
     job->n.copies =
@@ -337,7 +337,7 @@ static void count_copies(struct hw_job *job)
     job->n.copies_attempt = job->joined_attempt;
 }
 
-/* Once a commit has failed only so many wait for the next try; the rest is refused at once. */
+/* After a failed commit only a batch waits for the next try; the rest is refused at once. */
 static bool may_be_held(const struct hw_dispatch *d)
 {
     if (!d->committer)
@@ -345,7 +345,7 @@ static bool may_be_held(const struct hw_dispatch *d)
     return d->held < HW_LEDGER_BATCH_MAX || hw_ledger_health(d->ledger) != HW_LEDGER_FAILED;
 }
 
-/* A success that is recorded is one, whether or not its count can be raised. */
+/* A repeat is a success even if its count can't be raised now. */
 static bool wants_ledger(const struct hw_dispatch *d, const struct hw_job *job)
 {
     if (!job->n.outcome.authentic || job->committed)
@@ -361,7 +361,7 @@ static void to_committer(struct hw_dispatch *d, struct hw_job *job)
     d->held += job->n.outcome.held;
 }
 
-/* It was held, and the ledger is back: it runs as if it had just come. */
+/* It was held, and the ledger can be written again: it runs as if it had just come. */
 static void let_go(struct hw_dispatch *d, struct hw_job *job)
 {
     d->held--;
@@ -372,7 +372,7 @@ static void let_go(struct hw_dispatch *d, struct hw_job *job)
     submit(d, job);
 }
 
-/* Disk before anyone: what was authentic is answered when the ledger has it. */
+/* Disk before anyone: an authentic notification is answered only when it is recorded. */
 void hw_dispatch_settle(void *owner, struct hw_job *done)
 {
     struct hw_dispatch *d = owner;

@@ -1,18 +1,19 @@
-/* dispatch.h -- the leader's half of a job's trip: admit it at the door, commit it, reply, bury it.
+/* dispatch.h -- the leader's half of a job's trip: admit, commit, reply, free.
  *
- * The gate  a request is counted when its last byte is there and until its job's death; over
- *           max_queue it is refused. So no queue further inside needs a bound of its own. Before
- *           that it costs its sender more than us: see crowd.h.
- * In flight a table of all jobs between admission and reply, by identity. A copy with the same
- *           signature joins: it gets the same answer. A copy with another signature (another key;
- *           or a forgery) waits its turn behind, and is then looked at by itself. So two copies of
- *           one notification never run side by side, and no forgery can speak for the original. At
- *           most HW_BEHIND_MAX wait so: honest copies differ only by their key.
- * Patience  a job that waits longer than queue_timeout is taken out again and was never begun; one
- *           that is overdue later on goes on, but whoever waits for it is told.
- * Waiting   is an intrusive list of the leader's own: connections enter it when their request is
- *           cut and leave it when they are gone. No other thread ever sees one.
- * Thread    leader only. */
+ * The gate   A request counts against max_queue once it is complete, and until its job is freed.
+ *            Beyond max_queue it is refused, so no later queue needs a limit of its own. An
+ *            incomplete request costs its sender more than us: see crowd.h.
+ * In flight  A table of all jobs between admission and reply, by identity. A copy with the same
+ *            signature joins: it gets the same answer. A copy with another signature (made with
+ *            another key, or forged) waits behind the first and is then processed by itself. So two
+ *            copies of one notification never run side by side, and no forgery gets the answer of
+ *            the original. At most HW_BEHIND_MAX wait like this: honest copies differ only by
+ *            their key.
+ * Patience   A job that waits longer than queue_timeout is taken out of the queue and never runs. A
+ *            job that is overdue in a later stage goes on, but those who wait for it are answered.
+ * Waiters    An intrusive list that only the leader sees. Connections enter it when their request
+ *            is cut, and leave it when they close.
+ * Thread     leader only. */
 #ifndef HW_DISPATCH_H
 #define HW_DISPATCH_H
 
@@ -34,62 +35,63 @@ struct hw_dispatch {
     /* constant after init */
     struct hw_crew *crew;
     struct hw_ledger *ledger;
-    struct hw_committer *committer; /* NULL: the ledger does not wait for a disk, or it has ended */
+    struct hw_committer
+        *committer; /* NULL: the ledger does not wait for a disk, or the thread has ended */
     struct hw_requests *requests;
     struct hw_report *report;
     size_t open_max;
-    struct hw_unproven *unproven; /* what was not authentic goes there; NULL: nowhere */
+    struct hw_unproven *unproven; /* keeps requests that were not authentic; may be NULL */
 
     /* leader only */
     size_t with_crew; /* jobs that were submitted and have no outcome yet */
-    size_t held;      /* jobs that wait at the committer until the ledger can be written */
-    size_t open;      /* requests that were let in and whose job has not died yet */
+    size_t held;      /* jobs that the committer holds until the ledger can be written */
+    size_t open;      /* requests that entered the gate and whose job is not freed yet */
     bool draining;
     struct hw_patience patience;
     struct hw_job **buckets;
     size_t bucket_count; /* a power of two */
-    uint64_t seed;       /* a stranger must not be able to choose his bucket */
+    uint64_t seed;       /* a stranger must not be able to choose a bucket */
 };
 
-/* Returns 0 or HW_ENOMEM. `crew` and `committer` are set later, before the first admission, and so
- * are the limits of `patience`. The loop gets a handle, to be closed by its owner. */
+/* Returns 0 or HW_ENOMEM. `crew`, `committer` and the time-outs of `patience` are set later, before
+ * the first admission. Adds a handle to the loop, which the loop's owner closes. */
 int hw_dispatch_init(struct hw_dispatch *d, uv_loop_t *loop, struct hw_ledger *ledger,
                      struct hw_requests *requests, struct hw_report *report, size_t open_max);
 void hw_dispatch_fini(struct hw_dispatch *d);
 
-/* Whether it is worth while to read the rest of a request whose head is there: 0, or HW_EOVERLOADED
- * or HW_EDRAINING. Nothing is counted. */
+/* Whether to read on after the head of a request: 0, HW_EOVERLOADED or HW_EDRAINING. Counts
+ * nothing. */
 int hw_dispatch_look_at_gate(const struct hw_dispatch *d);
 
-/* The gate: 0, or HW_EOVERLOADED. What was let in must go through admit, or out again by
- * leave_gate. */
+/* Enters the gate: 0 or HW_EOVERLOADED. After 0, admit or leave_gate must follow. */
 int hw_dispatch_enter_gate(struct hw_dispatch *d);
 void hw_dispatch_leave_gate(struct hw_dispatch *d);
 
-/* The gate for the operator's own, whom nothing keeps out. */
+/* The gate for requests of the operator, which are never refused. */
 void hw_dispatch_enter_side_gate(struct hw_dispatch *d);
 
-/* Takes the job over. Returns 0: the waiter gets its answer later, never from within this call; or
- * HW_EOVERLOADED: too many copies wait for each other. */
+/* Takes the job over. Returns 0: the waiter gets its answer later, never within this call. Or
+ * returns HW_EOVERLOADED: too many copies wait behind each other. */
 int hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waiter *waiter);
 
-/* Runs a notification again from the ledger's row. The waiter gets its answer later; it must have
- * been let in at the gate. Returns 0 or HW_ENOMEM. */
+/* Runs a notification again, from its row of the ledger. The gate was entered before. The waiter
+ * gets its answer later. Returns 0 or HW_ENOMEM. */
 int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw_waiter *waiter);
 
-/* Has the ledger thread remove what job->purge names. The job was let in at the gate, and is taken
- * over. Returns 0: the waiter gets its answer later; or HW_ELEDGER_UNAVAILABLE: there is none. */
+/* Has the ledger thread remove what job->purge names. The gate was entered before; takes the job
+ * over. Returns 0: the waiter gets its answer later. Or returns HW_ELEDGER_UNAVAILABLE: this ledger
+ * keeps no rows, or its thread has ended. */
 int hw_dispatch_purge(struct hw_dispatch *d, struct hw_job *job, struct hw_waiter *waiter);
 
 /* The crew's settle function; `owner` is the dispatch. */
 void hw_dispatch_settle(void *owner, struct hw_job *done);
 
 /* The crew's lost function. The job stays in flight, so that no copy of it runs, until it comes
- * back or for good; if its handler had begun, the ledger has a row of it at once. It counts no
- * longer: a drain does not wait for it. */
+ * back, if it ever does. If its handler had begun it is recorded at once. It no longer counts at
+ * the gate, so a drain does not wait for it. */
 void hw_dispatch_lose(void *owner, struct hw_job *job, bool replaced);
 
-/* Frees a list of jobs that will never run (the host has stopped). */
+/* Frees a list of jobs that will never run, since the host has stopped. */
 void hw_dispatch_drop(struct hw_dispatch *d, struct hw_job *list);
 
 #endif

@@ -1,4 +1,4 @@
-/* intake.h -- the service for notifications: cuts the job that a request carries and admits it.
+/* intake.h -- the service for notifications: makes a job of each request and admits it.
  *
  * Thread  leader only. */
 #ifndef HW_INTAKE_H

@@ -52,7 +52,7 @@ static int read_attempt(struct hw_job *job, const struct hw_request *r)
 
 /* ---- birth and death ---- */
 
-/* A notification without X-JobId is known by its content. */
+/* Without X-JobId the content is the name. */
 static int name_by_digest(struct hw_job *job)
 {
     static const char hex[] = "0123456789abcdef";
@@ -122,7 +122,7 @@ static struct hw_outcome outcome_of_lost(const struct hw_job *job, enum hw_progr
     };
 }
 
-/* The texts are copied: the job may come back, and die, before the stand-in does. */
+/* The texts are copied: the job may come back and be freed before its stand-in. */
 struct hw_job *hw_job_stand_in(const struct hw_job *job)
 {
     enum hw_progress progress = atomic_load_explicit(&job->progress, memory_order_acquire);

@@ -1,11 +1,18 @@
 /* job.h -- the job: one notification on its way, passed on like a baton.
  *
- * Birth   intake.c cuts it when the last byte of a request is there; or it is revived from a
- * row of the ledger, and a worker loads what the row holds before it goes its way. Way     admit
- * (leader) ▸ verify ▸ look up ▸ decode ▸ handle (any crew thread) ▸ commit ▸ reply (leader). One
- * owner at a time: who has passed it on has no pointer to it any more. Each stage writes its own
- * part, once; what comes later only reads it. Death   dispatch.c, in one place. Thread  see the
- * groups of the struct. */
+ * Birth   intake.c cuts it when the last byte of a request is there. Or it is revived from a row of
+ *         the ledger; then a worker first loads what the row holds.
+ * Way     admit     leader
+ *         verify    any crew thread, and so on to handle
+ *         look up
+ *         decode
+ *         handle
+ *         commit    the ledger thread
+ *         reply     leader
+ *         A job has one owner at a time. After passing it on, a stage keeps no pointer to it. Each
+ *         stage writes its own part once; later stages only read it.
+ * Death   dispatch.c, in one place.
+ * Thread  see the groups of the struct. */
 #ifndef HW_JOB_H
 #define HW_JOB_H
 
@@ -26,39 +33,39 @@ enum {
 struct hw_waiter;
 
 enum hw_progress {
-    HW_WAITING,  /* for a worker, or behind another */
-    HW_CHECKING, /* a worker has it: it is verified, looked up, decoded */
-    HW_RUNNING,  /* a handler has it */
-    HW_SETTLING  /* the handler is done: the ledger has it, or is about to */
+    HW_WAITING,  /* for a worker, or for another job of the same identity */
+    HW_CHECKING, /* a worker verifies it, looks it up, decodes it */
+    HW_RUNNING,  /* its handler runs */
+    HW_SETTLING  /* the handler has returned; the outcome is being recorded */
 };
 
 struct hw_job {
-    /* each group written by the stage that it names */
+    /* each of its groups names the stage that writes it */
     struct hw_notification n;
 
     /* constant once cut */
     uint64_t cut_ns;        /* monotonic */
     bool force;             /* run it even if it succeeded before */
-    struct hw_purge *purge; /* an errand for the ledger thread, and no notification; or NULL */
+    struct hw_purge *purge; /* set: no notification, but work for the ledger thread */
 
     /* leader only */
-    struct hw_job *bucket_next; /* in the table of jobs in flight */
-    struct hw_job *behind;      /* the same identity under another signature: runs after this one */
-    struct hw_waiter *waiters;  /* the connections that get its answer */
-    uint32_t joined;            /* copies that came while it was in flight */
-    uint32_t joined_attempt;    /* the highest of theirs */
-    bool in_flight;             /* it is in the table, or behind one that is */
-    int told;                   /* what senders were answered who could wait no longer; 0: none */
-    struct hw_deadline patience; /* the next look at how far it is */
-    uint64_t missed_ns;          /* the due_ns that it has missed */
-    bool left; /* a thread that was given up has it: it has left the gate, and the crew's count */
+    struct hw_job *bucket_next;  /* in the table of jobs in flight */
+    struct hw_job *behind;       /* the same identity, another signature: runs after this one */
+    struct hw_waiter *waiters;   /* the connections that get its answer */
+    uint32_t joined;             /* copies that came while it was in flight */
+    uint32_t joined_attempt;     /* the highest of theirs */
+    bool in_flight;              /* in the table, or behind one that is */
+    int told;                    /* the code that senders got who could wait no longer; 0: none */
+    struct hw_deadline patience; /* when the leader looks next how far it is */
+    uint64_t missed_ns;          /* the last due_ns that it missed */
+    bool left; /* its thread was given up: it no longer counts at the gate or in the crew */
 
     /* guarded by the crew's m */
-    struct hw_job **link; /* in the queue that it waits in; NULL: in none */
+    struct hw_job **link; /* what points to it in its queue; NULL: it is in none */
 
-    /* atomic: whoever has the job writes, the leader looks */
+    /* atomic: the owner writes, the leader reads */
     _Atomic enum hw_progress progress;
-    _Atomic uint64_t due_ns; /* by when what it is at must be over */
+    _Atomic uint64_t due_ns; /* when its present stage must be over */
 
     /* travels with the job */
     bool committed;      /* commit: the outcome is durable, or failed for good */
@@ -68,8 +75,8 @@ struct hw_job {
     _Alignas(max_align_t) char first_block[512];
 };
 
-/* Cuts a job from a request that is complete and takes the request over (*request becomes NULL).
- * Checks X-Signature, X-JobId and X-JobAttempt as far as their form goes. Returns NULL with *code
+/* Cuts a job from a complete request and takes the request over (*request becomes NULL). Checks the
+ * form of X-Signature, X-JobId and X-JobAttempt. Returns NULL with *code
  * HW_EMISSING_SIGNATURE, HW_EMALFORMED_SIGNATURE, HW_EMALFORMED_JOB_ID, HW_EMALFORMED_JOB_ATTEMPT
  * or HW_ENOMEM, and leaves the request to the caller. Leader only (it uses the leader's hasher). */
 struct hw_job *hw_job_cut(struct hw_request **request, struct hw_hasher *hasher, bool by_body,
@@ -78,13 +85,13 @@ struct hw_job *hw_job_cut(struct hw_request **request, struct hw_hasher *hasher,
 /* A job that is to run again. Its parts are filled in by the ledger's load. NULL without memory. */
 struct hw_job *hw_job_revive(int64_t row, bool force, uint64_t now_ns);
 
-/* For the ledger, in place of a job that is inside a thread that was given up: it has its outcome,
- * that of the job or HW_EHANDLER_TIMEOUT, and all that is recorded. NULL without memory, or when
- * the job had not come as far as its handler: it may run yet, as one that is held. Leader only. */
+/* A stand-in for a job whose thread was given up, for the ledger: it has all that is recorded, and
+ * the job's outcome, or HW_EHANDLER_TIMEOUT while there is none. NULL without memory, or when the
+ * job's handler had not begun: such a job may still run, like one that is held. Leader only. */
 struct hw_job *hw_job_stand_in(const struct hw_job *job);
 void hw_job_free(struct hw_job *job);
 
-/* Two copies of the same notification: they must never run side by side. */
+/* True for two copies of one notification, which must never run side by side. */
 bool hw_job_same(const struct hw_job *a, const struct hw_job *b);
 
 #endif

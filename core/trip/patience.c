@@ -1,7 +1,7 @@
 /* patience.c -- see patience.h
  *
- * Four lists of deadlines, each nearly in order by itself: setting one costs no search. A stage may
- * begin and be due between two looks, so these are never further apart than the shortest limit. */
+ * Four lists of deadlines, each nearly in order, so setting one needs no search. A stage may begin
+ * and fall due between two checks, so these are never further apart than the shortest time-out. */
 #include "trip/patience.h"
 
 #include <stddef.h>
@@ -46,7 +46,7 @@ void hw_patience_go_on(struct hw_patience *p, struct hw_job *job)
     hw_deadline_set(&p->deadlines, &job->patience, HW_DEADLINE_LOOK);
 }
 
-/* Not before its stage is due, nor later than a stage that begins now could be. */
+/* When its stage is due, and no later than a stage that begins now could be due. */
 static void look_again(struct hw_patience *p, struct hw_job *job, uint64_t left_ns)
 {
     uint64_t left_ms = left_ns / 1000000 + 1;

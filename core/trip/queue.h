@@ -1,8 +1,8 @@
-/* queue.h -- jobs that wait for their turn, in the order in which they came.
+/* queue.h -- jobs that wait, in the order in which they came.
  *
- * How     a list by job->next. A job knows what points to it (job->link), so that one can be taken
- *         out of the middle without a search.
- * Thread  whoever may touch the queue: see where one stands. */
+ * How     A list by job->next. A job knows what points to it (job->link), so it can be taken out of
+ *         the middle without a search.
+ * Thread  as the owner of each queue says. */
 #ifndef HW_QUEUE_H
 #define HW_QUEUE_H
 

@@ -38,7 +38,7 @@ static void hex(char *out, const uint8_t *bytes, size_t count)
         sprintf(out + 2 * i, "%02x", bytes[i]);
 }
 
-/* The digest in `all` goes on to that of itself and of what comes next. */
+/* Chains the digest in `all` with that of `next`. */
 static int add_digest(struct hw_hasher *hasher, struct hw_str next, uint8_t *all)
 {
     int rc = hw_hasher_digest(hasher, next, all + HW_DIGEST_SIZE);
@@ -175,7 +175,7 @@ void hw_shelf_publish(struct hw_shelf *shelf, struct hw_release *release)
 {
     uv_mutex_lock(&shelf->m);
     struct hw_release *old = atomic_exchange(&shelf->current, release);
-    struct hw_vm **rest = old->vms; /* a job that goes on for long would keep them all */
+    struct hw_vm **rest = old->vms; /* freed here, since a long job may keep `old` */
     unsigned count = old->vm_count;
     old->vms = NULL;
     old->vm_count = 0;

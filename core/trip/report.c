@@ -12,8 +12,8 @@ static void add_job(struct hw_log_line *line, const struct hw_job *job)
     hw_log_int(line, "attempt", job->n.attempt);
 }
 
-/* The status is the one that was sent, which is not the outcome's when the sender could not wait
- * for that. Of several senders, those who are answered now count. */
+/* The status is the one that was sent: not the outcome's when the sender was answered before. With
+ * several senders it is the one of those that are answered now. */
 static void add_answer(struct hw_log_line *line, const struct hw_job *job)
 {
     int code = job->told && !job->waiters ? job->told : job->n.outcome.code;
@@ -98,8 +98,8 @@ static bool is_dead(const struct hw_job *job)
     return job->n.outcome.authentic && hw_notification_state(&job->n) == HW_DEAD;
 }
 
-/* What wakes people: a notification that is lost unless somebody acts, and a script that broke. A
- * handler that says no, and whatever a stranger does, can wait. */
+/* An error is what somebody must act on: a notification that is lost otherwise, or a broken script.
+ * A handler's refusal, and whatever a stranger does, can wait. */
 static enum hw_log_level level_of(const struct hw_job *job)
 {
     if (!job->n.outcome.code)
@@ -117,7 +117,7 @@ void hw_report_job(struct hw_report *report, const struct hw_job *job)
 {
     struct hw_log_line line;
     int code = job->n.outcome.code;
-    if (!job->n.has_stand_in) /* its stand-in was counted */
+    if (!job->n.has_stand_in) /* otherwise its stand-in was counted */
         count(report->stats, job);
     enum hw_log_level level = level_of(job);
     uint32_t suppressed = 0;
@@ -128,7 +128,7 @@ void hw_report_job(struct hw_report *report, const struct hw_job *job)
         return;
     hw_log_begin(&line, level, job->n.outcome.authentic ? outcome_name(job) : HW_STR("refused"));
     add_job(&line, job);
-    /* What the ledger could not record is in no state. */
+    /* Without a record it has no state. */
     if (is_dead(job) && code != HW_ELEDGER_UNAVAILABLE)
         hw_log_text(&line, "state", HW_STR("dead"));
     if (code)
@@ -155,7 +155,7 @@ static void say_of(const struct hw_job *job, struct hw_str text)
     if (!hw_log_wants(HW_LOG_ERROR))
         return;
     hw_log_begin(&line, HW_LOG_ERROR, text);
-    /* It may be on its way still: before its handler has it, its event may be written just now. */
+    /* Before its handler runs, its event may be being written right now. */
     if (atomic_load_explicit(&job->progress, memory_order_acquire) >= HW_RUNNING)
         hw_log_text(&line, "event", job->n.event);
     hw_log_text(&line, "job", job->n.id);
@@ -176,6 +176,6 @@ void hw_report_lost(struct hw_report *report, const struct hw_job *job, bool rep
     say_of(job, replaced
                     ? HW_STR("a handler that can't be stopped was given up: it goes on "
                              "computing, and another worker has taken its place")
-                    : HW_STR("a handler that can't be stopped has its worker for good: as many "
-                             "were replaced as there are workers; mend it, then restart"));
+                    : HW_STR("a handler that can't be stopped keeps its worker for good: as many "
+                             "were replaced as there are workers; fix it, then restart"));
 }

@@ -3,10 +3,12 @@
  * One that was verified always gets its line. One that was refused before that is a stranger's: it
  * gets a line as far as http/refusals.h allows, which names the client.
  *
- * The level says who is to look. error: nobody will deliver it again, or a handler has a bug; warn:
- * it was refused, and a retry may follow; info: all is well.
+ * The level:
+ *   error  it will not be delivered again, or a handler has a bug
+ *   warn   it was refused, and a retry may follow
+ *   info   all is well
  *
- * Bodies are personal data and stay out of the log, but for a developer's terminal.
+ * Bodies are personal data: they stay out of the log, except on a developer's terminal.
  * Thread  leader only. */
 #ifndef HW_REPORT_H
 #define HW_REPORT_H
@@ -27,13 +29,13 @@ struct hw_report {
     struct hw_refusals *refusals;
 };
 
-/* A job that has its final outcome; `status` is what the sender gets. */
+/* A job that has its final outcome. */
 void hw_report_job(struct hw_report *report, const struct hw_job *job);
 
-/* A handler that did not come back in time; the sender was answered without it. */
+/* A handler that did not return in time; the sender was answered without it. */
 void hw_report_stuck(struct hw_report *report, const struct hw_job *job);
 
-/* A handler that can't be stopped; its thread was replaced, or there were too many of those. */
+/* A handler that can't be stopped; its thread was replaced, unless too many were. */
 void hw_report_lost(struct hw_report *report, const struct hw_job *job, bool replaced);
 
 #endif

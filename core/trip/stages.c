@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "trip/patience.h"
 
-/* Takes what the current release holds for this worker. */
+/* Takes this worker's part of the current release. */
 static int take_release(struct hw_worker *w, char *why, size_t why_size)
 {
     w->release = hw_shelf_take(&w->shared->shelf, w->index, &w->vm);
@@ -41,7 +41,7 @@ void hw_worker_fini(struct hw_worker *worker)
         worker->shared->ledger->type->reader_close(worker->reader);
 }
 
-/* If it can't be had the worker keeps what it had, and tries again before the next job. */
+/* If that fails the worker keeps what it has, and tries again at the next job. */
 void hw_worker_renew(struct hw_worker *w)
 {
     char why[512];
@@ -49,7 +49,7 @@ void hw_worker_renew(struct hw_worker *w)
     if (!hw_shelf_is_stale(&w->shared->shelf, w->release))
         return;
     if (take_release(w, why, sizeof why)) {
-        hw_log_say(HW_LOG_ERROR, "a worker goes on with version %s: %s", old.release->version, why);
+        hw_log_say(HW_LOG_ERROR, "a worker stays on version %s: %s", old.release->version, why);
         if (w->vm)
             hw_vm_free(w->vm);
         if (w->verifier)
@@ -77,13 +77,13 @@ void hw_worker_tidy(struct hw_worker *w)
     hw_vm_collect(w->vm);
 }
 
-/* ---- the stages: 0 means that the next one has its turn ---- */
+/* ---- the stages: 0 means that the next one follows ---- */
 
-enum { SETTLED = 1 }; /* nothing more to do, and nothing wrong */
+enum { SETTLED = 1 }; /* no further stage, and no error */
 
 static const uint64_t LEDGER_NS = HW_PATIENCE_LEDGER_MS * 1000000ull;
 
-/* What the job is at from here on, and by when that must be over. */
+/* The job enters a stage, which must be over by due_ns. */
 static void enter(struct hw_job *job, enum hw_progress progress, uint64_t due_ns)
 {
     atomic_store_explicit(&job->due_ns, due_ns, memory_order_relaxed);
@@ -97,7 +97,7 @@ static int verify(struct hw_worker *w, struct hw_job *job)
     if (rc)
         return rc == HW_ENOMEM ? hw_notification_starve(&job->n)
                                : hw_notification_fail(&job->n, rc);
-    /* A copy: the key set may be replaced while the job is on its way. */
+    /* A copy: the key set may be replaced while the job exists. */
     job->n.key = hw_arena_copy(&job->arena, hw_str_of(key->name));
     if (!job->n.key.ptr)
         return hw_notification_starve(&job->n);
@@ -116,7 +116,8 @@ static int look_up(struct hw_worker *w, struct hw_job *job)
     return SETTLED;
 }
 
-/* What could not be recorded must not run: it would run again at the sender's next attempt. */
+/* While outcomes can't be recorded nothing may run: it would run again at the sender's next
+ * attempt. */
 static int stand_back(struct hw_worker *w, struct hw_job *job)
 {
     if (hw_ledger_health(w->shared->ledger) == HW_LEDGER_WELL)
@@ -141,7 +142,7 @@ static int handle(struct hw_worker *w, struct hw_job *job)
     return rc;
 }
 
-/* A state that a handler has filled up starts afresh, between jobs. */
+/* A Lua state that a handler has filled up is replaced, between jobs. */
 static void rest(struct hw_worker *w)
 {
     char why[512];
@@ -169,8 +170,9 @@ static void load_row(struct hw_worker *w, struct hw_job *job)
         job->n.outcome.reason = HW_STR("no such row in the ledger, or its body was not kept");
 }
 
-/* A revived job comes by twice: to be loaded, so that the leader knows its identity and nothing
- * else of it runs meanwhile; and to run. It was verified when it first came. */
+/* A revived job comes here twice. The first time it is loaded, so that the leader knows its
+ * identity and keeps copies of it from running; the second time it runs. It was verified when it
+ * first came. */
 static void run_again(struct hw_worker *w, struct hw_job *job)
 {
     if (!job->n.body.ptr) {
@@ -202,5 +204,5 @@ void hw_stages_run(struct hw_worker *w, struct hw_job *job)
     job->n.outcome.finished_ns = hw_now_ns();
     enter(job, HW_SETTLING, job->n.outcome.finished_ns + LEDGER_NS);
     rest(w);
-    hw_worker_renew(w); /* there may be no next job for long */
+    hw_worker_renew(w); /* the next job may be long in coming */
 }

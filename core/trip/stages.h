@@ -1,8 +1,8 @@
 /* stages.h -- verify ▸ look up ▸ decode ▸ handle: a job's trip through one worker.
  *
- * A worker is all that a thread needs to take a job through: one Lua VM, one verifier, one ledger
- * reader. It is used by one thread at a time, whichever; there are `workers` of them.
- * Thread  the holder of the worker, who is also the owner of the job. */
+ * A worker is all that a thread needs to run a job: a Lua VM, a verifier, a reader of the ledger.
+ * There are `workers` of them; each is used by one thread at a time.
+ * Thread  the one that holds the worker; it owns the job as well. */
 #ifndef HW_STAGES_H
 #define HW_STAGES_H
 
@@ -16,22 +16,21 @@
 struct hw_stages {
     /* constant after start */
     struct hw_ledger *ledger;
-    /* see release.h */
-    struct hw_shelf shelf;
+    struct hw_shelf shelf; /* see release.h */
 
     /* atomic */
-    _Atomic unsigned tidy_round; /* counts how often all workers were to be tidied */
+    _Atomic unsigned tidy_round; /* how often all workers were to be tidied */
 };
 
 struct hw_worker {
     /* guarded by the crew's m */
-    struct hw_worker *next; /* among the free ones */
-    bool untidy;            /* to be tidied before it rests on */
+    struct hw_worker *next; /* in the list of free ones */
+    bool untidy;            /* to be tidied while it is free */
 
-    /* the holder's only */
+    /* its holder only */
     struct hw_stages *shared;
     unsigned index;
-    unsigned tidied;            /* the last tidy_round */
+    unsigned tidied;            /* the tidy_round that it was last tidied in */
     struct hw_release *release; /* what the VM and the verifier were made from */
     struct hw_vm *vm;
     struct hw_verifier *verifier;
@@ -43,15 +42,15 @@ int hw_worker_init(struct hw_worker *worker, struct hw_stages *shared, unsigned 
                    size_t why_size);
 void hw_worker_fini(struct hw_worker *worker);
 
-/* Between two jobs: the next one runs on what is published by now. */
+/* Between two jobs: takes the newest release, if it hasn't got it yet. */
 void hw_worker_renew(struct hw_worker *worker);
 
-/* The worker's scripts give back what they don't use any more, open files above all: at once for
- * those that hw_worker_tidy is called for, and behind their job for the others. */
+/* Has scripts release what they no longer use, open files above all, by a full collection. A worker
+ * that is free is tidied when hw_worker_tidy is called for it, another one after its job. */
 void hw_workers_tidy(struct hw_stages *shared);
 void hw_worker_tidy(struct hw_worker *worker);
 
-/* Takes the job to its outcome. May block for as long as the handler does. */
+/* Runs the job until it has its outcome. Blocks for as long as its handler does. */
 void hw_stages_run(struct hw_worker *worker, struct hw_job *job);
 
 #endif

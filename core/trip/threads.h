@@ -1,9 +1,9 @@
 /* threads.h -- the crew's threads, and the crew itself, as its parts see them.
  *
- * crew.c      threads lead and run jobs; start and stop
- * watchdog.c  threads that are inside one job for long are found out, and given up
+ * crew.c      threads lead and run jobs; the crew starts and stops
+ * watchdog.c  finds threads that are inside one job for long, and gives up those it must
  *
- * Not     for anybody else: they know crew.h.
+ * Not     for other files: they include crew.h.
  * Thread  as the groups of the structs say. `_locked`: the caller holds the crew's m. */
 #ifndef HW_THREADS_H
 #define HW_THREADS_H
@@ -25,29 +25,29 @@ struct hw_thread {
     struct hw_worker *worker;
     uint64_t jobs; /* counts up */
 
-    /* atomic: the number of the job that it is inside of, 0 for none */
+    /* atomic: the number of its present job; 0: none */
     _Atomic uint64_t inside;
 
     /* watchdog only */
     uint64_t inside_before;
-    uint64_t spin_from_ns; /* what it had computed when its job was seen overdue; 0: it is not */
+    uint64_t spin_from_ns; /* its CPU time when its job was first found overdue; 0: it is not */
 
-    /* constant after start: of a thread that takes another one's place */
+    /* constant after start: only in a thread that replaces another one */
     struct hw_thread *replaces;
     const struct hw_worker *model;
 
-    /* this thread only, until it is among the free ones */
-    struct hw_worker own; /* made as `model` was */
+    /* this thread only, until it is in the list of free workers */
+    struct hw_worker own; /* made like `model` */
 
     /* guarded by m */
     struct hw_thread *idle_next;
     bool blocked; /* not counted as active: inside one job for over a tick */
     bool roused;
-    struct hw_job *job;      /* that it is inside of; NULL: it tidies */
+    struct hw_job *job;      /* its present job; NULL: it tidies a worker */
     bool lost, replaced;     /* it was given up */
-    bool is_news;            /* among those that the leader has to hear of */
-    struct hw_thread *news;  /* the next of them */
-    struct hw_job *lost_job; /* what it was in */
+    bool is_news;            /* in the list of which the leader is to be told */
+    struct hw_thread *news;  /* the next in that list */
+    struct hw_job *lost_job; /* the job that it was in */
     uv_cond_t wake;
 };
 
@@ -55,11 +55,11 @@ struct hw_crew {
     /* constant after start */
     struct hw_crew_config config;
     void (*run)(void *thread); /* what each thread does, until it ends */
-    struct hw_thread *threads; /* with room for one more a worker: these replace others */
+    struct hw_thread *threads; /* with room for one replacement for each worker */
     uv_thread_t watchdog;
 
     /* leader only */
-    struct hw_queue fresh; /* cut since the leader last held m */
+    struct hw_queue fresh; /* submitted since the leader last held m */
     uv_prepare_t prepare;
 
     /* guarded by m */
@@ -74,7 +74,7 @@ struct hw_crew {
     unsigned handled;    /* jobs since the last tick */
     bool busy;           /* the last tick had many: a second thread is worth its wake-up */
     uint64_t leads;      /* how often the lead was taken */
-    bool polling, woken; /* the leader may sleep in the loop; it was sent a wake-up */
+    bool polling, woken; /* the leader may sleep in the loop; a wake-up was sent */
     bool lead_wanted;
     bool tidying; /* some free workers may be untidy */
     bool watchdog_sleeps;
@@ -92,7 +92,7 @@ static inline bool hw_threads_can_run_locked(const struct hw_crew *c)
     return c->ready.head && c->free_workers;
 }
 
-/* Lets one more thread join, if there is something for it to do and a core for it to run on. */
+/* Wakes one more thread, if there is work for it and a core to run on. */
 static inline void hw_threads_rouse_locked(struct hw_crew *c)
 {
     struct hw_thread *t = c->idle;

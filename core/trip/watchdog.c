@@ -14,7 +14,7 @@ enum {
     JUDGE_TICKS = 64   /* between two looks at the threads whose job is overdue */
 };
 
-/* Its code, its Lua state and its job stay where they are: nothing can take them from it. */
+/* The lost thread keeps its code, its Lua state and its job: nothing can take them away. */
 static bool replace_locked(struct hw_crew *c, struct hw_thread *lost)
 {
     struct hw_thread *t = &c->threads[c->thread_count];
@@ -39,7 +39,7 @@ static void give_up_locked(struct hw_thread *t)
     t->lost = true;
     t->lost_job = t->job;
     t->replaced = replace_locked(c, t);
-    if (!t->is_news) { /* else it came back unheard: what it was in then is done */
+    if (!t->is_news) { /* otherwise it came back before the leader was told; that job is done */
         t->news = c->news;
         c->news = t;
     }
@@ -58,12 +58,11 @@ static uint64_t computed_ns(const struct hw_thread *t)
     return (uint64_t)spent.tv_sec * 1000000000 + (uint64_t)spent.tv_nsec + 1;
 }
 
-/* A loop that ignored its stop computes; a call that waits for something does not, and may come
- * back. What it computes is counted, not the time that goes by: on a machine that is short of it a
- * thread may get its turn late. */
+/* A loop that can't be stopped uses CPU time; a call that waits uses none, and may return. CPU time
+ * counts rather than elapsed time, since on a busy machine a thread may be scheduled late. */
 static void judge_locked(struct hw_thread *t)
 {
-    if (!t->blocked || t->lost || !t->job) /* without one it tidies a worker */
+    if (!t->blocked || t->lost || !t->job) /* without a job it tidies a worker */
         return;
     if (hw_now_ns() < atomic_load_explicit(&t->job->due_ns, memory_order_relaxed)) {
         t->spin_from_ns = 0;
@@ -76,8 +75,8 @@ static void judge_locked(struct hw_thread *t)
         give_up_locked(t);
 }
 
-/* A thread that is inside the same job as a tick ago is blocked, or computes for long; either way
- * another one may use the place. A lead that nobody took for a tick is asked for. */
+/* A thread that is inside the same job as a tick ago is blocked or computes for long; either way
+ * another one may take its place. If there was no leader for a whole tick, one is asked for. */
 static void look_locked(struct hw_crew *c, bool judges, uint64_t *leads_before)
 {
     for (unsigned i = 0; i < c->thread_count; i++) {
