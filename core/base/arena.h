@@ -1,8 +1,9 @@
-/* arena.h -- memory that is given back all at once.
+/* arena.h -- memory that is freed all at once.
  *
- * Why     what a stage allocates for a job must die with the job, also when Lua leaves by longjmp.
- * How     a bump pointer over blocks; the first block can be the caller's own (no malloc at all
- *         for an ordinary job).
+ * Why     what is allocated for a job must be freed with it, also when a Lua error leaves a
+ *         function by longjmp.
+ * How     a bump pointer over blocks. The first block can be the caller's own, so an ordinary job
+ *         needs no malloc.
  * Thread  one owner at a time; it travels with what it belongs to. */
 #ifndef HW_ARENA_H
 #define HW_ARENA_H
@@ -18,16 +19,18 @@ struct hw_arena {
     struct hw_arena_block *blocks; /* from malloc, newest first */
 };
 
-/* Starts with the caller's `first` block of `size` bytes (may be NULL, 0), which stays its own. */
+/* Starts with the caller's block `first` of `size` bytes, which stays the caller's; may be NULL,
+ * 0. */
 void hw_arena_init(struct hw_arena *arena, void *first, size_t size);
 
-/* Frees every block of its own. The arena is then as if initialised with (NULL, 0). */
+/* Frees the arena's own blocks. It is then as after init with NULL, 0. */
 void hw_arena_fini(struct hw_arena *arena);
 
-/* Aligned for any type; NULL when the system has no memory left. */
+/* Returns memory aligned for any type; NULL when the system has none left. */
 void *hw_arena_alloc(struct hw_arena *arena, size_t size);
 
-/* A copy with a zero byte behind it, which its length does not count; {NULL, 0} without memory. */
+/* Copies `text` and a zero byte after it, which the length does not count. Returns {NULL, 0}
+ * without memory. */
 struct hw_str hw_arena_copy(struct hw_arena *arena, struct hw_str text);
 
 #endif

@@ -1,7 +1,7 @@
 /* base64.c -- see base64.h */
 #include "base/base64.h"
 
-/* The value of each letter plus one; 0 is no letter, and so -1 once the one is taken off. */
+/* The value of each letter plus one. A byte that is no letter has 0, and so the value -1. */
 static const uint8_t value_of[256] = {
     ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
     ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
@@ -45,7 +45,7 @@ long hw_base64_decode(uint8_t *out, size_t size, struct hw_str text)
     size_t len = text.len / 4 * 3 - padding;
     if (len > size)
         return -1;
-    int bad = 0; /* negative once a letter was none: one branch at the end, not one a letter */
+    int bad = 0; /* negative after a wrong letter: one branch at the end instead of one a letter */
     for (const char *end = padding ? last : last + 4; in < end; in += 4, out += 3) {
         int a = value(in), b = value(in + 1), c = value(in + 2), d = value(in + 3);
         bad |= a | b | c | d;

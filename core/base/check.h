@@ -1,7 +1,7 @@
-/* check.h -- an assertion for our own bugs, on in release builds too.
+/* check.h -- an assertion for our own bugs, active in release builds too.
  *
- * A host that carries on with broken state could acknowledge what it did not do; one that stops
- * is restarted, and the ledger makes that safe. Bad input is never a reason for HW_CHECK. */
+ * A host that goes on with broken state could acknowledge what it did not do. One that ends is
+ * restarted, and the ledger makes that safe. Bad input is never a reason for HW_CHECK. */
 #ifndef HW_CHECK_H
 #define HW_CHECK_H
 

@@ -1,7 +1,7 @@
-/* config.h -- what the host is told to do: the configuration, as C sees it.
+/* config.h -- the configuration of a host, as C sees it.
  *
- * lua/hookward/config/init.lua reads the user's file, checks it against its schema and hands over
- * plain values; nothing is checked twice here.
+ * The Lua half (lua/hookward/config/) reads the user's file, checks it against its schema and hands
+ * over plain values. Nothing is checked again here.
  * Thread  constant after hw_config_read. */
 #ifndef HW_CONFIG_H
 #define HW_CONFIG_H
@@ -15,15 +15,15 @@
 #include "base/log.h"
 #include "base/str.h"
 
-/* Exchanges parts of what scripts see, in each new VM: protected, before any script is loaded. For
- * tests and for debugging. */
+/* Replaces parts of what scripts see, in each new VM, before any script is loaded. It is called in
+ * protected mode. For tests and for debugging. */
 typedef void hw_vm_fit_fn(lua_State *L, void *ud);
 
 struct hw_config {
     /* constant after hw_config_read */
     struct hw_arena arena;
-    const char *file;      /* what messages call it */
-    const char *file_path; /* absolute; "" when it is in no file */
+    const char *file;      /* its name in messages */
+    const char *file_path; /* absolute; "" when the configuration comes from no file */
     const char *folder;    /* absolute */
     const char **listen;
     size_t listen_count;
@@ -42,7 +42,7 @@ struct hw_config {
     uint64_t max_age_ms; /* 0: none */
     uint64_t retention_ms;
     size_t vm_memory, max_body, max_header, max_connections, max_queue;
-    size_t max_connections_per_address; /* 0: the usual part */
+    size_t max_connections_per_address; /* 0: HW_CROWD_USUAL_PART of max_connections */
     size_t max_unfinished, max_memory_bodies;
     bool codes_only;       /* answers = "codes" */
     bool accept_unhandled; /* unhandled = "accept" */
@@ -52,13 +52,13 @@ struct hw_config {
     bool dev; /* `serve --dev` */
     enum hw_log_level log_level;
     bool log_json;
-    struct hw_str source;   /* Lua source of a chunk that returns where all this comes from */
+    struct hw_str source;   /* Lua source of a chunk that returns where each value comes from */
     struct hw_str settings; /* Lua source of a chunk that returns the settings */
-    hw_vm_fit_fn *fit;      /* hw_config_read leaves it NULL, as it is in a host */
+    hw_vm_fit_fn *fit;      /* NULL after hw_config_read, and in a host */
     void *fit_ud;
 };
 
-/* Reads the table at `index`. Raises a Lua error for what config.lua would never hand over. */
+/* Reads the table at `index`. Raises a Lua error for a table that the Lua half would never make. */
 void hw_config_read(struct hw_config *config, lua_State *L, int index);
 void hw_config_fini(struct hw_config *config);
 

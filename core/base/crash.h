@@ -1,10 +1,11 @@
-/* crash.h -- named points at which a test build dies, or stands still.
+/* crash.h -- named points at which a test build is killed, or stops.
  *
- * Only with -DHW_CRASH_POINTS, else nothing is compiled in:
- *   HOOKWARD_CRASH_AT=name   the process is killed, as by kill -9, the first time that it comes by
- *   HOOKWARD_NO_SYNC=1       the ledger is not synced, for spec/power_spec.lua to see it lost
- *   HOOKWARD_STOP_AT=folder  it stops, until SIGCONT comes, at each point whose name is a file
- * there spec/crash_spec.lua names the points to die at, and shows that the promises hold after
+ * Only with -DHW_CRASH_POINTS; otherwise nothing is compiled in.
+ *   HOOKWARD_CRASH_AT=name   kills the process, as kill -9 does, when it first reaches the point
+ *   HOOKWARD_NO_SYNC=1       does not sync the ledger, so that spec/power_spec.lua sees the loss
+ *   HOOKWARD_STOP_AT=folder  stops the process, until SIGCONT, at each point that has a file of its
+ *                            name in the folder
+ * spec/crash_spec.lua names the points to be killed at, and shows that the promises hold after
  * each; spec/reload_spec.lua names those to stop at. */
 #ifndef HW_CRASH_H
 #define HW_CRASH_H

@@ -41,9 +41,9 @@ int hw_descriptors_socket(int domain, int type, int protocol)
     return hw_descriptors_lift(socket(domain, type | SOCK_CLOEXEC, protocol));
 }
 
-/* ---- other people's pairs ---- */
+/* ---- pairs of a library ---- */
 
-enum { INHERITED_MAX = 64 }; /* sockets that a child would inherit: few, in any program */
+enum { INHERITED_MAX = 64 }; /* sockets that a child would inherit; any program has few */
 
 /* Unix sockets that are not closed on exec, and how many bytes wait in each. */
 struct inherited {
@@ -82,7 +82,8 @@ static void list_inherited(struct inherited *all)
         closedir(folder);
 }
 
-/* The one that `knock` sends its byte to, closed on exec from here on; -1 if there is none. */
+/* Finds the socket that receives the byte of `knock`, and makes it closed on exec. Returns it, or
+ * -1. */
 static int seal_knocked(void (*knock)(void *ud), void *ud)
 {
     struct inherited all;

@@ -1,8 +1,8 @@
 /* error.h -- every error that hookward knows, in one table.
  *
  * A function that can fail returns 0, or one of the negative HW_E… codes below. The table gives
- * each its name (the `error` member of an answer, the log's field, the ledger's column), the HTTP
- * status that the sender gets, and the sentence that says what is wrong, so that all agree.
+ * each code its name (the `error` member of an answer, the log's field, the ledger's column), the
+ * HTTP status that the sender gets, and the sentence that says what is wrong, so that all agree.
  *
  * Thread  pure; any. */
 #ifndef HW_ERROR_H
@@ -12,7 +12,7 @@
 
 /* code, name, HTTP status, default message */
 #define HW_ERRORS(X)                                                                               \
-    /* the notification path: 400 is the one status that Accredit is documented to retry on */     \
+    /* notifications: 400 is the only status after which Accredit is documented to retry */        \
     X(HW_EMISSING_SIGNATURE, "missing_signature", 400, "the X-Signature header is missing")        \
     X(HW_EMALFORMED_SIGNATURE, "malformed_signature", 400,                                         \
       "X-Signature is not one Base64 text of the key's length")                                    \
@@ -27,9 +27,9 @@
     X(HW_ETOO_OLD, "too_old", 400, "the notification is older than max_age")                       \
     X(HW_ETOO_NEW, "too_new", 400, "the notification is from more than max_age ahead")             \
     X(HW_EMALFORMED_TIMESTAMP, "malformed_timestamp", 400,                                         \
-      "the Timestamp is missing, or no time that can be read")                                     \
+      "the Timestamp is missing, or can't be read as a time")                                      \
     X(HW_ENO_HANDLER, "no_handler", 400, "no handler is registered for this event")                \
-    X(HW_ESCHEMA_VIOLATION, "schema_violation", 400, "the event breaks its schema")                \
+    X(HW_ESCHEMA_VIOLATION, "schema_violation", 400, "the event does not match its schema")        \
     X(HW_EHANDLER_REFUSED, "handler_refused", 400, "the handler refused the notification")         \
     X(HW_EHANDLER_ERROR, "handler_error", 400, "the handler failed")                               \
     X(HW_EHANDLER_TIMEOUT, "handler_timeout", 400, "the handler did not finish in time")           \
@@ -45,17 +45,17 @@
     X(HW_EREQUEST_TIMEOUT, "request_timeout", 408, "the request took too long to arrive")          \
     X(HW_EBODY_TOO_LARGE, "body_too_large", 413, "the body is larger than max_body")               \
     X(HW_EUNSUPPORTED_EXPECTATION, "unsupported_expectation", 417,                                 \
-      "the only expectation that is understood is 100-continue")                                   \
+      "the only supported expectation is 100-continue")                                            \
     X(HW_EHEADER_TOO_LARGE, "header_too_large", 431, "the header is larger than max_header")       \
     X(HW_EUNSUPPORTED_TRANSFER_CODING, "unsupported_transfer_coding", 501,                         \
-      "the only transfer coding that is understood is chunked")                                    \
+      "the only supported transfer coding is chunked")                                             \
     X(HW_EUNSUPPORTED_VERSION, "unsupported_version", 505,                                         \
-      "only HTTP/1.0 and HTTP/1.1 are spoken")                                                     \
+      "only HTTP/1.0 and HTTP/1.1 are supported")                                                  \
     /* the control socket */                                                                       \
     X(HW_ERELOAD_FAILED, "reload_failed", 400, "nothing was reloaded; the old version goes on")    \
     /* apps */                                                                                     \
     X(HW_EAPP_ERROR, "app_error", 500, "the app failed; the log says why")                         \
-    X(HW_EAPP_BUSY, "app_busy", 503, "the app has too much to do; try again later")                \
+    X(HW_EAPP_BUSY, "app_busy", 503, "the app is too busy; try again later")                       \
     /* inside the host; never sent */                                                              \
     X(HW_ENOMEM, "out_of_memory", 500, "out of memory")                                            \
     X(HW_EFAILED, "failed", 500, "failed")
@@ -68,12 +68,12 @@ enum {
         HW_ERROR_END
 };
 
-/* The texts are static. Asking for 0 or an unknown code is a bug and asserts. */
+/* The texts are static. 0 or an unknown code is a bug, and asserts. */
 const char *hw_error_name(int code);
 const char *hw_error_message(int code);
 int hw_error_status(int code);
 
-/* Says in `why` that no thread could be started, by errno. Returns HW_EFAILED. */
+/* Writes to `why` that a thread could not be started; `error` is an errno. Returns HW_EFAILED. */
 int hw_error_no_thread(int error, char *why, size_t why_size);
 
 #endif

@@ -5,7 +5,7 @@ static const char cut_mark[] = "\n\xe2\x80\xa6"; /* … */
 
 struct writer {
     char *out;
-    size_t len, room; /* without the mark's */
+    size_t len, room; /* room for the cut mark is not counted */
     unsigned depth;
     bool full;
 };
@@ -54,7 +54,7 @@ static size_t skip_space(struct hw_str json, size_t at)
     return at;
 }
 
-/* An empty object or array stays in its line. */
+/* An empty object or array stays on one line. */
 static size_t open_level(struct writer *w, struct hw_str json, size_t at)
 {
     char closing = json.ptr[at] == '{' ? '}' : ']';
@@ -88,7 +88,7 @@ static size_t put_token(struct writer *w, struct hw_str json, size_t at)
     return at + 1;
 }
 
-/* Drops what is left of a character that was cut. */
+/* The length without a character that was cut at the end. */
 static size_t end_of_whole(const char *out, size_t len)
 {
     size_t start = len;

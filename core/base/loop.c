@@ -22,7 +22,7 @@ static void watch_once(uv_loop_t *loop, int fd)
     uv_run(loop, UV_RUN_NOWAIT);
 }
 
-/* Where the number can't be had the table grows when it must. */
+/* When the high descriptor can't be had, the table grows later as usual. */
 static void widen(uv_loop_t *loop, size_t files)
 {
     int number = (int)(files < HW_LOOP_FILES_MAX ? files : HW_LOOP_FILES_MAX) - 1;

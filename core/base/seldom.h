@@ -1,4 +1,4 @@
-/* seldom.h -- what may happen 100,000 times a second is said once a minute, with a count.
+/* seldom.h -- for logging what may happen 100,000 times a second: once a minute, with a count.
  *
  * Thread  the caller's; no clock of its own. */
 #ifndef HW_SELDOM_H
@@ -10,10 +10,10 @@ enum { HW_SELDOM_MS = 60000 };
 
 struct hw_seldom {
     uint64_t quiet_until_ms;
-    uint64_t untold;
+    uint64_t untold; /* counted, but not reported yet */
 };
 
-/* How many it is time to tell of, which are told with that; 0: none now. */
+/* Returns how many are to be reported now, and counts them as reported; 0 when it is too early. */
 static inline uint64_t hw_seldom_due(struct hw_seldom *s, uint64_t now_ms)
 {
     uint64_t count = s->untold;
@@ -24,7 +24,7 @@ static inline uint64_t hw_seldom_due(struct hw_seldom *s, uint64_t now_ms)
     return count;
 }
 
-/* One more. The first one is told at once. Returns as above. */
+/* Counts one more. The first is to be reported at once. Returns as hw_seldom_due. */
 static inline uint64_t hw_seldom_count(struct hw_seldom *s, uint64_t now_ms)
 {
     s->untold++;

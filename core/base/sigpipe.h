@@ -1,12 +1,12 @@
-/* sigpipe.h -- a write to a reader that is gone is an error, in a process whose signals are not
- * ours.
+/* sigpipe.h -- turns a write to a reader that is gone into an error, without touching the process's
+ * signal handlers.
  *
- * Why     SIGPIPE ends a process that did not arrange for it, libuv and TLS libraries write with
- *         write(2), and a program that carries a host as a library keeps its own handlers.
- * How     the signal strikes the thread that wrote: it is blocked around what may write, and taken
- *         away before it is let through again. Not for good where scripts run: what they start
- *         would inherit it.
- * Thread  each its own mask. */
+ * Why     SIGPIPE ends a process that has no handler for it. libuv and TLS libraries write with
+ *         write(2), and a program that uses hookward as a library keeps its own handlers.
+ * How     the signal goes to the thread that wrote. The thread blocks it around code that may
+ *         write, and discards a pending one before it unblocks it. Where scripts run it is not
+ *         blocked for good, since the programs that they start would inherit that.
+ * Thread  any; each has its own mask. */
 #ifndef HW_SIGPIPE_H
 #define HW_SIGPIPE_H
 
@@ -34,8 +34,8 @@ static inline void hw_sigpipe_restore(const sigset_t *before)
     pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
-/* For a thread that only writes, and never runs a script: for good. A file at its size limit is an
- * error of write() then as well (SIGXFSZ). */
+/* Blocks it for good, for a thread that never runs a script. SIGXFSZ too: a file at its size limit
+ * then is an error of write(). */
 static inline void hw_sigpipe_block_for_good(void)
 {
     sigset_t set;

@@ -1,7 +1,7 @@
-/* stats.h -- what a host has done so far, in numbers: for stats() of the library, and metrics.
+/* stats.h -- what a host has done so far, in numbers: for the library's stats(), and for metrics.
  *
- * How     the leader alone counts, so that nothing is locked and nothing is an atomic addition;
- *         whoever reads sees each number by itself as it was a moment ago.
+ * How     only the leader counts, so no lock and no atomic addition is needed. A reader sees each
+ *         number as it was a moment ago; two numbers may be of different moments.
  * Thread  add, set: leader only; get, copy: any. */
 #ifndef HW_STATS_H
 #define HW_STATS_H
@@ -11,25 +11,25 @@
 
 #include "base/error.h"
 
-/* enumerator, name, what it counts. received = succeeded + unhandled + duplicates + joined + those
- * under `errors` that became a job + what is in flight still. */
+/* Enumerator, name, what it counts.
+ * received = succeeded + unhandled + duplicates + joined + errors of jobs + jobs still in flight */
 #define HW_COUNTS(X)                                                                               \
-    X(HW_COUNT_RECEIVED, "received", "notifications whose last byte is there, copies too")         \
+    X(HW_COUNT_RECEIVED, "received", "notifications that arrived completely, copies included")     \
     X(HW_COUNT_SUCCEEDED, "succeeded", "handled, recorded and answered 200")                       \
     X(HW_COUNT_UNHANDLED, "unhandled", "answered 200 without a handler (unhandled = accept)")      \
     X(HW_COUNT_DUPLICATES, "duplicates", "answered from the ledger")                               \
-    X(HW_COUNT_JOINED, "joined", "copies of one in flight, which got its answer")                  \
+    X(HW_COUNT_JOINED, "joined", "copies of one in flight, answered with it")                      \
     X(HW_COUNT_REPLAYED, "replayed", "recorded ones that were run again, and succeeded")           \
     X(HW_COUNT_REPLAYS_FAILED, "replays_failed", "recorded ones that were run again, and failed")  \
-    X(HW_COUNT_STUCK, "stuck", "handlers that did not come back in time")                          \
-    X(HW_COUNT_REPLACED, "replaced", "workers replaced, their handler could not be stopped")       \
-    X(HW_COUNT_UNREPLACED, "unreplaced", "workers lost the same way that nothing replaces")        \
+    X(HW_COUNT_STUCK, "stuck", "handlers that did not return in time")                             \
+    X(HW_COUNT_REPLACED, "replaced", "workers replaced: their handler could not be stopped")       \
+    X(HW_COUNT_UNREPLACED, "unreplaced", "workers lost in that way and not replaced")              \
     X(HW_COUNT_ACCEPTED, "accepted", "connections that were accepted")                             \
-    X(HW_COUNT_TURNED_AWAY, "turned_away", "connections that were closed unheard: see the log")    \
+    X(HW_COUNT_TURNED_AWAY, "turned_away", "connections that were closed at once: see the log")    \
     X(HW_COUNT_MADE_ROOM, "made_room", "idle connections that were closed for new ones")           \
-    X(HW_COUNT_OUT_OF_FILES, "out_of_files", "times that files or memory were out at the door")    \
+    X(HW_COUNT_OUT_OF_FILES, "out_of_files", "times that no file or memory was left for one")      \
     X(HW_COUNT_CONNECTIONS, "connections", "connections that are open now")                        \
-    X(HW_COUNT_IN_FLIGHT, "in_flight", "whole requests that are on their way now")                 \
+    X(HW_COUNT_IN_FLIGHT, "in_flight", "complete requests without an answer now")                  \
     X(HW_COUNT_RELOADS, "reloads", "versions that took effect since the start")                    \
     X(HW_COUNT_RELOADS_FAILED, "reloads_failed", "attempts to reload that changed nothing")
 
@@ -43,7 +43,7 @@ enum hw_count {
 enum { HW_STATS_ERRORS = HW_ERROR_END - HW_ERROR_BASE };
 
 struct hw_stats {
-    /* atomic: one writes, any reads */
+    /* atomic: the leader writes, any thread reads */
     _Atomic uint64_t counts[HW_COUNT_END];
     _Atomic uint64_t errors[HW_STATS_ERRORS]; /* answers with an error, by hw_stats_row(code) */
 };
@@ -74,10 +74,10 @@ static inline void hw_stats_add_error(struct hw_stats *s, int code)
     atomic_store_explicit(number, hw_stats_get(number) + 1, memory_order_relaxed);
 }
 
-/* `to` is the caller's alone. */
+/* Copies all numbers. No other thread uses `to`. */
 void hw_stats_copy(struct hw_stats *to, const struct hw_stats *from);
 
-/* The static name of a count, as it stands in the table that Lua gets. */
+/* The static name of a count, as in the table that Lua gets. */
 const char *hw_stats_name(enum hw_count which);
 
 #endif

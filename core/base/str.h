@@ -1,6 +1,17 @@
 /* str.h -- a view of bytes: a pointer and a length, never an owner.
  *
- * A view is valid as long as what it looks into; it is not terminated by a zero byte. */
+ * A view is valid as long as the bytes that it points to. It has no terminating zero byte.
+ *
+ * The room
+ * For       base/ holds the tools that every other room may use and that know none of them:
+ *           memory   arena.h, heap.h, str.h (this)
+ *           formats  base64.h, layout.h, timestamp.h
+ *           errors   error.h (the table of all), check.h (our own bugs), crash.h (test builds)
+ *           the log  log.h, log_out.h, seldom.h
+ *           system   descriptors.h, files.h, loop.h, sigpipe.h
+ *           a host   config.h (what it is told), stats.h (what it did), version.h
+ * Promises  no state but the caller's. Only the log is one for the whole process.
+ * Threads   any, unless a header says otherwise. */
 #ifndef HW_STR_H
 #define HW_STR_H
 
@@ -45,8 +56,8 @@ static inline bool hw_str_is(struct hw_str s, struct hw_str lower)
     return true;
 }
 
-/* FNV-1a: quick, and of no use against who chooses the bytes, unless `h` is a secret. Begin with
- * HW_STR_HASH or a seed; what it returns goes in again for what follows. */
+/* FNV-1a: quick, but whoever chooses the bytes can choose the hash, unless `h` is a secret. Begin
+ * with HW_STR_HASH or a seed; to hash more bytes, pass the result as `h`. */
 #define HW_STR_HASH 0xcbf29ce484222325u
 
 static inline uint64_t hw_str_hash(uint64_t h, struct hw_str s)
@@ -56,7 +67,7 @@ static inline uint64_t hw_str_hash(uint64_t h, struct hw_str s)
     return h;
 }
 
-/* Bytes of the character at s[i], as far as it is well-formed UTF-8 (RFC 3629); else 0. */
+/* The length in bytes of the character at s[i]; 0 when it is not well-formed UTF-8 (RFC 3629). */
 static inline size_t hw_str_utf8(struct hw_str s, size_t i)
 {
     unsigned char c = (unsigned char)s.ptr[i];

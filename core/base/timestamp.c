@@ -3,10 +3,10 @@
 
 #include <stdint.h>
 
-/* What is still to be read; a failed step makes all later ones fail too. */
+/* The text that is still to be read. After a failed step, all later ones fail too. */
 struct reader {
     const char *at, *end;
-    bool any_form; /* of ISO 8601, not RFC 3339 alone */
+    bool any_form; /* of ISO 8601; otherwise RFC 3339 only */
     bool bad;
 };
 
@@ -37,8 +37,9 @@ static void expect(struct reader *r, const char *any_of)
     r->bad |= !take(r, any_of);
 }
 
-/* Days from 1970-01-01 in the Gregorian calendar; March is the year's first month here, so that a
- * leap day comes last. Counted from 400 years before year 0, whose January belongs to year -1. */
+/* Days from 1970-01-01 in the Gregorian calendar. The year begins in March here, so that a leap day
+ * comes last. Counting starts 400 years before year 0, since January of year 0 belongs to year
+ * -1. */
 static int64_t days(int year, int month, int day)
 {
     int64_t y = 400 + (month > 2 ? year : year - 1);
@@ -79,7 +80,7 @@ static int offset_seconds(struct reader *r)
     return sign * (hours * 3600 + digits(r, 2, 0, 59) * 60);
 }
 
-/* Behind the day: seconds from its begin in UTC. */
+/* What follows the date: seconds since the day began, in UTC. */
 static double time_of_day(struct reader *r)
 {
     if (r->any_form && r->at == r->end)

@@ -1,5 +1,4 @@
-/* timestamp.h -- RFC 3339 date-times, and the other forms of ISO 8601 that people and senders
- * write.
+/* timestamp.h -- reads RFC 3339 date-times, and the other forms of ISO 8601 in common use.
  *
  * Thread  pure; any. */
 #ifndef HW_TIMESTAMP_H
@@ -7,12 +6,12 @@
 
 #include "base/str.h"
 
-/* "2024-05-10T11:09:21.248Z", with any number of decimals or none, Z or ±hh:mm -> seconds since
- * 1970. .NET writes a local time without a zone when nothing was said about it: taken as UTC.
+/* Reads "2024-05-10T11:09:21.248Z", with any number of decimals or none, and Z or ±hh:mm, as
+ * seconds since 1970. A time without a zone counts as UTC: .NET writes one when no zone was set.
  * Returns 0, or -1 for any other text. */
 int hw_timestamp_parse(struct hw_str text, double *seconds);
 
-/* The same for these forms too: a day alone, a time without seconds, an offset as ±hhmm or ±hh. */
+/* Also reads these forms: a day alone, a time without seconds, an offset as ±hhmm or ±hh. */
 int hw_timestamp_read(struct hw_str text, double *seconds);
 
 #endif

@@ -1,4 +1,4 @@
-/* body.c -- the body of a message: of a fixed length, or in chunks, with trailers behind them.
+/* body.c -- the body of a message: of a fixed length, or in chunks, followed by trailers.
  *
  * See http.h; the states are drawn in head.c.
  * Section numbers are RFC 9112's. */
@@ -120,8 +120,7 @@ static int take_chunk_end(struct hw_http *p, struct cursor *c)
     const char *end = c->bytes + c->from;
     size_t n = c->len - c->from;
     if ((n > 0 && end[0] != '\r') || (n > 1 && end[1] != '\n'))
-        return hw_http_malformed(p,
-                                 "a chunk is longer than its size says, or has no CRLF behind it");
+        return hw_http_malformed(p, "a chunk is longer than its size says, or no CRLF follows it");
     if (n < 2)
         return HW_HTTP_NEED_MORE;
     c->from += 2;

@@ -74,7 +74,7 @@ const char *hw_http_why_control(char c)
 {
     if (c == '\n')
         return "a line ends with a bare LF";
-    return c == '\r' ? "a CR without an LF behind it" : "a control byte in a line";
+    return c == '\r' ? "a CR without an LF after it" : "a control byte in a line";
 }
 
 int hw_http_find_line_end(struct hw_http *p, const char *line, size_t len, size_t max)
@@ -93,8 +93,7 @@ int hw_http_find_header_line_end(struct hw_http *p, const char *line, size_t len
 {
     int found = hw_http_find_line_end(p, line, len, max);
     if (found == HW_HTTP_TOO_LONG)
-        return hw_http_refuse(p, HW_EHEADER_TOO_LARGE,
-                              "all lines before and behind the body count");
+        return hw_http_refuse(p, HW_EHEADER_TOO_LARGE, "all lines before and after the body count");
     return found;
 }
 

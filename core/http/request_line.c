@@ -58,7 +58,7 @@ static int read_version(struct hw_http *p, struct hw_str s)
     if (s.len != 8 || memcmp(s.ptr, "HTTP/", 5) != 0 || !hw_http_is_digit(s.ptr[5]) ||
         s.ptr[6] != '.' || !hw_http_is_digit(s.ptr[7]))
         return hw_http_malformed(
-            p, "the request line is not: method, target, HTTP/1.1, one space between");
+            p, "the request line is not: method, target, HTTP/1.1, with one space between");
     if (s.ptr[5] != '1' || s.ptr[7] > '1')
         return hw_http_refuse(p, HW_EUNSUPPORTED_VERSION, "the request line names another version");
     p->minor = (uint8_t)(s.ptr[7] - '0');
@@ -145,12 +145,12 @@ int hw_http_read_request_line(struct hw_http *p, const char *bytes, size_t at, s
         i++;
     p->method = hw_http_span_of(at, i);
     if (i == len || line[i] != ' ')
-        return hw_http_malformed(p, "the method is not a token with one space behind it");
+        return hw_http_malformed(p, "the method is not a token followed by one space");
     target = end = i + 1;
     while (end < len && hw_http_is(line[end], HW_HTTP_TARGET))
         end++;
     if (end == target || end == len || line[end] != ' ')
-        return hw_http_malformed(p, "the target is not visible ASCII with one space behind it");
+        return hw_http_malformed(p, "the target is not visible ASCII followed by one space");
     int rc = read_version(p, (struct hw_str){line + end + 1, len - end - 1});
     return rc ? rc : read_target(p, bytes, at + target, end - target);
 }

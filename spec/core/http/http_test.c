@@ -608,7 +608,7 @@ static void says_what_is_wrong(void **state)
         {"\x16", "this looks like TLS; the listener speaks plain HTTP"},
         {"\r\n\r\n", "more than one empty line before the request line"},
         {"GET / HTTP/1.1\n", "a line ends with a bare LF"},
-        {"GET / HTTP/1.1\rx", "a CR without an LF behind it"},
+        {"GET / HTTP/1.1\rx", "a CR without an LF after it"},
         {POST "A: b\r\n c\r\n", "a header line begins with white space"},
         {POST "A : b\r\n", "white space before a header line's colon"},
         {POST "A(: b\r\n", "a header line has no colon, or its name is not a token"},
