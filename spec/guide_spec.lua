@@ -587,9 +587,32 @@ describe("the guide's", function()
     assert.equal(0, host:stop())
   end)
 
-  it("files of core/ are there", function()
-    for name in text_of("internals"):gmatch("`(core/[^`]+)`") do
-      assert.is_truthy(lfs.attributes(name), name)
+  it("files of core/ and lua/ exist, and so do the README's", function()
+    local count = 0
+    for name in (text_of("internals") .. H.read("README.md")):gmatch("`([%w_/]+/[%w_./]+)`") do
+      if name:find("^core/") or name:find("^lua/") then
+        count = count + 1
+        assert.is_truthy(lfs.attributes(name), name)
+      end
+    end
+    assert.is_true(count > 30)
+  end)
+
+  it("rooms are the folders of core/ and lua/hookward/", function()
+    local drawings = blocks("internals", "")
+    local function folders(path)
+      local names = {}
+      for name in lfs.dir(path) do
+        local is_folder = lfs.attributes(path .. "/" .. name, "mode") == "directory"
+        if is_folder and not name:find("^%.") then names[#names + 1] = name end
+      end
+      return names
+    end
+    for _, name in ipairs(folders "core") do
+      assert.matches("\n " .. name .. "  ", "\n" .. drawings[2], 1, true)
+    end
+    for _, name in ipairs(folders "lua/hookward") do
+      assert.matches(" " .. name .. " ", drawings[3], 1, true)
     end
   end)
 

@@ -1,4 +1,5 @@
--- The rooms of core/ keep to their order, and `make lint` says which line does not.
+-- The rooms of core/ and of lua/hookward keep to their order; `make lint` says which line of core/
+-- does not.
 
 local H = require "spec.support.host"
 
@@ -56,5 +57,25 @@ describe("the rooms of core/", function()
     local out, code = sh("lua5.4 spec/rooms.lua %s", folder)
     assert.equal("core/attic/a.c: no room is called attic (spec/rooms.lua has the list)\n", out)
     assert.equal(1, code)
+  end)
+end)
+
+-- The lowest first.
+local LUA_ROOMS = { "base", "config", "handlers", "host", "guide", "cli", "accredit", "jobs", "ledger",
+  "sandbox", "testing", "commands" }
+
+describe("the rooms of lua/hookward", function()
+  it("are in order", function()
+    local rank, count = {}, 0
+    for i, room in ipairs(LUA_ROOMS) do rank[room] = i end
+    for path in sh("find lua/hookward -mindepth 2 -name '*.lua'"):gmatch("%S+") do
+      local own = assert(rank[path:match("^lua/hookward/(%l+)/")], path)
+      local text = path:find("templates", 1, true) and "" or H.read(path) -- texts of other files
+      for room in text:gmatch('local %w+ = require "hookward%.(%l+)') do
+        count = count + 1
+        assert(not rank[room] or rank[room] <= own, path .. " requires hookward." .. room)
+      end
+    end
+    assert.is_true(count > 100)
   end)
 end)
