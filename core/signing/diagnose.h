@@ -11,8 +11,8 @@
 #include "base/str.h"
 #include "signing/keys.h"
 
-/* Returns the findings, at least one, one a line, each with a '\n', for free(); NULL without memory.
- * If the signature is good, the first line says so. */
+/* Returns the findings, at least one, one a line, each with a '\n', for free(); NULL without
+ * memory. If the signature is good, the first line says so. */
 char *hw_diagnose(const struct hw_keyset *keys, struct hw_str body, struct hw_str signature);
 
 #endif

@@ -2,7 +2,7 @@
  *
  * CSP     BLOBHEADER { type, version 2, 2 zero bytes, algorithm }, then RSAPUBKEY { magic, bits,
  *         exponent }, then the modulus; all little-endian.
- * CNG     BCRYPT_RSAKEY_BLOB { magic, bits, bytes of exponent, of modulus, of prime 1, of prime 2 },
+ * CNG     BCRYPT_RSAKEY_BLOB { magic, bits, bytes of exponent, modulus, prime 1, prime 2 }, all
  *         little-endian; then exponent and modulus, big-endian.
  * Thread  pure; any. */
 #ifndef HW_KEY_BLOB_H

@@ -2,7 +2,7 @@
  *
  * How     binary forms are known by their first bytes, text forms by their first letters. Anything
  *         else may be Base64 of a binary form. A PEM block's label only tells what to refuse: the
- *         content is recognised by itself, because labels are often wrong (PKCS#1 as PUBLIC KEY). */
+ *         content is recognised by itself, as labels are often wrong (PKCS#1 as PUBLIC KEY). */
 #include "signing/key_forms.h"
 
 #include <openssl/crypto.h>

@@ -1,8 +1,8 @@
 /* keys.c -- see keys.h
  *
- * How     key_forms.c turns any form into two numbers; here are the rules that they must keep, and
- *         the one way in which a key is built from them: whatever the file was, the set holds
- *         nothing but a modulus and an exponent. */
+ * How     key_forms.c turns any form into two numbers. Here are the rules for these numbers, and
+ *         the one place that builds a key from them: whatever the file was, a key is nothing but a
+ *         modulus and an exponent. */
 #include "signing/keys.h"
 
 #include <errno.h>
@@ -35,7 +35,7 @@ static int check_numbers(const struct hw_key_numbers *numbers, int min_bits,
         return hw_refuse(why, "%d bits, more than %d", bits, HW_KEY_BITS_MAX);
     if (!BN_is_odd(numbers->n))
         return hw_refuse(why, "not an RSA key: its modulus is even");
-    /* A verification costs as much as the exponent is long: OpenSSL's own limit, for all sizes. */
+    /* The cost grows with the exponent's length. OpenSSL has this limit for large moduli only. */
     if (BN_num_bits(numbers->e) > 64)
         return hw_refuse(why, "an exponent of %d bits, more than 64", BN_num_bits(numbers->e));
     if (!BN_is_odd(numbers->e) || BN_is_one(numbers->e))
@@ -89,7 +89,7 @@ int hw_key_parse(struct hw_key *key, struct hw_str text, int min_bits, char *why
         }
     }
     hw_key_numbers_fini(&numbers);
-    ERR_clear_error(); /* a form that it is not leaves errors behind even when another fits */
+    ERR_clear_error(); /* forms tried in vain left errors, even when another fitted */
     return rc;
 }
 
@@ -120,7 +120,7 @@ static long read_all(int fd, char *out, size_t size)
     return (long)len;
 }
 
-/* One byte of `text` more than the limit tells a file that is too large, or grows as it is read. */
+/* Reads one byte more than the limit, to notice a file that is too large or growing. */
 static int read_file(const char *path, char text[HW_KEY_FILE_MAX + 1], size_t *len,
                      const struct hw_reason *why)
 {

@@ -1,13 +1,13 @@
 /* keys.h -- public RSA keys in every text form, and the set of those that the host trusts.
  *
  * Why     Accredit does not document the form of its Signature Key; a user should be able to save
- *         it as it came. The form is recognised, never declared.
+ *         it as it came. So the form is recognised, never declared.
  * Forms   PEM (PUBLIC KEY, RSA PUBLIC KEY, CERTIFICATE), DER of the same three, Base64 of that DER
  *         with or without line breaks, .NET XML (RSAKeyValue), JWK, and Microsoft's CSP
  *         (PUBLICKEYBLOB) and CNG (BCRYPT_RSAPUBLIC_BLOB) key blobs, raw or as Base64. A text may
  *         begin with a byte order mark, be UTF-16 (with one), or stand in quotes as in JSON.
- * Thread  a key set is a shared constant: built by one thread, then read by any, replaced whole
- *         (ref/unref, atomic). */
+ * Thread  a key set is a shared constant: one thread builds it, then any may read it. It is only
+ *         replaced as a whole (ref/unref, atomic). */
 #ifndef HW_KEYS_H
 #define HW_KEYS_H
 
@@ -19,8 +19,8 @@
 
 enum {
     HW_KEY_FILE_MAX = 64 * 1024, /* bytes of a key file */
-    HW_KEYS_MAX = 64,            /* keys in a set: each one is tried on a forgery */
-    HW_KEY_BITS_MAX = 16384      /* a larger modulus costs too much for each forgery */
+    HW_KEYS_MAX = 64,            /* keys in a set: a forged signature is tried with each */
+    HW_KEY_BITS_MAX = 16384      /* of a modulus: a larger one makes each forgery too expensive */
 };
 
 struct hw_rsa;
@@ -40,9 +40,10 @@ struct hw_keyset {
     struct hw_key keys[];
 };
 
-/* Recognises the form of `text` and parses it into *key, all but name and rsa. Returns 0, or HW_EFAILED
- * with one line in `why` that says what was found instead of a public RSA key of min_bits or more
- * ("this is a private key; …", "an EC key; …", "1024 bits, fewer than min_key_bits (2048)"). */
+/* Recognises the form of `text` and parses it into *key, all but name and rsa. Returns 0, or
+ * HW_EFAILED with one line in `why` that says what was found instead of a public RSA key of at
+ * least min_bits ("this is a private key; …", "this is an EC key; …", "1024 bits, fewer than
+ * min_key_bits (2048)"). */
 int hw_key_parse(struct hw_key *key, struct hw_str text, int min_bits, char *why, size_t why_size);
 void hw_key_fini(struct hw_key *key);
 

@@ -15,7 +15,7 @@
 
 /* ---- read ---- */
 
-/* Asks nobody at the terminal. */
+/* Keeps OpenSSL from asking for a password at the terminal. */
 static int no_password(char *buffer, int size, int writing, void *asked)
 {
     (void)buffer, (void)size, (void)writing;
@@ -23,7 +23,7 @@ static int no_password(char *buffer, int size, int writing, void *asked)
     return -1;
 }
 
-/* RSA.ToXmlString(true): every number must be there. */
+/* RSA.ToXmlString(true): every number is needed. */
 static EVP_PKEY *read_xml_private(struct hw_str text)
 {
     static const struct {
@@ -133,13 +133,13 @@ char *hw_private_key_sign(EVP_PKEY *pkey, struct hw_str body)
 
 /* Adds the Base64 of `bytes` to `out`, between two texts. */
 static bool add_base64(BIO *out, const char *before, const uint8_t *bytes, size_t len,
-                       const char *behind)
+                       const char *after)
 {
     char *text = OPENSSL_malloc(HW_BASE64_LEN(len) + 1);
     if (!text)
         return false;
     hw_base64_encode(text, bytes, len);
-    bool good = BIO_printf(out, "%s%s%s", before, text, behind) > 0;
+    bool good = BIO_printf(out, "%s%s%s", before, text, after) > 0;
     OPENSSL_free(text);
     return good;
 }
@@ -154,13 +154,13 @@ static bool write_der(BIO *out, EVP_PKEY *pkey)
 }
 
 static bool add_number(BIO *out, EVP_PKEY *pkey, const char *param, const char *before,
-                       const char *behind)
+                       const char *after)
 {
     BIGNUM *number = NULL;
     uint8_t bytes[HW_KEY_BITS_MAX / 8];
     bool good = EVP_PKEY_get_bn_param(pkey, param, &number) == 1 &&
                 (size_t)BN_num_bytes(number) <= sizeof bytes &&
-                add_base64(out, before, bytes, (size_t)BN_bn2bin(number, bytes), behind);
+                add_base64(out, before, bytes, (size_t)BN_bn2bin(number, bytes), after);
     BN_free(number);
     return good;
 }

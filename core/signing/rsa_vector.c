@@ -11,7 +11,7 @@
  *            it is kept in a register of its own (`low`) and computed from the two lowest limbs
  *            while the vectors are still busy. The lowest lane of the vectors is not read.
  *            Carries stay in the upper 12 bits of the sums until the end: a round adds four
- *            products below 2^52 to a sum, and there are at most 80 rounds, so it stays below 2^61.
+ *            numbers below 2^52 to a sum, and there are at most 80 rounds, so it stays below 2^61.
  *
  * Ranges     with R > 4 n and factors below 2 n the product is below 2 n (Walter, "Montgomery
  *            exponentiation needs no final subtractions", 1999); with one factor below n it is
@@ -48,8 +48,8 @@ struct hw_rsa_vector {
 /* ---- one product ---- */
 
 /* Adds each sum's upper bits to the next limb, and then the carries that this makes. A limb of all
- * ones passes a carry on, so the second step looks ahead as an adder does: adding 1 to a run of ones
- * flips the whole run. */
+ * ones passes a carry on, so the second step looks ahead as an adder does: adding 1 to a run of
+ * ones flips the whole run. */
 VECTOR INLINE void settle(int width, __m512i *sum)
 {
     const __m512i ones = _mm512_set1_epi64((long long)mask);
@@ -248,8 +248,8 @@ static bool square_of_r(struct hw_rsa_vector *key, const BIGNUM *n)
     return good;
 }
 
-/* -1/n mod 2^52 by Newton's iteration. The first guess, n, has three right bits (n n = 1 mod 8), and
- * each step doubles them. */
+/* -1/n mod 2^52 by Newton's iteration. The first guess, n, has three right bits (n n = 1 mod 8);
+ * each step doubles their number. */
 static uint64_t negative_inverse(uint64_t n)
 {
     uint64_t inverse = n;

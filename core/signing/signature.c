@@ -140,7 +140,7 @@ int hw_verifier_check(struct hw_verifier *verifier, struct hw_str base64,
             return 0;
         }
         ERR_clear_error();
-        rc = rc == HW_ENOMEM ? rc : result; /* it might have been that key */
+        rc = rc == HW_ENOMEM ? rc : result; /* that key may have been the right one */
     }
     return rc;
 }

@@ -1,8 +1,8 @@
 /* connection_fuzz.c -- a connection survives what a client and time may do to it, in any order.
  *
- * The input is a small program for the rig of connection_rig.h (the real connection.c, with a client
- * at the other end of a Unix socket). Each byte is a step: its low three bits say which one, the
- * others how much of it. The bytes to send follow the step, or come from a table of pieces of
+ * The input is a small program for the rig of connection_rig.h (the real connection.c, with a
+ * client at the other end of a Unix socket). Each byte is a step: its low three bits say which one,
+ * the others how much of it. The bytes to send follow the step, or come from a table of pieces of
  * requests.
  *
  * Properties

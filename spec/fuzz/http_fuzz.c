@@ -1,7 +1,7 @@
 /* http_fuzz.c -- the request parser's result does not depend on how the bytes arrive.
  *
- * The input is what a client sends. Its last bytes also decide where it is cut into reads. Each call
- * gets the bytes in memory of exactly their size.
+ * The input is what a client sends. Its last bytes also decide where it is cut into reads. Each
+ * call gets the bytes in memory of exactly their size.
  *
  * Properties
  *   In parts or at once, the result is the same.

@@ -5,7 +5,7 @@
  *             that is too short begins with zeros.
  * Properties  a key is taken exactly when it is within the limits of rsa.h, and by the vectors when
  *             it is within those of rsa_vector.h; s is refused exactly when it is not below n; the
- *             result is that of BN_mod_exp; the vectors of each key that they take pass their proof.
+ *             result is that of BN_mod_exp; the vectors pass their proof for each key they take.
  * Memory      s and the result are in memory of exactly their size.
  *
  * On a processor without AVX-512 IFMA only OpenSSL's multiplication is compared. */
