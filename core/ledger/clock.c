@@ -26,7 +26,7 @@ void hw_ledger_clock_init(struct hw_ledger_clock *clock)
     *clock = (struct hw_ledger_clock){.wall = wall, .steady = steady};
 }
 
-/* A short retention makes a short gap dangerous. */
+/* With a short retention even a short gap is dangerous. */
 static int64_t gap_max(int64_t retention_ms)
 {
     int64_t half = retention_ms / 2;
@@ -58,7 +58,7 @@ int64_t hw_ledger_clock_look(struct hw_ledger_clock *clock, int64_t newest, int6
         clock->calm_at = steady_now + HW_LEDGER_CLOCK_CALM_MS;
     else if (!clock->started)
         clock->calm_at = steady_now;
-    /* Two good clocks drift apart too, a little each hour. */
+    /* Two good clocks drift apart as well, a little each hour. */
     if (leap || !clock->started || steady_now - clock->steady_base >= HW_LEDGER_CLOCK_CALM_MS) {
         clock->wall_base = clock->now;
         clock->steady_base = steady_now;

@@ -17,7 +17,7 @@
 #include "ledger/lock.h"
 
 struct copy {
-    char path[PATH_MAX]; /* where it is made, beside its place; "" when there is none */
+    char path[PATH_MAX]; /* of the unfinished copy; "" when there is none */
     char *why;
     size_t why_size;
 };
@@ -28,9 +28,9 @@ static int fail(struct copy *c, const char *path, const char *what)
     return HW_EFAILED;
 }
 
-/* ---- making it ---- */
+/* ---- making a copy ---- */
 
-/* An empty file for its owner alone, which SQLite then fills. */
+/* An empty file that only its owner can read; SQLite fills it. */
 static int make_file(struct copy *c, const char *to)
 {
     int n = snprintf(c->path, sizeof c->path, "%s.XXXXXX", to);
@@ -66,7 +66,7 @@ static int64_t number(sqlite3 *db, const char *sql)
     return value;
 }
 
-/* A file that was damaged before is copied as it is: it must not take a sound one's place. */
+/* VACUUM INTO copies damage too: such a copy must not replace a sound ledger. */
 static int64_t check(struct copy *c)
 {
     sqlite3 *db;
@@ -76,7 +76,8 @@ static int64_t check(struct copy *c)
     if (number(db, "SELECT quick_check = 'ok' FROM pragma_quick_check(1)") != 1)
         count = -1;
     sqlite3_close(db);
-    return count >= 0 ? count : fail(c, c->path, "the copy is damaged, as its original must be");
+    return count >= 0 ? count
+                      : fail(c, c->path, "the copy is damaged, so its original must be too");
 }
 
 static int sync_path(struct copy *c, const char *path, int flags)
@@ -128,7 +129,7 @@ int64_t hw_ledger_copy_out(const char *ledger, const char *to, char *why, size_t
     if (access(to, F_OK) == 0)
         return fail(&c, to, there);
     int64_t count = make(&c, ledger, to);
-    if (count >= 0 && link(c.path, to)) /* unlike a rename it takes no other's place */
+    if (count >= 0 && link(c.path, to)) /* unlike rename() it replaces no file */
         count = fail(&c, to, errno == EEXIST ? there : strerror(errno));
     drop(&c);
     if (count >= 0 && sync_folder_of(&c, to))
@@ -138,8 +139,8 @@ int64_t hw_ledger_copy_out(const char *ledger, const char *to, char *why, size_t
 
 /* ---- in ---- */
 
-/* What an old log still holds is written back, and the log removed, as far as that can be done: so
- * the old ledger is whole by itself until the last moment. */
+/* Writes the old log back and removes it, as far as that is possible, so that the old ledger is
+ * whole by itself until the last moment. */
 static void fold(const char *ledger)
 {
     char why[512];
@@ -166,7 +167,7 @@ static int put_in_place(struct copy *c, const char *ledger)
     return sync_folder_of(c, ledger);
 }
 
-/* Nobody may come in from here on, and nobody may be in. */
+/* From here on no other program may use it, or begin to. */
 static int64_t replace(struct copy *c, int fd, const char *from, const char *ledger)
 {
     struct hw_ledger_guard guard;
@@ -196,7 +197,7 @@ int64_t hw_ledger_copy_in(const char *from, const char *ledger, char *why, size_
     int64_t count = replace(&c, hw_ledger_lock_fd(lock), from, ledger);
     drop(&c);
     if (count < 0 && fresh)
-        unlink(ledger); /* the lock made it */
+        unlink(ledger); /* taking the lock created it */
     hw_ledger_lock_put(lock);
     return count;
 }

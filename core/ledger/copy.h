@@ -1,22 +1,22 @@
-/* copy.h -- a whole ledger into another file, and back.
+/* copy.h -- copies a whole ledger into another file, and back.
  *
- * Why     a database in WAL mode is two files and what other programs do to them meanwhile: `cp`
- *         makes a copy that is torn, and a copy that is put back beside an old log is spoilt by it.
- * How     SQLite writes what one moment's reader sees into a new file (VACUUM INTO), without what
- *         was removed, so it is as small as can be. It is checked, synced, and only then given its
- *         name, at once: whoever dies in between leaves all as it was.
- * Thread  the caller's, who has no connection to either file. */
+ * Why     A database in WAL mode is two files, which other programs may be writing. `cp` makes a
+ *         torn copy, and a copy that is put back beside an old log is damaged by it.
+ * How     SQLite writes a snapshot into a new file (VACUUM INTO), without removed rows, so it is as
+ *         small as possible. The copy is checked and synced, and only then gets its name, in one
+ *         step: a crash in between leaves everything as it was.
+ * Thread  the caller's, which must not have either file open. */
 #ifndef HW_LEDGER_COPY_H
 #define HW_LEDGER_COPY_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Copies a ledger, also one that a host has, to a file that is not there yet. Returns the number of
- * notifications in it, or HW_EFAILED with one line in `why`. */
+/* Copies a ledger, which a host may be using, to a new file. Returns the number of notifications in
+ * it, or HW_EFAILED with one line in `why`. */
 int64_t hw_ledger_copy_out(const char *ledger, const char *to, char *why, size_t why_size);
 
-/* Puts a copy in place of a ledger that nobody has open, or makes it. As above. */
+/* Replaces a ledger that no program has open, or creates it. Returns as above. */
 int64_t hw_ledger_copy_in(const char *from, const char *ledger, char *why, size_t why_size);
 
 #endif

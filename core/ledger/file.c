@@ -7,8 +7,8 @@
 #include "base/crash.h"
 #include "base/error.h"
 
-/* Each step takes the schema from one version to the next, within one transaction; a released step
- * is never edited. */
+/* Each step migrates the schema by one version, in one transaction. A released step is never
+ * edited. */
 static const char *const steps[HW_LEDGER_SCHEMA] = {
     "CREATE TABLE notifications ("
     " seq INTEGER PRIMARY KEY,"
@@ -33,7 +33,7 @@ static int fail(char *why, size_t size, const char *path, const char *what)
     return HW_EFAILED;
 }
 
-/* What to do about it, where that is known. */
+/* What to do about an error, where that is known. */
 static const char *advice(int code)
 {
     switch (code & 0xff) {
@@ -93,13 +93,13 @@ static int migrate(sqlite3 *db, int from, const char *path, char *why, size_t si
         rc = exec(db, end);
     if (rc == SQLITE_OK)
         return 0;
-    fail_sqlite(why, size, path, db); /* before the roll-back has an outcome of its own */
+    fail_sqlite(why, size, path, db); /* before the rollback sets another error */
     if (!sqlite3_get_autocommit(db))
         exec(db, "ROLLBACK");
     return HW_EFAILED;
 }
 
-/* Says whether the file may be used, and of which version it is; changes nothing: it may be another
+/* Whether the file may be used, and its schema's version. Changes nothing, since it may be another
  * program's. */
 static int check_schema(sqlite3 *db, const char *path, enum hw_ledger_access access, int *version,
                         char *why, size_t size)
@@ -133,10 +133,11 @@ static int set_up(sqlite3 *db, const char *path, enum hw_ledger_access access, c
     int rc = check_schema(db, path, access, &version, why, size);
     if (rc || access != HW_LEDGER_CREATE)
         return rc;
-    /* The first one to read makes the log, also of a copy that was made without one. */
+    /* The first read creates the log, also for a copy that was made without one. */
     if (exec(db, "PRAGMA journal_mode = WAL; SELECT 1 FROM sqlite_schema") != SQLITE_OK)
         return fail_sqlite(why, size, path, db);
-    /* SQLite opens for reading what may not be written, and says so at the first commit only. */
+    /* SQLite opens a file that can't be written as read-only, and only the first commit would
+     * fail. */
     if (sqlite3_db_readonly(db, "main"))
         return fail(why, size, path, read_only);
     return version < HW_LEDGER_SCHEMA ? migrate(db, version, path, why, size) : 0;
@@ -160,7 +161,7 @@ int hw_ledger_file_open(sqlite3 **db, const char *path, enum hw_ledger_access ac
     return rc;
 }
 
-/* To begin to write is what a host does first, too. Another program may be at it: that passes. */
+/* A host also begins with a write. If another program is writing just now, that does no harm. */
 static int try_to_write(sqlite3 *db, const char *path, char *why, size_t size)
 {
     if (sqlite3_db_readonly(db, "main"))

@@ -2,8 +2,8 @@
  *
  * The host (sqlite.c) and the commands (ledger_api.c) open the same file through here.
  *
- * Format  WAL mode. One row a notification, in the order of arrival (seq), so that inserts append
- *         and retention eats from the front:
+ * Format  WAL mode. One row for each notification, in the order of arrival (seq), so inserts append
+ *         and retention removes from the front:
  *
  *           notifications
  *             seq          INTEGER PRIMARY KEY
@@ -12,8 +12,8 @@
  *             event        TEXT     '' when the body could not be decoded
  *             state        INTEGER  enum hw_ledger_state
  *             attempt      INTEGER  X-JobAttempt, the highest of its deliveries
- *             deliveries   INTEGER  how often it came; runs: how often a handler was begun
- *             runs         INTEGER
+ *             deliveries   INTEGER  how often it came
+ *             runs         INTEGER  how often a handler was begun
  *             received_at  INTEGER  the first delivery; milliseconds since 1970
  *             settled_at   INTEGER  the latest outcome
  *             next_run_at  INTEGER  when the host itself will run it again; NULL: not
@@ -39,23 +39,23 @@
 enum {
     HW_LEDGER_SCHEMA = 1,
     HW_LEDGER_APPLICATION_ID = 0x686f6f6b, /* "hook" */
-    HW_LEDGER_BUSY_MS = 2000,              /* how long another program may hold a lock */
-    HW_LEDGER_ERROR_MAX = 64 * 1024        /* bytes of a detail; more is cut */
+    HW_LEDGER_BUSY_MS = 2000,              /* how long to wait for another program's lock */
+    HW_LEDGER_ERROR_MAX = 64 * 1024        /* bytes of a reason or a detail; more is cut */
 };
 
 enum hw_ledger_access {
-    HW_LEDGER_CREATE, /* make the file and its folders' entry, migrate the schema: the host */
+    HW_LEDGER_CREATE, /* create the file, or migrate its schema: the host */
     HW_LEDGER_WRITE,  /* an existing file of the current schema: purge */
     HW_LEDGER_READ    /* the same, read-only: look-ups, list, show */
 };
 
 /* Opens a connection. Returns 0 with *db, or HW_EFAILED with one line in `why` that names the file:
- * not there, not a database, not hookward's, of a newer version, not writable. */
+ * missing, not a database, not hookward's, of a newer version, not writable. */
 int hw_ledger_file_open(sqlite3 **db, const char *path, enum hw_ledger_access access, char *why,
                         size_t why_size);
 
-/* Could a host take this file? It must be there; it stays as it is. Returns 0, or HW_EFAILED with
- * what hw_ledger_file_open would say to a host. */
+/* Whether a host could use this file, which must exist and is not changed. Returns 0, or HW_EFAILED
+ * with what hw_ledger_file_open would say to a host. */
 int hw_ledger_file_try(const char *path, char *why, size_t why_size);
 
 /* Prepares a statement that lives as long as its connection. Returns 0 or HW_EFAILED with `why`. */

@@ -11,7 +11,7 @@ static const char *const state_names[HW_LEDGER_STATE_END] = {
     [HW_DEAD] = "dead",           [HW_QUEUED] = "queued",
 };
 
-/* Only a live host has it: as a filter it is known and finds nothing. */
+/* Only a running host has this state: as a filter it is valid and matches no row. */
 static const char running[] = "running";
 
 const char *hw_ledger_state_name(int64_t state)
@@ -60,7 +60,7 @@ static void read_ids(lua_State *L, struct hw_ledger_filters *f, const char *name
     check_array(L, name);
     for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, -1); i++)
         item_text(L, name, i);
-    f->ids = -1; /* where, hw_ledger_filters_read knows */
+    f->ids = -1; /* hw_ledger_filters_read sets where */
 }
 
 static size_t count_stars(struct hw_str text)
@@ -190,7 +190,7 @@ void hw_ledger_filters_read(lua_State *L, int index, struct hw_ledger_filters *f
 
 /* ---- from filters to a statement ---- */
 
-/* The numbers are hw_ledger_filters_bind's. */
+/* hw_ledger_filters_bind uses these numbers. */
 #define MATCHES                                                                                    \
     " FROM notifications WHERE (?1 >> state) & 1"                                                  \
     " AND (?2 IS NULL OR event = ?2)"                                                              \

@@ -1,8 +1,7 @@
-/* filters.h -- which notifications: from a table of filters to the parameters of a
- * statement.
+/* filters.h -- which notifications: from a table of filters to the parameters of a statement.
  *
- * Why     what is asked must never become SQL: the text is fixed, with one numbered parameter for
- *         each filter; only the count of ids adds to it, as so many question marks.
+ * Why     Input must never become SQL. The text is fixed and has a numbered parameter for each
+ *         filter; only the ids add to it, a question mark for each.
  * Thread  the one that has the Lua state. */
 #ifndef HW_LEDGER_FILTERS_H
 #define HW_LEDGER_FILTERS_H
@@ -22,14 +21,14 @@ enum hw_ledger_pattern {
     HW_LEDGER_PATTERN_SUFFIX
 };
 
-/* Points into the table that it was read from. */
+/* Its texts belong to the table that it was read from. */
 struct hw_ledger_filters {
-    int64_t states; /* a bit a state */
+    int64_t states; /* a bit for each state */
     enum hw_ledger_pattern pattern;
     struct hw_str event; /* without the star */
     int ids;             /* where the array is on the stack; 0: none */
     int64_t since_ms, until_ms;
-    int64_t after, upto; /* seq: above; up to and including */
+    int64_t after, upto; /* seq: greater than `after`, at most `upto` */
     int64_t limit;       /* -1: none */
     bool oldest_first;
 };
@@ -45,7 +44,7 @@ const char *hw_ledger_filters_push_sql(lua_State *L, const struct hw_ledger_filt
 /* Binds all parameters of such a statement. Returns SQLite's code. Stack: -0 +0. */
 int hw_ledger_filters_bind(lua_State *L, const struct hw_ledger_filters *f, sqlite3_stmt *stmt);
 
-/* Makes one row of it the only one that may match. */
+/* Lets only this row match. */
 void hw_ledger_filters_bind_row(sqlite3_stmt *stmt, int64_t seq);
 
 /* The name of an enum hw_ledger_state, "unknown" for another number. */

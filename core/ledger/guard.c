@@ -6,13 +6,13 @@
 
 #include "base/descriptors.h"
 
-/* Where SQLite's locks are: part of its file format, so that all versions agree. */
+/* Where SQLite's locks are: part of its file format, the same in all versions. */
 enum {
-    PENDING_AT = 0x40000000, /* who wants a lock on the database comes by here */
+    PENDING_AT = 0x40000000, /* taken first by whoever wants a lock on the database */
     SHARED_AT = PENDING_AT + 2,
     SHARED_SIZE = 510,
     END_AT = SHARED_AT + SHARED_SIZE,
-    SHM_ALIVE_AT = 128 /* of the shared memory: locked by whoever has it open */
+    SHM_ALIVE_AT = 128 /* in the shared memory: locked by whoever has it open */
 };
 
 static bool set(int fd, short type, off_t at, off_t size)

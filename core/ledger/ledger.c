@@ -1,4 +1,4 @@
-/* ledger.c -- which ledger the configuration means. */
+/* ledger.c -- opens the ledger that the configuration names. */
 #include "ledger/ledger.h"
 
 #include <stdio.h>

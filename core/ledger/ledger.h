@@ -1,11 +1,12 @@
 /* ledger.h -- what hookward remembers of notifications: the interface, and its implementations.
  *
- * Why     a sender may deliver twice, and we may crash between any two lines.
- * What    an identity is (job id, SHA-256 of the signed body), or the digest alone. Look-ups run in
- *         crew threads, each with a reader of its own, after verification and before decoding.
+ * Why     A sender may deliver twice, and the host may crash at any moment.
+ * What    An identity is (job id, SHA-256 of the signed body), or the digest alone. Look-ups run
+ *         after verification and before decoding, in crew threads, each with a reader of its own.
  *         Outcomes are committed in batches; no answer leaves before its batch is committed.
- * Thread  look_up: the owner of the reader. commit: one thread at a time, at the same time as
- *         look-ups. */
+ * Not     the job and its trip: a ledger knows notifications.
+ * Thread  look_up, load: the owner of the reader. commit, purge, tend: one thread at a time, while
+ *         others look up. */
 #ifndef HW_LEDGER_H
 #define HW_LEDGER_H
 
@@ -19,10 +20,10 @@
 
 enum { HW_LEDGER_BATCH_MAX = 256 };
 
-/* Rows to be removed, each only if it was not settled anew since. */
+/* Rows to be removed, each unless it has settled again since. */
 struct hw_purge {
     size_t count;
-    size_t looked_at; /* of count: what one transaction had the time for */
+    size_t looked_at; /* of count: as many as one transaction had time for */
     size_t removed;
     struct hw_ledger_row {
         int64_t seq, settled_at;
@@ -34,27 +35,27 @@ struct hw_ledger_reader;
 
 struct hw_ledger_type {
     const char *name;
-    bool waits; /* commit waits for a disk: it belongs into a thread of its own */
+    bool waits; /* commit waits for a disk, so it needs a thread of its own */
     struct hw_ledger_reader *(*reader_open)(struct hw_ledger *ledger, char *why, size_t why_size);
     void (*reader_close)(struct hw_ledger_reader *reader);
     int (*look_up)(struct hw_ledger_reader *reader, const struct hw_identity *identity,
                    struct hw_known *known);
-    int (*load)(struct hw_ledger_reader *reader,
-                struct hw_notification *n); /* NULL: it keeps no bodies */
+    /* NULL: it keeps no bodies. */
+    int (*load)(struct hw_ledger_reader *reader, struct hw_notification *n);
     int (*commit)(struct hw_ledger *ledger, struct hw_notification *const *batch, size_t count);
-    /* Removes rows; with none to remove, empties the log of what is left there of them. NULL: it
-     * keeps none. Returns 0 or HW_ELEDGER_UNAVAILABLE. Thread as commit. */
+    /* Removes rows; without rows to remove, empties the write-ahead log, which still holds what was
+     * removed. NULL: it keeps no rows. Returns 0 or HW_ELEDGER_UNAVAILABLE. */
     int (*purge)(struct hw_ledger *ledger, struct hw_purge *purge);
-    /* What is to be done between batches; may be NULL. `idle`: there is time for more than the most
-     * urgent. Returns true when it would like to go on soon. */
+    /* Does what is due between batches; may be NULL. `idle`: there is time for more than the most
+     * urgent. Returns true to be called again soon. */
     bool (*tend)(struct hw_ledger *ledger, bool idle);
     void (*close)(struct hw_ledger *ledger);
 };
 
-/* Whether it could be written of late: no handler may run whose outcome can't be recorded. */
+/* Whether it can be written. No handler may run whose outcome can't be recorded. */
 enum hw_ledger_health {
     HW_LEDGER_WELL,
-    HW_LEDGER_SLOW,  /* a commit waits for another program's lock, and may yet fail */
+    HW_LEDGER_SLOW,  /* a commit waits for another program's lock, and may fail */
     HW_LEDGER_FAILED /* the last commit failed */
 };
 
@@ -62,7 +63,7 @@ enum hw_ledger_health {
 struct hw_ledger {
     const struct hw_ledger_type *type;
 
-    /* atomic: who commits writes it, any thread reads */
+    /* atomic: the committing thread writes, any thread reads */
     _Atomic enum hw_ledger_health health;
 };
 
@@ -71,7 +72,7 @@ static inline enum hw_ledger_health hw_ledger_health(struct hw_ledger *ledger)
     return atomic_load_explicit(&ledger->health, memory_order_relaxed);
 }
 
-/* Every notification reads it: it is written when it changes, and else left alone. */
+/* Every notification reads it, so it is only written when it changes. */
 static inline void hw_ledger_set_health(struct hw_ledger *ledger, enum hw_ledger_health health)
 {
     if (hw_ledger_health(ledger) != health)
@@ -82,7 +83,7 @@ static inline void hw_ledger_set_health(struct hw_ledger *ledger, enum hw_ledger
 struct hw_config;
 struct hw_ledger *hw_ledger_open(const struct hw_config *config, char *why, size_t why_size);
 
-/* memory.c: bounded, forgets the oldest, for tests and trials. */
+/* memory.c: for tests and trials; bounded, and forgets the oldest. */
 enum { HW_LEDGER_MEMORY_MAX = 65536 };
 struct hw_ledger *hw_ledger_memory_open(void);
 
@@ -103,18 +104,18 @@ static inline int hw_ledger_look_up(struct hw_ledger *ledger, struct hw_ledger_r
     return ledger->type->look_up(reader, identity, known);
 }
 
-/* Fills in a notification from its from_row: identity, body, attempt, times, key, what is known; the
- * texts go into its arena. Returns 0, or HW_ENOT_FOUND: no such row, or its body was not kept;
- * HW_ELEDGER_UNAVAILABLE; HW_ENOMEM. */
+/* Fills in a notification from its row, from_row: identity, body, attempt, times, key and what is
+ * known. The texts go into its arena. Returns 0, HW_ENOT_FOUND (no such row, or its body was not
+ * kept), HW_ELEDGER_UNAVAILABLE or HW_ENOMEM. */
 static inline int hw_ledger_load(struct hw_ledger *ledger, struct hw_ledger_reader *reader,
                                  struct hw_notification *n)
 {
     return ledger->type->load ? ledger->type->load(reader, n) : HW_ENOT_FOUND;
 }
 
-/* Records the outcomes of `count` notifications, at most HW_LEDGER_BATCH_MAX, all or none; once it
- * returned 0 they are as durable as this ledger makes them. One that is held is recorded as one that
- * came and did not run; what is known of it stays. Returns 0 or HW_ELEDGER_UNAVAILABLE. */
+/* Records the outcomes of `count` notifications, at most HW_LEDGER_BATCH_MAX, all or none. After 0
+ * they are as durable as this ledger makes them. One that is held is recorded as received but not
+ * run; an earlier record keeps its state. Returns 0 or HW_ELEDGER_UNAVAILABLE. */
 static inline int hw_ledger_commit(struct hw_ledger *ledger, struct hw_notification *const *batch,
                                    size_t count)
 {

@@ -35,7 +35,7 @@ static bool is_ours_locked(const struct stat *st)
     return false;
 }
 
-/* Who probes has a lock of its own, for a moment. */
+/* A probe holds the lock for a moment, so one failure proves nothing. */
 enum { LOCK_TRIES = 10, LOCK_PAUSE_US = 5000 };
 
 static int lock(int fd)

@@ -1,10 +1,9 @@
 /* memory.c -- a ledger that forgets: bounded, in memory, for tests and trials.
  *
- * How     a ring of HW_LEDGER_MEMORY_MAX entries; the oldest makes room for the newest. One hash
- *         index over the job id (over the digest when that alone is the identity): the entries
- *         of one id stand in one chain, so that the same walk finds the identity and notices the
- *         id's other bodies.
- * Thread  look_up: any; commit: the leader. The index is guarded by a lock of its own. */
+ * How     A ring of HW_LEDGER_MEMORY_MAX entries; the newest replaces the oldest. One hash index
+ *         over the job id (over the digest, when that alone is the identity). All entries of an id
+ *         are in one chain, so one walk finds the identity and the id's other bodies.
+ * Thread  look_up: any; commit: the leader. A lock guards the index. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -79,7 +78,7 @@ static struct entry *add_locked(struct memory *m, const struct hw_identity *iden
     if (m->count >= HW_LEDGER_MEMORY_MAX)
         unlink_locked(m, index);
     if (++m->count == 2u * HW_LEDGER_MEMORY_MAX)
-        m->count = HW_LEDGER_MEMORY_MAX; /* the ring is full, whatever the count */
+        m->count = HW_LEDGER_MEMORY_MAX; /* only whether the ring is full matters */
     struct entry *e = &m->ring[index];
     *e = (struct entry){.hash = hash, .next = *head_of(m, hash)};
     memcpy(e->digest, identity->digest, HW_DIGEST_SIZE);
@@ -93,7 +92,7 @@ static struct hw_ledger_reader *reader_open(struct hw_ledger *ledger, char *why,
 {
     (void)why;
     (void)why_size;
-    return (struct hw_ledger_reader *)ledger; /* nothing of its own */
+    return (struct hw_ledger_reader *)ledger; /* a reader has nothing of its own */
 }
 
 static void reader_close(struct hw_ledger_reader *reader)

@@ -1,15 +1,14 @@
 /* purge.c -- see sqlite.h
  *
- * How     what is removed is overwritten in the database (PRAGMA secure_delete), but the log still
- *         has the pages of before: it is written back and cut to nothing. A program that reads the
- *         ledger keeps it from being so; that is tried again. */
+ * How     What is removed is overwritten in the database (PRAGMA secure_delete), but the log still
+ *         has the old pages. So the log is written back and truncated. A program that reads the
+ *         ledger may prevent that; then it is tried again later. */
 #include "ledger/file.h"
 #include "ledger/sqlite.h"
 
 enum {
-    HOLD_MS = 50, /* one transaction removes for so long: others wait for it */
-    LOG_PAUSE_MS =
-        60 * 1000 /* between two times that the log is emptied for the retention's sake */
+    HOLD_MS = 50,            /* of one transaction, since commits wait for it */
+    LOG_PAUSE_MS = 60 * 1000 /* between two times that the log is emptied after retention */
 };
 
 static int remove_row(struct hw_sqlite *s, const struct hw_ledger_row *row)
@@ -56,10 +55,10 @@ int hw_ledger_sqlite_purge(struct hw_ledger *ledger, struct hw_purge *purge)
     struct hw_sqlite *s = (struct hw_sqlite *)ledger;
     if (!hw_ledger_recovery_ready(s))
         return HW_ELEDGER_UNAVAILABLE;
-    if (purge->count == 0) /* the log: one that is in use is no failure of the ledger's */
+    if (purge->count == 0) /* empty the log; if a reader prevents it, the ledger has not failed */
         return empty_log(s, HW_LEDGER_BUSY_MS) == SQLITE_OK ? 0 : HW_ELEDGER_UNAVAILABLE;
     s->spent = true;
-    s->committing = true; /* what handlers come to waits with it */
+    s->committing = true; /* outcomes wait for it */
     int rc = remove_rows(s, purge);
     s->committing = false;
     return hw_ledger_recovery_look(s, rc) ? 0 : HW_ELEDGER_UNAVAILABLE;

@@ -12,7 +12,7 @@ struct hw_ledger_reader {
     /* guarded by the ledger's readers_m */
     struct hw_ledger_reader *next;
 
-    /* guarded by m: the owner's, but for when the ledger is opened anew */
+    /* guarded by m: the owner uses them, except while the ledger is opened again */
     pthread_mutex_t m;
     sqlite3 *db; /* NULL: to be opened */
     sqlite3_stmt *find, *body;
@@ -23,7 +23,8 @@ static const char find_by_job[] =
     " UNION ALL SELECT * FROM"
     " (SELECT 0, 0, 0, 0 FROM notifications WHERE job_id = ?1 LIMIT 1)";
 
-/* The best of the rows with this body: rows of a by-job time may hold it under several ids. */
+/* The best of the rows with this body: a ledger that was once by-job may hold it under several
+ * ids. */
 static const char find_by_body[] =
     "SELECT seq, state, deliveries, attempt FROM notifications WHERE digest = ?2"
     " ORDER BY state NOT IN (1, 3), seq DESC LIMIT 1";
@@ -51,7 +52,7 @@ static int open_locked(struct hw_ledger_reader *r, char *why, size_t size)
     return rc ? rc : hw_ledger_file_prepare(r->db, &r->body, body_sql, why, size);
 }
 
-/* Every so often the ledger was opened anew, and this one's connection with it. */
+/* After the ledger was opened again, so is this connection. */
 static bool is_open_locked(struct hw_ledger_reader *r)
 {
     char why[512];
@@ -60,10 +61,10 @@ static bool is_open_locked(struct hw_ledger_reader *r)
     return r->db != NULL;
 }
 
-/* ---- all of them ---- */
+/* ---- the list of readers ---- */
 
-/* Not while the ledger is opened anew, when no connection may be open; one that has no files now
- * opens them at its next look-up. */
+/* While the ledger is opened again no connection may be open: then the reader opens its own at its
+ * next look-up. */
 static int enlist(struct hw_ledger_reader *r, char *why, size_t size)
 {
     pthread_mutex_lock(&r->ledger->readers_m);

@@ -25,9 +25,9 @@ static void say_healed(struct hw_sqlite *s)
     s->failing = false;
 }
 
-/* After an I/O error SQLite's view of the file can't be trusted; everything else heals by itself.
- * The connection is closed when it is next needed: until then it may be all that holds a log whose
- * name is gone. */
+/* After an I/O error SQLite's view of the file can't be trusted; other failures need no repair. The
+ * connection is closed when it is next needed: until then it may be the only one that has a removed
+ * log open. */
 static void recover(struct hw_sqlite *s, int rc)
 {
     say_failing(s, sqlite3_errmsg(s->db));
@@ -38,7 +38,7 @@ static void recover(struct hw_sqlite *s, int rc)
                    kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY;
 }
 
-/* ---- opening anew ---- */
+/* ---- opening again ---- */
 
 int hw_ledger_recovery_open(struct hw_sqlite *s, char *why, size_t size)
 {
@@ -75,7 +75,7 @@ static bool is_empty(const char *path)
 
 static const char in_use[] = "and another program has the ledger open: close that";
 
-/* What only the lost log holds goes into the database. Returns NULL, or what is in the way. */
+/* Copies what only the lost log holds into the database. Returns NULL, or what prevents it. */
 static const char *save_log(struct hw_sqlite *s)
 {
     int pages = -1, saved = -1;
@@ -87,17 +87,17 @@ static const char *save_log(struct hw_sqlite *s)
     return rc == SQLITE_OK && pages == saved ? NULL : "and what its log held can't be saved yet";
 }
 
-/* All connections of this process are closed, so that SQLite looks at the files anew. */
+/* All connections of this process are closed, so SQLite opens the files afresh. */
 static const char *open_files(struct hw_sqlite *s, bool log_lost, char *why, size_t size)
 {
     const char *memory = path_of(s, HW_LEDGER_MEMORY);
     bool alone = hw_ledger_guard_grip(&s->guard, HW_LEDGER_ALONE);
     if (!alone && (log_lost || !hw_ledger_guard_is_used(memory)))
-        return in_use; /* by who still works with the files that are gone */
+        return in_use; /* by a program that still has the lost files open */
     if (alone)
-        unlink(memory); /* of no use without the connections that had it */
+        unlink(memory); /* useless without the connections that had it open */
     if (alone && log_lost && is_empty(path_of(s, HW_LEDGER_LOG)))
-        unlink(path_of(s, HW_LEDGER_LOG)); /* else it may be another program's */
+        unlink(path_of(s, HW_LEDGER_LOG)); /* otherwise it may be another program's */
     hw_ledger_guard_grip(&s->guard, HW_LEDGER_LOOSE);
     return hw_ledger_recovery_open(s, why, size) ? why : NULL;
 }
@@ -115,8 +115,8 @@ static const char *open_anew(struct hw_sqlite *s, bool log_lost, char *why, size
     return what;
 }
 
-/* The log or the shared memory are gone, the database is what it was. Nobody may come in meanwhile:
- * who finds no log begins a new one. Returns NULL, or what is in the way. */
+/* The log or the shared memory is lost, the database is in place. No other program may open it
+ * meanwhile: it would create a log. Returns NULL, or what prevents it. */
 static const char *reopen(struct hw_sqlite *s, char *why, size_t size)
 {
     bool log_lost = !has(s, HW_LEDGER_LOG);
@@ -129,9 +129,9 @@ static const char *reopen(struct hw_sqlite *s, char *why, size_t size)
     return what;
 }
 
-/* A database that has lost its name is still whole for who has it open: what the log holds beyond
- * it is saved there, as far as readers allow. Nothing is written when the log or the shared memory
- * are others: they may be another program's. */
+/* A removed database is still whole for whoever has it open, so the log is written back into it, as
+ * far as readers allow. Not when the log or the shared memory were replaced too: these may be
+ * another program's. */
 static void say_lost(struct hw_sqlite *s, const char *file, const char *more)
 {
     char what[1024];
@@ -142,7 +142,7 @@ static void say_lost(struct hw_sqlite *s, const char *file, const char *more)
         sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
-/* True when all is in place, or is again. */
+/* True when all files are in place, or are again. */
 static bool is_in_place(struct hw_sqlite *s)
 {
     char file[256], why[512];
@@ -181,7 +181,7 @@ bool hw_ledger_recovery_look(struct hw_sqlite *s, int rc)
         recover(s, rc);
         return false;
     }
-    /* Without the shared memory the log may have had another writer at the same time. */
+    /* If only the shared memory was lost, another program may have written the log meanwhile. */
     bool sure = !has(s, HW_LEDGER_LOG) || has(s, HW_LEDGER_MEMORY);
     if (!is_in_place(s) || !sure)
         return false;
@@ -189,7 +189,7 @@ bool hw_ledger_recovery_look(struct hw_sqlite *s, int rc)
     return true;
 }
 
-/* The number that is there already: a page is written, and nothing has changed. */
+/* Writes a page without changing anything: the number is there already. */
 static int write_page(struct hw_sqlite *s)
 {
     char sql[64];

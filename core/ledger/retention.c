@@ -1,24 +1,24 @@
 /* retention.c -- see sqlite.h
  *
- * How     rows stand in the order of their arrival, so what is old is in front: a pass goes from
- *         there, a step at a time, until it comes to rows that are young. Rows from a time when
- *         the clock was ahead say nothing about those behind them: once a day, and first of all, a
- *         pass goes through to the end.
- *         After a leap of the clock nothing is removed (clock.h), and then slowly, until a
- *         pass has found everything in order: should the clock be wrong all the same, somebody has
- *         the time to see it. So too after each start: the newest row that the clock is held
- *         against then may have been stamped by the same wrong clock. */
+ * How     Rows are in the order of their arrival, so the old ones are in front. A pass starts there
+ *         and goes on, step by step, until it comes to rows that are young. Rows from a time when
+ *         the clock was ahead say nothing about the rows behind them, so the first pass, and then
+ *         one a day, covers all rows.
+ *         After a leap of the clock nothing is removed for a while (clock.h), and then only slowly
+ *         until a pass is complete: if the clock is wrong after all, there is time to notice. The
+ *         same holds after each start, since the newest row, which the clock is compared with
+ *         then, may have been written by the same wrong clock. */
 #include "base/log.h"
 #include "ledger/file.h"
 #include "ledger/sqlite.h"
 
 enum {
-    LONG_PASS = 64,        /* steps: the next pass is not begun at once */
-    STEP = 256,            /* rows looked at at a time */
-    SLOW_SHARE = 100,      /* while slow: the hundredth part of the rows a minute */
-    SLOW_ROWS = 1000,      /* but so many at least */
-    MINUTE_MS = 60 * 1000, /* between two lines of the log while it goes slowly */
-    HOUR_MS = 3600 * 1000, /* and else */
+    LONG_PASS = 64,        /* steps; after a longer pass there is a pause */
+    STEP = 256,            /* rows */
+    SLOW_SHARE = 100,      /* while slow: a hundredth of the rows each minute */
+    SLOW_ROWS = 1000,      /* or so many, if that is more */
+    MINUTE_MS = 60 * 1000, /* between two lines of the log while slow */
+    HOUR_MS = 3600 * 1000, /* and otherwise */
     DAY_MS = 24 * 3600 * 1000
 };
 
@@ -39,7 +39,7 @@ static int64_t newest(struct hw_sqlite *s)
                      " ORDER BY seq DESC LIMIT 1");
 }
 
-/* At most so many, and to count them would cost more than it is worth. */
+/* An upper bound; counting them would cost too much. */
 static int64_t rows(struct hw_sqlite *s)
 {
     return number(s, "SELECT (SELECT max(seq) FROM notifications)"
@@ -74,7 +74,7 @@ static void say_removed(struct hw_sqlite *s)
     r->say_at = now + (r->slow ? MINUTE_MS : HOUR_MS);
 }
 
-/* May a step's worth be removed now? */
+/* Whether the rows of a step may be removed now. */
 static bool has_room(struct hw_sqlite *s)
 {
     struct hw_ledger_retention *r = &s->retention;
@@ -89,11 +89,11 @@ static bool has_room(struct hw_sqlite *s)
     return r->room >= STEP;
 }
 
-/* What a step saw. */
+/* What a step found. */
 struct step {
     int64_t last; /* its last row; 0: there was none */
-    bool old;     /* some came long enough ago */
-    bool young;   /* and some did not, but before now */
+    bool old;     /* some rows are older than retention */
+    bool young;   /* some are not, and are not from the future */
 };
 
 static struct step look(struct hw_sqlite *s, int64_t before)
@@ -113,7 +113,7 @@ static struct step look(struct hw_sqlite *s, int64_t before)
     return step;
 }
 
-/* Another program's lock is not waited for: meanwhile nobody's outcome could be committed. Returns
+/* Does not wait for another program's lock, since no outcome could be committed meanwhile. Returns
  * false when there was one. */
 static bool remove_old(struct hw_sqlite *s, int64_t last, int64_t before)
 {
@@ -125,7 +125,7 @@ static bool remove_old(struct hw_sqlite *s, int64_t last, int64_t before)
     int rc = hw_ledger_writer_step(expire);
     s->patience_ms = HW_LEDGER_BUSY_MS;
     if (rc != SQLITE_OK)
-        return (rc & 0xff) != SQLITE_BUSY; /* else the next pass comes by again */
+        return (rc & 0xff) != SQLITE_BUSY; /* other failures are left to the next pass */
     int count = sqlite3_changes(s->db);
     s->spent |= count > 0;
     s->retention.removed += count;
@@ -133,20 +133,20 @@ static bool remove_old(struct hw_sqlite *s, int64_t last, int64_t before)
     return true;
 }
 
-/* The pass is over. */
+/* Ends the pass. */
 static bool end(struct hw_sqlite *s, bool whole)
 {
     struct hw_ledger_retention *r = &s->retention;
     if (r->steps > LONG_PASS)
         r->rest_at = r->clock.steady() + MINUTE_MS;
     r->from = r->steps = 0;
-    r->slow = false; /* there was nothing left to remove */
+    r->slow = false; /* nothing is left to remove */
     if (whole)
         r->whole_at = r->clock.steady() + DAY_MS;
     return false;
 }
 
-/* A row that was settled anew stays for now: the step goes on behind it. */
+/* A row that has settled again recently stays; the pass goes on behind it. */
 bool hw_ledger_retention_step(struct hw_sqlite *s)
 {
     struct hw_ledger_retention *r = &s->retention;

@@ -29,7 +29,8 @@ static void bind_outcome(const struct hw_sqlite *s, sqlite3_stmt *stmt,
     sqlite3_bind_int(stmt, 4, state);
     sqlite3_bind_int64(stmt, 5, hw_notification_last_attempt(n));
     sqlite3_bind_int64(stmt, 6, n->copies);
-    sqlite3_bind_int(stmt, 7, o->ran && !n->has_stand_in); /* its stand-in's run is this one */
+    sqlite3_bind_int(stmt, 7,
+                     o->ran && !n->has_stand_in); /* otherwise its stand-in's run was counted */
     sqlite3_bind_int64(stmt, 9, (int64_t)(hw_now() * 1000));
     bind_text(stmt, 10, o->code ? hw_str_of(hw_error_name(o->code)) : HW_STR_NONE);
     bind_text(stmt, 11, cut(o->reason));
@@ -76,7 +77,7 @@ static int write_insert(struct hw_sqlite *s, const struct hw_notification *n)
     return hw_ledger_writer_step(s->statements[HW_LEDGER_INSERT]);
 }
 
-/* Not run yet: what is known of it stays, but for the time. */
+/* It has not run yet: only the time of its row changes. */
 static int write_held(struct hw_sqlite *s, const struct hw_notification *n)
 {
     sqlite3_stmt *touch = s->statements[HW_LEDGER_TOUCH];
@@ -87,8 +88,8 @@ static int write_held(struct hw_sqlite *s, const struct hw_notification *n)
     return hw_ledger_writer_step(touch);
 }
 
-/* The row of a job that came back from a thread that was given up: new when it was looked up, and
- * written for its stand-in since. 0: there is none. */
+/* The row of a job that came back from a thread that was given up: there was none when it was
+ * looked up, and its stand-in was recorded since. 0: there is none. */
 static int64_t find_row(struct hw_sqlite *s, const struct hw_notification *n)
 {
     sqlite3_stmt *find = s->statements[HW_LEDGER_FIND];
@@ -99,8 +100,8 @@ static int64_t find_row(struct hw_sqlite *s, const struct hw_notification *n)
     return row;
 }
 
-/* A row that was known may have been removed since (retention, purge), and its number given to
- * another: then it is new again. */
+/* A known row may have been removed since (retention, purge), and its number reused: then this is a
+ * new one again. */
 int hw_ledger_rows_write(struct hw_sqlite *s, const struct hw_notification *n)
 {
     if (n->outcome.from_ledger)

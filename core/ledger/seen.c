@@ -5,7 +5,7 @@
 #include <sys/random.h>
 
 enum {
-    LINE_WORDS = 8, /* 64 bytes: the bits of a key are all in one cache line */
+    LINE_WORDS = 8, /* 64 bytes: all bits of a key are in one cache line */
     KEYS_A_LINE = 40,
     BITS_A_KEY = 7
 };
@@ -47,7 +47,7 @@ static struct line *line_of(struct hw_seen_layer *layer, uint64_t h)
     return &layer->at[(h >> 20) & (layer->lines - 1)];
 }
 
-/* The bits of a key: nine bits of a second hash for each, a word and a place in it. */
+/* The bits of a key. Nine bits of a second hash give each: a word, and a bit in it. */
 static uint64_t bits_of(uint64_t h)
 {
     return h * 0xd6e8feb86659fd93u;
@@ -66,7 +66,7 @@ static struct hw_seen_layer *new_layer(size_t keys)
     return layer;
 }
 
-/* The layer that has room, or NULL when there can be no more. */
+/* The layer that has room, or NULL when no more can be made. */
 static struct hw_seen_layer *top_layer(struct hw_seen *seen)
 {
     struct hw_seen_layer *top =

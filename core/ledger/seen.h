@@ -1,12 +1,12 @@
 /* seen.h -- a filter in memory: has this ever been recorded? "No" is certain, "maybe" is not.
  *
- * Why     nearly every notification is new. A look-up in the file costs several system calls and a
- *         walk down a tree, only to find nothing.
- * How     a Bloom filter of layers: each one is twice as large as the one before, so that it grows
- *         with what it holds, at some 12 bits a key and one cache line a layer and look-up. About
- *         one look-up in a hundred says "maybe" in vain, and goes to the file.
- * Thread  add: one thread. may_hold: any thread, at the same time. Who must not miss a key has to
- * be ordered behind its add by other means (the job was in flight until then). */
+ * Why     Nearly every notification is new. A look-up in the file costs several system calls and a
+ *         search in a tree, only to find nothing.
+ * How     A Bloom filter in layers, each twice as large as the one before, so it grows with what it
+ *         holds. A key takes about 12 bits; a look-up reads one cache line in each layer. About one
+ *         look-up in a hundred is a false "maybe", and goes to the file.
+ * Thread  add: one thread. may_hold: any thread, at the same time. A look-up is sure to see a key
+ *         only if something else orders it after the add (until then the job is in flight). */
 #ifndef HW_SEEN_H
 #define HW_SEEN_H
 
@@ -26,7 +26,7 @@ struct hw_seen {
     struct hw_seen_layer *_Atomic layers[HW_SEEN_LAYERS];
     /* the adding thread only */
     size_t top;
-    bool full; /* no memory for another layer: from here on everything is a "maybe" */
+    bool full; /* no memory for another layer: from then on everything is a "maybe" */
     /* constant after init */
     uint64_t seed;
     /* atomic: everything that was recorded before is in it */
@@ -37,7 +37,7 @@ void hw_seen_init(struct hw_seen *seen);
 void hw_seen_fini(struct hw_seen *seen);
 void hw_seen_add(struct hw_seen *seen, struct hw_str key);
 
-/* Everything that was recorded earlier was added: from now on "no" can be believed. */
+/* All earlier records were added: from now on a "no" is certain. */
 void hw_seen_complete(struct hw_seen *seen);
 
 /* False: it was never added. */

@@ -1,48 +1,49 @@
 /* sqlite.c -- the durable ledger: every outcome is on disk before its answer leaves.
  *
- * Format     see file.h. The file is locked (flock) for as long as the host runs: a second
- *            host on it refuses to start; reading it with other programs goes on working.
+ * Format     See file.h. The file is locked (flock) while the host runs: a second host on it
+ *            refuses to start, and other programs can still read it.
  *
  * Algorithm  One connection writes, in the ledger thread; each worker has one that only reads.
  *            commit() writes a batch of outcomes in one transaction (WAL, synchronous=FULL: one
- *            fsync for the batch) and returns when it is durable. What a look-up sees was
- *            committed; what is not committed yet is in the leader's table of jobs in flight. A
- *            job stays there until its batch is on disk, so between the two there is no gap: a
- *            copy is joined, or it finds the record.
+ *            fsync for the batch) and returns when it is durable. A look-up sees what was
+ *            committed; what is not is in the leader's table of jobs in flight. A job stays there
+ *            until its batch is on disk, so there is no gap between the two: a copy either joins
+ *            the job or finds the record.
  *
- *            Look-ups ask a filter in memory first (seen.h), which knows what was never
- *            recorded. It is filled from the file after the start, bit by bit between batches;
+ *            A look-up first asks a filter in memory (seen.h), which knows what was never
+ *            recorded. After the start it is filled from the file, step by step between batches;
  *            until then every look-up goes to the file.
  *
- * Crashes    before the handler ran      nothing is recorded, nothing was answered: the sender's
+ * Crashes    before the handler ran      nothing is recorded and nothing was answered: the sender's
  *                                        retry is processed as if new.
- *            between handler and commit  as before, but the handler runs a second time. This is
- *                                        the one window; the retry's attempt is over 0, hence
+ *            between handler and commit  the same, but the handler runs a second time. This is the
+ *                                        only window; the retry's attempt is over 0, hence
  *                                        job.redelivered.
- *            during the commit           SQLite rolls an unfinished transaction back when the file
- *                                        is next opened: the same window.
- *            after the commit, before    the sender saw no answer and asks again: answered 200 from
- *            the answer                  the record, the handler does not run.
+ *            during the commit           SQLite rolls the unfinished transaction back when the
+ *                                        file is opened next: the same window.
+ *            after the commit, before    the sender got no answer and delivers again: answered 200
+ *            the answer                  from the record, the handler does not run.
  *
- * Failures   a commit that fails (disk full, I/O error, locked by another program) is rolled back
- *            whole, its jobs are answered 400 ledger_unavailable, and from then on no handler
- *            runs: what comes is held (committer.h) and recorded as it is, not run. The first such
- *            commit that succeeds lets it run. Its own row tries whether there is room for it: a
- *            smaller write would succeed where the outcome then fails, again and again.
- *            After an I/O error the connection is opened anew. When its database was removed or
- *            replaced nothing is written until it is back, or the host is started again.
+ * Failures   A commit that fails (disk full, I/O error, locked by another program) is rolled back
+ *            as a whole, and its jobs are answered 400 ledger_unavailable. From then on no handler
+ *            runs: what comes is held (committer.h) and recorded as not run. When such a commit
+ *            succeeds, what is held may run. The test is its own row, so that there is room for
+ *            it: a smaller write might succeed where the outcome then fails, again and again.
+ *            After an I/O error the connection is opened again. When the database was removed or
+ *            replaced, nothing is written until it is put back or the host is restarted.
  *
- * Lost files The log without its name holds what was answered and is not in the database yet. It
- *            is saved there by who still has it open, the ledger thread; then all connections of
- *            the process are closed and opened anew, which makes both files again. Without the
- *            shared memory alone there is nothing to save: the log is on disk. What could go wrong
- *            is another program: who finds no log begins one, and who shares no -shm with us
- *            overwrites us. So nobody may come in meanwhile, nobody else may be in, and a log that
- *            another one has written to is left alone (guard.h has the locks for it).
+ * Lost files When the log (-wal) is removed in use, it still holds what was answered and is not in
+ *            the database yet. The ledger thread, which has it open, copies that into the
+ *            database. Then all connections of the process are closed and opened again, which
+ *            creates the log and the shared memory (-shm). When only the shared memory is lost
+ *            there is nothing to save: the log is on disk. The danger is another program: it
+ *            creates a log when it finds none, and it overwrites ours when it does not share our
+ *            -shm. So meanwhile no other program may have the files open or open them, and a log
+ *            that another program has written to is left alone (guard.h has the locks).
  *
- * Bounds     The WAL is written back into the file when it is over WAL_PAGES, between two batches.
- *            Rows older than `retention` are removed from the front, a few at a time, while the
- *            clock can be believed (retention.c).
+ * Bounds     The log is written back into the database between two batches, once it is over
+ *            WAL_PAGES. Rows older than `retention` are removed from the front, a few at a time,
+ *            while the clock can be trusted (retention.c).
  *
  * Thread     commit, tend: the ledger thread; look_up: the reader's owner. */
 #include "ledger/sqlite.h"
@@ -54,8 +55,8 @@
 #include "base/crash.h"
 #include "ledger/file.h"
 
-/* What is held was not run: it can be refused sooner than what was. And after a commit that failed
- * each further batch would wait as long for the same lock, with all that comes behind it. */
+/* How long to wait for another program's lock. What is held did not run, so it can be refused
+ * sooner. And after a failed commit each batch would wait as long again for the same lock. */
 enum { SHORT_MS = 250 };
 
 static int patience_ms(struct hw_ledger *ledger, const struct hw_notification *first)
@@ -83,8 +84,9 @@ static int write_batch(struct hw_sqlite *s, struct hw_notification *const *batch
     return rc;
 }
 
-/* In place before, since two programs that share no -shm would overwrite each other; and after,
- * since then the record is where the next host will look for it. */
+/* The files must be in place before the commit, since two programs that don't share a -shm
+ * overwrite each other; and after it, so that the record is where the next host will look for
+ * it. */
 static int commit(struct hw_ledger *ledger, struct hw_notification *const *batch, size_t count)
 {
     struct hw_sqlite *s = (struct hw_sqlite *)ledger;
@@ -103,7 +105,7 @@ static int commit(struct hw_ledger *ledger, struct hw_notification *const *batch
 static void close_sqlite(struct hw_ledger *ledger)
 {
     struct hw_sqlite *s = (struct hw_sqlite *)ledger;
-    /* The last to close writes the log back; not into a database that is not its own any more. */
+    /* The last connection to close writes the log back, but not into a replaced database. */
     bool in_place = s->db && hw_ledger_recovery_ready(s);
     if (s->db && !in_place)
         sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -114,7 +116,7 @@ static void close_sqlite(struct hw_ledger *ledger)
     hw_seen_fini(&s->seen);
     pthread_mutex_destroy(&s->readers_m);
     if (s->lock)
-        hw_ledger_lock_put(s->lock); /* last: it takes SQLite's locks away */
+        hw_ledger_lock_put(s->lock); /* last: closing its file drops SQLite's locks */
     free(s);
 }
 

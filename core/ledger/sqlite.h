@@ -1,15 +1,15 @@
 /* sqlite.h -- what the parts of the durable ledger have in common.
  *
- * sqlite.c   the interface of ledger.h: commits, failures, opening and closing
- * writer.c   the connection that writes, and its statements
- * rows.c     an outcome becomes a row
- * reader.c   look-ups, each worker's own
- * recovery.c what is done about a commit that failed, and about lost files
- * tend.c     what is done between batches: write-back, the filter
- * purge.c    rows that somebody wants removed go, and what the log still holds of them
- * retention.c  rows that are older than `retention` go
+ * sqlite.c     the interface of ledger.h: commits, opening and closing
+ * writer.c     the connection that writes, and its statements
+ * rows.c       turns an outcome into a row
+ * reader.c     look-ups, with a connection for each worker
+ * recovery.c   deals with failed commits and with lost files
+ * tend.c       what is due between batches: write-back, the filter
+ * purge.c      removes rows on request, also from the log
+ * retention.c  removes rows that are older than `retention`
  *
- * Not     for anybody else: they know a struct hw_ledger.
+ * Not     for other files: they use ledger.h.
  * Thread  as the groups of the struct say. */
 #ifndef HW_LEDGER_SQLITE_H
 #define HW_LEDGER_SQLITE_H
@@ -26,7 +26,7 @@
 #include "ledger/place.h"
 #include "ledger/seen.h"
 
-enum { HW_LEDGER_WAL_PAGES_HARD = 16000 }; /* readers kept the log from starting over */
+enum { HW_LEDGER_WAL_PAGES_HARD = 16000 }; /* of the log; over it, a write-back waits for readers */
 
 /* The writer's statements; writer.c has their texts. */
 enum hw_ledger_statement {
@@ -47,13 +47,13 @@ enum hw_ledger_statement {
 /* Milliseconds; `…_at` by the steady clock. */
 struct hw_ledger_retention {
     struct hw_ledger_clock clock;
-    int64_t from;            /* the pass goes on behind this row */
+    int64_t from;            /* the pass has come to this row */
     int64_t steps;           /* of this pass */
     int64_t rest_at;         /* no step before then */
-    int64_t whole_at;        /* then a pass goes on to the end */
-    bool slow;               /* since a start or a leap no pass has come to its end */
-    int64_t minute_at, room; /* rows that may be removed until then */
-    int64_t removed, say_at; /* rows since the last line of the log */
+    int64_t whole_at;        /* from then on a pass covers all rows */
+    bool slow;               /* no pass was completed since the start, or since a leap */
+    int64_t minute_at, room; /* until then, so many rows may be removed */
+    int64_t removed, say_at; /* rows since the last line of the log; the next line */
 };
 
 struct hw_sqlite {
@@ -66,25 +66,25 @@ struct hw_sqlite {
     struct hw_ledger_lock *lock;
 
     /* ledger thread only */
-    sqlite3 *db;   /* NULL until it could be opened anew */
+    sqlite3 *db;   /* NULL: it has yet to be opened again */
     bool doubtful; /* after an I/O error: SQLite's view of the file can't be trusted */
     struct hw_ledger_place place;
     struct hw_ledger_guard guard;
     sqlite3_stmt *statements[HW_LEDGER_STATEMENTS];
-    bool failing;    /* the last commit failed: said once */
-    bool committing; /* outcomes wait behind a wait for a lock */
-    int patience_ms; /* how long another program may hold a lock */
+    bool failing;    /* the last commit failed; the log was told */
+    bool committing; /* outcomes wait while this connection waits for a lock */
+    int patience_ms; /* how long to wait for another program's lock */
     struct hw_ledger_retention retention;
     int64_t filled_to;
-    bool spent;              /* the log holds bodies that are gone from the database */
+    bool spent;              /* the log still holds rows that were removed from the database */
     int64_t log_tried_at;    /* by the steady clock, ms */
-    int wal_pages, wal_hard; /* over wal_hard pages readers are waited for */
+    int wal_pages, wal_hard; /* in the log; over wal_hard a write-back waits for readers */
 
     /* guarded by readers_m */
     pthread_mutex_t readers_m;
     struct hw_ledger_reader *readers;
 
-    /* guarded by readers_m and each reader's m: read with one of these, written with all */
+    /* guarded by readers_m and each reader's m: one is enough to read, writing takes all */
     bool shut; /* no reader may open the file now */
 
     /* shared: see seen.h */
@@ -95,29 +95,30 @@ struct hw_sqlite {
 int hw_ledger_writer_open(struct hw_sqlite *s, char *why, size_t size);
 void hw_ledger_writer_close(struct hw_sqlite *s);
 
-/* Runs a statement that is bound, and frees it for its next use. Returns SQLite's code; what is
- * done is SQLITE_OK. */
+/* Runs a bound statement and resets it for its next use. Returns SQLite's code, SQLITE_OK for
+ * SQLITE_DONE. */
 int hw_ledger_writer_step(sqlite3_stmt *stmt);
 
-/* Opens the writer's connection, and remembers its files and locks them. As above. */
+/* Opens the writer's connection, remembers its files and locks them. Returns as above. */
 int hw_ledger_recovery_open(struct hw_sqlite *s, char *why, size_t size);
 
-/* Before a write: true when the files are in place and there is a connection; else the log says
- * why not. */
+/* Before a write: true when the files are in place and there is a connection; otherwise the log
+ * says why not. */
 bool hw_ledger_recovery_ready(struct hw_sqlite *s);
 
-/* After a write that came to SQLite's `rc`: true when it is where the next host will look for it.
- * What is unfinished is rolled back. */
+/* After a write that returned SQLite's `rc`: true when it succeeded and the files are still in
+ * place. An unfinished transaction is rolled back. */
 bool hw_ledger_recovery_look(struct hw_sqlite *s, int rc);
 
-/* While nobody waits: tries whether what failed can be written again, so that the log says so. The
- * next notification is the one that proves it. */
+/* While nobody waits: after a failure, tries whether the ledger can be written again, and logs
+ * it. */
 void hw_ledger_recovery_try(struct hw_sqlite *s);
 
 /* Writes an outcome, within a transaction. Returns SQLite's code. */
 int hw_ledger_rows_write(struct hw_sqlite *s, const struct hw_notification *n);
 
-/* What a look-up starts from: the job id, or the digest when that alone is the identity. */
+/* The key of an identity in the filter: the job id, or the digest when that alone is the
+ * identity. */
 static inline struct hw_str hw_ledger_filter_key(const struct hw_identity *identity)
 {
     if (identity->id.len)
@@ -125,13 +126,13 @@ static inline struct hw_str hw_ledger_filter_key(const struct hw_identity *ident
     return (struct hw_str){(const char *)identity->digest, HW_DIGEST_SIZE};
 }
 
-/* Removes a few rows for their age. Returns true when there may be more. */
+/* Removes a few old rows. Returns true when there may be more. */
 bool hw_ledger_retention_step(struct hw_sqlite *s);
 
-/* Empties the log now and then, when rows were removed: it still holds them. */
+/* Empties the log now and then after rows were removed, since it still holds them. */
 void hw_ledger_purge_log(struct hw_sqlite *s);
 
-/* Closes the connections of all readers and keeps them from looking up, until go. */
+/* Closes the connections of all readers, and keeps them from looking up until `go`. */
 void hw_ledger_readers_stop(struct hw_sqlite *s);
 void hw_ledger_readers_go(struct hw_sqlite *s);
 

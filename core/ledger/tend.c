@@ -6,9 +6,9 @@ enum {
     FILL_STEP = 2000  /* rows read into the filter at a time */
 };
 
-/* A reader that stays (a backup, somebody's open shell) is not waited for after every batch, but
- * when the log has become twice as long. Outcomes wait meanwhile: handlers stand back, as they do
- * for a commit that waits. */
+/* A program that goes on reading (a backup, an open shell) is not waited for after every batch,
+ * only each time the log has doubled. No outcome can be recorded meanwhile, so no handler starts,
+ * as with a commit that waits. */
 static void write_back(struct hw_sqlite *s)
 {
     if (s->wal_pages <= HW_LEDGER_WAL_PAGES_HARD)
@@ -22,10 +22,10 @@ static void write_back(struct hw_sqlite *s)
         hw_ledger_set_health(&s->ledger, HW_LEDGER_WELL);
     if (wait && rc != SQLITE_OK)
         s->wal_hard = s->wal_pages * 2;
-    s->wal_pages = 0; /* until the next commit says otherwise */
+    s->wal_pages = 0; /* until the next commit tells */
 }
 
-/* A row that is recorded meanwhile is added by its own commit. */
+/* Rows that are recorded meanwhile are added by their own commits. */
 static void fill(struct hw_sqlite *s)
 {
     int rows = 0, column = s->by_body ? 2 : 1;

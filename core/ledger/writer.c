@@ -4,10 +4,10 @@
 #include "ledger/file.h"
 #include "ledger/sqlite.h"
 
-enum { SLOW_MS = 15 /* that a commit has waited for another program: from then on nothing runs */ };
+enum { SLOW_MS = 15 /* a commit that has waited longer for a lock keeps handlers from running */ };
 
-/* A job whose look-up failed does not know of its row: that stays what it is, and the batch does
- * not fail for it. */
+/* INSERT meets an existing row when the look-up failed: the row keeps its state, and the batch does
+ * not fail. */
 static const char *const texts[HW_LEDGER_STATEMENTS] = {
     [HW_LEDGER_BEGIN] = "BEGIN IMMEDIATE",
     [HW_LEDGER_END] = "COMMIT",
@@ -58,7 +58,8 @@ void hw_ledger_writer_close(struct hw_sqlite *s)
     s->db = NULL;
 }
 
-/* As SQLite's own, but for this: who is about to run a handler hears that a commit has to wait. */
+/* Like SQLite's own, and sets the ledger's health when a commit has to wait, so that no handler
+ * runs meanwhile. */
 static int on_busy(void *ud, int count)
 {
     static const int delays_ms[] = {1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100};

@@ -1,9 +1,12 @@
-/* release.h -- one version of what notifications run on: the scripts, the keys, their limits.  Why
- * An edit must take effect as a whole or not at all, and a job ends with the version that it began
- * with. How     A release is made in a thread of its own: it is read once, compiled once and loaded
- * in every VM that will run it. Then it is published by exchanging one pointer. Between two jobs a
- * worker compares that pointer; when it changed, the worker takes its ready-made VM of the new
- * release and hands the old one back to be closed. A release that can't be made is never published.
+/* release.h -- one version of what notifications run on: the scripts, the keys, their limits.
+ *
+ * Why     An edit must take effect as a whole or not at all, and a job ends with the version that
+ *         it began with.
+ * How     A release is made in a thread of its own: it is read once, compiled once and loaded in
+ *         every VM that will run it. Then it is published by exchanging one pointer. Between two
+ *         jobs a worker compares that pointer; when it changed, the worker takes its ready-made VM
+ *         of the new release and hands the old one back to be closed. A release that can't be made
+ *         is never published.
  * Thread  see the groups of the structs. */
 #ifndef HW_RELEASE_H
 #define HW_RELEASE_H
