@@ -267,7 +267,7 @@ static void say_compressed(struct report *report, struct hw_str body)
     const char *how = hw_body_compression(body);
     if (how && !report->verifies)
         say(report,
-            "the body is compressed (%s): the signature is over what was signed before that; have "
+            "the body is compressed (%s): the signature is over the uncompressed body; have "
             "the sender, or the proxy that does it, send the body as it is",
             how);
 }
@@ -286,7 +286,7 @@ char *hw_diagnose(const struct hw_keyset *keys, struct hw_str body, struct hw_st
         if (signature.len == 0)
             say(&report, "the signature is empty");
         else if (readings->count == 0)
-            say(&report, "the signature is not Base64, nor hex, of at most %d bytes",
+            say(&report, "the signature is neither Base64 nor hex of at most %d bytes",
                 HW_SIGNATURE_MAX);
         else
             try_all(&report, keys, readings, &bodies);

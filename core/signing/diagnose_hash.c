@@ -53,11 +53,11 @@ static const char *spell(char *out, size_t *len, int way, const struct hw_hash *
         if (way == 1)
             to_upper(out);
         *len = strlen(out);
-        return "the body were signed itself (the hex text of its digest is)";
+        return "the body itself were signed (the hex text of its digest is)";
     case 2:
         hw_base64_encode(out, digest, hash->size);
         *len = strlen(out);
-        return "the body were signed itself (the Base64 text of its digest is)";
+        return "the body itself were signed (the Base64 text of its digest is)";
     case 3:
         memcpy(out, digest, hash->size);
         *len = hash->size;

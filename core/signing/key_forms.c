@@ -184,7 +184,7 @@ static int read_text(struct hw_key_numbers *numbers, struct hw_str text,
         return read_pem(numbers, text, why);
     text = trim(unquote(text));
     if (text.len == 0)
-        return hw_refuse(why, "there is nothing in it");
+        return hw_refuse(why, "it is empty");
     if (is_ssh(text))
         return hw_refuse(why, "this is an OpenSSH key; turn it into PEM: ssh-keygen -e -m PKCS8 -f "
                               "FILE");

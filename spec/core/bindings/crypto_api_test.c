@@ -59,7 +59,7 @@ static void recognises_the_text_of_a_public_key(void **state)
         "local bare = public:gsub('%-%-%-%-%-.-%-%-%-%-%-', ''):gsub('\\n', '')\n"
         "same(assert(crypto.key(bare, 2048)).fingerprint, file.fingerprint)\n"
         "for text, expected in pairs {\n"
-        "  [''] = 'there is nothing in it', ['hello'] = 'no known form', [ec] = 'private key',\n"
+        "  [''] = 'it is empty', ['hello'] = 'no known form', [ec] = 'private key',\n"
         "  [private] = 'this is a private key', [('x'):rep(64 * 1024 + 1)] = 'larger than',\n"
         "} do\n"
         "  local none, why = crypto.key(text, 2048)\n"

@@ -198,8 +198,8 @@ static void names_what_is_wrong_with_the_text(void **state)
     strcpy(text, good);
     text[len - 3]++; /* 256 bytes end in two letters and "=="; the second letter has unused bits */
     expect_plain(text, "unused bits that are not zero");
-    expect_plain("!", "not Base64, nor hex");
-    expect_plain("AAAA=AAA", "not Base64, nor hex");
+    expect_plain("!", "neither Base64 nor hex");
+    expect_plain("AAAA=AAA", "neither Base64 nor hex");
 }
 
 static void knows_url_safe_letters_and_lost_plus_signs(void **state)

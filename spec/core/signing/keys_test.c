@@ -598,10 +598,10 @@ static void refuses_what_is_no_key(void **state)
 {
     (void)state;
     EVP_PKEY *key = keys[0];
-    expect_refusal(make(NULL, "", 0), "there is nothing in it");
-    expect_refusal(print(NULL, " \r\n\t"), "there is nothing in it");
-    expect_refusal(make(NULL, "\xff\xfe", 2), "there is nothing in it");
-    expect_refusal(make(NULL, "\xef\xbb\xbf", 3), "there is nothing in it");
+    expect_refusal(make(NULL, "", 0), "it is empty");
+    expect_refusal(print(NULL, " \r\n\t"), "it is empty");
+    expect_refusal(make(NULL, "\xff\xfe", 2), "it is empty");
+    expect_refusal(make(NULL, "\xef\xbb\xbf", 3), "it is empty");
     expect_refusal(print(NULL, "hello"), "no known form");
     expect_refusal(print(NULL, "aGVsbG8="), "no known form");
     expect_refusal(print(NULL, "0"), "no known form");
@@ -770,7 +770,7 @@ static void names_the_file_that_can_not_be_used(void **state)
     assert_int_equal(mkfifo(in_folder(path, "pipe"), 0600), 0);
     expect_load(path, "not a plain file");
     signing_write_file(in_folder(path, "empty"), "", 0);
-    expect_load(path, "there is nothing in it");
+    expect_load(path, "it is empty");
     signing_write_public(in_folder(path, "closed"), keys[0]);
     expect_load(path, NULL);
     assert_int_equal(chmod(path, 0), 0);
