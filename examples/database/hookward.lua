@@ -2,8 +2,8 @@
 -- lua-sql-sqlite3, elsewhere `luarocks install luasql-sqlite3`.
 return {
   listen = "127.0.0.1:8080",
-  keys = { "keys/*" }, -- save Accredit's Signature Key here, in whatever form it came
+  keys = { "keys/*" }, -- save Accredit's Signature Key here, whatever its form
   settings = {
-    database = os.getenv "BADGES_DATABASE" or "badges.db", -- from where hookward is started
+    database = os.getenv "BADGES_DATABASE" or "badges.db", -- relative to where hookward is started
   },
 }

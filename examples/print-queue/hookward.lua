@@ -1,5 +1,5 @@
--- The print queue, fetched. As it stands it works with `hookward sandbox` on this machine; see
--- README.md for Accredit itself.
+-- Fetches zips from the print queue. As it is, it works with `hookward sandbox` on this machine;
+-- see README.md for Accredit itself.
 return {
   listen = "127.0.0.1:8080",
   keys = { "keys/*" }, -- `hookward subscribe` saves the Signature Key here
@@ -11,6 +11,6 @@ return {
     url = os.getenv "HOOKWARD_ACCREDIT_URL" or "http://127.0.0.1:8090",
     user = os.getenv "HOOKWARD_ACCREDIT_USER" or "sandbox",
     -- the password is in HOOKWARD_ACCREDIT_PASSWORD; without it, it is the sandbox's: "sandbox"
-    folder = "zips", -- where the zips go; from the folder that hookward was started in
+    folder = "zips", -- for the zips; relative to the folder in which hookward is started
   },
 }

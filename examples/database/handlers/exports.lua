@@ -1,8 +1,8 @@
 local hook = require "hookward"
 local database = require "database"
 
--- The key is the notification's identity. After a crash between this write and the ledger's record
--- of it the handler runs again, and then the row is there already.
+-- The key is the notification's identity. After a crash between this write and the ledger's record,
+-- the handler runs again, and the row already exists.
 local UPSERT = [[
   INSERT INTO exports (job_id, digest, export_id, happened_at, attempt)
   VALUES (%s, %s, %s, %s, %d)

@@ -1,8 +1,8 @@
 local hook = require "hookward"
 local delivered = require "delivered"
 
--- The bytes that were signed go on as they are. The key lets a target that took them, but whose
--- answer was lost, see a repeat.
+-- Passes on the signed bytes unchanged. If a target's answer was lost, the key lets the target
+-- recognise the repeat.
 local function post(target, job)
   local answer, why = hook.http.post(target.url, job.body, {
     timeout = target.timeout,

@@ -1,4 +1,4 @@
--- Called once for each verified notification that a badge export is ready.
+-- Runs once for each verified notification that a badge export is ready.
 local hook = require "hookward"
 
 hook.on("BadgeExportZipFile.Created", function(event, job)

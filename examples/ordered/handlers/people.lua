@@ -2,8 +2,8 @@ local hook = require "hookward"
 local instant = require "instant"
 local states = require "states"
 
--- Person.Deleted is a state like any other: its row stays, so that an older update which arrives
--- after it does not bring the person back.
+-- Person.Deleted is a state like any other. Its row stays, so that an older update that arrives
+-- later does not bring the person back.
 hook.on("Person.*", function(event, job)
   if math.type(event.PersonId) ~= "integer" then return nil, "PersonId is no whole number" end
   local at = instant.sortable(event.Timestamp)
@@ -16,5 +16,5 @@ hook.on("Person.*", function(event, job)
   if not newer then
     hook.log.info("left out: a newer state is known", { person = event.PersonId })
   end
-  return true -- what is too old is done: to deliver it again would make it no newer
+  return true -- also if it was too old: another delivery would not make it newer
 end)

@@ -1,9 +1,9 @@
 -- A zip of badges is ready: store it, then tell Accredit that it is printed.
 --
--- It may run twice for one zip (job.redelivered: a crash, or a status that could not be set), and
--- for two notifications of one zip at once. That does no harm: a file appears under its name only
--- when it is whole, and setting a status again changes nothing. The status comes last: what is
--- Printed is stored.
+-- It may run twice for one zip (job.redelivered: after a crash, or if the status could not be set),
+-- and for two notifications of one zip at once. That does no harm: a file gets its name only when
+-- it is complete, and setting a status again changes nothing. The status is set last, so a zip that
+-- is Printed is stored.
 
 local hook = require "hookward"
 local api = require "accredit_api"
@@ -13,7 +13,7 @@ if type(folder) ~= "string" or folder == "" then
   error("settings.folder: name the folder that the zips are to be stored in", 0)
 end
 
--- The id names a file and is part of a URL: it must be a uuid, letter for letter.
+-- The id becomes a file name and part of a URL, so it must be exactly a uuid.
 local UUID = "^" .. ("h"):rep(8) .. "%-" .. ("hhhh%-"):rep(3) .. ("h"):rep(12) .. "$"
 UUID = UUID:gsub("h", "%%x")
 
@@ -22,7 +22,7 @@ local function is_stored(path, size)
   return file ~= nil and (size == nil or file:seek("end") == size)
 end
 
--- Written under a name that nobody else has, then renamed: there is never half a zip at `path`.
+-- Writes under a unique name, then renames, so that there is never half a zip at `path`.
 local function store(path, bytes)
   local part = ("%s.%016x.part"):format(path, math.random(0))
   local file, why = io.open(part, "wb")
@@ -38,7 +38,7 @@ local function store(path, bytes)
   return nil, why or why_not
 end
 
--- What came must be the zip, whole: not a proxy's page, and not its first half.
+-- Checks that the answer is the complete zip, not a proxy's page or the zip's first half.
 local function fetch(id, size)
   local bytes, why = api.file(id)
   if not bytes then return nil, why end

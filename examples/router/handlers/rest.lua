@@ -1,9 +1,9 @@
 local hook = require "hookward"
 local audit = require "audit"
 
--- Whatever ends with ".Deleted", of all entities that have no pattern of their own.
+-- Events that end with ".Deleted", of all entities without a pattern of their own.
 hook.on("*.Deleted", audit.wrap("deletions", function() return true end))
 
--- What nothing else fits. Without it such an event is a 400 and comes again, which is right while a
--- handler is still to be written; with it the event is done for good.
+-- Events that no other pattern matches. Without this, such an event is a 400 and is delivered
+-- again, which is right as long as a handler has yet to be written. With it, the event is done.
 hook.on("*", audit.wrap("rest", function() end))

@@ -1,5 +1,6 @@
--- One connection a VM, opened by the first notification that needs it and closed when this version
--- of the scripts is not used any more. `hookward check` loads handlers too: it opens none.
+-- Each VM has one connection. The first notification that needs it opens it, so that `hookward
+-- check`, which also loads handlers, does not. It is closed when this version of the scripts is no
+-- longer used.
 local hook = require "hookward"
 local luasql = require "luasql.sqlite3"
 
@@ -47,8 +48,8 @@ function M.run(sql)
   return connection:execute(sql)
 end
 
----A text as SQL. luasql binds no parameters here, and a quoted text would end at its first NUL;
----written in hex there is nothing to escape.
+---Writes a text as SQL, in hex, so that nothing has to be escaped: luasql binds no parameters here,
+---and a quoted text would end at its first NUL.
 ---@param value string
 ---@return string sql
 function M.text(value)

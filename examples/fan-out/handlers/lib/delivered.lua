@@ -1,5 +1,5 @@
--- Remembers which target has had which notification, in a table that all VMs share. Each VM has one
--- connection, opened by the first notification and closed when these scripts are not used any more.
+-- Records which target has had which notification, in a table that all VMs share. Each VM has one
+-- connection, opened by the first notification and closed when these scripts are no longer used.
 local hook = require "hookward"
 local luasql = require "luasql.sqlite3"
 
@@ -43,7 +43,7 @@ local function open()
   return nil, why
 end
 
--- In hex there is nothing to escape; luasql binds no parameters here.
+-- Writes a text in hex, so that nothing has to be escaped: luasql binds no parameters here.
 local function text(value)
   local hex = value:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end)
   return ("CAST(X'%s' AS TEXT)"):format(hex)
@@ -51,7 +51,7 @@ end
 
 ---@param job hookward.Job
 ---@return table<string, boolean>? targets by name: those that have had it
----@return string? why they can't be told
+---@return string? why they can't be read
 function M.of(job)
   local ok, why = open()
   if not ok then return nil, why end

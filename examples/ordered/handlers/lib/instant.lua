@@ -1,5 +1,5 @@
--- Timestamps as texts that sort like the instants they name. As they come they don't: a fraction
--- may have any number of digits, and "21.5Z" sorts before "21Z".
+-- Makes timestamps texts that sort by time. As they arrive they do not: a fraction may have any
+-- number of digits, and "21.5Z" sorts before "21Z".
 local M = {}
 
 local FORM = "^(%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d)(%.?%d*)Z$"

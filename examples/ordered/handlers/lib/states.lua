@@ -1,6 +1,6 @@
--- The newest state of each entity, in a table that all VMs share. To compare and to write is one
--- statement, so that no other VM can come in between. Each VM has one connection, opened by the
--- first notification and closed when these scripts are not used any more.
+-- Stores the newest state of each entity, in a table that all VMs share. One statement compares and
+-- writes, so that no other VM can come in between. Each VM has one connection, opened by the first
+-- notification and closed when these scripts are no longer used.
 local hook = require "hookward"
 local luasql = require "luasql.sqlite3"
 
@@ -14,8 +14,8 @@ local SCHEMA = [[
     event TEXT NOT NULL, body TEXT NOT NULL
   )]]
 
--- Two notifications of one instant: the greater digest wins, for no better reason than that the
--- outcome is then the same in whatever order they arrive.
+-- Of two notifications with the same time, the greater digest wins, so that the outcome does not
+-- depend on the order of arrival.
 local PUT = [[
   INSERT INTO states (entity, instant, digest, event, body) VALUES (%s, %s, %s, %s, %s)
   ON CONFLICT (entity) DO UPDATE SET instant = excluded.instant, digest = excluded.digest,
@@ -45,17 +45,17 @@ local function open()
   return nil, why
 end
 
--- In hex there is nothing to escape; luasql binds no parameters here.
+-- Writes a text in hex, so that nothing has to be escaped: luasql binds no parameters here.
 local function text(value)
   local hex = value:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end)
   return ("CAST(X'%s' AS TEXT)"):format(hex)
 end
 
----Writes a state, unless a newer one is there.
+---Stores a state, unless a newer one is stored.
 ---@param entity string
 ---@param instant string sortable
 ---@param job hookward.Job
----@return boolean? newer false: what is there is newer, or is this very notification's
+---@return boolean? newer false: the stored state is newer, or comes from this very notification
 ---@return string? why it failed
 function M.put(entity, instant, job)
   local ok, why = open()

@@ -1,20 +1,20 @@
 -- The print-queue part of Accredit's API.
 --
--- Each function gives nil and a reason when it fails; no reason holds the password or a token. The
--- token is kept by each Lua VM for itself, and renewed once after a 401. Accredit's documentation
--- names the path api/printQueue and no more: routes and fields are those of `hookward sandbox`,
--- and names are read without regard to case.
+-- Each function returns nil and a reason on failure; a reason never contains the password or a
+-- token. Each Lua VM keeps its own token, and renews it once after a 401. Accredit's documentation
+-- names only the path api/printQueue: routes and fields are those of `hookward sandbox`, and member
+-- names may be in any case.
 
 local hook = require "hookward"
 
 local M = {}
 
-local TIMEOUT = 10 -- seconds, of one call
-local FILE_TIMEOUT = 40 -- seconds, of one with a zip in its answer
+local TIMEOUT = 10 -- seconds, for one call
+local FILE_TIMEOUT = 40 -- seconds, for a call that returns a zip
 
 -- ---- settings ----
 
--- The address without a slash at its end. A password goes over TLS, or stays on this machine.
+-- The address, without a slash at its end. A password is sent only over TLS, or to this machine.
 local function read_url(url)
   local scheme, host = tostring(url):match("^(https?)://([^/?#@%s]+)[^?#@%s]*$")
   if not scheme then
@@ -92,11 +92,11 @@ local function send(method, path, body, timeout)
   return answer
 end
 
--- An answer of status 200 to 299.
+-- Returns an answer with a status of 200 to 299; or nil and why.
 local function call(method, path, body, timeout)
   local had_token = token ~= nil
   local answer, why = send(method, path, body, timeout)
-  if answer and answer.status == 401 and had_token then -- it may have ended
+  if answer and answer.status == 401 and had_token then -- it may have expired
     answer, why = send(method, path, body, timeout)
   end
   if not answer then return nil, why end
@@ -106,7 +106,7 @@ local function call(method, path, body, timeout)
   return answer
 end
 
----What the queue knows of a zip.
+---Asks the queue about a zip.
 ---@param id string a uuid
 ---@return { size?: integer, status?: string }? zip
 ---@return string? why

@@ -1,10 +1,10 @@
--- What all handlers share. Files in handlers/lib are not loaded by themselves: whoever requires one
--- gets it, from the same version of the scripts as itself.
+-- Shared by all handlers. Files in handlers/lib are not loaded as handlers: a script that requires
+-- one gets it from its own version of the scripts.
 local hook = require "hookward"
 
 local M = {}
 
--- To return nothing is a success, to return nil is none: the number of values counts.
+-- Returning nothing is a success, returning nil is not: the number of values counts.
 local function finish(name, job, ...)
   local result, reason = ...
   local failed = select("#", ...) > 0 and not result
@@ -16,9 +16,9 @@ local function finish(name, job, ...)
   return ...
 end
 
----Wraps a handler, so that each run of it leaves one line in the log. (An error raised leaves the
----host's own, with its traceback.)
----@param name string of the handler, for the line
+---Wraps a handler, so that each run writes one line to the log. (For an error, the host writes its
+---own line, with the traceback.)
+---@param name string the handler's name, for the line
 ---@param fn hookward.Handler
 ---@return hookward.Handler
 function M.wrap(name, fn)
