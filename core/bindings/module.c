@@ -49,45 +49,43 @@ static int source(lua_State *L)
     return 1;
 }
 
+static void push_parts(lua_State *L)
+{
+    static const struct {
+        const char *name;
+        void (*push)(lua_State *L);
+    } parts[] = {
+        {"check", hw_trial_push_check},
+        {"crypto", hw_crypto_push_api},
+        {"http", hw_http_client_push_api},
+        {"json", hw_json_push_api},
+        {"ledger", hw_ledger_push_api},
+        {"libraries", hw_versions_push},
+        {"log", hw_api_push_log},
+        {"process", hw_process_push_api},
+        {"rehearse", hw_rehearsal_push},
+        {"replay", hw_replay_push},
+        {"serve_app", hw_host_push_serve_app},
+        {"start", hw_host_push_start},
+        {"sys", hw_sys_push_api},
+        {"testing", hw_testing_push_api},
+        {"timestamp", hw_api_push_timestamp},
+        {"trial", hw_trial_push_api},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        parts[i].push(L);
+        lua_setfield(L, -2, parts[i].name);
+    }
+}
+
 int luaopen_hookward_core(lua_State *L)
 {
     hw_modules_keep_opener(L, luaopen_hookward_core);
+    hw_json_open(L);
     lua_newtable(L);
-    hw_trial_push_check(L);
-    lua_setfield(L, -2, "check");
-    hw_replay_push(L);
-    lua_setfield(L, -2, "replay");
-    hw_host_push_start(L);
-    lua_setfield(L, -2, "start");
-    hw_host_push_serve_app(L);
-    lua_setfield(L, -2, "serve_app");
+    push_parts(L);
     lua_pushliteral(L, HW_VERSION);
     lua_setfield(L, -2, "version");
-    hw_versions_push(L);
-    lua_setfield(L, -2, "libraries");
-    hw_json_open(L);
-    hw_json_push_api(L);
-    lua_setfield(L, -2, "json");
-    hw_http_client_push_api(L);
-    lua_setfield(L, -2, "http");
-    hw_crypto_push_api(L);
-    lua_setfield(L, -2, "crypto");
-    hw_api_push_log(L);
-    lua_setfield(L, -2, "log");
-    hw_api_push_timestamp(L);
-    lua_setfield(L, -2, "timestamp");
-    hw_sys_push_api(L);
-    lua_setfield(L, -2, "sys");
-    hw_process_push_api(L);
-    lua_setfield(L, -2, "process");
-    hw_ledger_push_api(L);
-    lua_setfield(L, -2, "ledger");
-    hw_rehearsal_push(L);
-    lua_setfield(L, -2, "rehearse");
-    hw_testing_push_api(L);
-    lua_setfield(L, -2, "testing");
-    hw_trial_push_api(L);
-    lua_setfield(L, -2, "trial");
     lua_pushcfunction(L, source);
     lua_setfield(L, -2, "source");
     return 1;

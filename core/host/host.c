@@ -266,30 +266,37 @@ static void open_control(struct hw_host *h)
                    why);
 }
 
-static int start_server(struct hw_host *h, char *why, size_t size)
+static int init_loop(struct hw_host *h, char *why, size_t size)
 {
-    struct hw_config *c = h->config;
-    snprintf(why, size, "out of memory");
     int rc = hw_loop_init(&h->loop, hw_files_limit());
     if (rc) {
         snprintf(why, size, "can't make an event loop: %s", uv_strerror(rc));
         return HW_EFAILED;
     }
     h->loop_open = true;
+    uv_timer_init(&h->loop, &h->drain_timer);
+    uv_async_init(&h->loop, &h->stop, on_stop);
+    uv_async_init(&h->loop, &h->hangup, on_hangup);
+    h->drain_timer.data = h->stop.data = h->hangup.data = h;
+    return 0;
+}
+
+static void init_server(struct hw_host *h)
+{
     h->server.loop = &h->loop;
     h->server.owner = h;
     h->server.on_room = on_room;
     h->server.on_no_files = on_no_files;
-    hw_connections_init(&h->server, c);
+    hw_connections_init(&h->server, h->config);
     h->report = (struct hw_report){
-        .with_bodies = c->dev, .stats = &h->server.stats, .refusals = &h->server.refusals};
+        .with_bodies = h->config->dev, .stats = &h->server.stats, .refusals = &h->server.refusals};
     hw_listeners_init(&h->listeners, &h->server);
-    uv_timer_init(&h->loop, &h->drain_timer);
-    h->drain_timer.data = h;
-    uv_async_init(&h->loop, &h->stop, on_stop);
-    h->stop.data = h;
-    uv_async_init(&h->loop, &h->hangup, on_hangup);
-    h->hangup.data = h;
+}
+
+/* Between connections and crew. */
+static int init_dispatch(struct hw_host *h)
+{
+    struct hw_config *c = h->config;
     if (hw_dispatch_init(&h->dispatch, &h->loop, h->stages.ledger, &h->server.requests, &h->report,
                          c->max_queue))
         return HW_EFAILED;
@@ -297,13 +304,45 @@ static int start_server(struct hw_host *h, char *why, size_t size)
     hw_patience_limit(&h->dispatch.patience, c->queue_timeout_ms, c->handler_timeout_ms);
     h->dispatch.unproven = &h->unproven;
     hw_control_init(&h->control, &h->loop, &h->dispatch, ask_reload, h);
-    if (hw_intake_init(&h->intake, c, &h->dispatch))
+    return hw_intake_init(&h->intake, c, &h->dispatch);
+}
+
+static int start_server(struct hw_host *h, char *why, size_t size)
+{
+    struct hw_config *c = h->config;
+    if (init_loop(h, why, size))
         return HW_EFAILED;
-    rc =
+    init_server(h);
+    snprintf(why, size, "out of memory");
+    if (init_dispatch(h))
+        return HW_EFAILED;
+    int rc =
         hw_listeners_open(&h->listeners, c->listen, c->listen_count, &h->intake.service, why, size);
     if (rc == 0)
         open_control(h);
     return rc;
+}
+
+static int start_committer(struct hw_host *h, char *why, size_t size)
+{
+    if (!h->stages.ledger->type->waits)
+        return 0;
+    h->dispatch.committer = hw_committer_start(h->stages.ledger, on_committed, h);
+    return h->dispatch.committer ? 0 : hw_error_no_thread(errno, why, size);
+}
+
+static int start_reload(struct hw_host *h, char *why, size_t size)
+{
+    struct hw_reload_config config = {.config = h->config,
+                                      .modules = h->modules,
+                                      .shelf = &h->stages.shelf,
+                                      .loop = &h->loop,
+                                      .renew = renew,
+                                      .apply = apply,
+                                      .told = told,
+                                      .owner = h};
+    int rc = hw_reload_start(&config, &h->reload);
+    return rc ? hw_error_no_thread(-rc, why, size) : 0;
 }
 
 static int start_crew(struct hw_host *h, char *why, size_t size)
@@ -318,27 +357,19 @@ static int start_crew(struct hw_host *h, char *why, size_t size)
                                     .settle = on_settle,
                                     .lost = on_lost,
                                     .owner = h};
-    if (h->stages.ledger->type->waits) {
-        h->dispatch.committer = hw_committer_start(h->stages.ledger, on_committed, h);
-        if (!h->dispatch.committer)
-            return hw_error_no_thread(errno, why, size);
-    }
-    int rc = hw_reload_start(&(struct hw_reload_config){.config = h->config,
-                                                        .modules = h->modules,
-                                                        .shelf = &h->stages.shelf,
-                                                        .loop = &h->loop,
-                                                        .renew = renew,
-                                                        .apply = apply,
-                                                        .told = told,
-                                                        .owner = h},
-                             &h->reload);
-    if (rc)
-        return hw_error_no_thread(-rc, why, size);
+    int rc = hw_crew_start(&config, &h->dispatch.crew);
+    return rc ? hw_error_no_thread(-rc, why, size) : 0;
+}
+
+/* From the crew's start on connections are accepted, so it comes last. */
+static int start_threads(struct hw_host *h, char *why, size_t size)
+{
+    if (start_committer(h, why, size) || start_reload(h, why, size))
+        return HW_EFAILED;
     keep_addresses(h);
     hw_host_warn_of_keys(h->stages.shelf.current->keys, hw_host_addresses(h));
     hw_listeners_report(&h->listeners);
-    rc = hw_crew_start(&config, &h->dispatch.crew);
-    return rc ? hw_error_no_thread(-rc, why, size) : 0;
+    return start_crew(h, why, size);
 }
 
 static int start(struct hw_host *h, const struct hw_modules *modules, char *why, size_t size)
@@ -361,7 +392,7 @@ static int start(struct hw_host *h, const struct hw_modules *modules, char *why,
                h->stages.shelf.current->keys->count == 1 ? "" : "s", h->worker_count,
                h->worker_count == 1 ? "" : "s", h->stages.ledger->type->name);
     warn_of_files(h, c);
-    return start_crew(h, why, size);
+    return start_threads(h, why, size);
 }
 
 /* ---- stop ---- */
