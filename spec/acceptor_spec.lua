@@ -1,4 +1,4 @@
--- Who gets in: out of files, a full house, an address that wants it all.
+-- Accepting connections: without free files, at max_connections, and from a greedy address.
 
 local H = require "spec.support.host"
 local cli = require "spec.support.cli"

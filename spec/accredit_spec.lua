@@ -161,7 +161,7 @@ describe("a failure of the API", function()
     ["ACR_02.003.003"] = { 400, "no signature key for this user", "create a Signature Key" },
   }
 
-  it("is known for every documented code, and told in words with what to do next", function()
+  it("is explained for every documented code, with what to do next", function()
     for code, expected in pairs(words) do
       local result, requests = trigger { { expected[1], ('{"Code":"%s","Message":"its own words"}'):format(code) } }
       local err = fails(result, 1, ("(%s)\nAccredit says: its own words\n"):format(code))
@@ -182,7 +182,7 @@ describe("a failure of the API", function()
     end
   end)
 
-  it("with a code that is new tells its family, and all of the answer", function()
+  it("with an unknown code names its family, and shows the whole answer", function()
     local body = '{"Code":"ACR_01.000.042","Message":"odd"}'
     local result = trigger { { 400, body } }
     fails(result, 1, "a value of the call is not valid (ACR_01.000.042)\nAccredit says: odd\nLook at EVENT")
@@ -191,7 +191,7 @@ describe("a failure of the API", function()
     fails(result, 1, "a code that hookward does not know (ACR_99.000.042)")
   end)
 
-  it("without any code is told with its status and all of the answer", function()
+  it("without a code shows its status and the whole answer", function()
     local result = trigger { { 422, '{"Detail":"the url is in use","More":1}' } }
     fails(result, 1, "POST " .. api.url() .. "/api/webhookSubscription/triggerSampleEventNotification: "
       .. "answered 422\nAccredit says: the url is in use\nThe whole answer:\n")
@@ -405,7 +405,7 @@ describe("the token", function()
     assert.are.equal(2, #requests)
   end)
 
-  it("is told how to get, when there is none and after a 401", function()
+  it("that is missing, or refused with a 401, is explained", function()
     for _, result in ipairs { events({}, { env = {} }), (events { { 401, "" } }) } do
       local err = fails(result, 1)
       for _, name in ipairs { "HOOKWARD_ACCREDIT_TOKEN", "--token @FILE", "accredit.token",
@@ -458,7 +458,7 @@ describe("the token", function()
     has(echoed.err, "Accredit says: [password] is wrong\n")
   end)
 
-  it("that is none is refused without being shown", function()
+  it("that is malformed is refused without being shown", function()
     local err = fails(events({}, { "--token", "two words" }), 1, "--token: this is not a token: it has spaces")
     assert.is_nil(err:find("two", 1, true))
     fails(events({}, { "--token", " " }), 1, "--token: this is not a token: it is empty")
@@ -493,7 +493,7 @@ describe("the address of the API", function()
     end
   end)
 
-  it("is refused when it is none, or would give the token away", function()
+  it("is refused if it is malformed, or would reveal the token", function()
     fails(events({}, { "--api", "accredit.example.com" }), 1, "--api takes a URL such as https://accredit.example.com")
     fails(events({}, { "--api", "ftp://x" }), 1, "--api takes a URL")
     local err = fails(events({}, { "--api", "https://me:secret@x.com/" }), 1, "--api holds a name and a password")
@@ -508,7 +508,7 @@ describe("the address of the API", function()
 end)
 
 describe("trigger", function()
-  it("asks for one sample and tells its job", function()
+  it("asks for one sample and shows its job", function()
     local result, requests = trigger { { 200, '{"JobId":4711}' } }
     assert.are.equal(URL .. ": Accredit sends it a sample of " .. EVENT .. ", job 4711\n", works(result))
     assert.are.equal("/api/webhookSubscription/triggerSampleEventNotification", requests[1].path)
@@ -522,7 +522,7 @@ describe("trigger", function()
       cjson.decode(works(trigger({ { 200, '{"data":{"job_id":"a-1"}}' } }, { "--json" }))))
   end)
 
-  it("refuses a URL that is none, and an event that can't be one, with exit 2", function()
+  it("refuses a malformed URL and a malformed event with exit 2", function()
     for _, url in ipairs { "hooks.example.com", "ftp://x", "https://", "https://a b/" } do
       local result = api.run { "trigger", EVENT, "--url", url, "--token", "t", cwd = box() }
       fails(result, 2, "hookward trigger: --url takes the URL to be notified, such as https://hooks.example.com")
@@ -594,7 +594,7 @@ describe("subscribe", function()
     are_keys(saved)
   end)
 
-  it("finds the key under any spelling, at any depth, or by what it is", function()
+  it("finds the key under any spelling, at any depth, or by its contents", function()
     local other, saved = forms("other").pem, {}
     for _, answer in ipairs {
       { signature_key = keys.pem }, { ["Signature Key"] = keys.pem }, { publicKey = keys.pem },
@@ -640,7 +640,7 @@ describe("subscribe", function()
     has(result.out, "BEGIN PUBLIC KEY")
   end)
 
-  it("says so when the key is there already, in whatever file and form", function()
+  it("says so when the key exists already, in any file and form", function()
     local _, _, folder = subscribe(key_answer(keys.pem))
     local again = subscribe(key_answer(keys.xml), { cwd = folder })
     has(works(again), "keys/BadgeExportZipFile.Created.pem: already has its Signature Key (")
@@ -674,7 +674,7 @@ describe("subscribe", function()
     end
   end)
 
-  it("takes --key-file, and tells when `keys` would not find it", function()
+  it("takes --key-file, and says when `keys` does not cover it", function()
     local folder = box "return {}"
     local result = subscribe(key_answer(keys.pem), { "--key-file", "else/where.pem", cwd = folder })
     works(result)
@@ -712,7 +712,7 @@ describe("subscribe", function()
     has(result.out, "BEGIN PUBLIC KEY")
   end)
 
-  -- The host finds a new key by itself, in a moment; what is sent within that moment would be refused.
+  -- The host finds a new key by itself a moment later, but would refuse what is sent before that.
   describe("a running host", function()
     after_each(H.stop_all)
 
@@ -730,7 +730,7 @@ describe("subscribe", function()
       assert.is_true(json.key.live)
     end)
 
-    it("that can't take it is told of", function()
+    it("that can't load it is reported", function()
       local one = host()
       H.write(one.folder .. "/handlers/a.lua", "no Lua")
       local result = subscribe(key_answer(keys.pem), { cwd = one.folder })
@@ -739,7 +739,7 @@ describe("subscribe", function()
       has(result.err, "a.lua:1:")
     end)
 
-    it("is not waited for where there is none", function()
+    it("is not waited for when none is running", function()
       local one = host()
       assert.equal(0, one:stop())
       local result = subscribe(key_answer(keys.pem), { cwd = one.folder })

@@ -103,7 +103,7 @@ describe("an answer", function()
       refused("invalid_signature", 400, BODY, { key = H.keys("other") })
     end)
 
-    it("says nothing of the body to who could not sign it", function()
+    it("says nothing of the body to a sender who could not sign it", function()
       local answer = refused("invalid_signature", 400, "{", { signature = H.sign(BODY) })
       assert.is_nil(answer.message:find("JSON"))
     end)
@@ -213,7 +213,7 @@ describe("an answer", function()
       assert.equal(#answer.body, tonumber(answer.headers["content-length"]))
     end)
 
-    it("tells nothing of an error that a handler raised; the log does", function()
+    it("says nothing of an error that a handler raised; the log does", function()
       local answer = refused("handler_error", 400, H.event("A.Raised"))
       assert.equal("the handler failed", answer.message)
       for _, word in ipairs { "secret", "traceback", "%.lua", "A%.Raised" } do
@@ -231,7 +231,7 @@ describe("an answer", function()
       assert.equal("the handler did not finish in time", answer.message)
     end)
 
-    it("routes by the path alone, whatever the query", function()
+    it("routes by the path alone, with any query", function()
       local options = { path = "/baseWebhookNotification?code=1&path=/other" }
       assert.equal(200, host:notify(BODY, options).status)
       assert.equal(200, host:notify(BODY, { path = "/baseWebhookNotification?" }).status)
@@ -351,7 +351,7 @@ describe("an answer", function()
       assert.is_true(client:is_closed())
     end)
 
-    it("is 413 for a body over max_body, told at once from Content-Length", function()
+    it("is 413 for a body over max_body, at once if Content-Length says so", function()
       start "max_body = 1024"
       local answer, client = host:raw(raw("POST /baseWebhookNotification HTTP/1.1",
         { "Host: h", "Content-Length: 1025" })) -- and no body: nobody waits for it
@@ -399,7 +399,7 @@ describe("an answer", function()
       host:wait_log("info  unhandled event=B%.Unknown job=b%-1 attempt=0 status=200")
     end)
 
-    it("is overloaded over max_queue, and not any more when there is room", function()
+    it("is overloaded over max_queue, until there is room again", function()
       local gate = H.gate()
       host = H.start {
         config = "max_queue = 2, workers = 1",

@@ -99,7 +99,7 @@ describe("hookward ledger", function()
       H.quote(host.folder))):match("%d+"))
   end)
 
-  it("takes no file for a copy that is none, and leaves the ledger as it was", function()
+  it("refuses a file that is not a copy, and leaves the ledger as it was", function()
     local host = start()
     deliver(host, 1, 3)
     host:kill()

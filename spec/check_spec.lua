@@ -1,4 +1,4 @@
--- `hookward check` is "would start": what keeps `serve` from starting it says beforehand.
+-- `hookward check` says beforehand what would keep `serve` from starting.
 
 local cjson = require "cjson"
 local H = require "spec.support.host"
@@ -37,7 +37,7 @@ describe("hookward check", function()
     assert.equal(line .. "\n", out)
   end
 
-  it("exits 1 for a file that is no ledger, or one that is another program's or a folder", function()
+  it("exits 1 for a file that is not a ledger, another program's, or a folder", function()
     local folder = project {}
     H.write(folder .. "/hookward.db", ("no ledger "):rep(100))
     both_refuse(folder, "^hookward%.db: file is not a database; set `ledger`")
@@ -59,7 +59,7 @@ describe("hookward check", function()
     assert.equal(200, other:notify(H.event("A.A")).status)
   end)
 
-  it("exits 1 for an address that is taken, twice there, not this machine's, or not to be resolved", function()
+  it("exits 1 for an address that is taken, repeated, not this machine's, or can't be resolved", function()
     local server = assert(socket.bind("127.0.0.1", 0))
     local _, port = server:getsockname()
     local address = ('"127.0.0.1:%d"'):format(port)
@@ -148,7 +148,7 @@ describe("hookward check", function()
     assert.matches("error: the running host has lost 1 worker to handlers", out, 1, true)
   end)
 
-  it("tries neither ledger nor addresses when that is for another machine", function()
+  it("tries neither ledger nor addresses with --offline", function()
     local folder = project { listen = '{ "systemd", "nowhere.invalid:80" }', ledger = "/nowhere/h.db" }
     local code, out = run(folder, "check --offline")
     assert.equal(0, code, out)

@@ -5,7 +5,7 @@ local H = require "spec.support.host"
 describe("a command of a handler's", function()
   after_each(H.stop_all)
 
-  it("is told as Lua tells it", function()
+  it("is reported as Lua reports it", function()
     local host = H.start { config = "workers = 1", handlers = { ["a.lua"] = [[
       local function same(expected, ...)
         local got = { ... }

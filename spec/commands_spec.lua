@@ -1,4 +1,4 @@
--- Each command does what its help says, and tells what to do when it can't.
+-- Each command does what its help says, and says what to do when it can't.
 
 local cjson = require "cjson"
 local lfs = require "lfs"
@@ -108,7 +108,7 @@ describe("hookward", function()
     works(run { "--version", env = { LUA_CPATH = "/nowhere/?.so" } })
   end)
 
-  it("says in one line which shared library the rock misses #rock", function()
+  it("says in one line which shared library the rock lacks #rock", function()
     local rock = os.getenv "HOOKWARD_ROCK" or lfs.currentdir() .. "/build/rock/tree"
     local core = cli.read(rock .. "/lib/lua/5.4/hookward/core.so")
     local folder = cli.folder { ["hookward/core.so"] = (core:gsub("libuv%.so%.1", "libuv.so.9")) }
@@ -130,7 +130,7 @@ describe("every command that reads the configuration", function()
     { "keygen", "d", "-c", "hookward.lua" },
   }
 
-  it("says how to get one when there is none", function()
+  it("says how to get one when it is missing", function()
     for _, command in ipairs(commands) do
       local result = run(command)
       fails(result, 1, "hookward.lua")
@@ -251,7 +251,7 @@ describe("check", function()
     has(out, 'warning: ledger = "memory:"')
   end)
 
-  it("warns of time-outs that outlast the sender's patience together", function()
+  it("warns if the time-outs add up to more than a sender waits", function()
     local function warned(config)
       local project = cli.project(CONFIG:gsub("return {", "return { " .. config))
       return works(run { "check", cwd = project }):find("add up to", 1, true) ~= nil
@@ -458,7 +458,7 @@ describe("send", function()
       .. "keys/development.pem -signature signature body"):format(project)), "Verified OK")
   end
 
-  it("takes a job id that a header can carry, whatever it is, and no other", function()
+  it("takes any job id that a header can carry, and no other", function()
     for _, id in ipairs { "Zoë 1", ("x"):rep(200) } do
       local requests = send({ 200 }, { "A.B", "--job-id", id })
       assert.are.equal(id, requests[1].headers["x-jobid"])
@@ -516,7 +516,7 @@ describe("send", function()
     has(works(result), "C.D, job ")
   end)
 
-  it("sends --raw byte for byte, whatever it is", function()
+  it("sends --raw byte for byte", function()
     local project = cli.project()
     cli.write(project .. "/raw", "\xEF\xBB\xBF\0not json\r\n")
     local requests = send({ 200 }, { "--raw", "@raw" }, project)
@@ -665,7 +665,7 @@ describe("verify", function()
       stdin = '{"Event":"A.B"}' }))
   end)
 
-  it("takes keys instead of the configuration's, and then needs none", function()
+  it("takes keys instead of the configuration's, and then needs no configuration", function()
     local folder = cli.folder()
     local arguments = { "verify", "--body", project .. "/body", "--signature", signature, cwd = folder,
       "--key", project .. "/keys/development.pem" }

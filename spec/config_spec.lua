@@ -3,7 +3,7 @@
 local lfs = require "lfs"
 local cli = require "spec.support.cli"
 
--- What config.lua asks of C, without C; the real one is behind the commands in commands_spec.lua.
+-- A stand-in for the C functions that the configuration uses; commands_spec.lua runs the real ones.
 local function realpath(path)
   local pipe = io.popen("realpath -e -- " .. cli.quote(path) .. " 2>/dev/null")
   local line = pipe:read("l")
@@ -489,7 +489,7 @@ describe("settings", function()
 end)
 
 describe("the file", function()
-  it("that is missing is refused with how to get one", function()
+  it("that is missing is refused, with how to get one", function()
     local _, lines = config.load("nowhere/hookward.lua")
     assert.are.same({ "nowhere/hookward.lua: not found; make a project with `hookward init DIR`, or "
       .. "name a configuration with -c FILE" }, lines)

@@ -43,7 +43,7 @@ describe("the control socket", function()
     assert.is_nil(lfs.attributes(host.folder .. "/.hookward.sock"))
   end)
 
-  it("that is missing is told from a host that is missing", function()
+  it("that is missing is distinguished from a missing host", function()
     local host = start()
     host:notify(H.event("A.A"), { id = "1" })
     os.remove(host.folder .. "/.hookward.sock")

@@ -62,7 +62,7 @@ describe("a host without its standard streams", function()
     assert.equal("3\n", H.sh("sqlite3 " .. database .. " 'SELECT count(*) FROM notifications'"))
   end
 
-  it("has them on /dev/null, and a ledger that nobody prints into", function()
+  it("has them on /dev/null, and no output gets into its ledger", function()
     assert_intact(start { wrap = CLOSED })
   end)
 

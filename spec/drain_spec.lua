@@ -236,7 +236,7 @@ describe("when it is told to stop, the host", function()
     assert.equal(130, host:wait())
   end)
 
-  it("does not end of a client that is gone (SIGPIPE)", function()
+  it("survives a client that is gone (SIGPIPE)", function()
     start()
     for _ = 1, 5 do
       local client = send(H.request(H.event("G.Wait")))

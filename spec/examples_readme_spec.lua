@@ -147,7 +147,7 @@ describe("an example #long", function()
     assert(H.sh(("diff -r -x 'development.*' %s %s"):format(made[1], made[2])))
   end)
 
-  it("that nobody knows is a misuse, and the one that was meant is named", function()
+  it("that is unknown is a misuse, and the one that was meant is named", function()
     for word, said in pairs { ["print-que"] = "did you mean print-queue?", x = "there are hello, print-" } do
       local _, out, code = H.sh(("%s init --example %s /nowhere"):format(H.quote(H.binary), word))
       assert.equal(2, code)

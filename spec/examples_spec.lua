@@ -159,7 +159,7 @@ describe("examples/", function()
     assert.equal(0, host:stop())
   end)
 
-  it("fan-out remembers over a kill who had it; whose answer was lost gets it again", function()
+  it("fan-out remembers across a kill which target had it; one whose answer was lost gets it again", function()
     local run, print_service, archive = start_fan_out()
     local host = run()
     begin(host, 0)

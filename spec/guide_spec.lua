@@ -24,7 +24,7 @@ local function blocks(topic, language)
   return found
 end
 
--- Every block is run by a test here, which takes it; the last test counts those that nobody took.
+-- A test here runs each block, and takes it; the last test finds those that no test took.
 local taken = {}
 
 -- The i-th block, or the one in which this stands.
@@ -38,7 +38,7 @@ local function block(topic, language, i)
   return text
 end
 
--- All of it writes into what is returned.
+-- Returns all output, of stderr too.
 local function try(format, ...)
   return H.sh("{ " .. format:format(...) .. "\n}")
 end
@@ -430,7 +430,7 @@ describe("the guide's", function()
   end)
 
   -- Users, owners and systemd are left alone; the rest is done.
-  it("commands for systemd make a project that its service reads and nobody else", function()
+  it("commands for systemd make a project that only its service can read", function()
     local folder = H.folder()
     local stubs = "useradd() { :; }; chown() { :; }; systemctl() { :; }; sudo() { shift 2; \"$@\"; }; "
       .. "install() { mkdir -p " .. folder .. "/state; }; hookward() { " .. program .. " \"$@\"; }; set -e; umask 022; "

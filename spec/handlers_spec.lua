@@ -81,7 +81,7 @@ describe("a handler", function()
       assert.matches("^[^\n]*\n$", log)
     end)
 
-    it("has a star for all of a name, its end or its beginning, nowhere else", function()
+    it("has a star for a whole name, its end or its beginning, and nowhere else", function()
       for _, pattern in ipairs { "A*", "A.*.B", "*A", "*.*", "**", "A.B*", "", ".*.", "*.A.*" } do
         local log = start_error(('hook.on("%s", function() end)'):format(pattern))
         assert.matches("handlers/a%.lua:2: hook%.on", log)
@@ -216,7 +216,7 @@ describe("a handler", function()
     assert.equal("7 true true", notify("A.B", nil, { attempt = "0007" }).message)
   end)
 
-  it("gets integers exactly and everything else as JSON means it", function()
+  it("gets integers exactly, and every other value as JSON defines it", function()
     start [[
       local function show(value)
         if value == hook.null then return "null" end
@@ -267,7 +267,7 @@ describe("a handler", function()
       run "return hook.json.encode { hook.json.array {}, {}, { x = hook.json.array {} } }")
   end)
 
-  it("gets nil and a reason for JSON that is none", function()
+  it("gets nil and a reason for invalid JSON", function()
     assert.matches("^nil .+ at byte 1$", run [[
       local value, err = hook.json.decode("[nan]")
       return tostring(value) .. " " .. tostring(err)
@@ -386,7 +386,7 @@ describe("a handler", function()
       assert.equal("ab lib/mail util.deep folder late pack", notify("A.B").message)
     end)
 
-    it("names the module that is missing, at start", function()
+    it("that requires a missing module is refused at start, with its name", function()
       local log = start_error {
         ["a.lua"] = "\nlocal x = require 'no.such'",
       }
@@ -640,7 +640,7 @@ describe("a handler", function()
   end)
 
   describe("that raises", function()
-    it("whatever it raises, is a handler_error with a traceback in the log alone", function()
+    it("is a handler_error whatever it raises, with the traceback only in the log", function()
       local raises = {
         Text = "error 'boom'",
         Level = "error('boom', 2)",

@@ -340,7 +340,7 @@ describe("over HTTP the host", function()
     assert.equal(431, host:raw(sized(16385, 2000)).status)
   end)
 
-  it("takes an Expect of nothing for none", function()
+  it("ignores an empty Expect", function()
     start()
     assert.equal(200, host:notify(BODY, { headers = { "Expect:" } }).status)
     assert.equal(417, host:notify(BODY, { headers = { "Expect: more" } }).status)
@@ -354,7 +354,7 @@ describe("over HTTP the host", function()
     assert.is_true(client:is_closed())
   end)
 
-  it("calls a method that is for the server as a whole not allowed, and lives on", function()
+  it("does not allow a method for the server as a whole, and goes on", function()
     start()
     local client = host:connect()
     for _, method in ipairs { "M-SEARCH", "OPTIONS" } do
@@ -396,7 +396,7 @@ describe("over HTTP the host", function()
     assert.equal("closed", select(2, client.tcp:receive(1))) -- and not "connection reset"
   end)
 
-  it("stops reading from one that goes on sending, who can still read why", function()
+  it("stops reading from a client that keeps sending, which can still read why", function()
     start()
     local client = host:connect()
     client:send(("POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 999999999\r\n\r\n"):format(PATH))

@@ -1,4 +1,4 @@
--- A notification is processed once: repeats, copies in flight, and who may not speak for it.
+-- A notification is processed once: repeats, copies in flight, and forgeries.
 
 local H = require "spec.support.host"
 
@@ -53,7 +53,7 @@ describe("identity", function()
     assert.equal(3, host:count(" duplicate "))
   end)
 
-  it("tells two jobs apart by their ids, though their bodies be the same", function()
+  it("distinguishes two jobs with the same body by their ids", function()
     start()
     assert.equal(200, host:notify(BODY, { id = "j-1" }).status)
     assert.equal(200, host:notify(BODY, { id = "j-2" }).status)
@@ -80,7 +80,7 @@ describe("identity", function()
     host:wait_log("ran [^\n]*redelivered=true")
   end)
 
-  it("runs a refused event again, whatever it was refused for", function()
+  it("runs a refused event again, for any refusal", function()
     start()
     assert.equal("invalid_json", host:notify("{", { id = "j" }).error)
     assert.equal("invalid_json", host:notify("{", { id = "j" }).error)

@@ -93,7 +93,7 @@ local function jobs(args, env)
   return code, host.read(folder .. "/out"), host.read(folder .. "/err")
 end
 
--- The same on a terminal of so many columns: exit code and all that it shows. `input` is typed.
+-- The same on a terminal with so many columns: exit code and screen. `input` is typed.
 local function on_terminal(columns, args, input, env)
   local run = ("script -qec %s /dev/null")
     :format(quote(("stty cols %d -echo; %s"):format(columns, command_line(args, env))))
@@ -682,7 +682,7 @@ describe("hookward jobs replay", function()
         if who == "a running host" then return host.start { folder = folder } end
       end
 
-      it("runs ids without asking and tells what came of each", function()
+      it("runs ids without asking, and shows the outcome of each", function()
         fill_failed()
         start()
         local code, out = jobs "replay good bad"
@@ -702,7 +702,7 @@ describe("hookward jobs replay", function()
         assert.equal("good  processed\n", out)
       end)
 
-      it("tells of an error in one line; the traceback is in the ledger", function()
+      it("shows an error in one line; the traceback is in the ledger", function()
         fill_failed()
         start()
         local code, out = jobs "replay boom"
@@ -759,7 +759,7 @@ describe("hookward jobs replay", function()
     assert.equal("done  processed\n", out)
   end)
 
-  it("tells notifications with one id apart, and takes one of them by its digest", function()
+  it("distinguishes notifications with one id, and selects one by its digest", function()
     fill_failed()
     fill { { id = "x", event = "Good.E", digest = ("ab"):rep(32), body = body "Good.E" },
       { id = "x", event = "Bad.E", digest = ("cd"):rep(32), body = body "Bad.E" } }
@@ -970,7 +970,7 @@ describe("hookward jobs", function()
     assert.is_nil(lfs.attributes(folder .. "/state"))
   end)
 
-  it("needs no configuration when it is told the ledger, but for a replay", function()
+  it("needs no configuration with --ledger, except for a replay", function()
     fill { { id = "1", body = "{}" } }
     os.remove(folder .. "/hookward.lua")
     local code, _, err = jobs "list"
@@ -992,7 +992,7 @@ describe("hookward jobs", function()
     assert.equal("1", list_ids "--config conf/h.lua --ledger ./hookward.db")
   end)
 
-  it("names a file that is no ledger", function()
+  it("names a file that is not a ledger", function()
     host.write(folder .. "/text.db", ("no database at all\n"):rep(100))
     local code, _, err = jobs "list --ledger text.db"
     assert.equal(1, code)

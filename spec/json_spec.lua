@@ -31,7 +31,7 @@ describe("hook.json.encode", function()
     assert.same({ of = { "b" } }, encode("{ of = hook.config.a }", "settings = { a = { 'b' } }"))
   end)
 
-  it("writes all of a job, its headers too, though none was read before", function()
+  it("encodes a whole job, its headers too, even if none was read before", function()
     local job = encode("job")
     assert.equal("7", job.id)
     assert.equal(H.event("A.B"), job.body)

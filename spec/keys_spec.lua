@@ -121,7 +121,7 @@ describe("with its keys the host", function()
     assert.equal("a.xml", verified_by())
   end)
 
-  it("does not start with a file that is no public RSA key, and names it", function()
+  it("does not start with a file that is not a public RSA key, and names it", function()
     local private = H.keys()
     local ec = made("ecparam -name prime256v1 -genkey -noout")
     local ec_file = H.folder() .. "/ec"

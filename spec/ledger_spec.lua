@@ -223,7 +223,7 @@ describe("the durable ledger", function()
   end)
 
   -- A limit on the size of files is a full disk that needs no privileges.
-  it("gives no 200 for what it can't write, and works on when there is room again", function()
+  it("sends no 200 for what it can't write, and goes on once there is room again", function()
     local host = start()
     assert.equal(200, host:notify(BODY, { id = "0" }).status)
     assert(H.sh(("prlimit --pid %d --fsize=100:"):format(host.pid)))
@@ -325,7 +325,7 @@ describe("the durable ledger", function()
     assert.equal(5, runs(host))
   end)
 
-  it("answers 200 for what it could save of a log that is removed while it is written", function()
+  it("answers 200 for what it could save of a log that was removed in use", function()
     local points = H.folder()
     H.write(points .. "/after-commit", "")
     local host = start { env = "HOOKWARD_STOP_AT=" .. points,
@@ -353,7 +353,7 @@ describe("the durable ledger", function()
     assert.equal(200, other:notify(BODY).status)
   end)
 
-  it("refuses a file that is no ledger, with one line that names it", function()
+  it("refuses a file that is not a ledger, with one line that names it", function()
     local cases = {
       { "file is not a database", function(path) H.write(path, ("no ledger "):rep(100)) end },
       { "not a hookward ledger", function(path)

@@ -181,7 +181,7 @@ describe("a host in a program #rock", function()
     assert.same({ "true", "true" }, lines)
   end)
 
-  it("makes its control socket for its user alone, whatever the umask", function()
+  it("makes its control socket only for its own user, whatever the umask", function()
     local host = start([[ hookward.serve "hookward.lua" ]], {})
     local loose = H.start { env = "umask 0;", handlers = { ["a.lua"] = HANDLER } }
     for _, folder in ipairs { host.folder, loose.folder } do
@@ -223,7 +223,7 @@ describe("a host in a program #rock", function()
     H.wait_until(function() return H.read(folder .. "/result") == "true\n" end, "the program to go on")
   end)
 
-  it("drains at a Ctrl-C that is the program's", function()
+  it("drains at a Ctrl-C of the program", function()
     local host = start [[ hookward.serve "hookward.lua" ]]
     host:signal("INT")
     assert.equal(1, host:wait())

@@ -5,7 +5,7 @@ local S = require "spec.support.sandbox"
 
 local readme = H.read("README.md")
 
--- Every block is one of a test here: those that nobody asked for are counted in the last one.
+-- A test here runs each block; the last test finds those that no test asked for.
 local taken = {}
 
 -- The one block in which this stands, as it is.

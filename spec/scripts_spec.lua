@@ -1,4 +1,4 @@
--- What scripts do to the VM that they share, and what they are told: globals, modules, null.
+-- What scripts can do to the VM that they share, and their error messages: globals, modules, null.
 
 local cjson = require "cjson"
 local H = require "spec.support.host"
@@ -29,7 +29,7 @@ describe("a script", function()
     return { status = answer.status, message = cjson.decode(answer.body).message }
   end
 
-  it("that forgets a local takes no name of Lua's from the host, and is warned of each once", function()
+  it("that forgets a local takes no name of Lua's from the host, and causes one warning a name", function()
     local names, code = {}, {}
     for name in pairs(_G) do
       if type(name) == "string" and load(("return %s"):format(name)) and name:find "^[a-z]+$" then
@@ -122,7 +122,7 @@ describe("a script", function()
     end
   end)
 
-  it("is told where a module was looked for and which package has it", function()
+  it("is told where hookward looked for a module, and which package has it", function()
     local log = load_error { ["a.lua"] = '\nlocal driver = require "luasql.odbc"' }
     assert.matches("handlers/a.lua:2: module 'luasql.odbc' not found: install it with `apt%-get install "
       .. "lua%-sql%-odbc` or `luarocks %-%-lua%-version 5.4 install luasql%-odbc`; looked in handlers, "
@@ -133,7 +133,7 @@ describe("a script", function()
       .. "the rock has that name%); looked in handlers, handlers/lib, ", log)
   end)
 
-  it("is told so by a late require too, and may ask whether one is there", function()
+  it("gets the same from a late require, and may test for a module with pcall", function()
     start [[
       hook.on("A.*", function() require "posix" end)
       hook.on("B.*", function() return nil, tostring(pcall(require, "no.such")) end)

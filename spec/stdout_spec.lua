@@ -1,4 +1,4 @@
--- What a command printed has to get where it should, or it did not do what it was asked.
+-- A command whose output is lost has failed, and says so.
 
 local cli = require "spec.support.cli"
 
