@@ -115,7 +115,7 @@ describe("hookward", function()
     local share = rock .. "/share/lua/5.4/?"
     fails(cli.program { "lua5.4", lfs.currentdir() .. "/rockspec/hookward", "--version", env = {
       LUA_PATH = share .. ".lua;" .. share .. "/init.lua;;", LUA_CPATH = folder .. "/?.so;;" } }, 1,
-      "hookward: the library libuv.so.9 is not there: install it with `apt-get install libuv1`\n")
+      "hookward: the library libuv.so.9 is missing: install it with `apt-get install libuv1`\n")
   end)
 
   it("writes no colours into a file", function()
