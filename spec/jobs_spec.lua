@@ -1009,7 +1009,7 @@ describe("hookward jobs", function()
       ["list --state faild"] = "hookward jobs list: there is no state 'faild'; did you mean failed?",
       ["list --event 'A*B'"] = "hookward jobs list: 'A*B' is not an event: ",
       ["list --event ''"] = "hookward jobs list: '' is not an event: ",
-      ["list --since 1795898673"] = "hookward jobs list: '1795898673' has no unit: write an age such as "
+      ["list --since 1795898673"] = "hookward jobs list: '1795898673' has no unit: use an age such as "
         .. "1795898673s, 10m, 2h or 30d, a time such as 2024-05-10T11:09Z, or @1795898673 for seconds since 1970",
       ["purge --since 90 --yes"] = "hookward jobs purge: '90' has no unit",
       ["list --since tomorrow"] = "hookward jobs list: 'tomorrow' is neither a time",
