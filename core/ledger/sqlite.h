@@ -3,7 +3,7 @@
  * sqlite.c     the interface of ledger.h: commits, opening and closing
  * writer.c     the connection that writes, and its statements
  * rows.c       turns an outcome into a row
- * reader.c     look-ups, with a connection for each worker
+ * look_up.c    look-ups, with a connection for each worker
  * recovery.c   deals with failed commits and with lost files
  * tend.c       what is due between batches: write-back, the filter
  * purge.c      removes rows on request, also from the log

@@ -84,7 +84,7 @@ void hw_limits_put_why(struct hw_limits *l)
 static void *allocate(void *ud, void *old, size_t old_size, size_t size)
 {
     struct hw_limits *l = ud;
-    void *block = hw_pool_resize(&l->pool, old, old_size, size);
+    void *block = hw_memory_resize(&l->pool, old, old_size, size);
     if (!block && size && l->L && is_over(l))
         lua_sethook(l->L, on_count, LUA_MASKCOUNT, 1);
     return block;
@@ -92,7 +92,7 @@ static void *allocate(void *ud, void *old, size_t old_size, size_t size)
 
 lua_State *hw_limits_open(struct hw_limits *l, size_t memory_max)
 {
-    hw_pool_init(&l->pool, memory_max);
+    hw_memory_init(&l->pool, memory_max);
     l->forks = hw_forked_watch();
     l->L = lua_newstate(allocate, l);
     if (!l->L)
@@ -121,5 +121,5 @@ void hw_limits_close(struct hw_limits *l)
     if (l->L)
         lua_close(l->L);
     l->L = NULL;
-    hw_pool_fini(&l->pool);
+    hw_memory_fini(&l->pool);
 }

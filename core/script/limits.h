@@ -1,6 +1,6 @@
 /* limits.h -- a Lua state with a limit of its memory and of its time.
  *
- * Memory  the state allocates from a pool with a limit (pool.h).
+ * Memory  the state allocates from a pool with a limit (memory.h).
  * Time    a count hook reads the clock every HW_LIMITS_EVERY instructions. After the deadline every
  *         instruction raises an error, in the current coroutine and in the main one, so that a
  *         pcall in a loop can't go on. The error that is raised is "not enough memory": Lua calls
@@ -16,13 +16,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "script/pool.h"
+#include "script/memory.h"
 
 enum { HW_LIMITS_EVERY = 10000 /* about 50 us */ };
 
 struct hw_limits {
     lua_State *L;
-    struct hw_pool pool;
+    struct hw_memory pool;
     unsigned forks; /* see forked.h */
 
     /* the owner's: called at times while code runs; true ends it. May be NULL */

@@ -15,7 +15,7 @@
  *     vm, setup, router                        a VM: made, filled, its routes
  *     bundle                                   one version of the scripts, compiled once
  *     require, modules, embedded               what `require` finds
- *     limits, pool, stoppable, forked          limits, and how what exceeds them is stopped
+ *     limits, memory, stoppable, forked        limits, and how what exceeds them is stopped
  *     api, command, log_fields, globals, null  what a script can call, and what it is warned about
  *     job_table, headers                       what a handler gets as `job`
  *     json, json_*                             strict JSON with exact numbers

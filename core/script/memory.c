@@ -1,8 +1,8 @@
-/* pool.c -- see pool.h
+/* memory.c -- see memory.h
  *
  * With AddressSanitizer, memory that is free or not cut yet is poisoned, and so are the bytes
  * between a block's size and its class. So the pool hides no error of its users. */
-#include "script/pool.h"
+#include "script/memory.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,41 +24,41 @@
 #define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
 #endif
 
-struct hw_pool_chunk {
-    struct hw_pool_chunk *next;
+struct hw_memory_chunk {
+    struct hw_memory_chunk *next;
     max_align_t blocks[];
 };
 
-enum { CHUNK_BLOCKS = HW_POOL_CHUNK - sizeof(struct hw_pool_chunk) };
-_Static_assert(CHUNK_BLOCKS % HW_POOL_STEP == 0, "what is left of a chunk is a whole block");
+enum { CHUNK_BLOCKS = HW_MEMORY_CHUNK - sizeof(struct hw_memory_chunk) };
+_Static_assert(CHUNK_BLOCKS % HW_MEMORY_STEP == 0, "what is left of a chunk is a whole block");
 
-void hw_pool_init(struct hw_pool *pool, size_t max)
+void hw_memory_init(struct hw_memory *pool, size_t max)
 {
-    *pool = (struct hw_pool){.max = max};
+    *pool = (struct hw_memory){.max = max};
 }
 
-void hw_pool_fini(struct hw_pool *pool)
+void hw_memory_fini(struct hw_memory *pool)
 {
     while (pool->chunks) {
-        struct hw_pool_chunk *chunk = pool->chunks;
+        struct hw_memory_chunk *chunk = pool->chunks;
         pool->chunks = chunk->next;
-        ASAN_UNPOISON_MEMORY_REGION(chunk, HW_POOL_CHUNK);
+        ASAN_UNPOISON_MEMORY_REGION(chunk, HW_MEMORY_CHUNK);
         free(chunk);
     }
-    hw_pool_init(pool, pool->max);
+    hw_memory_init(pool, pool->max);
 }
 
 static size_t class_of(size_t size)
 {
-    return (size - 1) / HW_POOL_STEP;
+    return (size - 1) / HW_MEMORY_STEP;
 }
 
 static size_t room_of(size_t size)
 {
-    return (class_of(size) + 1) * HW_POOL_STEP;
+    return (class_of(size) + 1) * HW_MEMORY_STEP;
 }
 
-static void put(struct hw_pool *pool, void *block, size_t size)
+static void put(struct hw_memory *pool, void *block, size_t size)
 {
     void **list = &pool->free[class_of(size)];
     ASAN_UNPOISON_MEMORY_REGION(block, sizeof *list);
@@ -68,9 +68,9 @@ static void put(struct hw_pool *pool, void *block, size_t size)
 }
 
 /* The rest of the last chunk becomes a free block: it is smaller than the largest size class. */
-static int add_chunk(struct hw_pool *pool)
+static int add_chunk(struct hw_memory *pool)
 {
-    struct hw_pool_chunk *chunk = malloc(HW_POOL_CHUNK);
+    struct hw_memory_chunk *chunk = malloc(HW_MEMORY_CHUNK);
     if (!chunk)
         return -1;
     if (pool->next < pool->end)
@@ -78,12 +78,12 @@ static int add_chunk(struct hw_pool *pool)
     chunk->next = pool->chunks;
     pool->chunks = chunk;
     pool->next = (char *)chunk->blocks;
-    pool->end = (char *)chunk + HW_POOL_CHUNK;
+    pool->end = (char *)chunk + HW_MEMORY_CHUNK;
     ASAN_POISON_MEMORY_REGION(pool->next, CHUNK_BLOCKS);
     return 0;
 }
 
-static void *take(struct hw_pool *pool, size_t size)
+static void *take(struct hw_memory *pool, size_t size)
 {
     void **list = &pool->free[class_of(size)];
     char *block = *list;
@@ -101,13 +101,13 @@ static void *take(struct hw_pool *pool, size_t size)
     return block;
 }
 
-static void *move(struct hw_pool *pool, void *old, size_t old_size, size_t size)
+static void *move(struct hw_memory *pool, void *old, size_t old_size, size_t size)
 {
-    void *block = size <= HW_POOL_SMALL_MAX ? take(pool, size) : malloc(size);
+    void *block = size <= HW_MEMORY_SMALL_MAX ? take(pool, size) : malloc(size);
     if (!block)
         return NULL;
     memcpy(block, old, old_size < size ? old_size : size);
-    if (old_size <= HW_POOL_SMALL_MAX)
+    if (old_size <= HW_MEMORY_SMALL_MAX)
         put(pool, old, old_size);
     else
         free(old);
@@ -122,17 +122,17 @@ static void *resize_small(void *old, size_t old_size, size_t size)
     return old;
 }
 
-static void give_back(struct hw_pool *pool, void *old, size_t old_size)
+static void give_back(struct hw_memory *pool, void *old, size_t old_size)
 {
-    if (old && old_size <= HW_POOL_SMALL_MAX)
+    if (old && old_size <= HW_MEMORY_SMALL_MAX)
         put(pool, old, old_size);
     else
         free(old);
 }
 
-static void *resize(struct hw_pool *pool, void *old, size_t old_size, size_t size)
+static void *resize(struct hw_memory *pool, void *old, size_t old_size, size_t size)
 {
-    bool was_small = old_size <= HW_POOL_SMALL_MAX, is_small = size <= HW_POOL_SMALL_MAX;
+    bool was_small = old_size <= HW_MEMORY_SMALL_MAX, is_small = size <= HW_MEMORY_SMALL_MAX;
     if (!old)
         return is_small ? take(pool, size) : malloc(size);
     if (!was_small && !is_small)
@@ -142,7 +142,7 @@ static void *resize(struct hw_pool *pool, void *old, size_t old_size, size_t siz
     return move(pool, old, old_size, size);
 }
 
-void *hw_pool_resize(struct hw_pool *pool, void *old, size_t old_size, size_t size)
+void *hw_memory_resize(struct hw_memory *pool, void *old, size_t old_size, size_t size)
 {
     if (!old)
         old_size = 0; /* here Lua passes the type of the new object */

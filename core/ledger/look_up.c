@@ -1,4 +1,4 @@
-/* reader.c -- see sqlite.h */
+/* look_up.c -- recognises what was seen before: a retry of the sender, and a copy; see sqlite.h */
 #include <stdio.h>
 #include <stdlib.h>
 
