@@ -288,8 +288,9 @@ static void init_server(struct hw_host *h)
     h->server.on_room = on_room;
     h->server.on_no_files = on_no_files;
     hw_connections_init(&h->server, h->config);
-    h->report = (struct hw_report){
-        .with_bodies = h->config->dev, .stats = &h->server.stats, .refusals = &h->server.refusals};
+    h->report = (struct hw_report){.with_bodies = h->config->dev,
+                                   .stats = &h->server.stats,
+                                   .refusal_log = &h->server.refusal_log};
     hw_listeners_init(&h->listeners, &h->server);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "http/header_limit.h"
 #include "http/http.h"
 #include "http/line.h"
 
@@ -134,18 +135,18 @@ static int take_chunk_end(struct hw_http *p, struct cursor *c)
 static int take_trailer(struct hw_http *p, struct cursor *c)
 {
     struct hw_str name, value, line = {c->bytes + c->from, 0};
-    size_t max = p->header_left < 2 ? 2 : p->header_left;
-    int found = hw_http_find_header_line_end(p, line.ptr, c->len - c->from, max);
+    int found = hw_http_header_limit_find(p, line.ptr, c->len - c->from, 2);
     if (found != HW_HTTP_GO_ON)
         return found;
     line.len = p->scanned;
     c->from += line.len + 2;
+    if (line.len)
+        hw_http_header_limit_count(p);
     p->scanned = 0;
     if (line.len == 0) {
         p->state = HW_HTTP_DONE;
         return HW_HTTP_GO_ON;
     }
-    p->header_left -= (uint32_t)line.len + 2;
     int rc = hw_http_split_header(p, line, &name, &value);
     return rc ? rc : HW_HTTP_GO_ON;
 }

@@ -164,7 +164,7 @@ static void report(struct hw_connection *c, int code, const char *why, const str
         refusal.method = hw_http_view(r->bytes, r->http.method);
         refusal.path = hw_http_view(r->bytes, r->http.path);
     }
-    hw_refusals_report(&c->server->refusals, &refusal);
+    hw_refusal_log_add(&c->server->refusal_log, &refusal);
 }
 
 static bool is_head(const struct hw_request *r)

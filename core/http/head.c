@@ -11,6 +11,7 @@
  * Not     what follows the head: body.c.
  * Section numbers are RFC 9112's where no other is named. */
 #include "base/check.h"
+#include "http/header_limit.h"
 #include "http/http.h"
 #include "http/line.h"
 #include "http/request_line.h"
@@ -243,11 +244,11 @@ int64_t hw_http_head(struct hw_http *p, const char *bytes, size_t len)
         size_t at = p->at;
         if (at == len || (p->state != HW_HTTP_HEADERS && check_first_byte(p, bytes[at])))
             break;
-        if (hw_http_find_header_line_end(p, bytes + at, len - at, p->header_left) != HW_HTTP_GO_ON)
+        if (hw_http_header_limit_find(p, bytes + at, len - at, 0) != HW_HTTP_GO_ON)
             break;
         size_t line = p->scanned;
         p->at += line + 2;
-        p->header_left -= (uint32_t)line + 2;
+        hw_http_header_limit_count(p);
         p->scanned = 0;
         read_head_line(p, bytes, at, line);
     }

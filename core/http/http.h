@@ -22,7 +22,8 @@
  * what leaves any doubt about where a message ends is refused, and nothing after it is read.
  *
  * Use     init; head() until it is not 0; if there is a body, body() until it is not 0.
- * Where   head.c (with request_line.c), body.c, headers.c; line.c is what they share.
+ * Where   head.c (with request_line.c), body.c, headers.c; line.c and header_limit.c are what they
+ *         share.
  * Thread  whoever owns the struct. */
 #ifndef HW_HTTP_H
 #define HW_HTTP_H

@@ -89,14 +89,6 @@ int hw_http_find_line_end(struct hw_http *p, const char *line, size_t len, size_
     return HW_HTTP_GO_ON;
 }
 
-int hw_http_find_header_line_end(struct hw_http *p, const char *line, size_t len, size_t max)
-{
-    int found = hw_http_find_line_end(p, line, len, max);
-    if (found == HW_HTTP_TOO_LONG)
-        return hw_http_refuse(p, HW_EHEADER_TOO_LARGE, "all lines before and after the body count");
-    return found;
-}
-
 /* ---- header lines ---- */
 
 int hw_http_split_header(struct hw_http *p, struct hw_str line, struct hw_str *name,

@@ -71,10 +71,6 @@ const char *hw_http_why_control(char c);
  * HW_HTTP_NEED_MORE, HW_HTTP_TOO_LONG or a refusal. */
 int hw_http_find_line_end(struct hw_http *p, const char *line, size_t len, size_t max);
 
-/* The same for a line of the head or the trailers, which share header_max: one that is too long is
- * refused. */
-int hw_http_find_header_line_end(struct hw_http *p, const char *line, size_t len, size_t max);
-
 static inline struct hw_http_span hw_http_span_of(size_t at, size_t len)
 {
     return (struct hw_http_span){(uint32_t)at, (uint32_t)len};

@@ -51,7 +51,7 @@ void hw_server_init(struct hw_server *server, const struct hw_config *config,
     hw_deadlines_init(&server->deadlines, server->loop, on_deadline);
     hw_turns_init(&server->turns, server->loop, on_turn);
     hw_crowd_init(&server->crowd);
-    server->refusals.stats = &server->stats;
+    server->refusal_log.stats = &server->stats;
     hw_server_apply(server, config);
 }
 

@@ -11,7 +11,7 @@
 #include "http/answer.h"
 #include "http/crowd.h"
 #include "http/deadline.h"
-#include "http/refusals.h"
+#include "http/refusal_log.h"
 #include "http/request.h"
 #include "http/turn.h"
 
@@ -38,7 +38,7 @@ struct hw_server {
     struct hw_deadlines deadlines;
     struct hw_turns turns;
     struct hw_stats stats;
-    struct hw_refusals refusals;
+    struct hw_refusal_log refusal_log;
     struct hw_answer_clock clock;
     struct hw_crowd crowd;
     struct hw_connection *connections;

@@ -102,12 +102,23 @@ static void read_headers(lua_State *L, struct hw_http_options *o, int index)
         luaL_error(L, "hook.http: headers must be a table, not %s", luaL_typename(L, index));
 }
 
-static void read_timeout(lua_State *L, struct hw_http_options *o, int index)
+/* A number of seconds, as milliseconds. */
+static long read_ms(lua_State *L, const char *name, int seconds_max, int index)
 {
     double seconds = lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index) : 0;
-    if (!(seconds >= 0.001 && seconds <= 86400))
-        luaL_error(L, "hook.http: timeout must be seconds, from 0.001 to 86400");
-    o->out.timeout_ms = (long)(seconds * 1000);
+    if (!(seconds >= 0.001 && seconds <= seconds_max))
+        luaL_error(L, "hook.http: %s must be seconds, from 0.001 to %d", name, seconds_max);
+    return (long)(seconds * 1000);
+}
+
+static void read_timeout(lua_State *L, struct hw_http_options *o, int index)
+{
+    o->out.timeout_ms = read_ms(L, "timeout", 86400, index);
+}
+
+static void read_expect(lua_State *L, struct hw_http_options *o, int index)
+{
+    o->out.expect_ms = read_ms(L, "expect", 60, index);
 }
 
 static void read_answer_max(lua_State *L, struct hw_http_options *o, int index)
@@ -117,14 +128,6 @@ static void read_answer_max(lua_State *L, struct hw_http_options *o, int index)
         luaL_error(L, "hook.http: answer_max must be bytes, a whole number from 0 to %d",
                    HW_HTTP_OPTIONS_ANSWER_MAX);
     o->out.answer_max = (size_t)max;
-}
-
-static void read_expect(lua_State *L, struct hw_http_options *o, int index)
-{
-    double seconds = lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index) : 0;
-    if (!(seconds >= 0.001 && seconds <= 60))
-        luaL_error(L, "hook.http: expect must be seconds, from 0.001 to 60");
-    o->out.expect_ms = (long)(seconds * 1000);
 }
 
 static void read_send_rate(lua_State *L, struct hw_http_options *o, int index)

@@ -124,7 +124,7 @@ void hw_report_job(struct hw_report *report, const struct hw_job *job)
     if (!hw_log_wants(level))
         return;
     if (!job->n.outcome.authentic && !job->n.from_row &&
-        !hw_refusals_may_say(report->refusals, code, &suppressed))
+        !hw_refusal_log_may_say(report->refusal_log, code, &suppressed))
         return;
     hw_log_begin(&line, level, job->n.outcome.authentic ? outcome_name(job) : HW_STR("refused"));
     add_job(&line, job);

@@ -1,7 +1,7 @@
 /* report.h -- each notification is counted and logged, when it has its outcome.
  *
  * One that was verified always gets its line. One that was refused before that is a stranger's: it
- * gets a line as far as http/refusals.h allows, which names the client.
+ * gets a line as far as http/refusal_log.h allows, which names the client.
  *
  * The level:
  *   error  it will not be delivered again, or a handler has a bug
@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #include "base/stats.h"
-#include "http/refusals.h"
+#include "http/refusal_log.h"
 #include "trip/job.h"
 
 enum { HW_REPORT_BODY_MAX = 4000 /* bytes that are shown of a body */ };
@@ -26,7 +26,7 @@ struct hw_report {
     /* constant after start */
     bool with_bodies; /* `serve --dev`: what failed is shown with its body */
     struct hw_stats *stats;
-    struct hw_refusals *refusals;
+    struct hw_refusal_log *refusal_log;
 };
 
 /* A job that has its final outcome. */

@@ -39,7 +39,7 @@ struct rig {
     struct hw_crew *crew;
     struct hw_requests requests;
     struct hw_stats stats;
-    struct hw_refusals refusals;
+    struct hw_refusal_log refusal_log;
     struct hw_report report;
     struct fake fake;
     struct hw_ledger_type type;
@@ -92,8 +92,8 @@ static void open_rig(struct rig *r)
     *r = (struct rig){.type = {.name = "fake", .commit = fake_commit}};
     start_crew(r);
     r->fake.ledger.type = &r->type;
-    r->refusals.stats = &r->stats;
-    r->report = (struct hw_report){.stats = &r->stats, .refusals = &r->refusals};
+    r->refusal_log.stats = &r->stats;
+    r->report = (struct hw_report){.stats = &r->stats, .refusal_log = &r->refusal_log};
     hw_requests_init(&r->requests, (struct hw_http_limits){16384, 1 << 20});
     HW_CHECK(hw_dispatch_init(&r->d, &r->loop, &r->fake.ledger, &r->requests, &r->report,
                               OPEN_MAX) == 0);

@@ -11,14 +11,14 @@
 #include "trip/sample_job.h"
 
 static struct hw_stats stats;
-static struct hw_refusals refusals;
+static struct hw_refusal_log refusal_log;
 static struct hw_report report;
 
 static void reset(void)
 {
     stats = (struct hw_stats){0};
-    refusals = (struct hw_refusals){.stats = &stats};
-    report = (struct hw_report){.stats = &stats, .refusals = &refusals};
+    refusal_log = (struct hw_refusal_log){.stats = &stats};
+    report = (struct hw_report){.stats = &stats, .refusal_log = &refusal_log};
 }
 
 static void catch (void (*say)(void))
@@ -45,8 +45,8 @@ static void limits_forgeries_too(void **state)
 {
     (void)state;
     catch (report_forgeries);
-    assert_int_equal(lines_with("refused"), HW_REFUSALS_LINES);
-    assert_int_equal(lines_with("error=invalid_signature"), HW_REFUSALS_LINES);
+    assert_int_equal(lines_with("refused"), HW_REFUSAL_LOG_LINES);
+    assert_int_equal(lines_with("error=invalid_signature"), HW_REFUSAL_LOG_LINES);
 }
 
 static void report_real_ones(void)
