@@ -33,7 +33,8 @@ enum hw_ledger_state {
     HW_FAILED = 2,    /* a retry may follow */
     HW_UNHANDLED = 3, /* no handler, accepted all the same */
     HW_DEAD = 4,      /* no retry will follow */
-    HW_QUEUED = 5     /* accepted ack-first, not run yet */
+    HW_QUEUED = 5,    /* accepted ack-first, not run yet */
+    HW_STARTED = 6    /* its run was recorded before it began, and has no outcome yet */
 };
 
 /* What a look-up finds. */
@@ -41,6 +42,9 @@ struct hw_known {
     enum hw_ledger_state state;
     uint32_t deliveries; /* before this one */
     uint32_t attempt;    /* the highest of theirs */
+    uint32_t retries;    /* of the host's own, those that have run or are to come next */
+    int64_t next_run_at; /* as of the notification; 0: the host does not run it again */
+    bool given_up;       /* its handler said hook.never: it does not run again */
     int64_t row;         /* for the implementation that found it; 0: none */
     bool other_body;     /* the job id is known, but only with bodies that differ */
 };
@@ -55,7 +59,8 @@ struct hw_outcome {
     struct hw_str reason; /* the handler's `return nil, reason`; goes into the answer */
     struct hw_str detail; /* for the log and the ledger only: an error with its traceback */
     struct hw_str place;  /* where its handler was registered: "handlers/badges.lua:4" */
-    uint64_t taken_ns;    /* a worker had it; 0: none ever did */
+    int64_t retry_after_ms; /* by hook.retry_after: the delay before the next retry; 0: not said */
+    uint64_t taken_ns;      /* a worker had it; 0: none ever did */
     uint64_t finished_ns;
 };
 
@@ -71,6 +76,8 @@ struct hw_notification {
     double received_at;     /* seconds since 1970 */
     struct hw_address peer; /* who sent it; no address when it runs again */
     int64_t from_row; /* it runs again, from this row of the ledger; 0: a request brought it */
+    uint32_t retry;   /* it is the host's own retry of this number; 0: it is none */
+    bool last;        /* when this run fails neither side will deliver it again */
     struct hw_arena *arena; /* holds the texts that are added below; dies with the notification */
 
     /* written by: verify */
@@ -86,8 +93,13 @@ struct hw_notification {
     struct hw_outcome outcome;
     char version[17]; /* of the scripts that the worker had, hex */
 
+    /* written by: the stage that starts its run, when that is recorded before it begins */
+    bool started;
+
     /* leader only until the ledger has it: written by: settle */
-    uint32_t copies;         /* this delivery and those that joined it by then */
+    enum hw_ledger_state state; /* what the ledger remembers of it */
+    int64_t next_run_at; /* the host runs it again then, milliseconds since 1970; 0: it does not */
+    uint32_t copies;     /* this delivery and those that joined it by then */
     uint32_t copies_attempt; /* the highest attempt of those that joined */
 
     /* leader only until the ledger has it: written by: lose */
@@ -116,16 +128,6 @@ static inline uint32_t hw_notification_last_attempt(const struct hw_notification
 {
     uint32_t last = n->attempt > n->copies_attempt ? n->attempt : n->copies_attempt;
     return last > n->known.attempt ? last : n->known.attempt;
-}
-
-/* What the ledger remembers of one that has its outcome. What was dead once stays so until it
- * succeeds. */
-static inline enum hw_ledger_state hw_notification_state(const struct hw_notification *n)
-{
-    if (!n->outcome.code)
-        return n->outcome.unhandled ? HW_UNHANDLED : HW_SUCCEEDED;
-    bool dead = hw_notification_last_attempt(n) >= HW_ATTEMPT_LAST || n->known.state == HW_DEAD;
-    return dead ? HW_DEAD : HW_FAILED;
 }
 
 #endif

@@ -67,6 +67,20 @@ static bool read_choice(struct hw_config *c, lua_State *L, int table, const char
     return hw_str_eq(read_str(c, L, table, key), hw_str_of(value));
 }
 
+static void read_retries(struct hw_config *c, lua_State *L, int table)
+{
+    lua_getfield(L, table, "retries_ms");
+    luaL_checktype(L, -1, LUA_TTABLE);
+    c->retries.count = lua_rawlen(L, -1);
+    luaL_argcheck(L, c->retries.count <= HW_RETRIES_MAX, table, "retries: too many");
+    for (size_t i = 0; i < c->retries.count; i++) {
+        lua_rawgeti(L, -1, (lua_Integer)i + 1);
+        c->retries.delays_ms[i] = (uint64_t)luaL_checkinteger(L, -1);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
 void hw_config_read(struct hw_config *c, lua_State *L, int index)
 {
     int t = lua_absindex(L, index);
@@ -93,6 +107,8 @@ void hw_config_read(struct hw_config *c, lua_State *L, int index)
     c->drain_timeout_ms = (uint64_t)read_int(L, t, "drain_timeout_ms");
     c->max_age_ms = (uint64_t)read_int(L, t, "max_age_ms");
     c->retention_ms = (uint64_t)read_int(L, t, "retention_ms");
+    c->dead_retention_ms = (uint64_t)read_int(L, t, "dead_retention_ms");
+    read_retries(c, L, t);
     c->vm_memory = (size_t)read_int(L, t, "vm_memory");
     c->max_body = (size_t)read_int(L, t, "max_body");
     c->max_header = (size_t)read_int(L, t, "max_header");

@@ -15,6 +15,14 @@
 #include "base/log.h"
 #include "base/str.h"
 
+enum { HW_RETRIES_MAX = 100 };
+
+/* When the host runs again what the sender delivers no more. */
+struct hw_retries {
+    size_t count; /* 0: it does not */
+    uint64_t delays_ms[HW_RETRIES_MAX];
+};
+
 /* Replaces parts of what scripts see, in each new VM, before any script is loaded. It is called in
  * protected mode. For tests and for debugging. */
 typedef void hw_vm_fit_fn(lua_State *L, void *ud);
@@ -41,6 +49,8 @@ struct hw_config {
         idle_timeout_ms, drain_timeout_ms;
     uint64_t max_age_ms; /* 0: none */
     uint64_t retention_ms;
+    uint64_t dead_retention_ms; /* 0: for ever */
+    struct hw_retries retries;
     size_t vm_memory, max_body, max_header, max_connections, max_queue;
     size_t max_connections_per_address; /* 0: HW_CROWD_USUAL_PART of max_connections */
     size_t max_unfinished, max_memory_bodies;

@@ -33,6 +33,8 @@
     X(HW_EHANDLER_REFUSED, "handler_refused", 400, "the handler refused the notification")         \
     X(HW_EHANDLER_ERROR, "handler_error", 400, "the handler failed")                               \
     X(HW_EHANDLER_TIMEOUT, "handler_timeout", 400, "the handler did not finish in time")           \
+    X(HW_EGIVEN_UP, "given_up", 400, "the handler gave this notification up for good")             \
+    X(HW_EHOST_LOST, "host_lost", 400, "the host ended while the handler ran")                     \
     X(HW_EOVERLOADED, "overloaded", 400, "too many notifications are waiting; try again later")    \
     X(HW_EQUEUE_TIMEOUT, "queue_timeout", 400,                                                     \
       "the notification waited too long for a worker; try again later")                            \

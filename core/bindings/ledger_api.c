@@ -61,19 +61,20 @@ static void push_presence(lua_State *L, sqlite3_stmt *stmt, int i)
 /* typeof() reads only the header of a record, however long the body is. */
 #define COLUMNS                                                                                    \
     "SELECT seq, job_id, digest, event, state, attempt, deliveries, runs, received_at,"            \
-    " settled_at, next_run_at, error, reason, key, place, version, typeof(body) <> 'null'"
+    " settled_at, next_run_at, retries, error, reason, key, place, version, typeof(body) <> "      \
+    "'null'"
 
 static const struct {
     const char *name;
     void (*push)(lua_State *L, sqlite3_stmt *stmt, int i);
 } columns[] = {
-    {"seq", push_integer},        {"id", push_text},           {"digest", push_digest},
-    {"event", push_text},         {"state", push_state},       {"attempt", push_integer},
-    {"deliveries", push_integer}, {"runs", push_integer},      {"received_at", push_time},
-    {"settled_at", push_time},    {"next_run_at", push_time},  {"error", push_text},
-    {"reason", push_text},        {"key", push_text},          {"place", push_text},
-    {"version", push_text},       {"has_body", push_presence}, {"detail", push_text},
-    {"body", push_text},
+    {"seq", push_integer},        {"id", push_text},          {"digest", push_digest},
+    {"event", push_text},         {"state", push_state},      {"attempt", push_integer},
+    {"deliveries", push_integer}, {"runs", push_integer},     {"received_at", push_time},
+    {"settled_at", push_time},    {"next_run_at", push_time}, {"retries", push_integer},
+    {"error", push_text},         {"reason", push_text},      {"key", push_text},
+    {"place", push_text},         {"version", push_text},     {"has_body", push_presence},
+    {"detail", push_text},        {"body", push_text},
 };
 
 static void push_row(lua_State *L, sqlite3_stmt *stmt)

@@ -19,8 +19,9 @@
  *     states                            the names of the states: array
  *
  *     handle:list(filters) -> rows      { seq, id, digest (hex), event, state, attempt, deliveries,
- *                                       runs, received_at, settled_at, next_run_at, error, reason,
- *                                       key, place, version, has_body }; an absent value is nil
+ *                                       runs, received_at, settled_at, next_run_at, retries, error,
+ *                                       reason, key, place, version, has_body }; an absent value is
+ *                                       nil
  *     handle:show(seq) -> row           with detail and body too; nil alone when there is none
  *     handle:count(filters) -> integer, { state -> integer }
  *     handle:purge(filters, on_progress) -> integer, boolean
@@ -30,7 +31,7 @@
  *
  * Filters, all optional, all must hold:
  *
- *     states        array of names; "running" is allowed, though no file has it
+ *     states        array of names
  *     event         an exact name, "Entity.*", "*.Event" or "*", as in hook.on
  *     ids           array of job ids
  *     since, until  seconds since 1970: received at that time or later; or earlier

@@ -11,6 +11,7 @@
 #include "http/answer.h"
 #include "script/modules.h"
 #include "trip/committer.h"
+#include "trip/retry.h"
 #include "trip/stages.h"
 
 #define APP "hookward.testing.app"
@@ -186,6 +187,8 @@ static int run(struct app *app, struct hw_str bytes, char *why, size_t size)
         app->job->n.received_at = app->world.at;
     hw_stages_run(&app->worker, app->job);
     app->job->n.copies = 1;
+    if (!app->job->n.outcome.from_ledger)
+        hw_retry_settle(&app->config.retries, &app->job->n, (int64_t)(hw_now() * 1000), 0);
     if (app->job->n.outcome.authentic)
         hw_commit_batch(app->stages.ledger, app->job);
     return app->job->n.outcome.code;

@@ -24,6 +24,7 @@
 #include "script/bundle.h"
 #include "trip/crew.h"
 #include "trip/dispatch.h"
+#include "trip/due.h"
 #include "trip/intake.h"
 #include "trip/stages.h"
 
@@ -54,6 +55,7 @@ struct hw_host {
     struct hw_intake intake;
     struct hw_control control;
     struct hw_unproven unproven;
+    struct hw_due due;
     uint64_t drain_timeout_ms;
     size_t room; /* for connections, when it was last computed */
     bool draining, stopped, cut_off;
@@ -187,6 +189,7 @@ static void apply(void *owner, const struct hw_config *config)
     h->dispatch.open_max = config->max_queue;
     h->intake.service.codes_only = config->codes_only;
     hw_patience_limit(&h->dispatch.patience, config->queue_timeout_ms, config->handler_timeout_ms);
+    h->dispatch.retries = config->retries;
     h->drain_timeout_ms = config->drain_timeout_ms;
 }
 
@@ -303,6 +306,7 @@ static int init_dispatch(struct hw_host *h)
         return HW_EFAILED;
     h->dispatch_open = true;
     hw_patience_limit(&h->dispatch.patience, c->queue_timeout_ms, c->handler_timeout_ms);
+    h->dispatch.retries = c->retries;
     h->dispatch.unproven = &h->unproven;
     hw_control_init(&h->control, &h->loop, &h->dispatch, ask_reload, h);
     return hw_intake_init(&h->intake, c, &h->dispatch);
@@ -329,7 +333,10 @@ static int start_committer(struct hw_host *h, char *why, size_t size)
     if (!h->stages.ledger->type->waits)
         return 0;
     h->dispatch.committer = hw_committer_start(h->stages.ledger, on_committed, h);
-    return h->dispatch.committer ? 0 : hw_error_no_thread(errno, why, size);
+    if (!h->dispatch.committer)
+        return hw_error_no_thread(errno, why, size);
+    snprintf(why, size, "out of memory");
+    return hw_due_start(&h->due, &h->loop, &h->dispatch, h->worker_count) ? HW_EFAILED : 0;
 }
 
 static int start_reload(struct hw_host *h, char *why, size_t size)
@@ -439,6 +446,7 @@ void hw_host_free(struct hw_host *h)
     if (h->dispatch_open)
         hw_dispatch_fini(&h->dispatch);
     hw_unproven_fini(&h->unproven);
+    hw_due_fini(&h->due);
     for (unsigned i = 0; i < h->worker_count; i++)
         hw_worker_fini(&h->workers[i]);
     free(h->workers);

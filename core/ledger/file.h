@@ -24,9 +24,13 @@
  *             place        TEXT     where its handler is: "handlers/badges.lua:4"; NULL
  *             version      TEXT     of the scripts that ran last; NULL when nothing ran
  *             body         BLOB     of what failed; of all with keep_bodies; else NULL
+ *             retries      INTEGER  of the host's own: those that ran, and the one that next_run_at is
+ *                                   for
+ *             lost         INTEGER  how often in a row the host ended while it ran
  *
  *         The unique index (job_id, digest) is the identity and serves the look-up by id. An index
  *         over digest alone is made when `duplicates = "by-body"` first needs it.
+ *         Partial indexes find what is due (by_due) and what was started (by_start).
  *         user_version is the schema's version, application_id says that the file is hookward's.
  * Thread  whoever opens a connection uses it alone (it is opened without a mutex). */
 #ifndef HW_LEDGER_FILE_H
@@ -37,7 +41,7 @@
 #include <stddef.h>
 
 enum {
-    HW_LEDGER_SCHEMA = 1,
+    HW_LEDGER_SCHEMA = 2,
     HW_LEDGER_APPLICATION_ID = 0x686f6f6b, /* "hook" */
     HW_LEDGER_BUSY_MS = 2000,              /* how long to wait for another program's lock */
     HW_LEDGER_ERROR_MAX = 64 * 1024        /* bytes of a reason or a detail; more is cut */

@@ -30,6 +30,16 @@ struct hw_purge {
     } rows[];
 };
 
+/* Rows that the host is to run again. */
+struct hw_ledger_due {
+    int64_t now_ms; /* in milliseconds since 1970 */
+    size_t max, count;
+    struct hw_ledger_due_row {
+        int64_t seq, next_run_at;
+        uint32_t retry;
+    } rows[];
+};
+
 struct hw_ledger;
 struct hw_ledger_reader;
 
@@ -42,7 +52,12 @@ struct hw_ledger_type {
                    struct hw_known *known);
     /* NULL: it keeps no bodies. */
     int (*load)(struct hw_ledger_reader *reader, struct hw_notification *n);
+    /* NULL: it keeps no texts. */
+    int (*load_reason)(struct hw_ledger_reader *reader, struct hw_notification *n);
     int (*commit)(struct hw_ledger *ledger, struct hw_notification *const *batch, size_t count);
+    /* Finds what is due, the longest due first. NULL: it keeps nothing that could run again.
+     * Returns 0 or HW_ELEDGER_UNAVAILABLE. Thread as commit. */
+    int (*pick)(struct hw_ledger *ledger, struct hw_ledger_due *due);
     /* Removes rows; without rows to remove, empties the write-ahead log, which still holds what was
      * removed. NULL: it keeps no rows. Returns 0 or HW_ELEDGER_UNAVAILABLE. */
     int (*purge)(struct hw_ledger *ledger, struct hw_purge *purge);
@@ -111,6 +126,14 @@ static inline int hw_ledger_load(struct hw_ledger *ledger, struct hw_ledger_read
                                  struct hw_notification *n)
 {
     return ledger->type->load ? ledger->type->load(reader, n) : HW_ENOT_FOUND;
+}
+
+/* Fills in the reason that the record known.row holds; it goes into the arena. Returns 0,
+ * HW_ELEDGER_UNAVAILABLE or HW_ENOMEM. */
+static inline int hw_ledger_load_reason(struct hw_ledger *ledger, struct hw_ledger_reader *reader,
+                                        struct hw_notification *n)
+{
+    return ledger->type->load_reason ? ledger->type->load_reason(reader, n) : 0;
 }
 
 /* Records the outcomes of `count` notifications, at most HW_LEDGER_BATCH_MAX, all or none. After 0

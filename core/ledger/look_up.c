@@ -15,30 +15,35 @@ struct hw_ledger_reader {
     /* guarded by m: the owner uses them, except while the ledger is opened again */
     pthread_mutex_t m;
     sqlite3 *db; /* NULL: to be opened */
-    sqlite3_stmt *find, *body;
+    sqlite3_stmt *find, *body, *reason;
 };
 
+/* What read_known reads. */
+#define KNOWN "seq, state, deliveries, attempt, retries, next_run_at, error = 'given_up'"
+
 static const char find_by_job[] =
-    "SELECT seq, state, deliveries, attempt FROM notifications WHERE job_id = ?1 AND digest = ?2"
+    "SELECT " KNOWN " FROM notifications WHERE job_id = ?1 AND digest = ?2"
     " UNION ALL SELECT * FROM"
-    " (SELECT 0, 0, 0, 0 FROM notifications WHERE job_id = ?1 LIMIT 1)";
+    " (SELECT 0, 0, 0, 0, 0, 0, 0 FROM notifications WHERE job_id = ?1 LIMIT 1)";
 
 /* The best of the rows with this body: a ledger that was once by-job may hold it under several
  * ids. */
-static const char find_by_body[] =
-    "SELECT seq, state, deliveries, attempt FROM notifications WHERE digest = ?2"
-    " ORDER BY state NOT IN (1, 3), seq DESC LIMIT 1";
+static const char find_by_body[] = "SELECT " KNOWN " FROM notifications WHERE digest = ?2"
+                                   " ORDER BY state NOT IN (1, 3), seq DESC LIMIT 1";
 
 static const char body_sql[] =
     "SELECT job_id, digest, attempt, received_at, key, body, deliveries, state"
     " FROM notifications WHERE seq = ?1";
 
+static const char reason_sql[] = "SELECT reason FROM notifications WHERE seq = ?1";
+
 static void close_locked(struct hw_ledger_reader *r)
 {
     sqlite3_finalize(r->find);
     sqlite3_finalize(r->body);
+    sqlite3_finalize(r->reason);
     sqlite3_close(r->db);
-    r->find = r->body = NULL;
+    r->find = r->body = r->reason = NULL;
     r->db = NULL;
 }
 
@@ -49,6 +54,8 @@ static int open_locked(struct hw_ledger_reader *r, char *why, size_t size)
         return HW_EFAILED;
     sqlite3_exec(r->db, "PRAGMA cache_size = -128", NULL, NULL, NULL);
     int rc = hw_ledger_file_prepare(r->db, &r->find, find, why, size);
+    if (rc == 0)
+        rc = hw_ledger_file_prepare(r->db, &r->reason, reason_sql, why, size);
     return rc ? rc : hw_ledger_file_prepare(r->db, &r->body, body_sql, why, size);
 }
 
@@ -129,6 +136,18 @@ struct hw_ledger_reader *hw_ledger_sqlite_reader_open(struct hw_ledger *ledger, 
 
 /* ---- looking up ---- */
 
+static void read_known(struct hw_known *known, sqlite3_stmt *row)
+{
+    known->row = sqlite3_column_int64(row, 0);
+    known->other_body = known->row == 0;
+    known->state = (enum hw_ledger_state)sqlite3_column_int(row, 1);
+    known->deliveries = (uint32_t)sqlite3_column_int64(row, 2);
+    known->attempt = (uint32_t)sqlite3_column_int64(row, 3);
+    known->retries = (uint32_t)sqlite3_column_int64(row, 4);
+    known->next_run_at = sqlite3_column_int64(row, 5);
+    known->given_up = known->state == HW_DEAD && sqlite3_column_int(row, 6) == 1;
+}
+
 static int find_locked(struct hw_ledger_reader *r, const struct hw_identity *identity,
                        struct hw_known *known)
 {
@@ -137,13 +156,8 @@ static int find_locked(struct hw_ledger_reader *r, const struct hw_identity *ide
     sqlite3_bind_text64(r->find, 1, identity->id.ptr, identity->id.len, SQLITE_STATIC, SQLITE_UTF8);
     sqlite3_bind_blob(r->find, 2, identity->digest, HW_DIGEST_SIZE, SQLITE_STATIC);
     int rc = sqlite3_step(r->find);
-    if (rc == SQLITE_ROW) {
-        known->row = sqlite3_column_int64(r->find, 0);
-        known->other_body = known->row == 0;
-        known->state = (enum hw_ledger_state)sqlite3_column_int(r->find, 1);
-        known->deliveries = (uint32_t)sqlite3_column_int64(r->find, 2);
-        known->attempt = (uint32_t)sqlite3_column_int64(r->find, 3);
-    }
+    if (rc == SQLITE_ROW)
+        read_known(known, r->find);
     sqlite3_reset(r->find);
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : HW_ELEDGER_UNAVAILABLE;
 }
@@ -206,6 +220,29 @@ int hw_ledger_sqlite_load(struct hw_ledger_reader *r, struct hw_notification *n)
 {
     pthread_mutex_lock(&r->m);
     int rc = load_locked(r, n);
+    pthread_mutex_unlock(&r->m);
+    return rc;
+}
+
+static int load_reason_locked(struct hw_ledger_reader *r, struct hw_notification *n)
+{
+    if (!is_open_locked(r))
+        return HW_ELEDGER_UNAVAILABLE;
+    sqlite3_bind_int64(r->reason, 1, n->known.row);
+    int rc = sqlite3_step(r->reason);
+    bool has_one = rc == SQLITE_ROW && sqlite3_column_type(r->reason, 0) != SQLITE_NULL;
+    if (has_one)
+        n->outcome.reason = copy_column(n, r->reason, 0);
+    sqlite3_reset(r->reason);
+    if (has_one && !n->outcome.reason.ptr)
+        return HW_ENOMEM;
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : HW_ELEDGER_UNAVAILABLE;
+}
+
+int hw_ledger_sqlite_load_reason(struct hw_ledger_reader *r, struct hw_notification *n)
+{
+    pthread_mutex_lock(&r->m);
+    int rc = load_reason_locked(r, n);
     pthread_mutex_unlock(&r->m);
     return rc;
 }

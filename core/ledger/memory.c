@@ -17,6 +17,7 @@ struct entry {
     uint8_t digest[HW_DIGEST_SIZE];
     uint32_t deliveries, attempt;
     enum hw_ledger_state state;
+    bool given_up;
     int32_t next; /* in the chain */
 };
 
@@ -112,6 +113,7 @@ static int look_up(struct hw_ledger_reader *reader, const struct hw_identity *id
         known->state = e->state;
         known->deliveries = e->deliveries;
         known->attempt = e->attempt;
+        known->given_up = e->given_up;
     }
     pthread_mutex_unlock(&m->m);
     return 0;
@@ -130,8 +132,10 @@ static int commit(struct hw_ledger *ledger, struct hw_notification *const *batch
             e = add_locked(m, &n->identity, hash);
         e->deliveries += n->copies;
         e->attempt = hw_notification_last_attempt(n);
-        if (!n->outcome.from_ledger)
-            e->state = hw_notification_state(n);
+        if (n->outcome.from_ledger)
+            continue;
+        e->state = n->state;
+        e->given_up = n->outcome.code == HW_EGIVEN_UP;
     }
     pthread_mutex_unlock(&m->m);
     return 0;

@@ -113,6 +113,14 @@ static struct step look(struct hw_sqlite *s, int64_t before)
     return step;
 }
 
+/* What is dead waits for somebody to look at it. */
+static int64_t dead_before(const struct hw_sqlite *s)
+{
+    if (!s->dead_retention_ms)
+        return INT64_MIN;
+    return s->retention.clock.now - (int64_t)s->dead_retention_ms;
+}
+
 /* Does not wait for another program's lock, since no outcome could be committed meanwhile. Returns
  * false when there was one. */
 static bool remove_old(struct hw_sqlite *s, int64_t last, int64_t before)
@@ -121,6 +129,7 @@ static bool remove_old(struct hw_sqlite *s, int64_t last, int64_t before)
     sqlite3_bind_int64(expire, 1, s->retention.from);
     sqlite3_bind_int64(expire, 2, last);
     sqlite3_bind_int64(expire, 3, before);
+    sqlite3_bind_int64(expire, 4, dead_before(s));
     s->patience_ms = 0;
     int rc = hw_ledger_writer_step(expire);
     s->patience_ms = HW_LEDGER_BUSY_MS;

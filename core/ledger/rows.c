@@ -18,19 +18,26 @@ static struct hw_str cut(struct hw_str text)
     return text;
 }
 
+/* A run that is recorded before it begins is counted then, and the run of one that has a stand-in
+ * with that. */
+static bool counts_run(const struct hw_notification *n)
+{
+    if (n->state == HW_STARTED)
+        return true;
+    return n->outcome.ran && !n->started && !n->has_stand_in;
+}
+
 static void bind_outcome(const struct hw_sqlite *s, sqlite3_stmt *stmt,
                          const struct hw_notification *n)
 {
     const struct hw_outcome *o = &n->outcome;
-    enum hw_ledger_state state = hw_notification_state(n);
-    bool keep = s->keep_bodies || (state != HW_SUCCEEDED && state != HW_UNHANDLED);
+    bool keep = s->keep_bodies || (n->state != HW_SUCCEEDED && n->state != HW_UNHANDLED);
     sqlite3_bind_text64(stmt, 3, n->event.ptr ? n->event.ptr : "", n->event.len, SQLITE_STATIC,
                         SQLITE_UTF8);
-    sqlite3_bind_int(stmt, 4, state);
+    sqlite3_bind_int(stmt, 4, n->state);
     sqlite3_bind_int64(stmt, 5, hw_notification_last_attempt(n));
     sqlite3_bind_int64(stmt, 6, n->copies);
-    sqlite3_bind_int(stmt, 7,
-                     o->ran && !n->has_stand_in); /* otherwise its stand-in's run was counted */
+    sqlite3_bind_int(stmt, 7, counts_run(n));
     sqlite3_bind_int64(stmt, 9, (int64_t)(hw_now() * 1000));
     bind_text(stmt, 10, o->code ? hw_str_of(hw_error_name(o->code)) : HW_STR_NONE);
     bind_text(stmt, 11, cut(o->reason));
@@ -38,6 +45,11 @@ static void bind_outcome(const struct hw_sqlite *s, sqlite3_stmt *stmt,
     bind_text(stmt, 13, n->key);
     bind_text(stmt, 14, o->place);
     bind_text(stmt, 16, o->ran ? hw_str_of(n->version) : HW_STR_NONE);
+    if (n->next_run_at)
+        sqlite3_bind_int64(stmt, 18, n->next_run_at);
+    else
+        sqlite3_bind_null(stmt, 18);
+    sqlite3_bind_int64(stmt, 19, n->known.retries);
     if (keep)
         sqlite3_bind_blob64(stmt, 15, n->body.ptr, n->body.len, SQLITE_STATIC);
     else
@@ -88,8 +100,8 @@ static int write_held(struct hw_sqlite *s, const struct hw_notification *n)
     return hw_ledger_writer_step(touch);
 }
 
-/* The row of a job that came back from a thread that was given up: there was none when it was
- * looked up, and its stand-in was recorded since. 0: there is none. */
+/* The row of one that had none when it was looked up and was recorded since: its start, or its
+ * stand-in. 0: there is none. */
 static int64_t find_row(struct hw_sqlite *s, const struct hw_notification *n)
 {
     sqlite3_stmt *find = s->statements[HW_LEDGER_FIND];
@@ -106,7 +118,8 @@ int hw_ledger_rows_write(struct hw_sqlite *s, const struct hw_notification *n)
 {
     if (n->outcome.from_ledger)
         return write_repeat(s, n);
-    int64_t row = n->has_stand_in && !n->known.row ? find_row(s, n) : n->known.row;
+    bool written = n->has_stand_in || n->started;
+    int64_t row = written && !n->known.row ? find_row(s, n) : n->known.row;
     if (row) {
         int rc = n->outcome.held ? write_held(s, n) : write_update(s, n, row);
         if (rc != SQLITE_OK || sqlite3_changes(s->db) > 0)

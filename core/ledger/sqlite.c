@@ -127,7 +127,9 @@ static const struct hw_ledger_type type = {
     .reader_close = hw_ledger_sqlite_reader_close,
     .look_up = hw_ledger_sqlite_look_up,
     .load = hw_ledger_sqlite_load,
+    .load_reason = hw_ledger_sqlite_load_reason,
     .commit = commit,
+    .pick = hw_ledger_sqlite_pick,
     .purge = hw_ledger_sqlite_purge,
     .tend = hw_ledger_sqlite_tend,
     .close = close_sqlite,
@@ -145,6 +147,7 @@ struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *wh
     s->by_body = config->by_body;
     s->keep_bodies = config->keep_bodies;
     s->retention_ms = config->retention_ms;
+    s->dead_retention_ms = config->dead_retention_ms;
     s->patience_ms = HW_LEDGER_BUSY_MS;
     s->wal_hard = HW_LEDGER_WAL_PAGES_HARD;
     hw_seen_init(&s->seen);
@@ -153,7 +156,8 @@ struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *wh
     pthread_mutex_init(&s->readers_m, NULL);
     s->lock = hw_ledger_lock_take(s->path, why, why_size);
     hw_ledger_guard_init(&s->guard, s->lock ? hw_ledger_lock_fd(s->lock) : -1);
-    if (s->lock && hw_ledger_recovery_open(s, why, why_size) == 0)
+    if (s->lock && hw_ledger_recovery_open(s, why, why_size) == 0 &&
+        hw_ledger_due_recover(s, why, why_size) == 0)
         return &s->ledger;
     close_sqlite(&s->ledger);
     return NULL;

@@ -6,6 +6,7 @@
  * look_up.c    look-ups, with a connection for each worker
  * recovery.c   deals with failed commits and with lost files
  * tend.c       what is due between batches: write-back, the filter
+ * due.c        finds what is to run again: what is due, what was under way when a host ended
  * purge.c      removes rows on request, also from the log
  * retention.c  removes rows that are older than `retention`
  *
@@ -26,6 +27,7 @@
 #include "ledger/place.h"
 #include "ledger/seen.h"
 
+enum { HW_LEDGER_LOST_MAX = 3 /* a handler that takes the host down is not begun a fourth time */ };
 enum { HW_LEDGER_WAL_PAGES_HARD = 16000 }; /* of the log; over it, a write-back waits for readers */
 
 /* The writer's statements; writer.c has their texts. */
@@ -40,6 +42,7 @@ enum hw_ledger_statement {
     HW_LEDGER_FRONT,
     HW_LEDGER_EXPIRE,
     HW_LEDGER_FILL,
+    HW_LEDGER_PICK,
     HW_LEDGER_REMOVE,
     HW_LEDGER_STATEMENTS
 };
@@ -62,7 +65,7 @@ struct hw_sqlite {
     /* constant after open */
     const char *path; /* the configuration's */
     bool by_body, keep_bodies;
-    uint64_t retention_ms;
+    uint64_t retention_ms, dead_retention_ms; /* 0 as dead_retention_ms: for ever */
     struct hw_ledger_lock *lock;
 
     /* ledger thread only */
@@ -132,6 +135,11 @@ bool hw_ledger_retention_step(struct hw_sqlite *s);
 /* Empties the log now and then after rows were removed, since it still holds them. */
 void hw_ledger_purge_log(struct hw_sqlite *s);
 
+/* At the host's start, before anything runs: what was under way when the last host ended is due at
+ * once, or dead after HW_LEDGER_LOST_MAX times in a row. Returns 0, or HW_EFAILED with one line in
+ * `why`. */
+int hw_ledger_due_recover(struct hw_sqlite *s, char *why, size_t size);
+
 /* Closes the connections of all readers, and keeps them from looking up until `go`. */
 void hw_ledger_readers_stop(struct hw_sqlite *s);
 void hw_ledger_readers_go(struct hw_sqlite *s);
@@ -143,6 +151,8 @@ void hw_ledger_sqlite_reader_close(struct hw_ledger_reader *reader);
 int hw_ledger_sqlite_look_up(struct hw_ledger_reader *reader, const struct hw_identity *identity,
                              struct hw_known *known);
 int hw_ledger_sqlite_load(struct hw_ledger_reader *reader, struct hw_notification *n);
+int hw_ledger_sqlite_load_reason(struct hw_ledger_reader *reader, struct hw_notification *n);
+int hw_ledger_sqlite_pick(struct hw_ledger *ledger, struct hw_ledger_due *due);
 int hw_ledger_sqlite_purge(struct hw_ledger *ledger, struct hw_purge *purge);
 bool hw_ledger_sqlite_tend(struct hw_ledger *ledger, bool idle);
 

@@ -14,15 +14,16 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
     [HW_LEDGER_FIND] = "SELECT seq FROM notifications WHERE job_id = ?1 AND digest = ?2",
     [HW_LEDGER_INSERT] =
         "INSERT INTO notifications (job_id, digest, event, state, attempt, deliveries, runs,"
-        " received_at, settled_at, error, reason, detail, key, place, body, version)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+        " received_at, settled_at, error, reason, detail, key, place, body, version, next_run_at,"
+        " retries)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?18, ?19)"
         " ON CONFLICT (job_id, digest) DO UPDATE SET deliveries ="
         " deliveries + excluded.deliveries, attempt = max(attempt, excluded.attempt)",
     [HW_LEDGER_UPDATE] =
         "UPDATE notifications SET event = ?3, state = ?4, attempt = max(attempt, ?5),"
         " deliveries = deliveries + ?6, runs = runs + ?7, settled_at = ?9, error = ?10,"
         " reason = ?11, detail = ?12, key = ?13, place = ?14, body = ?15, version = ?16,"
-        " next_run_at = NULL"
+        " next_run_at = ?18, retries = ?19, lost = CASE ?4 WHEN 6 THEN lost ELSE 0 END"
         " WHERE seq = ?17 AND digest = ?2 AND (?1 IS NULL OR job_id = ?1)",
     [HW_LEDGER_REPEAT] = "UPDATE notifications SET deliveries = deliveries + ?1,"
                          " attempt = max(attempt, ?2)"
@@ -34,8 +35,10 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
         " (SELECT seq, received_at FROM notifications WHERE seq > ?1 ORDER BY seq LIMIT ?4)",
     [HW_LEDGER_EXPIRE] =
         "DELETE FROM notifications WHERE seq > ?1 AND seq <= ?2 AND received_at < ?3"
-        " AND settled_at < ?3",
+        " AND settled_at < ?3 AND next_run_at IS NULL AND (state <> 4 OR settled_at < ?4)",
     [HW_LEDGER_REMOVE] = "DELETE FROM notifications WHERE seq = ?1 AND settled_at = ?2",
+    [HW_LEDGER_PICK] = "SELECT seq, next_run_at, retries FROM notifications"
+                       " WHERE next_run_at <= ?1 ORDER BY next_run_at LIMIT ?2",
     [HW_LEDGER_FILL] =
         "SELECT seq, job_id, digest FROM notifications WHERE seq > ?1 ORDER BY seq LIMIT ?2",
 };

@@ -82,6 +82,35 @@ void hw_api_push_timestamp(lua_State *L)
     lua_pushcfunction(L, read_timestamp);
 }
 
+/* ---- retries ---- */
+
+static int retry_after(lua_State *L)
+{
+    struct hw_notification *n = hw_running_notification(L);
+    lua_Integer ms = luaL_checkinteger(L, 1);
+    if (n)
+        n->outcome.retry_after_ms = ms;
+    lua_pushboolean(L, n != NULL);
+    return 1;
+}
+
+void hw_api_push_retry_after(lua_State *L)
+{
+    lua_pushcfunction(L, retry_after);
+}
+
+static char never; /* its address is the mark */
+
+void hw_api_push_never(lua_State *L)
+{
+    lua_pushlightuserdata(L, &never);
+}
+
+bool hw_api_is_never(lua_State *L, int index)
+{
+    return lua_touserdata(L, index) == &never;
+}
+
 /* ---- functions that are refused ---- */
 
 /* Takes the place of a function. The upvalue says why. */

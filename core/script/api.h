@@ -8,6 +8,7 @@
 #define HW_API_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 #include "script/modules.h"
 
@@ -28,6 +29,14 @@ void hw_api_set_warnings(lua_State *L, struct hw_api_warning *warning);
 
 /* Pushes log(level, message, fields), the function behind hook.log. Stack: -0 +1. */
 void hw_api_push_log(lua_State *L);
+
+/* Pushes retry_after(ms) -> boolean: the delay before the next retry of the notification at hand; false when
+ * there is none. Stack: -0 +1. */
+void hw_api_push_retry_after(lua_State *L);
+
+/* Pushes what hook.never returns behind its reason, so that the host knows it. Stack: -0 +1. */
+void hw_api_push_never(lua_State *L);
+bool hw_api_is_never(lua_State *L, int index);
 
 /* Pushes timestamp(text, any_form) -> seconds since 1970 | nil. The text must be RFC 3339; with
  * any_form, any form that the host accepts (timestamp.h). Stack: -0 +1. */

@@ -93,11 +93,13 @@ static void set_digest(lua_State *L, const uint8_t digest[HW_DIGEST_SIZE])
 
 void hw_job_table_push(lua_State *L, const struct hw_notification *n)
 {
-    lua_createtable(L, 0, 10);
+    lua_createtable(L, 0, 11);
     set_text(L, "id", n->id);
     lua_pushinteger(L, n->attempt);
     lua_setfield(L, -2, "attempt");
-    set_bool(L, "last", hw_notification_last_attempt(n) >= HW_ATTEMPT_LAST);
+    lua_pushinteger(L, n->retry);
+    lua_setfield(L, -2, "retry");
+    set_bool(L, "last", n->last);
     set_text(L, "event", n->event);
     set_digest(L, n->identity.digest);
     lua_pushnumber(L, n->received_at);

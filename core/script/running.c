@@ -17,7 +17,7 @@ void hw_running_open(lua_State *L, const struct hw_running *running)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &running_key);
 }
 
-const struct hw_notification *hw_running_notification(lua_State *L)
+struct hw_notification *hw_running_notification(lua_State *L)
 {
     const struct hw_running *running = running_of(L);
     return running ? running->n : NULL;

@@ -20,7 +20,7 @@ void hw_running_open(lua_State *L, const struct hw_running *running);
 
 /* The notification that runs; NULL between two, and in a state that is not a VM's. Raises
  * nothing. */
-const struct hw_notification *hw_running_notification(lua_State *L);
+struct hw_notification *hw_running_notification(lua_State *L);
 
 /* True in a VM's state, which runs the user's scripts; false in that of a program that has the
  * host. */

@@ -262,7 +262,7 @@ static int read_results(lua_State *L, int first, struct hw_notification *n)
     }
     if (count > 1 && !lua_isnil(L, first + 1))
         n->outcome.reason = keep(L, first + 1, n);
-    return HW_EHANDLER_REFUSED;
+    return count > 2 && hw_api_is_never(L, first + 2) ? HW_EGIVEN_UP : HW_EHANDLER_REFUSED;
 }
 
 /* Runs protected, with the message handler below it. */

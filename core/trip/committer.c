@@ -51,19 +51,26 @@ int hw_commit_held(struct hw_ledger *ledger, struct hw_job *jobs)
     return commit_first(ledger, &jobs, &link);
 }
 
+/* One whose start was recorded goes on; the others are done. */
+static void mark(struct hw_job *job, int rc)
+{
+    job->let_go = job->n.started = job->starting && rc == 0;
+    job->committed = !job->let_go;
+    job->starting = false;
+    if (rc && !job->n.outcome.from_ledger) {
+        job->n.outcome.code = rc;
+        job->n.outcome.reason = HW_STR_NONE;
+    }
+}
+
 struct hw_job *hw_commit_batch(struct hw_ledger *ledger, struct hw_job *jobs)
 {
     struct hw_job **link;
     int rc = commit_first(ledger, &jobs, &link);
     struct hw_job *rest = *link;
     *link = NULL;
-    for (struct hw_job *job = jobs; job; job = job->next) {
-        job->committed = true;
-        if (rc && !job->n.outcome.from_ledger) {
-            job->n.outcome.code = rc;
-            job->n.outcome.reason = HW_STR_NONE;
-        }
-    }
+    for (struct hw_job *job = jobs; job; job = job->next)
+        mark(job, rc);
     return rest;
 }
 
@@ -72,9 +79,9 @@ static bool is_held(const struct hw_job *job)
     return job->n.outcome.held;
 }
 
-static bool is_purge(const struct hw_job *job)
+static bool is_errand(const struct hw_job *job)
 {
-    return job->purge != NULL;
+    return job->purge || job->pick;
 }
 
 /* Takes the jobs of one kind out of a list; both lists keep their order. */
@@ -97,15 +104,23 @@ static struct hw_job *take(struct hw_job **jobs, bool (*is_one)(const struct hw_
 
 /* ---- purges ---- */
 
-static void purge(struct hw_committer *c, struct hw_job *jobs)
+static void purge(struct hw_ledger *ledger, struct hw_job *job)
+{
+    char text[64];
+    job->n.outcome.code = ledger->type->purge(ledger, job->purge);
+    snprintf(text, sizeof text, "%zu %zu", job->purge->removed, job->purge->looked_at);
+    if (!job->n.outcome.code)
+        job->n.outcome.reason = hw_arena_copy(&job->arena, hw_str_of(text));
+}
+
+static void run_errands(struct hw_committer *c, struct hw_job *jobs)
 {
     for (struct hw_job *job = jobs; job; job = job->next) {
-        char text[64];
         job->committed = true;
-        job->n.outcome.code = c->ledger->type->purge(c->ledger, job->purge);
-        snprintf(text, sizeof text, "%zu %zu", job->purge->removed, job->purge->looked_at);
-        if (!job->n.outcome.code)
-            job->n.outcome.reason = hw_arena_copy(&job->arena, hw_str_of(text));
+        if (job->purge)
+            purge(c->ledger, job);
+        else
+            job->n.outcome.code = c->ledger->type->pick(c->ledger, job->pick);
     }
     c->committed(c->owner, jobs);
 }
@@ -185,7 +200,7 @@ static void on_thread(void *arg)
     pthread_setname_np(pthread_self(), "hookward-ledger");
     hw_sigpipe_block_for_good();
     for (struct hw_job *jobs; (jobs = wait_for_jobs(c, &wait_ns));) {
-        struct hw_job *held = take(&jobs, is_held), *purges = take(&jobs, is_purge);
+        struct hw_job *held = take(&jobs, is_held), *errands = take(&jobs, is_errand);
         while (jobs) {
             struct hw_job *done = jobs;
             jobs = hw_commit_batch(c->ledger, done);
@@ -199,8 +214,8 @@ static void on_thread(void *arg)
         }
         if (held)
             settle_held(c, held);
-        if (purges)
-            purge(c, purges);
+        if (errands)
+            run_errands(c, errands);
     }
 }
 

@@ -21,7 +21,8 @@ enum { HW_GROUP_WAIT_US = 500 };
 struct hw_committer;
 
 /* Called by the ledger thread with a list of jobs (by job->next). Those that are marked `committed`
- * are durable, or failed for good. Those that are marked `let_go` were held and may run now. */
+ * are durable, or failed for good. Those that are marked `let_go` may run now: they were held, or
+ * their start is recorded. */
 typedef void hw_committed_fn(void *owner, struct hw_job *jobs);
 
 /* NULL without memory or threads. */

@@ -24,6 +24,7 @@ int hw_dispatch_init(struct hw_dispatch *d, uv_loop_t *loop, struct hw_ledger *l
         return HW_ENOMEM;
     if (getrandom(&d->seed, sizeof d->seed, 0) != sizeof d->seed)
         d->seed = hw_now_ns();
+    d->random = d->seed ^ hw_now_ns();
     hw_patience_init(&d->patience, loop, on_impatient, d);
     return 0;
 }
@@ -127,13 +128,21 @@ static void answer_all(struct hw_job *job, int code, struct hw_str reason)
 
 /* ---- birth and death ---- */
 
+static void end_due(struct hw_dispatch *d, const struct hw_job *job)
+{
+    if (job->due_at)
+        d->due_ended(d->due_owner, job->n.from_row);
+}
+
 static void bury(struct hw_dispatch *d, struct hw_job *job)
 {
     hw_patience_end(job);
     if (job->n.request)
         hw_request_put(d->requests, job->n.request);
-    if (!job->left)
+    if (!job->left) {
         hw_dispatch_leave_gate(d);
+        end_due(d, job);
+    }
     hw_job_free(job);
 }
 
@@ -199,6 +208,35 @@ int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw
     return 0;
 }
 
+int hw_dispatch_run_due(struct hw_dispatch *d, const struct hw_ledger_due_row *row)
+{
+    struct hw_job *job = hw_job_revive(row->seq, false, hw_now_ns());
+    if (!job)
+        return HW_ENOMEM;
+    job->due_at = row->next_run_at;
+    job->n.retry = row->retry;
+    hw_dispatch_enter_side_gate(d);
+    submit(d, job);
+    return 0;
+}
+
+int hw_dispatch_pick(struct hw_dispatch *d, size_t max)
+{
+    struct hw_job *job = hw_job_revive(0, false, hw_now_ns());
+    struct hw_ledger_due *pick =
+        job ? hw_arena_alloc(&job->arena, sizeof *pick + max * sizeof *pick->rows) : NULL;
+    if (!pick) {
+        if (job)
+            hw_job_free(job);
+        return HW_ENOMEM;
+    }
+    *pick = (struct hw_ledger_due){.now_ms = hw_forward_clock_ms(&d->clock), .max = max};
+    job->pick = pick;
+    hw_dispatch_enter_side_gate(d);
+    hw_committer_put(d->committer, job, d->with_crew);
+    return 0;
+}
+
 int hw_dispatch_purge(struct hw_dispatch *d, struct hw_job *job, struct hw_waiter *waiter)
 {
     if (!d->committer || !d->ledger->type->purge) {
@@ -217,11 +255,20 @@ static void promote(struct hw_dispatch *d, struct hw_job *job)
         enter(d, job->behind);
 }
 
+/* It was due, and there was nothing to run, or nothing to run it with: nobody waits, and what is due
+ * is found again. */
+static bool is_moot(const struct hw_job *job)
+{
+    return job->due_at && !job->n.outcome.authentic;
+}
+
 static void reply(struct hw_dispatch *d, struct hw_job *job)
 {
     leave(d, job);
     promote(d, job); /* before any answer, which could bring in another copy */
-    if (!job->purge)
+    if (job->pick)
+        d->picked(d->due_owner, job->n.outcome.code, job->pick);
+    else if (!job->purge && !is_moot(job))
         hw_report_job(d->report, job);
     answer_all(job, job->n.outcome.code, job->n.outcome.reason);
     HW_CRASH_POINT("after-answer");
@@ -266,7 +313,7 @@ static bool withdraw(struct hw_dispatch *d, struct hw_job *job)
 
 static void refuse_waiting(struct hw_dispatch *d, struct hw_job *job)
 {
-    if (!withdraw(d, job)) {
+    if (job->due_at || !withdraw(d, job)) { /* what is due has no sender who waits */
         hw_patience_go_on(&d->patience, job);
         return;
     }
@@ -332,8 +379,8 @@ static void commit_here(struct hw_dispatch *d, struct hw_job *jobs)
  * is held comes here again and is counted then. */
 static void count_copies(struct hw_job *job)
 {
-    job->n.copies =
-        job->n.from_row || job->n.outcome.held || job->n.has_stand_in ? 0 : 1 + job->joined;
+    bool counts = !job->n.from_row && !job->n.outcome.held && !job->n.has_stand_in;
+    job->n.copies = counts ? 1 + job->joined - job->counted : 0;
     job->n.copies_attempt = job->joined_attempt;
 }
 
@@ -355,16 +402,32 @@ static bool wants_ledger(const struct hw_dispatch *d, const struct hw_job *job)
     return !job->n.outcome.from_ledger || hw_ledger_health(d->ledger) != HW_LEDGER_FAILED;
 }
 
+/* What follows its outcome, or what is recorded of its start. */
+static void decide(struct hw_dispatch *d, struct hw_job *job)
+{
+    int64_t now_ms = hw_forward_clock_ms(&d->clock);
+    d->random = d->random * 6364136223846793005u + 1442695040888963407u;
+    if (job->starting)
+        hw_retry_start(&job->n, now_ms, d->patience.handler_ms);
+    else
+        hw_retry_settle(&d->retries, &job->n, now_ms, d->random >> 32);
+}
+
 static void to_committer(struct hw_dispatch *d, struct hw_job *job)
 {
     count_copies(job);
+    if (!job->n.outcome.from_ledger)
+        decide(d, job);
     d->held += job->n.outcome.held;
 }
 
-/* It was held, and the ledger can be written again: it runs as if it had just come. */
+/* It was held, and the ledger can be written again: it runs as if it had just come. Or its start is
+ * recorded now, and it goes on. */
 static void let_go(struct hw_dispatch *d, struct hw_job *job)
 {
-    d->held--;
+    d->held -= job->n.outcome.held;
+    if (job->n.started)
+        job->counted += job->n.copies;
     job->let_go = false;
     job->n.outcome = (struct hw_outcome){0};
     hw_patience_begin(&d->patience, job, hw_now_ns());
@@ -417,6 +480,7 @@ void hw_dispatch_lose(void *owner, struct hw_job *job, bool replaced)
         wait_for(waiter, stand_in);
     }
     tell(d, job, HW_EHANDLER_TIMEOUT);
+    end_due(d, job);
     job->left = true;
     job->n.has_stand_in = stand_in != NULL;
     if (stand_in) {
@@ -429,6 +493,7 @@ void hw_dispatch_lose(void *owner, struct hw_job *job, bool replaced)
 
 void hw_dispatch_drop(struct hw_dispatch *d, struct hw_job *list)
 {
+    d->draining = true; /* nobody looks for more */
     while (list) {
         struct hw_job *job = list;
         list = job->next;

@@ -28,8 +28,15 @@
 #include "trip/job.h"
 #include "trip/patience.h"
 #include "trip/report.h"
+#include "trip/retry.h"
 
 enum { HW_BEHIND_MAX = 16 };
+
+/* What hw_dispatch_pick asked for; `code` is 0 or HW_ELEDGER_UNAVAILABLE. */
+typedef void hw_due_picked_fn(void *owner, int code, const struct hw_ledger_due *due);
+
+/* One that hw_dispatch_run_due took over has come to its end, or needs no worker any more. */
+typedef void hw_due_ended_fn(void *owner, int64_t row);
 
 struct hw_dispatch {
     /* constant after init */
@@ -40,6 +47,9 @@ struct hw_dispatch {
     struct hw_requests *requests;
     struct hw_report *report;
     size_t open_max;
+    hw_due_picked_fn *picked;
+    hw_due_ended_fn *due_ended;
+    void *due_owner;
     struct hw_unproven *unproven; /* keeps requests that were not authentic; may be NULL */
 
     /* leader only */
@@ -48,6 +58,9 @@ struct hw_dispatch {
     size_t open;      /* requests that entered the gate and whose job is not freed yet */
     bool draining;
     struct hw_patience patience;
+    struct hw_retries retries;
+    struct hw_forward_clock clock; /* what retries wait by */
+    uint64_t random;
     struct hw_job **buckets;
     size_t bucket_count; /* a power of two */
     uint64_t seed;       /* a stranger must not be able to choose a bucket */
@@ -77,6 +90,13 @@ int hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waite
 /* Runs a notification again, from its row of the ledger. The gate was entered before. The waiter
  * gets its answer later. Returns 0 or HW_ENOMEM. */
 int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw_waiter *waiter);
+
+/* Runs what is due, without a waiter; due.h counts these. Returns 0 or HW_ENOMEM. */
+int hw_dispatch_run_due(struct hw_dispatch *d, const struct hw_ledger_due_row *row);
+
+/* Has the ledger thread look for at most `max` rows that are due; d->picked gets them later. Returns
+ * 0 or HW_ENOMEM. Only with a committer. */
+int hw_dispatch_pick(struct hw_dispatch *d, size_t max);
 
 /* Has the ledger thread remove what job->purge names. The gate was entered before; takes the job
  * over. Returns 0: the waiter gets its answer later. Or returns HW_ELEDGER_UNAVAILABLE: this ledger

@@ -126,7 +126,8 @@ static struct hw_outcome outcome_of_lost(const struct hw_job *job, enum hw_progr
 struct hw_job *hw_job_stand_in(const struct hw_job *job)
 {
     enum hw_progress progress = atomic_load_explicit(&job->progress, memory_order_acquire);
-    struct hw_job *s = progress < HW_RUNNING || job->n.outcome.held ? NULL : new_job(job->cut_ns);
+    bool may_run_yet = progress < HW_RUNNING || job->n.outcome.held || job->starting;
+    struct hw_job *s = may_run_yet ? NULL : new_job(job->cut_ns);
     if (!s)
         return NULL;
     s->n.outcome = outcome_of_lost(job, progress);
@@ -152,8 +153,11 @@ struct hw_job *hw_job_stand_in(const struct hw_job *job)
     s->n.peer = job->n.peer;
     s->n.from_row = job->n.from_row;
     s->n.known = job->n.known;
+    s->n.retry = job->n.retry;
+    s->n.started = job->n.started;
     s->told = job->told;
     s->joined = job->joined;
+    s->counted = job->counted;
     s->joined_attempt = job->joined_attempt;
     memcpy(s->n.version, job->n.version, sizeof s->n.version);
     if (copied)

@@ -46,7 +46,9 @@ struct hw_job {
     /* constant once cut */
     uint64_t cut_ns;        /* monotonic */
     bool force;             /* run it even if it succeeded before */
+    int64_t due_at;         /* the host runs it by itself: its row's next_run_at; 0: it was asked */
     struct hw_purge *purge; /* set: no notification, but work for the ledger thread */
+    struct hw_ledger_due *pick; /* likewise */
 
     /* leader only */
     struct hw_job *bucket_next;  /* in the table of jobs in flight */
@@ -54,6 +56,7 @@ struct hw_job {
     struct hw_waiter *waiters;   /* the connections that get its answer */
     uint32_t joined;             /* copies that came while it was in flight */
     uint32_t joined_attempt;     /* the highest of theirs */
+    uint32_t counted;            /* of its copies, those that were recorded with its start */
     bool in_flight;              /* in the table, or behind one that is */
     int told;                    /* the code that senders got who could wait no longer; 0: none */
     struct hw_deadline patience; /* when the leader looks next how far it is */
@@ -68,8 +71,9 @@ struct hw_job {
     _Atomic uint64_t due_ns; /* when its present stage must be over */
 
     /* travels with the job */
+    bool starting;       /* record start: the ledger has it before its handler does */
     bool committed;      /* commit: the outcome is durable, or failed for good */
-    bool let_go;         /* commit: it was held, and may run: the ledger can be written again */
+    bool let_go;         /* commit: it may run: the ledger can be written again, or has its start */
     struct hw_job *next; /* in the queue that it waits in */
     struct hw_arena arena;
     _Alignas(max_align_t) char first_block[512];

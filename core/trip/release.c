@@ -109,6 +109,7 @@ struct hw_release *hw_release_make(const struct hw_config *config, const struct 
     atomic_init(&r->refs, 1);
     r->number = number;
     r->vm = hw_release_limits(config, modules);
+    r->retries = config->retries;
     if (load(r, config, why, why_size) == 0)
         return r;
     hw_release_unref(r);
@@ -146,12 +147,18 @@ static bool same_keys(const struct hw_keyset *a, const struct hw_keyset *b)
     return true;
 }
 
+static bool same_retries(const struct hw_retries *a, const struct hw_retries *b)
+{
+    return a->count == b->count &&
+           memcmp(a->delays_ms, b->delays_ms, a->count * sizeof *a->delays_ms) == 0;
+}
+
 bool hw_release_same(const struct hw_release *a, const struct hw_release *b)
 {
     return strcmp(a->version, b->version) == 0 && a->vm.memory_max == b->vm.memory_max &&
            a->vm.timeout_ms == b->vm.timeout_ms && a->vm.max_age_ms == b->vm.max_age_ms &&
            a->vm.accept_unhandled == b->vm.accept_unhandled && a->vm.validate == b->vm.validate &&
-           same_keys(a->keys, b->keys);
+           same_retries(&a->retries, &b->retries) && same_keys(a->keys, b->keys);
 }
 
 /* ---- the shelf ---- */

@@ -26,6 +26,7 @@ struct hw_release {
     struct hw_vm_config vm;
     struct hw_bundle *bundle;
     struct hw_keyset *keys;
+    struct hw_retries retries;
     unsigned vm_count;
 
     /* atomic */

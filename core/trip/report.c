@@ -1,6 +1,9 @@
 /* report.c -- see report.h */
 #include "trip/report.h"
 
+#include <stdio.h>
+
+#include "base/clock.h"
 #include "base/layout.h"
 #include "base/log.h"
 #include "script/json.h"
@@ -77,6 +80,8 @@ static void report_notes(const struct hw_job *job)
 
 static enum hw_count count_of(const struct hw_job *job)
 {
+    if (job->due_at)
+        return job->n.outcome.code ? HW_COUNT_RETRIES_FAILED : HW_COUNT_RETRIED;
     if (job->n.from_row)
         return job->n.outcome.code ? HW_COUNT_REPLAYS_FAILED : HW_COUNT_REPLAYED;
     if (job->n.outcome.from_ledger)
@@ -95,7 +100,7 @@ static void count(struct hw_stats *stats, const struct hw_job *job)
 
 static bool is_dead(const struct hw_job *job)
 {
-    return job->n.outcome.authentic && hw_notification_state(&job->n) == HW_DEAD;
+    return job->n.outcome.authentic && job->n.state == HW_DEAD;
 }
 
 /* An error is what somebody must act on: a notification that is lost otherwise, or a broken script.
@@ -111,6 +116,35 @@ static void add_peer(struct hw_log_line *line, const struct hw_job *job)
 {
     char peer[HW_ADDRESS_TEXT_MAX];
     hw_log_text(line, "peer", hw_address_text(&job->n.peer.any, peer, sizeof peer));
+}
+
+/* "again in 5 min by this host" */
+static void add_next_run(struct hw_log_line *line, int64_t wait_ms)
+{
+    static const struct {
+        int64_t ms;
+        const char *name;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "min"}, {1000, "s"}, {1, "ms"}};
+    char text[64];
+    size_t i = 0;
+    wait_ms = wait_ms > 0 ? wait_ms : 0;
+    while (units[i].ms > 1 && wait_ms < 2 * units[i].ms)
+        i++;
+    snprintf(text, sizeof text, "again in %lld %s by this host",
+             (long long)((wait_ms + units[i].ms / 2) / units[i].ms), units[i].name);
+    hw_log_text(line, "next", hw_str_of(text));
+}
+
+/* What follows a failure that is recorded. */
+static void add_next(struct hw_log_line *line, const struct hw_job *job)
+{
+    if (!job->n.outcome.authentic || job->n.state != HW_FAILED ||
+        job->n.outcome.code == HW_ELEDGER_UNAVAILABLE)
+        return;
+    if (job->n.next_run_at)
+        add_next_run(line, job->n.next_run_at - (int64_t)(hw_now() * 1000));
+    else
+        hw_log_text(line, "next", HW_STR("Accredit delivers again"));
 }
 
 void hw_report_job(struct hw_report *report, const struct hw_job *job)
@@ -134,8 +168,11 @@ void hw_report_job(struct hw_report *report, const struct hw_job *job)
     if (code)
         hw_log_text(&line, "error", hw_str_of(hw_error_name(code)));
     hw_log_text(&line, "reason", job->n.outcome.reason);
-    if (job->n.from_row)
+    if (job->due_at)
+        hw_log_int(&line, "retry", job->n.retry);
+    else if (job->n.from_row)
         hw_log_bool(&line, "replay", true);
+    add_next(&line, job);
     add_end(&line, job);
     if (!job->n.outcome.authentic)
         add_peer(&line, job);

@@ -6,6 +6,7 @@
 #include "base/crash.h"
 #include "base/log.h"
 #include "trip/patience.h"
+#include "trip/retry.h"
 
 /* Takes this worker's part of the current release. */
 static int take_release(struct hw_worker *w, char *why, size_t why_size)
@@ -105,11 +106,22 @@ static int verify(struct hw_worker *w, struct hw_job *job)
     return 0;
 }
 
+/* Its handler gave it up for good: the answer is the same, and only a replay runs it again. */
+static int answer_given_up(struct hw_worker *w, struct hw_job *job)
+{
+    int rc = hw_ledger_load_reason(w->shared->ledger, w->reader, &job->n);
+    job->n.outcome.from_ledger = true;
+    return rc == HW_ENOMEM ? hw_notification_starve(&job->n)
+                           : hw_notification_fail(&job->n, rc ? rc : HW_EGIVEN_UP);
+}
+
 static int look_up(struct hw_worker *w, struct hw_job *job)
 {
     int rc = hw_ledger_look_up(w->shared->ledger, w->reader, &job->n.identity, &job->n.known);
     if (rc)
         return hw_notification_fail(&job->n, rc);
+    if (job->n.known.given_up && !job->n.from_row)
+        return answer_given_up(w, job);
     if (job->n.known.state != HW_SUCCEEDED && job->n.known.state != HW_UNHANDLED)
         return 0;
     job->n.outcome.from_ledger = true;
@@ -132,9 +144,20 @@ static int decode(struct hw_worker *w, struct hw_job *job)
     return hw_vm_decode(w->vm, &job->n, job->n.outcome.taken_ns);
 }
 
+/* The run of one that nobody would deliver again is recorded before it begins, and goes on when that
+ * is durable: should the host end meanwhile, the next one finds it. */
+static int record_start(struct hw_worker *w, struct hw_job *job)
+{
+    if (job->n.started || !hw_retry_records_start(&w->release->retries, &job->n))
+        return 0;
+    job->starting = true;
+    return SETTLED;
+}
+
 static int handle(struct hw_worker *w, struct hw_job *job)
 {
     uint64_t now_ns = hw_now_ns();
+    job->n.last = hw_retry_is_last(&w->release->retries, &job->n);
     enter(job, HW_RUNNING, now_ns + w->release->vm.timeout_ms * 1000000);
     HW_CRASH_POINT("before-handler");
     int rc = hw_vm_handle(w->vm, &job->n, now_ns);
@@ -170,6 +193,17 @@ static void load_row(struct hw_worker *w, struct hw_job *job)
         job->n.outcome.reason = HW_STR("no such row in the ledger, or its body was not kept");
 }
 
+/* A row that fell due may have run meanwhile, as a delivery or as a replay, or it was removed: then
+ * there is nothing left to do, or to tell. */
+static bool is_still_due(struct hw_job *job)
+{
+    if (!job->due_at || job->n.known.next_run_at == job->due_at)
+        return true;
+    job->n.outcome.authentic = false;
+    hw_notification_fail(&job->n, HW_ENOT_FOUND);
+    return false;
+}
+
 /* A revived job comes here twice. The first time it is loaded, so that the leader knows its
  * identity and keeps copies of it from running; the second time it runs. It was verified when it
  * first came. */
@@ -180,14 +214,23 @@ static void run_again(struct hw_worker *w, struct hw_job *job)
         return;
     }
     job->n.outcome.authentic = true;
-    if ((job->force || look_up(w, job) == 0) && stand_back(w, job) == 0 && decode(w, job) == 0)
+    if ((job->force || look_up(w, job) == 0) && is_still_due(job) && stand_back(w, job) == 0 &&
+        decode(w, job) == 0 && record_start(w, job) == 0)
+        handle(w, job);
+}
+
+/* Its start is recorded, by this job, and it was verified before that. */
+static void run_started(struct hw_worker *w, struct hw_job *job)
+{
+    job->n.outcome.authentic = true;
+    if (stand_back(w, job) == 0 && decode(w, job) == 0)
         handle(w, job);
 }
 
 static void run(struct hw_worker *w, struct hw_job *job)
 {
     if (verify(w, job) == 0 && look_up(w, job) == 0 && stand_back(w, job) == 0 &&
-        decode(w, job) == 0)
+        decode(w, job) == 0 && record_start(w, job) == 0)
         handle(w, job);
 }
 
@@ -197,7 +240,9 @@ void hw_stages_run(struct hw_worker *w, struct hw_job *job)
     job->n.outcome.taken_ns = hw_now_ns();
     enter(job, HW_CHECKING, job->n.outcome.taken_ns + LEDGER_NS);
     memcpy(job->n.version, w->release->version, sizeof job->n.version);
-    if (job->n.from_row)
+    if (job->n.started)
+        run_started(w, job);
+    else if (job->n.from_row)
         run_again(w, job);
     else
         run(w, job);

@@ -230,6 +230,8 @@ function hook.log.error(message, fields) end
 ---@field errors table<string, integer> refused or failed, by error code; every code is a key
 ---@field replayed integer recorded notifications that ran again and succeeded
 ---@field replays_failed integer recorded notifications that ran again and failed
+---@field retried integer the host's own retries that succeeded
+---@field retries_failed integer the host's own retries that failed
 ---@field stuck integer handlers that did not return within handler_timeout
 ---@field replaced integer workers that were replaced because their handler could not be stopped
 ---@field unreplaced integer workers lost in the same way after `workers` replacements: restart the host

@@ -6,6 +6,9 @@ local tostring, type = tostring, type
 
 local core = require "hookward.core"
 local router = require "hookward.handlers.router"
+local units = require "hookward.base.units"
+
+local RETRY_AFTER_MAX = assert(units.time "30d")
 
 local M = {
   version = core.version,
@@ -16,6 +19,30 @@ local M = {
   json = { decode = core.json.decode, encode = core.json.encode, array = core.json.array },
   http = core.http,
 }
+
+---Gives a notification up for good, as in `return hook.never("the badge was deleted")`: neither the
+---host nor a later delivery runs it again, only a replay.
+---@param reason? string as of `return nil, reason`
+---@return nil
+---@return string? reason
+---@return any mark for the host alone
+function M.never(reason)
+  return nil, reason, core.never
+end
+
+---Says when the host is to run this notification again, should it fail now: in place of the delay that
+---`retries` has next. It is without effect while Accredit itself will deliver the notification again.
+---@param delay hookward.Time seconds, or a text such as "10m"; from 1 ms to 30 days
+function M.retry_after(delay)
+  local ms = units.time(delay)
+  if not ms or ms < 1 or ms > RETRY_AFTER_MAX then
+    error(("hook.retry_after: a time from 1ms to 30d was expected, such as 90 or \"10m\", not %s")
+      :format(tostring(delay)), 2)
+  end
+  if not core.retry_after(ms) then
+    error("hook.retry_after: no notification is being handled; call it from a handler", 2)
+  end
+end
 
 ---@class hookward.log
 M.log = {}

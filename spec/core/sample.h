@@ -24,8 +24,16 @@ static inline void sample_fill(struct hw_notification *n, const char *id, const 
     n->received_at = hw_now();
     n->outcome.authentic = true;
     n->outcome.ran = true;
+    n->state = HW_SUCCEEDED;
     n->outcome.finished_ns = hw_now_ns();
     n->copies = 1;
+}
+
+/* What became of it, while its sender delivers again. */
+static inline void sample_end(struct hw_notification *n, int code)
+{
+    n->outcome.code = code;
+    n->state = code ? HW_FAILED : HW_SUCCEEDED;
 }
 
 struct sample {

@@ -239,6 +239,7 @@ local function check(source, values, folder)
   if not_plain and #self.lines == 0 then
     self:complain(("%s: %s"):format(source.name, (not_plain:gsub("^source%.values%.?", ""))))
   end
+  if config.ledger == "memory:" then config.retries_ms = {} end -- it keeps no bodies to run again
   local files, why = find_keys(config.key_patterns)
   config.key_files = files
   if not files then

@@ -320,9 +320,29 @@ M.kinds = {
     end,
     read = function(value, entry) return in_range(units.time(value), entry, units.time) end,
   },
+  time_or_never = {
+    expects = function(entry)
+      return ('a time from %s to %s, or "never"'):format(entry.min, entry.max)
+    end,
+    read = function(value, entry)
+      if value == "never" then return 0 end
+      return in_range(units.time(value), entry, units.time)
+    end,
+  },
   times = {
-    expects = function() return "a list of times" end,
-    read = function(value) return type(value) == "table" and value or nil end,
+    expects = function(entry)
+      return ("a list of at most %d times, each from %s to %s"):format(entry.most, entry.min,
+        entry.max)
+    end,
+    read = function(value, entry)
+      if type(value) ~= "table" or not is_list(value) or #value > entry.most then return nil end
+      local list = {}
+      for i, item in ipairs(value) do
+        list[i] = in_range(units.time(item), entry, units.time)
+        if not list[i] then return nil, nil, ("%s at [%d]"):format(M.show(item), i) end
+      end
+      return list
+    end,
   },
   choice = {
     expects = function(entry)

@@ -5,6 +5,7 @@
 --   kind     how it is read: see kinds.lua
 --   default  as a user would write it; without one, the key may be left out
 --   min,max  the range, as a user would write it
+--   most     how many a list may have
 --   choices  the texts that are allowed
 --   example  for messages, if the default is not a good example
 --   as       its name in the table that the host gets, if that differs
@@ -75,8 +76,9 @@ return {
     as = "drain_timeout_ms",
     doc = "How long a stopping host waits for what has begun." },
   { key = "retries", kind = "times", default = { 60, 300, 1800, 7200, 21600 }, min = "1s",
-    max = "30d", not_yet = true,
-    doc = "When the host itself retries what failed and will not be delivered again." },
+    max = "30d", most = 100, as = "retries_ms",
+    doc = "When the host itself runs again what failed and Accredit does not deliver again: after "
+      .. "each of these times, give or take a tenth. Then it is dead. {} turns this off." },
   { key = "unhandled", kind = "choice", default = "reject", choices = { "reject", "accept" },
     doc = 'An event without a handler: "reject" answers 400, "accept" records it, answers 200.' },
   { key = "answers", kind = "choice", default = "reasons", choices = { "reasons", "codes" },
@@ -95,7 +97,13 @@ return {
   { key = "keep_bodies", kind = "boolean", default = false,
     doc = "Also keep the bodies of notifications that succeeded, so that they can be replayed." },
   { key = "retention", kind = "time", default = "30d", min = "1s", max = "3650d",
-    as = "retention_ms", doc = "How long the ledger remembers a notification." },
+    as = "retention_ms",
+    doc = "How long the ledger remembers a notification; one that is dead as dead_retention says, "
+      .. "and one that is to run again until it has." },
+  { key = "dead_retention", kind = "time_or_never", default = "never", min = "1s", max = "3650d",
+    as = "dead_retention_ms",
+    doc = 'How long the ledger keeps what is dead, with its body: a time, or "never": until '
+      .. "`hookward jobs purge` removes it." },
   { key = "tls", kind = "table", not_yet = true, fields = {
     { key = "cert", kind = "path", doc = "The certificate chain, PEM." },
     { key = "key", kind = "path", doc = "Its private key, PEM." },

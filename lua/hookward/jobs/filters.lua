@@ -7,7 +7,7 @@ local time = require "hookward.base.time"
 
 local M = {}
 
-local states = { "running", table.unpack(core.ledger.states) }
+local states = core.ledger.states
 
 local function read_state(name)
   for _, state in ipairs(states) do

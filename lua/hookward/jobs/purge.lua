@@ -34,12 +34,12 @@ function M.define(parser)
   store.define(parser)
 end
 
--- Nobody else remembers a notification that was accepted and has not run yet.
+-- Nobody else remembers a notification that was accepted and has not run yet, or runs now.
 local function spare_queued(wanted)
   if wanted.states then return end
   wanted.states = {}
   for _, state in ipairs(core.ledger.states) do
-    if state ~= "queued" then wanted.states[#wanted.states + 1] = state end
+    if state ~= "queued" and state ~= "running" then wanted.states[#wanted.states + 1] = state end
   end
 end
 

@@ -33,7 +33,7 @@ function M.define(parser)
   parser:option("--digest", "Only the one whose digest begins with HEX.")
     :argname("HEX"):convert(M.read_digest)
   parser:flag("--json", "Print a JSON array of objects: the members of `jobs list`, and "
-    .. "next_run_at, reason, detail, key, place, version, body (null: none; if it is not UTF-8, "
+    .. "next_run_at, retries, reason, detail, key, place, version, body (null: none; if it is not UTF-8, "
     .. "body_hex instead).")
   store.define(parser)
 end
@@ -80,6 +80,7 @@ local function say_row(row, settings)
   say_field("received", time.iso(row.received_at))
   say_field("settled", time.iso(row.settled_at))
   say_field("next run", time.iso(row.next_run_at))
+  if row.retries > 0 then say_field("retries", tostring(row.retries)) end
   say_field("key", row.key and text.line(row.key))
   say_field("handler", row.place and text.line(row.place))
   say_field("version", row.version and text.line(row.version))
@@ -105,6 +106,7 @@ local function members(row)
     all[#all + 1] = value
   end
   add("next_run_at", json.string(time.iso(row.next_run_at)))
+  add("retries", tostring(row.retries))
   for _, name in ipairs { "reason", "detail", "key", "place", "version" } do
     add(name, json.string(row[name]))
   end

@@ -172,7 +172,7 @@ static void commits_the_largest_batch(void **state)
     open_rig(&r, false);
     for (int i = 0; i < HW_LEDGER_BATCH_MAX; i++) {
         batch[i] = numbered_notification(i);
-        batch[i]->outcome.code = i % 3 ? 0 : HW_EHANDLER_REFUSED;
+        sample_end(batch[i], i % 3 ? 0 : HW_EHANDLER_REFUSED);
     }
     assert_int_equal(hw_ledger_commit(r.ledger, batch, HW_LEDGER_BATCH_MAX), 0);
     for (int i = 0; i < HW_LEDGER_BATCH_MAX; i++) {

@@ -9,6 +9,10 @@
 
 #include "ledger/ledger.h"
 #include "sample.h"
+#include "trip/retry.h"
+
+/* The sender's last attempt is the last there is. */
+static const struct hw_retries no_retries;
 
 struct rig {
     struct hw_ledger *ledger;
@@ -61,6 +65,8 @@ static inline void deliver_as(const struct rig *r, struct hw_notification *n, in
     n->copies = copies;
     n->outcome.from_ledger = n->known.state == HW_SUCCEEDED || n->known.state == HW_UNHANDLED;
     n->outcome.code = n->outcome.from_ledger ? 0 : code;
+    if (!n->outcome.from_ledger)
+        hw_retry_settle(&no_retries, n, 0, 0);
     assert_int_equal(hw_ledger_commit(r->ledger, &n, 1), 0);
     free_notification(n);
 }

@@ -451,8 +451,8 @@ static void records_what_is_held_as_not_run(void **state)
     batch[0]->known = look(&r, "known", "a");
     for (int i = 0; i < 2; i++) {
         batch[i]->copies = 0;
-        batch[i]->outcome =
-            (struct hw_outcome){.authentic = true, .held = true, .code = HW_ELEDGER_UNAVAILABLE};
+        batch[i]->outcome = (struct hw_outcome){.authentic = true, .held = true};
+        sample_end(batch[i], HW_ELEDGER_UNAVAILABLE);
     }
     assert_int_equal(hw_ledger_commit(r.ledger, batch, 2), 0);
     assert_known(&r, "known", "a", HW_FAILED, 1, false);
@@ -475,7 +475,7 @@ static void records_what_a_lost_job_came_to_after_all(void **state)
     (void)state;
     open_rig(&r, false);
     struct hw_notification *n = notification("job", "a"), *stand_in = notification("job", "a");
-    stand_in->outcome.code = HW_EHANDLER_TIMEOUT;
+    sample_end(stand_in, HW_EHANDLER_TIMEOUT);
     stand_in->outcome.ran = n->outcome.ran = true;
     stand_in->copies = 1;
     n->copies = 0;
@@ -497,7 +497,7 @@ static void commit_4mb(const struct rig *r, int number)
 {
     static char body[4 << 20];
     struct hw_notification *n = numbered_notification(number);
-    n->outcome.code = HW_EHANDLER_ERROR;
+    sample_end(n, HW_EHANDLER_ERROR);
     n->body = (struct hw_str){body, sizeof body};
     assert_int_equal(hw_ledger_commit(r->ledger, &n, 1), 0);
     free_notification(n);
@@ -551,7 +551,7 @@ static void records_all_of_a_batch_or_nothing_and_heals(void **state)
     const struct rlimit small = {.rlim_cur = 200000, .rlim_max = before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
     struct hw_notification *batch[] = {numbered_notification(1), numbered_notification(2)};
-    batch[1]->outcome.code = HW_EHANDLER_ERROR;
+    sample_end(batch[1], HW_EHANDLER_ERROR);
     batch[1]->body = (struct hw_str){body, sizeof body};
     int first = hw_ledger_commit(r.ledger, batch, 2);
     int second = hw_ledger_commit(r.ledger, batch, 2);
@@ -576,7 +576,7 @@ static void commits_a_batch_with_a_failed_look_up(void **state)
     open_rig(&r, false);
     deliver(&r, "known", "a", 0);
     struct hw_notification *batch[] = {notification("known", "a"), notification("other", "b")};
-    batch[0]->outcome.code = HW_ELEDGER_UNAVAILABLE;
+    sample_end(batch[0], HW_ELEDGER_UNAVAILABLE);
     assert_int_equal(hw_ledger_commit(r.ledger, batch, 2), 0);
     assert_known(&r, "known", "a", HW_SUCCEEDED, 2, false);
     assert_known(&r, "other", "b", HW_SUCCEEDED, 1, false);

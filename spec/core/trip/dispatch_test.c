@@ -56,7 +56,7 @@ static int fake_commit(struct hw_ledger *ledger, struct hw_notification *const *
     for (size_t i = 0; i < count; i++)
         f->copies += batch[i]->copies;
     f->attempt = hw_notification_last_attempt(batch[count - 1]);
-    f->state = hw_notification_state(batch[count - 1]);
+    f->state = batch[count - 1]->state;
     if (f->unanswered)
         f->early_answers += f->unanswered->answers;
     return f->rc;
@@ -897,7 +897,7 @@ static void runs_anew_what_is_let_go(void **state)
     open_rig(&r);
     deliver(&r, "job", "a", "s", &w);
     struct hw_job *job = take_one(&r);
-    job->let_go = true; /* as it comes back from the committer */
+    job->let_go = job->n.outcome.held = true; /* as it comes back from the committer */
     r.d.held = 1;
     r.d.with_crew = 0;
     settle(&r, job, true, HW_ELEDGER_UNAVAILABLE);

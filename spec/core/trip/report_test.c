@@ -70,6 +70,7 @@ static void report_attempt(int code, uint32_t attempt)
     job->n.outcome.authentic = true;
     job->n.outcome.code = code;
     job->n.attempt = attempt;
+    job->n.state = attempt < HW_ATTEMPT_LAST ? HW_FAILED : HW_DEAD;
     hw_report_job(&report, job);
     hw_job_free(job);
 }

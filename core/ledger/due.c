@@ -1,0 +1,100 @@
+/* due.c -- see sqlite.h
+ *
+ * How     a partial index holds the rows that the host is to run again, by their time; another one
+ *         those that were started and have no outcome. So neither a look at what is due nor a start
+ *         becomes slower with the ledger. */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ledger/file.h"
+#include "ledger/sqlite.h"
+
+int hw_ledger_sqlite_pick(struct hw_ledger *ledger, struct hw_ledger_due *due)
+{
+    struct hw_sqlite *s = (struct hw_sqlite *)ledger;
+    due->count = 0;
+    if (!hw_ledger_recovery_ready(s))
+        return HW_ELEDGER_UNAVAILABLE;
+    sqlite3_stmt *pick = s->statements[HW_LEDGER_PICK];
+    sqlite3_bind_int64(pick, 1, due->now_ms);
+    sqlite3_bind_int64(pick, 2, (int64_t)due->max);
+    int rc = SQLITE_DONE;
+    while (due->count < due->max && (rc = sqlite3_step(pick)) == SQLITE_ROW)
+        due->rows[due->count++] =
+            (struct hw_ledger_due_row){.seq = sqlite3_column_int64(pick, 0),
+                                       .next_run_at = sqlite3_column_int64(pick, 1),
+                                       .retry = (uint32_t)sqlite3_column_int64(pick, 2)};
+    sqlite3_reset(pick);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : HW_ELEDGER_UNAVAILABLE;
+}
+
+/* ---- at the start ---- */
+
+static int run(struct hw_sqlite *s, const char *sql, int64_t number, int *changes)
+{
+    sqlite3_stmt *stmt;
+    int rc = sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL);
+    if (rc == SQLITE_OK) {
+        sqlite3_bind_int64(stmt, 1, number);
+        rc = hw_ledger_writer_step(stmt);
+    }
+    sqlite3_finalize(stmt);
+    *changes = sqlite3_changes(s->db);
+    return rc;
+}
+
+/* How far the clock went back since the newest row was settled; 0: it did not. */
+static int64_t find_leap(struct hw_sqlite *s, int64_t now)
+{
+    static const char sql[] = "SELECT settled_at FROM notifications ORDER BY seq DESC LIMIT 1";
+    sqlite3_stmt *stmt;
+    int64_t leap = 0;
+    if (sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_int64(stmt, 0) > now)
+        leap = sqlite3_column_int64(stmt, 0) - now;
+    sqlite3_finalize(stmt);
+    return leap;
+}
+
+/* What waits must not wait longer than its own delay, by a clock that was set back. */
+static int follow_clock(struct hw_sqlite *s, int64_t now)
+{
+    static const char sql[] = "UPDATE notifications SET next_run_at = next_run_at - ?1"
+                              " WHERE next_run_at IS NOT NULL";
+    int changes, rc = SQLITE_OK;
+    int64_t leap = find_leap(s, now);
+    if (leap)
+        rc = run(s, sql, leap, &changes);
+    return rc;
+}
+
+static int find_started(struct hw_sqlite *s, int64_t now)
+{
+    /* 6: HW_STARTED, 4: HW_DEAD, 2: HW_FAILED; 2 = HW_LEDGER_LOST_MAX - 1 */
+    static const char sql[] =
+        "UPDATE notifications SET state = CASE WHEN lost >= 2 THEN 4 ELSE 2 END,"
+        " next_run_at = CASE WHEN lost >= 2 THEN NULL ELSE ?1 END, lost = lost + 1,"
+        " settled_at = ?1, error = 'host_lost', detail = NULL,"
+        " reason = CASE WHEN lost >= 2 THEN 'the host ended three times in a row while it ran'"
+        " ELSE 'the host ended while it ran' END"
+        " WHERE state = 6";
+    int changes, rc = run(s, sql, now, &changes);
+    if (rc == SQLITE_OK && changes > 0)
+        hw_log_say(HW_LOG_WARN,
+                   "ledger: %d notification%s under way when the last host ended; %s run again",
+                   changes, changes == 1 ? " was" : "s were", changes == 1 ? "it is" : "they are");
+    return rc;
+}
+
+int hw_ledger_due_recover(struct hw_sqlite *s, char *why, size_t size)
+{
+    int64_t now = (int64_t)(hw_now() * 1000);
+    int rc = follow_clock(s, now);
+    if (rc == SQLITE_OK)
+        rc = find_started(s, now);
+    if (rc == SQLITE_OK)
+        return 0;
+    snprintf(why, size, "%s: %s", s->path, sqlite3_errmsg(s->db));
+    return HW_EFAILED;
+}

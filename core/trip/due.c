@@ -1,0 +1,77 @@
+/* due.c -- see due.h */
+#include "trip/due.h"
+
+#include <stdlib.h>
+
+enum { LOOK_MS = 1000, SPREAD_MS = 200 /* so that several hosts don't look all at once */ };
+
+static void ask(struct hw_due *due)
+{
+    if (due->asking || due->dispatch->draining || due->count == due->max)
+        return;
+    /* Those in hand may be due still, as far as the ledger knows. */
+    due->asking = hw_dispatch_pick(due->dispatch, due->max) == 0;
+}
+
+static bool is_in_hand(const struct hw_due *due, int64_t row)
+{
+    for (size_t i = 0; i < due->count; i++)
+        if (due->rows[i] == row)
+            return true;
+    return false;
+}
+
+static void on_picked(void *owner, int code, const struct hw_ledger_due *found)
+{
+    struct hw_due *due = owner;
+    due->asking = false;
+    due->more = code == 0 && found->count == found->max;
+    for (size_t i = 0; i < found->count && due->count < due->max; i++) {
+        const struct hw_ledger_due_row *row = &found->rows[i];
+        if (due->dispatch->draining || is_in_hand(due, row->seq))
+            continue;
+        if (hw_dispatch_run_due(due->dispatch, row))
+            return; /* without memory; the next look finds it again */
+        due->rows[due->count++] = row->seq;
+    }
+}
+
+static void on_ended(void *owner, int64_t row)
+{
+    struct hw_due *due = owner;
+    for (size_t i = 0; i < due->count; i++)
+        if (due->rows[i] == row) {
+            due->rows[i] = due->rows[--due->count];
+            break;
+        }
+    if (due->more)
+        ask(due);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    ask(timer->data);
+}
+
+int hw_due_start(struct hw_due *due, uv_loop_t *loop, struct hw_dispatch *dispatch,
+                 unsigned workers)
+{
+    size_t max = workers > 1 ? workers - 1 : 1;
+    *due = (struct hw_due){.max = max, .rows = calloc(max, sizeof *due->rows)};
+    if (!due->rows)
+        return HW_ENOMEM;
+    due->dispatch = dispatch;
+    dispatch->due_owner = due;
+    dispatch->picked = on_picked;
+    dispatch->due_ended = on_ended;
+    uv_timer_init(loop, &due->timer);
+    due->timer.data = due;
+    uint64_t spread_ms = dispatch->random % SPREAD_MS;
+    uv_timer_start(&due->timer, on_timer, spread_ms, LOOK_MS - SPREAD_MS / 2 + spread_ms);
+    return 0;
+}
+
+void hw_due_fini(struct hw_due *due)
+{
+    free(due->rows);
+}

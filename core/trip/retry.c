@@ -1,0 +1,89 @@
+/* retry.c -- see retry.h */
+#include "trip/retry.h"
+
+enum { GRACE_MS = 60 * 1000 /* after handler_timeout, for a handler that can't be stopped */ };
+
+/* What another run may mend. The rest is in the body, which stays as it is. */
+static bool may_be_mended(int code)
+{
+    switch (code) {
+    case HW_EHANDLER_REFUSED:
+    case HW_EHANDLER_ERROR:
+    case HW_EHANDLER_TIMEOUT:
+    case HW_EHOST_LOST:
+    case HW_ENO_HANDLER:
+    case HW_ESCHEMA_VIOLATION:
+    case HW_EOVERLOADED:         /* for want of memory */
+    case HW_ELEDGER_UNAVAILABLE: /* it did not run */
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* A retry of the host's is never the sender's affair any more; nor is what was dead. */
+static bool sender_delivers_again(const struct hw_notification *n)
+{
+    return n->retry == 0 && n->known.state != HW_DEAD &&
+           hw_notification_last_attempt(n) < HW_ATTEMPT_LAST;
+}
+
+/* Those that have run: of a replay none, since it starts anew. */
+static uint32_t retries_before(const struct hw_notification *n)
+{
+    return n->from_row ? n->retry : n->known.retries;
+}
+
+bool hw_retry_is_last(const struct hw_retries *retries, const struct hw_notification *n)
+{
+    return !sender_delivers_again(n) && retries_before(n) >= retries->count;
+}
+
+bool hw_retry_records_start(const struct hw_retries *retries, const struct hw_notification *n)
+{
+    return n->retry > 0 || (!sender_delivers_again(n) && retries->count > 0);
+}
+
+/* Within a tenth of it either way. */
+static int64_t spread(uint64_t delay_ms, uint64_t random)
+{
+    uint64_t tenth = delay_ms / 10;
+    return (int64_t)(delay_ms - tenth + random % (2 * tenth + 1));
+}
+
+static int64_t delay_of(const struct hw_retries *retries, const struct hw_notification *n,
+                        uint64_t random)
+{
+    if (n->outcome.retry_after_ms)
+        return n->outcome.retry_after_ms;
+    return spread(retries->delays_ms[retries_before(n)], random);
+}
+
+void hw_retry_settle(const struct hw_retries *retries, struct hw_notification *n, int64_t now_ms,
+                     uint64_t random)
+{
+    int code = n->outcome.code;
+    uint32_t before = retries_before(n);
+    n->next_run_at = 0;
+    n->known.retries = before;
+    if (code == 0) {
+        n->state = n->outcome.unhandled ? HW_UNHANDLED : HW_SUCCEEDED;
+    } else if (code == HW_EGIVEN_UP) {
+        n->state = HW_DEAD;
+    } else if (sender_delivers_again(n)) {
+        n->state = HW_FAILED;
+    } else if (may_be_mended(code) && before < retries->count) {
+        n->state = HW_FAILED;
+        n->next_run_at = now_ms + delay_of(retries, n, random);
+        n->known.retries = before + 1;
+    } else {
+        n->state = HW_DEAD;
+    }
+}
+
+void hw_retry_start(struct hw_notification *n, int64_t now_ms, uint64_t timeout_ms)
+{
+    n->state = HW_STARTED;
+    n->known.retries = retries_before(n);
+    n->next_run_at = now_ms + (int64_t)timeout_ms + GRACE_MS;
+}
