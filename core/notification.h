@@ -76,6 +76,7 @@ struct hw_notification {
     double received_at;     /* seconds since 1970 */
     struct hw_address peer; /* who sent it; no address when it runs again */
     int64_t from_row; /* it runs again, from this row of the ledger; 0: a request brought it */
+    bool by_host;     /* the host runs it by itself, since its sender delivers it no more */
     uint32_t retry;   /* it is the host's own retry of this number; 0: it is none */
     bool last;        /* when this run fails neither side will deliver it again */
     struct hw_arena *arena; /* holds the texts that are added below; dies with the notification */
@@ -99,6 +100,8 @@ struct hw_notification {
     /* leader only until the ledger has it: written by: settle */
     enum hw_ledger_state state; /* what the ledger remembers of it */
     int64_t next_run_at; /* the host runs it again then, milliseconds since 1970; 0: it does not */
+    int64_t settled_at;  /* by the clock of next_run_at, when that is set */
+    uint32_t retries;    /* of the host's own: those that ran, and the one to come */
     uint32_t copies;     /* this delivery and those that joined it by then */
     uint32_t copies_attempt; /* the highest attempt of those that joined */
 

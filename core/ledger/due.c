@@ -44,40 +44,41 @@ static int run(struct hw_sqlite *s, const char *sql, int64_t number, int *change
     return rc;
 }
 
-/* How far the clock went back since the newest row was settled; 0: it did not. */
-static int64_t find_leap(struct hw_sqlite *s, int64_t now)
-{
-    static const char sql[] = "SELECT settled_at FROM notifications ORDER BY seq DESC LIMIT 1";
-    sqlite3_stmt *stmt;
-    int64_t leap = 0;
-    if (sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) == SQLITE_OK &&
-        sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_int64(stmt, 0) > now)
-        leap = sqlite3_column_int64(stmt, 0) - now;
-    sqlite3_finalize(stmt);
-    return leap;
-}
-
-/* What waits must not wait longer than its own delay, by a clock that was set back. */
+/* What waits must not wait longer than its own delay, by a clock that was set back since. The index
+ * has all that this reads. */
 static int follow_clock(struct hw_sqlite *s, int64_t now)
 {
-    static const char sql[] = "UPDATE notifications SET next_run_at = next_run_at - ?1"
-                              " WHERE next_run_at IS NOT NULL";
-    int changes, rc = SQLITE_OK;
-    int64_t leap = find_leap(s, now);
-    if (leap)
-        rc = run(s, sql, leap, &changes);
+    static const char sql[] =
+        "UPDATE notifications SET next_run_at = next_run_at - settled_at + ?1, settled_at = ?1"
+        " WHERE next_run_at IS NOT NULL AND settled_at > ?1";
+    int changes;
+    return run(s, sql, now, &changes);
+}
+
+/* 6: HW_STARTED, 4: HW_DEAD; 2 = HW_LEDGER_LOST_MAX - 1 */
+static int give_up_lost(struct hw_sqlite *s, int64_t now)
+{
+    static const char sql[] =
+        "UPDATE notifications SET state = 4, next_run_at = NULL, lost = lost + 1, settled_at = ?1,"
+        " error = 'host_lost', detail = NULL,"
+        " reason = 'the host ended three times in a row while it ran'"
+        " WHERE state = 6 AND lost >= 2";
+    int changes, rc = run(s, sql, now, &changes);
+    if (rc == SQLITE_OK && changes > 0)
+        hw_log_say(
+            HW_LOG_ERROR,
+            "ledger: %d notification%s under way at the end of the last three hosts, and will "
+            "not run again; see `hookward jobs list --state dead`",
+            changes, changes == 1 ? " was" : "s were");
     return rc;
 }
 
+/* 6: HW_STARTED, 2: HW_FAILED */
 static int find_started(struct hw_sqlite *s, int64_t now)
 {
-    /* 6: HW_STARTED, 4: HW_DEAD, 2: HW_FAILED; 2 = HW_LEDGER_LOST_MAX - 1 */
     static const char sql[] =
-        "UPDATE notifications SET state = CASE WHEN lost >= 2 THEN 4 ELSE 2 END,"
-        " next_run_at = CASE WHEN lost >= 2 THEN NULL ELSE ?1 END, lost = lost + 1,"
-        " settled_at = ?1, error = 'host_lost', detail = NULL,"
-        " reason = CASE WHEN lost >= 2 THEN 'the host ended three times in a row while it ran'"
-        " ELSE 'the host ended while it ran' END"
+        "UPDATE notifications SET state = 2, next_run_at = ?1, lost = lost + 1, settled_at = ?1,"
+        " error = 'host_lost', detail = NULL, reason = 'the host ended while it ran'"
         " WHERE state = 6";
     int changes, rc = run(s, sql, now, &changes);
     if (rc == SQLITE_OK && changes > 0)
@@ -91,6 +92,8 @@ int hw_ledger_due_recover(struct hw_sqlite *s, char *why, size_t size)
 {
     int64_t now = (int64_t)(hw_now() * 1000);
     int rc = follow_clock(s, now);
+    if (rc == SQLITE_OK)
+        rc = give_up_lost(s, now);
     if (rc == SQLITE_OK)
         rc = find_started(s, now);
     if (rc == SQLITE_OK)

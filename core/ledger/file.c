@@ -27,7 +27,7 @@ static const char *const steps[HW_LEDGER_SCHEMA] = {
     "CREATE UNIQUE INDEX by_identity ON notifications (job_id, digest);",
     "ALTER TABLE notifications ADD COLUMN retries INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE notifications ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;"
-    "CREATE INDEX by_due ON notifications (next_run_at) WHERE next_run_at IS NOT NULL;"
+    "CREATE INDEX by_due ON notifications (next_run_at, settled_at) WHERE next_run_at IS NOT NULL;"
     "CREATE INDEX by_start ON notifications (seq) WHERE state = 6;",
 };
 

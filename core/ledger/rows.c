@@ -38,7 +38,7 @@ static void bind_outcome(const struct hw_sqlite *s, sqlite3_stmt *stmt,
     sqlite3_bind_int64(stmt, 5, hw_notification_last_attempt(n));
     sqlite3_bind_int64(stmt, 6, n->copies);
     sqlite3_bind_int(stmt, 7, counts_run(n));
-    sqlite3_bind_int64(stmt, 9, (int64_t)(hw_now() * 1000));
+    sqlite3_bind_int64(stmt, 9, n->next_run_at ? n->settled_at : (int64_t)(hw_now() * 1000));
     bind_text(stmt, 10, o->code ? hw_str_of(hw_error_name(o->code)) : HW_STR_NONE);
     bind_text(stmt, 11, cut(o->reason));
     bind_text(stmt, 12, cut(o->detail));
@@ -49,7 +49,7 @@ static void bind_outcome(const struct hw_sqlite *s, sqlite3_stmt *stmt,
         sqlite3_bind_int64(stmt, 18, n->next_run_at);
     else
         sqlite3_bind_null(stmt, 18);
-    sqlite3_bind_int64(stmt, 19, n->known.retries);
+    sqlite3_bind_int64(stmt, 19, n->retries);
     if (keep)
         sqlite3_bind_blob64(stmt, 15, n->body.ptr, n->body.len, SQLITE_STATIC);
     else

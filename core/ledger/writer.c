@@ -7,7 +7,7 @@
 enum { SLOW_MS = 15 /* a commit that has waited longer for a lock keeps handlers from running */ };
 
 /* INSERT meets an existing row when the look-up failed: the row keeps its state, and the batch does
- * not fail. */
+ * not fail. If that was the sender's last attempt, the host runs what failed again. */
 static const char *const texts[HW_LEDGER_STATEMENTS] = {
     [HW_LEDGER_BEGIN] = "BEGIN IMMEDIATE",
     [HW_LEDGER_END] = "COMMIT",
@@ -18,7 +18,9 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
         " retries)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?18, ?19)"
         " ON CONFLICT (job_id, digest) DO UPDATE SET deliveries ="
-        " deliveries + excluded.deliveries, attempt = max(attempt, excluded.attempt)",
+        " deliveries + excluded.deliveries, attempt = max(attempt, excluded.attempt),"
+        " next_run_at = CASE state WHEN 2 THEN coalesce(next_run_at, excluded.next_run_at)"
+        " ELSE next_run_at END",
     [HW_LEDGER_UPDATE] =
         "UPDATE notifications SET event = ?3, state = ?4, attempt = max(attempt, ?5),"
         " deliveries = deliveries + ?6, runs = runs + ?7, settled_at = ?9, error = ?10,"
@@ -28,7 +30,7 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
     [HW_LEDGER_REPEAT] = "UPDATE notifications SET deliveries = deliveries + ?1,"
                          " attempt = max(attempt, ?2)"
                          " WHERE seq = ?3 AND digest = ?4 AND (?5 IS NULL OR job_id = ?5)",
-    [HW_LEDGER_TOUCH] = "UPDATE notifications SET settled_at = ?1"
+    [HW_LEDGER_TOUCH] = "UPDATE notifications SET settled_at = max(settled_at, ?1)"
                         " WHERE seq = ?2 AND digest = ?3 AND (?4 IS NULL OR job_id = ?4)",
     [HW_LEDGER_FRONT] =
         "SELECT max(seq), sum(received_at < ?2), sum(received_at BETWEEN ?2 AND ?3) FROM"
@@ -37,8 +39,9 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
         "DELETE FROM notifications WHERE seq > ?1 AND seq <= ?2 AND received_at < ?3"
         " AND settled_at < ?3 AND next_run_at IS NULL AND (state <> 4 OR settled_at < ?4)",
     [HW_LEDGER_REMOVE] = "DELETE FROM notifications WHERE seq = ?1 AND settled_at = ?2",
-    [HW_LEDGER_PICK] = "SELECT seq, next_run_at, retries FROM notifications"
-                       " WHERE next_run_at <= ?1 ORDER BY next_run_at LIMIT ?2",
+    [HW_LEDGER_PICK] =
+        "SELECT seq, next_run_at, retries FROM notifications"
+        " WHERE next_run_at <= ?1 AND body IS NOT NULL ORDER BY next_run_at LIMIT ?2",
     [HW_LEDGER_FILL] =
         "SELECT seq, job_id, digest FROM notifications WHERE seq > ?1 ORDER BY seq LIMIT ?2",
 };

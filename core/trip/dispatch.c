@@ -128,10 +128,18 @@ static void answer_all(struct hw_job *job, int code, struct hw_str reason)
 
 /* ---- birth and death ---- */
 
+/* It was due, and there was nothing to run, or nothing to run it with: nobody waits, and what is due
+ * is found again. */
+static bool is_moot(const struct hw_job *job)
+{
+    const struct hw_outcome *o = &job->n.outcome;
+    return job->due_at && (!o->authentic || (!o->ran && o->code == HW_ELEDGER_UNAVAILABLE));
+}
+
 static void end_due(struct hw_dispatch *d, const struct hw_job *job)
 {
     if (job->due_at)
-        d->due_ended(d->due_owner, job->n.from_row);
+        d->due_ended(d->due_owner, job->n.from_row, is_moot(job));
 }
 
 static void bury(struct hw_dispatch *d, struct hw_job *job)
@@ -214,6 +222,7 @@ int hw_dispatch_run_due(struct hw_dispatch *d, const struct hw_ledger_due_row *r
     if (!job)
         return HW_ENOMEM;
     job->due_at = row->next_run_at;
+    job->n.by_host = true;
     job->n.retry = row->retry;
     hw_dispatch_enter_side_gate(d);
     submit(d, job);
@@ -255,13 +264,6 @@ static void promote(struct hw_dispatch *d, struct hw_job *job)
         enter(d, job->behind);
 }
 
-/* It was due, and there was nothing to run, or nothing to run it with: nobody waits, and what is due
- * is found again. */
-static bool is_moot(const struct hw_job *job)
-{
-    return job->due_at && !job->n.outcome.authentic;
-}
-
 static void reply(struct hw_dispatch *d, struct hw_job *job)
 {
     leave(d, job);
@@ -292,6 +294,87 @@ static void admit_revived(struct hw_dispatch *d, struct hw_job *job)
         enter(d, job);
 }
 
+/* ---- to the ledger ---- */
+
+/* It was held, and the ledger can be written again: it runs as if it had just come. Or its start is
+ * recorded now, and it goes on. */
+static void let_go(struct hw_dispatch *d, struct hw_job *job)
+{
+    d->held -= job->n.outcome.held;
+    if (job->n.started)
+        job->counted += job->n.copies;
+    job->let_go = false;
+    job->n.outcome = (struct hw_outcome){0};
+    hw_patience_begin(&d->patience, job, hw_now_ns());
+    atomic_store_explicit(&job->progress, HW_WAITING, memory_order_release);
+    submit(d, job);
+}
+
+/* Copies may go on joining while the ledger has the job, so it gets a count of its own. A job that
+ * is held comes here again and is counted then. */
+static void count_copies(struct hw_job *job)
+{
+    bool counts = !job->n.from_row && !job->n.outcome.held && !job->n.has_stand_in;
+    job->n.copies = counts ? 1 + job->joined - job->counted : 0;
+    job->n.copies_attempt = job->joined_attempt;
+}
+
+/* What follows its outcome, or what is recorded of its start. */
+static void decide(struct hw_dispatch *d, struct hw_job *job)
+{
+    int64_t now_ms = hw_forward_clock_ms(&d->clock);
+    d->random = d->random * 6364136223846793005u + 1442695040888963407u;
+    if (job->starting)
+        hw_retry_start(&job->n, now_ms, d->patience.handler_ms);
+    else
+        hw_retry_settle(&d->retries, &job->n, now_ms, d->random >> 32);
+}
+
+static void prepare(struct hw_dispatch *d, struct hw_job *job)
+{
+    count_copies(job);
+    if (!job->n.outcome.from_ledger)
+        decide(d, job);
+    d->held += job->n.outcome.held;
+}
+
+static void go_on(struct hw_dispatch *d, struct hw_job *jobs)
+{
+    while (jobs) {
+        struct hw_job *job = jobs;
+        jobs = job->next;
+        if (job->let_go)
+            let_go(d, job);
+        else
+            reply(d, job);
+    }
+}
+
+/* When there is no disk to wait for, or the ledger thread has ended, the leader commits itself. */
+static void commit_here(struct hw_dispatch *d, struct hw_job *jobs)
+{
+    while (jobs) {
+        struct hw_job *done = jobs;
+        jobs = hw_commit_batch(d->ledger, done);
+        go_on(d, done);
+    }
+}
+
+static void commit(struct hw_dispatch *d, struct hw_job *jobs)
+{
+    if (d->committer)
+        hw_committer_put(d->committer, jobs, d->with_crew);
+    else
+        commit_here(d, jobs);
+}
+
+static void record(struct hw_dispatch *d, struct hw_job *job)
+{
+    prepare(d, job);
+    job->next = NULL;
+    commit(d, job);
+}
+
 /* ---- overdue jobs ---- */
 
 /* Takes back a job that no worker has; false: a worker has it by now. */
@@ -311,15 +394,33 @@ static bool withdraw(struct hw_dispatch *d, struct hw_job *job)
     return true;
 }
 
+/* What is due has no sender who waits for it. But if it waits for a run of the same that will perhaps
+ * never end, others must have their turn. */
+static bool may_be_refused(struct hw_dispatch *d, const struct hw_job *job)
+{
+    if (!job->due_at)
+        return true;
+    const struct hw_job *first = job->in_flight ? find(*bucket_of(d, job), job) : job;
+    return first != job && first->left;
+}
+
+/* One that is recorded as started, or due, is put off; of others the ledger knows nothing. */
 static void refuse_waiting(struct hw_dispatch *d, struct hw_job *job)
 {
-    if (job->due_at || !withdraw(d, job)) { /* what is due has no sender who waits */
+    if (!may_be_refused(d, job) || !withdraw(d, job)) {
         hw_patience_go_on(&d->patience, job);
         return;
     }
     job->n.outcome.finished_ns = hw_now_ns();
     hw_notification_fail(&job->n, HW_EQUEUE_TIMEOUT);
-    reply(d, job);
+    job->n.outcome.authentic = job->n.started || job->due_at;
+    if (!job->n.outcome.authentic) {
+        reply(d, job);
+        return;
+    }
+    if (!job->n.started)
+        job->n.outcome.reason = HW_STR("an earlier run of it has not come back");
+    record(d, job);
 }
 
 /* The job goes on: its sender will deliver again, and then finds it recorded. */
@@ -356,34 +457,6 @@ static void on_impatient(void *owner, struct hw_job *job)
 
 /* ---- commit, then reply ---- */
 
-static void reply_all(struct hw_dispatch *d, struct hw_job *jobs)
-{
-    while (jobs) {
-        struct hw_job *job = jobs;
-        jobs = job->next;
-        reply(d, job);
-    }
-}
-
-/* When there is no disk to wait for, or the ledger thread has ended, the leader commits itself. */
-static void commit_here(struct hw_dispatch *d, struct hw_job *jobs)
-{
-    while (jobs) {
-        struct hw_job *done = jobs;
-        jobs = hw_commit_batch(d->ledger, done);
-        reply_all(d, done);
-    }
-}
-
-/* Copies may go on joining while the ledger has the job, so it gets a count of its own. A job that
- * is held comes here again and is counted then. */
-static void count_copies(struct hw_job *job)
-{
-    bool counts = !job->n.from_row && !job->n.outcome.held && !job->n.has_stand_in;
-    job->n.copies = counts ? 1 + job->joined - job->counted : 0;
-    job->n.copies_attempt = job->joined_attempt;
-}
-
 /* After a failed commit only a batch waits for the next try; the rest is refused at once. */
 static bool may_be_held(const struct hw_dispatch *d)
 {
@@ -402,37 +475,25 @@ static bool wants_ledger(const struct hw_dispatch *d, const struct hw_job *job)
     return !job->n.outcome.from_ledger || hw_ledger_health(d->ledger) != HW_LEDGER_FAILED;
 }
 
-/* What follows its outcome, or what is recorded of its start. */
-static void decide(struct hw_dispatch *d, struct hw_job *job)
+/* Its run is to be recorded, or was, and it has come too late for it: the ledger thread has ended, and
+ * so has the crew. */
+static bool is_too_late(const struct hw_dispatch *d, const struct hw_job *job)
 {
-    int64_t now_ms = hw_forward_clock_ms(&d->clock);
-    d->random = d->random * 6364136223846793005u + 1442695040888963407u;
-    if (job->starting)
-        hw_retry_start(&job->n, now_ms, d->patience.handler_ms);
-    else
-        hw_retry_settle(&d->retries, &job->n, now_ms, d->random >> 32);
+    return !d->committer && d->ledger->type->waits &&
+           (job->starting || (job->let_go && job->n.started));
 }
 
-static void to_committer(struct hw_dispatch *d, struct hw_job *job)
+/* The next host runs it. Of one that is due the ledger knows that, unless its start is recorded. */
+static void put_off(struct hw_dispatch *d, struct hw_job *job)
 {
-    count_copies(job);
-    if (!job->n.outcome.from_ledger)
-        decide(d, job);
-    d->held += job->n.outcome.held;
-}
-
-/* It was held, and the ledger can be written again: it runs as if it had just come. Or its start is
- * recorded now, and it goes on. */
-static void let_go(struct hw_dispatch *d, struct hw_job *job)
-{
-    d->held -= job->n.outcome.held;
-    if (job->n.started)
+    if (job->let_go) {
+        d->with_crew++; /* settle takes it off */
+        d->held -= job->n.outcome.held;
         job->counted += job->n.copies;
-    job->let_go = false;
-    job->n.outcome = (struct hw_outcome){0};
-    hw_patience_begin(&d->patience, job, hw_now_ns());
-    atomic_store_explicit(&job->progress, HW_WAITING, memory_order_release);
-    submit(d, job);
+    }
+    job->starting = job->let_go = job->n.outcome.held = false;
+    job->n.outcome.authentic = job->n.started || !job->due_at;
+    hw_notification_fail(&job->n, HW_EDRAINING);
 }
 
 /* Disk before anyone: an authentic notification is answered only when it is recorded. */
@@ -444,6 +505,8 @@ void hw_dispatch_settle(void *owner, struct hw_job *done)
         struct hw_job *job = done;
         done = job->next;
         job->next = NULL;
+        if (is_too_late(d, job))
+            put_off(d, job);
         if (job->let_go) {
             let_go(d, job);
             continue;
@@ -454,7 +517,7 @@ void hw_dispatch_settle(void *owner, struct hw_job *done)
             job->n.outcome.code == 0) { /* not run yet */
             admit_revived(d, job);
         } else if (wants_ledger(d, job)) {
-            to_committer(d, job);
+            prepare(d, job);
             *last = job;
             last = &job->next;
         } else {
@@ -462,10 +525,8 @@ void hw_dispatch_settle(void *owner, struct hw_job *done)
         }
     }
     *last = NULL;
-    if (to_ledger && d->committer)
-        hw_committer_put(d->committer, to_ledger, d->with_crew);
-    else if (to_ledger)
-        commit_here(d, to_ledger);
+    if (to_ledger)
+        commit(d, to_ledger);
 }
 
 void hw_dispatch_lose(void *owner, struct hw_job *job, bool replaced)
@@ -480,7 +541,8 @@ void hw_dispatch_lose(void *owner, struct hw_job *job, bool replaced)
         wait_for(waiter, stand_in);
     }
     tell(d, job, HW_EHANDLER_TIMEOUT);
-    end_due(d, job);
+    if (!stand_in)
+        end_due(d, job);
     job->left = true;
     job->n.has_stand_in = stand_in != NULL;
     if (stand_in) {

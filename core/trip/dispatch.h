@@ -35,8 +35,9 @@ enum { HW_BEHIND_MAX = 16 };
 /* What hw_dispatch_pick asked for; `code` is 0 or HW_ELEDGER_UNAVAILABLE. */
 typedef void hw_due_picked_fn(void *owner, int code, const struct hw_ledger_due *due);
 
-/* One that hw_dispatch_run_due took over has come to its end, or needs no worker any more. */
-typedef void hw_due_ended_fn(void *owner, int64_t row);
+/* One that hw_dispatch_run_due took over has come to its end, or needs no worker any more. `moot`: it
+ * did not run, and may be found again at once. */
+typedef void hw_due_ended_fn(void *owner, int64_t row, bool moot);
 
 struct hw_dispatch {
     /* constant after init */

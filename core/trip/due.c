@@ -7,10 +7,12 @@ enum { LOOK_MS = 1000, SPREAD_MS = 200 /* so that several hosts don't look all a
 
 static void ask(struct hw_due *due)
 {
-    if (due->asking || due->dispatch->draining || due->count == due->max)
+    struct hw_dispatch *d = due->dispatch;
+    if (due->asking || d->draining || due->count == due->max ||
+        hw_ledger_health(d->ledger) == HW_LEDGER_FAILED)
         return;
     /* Those in hand may be due still, as far as the ledger knows. */
-    due->asking = hw_dispatch_pick(due->dispatch, due->max) == 0;
+    due->asking = hw_dispatch_pick(d, due->max) == 0;
 }
 
 static bool is_in_hand(const struct hw_due *due, int64_t row)
@@ -36,9 +38,11 @@ static void on_picked(void *owner, int code, const struct hw_ledger_due *found)
     }
 }
 
-static void on_ended(void *owner, int64_t row)
+/* What is moot would be found again at once. */
+static void on_ended(void *owner, int64_t row, bool moot)
 {
     struct hw_due *due = owner;
+    due->more = due->more && !moot;
     for (size_t i = 0; i < due->count; i++)
         if (due->rows[i] == row) {
             due->rows[i] = due->rows[--due->count];

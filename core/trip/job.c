@@ -153,8 +153,10 @@ struct hw_job *hw_job_stand_in(const struct hw_job *job)
     s->n.peer = job->n.peer;
     s->n.from_row = job->n.from_row;
     s->n.known = job->n.known;
+    s->n.by_host = job->n.by_host;
     s->n.retry = job->n.retry;
     s->n.started = job->n.started;
+    s->due_at = job->due_at;
     s->told = job->told;
     s->joined = job->joined;
     s->counted = job->counted;

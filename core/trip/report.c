@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "base/layout.h"
 #include "base/log.h"
 #include "script/json.h"
@@ -142,7 +141,7 @@ static void add_next(struct hw_log_line *line, const struct hw_job *job)
         job->n.outcome.code == HW_ELEDGER_UNAVAILABLE)
         return;
     if (job->n.next_run_at)
-        add_next_run(line, job->n.next_run_at - (int64_t)(hw_now() * 1000));
+        add_next_run(line, job->n.next_run_at - job->n.settled_at);
     else
         hw_log_text(line, "next", HW_STR("Accredit delivers again"));
 }

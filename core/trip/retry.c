@@ -13,18 +13,24 @@ static bool may_be_mended(int code)
     case HW_EHOST_LOST:
     case HW_ENO_HANDLER:
     case HW_ESCHEMA_VIOLATION:
-    case HW_EOVERLOADED:         /* for want of memory */
-    case HW_ELEDGER_UNAVAILABLE: /* it did not run */
+    case HW_EOVERLOADED: /* for want of memory */
         return true;
     default:
         return false;
     }
 }
 
-/* A retry of the host's is never the sender's affair any more; nor is what was dead. */
+/* The host stood in its way. */
+static bool was_put_off(const struct hw_outcome *o)
+{
+    return !o->ran && (o->code == HW_ELEDGER_UNAVAILABLE || o->code == HW_EQUEUE_TIMEOUT ||
+                       o->code == HW_EDRAINING);
+}
+
+/* What the host runs by itself is not the sender's affair any more; nor is what was dead. */
 static bool sender_delivers_again(const struct hw_notification *n)
 {
-    return n->retry == 0 && n->known.state != HW_DEAD &&
+    return !n->by_host && n->known.state != HW_DEAD &&
            hw_notification_last_attempt(n) < HW_ATTEMPT_LAST;
 }
 
@@ -41,7 +47,7 @@ bool hw_retry_is_last(const struct hw_retries *retries, const struct hw_notifica
 
 bool hw_retry_records_start(const struct hw_retries *retries, const struct hw_notification *n)
 {
-    return n->retry > 0 || (!sender_delivers_again(n) && retries->count > 0);
+    return n->by_host || (!sender_delivers_again(n) && retries->count > 0);
 }
 
 /* Within a tenth of it either way. */
@@ -54,9 +60,11 @@ static int64_t spread(uint64_t delay_ms, uint64_t random)
 static int64_t delay_of(const struct hw_retries *retries, const struct hw_notification *n,
                         uint64_t random)
 {
+    size_t before = retries_before(n);
     if (n->outcome.retry_after_ms)
         return n->outcome.retry_after_ms;
-    return spread(retries->delays_ms[retries_before(n)], random);
+    return spread(retries->delays_ms[before < retries->count ? before : retries->count - 1],
+                  random);
 }
 
 void hw_retry_settle(const struct hw_retries *retries, struct hw_notification *n, int64_t now_ms,
@@ -65,17 +73,21 @@ void hw_retry_settle(const struct hw_retries *retries, struct hw_notification *n
     int code = n->outcome.code;
     uint32_t before = retries_before(n);
     n->next_run_at = 0;
-    n->known.retries = before;
+    n->settled_at = now_ms;
+    n->retries = before;
     if (code == 0) {
         n->state = n->outcome.unhandled ? HW_UNHANDLED : HW_SUCCEEDED;
     } else if (code == HW_EGIVEN_UP) {
         n->state = HW_DEAD;
     } else if (sender_delivers_again(n)) {
         n->state = HW_FAILED;
+    } else if (was_put_off(&n->outcome) && retries->count > 0) {
+        n->state = HW_FAILED;
+        n->next_run_at = now_ms + delay_of(retries, n, random);
     } else if (may_be_mended(code) && before < retries->count) {
         n->state = HW_FAILED;
         n->next_run_at = now_ms + delay_of(retries, n, random);
-        n->known.retries = before + 1;
+        n->retries = before + 1;
     } else {
         n->state = HW_DEAD;
     }
@@ -84,6 +96,7 @@ void hw_retry_settle(const struct hw_retries *retries, struct hw_notification *n
 void hw_retry_start(struct hw_notification *n, int64_t now_ms, uint64_t timeout_ms)
 {
     n->state = HW_STARTED;
-    n->known.retries = retries_before(n);
+    n->retries = retries_before(n);
+    n->settled_at = now_ms;
     n->next_run_at = now_ms + (int64_t)timeout_ms + GRACE_MS;
 }

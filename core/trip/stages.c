@@ -193,15 +193,34 @@ static void load_row(struct hw_worker *w, struct hw_job *job)
         job->n.outcome.reason = HW_STR("no such row in the ledger, or its body was not kept");
 }
 
-/* A row that fell due may have run meanwhile, as a delivery or as a replay, or it was removed: then
- * there is nothing left to do, or to tell. */
-static bool is_still_due(struct hw_job *job)
+/* There is nothing to do, or to tell: a row that is still due is found again. */
+static int drop(struct hw_job *job, int code)
 {
-    if (!job->due_at || job->n.known.next_run_at == job->due_at)
-        return true;
     job->n.outcome.authentic = false;
-    hw_notification_fail(&job->n, HW_ENOT_FOUND);
-    return false;
+    return hw_notification_fail(&job->n, code);
+}
+
+/* A row that fell due may have run meanwhile, as a delivery or as a replay, or it was removed. With
+ * the body as identity another row may be known in its place: what that one came to holds for this
+ * one too. */
+static int look_up_due(struct hw_worker *w, struct hw_job *job)
+{
+    struct hw_known *known = &job->n.known;
+    int rc = hw_ledger_look_up(w->shared->ledger, w->reader, &job->n.identity, known);
+    if (rc || known->row == 0)
+        return drop(job, rc ? rc : HW_ENOT_FOUND);
+    if (known->row == job->n.from_row)
+        return known->next_run_at == job->due_at ? 0 : drop(job, HW_ENOT_FOUND);
+    known->row = job->n.from_row;
+    job->n.outcome.unhandled = known->state == HW_UNHANDLED;
+    return known->state == HW_SUCCEEDED || known->state == HW_UNHANDLED ? SETTLED : 0;
+}
+
+static int look_up_again(struct hw_worker *w, struct hw_job *job)
+{
+    if (job->due_at)
+        return look_up_due(w, job);
+    return job->force ? 0 : look_up(w, job);
 }
 
 /* A revived job comes here twice. The first time it is loaded, so that the leader knows its
@@ -214,8 +233,8 @@ static void run_again(struct hw_worker *w, struct hw_job *job)
         return;
     }
     job->n.outcome.authentic = true;
-    if ((job->force || look_up(w, job) == 0) && is_still_due(job) && stand_back(w, job) == 0 &&
-        decode(w, job) == 0 && record_start(w, job) == 0)
+    if (look_up_again(w, job) == 0 && stand_back(w, job) == 0 && decode(w, job) == 0 &&
+        record_start(w, job) == 0)
         handle(w, job);
 }
 
