@@ -7,12 +7,10 @@ enum { LOOK_MS = 1000, SPREAD_MS = 200 /* so that several hosts don't look all a
 
 static void ask(struct hw_due *due)
 {
-    struct hw_dispatch *d = due->dispatch;
-    if (due->asking || d->draining || due->count == due->max ||
-        hw_ledger_health(d->ledger) == HW_LEDGER_FAILED)
+    if (due->asking || due->dispatch->draining || due->count == due->max)
         return;
     /* Those in hand may be due still, as far as the ledger knows. */
-    due->asking = hw_dispatch_pick(d, due->max) == 0;
+    due->asking = hw_dispatch_pick(due->dispatch, due->max) == 0;
 }
 
 static bool is_in_hand(const struct hw_due *due, int64_t row)
