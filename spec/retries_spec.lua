@@ -3,7 +3,6 @@
 
 local H = require "spec.support.host"
 local clocks = require "spec.support.clock"
-local preload = require "spec.support.preload"
 local socket = require "socket"
 
 local BODY = H.event("Outage.Tested")
@@ -97,7 +96,7 @@ end
 
 describe("the host's own retries", function()
   after_each(H.stop_all)
-  if not preload.is_possible() then return end
+  if not clocks.is_possible() then return end
 
   -- The sender's six deliveries over a quarter of an hour, all of which fail.
   local function use_up(host, clock)

@@ -193,6 +193,16 @@ static struct hw_job *wait_for_jobs(struct hw_committer *c, uint64_t *wait_ns)
     return jobs;
 }
 
+/* Under load, or with an errand a second, there is no idle moment, so retention runs by the clock. */
+static void tend_between(struct hw_committer *c, uint64_t *wait_ns, uint64_t *tended)
+{
+    bool due = uv_hrtime() - *tended > *wait_ns;
+    uint64_t unchanged;
+    tend(c, due, due ? wait_ns : &unchanged);
+    if (due)
+        *tended = uv_hrtime();
+}
+
 static void on_thread(void *arg)
 {
     struct hw_committer *c = arg;
@@ -205,17 +215,14 @@ static void on_thread(void *arg)
             struct hw_job *done = jobs;
             jobs = hw_commit_batch(c->ledger, done);
             c->committed(c->owner, done);
-            /* Under load there is no idle moment, so retention runs by the clock. */
-            bool due = uv_hrtime() - tended > wait_ns;
-            uint64_t unchanged;
-            tend(c, due, due ? &wait_ns : &unchanged);
-            if (due)
-                tended = uv_hrtime();
+            tend_between(c, &wait_ns, &tended);
         }
         if (held)
             settle_held(c, held);
-        if (errands)
+        if (errands) {
             run_errands(c, errands);
+            tend_between(c, &wait_ns, &tended);
+        }
     }
 }
 

@@ -377,6 +377,87 @@ static void tends_the_ledger_under_load(void **state)
     close_fake(f);
 }
 
+static int fake_pick(struct hw_ledger *ledger, struct hw_ledger_due *due)
+{
+    (void)ledger;
+    due->count = due->max;
+    return 0;
+}
+
+static struct hw_job *new_errand(void)
+{
+    struct hw_job *job = hw_job_revive(0, false, 0);
+    HW_CHECK(job);
+    job->pick = hw_arena_alloc(&job->arena, sizeof *job->pick + sizeof *job->pick->rows);
+    HW_CHECK(job->pick);
+    *job->pick = (struct hw_ledger_due){.max = 1};
+    return job;
+}
+
+static struct fake *open_picking_fake(struct hw_ledger_type *picking)
+{
+    struct fake *f = open_fake();
+    *picking = fake_type;
+    picking->pick = fake_pick;
+    f->ledger.type = picking;
+    return f;
+}
+
+static void lets_go_whose_start_is_recorded(void **state)
+{
+    struct fake *f = open_fake();
+    (void)state;
+    f->fails_at = 2;
+    for (int round = 0; round < 2; round++) {
+        struct hw_job *job = jobs_from(1, 2);
+        job->starting = true;
+        assert_null(hw_commit_batch(&f->ledger, job));
+        assert_int_equal(job->let_go, round == 0);
+        assert_int_equal(job->n.started, round == 0);
+        assert_int_equal(job->committed, round == 1);
+        assert_false(job->starting);
+        assert_true(job->next->committed);
+        assert_false(job->next->let_go);
+        hw_job_free(job->next);
+        hw_job_free(job);
+    }
+    close_fake(f);
+}
+
+static void runs_an_errand_after_what_is_to_be_committed(void **state)
+{
+    struct hw_ledger_type picking;
+    struct fake *f = open_picking_fake(&picking);
+    (void)state;
+    struct hw_job *errand = new_errand();
+    errand->next = jobs_from(1, 1);
+    start(f);
+    hw_committer_put(f->committer, errand, 0);
+    wait_for(f, 2);
+    hw_committer_stop(f->committer);
+    assert_int_equal(f->committed, 1);
+    assert_ptr_equal(f->back->next, errand);
+    assert_true(errand->committed);
+    assert_int_equal(errand->pick->count, 1);
+    close_fake(f);
+}
+
+/* It is never idle for as long as it waits between two rounds of tending. */
+static void tends_the_ledger_with_an_errand_now_and_then(void **state)
+{
+    struct hw_ledger_type picking;
+    struct fake *f = open_picking_fake(&picking);
+    (void)state;
+    start(f);
+    size_t count = 0;
+    do {
+        hw_committer_put(f->committer, new_errand(), 0);
+        wait_for(f, ++count);
+    } while (uv_sem_trywait(&f->tended));
+    hw_committer_stop(f->committer);
+    close_fake(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +473,9 @@ int main(void)
         cmocka_unit_test(stops_without_ever_having_had_a_job),
         cmocka_unit_test(tends_the_ledger_while_nothing_comes),
         cmocka_unit_test(tends_the_ledger_under_load),
+        cmocka_unit_test(lets_go_whose_start_is_recorded),
+        cmocka_unit_test(runs_an_errand_after_what_is_to_be_committed),
+        cmocka_unit_test(tends_the_ledger_with_an_errand_now_and_then),
     };
     alarm(2 * PATIENCE_S); /* what waits for the ledger thread in vain ends here */
     return cmocka_run_group_tests_name("committer", tests, NULL, NULL);

@@ -31,6 +31,7 @@ struct fake {
     uint32_t copies;
     uint32_t attempt; /* of the last job */
     enum hw_ledger_state state;
+    int64_t next_run_at;
 };
 
 struct rig {
@@ -44,6 +45,8 @@ struct rig {
     struct fake fake;
     struct hw_ledger_type type;
     struct hw_dispatch d;
+    int ended, moot;    /* of what was due */
+    size_t found, asks; /* by the last pick */
 };
 
 /* ---- the rig ---- */
@@ -57,6 +60,7 @@ static int fake_commit(struct hw_ledger *ledger, struct hw_notification *const *
         f->copies += batch[i]->copies;
     f->attempt = hw_notification_last_attempt(batch[count - 1]);
     f->state = batch[count - 1]->state;
+    f->next_run_at = batch[count - 1]->next_run_at;
     if (f->unanswered)
         f->early_answers += f->unanswered->answers;
     return f->rc;
@@ -848,6 +852,302 @@ static void frees_what_will_never_run(void **state)
     close_rig(&r);
 }
 
+/* ---- the host's own retries ---- */
+
+static void on_due_ended(void *owner, int64_t row, bool moot)
+{
+    struct rig *r = owner;
+    HW_CHECK(row == 1);
+    r->ended++;
+    r->moot += moot;
+}
+
+static void on_picked(void *owner, int code, const struct hw_ledger_due *due)
+{
+    struct rig *r = owner;
+    HW_CHECK(code == 0);
+    r->asks++;
+    r->found = due->count;
+}
+
+static void open_retries(struct rig *r)
+{
+    open_rig(r);
+    r->d.retries = (struct hw_retries){.count = 1, .delays_ms = {1000}};
+    r->d.due_owner = r;
+    r->d.due_ended = on_due_ended;
+    r->d.picked = on_picked;
+}
+
+/* What a worker does with one whose start is to be recorded. */
+static struct hw_job *start(struct rig *r, struct hw_job *job)
+{
+    job->starting = true;
+    settle(r, job, true, 0);
+    assert_int_equal(r->fake.state, HW_STARTED);
+    job = take_one(r);
+    assert_true(job->n.started);
+    assert_false(job->let_go || job->committed || job->starting);
+    return job;
+}
+
+static void run_due(struct rig *r)
+{
+    const struct hw_ledger_due_row row = {.seq = 1, .next_run_at = 10, .retry = 1};
+    assert_int_equal(hw_dispatch_run_due(&r->d, &row), 0);
+    load(r, "job", "a");
+}
+
+static void records_a_start_and_goes_on(void **state)
+{
+    struct rig r;
+    struct waiter w[3];
+    (void)state;
+    open_retries(&r);
+    deliver_attempt(&r, "job", "a", "s", 5, &w[0]);
+    struct hw_job *job = take_one(&r);
+    deliver(&r, "job", "a", "s", &w[1]);
+    job = start(&r, job);
+    assert_int_equal(r.fake.copies, 2);
+    assert_int_equal(w[0].answers, 0);
+    assert_int_equal(r.d.with_crew, 1);
+    deliver(&r, "job", "a", "s", &w[2]); /* it joins meanwhile */
+    settle(&r, job, true, HW_EHANDLER_REFUSED);
+    assert_int_equal(r.fake.state, HW_FAILED);
+    assert_int_not_equal(r.fake.next_run_at, 0);
+    assert_int_equal(r.fake.copies, 3); /* each was counted once */
+    assert_int_equal(r.d.with_crew, 0);
+    for (int i = 0; i < 3; i++)
+        assert_answer(&w[i], HW_EHANDLER_REFUSED);
+    close_rig(&r);
+}
+
+static void runs_nothing_whose_start_is_not_recorded(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_retries(&r);
+    deliver_attempt(&r, "job", "a", "s", 5, &w);
+    struct hw_job *job = take_one(&r);
+    job->starting = true;
+    r.fake.rc = HW_ELEDGER_UNAVAILABLE;
+    settle(&r, job, true, 0);
+    assert_answer(&w, HW_ELEDGER_UNAVAILABLE);
+    assert_int_equal(r.d.with_crew, 0);
+    close_rig(&r);
+}
+
+/* Its thread hung in the look-up, and came back. */
+static void counts_one_again_that_was_lost_before_its_start(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_retries(&r);
+    deliver_attempt(&r, "job", "a", "s", 5, &w);
+    struct hw_job *job = take_one(&r);
+    set_stage(job, HW_CHECKING, hw_now_ns());
+    hw_dispatch_lose(&r.d, job, true);
+    assert_int_equal(r.d.open, 0);
+    assert_int_equal(r.fake.commits, 0);
+    job = start(&r, job);
+    assert_int_equal(r.d.open, 1);
+    assert_int_equal(r.d.with_crew, 1);
+    settle(&r, job, true, 0);
+    assert_int_equal(r.fake.state, HW_SUCCEEDED);
+    assert_int_equal(r.d.with_crew, 0);
+    close_rig(&r);
+}
+
+static void records_a_started_one_whose_thread_was_given_up(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_retries(&r);
+    deliver_attempt(&r, "job", "a", "s", 5, &w);
+    struct hw_job *job = start(&r, take_one(&r));
+    job->n.outcome.authentic = true;
+    set_stage(job, HW_RUNNING, hw_now_ns());
+    hw_dispatch_lose(&r.d, job, true);
+    assert_answer(&w, HW_EHANDLER_TIMEOUT);
+    assert_int_equal(r.fake.state, HW_FAILED);
+    assert_int_not_equal(r.fake.next_run_at, 0);
+    assert_int_equal(r.fake.copies, 1);
+    settle(&r, job, true, 0); /* it comes back after all */
+    assert_int_equal(r.fake.state, HW_SUCCEEDED);
+    assert_int_equal(r.fake.next_run_at, 0);
+    assert_int_equal(r.fake.copies, 1);
+    close_rig(&r);
+}
+
+static void puts_a_started_one_off_that_waits_too_long(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_retries(&r);
+    hw_patience_limit(&r.d.patience, SHORT_MS, LONG_MS);
+    deliver_attempt(&r, "job", "a", "s", 5, &w);
+    hw_crew_submit(r.crew, start(&r, take_one(&r)));
+    run_out_of_patience(&r, &w);
+    assert_answer(&w, HW_EQUEUE_TIMEOUT);
+    assert_int_equal(r.fake.state, HW_FAILED);
+    assert_int_not_equal(r.fake.next_run_at, 0);
+    assert_int_equal(r.d.with_crew, 0);
+    close_rig(&r);
+}
+
+/* The host ends: the crew is gone, and the ledger thread too. */
+static void leaves_a_start_to_the_next_host_that_came_too_late(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    for (int recorded = 0; recorded < 2; recorded++) {
+        open_retries(&r);
+        deliver_attempt(&r, "job", "a", "s", 5, &w);
+        struct hw_job *job = take_one(&r);
+        if (recorded) {
+            job = start(&r, job);
+            job->let_go = true; /* as it comes back from the committer */
+            job->counted = 0;
+            r.d.with_crew = 0;
+        } else {
+            job->starting = true;
+        }
+        r.type.waits = true;
+        settle(&r, job, true, 0);
+        assert_answer(&w, HW_EDRAINING);
+        assert_int_equal(r.fake.state, HW_FAILED);
+        assert_int_not_equal(r.fake.next_run_at, 0);
+        assert_int_equal(r.fake.copies, 1);
+        assert_int_equal(r.d.with_crew, 0);
+        close_rig(&r);
+    }
+}
+
+static void runs_what_is_due(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_retries(&r);
+    run_due(&r);
+    assert_int_equal(r.d.open, 1);
+    settle(&r, start(&r, take_one(&r)), true, 0);
+    assert_int_equal(r.fake.state, HW_SUCCEEDED);
+    assert_int_equal(r.fake.copies, 0);
+    assert_int_equal(r.ended, 1);
+    assert_int_equal(r.moot, 0);
+    close_rig(&r);
+}
+
+static void says_nothing_of_what_is_not_due_any_more(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_retries(&r);
+    run_due(&r);
+    settle(&r, take_one(&r), false, HW_ENOT_FOUND);
+    assert_int_equal(r.fake.commits, 0);
+    assert_int_equal(r.ended, 1);
+    assert_int_equal(r.moot, 1);
+    assert_int_equal(r.stats.counts[HW_COUNT_RETRIES_FAILED], 0);
+    close_rig(&r);
+}
+
+/* The row says so still. */
+static void leaves_what_is_due_to_the_next_host(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_retries(&r);
+    run_due(&r);
+    struct hw_job *job = take_one(&r);
+    job->starting = true;
+    r.type.waits = true;
+    settle(&r, job, true, 0);
+    assert_int_equal(r.fake.commits, 0);
+    assert_int_equal(r.moot, 1);
+    close_rig(&r);
+}
+
+/* Nobody waits for it, so it waits for a worker as long as it takes. But what is behind a run that
+ * never comes back makes room for others. */
+static void puts_off_what_is_due_behind_a_lost_run(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_retries(&r);
+    hw_patience_limit(&r.d.patience, SHORT_MS, LONG_MS);
+    deliver_attempt(&r, "job", "a", "s", 5, &w);
+    struct hw_job *lost = start(&r, take_one(&r));
+    run_due(&r);
+    set_stage(lost, HW_RUNNING, hw_now_ns() + LONG_MS * 1000000ull);
+    uint64_t until = hw_now_ns() + 6 * SHORT_MS * 1000000ull;
+    while (hw_now_ns() < until)
+        uv_run(&r.loop, UV_RUN_NOWAIT);
+    assert_int_equal(r.ended, 0);
+    lost->n.outcome.authentic = true;
+    hw_dispatch_lose(&r.d, lost, true);
+    while (!r.ended)
+        uv_run(&r.loop, UV_RUN_ONCE);
+    assert_int_equal(r.moot, 0);
+    assert_int_equal(r.fake.state, HW_FAILED);
+    assert_int_not_equal(r.fake.next_run_at, 0);
+    assert_int_equal(r.d.open, 0);
+    assert_int_equal(r.d.with_crew, 0);
+    settle(&r, lost, true, 0);
+    assert_int_equal(r.ended, 1);
+    close_rig(&r);
+}
+
+static void ends_what_is_due_once_when_its_thread_is_given_up(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_retries(&r);
+    run_due(&r);
+    struct hw_job *job = start(&r, take_one(&r));
+    job->n.outcome.authentic = true;
+    set_stage(job, HW_RUNNING, hw_now_ns());
+    hw_dispatch_lose(&r.d, job, true);
+    assert_int_equal(r.ended, 1);
+    assert_int_equal(r.d.open, 0);
+    settle(&r, job, true, 0);
+    assert_int_equal(r.ended, 1);
+    close_rig(&r);
+}
+
+static int fake_pick(struct hw_ledger *ledger, struct hw_ledger_due *due)
+{
+    (void)ledger;
+    due->count = due->max;
+    return 0;
+}
+
+static void has_the_ledger_thread_look_for_what_is_due(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_retries(&r);
+    r.type.waits = true;
+    r.type.pick = fake_pick;
+    r.d.committer = hw_committer_start(&r.fake.ledger, on_committed, &r);
+    assert_non_null(r.d.committer);
+    assert_int_equal(hw_dispatch_pick(&r.d, 3), 0);
+    assert_int_equal(r.d.open, 1); /* a host that stops waits for it */
+    hw_committer_stop(r.d.committer);
+    r.d.committer = NULL;
+    hw_dispatch_settle(&r.d, hw_crew_take_rest(r.crew));
+    assert_int_equal(r.asks, 1);
+    assert_int_equal(r.found, 3);
+    assert_int_equal(r.fake.commits, 0);
+    close_rig(&r);
+}
+
 static int be_silent(void **state)
 {
     (void)state;
@@ -977,6 +1277,18 @@ int main(void)
         cmocka_unit_test(refuses_what_is_held_when_nobody_would_let_it_go),
         cmocka_unit_test(runs_anew_what_is_let_go),
         cmocka_unit_test(lets_a_held_job_go_that_was_lost_meanwhile),
+        cmocka_unit_test(records_a_start_and_goes_on),
+        cmocka_unit_test(runs_nothing_whose_start_is_not_recorded),
+        cmocka_unit_test(counts_one_again_that_was_lost_before_its_start),
+        cmocka_unit_test(records_a_started_one_whose_thread_was_given_up),
+        cmocka_unit_test(puts_a_started_one_off_that_waits_too_long),
+        cmocka_unit_test(leaves_a_start_to_the_next_host_that_came_too_late),
+        cmocka_unit_test(runs_what_is_due),
+        cmocka_unit_test(says_nothing_of_what_is_not_due_any_more),
+        cmocka_unit_test(leaves_what_is_due_to_the_next_host),
+        cmocka_unit_test(puts_off_what_is_due_behind_a_lost_run),
+        cmocka_unit_test(ends_what_is_due_once_when_its_thread_is_given_up),
+        cmocka_unit_test(has_the_ledger_thread_look_for_what_is_due),
     };
     return cmocka_run_group_tests_name("dispatch", tests, be_silent, NULL);
 }
