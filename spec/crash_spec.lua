@@ -46,48 +46,53 @@ end
 describe("a host that is killed", function()
   after_each(H.stop_all)
 
-  it(("loses and repeats nothing that it answered, over %d kills"):format(ROUNDS), function()
-    math.randomseed(tonumber(os.getenv("HOOKWARD_CRASH_SEED") or 1))
-    local host = H.start { handlers = { ["a.lua"] = HANDLER }, ledger = "hookward.db" }
-    local answered, unanswered, twice = 0, 0, 0
-    for round = 1, ROUNDS do
-      -- Die after a random number of answers, at whatever the others are just doing.
-      local die_at = math.random(0, 400)
-      local before = load.run {
-        port = host.port, connections = 16, next_id = counter(("r%d-"):format(round), 5000),
-        request = request(0),
-        stop = function(l)
-          if l.count < die_at then return false end
-          socket.sleep(math.random() * 0.003)
-          host:kill()
-          return true
-        end,
-      }
-      local at_death = runs_of(host)
-      host = H.start { folder = host.folder }
-      local at = 0
-      local after = load.run {
-        port = host.port, connections = 16, request = request(1),
-        next_id = function() at = at + 1 return before.sent[at] end,
-      }
-      local runs = runs_of(host)
-      for _, id in ipairs(before.sent) do
-        assert.equal(200, after.answered[id], id .. " was not answered after the restart")
-        if before.answered[id] then
-          answered = answered + 1
-          assert.equal(200, before.answered[id])
-          assert.equal(1, runs[id], id .. " was answered 200, and ran " .. (runs[id] or 0) .. " times")
-        else
-          unanswered = unanswered + 1
-          -- The window between a handler's end and its record, and nothing beyond it.
-          assert.is_true(runs[id] == 1 or (runs[id] == 2 and at_death[id] == 1), id)
-          if runs[id] == 2 then twice = twice + 1 end
+  -- The start of a sender's last attempt is recorded before its handler runs; meanwhile the host after
+  -- the killed one runs by itself what was under way.
+  for _, attempts in ipairs { { 0, 1 }, { 5, 5 } } do
+    it(("loses and repeats nothing that it answered, over %d kills in attempt %d"):format(ROUNDS,
+      attempts[1]), function()
+      math.randomseed(tonumber(os.getenv("HOOKWARD_CRASH_SEED") or 1))
+      local host = H.start { handlers = { ["a.lua"] = HANDLER }, ledger = "hookward.db" }
+      local answered, unanswered, twice = 0, 0, 0
+      for round = 1, ROUNDS do
+        -- Die after a random number of answers, at whatever the others are just doing.
+        local die_at = math.random(0, 400)
+        local before = load.run {
+          port = host.port, connections = 16, next_id = counter(("r%d-"):format(round), 5000),
+          request = request(attempts[1]),
+          stop = function(l)
+            if l.count < die_at then return false end
+            socket.sleep(math.random() * 0.003)
+            host:kill()
+            return true
+          end,
+        }
+        local at_death = runs_of(host)
+        host = H.start { folder = host.folder }
+        local at = 0
+        local after = load.run {
+          port = host.port, connections = 16, request = request(attempts[2]),
+          next_id = function() at = at + 1 return before.sent[at] end,
+        }
+        local runs = runs_of(host)
+        for _, id in ipairs(before.sent) do
+          assert.equal(200, after.answered[id], id .. " was not answered after the restart")
+          if before.answered[id] then
+            answered = answered + 1
+            assert.equal(200, before.answered[id])
+            assert.equal(1, runs[id], id .. " was answered 200, and ran " .. (runs[id] or 0) .. " times")
+          else
+            unanswered = unanswered + 1
+            -- The window between a handler's end and its record, and nothing beyond it.
+            assert.is_true(runs[id] == 1 or (runs[id] == 2 and at_death[id] == 1), id)
+            if runs[id] == 2 then twice = twice + 1 end
+          end
         end
       end
-    end
-    io.write(("\n%d kills: %d answered, none lost, none run twice; %d unanswered, %d of them run twice\n")
-      :format(ROUNDS, answered, unanswered, twice))
-  end)
+      io.write(("\n%d kills: %d answered, none lost, none run twice; %d unanswered, %d of them run twice\n")
+        :format(ROUNDS, answered, unanswered, twice))
+    end)
+  end
 end)
 
 describe("a host that dies at a named point", function()
@@ -118,5 +123,29 @@ describe("a host that dies at a named point", function()
       assert.equal(200, host:notify(BODY, { id = "one", attempt = 2 }).status)
       assert.equal(expected, runs_of(host).one)
     end)
+  end
+
+  -- The first commit is that of its start.
+  local LAST = { ["before-handler"] = 1, ["after-handler"] = 2, ["after-commit"] = 1,
+    ["before-answer"] = 1, ["after-answer"] = 1 }
+  for point, expected in pairs(LAST) do
+    it(("%s of the sender's last attempt: the handler runs %d in all, by itself"):format(point, expected),
+      function()
+        local host = H.start {
+          handlers = { ["a.lua"] = HANDLER }, ledger = "hookward.db", binary = CRASHING,
+          env = "HOOKWARD_CRASH_AT=" .. point,
+        }
+        host:connect():send(H.request(BODY, { id = "one", attempt = 5 }))
+        host:wait()
+        assert.equal(9, host.killed_by)
+        host = H.start { folder = host.folder }
+        H.wait_until(function()
+          return H.sh(("sqlite3 %s/hookward.db 'SELECT state, count(*) FROM notifications'"):format(
+            H.quote(host.folder))) == "1|1\n"
+        end, "it to succeed")
+        assert.equal(expected, runs_of(host).one)
+        assert.equal(200, host:notify(BODY, { id = "one", attempt = 5 }).status)
+        assert.equal(expected, runs_of(host).one)
+      end)
   end
 end)

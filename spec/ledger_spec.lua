@@ -390,8 +390,8 @@ describe("the durable ledger", function()
     assert.match("stack traceback", shown, 1, true)
   end)
 
-  it("calls a failure of the sender's last attempt dead", function()
-    local host = start()
+  it("calls a failure of the sender's last attempt dead, without retries of its own", function()
+    local host = start { config = "retries = {}" }
     touch(host, "fail")
     host:notify(BODY, { id = "1", attempt = 4 })
     assert.match('"failed"', jobs(host, "list --json"))

@@ -96,7 +96,6 @@ end
 
 describe("the host's own retries", function()
   after_each(H.stop_all)
-  if not clocks.is_possible() then return end
 
   -- The sender's six deliveries over a quarter of an hour, all of which fail.
   local function use_up(host, clock)

@@ -90,11 +90,11 @@ static int write_insert(struct hw_sqlite *s, const struct hw_notification *n)
 }
 
 /* It has not run yet: only the time of its row changes. */
-static int write_held(struct hw_sqlite *s, const struct hw_notification *n)
+static int write_held(struct hw_sqlite *s, const struct hw_notification *n, int64_t row)
 {
     sqlite3_stmt *touch = s->statements[HW_LEDGER_TOUCH];
     sqlite3_bind_int64(touch, 1, (int64_t)(hw_now() * 1000));
-    sqlite3_bind_int64(touch, 2, n->known.row);
+    sqlite3_bind_int64(touch, 2, row);
     sqlite3_bind_blob(touch, 3, n->identity.digest, HW_DIGEST_SIZE, SQLITE_STATIC);
     bind_text(touch, 4, n->identity.id);
     return hw_ledger_writer_step(touch);
@@ -121,7 +121,7 @@ int hw_ledger_rows_write(struct hw_sqlite *s, const struct hw_notification *n)
     bool written = n->has_stand_in || n->started;
     int64_t row = written && !n->known.row ? find_row(s, n) : n->known.row;
     if (row) {
-        int rc = n->outcome.held ? write_held(s, n) : write_update(s, n, row);
+        int rc = n->outcome.held ? write_held(s, n, row) : write_update(s, n, row);
         if (rc != SQLITE_OK || sqlite3_changes(s->db) > 0)
             return rc;
     }

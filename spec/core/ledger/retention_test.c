@@ -85,6 +85,32 @@ static void does_not_wait_for_another_programs_lock(void **state)
     close_rig(&r);
 }
 
+static void keeps_what_is_to_run_again_and_for_its_own_time_what_is_dead(void **state)
+{
+    struct rig r;
+    (void)state;
+    config.retention_ms = 30ull * 86400000;
+    for (int limited = 0; limited < 2; limited++) {
+        config.dead_retention_ms = limited * 60ull * 86400000;
+        open_rig(&r, false);
+        exec("DELETE FROM notifications");
+        fill(&r, 0, 5);
+        exec("UPDATE notifications SET received_at = received_at - 61 * " DAY_MS
+             ", settled_at = settled_at - 31 * " DAY_MS);
+        exec("UPDATE notifications SET state = 2, next_run_at = 1 WHERE seq = 2");
+        exec("UPDATE notifications SET state = 6, next_run_at = 1 WHERE seq = 3");
+        exec("UPDATE notifications SET state = 4 WHERE seq = 4");
+        exec("UPDATE notifications SET state = 4, settled_at = settled_at - 30 * " DAY_MS
+             " WHERE seq = 5");
+        fill(&r, 5, 1);
+        tend_all(&r);
+        assert_int_equal(number("SELECT count(*) FROM notifications WHERE seq IN (2, 3, 4)"), 3);
+        assert_int_equal(number("SELECT count(*) FROM notifications WHERE seq = 5"), !limited);
+        assert_int_equal(number("SELECT count(*) FROM notifications WHERE seq = 1"), 0);
+        close_rig(&r);
+    }
+}
+
 /* ---- clocks that leap ---- */
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
@@ -304,6 +330,7 @@ int main(void)
     struct CMUnitTest tests[] = {
         cmocka_unit_test(removes_what_is_older_than_the_retention),
         cmocka_unit_test(keeps_everything_without_a_retention),
+        cmocka_unit_test(keeps_what_is_to_run_again_and_for_its_own_time_what_is_dead),
         cmocka_unit_test(does_not_wait_for_another_programs_lock),
         cmocka_unit_test(keeps_what_was_settled_lately_and_goes_on_behind_it),
         cmocka_unit_test(removes_nothing_while_the_clock_is_ahead),
