@@ -427,6 +427,28 @@ describe("the host's own retries", function()
     assert.equal(2, #runs(host))
   end)
 
+  it("have nothing to do when a delivery was faster", function()
+    local clock, gate = clocks.new(), H.gate()
+    local host = start(clock, { handlers = { ["a.lua"] = HANDLER, ["b.lua"] = gate.source
+      .. 'require("hookward").on("Slow.Tested", wait)' }, config = "workers = 1, retries = { 100 }" })
+    fail(host)
+    give_up(host, "job")
+    mend(host)
+    host:connect():send(H.request(H.event("Slow.Tested")))
+    host:wait_log("begun")
+    clock.pass(110)
+    socket.sleep(2.3) -- by now it was found, and waits for the worker
+    local late = host:connect()
+    late:send(H.request(BODY, { id = "job", attempt = 5 }))
+    socket.sleep(0.1)
+    gate:open()
+    assert.equal(200, late:receive().status)
+    look_twice(host)
+    assert.equal(2, #runs(host))
+    assert.equal("succeeded 1 0 -", row(host, "job"))
+    assert.equal(0, host:count_log("retry=1"))
+  end)
+
   it("leave what is due to the next host when this one stops", function()
     local clock, gate = clocks.new(), H.gate()
     local host = start(clock, { handlers = { ["a.lua"] = waiting(gate) },
