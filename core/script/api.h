@@ -30,8 +30,8 @@ void hw_api_set_warnings(lua_State *L, struct hw_api_warning *warning);
 /* Pushes log(level, message, fields), the function behind hook.log. Stack: -0 +1. */
 void hw_api_push_log(lua_State *L);
 
-/* Pushes retry_after(ms) -> boolean: the delay before the next retry of the notification at hand; false when
- * there is none. Stack: -0 +1. */
+/* Pushes retry_after(ms) -> boolean: the delay before the next retry of the notification at hand;
+ * false when there is none. Stack: -0 +1. */
 void hw_api_push_retry_after(lua_State *L);
 
 /* Pushes what hook.never returns behind its reason, so that the host knows it. Stack: -0 +1. */
