@@ -154,6 +154,45 @@ describe("hookward check", function()
     assert.equal(0, code, out)
   end)
 
+  it("says in one line when the host retries by itself", function()
+    for config, line in pairs {
+      [""] = "after 1m, 5m, 30m, 2h, 6h; then dead, kept until purged",
+      ['retries = { 90, "1d" }, dead_retention = "60d"'] = "after 90s, 1d; then dead, kept for 60d",
+      ['retries = { 1 }, dead_retention = "1d"'] = "after 1s; then dead, kept for 30d", -- as retention
+      ["retries = {}"] = "none",
+      ["retries = {1,1,1,1,1,1,1,1}"] = "after 1s, 1s, 1s, 1s, 1s, 1s, 1s, 1s; then dead, kept until purged",
+      ["retries = {1,1,1,1,1,1,1,1,1}"] = "after 1s, 1s, 1s, 1s, 1s, 1s, 1s, ... (9 in all); then dead, "
+        .. "kept until purged",
+    } do
+      local code, out = run(project { config = config }, "check --offline")
+      assert.equal(0, code, out)
+      assert.matches("\nretries by this host: " .. line .. "\n", out, 1, true)
+    end
+    local folder = project { ledger = "memory:", config = 'retries = { 60, "90s" }' }
+    local _, out = run(folder, "check --offline")
+    assert.matches("\nretries by this host: none\n", out, 1, true)
+    assert.matches('warning: retries: without effect, since ledger = "memory:" keeps no bodies', out, 1, true)
+    local _, json = run(project { config = 'retries = { 60, "1500ms" }' }, "check --offline --json")
+    assert.same({ 60, 1.5 }, cjson.decode(json).retries)
+  end)
+
+  it("says that dead notifications stay until they are purged, and how", function()
+    local host = H.start { ledger = "hookward.db", config = "retries = {}",
+      handlers = { ["a.lua"] = 'require "hookward".on("A.A", function() return nil, "no" end)' } }
+    local function warning() return (select(2, run(host.folder, "check")):match("warning: (the ledger [^\n]+)")) end
+    host:notify(H.event("A.A"), { attempt = 4 })
+    assert.is_nil(warning())
+    host:notify(H.event("A.A"), { attempt = 5 })
+    assert.equal("the ledger keeps 1 dead notification, with bodies that may hold personal data, until you "
+      .. "replay or remove them: `hookward jobs purge --state dead`", warning())
+    assert.equal(0, host:stop())
+    local before = H.sh("ls -A " .. host.folder)
+    assert.is_truthy(warning())
+    assert.equal(before, H.sh("ls -A " .. host.folder))
+    assert.equal(0, (run(host.folder, "jobs purge --state dead --yes")))
+    assert.is_nil(warning())
+  end)
+
   it("takes what would start: a ledger that is there, one that is not yet, a socket that was left", function()
     local folder = project { listen = '{ "127.0.0.1:0", "unix:s" }' }
     assert.equal(0, (run(folder, "check")))

@@ -176,13 +176,14 @@ describe("the defaults", function()
     local names = {}
     for name in pairs(settings) do names[#names + 1] = name end
     table.sort(names)
-    assert.are.same({ "answers", "body_timeout_ms", "control", "drain_timeout_ms", "duplicates", "file",
+    assert.are.same({ "answers", "body_timeout_ms", "control", "dead_retention_ms",
+      "drain_timeout_ms", "duplicates", "file",
       "file_path", "folder",
       "handler_timeout_ms", "handlers", "header_timeout_ms", "idle_timeout_ms", "keep_bodies",
       "key_files", "key_patterns", "ledger", "listen", "log_format", "log_level", "max_body",
       "max_connections", "max_header", "max_memory_bodies", "max_queue", "max_unfinished", "min_key_bits", "path",
-      "queue_timeout_ms", "retention_ms", "settings_source", "source", "unhandled", "validate", "vm_memory",
-      "workers" }, names)
+      "queue_timeout_ms", "retention_ms", "retries_ms", "settings_source", "source", "unhandled", "validate",
+      "vm_memory", "workers" }, names)
   end)
 
   it("are integers where they are numbers", function()
@@ -213,8 +214,9 @@ describe("every entry of the schema", function()
       local path = group and group .. " = { %s = %s }" or "%s = %s"
       for _, value in ipairs { entry.example or false, entry.min or false, entry.max or false } do
         if value and not entry.not_yet then
-          assert.is_truthy(load_text("return { " .. path:format(entry.key,
-            type(value) == "string" and ("%q"):format(value) or value) .. " }"), name)
+          local text = type(value) == "string" and ("%q"):format(value) or value
+          if entry.most then text = ("{ %s }"):format(text) end
+          assert.is_truthy(load_text("return { " .. path:format(entry.key, text) .. " }"), name)
         end
       end
     end)
@@ -421,10 +423,58 @@ describe("an unknown key", function()
   end)
 end)
 
+describe("retries", function()
+  local function list(count, item) return "retries = {" .. (item .. ", "):rep(count) .. "}" end
+
+  it("are milliseconds, in the order given", function()
+    assert.are.same({ 60000, 300000, 1800000, 7200000, 21600000 }, value_of("", "retries_ms"))
+    assert.are.same({ 1000, 90000, 600000 }, value_of('retries = { 1, "90s", "10m" }', "retries_ms"))
+  end)
+
+  it("may be none, and at most 100", function()
+    assert.are.same({}, value_of("retries = {}", "retries_ms"))
+    assert.are.equal(100, #value_of(list(100, "1"), "retries_ms"))
+    assert.is_truthy(line_of(list(101, "1")):find("retries: expected a list of at most 100 times, "
+      .. "each from 1s to 30d, for example { 60, 300, 1800, 7200, 21600 }; found ", 1, true))
+  end)
+
+  it("are from one second to 30 days", function()
+    assert.are.same({ 1000, 30 * 86400000 }, value_of('retries = { "1s", "30d" }', "retries_ms"))
+    for text, found in pairs { ['{ "999ms" }'] = '"999ms" at [1]', ["{ 60, 2592001 }"] = "2592001 at [2]",
+      ["{ 60, 0 }"] = "0 at [2]", ["{ -1 }"] = "-1 at [1]", ['{ "soon" }'] = '"soon" at [1]',
+      ["{ 1, {} }"] = "at [2]", ["{ first = 60 }"] = "a table", ["60"] = "60", ['"never"'] = '"never"' } do
+      local line = line_of("retries = " .. text)
+      assert.is_truthy(line:find("hookward.lua: retries: expected a list of at most 100 times", 1, true), line)
+      assert.is_truthy(line:find(found, 1, true), line)
+    end
+  end)
+
+  it("are none on a ledger in memory, which is said if they were set", function()
+    local values = load_text 'return { ledger = "memory:", retries = { 60 } }'
+    assert.are.same({}, values.retries_ms)
+    assert.is_true(values.retries_unused)
+    assert.is_nil(load_text('return { ledger = "memory:" }').retries_unused)
+    assert.is_nil(load_text('return { ledger = "memory:", retries = {} }').retries_unused)
+    assert.is_nil(load_text("return { retries = { 60 } }").retries_unused)
+  end)
+end)
+
+describe("dead_retention", function()
+  it('is a time from one second to ten years, or "never"', function()
+    assert.are.equal(0, value_of("", "dead_retention_ms"))
+    assert.are.equal(0, value_of('dead_retention = "never"', "dead_retention_ms"))
+    assert.are.equal(1000, value_of('dead_retention = "1s"', "dead_retention_ms"))
+    assert.are.equal(3650 * 86400000, value_of('dead_retention = "3650d"', "dead_retention_ms"))
+    for _, text in ipairs { '"999ms"', '"3651d"', "0", '"ever"', "false", "{}" } do
+      assert.is_truthy(line_of("dead_retention = " .. text):find('hookward.lua: dead_retention: expected '
+        .. 'a time from 1s to 3650d, or "never", for example "never"; found ', 1, true), text)
+    end
+  end)
+end)
+
 describe("what this version does not do", function()
   it("is refused and not ignored", function()
-    for name, entry in pairs { tls = 'tls = { cert = "a", key = "b" }', admin = 'admin = "127.0.0.1:1"',
-      retries = "retries = {}" } do
+    for name, entry in pairs { tls = 'tls = { cert = "a", key = "b" }', admin = 'admin = "127.0.0.1:1"' } do
       assert.are.equal(("hookward.lua: %s: not supported by this version yet"):format(name),
         line_of(entry))
     end

@@ -479,8 +479,8 @@ body        7 bytes
     local _, out = jobs "show 1 --json"
     local names = {}
     for name in out:gmatch('"([%a_]+)":') do names[#names + 1] = name end
-    assert.equal("id digest event state attempt deliveries runs received_at settled_at error next_run_at reason detail "
-      .. "key place version body", table.concat(names, " "))
+    assert.equal("id digest event state attempt deliveries runs received_at settled_at error next_run_at "
+      .. "retries reason detail key place version body", table.concat(names, " "))
     assert.equal(cjson.null, cjson.decode(out)[1].body)
     _, out = jobs "show 2 --json"
     assert.equal("ff", cjson.decode(out)[1].body_hex)

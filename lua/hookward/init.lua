@@ -30,8 +30,9 @@ function M.never(reason)
   return nil, reason, core.never
 end
 
----Says when the host is to run this notification again, should it fail now: in place of the delay that
----`retries` has next. It is without effect while Accredit itself will deliver the notification again.
+---Says when the host is to run this notification again, should it fail now: in place of the delay
+---that `retries` has next. It has no effect while Accredit itself will deliver the notification
+---again, nor after the last retry.
 ---@param delay hookward.Time seconds, or a text such as "10m"; from 1 ms to 30 days
 function M.retry_after(delay)
   local ms = units.time(delay)

@@ -5,15 +5,16 @@ local console = require "hookward.cli.console"
 local control = require "hookward.host.control"
 local core = require "hookward.core"
 local options = require "hookward.cli.options"
+local units = require "hookward.base.units"
 
 local M = {
   summary = "Say whether the host would start.",
   usage = "[OPTION...]",
   description = "Says whether `hookward serve` would start. It loads configuration, keys and "
-    .. "handlers as the host does, tries the ledger and the addresses, prints keys and routes "
-    .. "(with the schema that a route checks), and reports every problem. If a host is running "
-    .. "with this configuration, it is not disturbed: ledger and addresses are left alone. Exits 0 "
-    .. "when the host would start or is running, else 1.",
+    .. "handlers as the host does, tries the ledger and the addresses, prints keys, routes (with "
+    .. "the schema that a route checks) and retries, counts dead notifications, and reports every "
+    .. "problem. If a host is running with this configuration, it is not disturbed: ledger and "
+    .. "addresses are not tried. Exits 0 when the host would start or is running, else 1.",
   examples = {
     "hookward check",
     "hookward check -c /etc/hookward/hookward.lua",
@@ -23,13 +24,15 @@ local M = {
 }
 
 local SENDER_PATIENCE = 95 -- seconds: .NET's HttpClient hangs up after 100
+local RETRIES_SHOWN = 8
 local FINGERPRINT_SHOWN = 16 -- hex digits: 64 bits tell keys apart, and fit a line
 
 function M.define(parser)
   options.config(parser)
   parser:flag("--offline", "Check only configuration, keys and handlers, not the ledger and the "
     .. "addresses.")
-  parser:flag("--json", "Print one JSON object: ok, file, running, keys, routes, warnings, errors.")
+  parser:flag("--json", "Print one JSON object: ok, file, running, keys, routes, retries (in "
+    .. "seconds), warnings, errors.")
 end
 
 ---@class hookward.Report
@@ -37,6 +40,8 @@ end
 ---@field warnings string[]
 ---@field keys table[]
 ---@field routes table[]
+---@field retries integer[] the host's own, in milliseconds
+---@field dead_kept? string how long what is dead is kept: "until purged", "for 90d"
 ---@field running boolean a host is running with this configuration
 local Report = {}
 Report.__index = Report
@@ -120,6 +125,29 @@ local function check_machine(report, settings, bad)
   end
 end
 
+-- Nobody removes them but the user.
+local function check_dead(report, settings, bad)
+  if settings.dead_retention_ms > 0 or settings.ledger == "memory:" or bad.ledger
+    or not core.sys.stat(settings.ledger) then return end
+  -- One that may write tidies up after itself.
+  local ledger <close> = core.ledger.open(settings.ledger, not report.running)
+  local dead = ledger and ledger:count { states = { "dead" } } or 0
+  if dead > 0 then
+    report:warn("the ledger keeps %d dead notification%s, with bodies that may hold personal data, "
+      .. "until you replay or remove them: `hookward jobs purge --state dead`", dead,
+      dead == 1 and "" or "s")
+  end
+end
+
+local function check_retries(report, settings)
+  report.retries = settings.retries_ms
+  report.dead_kept = settings.dead_retention_ms == 0 and "until purged"
+    or "for " .. units.show_time(math.max(settings.dead_retention_ms, settings.retention_ms))
+  if settings.retries_unused then
+    report:warn('retries: without effect, since ledger = "memory:" keeps no bodies to run again')
+  end
+end
+
 local function check_rest(report, settings)
   check_patience(report, settings)
   if settings.ledger == "memory:" then
@@ -131,7 +159,7 @@ end
 local function check(file, offline)
   local settings, lines, rest, bad = config.load(file)
   local report = setmetatable({ file = file, errors = {}, warnings = {}, keys = {}, routes = {},
-    running = false }, Report)
+    retries = {}, running = false }, Report)
   for _, line in ipairs(lines or {}) do report:error(line) end
   settings, bad = settings or rest, bad or {}
   if not settings then return report end
@@ -147,18 +175,25 @@ local function check(file, offline)
     check_handlers(report, settings)
   end
   check_rest(report, settings)
-  if not offline then check_machine(report, settings, bad) end
+  if not lines then check_retries(report, settings) end
+  if not offline then
+    check_machine(report, settings, bad)
+    check_dead(report, settings, bad)
+  end
   return report
 end
 
 local function print_json(report)
   local array = core.json.array
+  local retries = {}
+  for i, ms in ipairs(report.retries) do retries[i] = ms / 1000 end
   console.say("%s", assert(core.json.encode {
     ok = #report.errors == 0,
     file = report.file,
     running = report.running,
     keys = array(report.keys),
     routes = array(report.routes),
+    retries = array(retries),
     warnings = array(report.warnings),
     errors = array(report.errors),
   }))
@@ -166,6 +201,20 @@ end
 
 local function count(number, what)
   return ("%d %s%s"):format(number, what, number == 1 and "" or "s")
+end
+
+-- "after 1m, 5m, 30m, 2h, 6h; then dead, kept until purged"
+local function describe_retries(report)
+  local times = {}
+  for i, ms in ipairs(report.retries) do
+    times[i] = units.show_time(ms)
+    if i == RETRIES_SHOWN and #report.retries > i then
+      times[i] = ("... (%d in all)"):format(#report.retries)
+      break
+    end
+  end
+  if #times == 0 then return "none" end
+  return ("after %s; then dead, kept %s"):format(table.concat(times, ", "), report.dead_kept)
 end
 
 local function print_text(report)
@@ -181,6 +230,9 @@ local function print_text(report)
   console.columns(keys, "  ")
   if #routes > 0 then console.say(console.paint("bold", "routes")) end
   console.columns(routes, "  ")
+  if report.dead_kept then
+    console.say("%s %s", console.paint("bold", "retries by this host:"), describe_retries(report))
+  end
   for _, line in ipairs(report.warnings) do
     console.say("%s %s", console.paint("yellow", "warning:"), line)
   end

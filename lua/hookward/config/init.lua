@@ -213,6 +213,8 @@ end
 ---@field key_files string[] absolute; what the patterns match now
 ---@field source string Lua source that returns the hookward.Source, to read it all again
 ---@field settings_source string Lua source that returns the user's settings
+---@field retries_ms integer[]
+---@field retries_unused? boolean the user's `retries` have no effect: the ledger is in memory
 
 ---@class hookward.Source where a configuration comes from; later fields take precedence
 ---@field file? string as the user gave it: read first
@@ -220,6 +222,12 @@ end
 ---@field overrides? table<string, any> values by full name ("workers", "log.level")
 ---@field name string the name of the values, or of the file, in messages
 ---@field cwd string absolute: paths start here, except those in the file
+
+-- A ledger in memory keeps no bodies that could run again. `given`: the user has set `retries`.
+local function turn_off_retries(config, given)
+  config.retries_unused = given and #config.retries_ms > 0 or nil
+  config.retries_ms = {}
+end
 
 -- Returns what the host gets; or nil, the lines, what is usable, and which names are wrong.
 local function check(source, values, folder)
@@ -239,7 +247,10 @@ local function check(source, values, folder)
   if not_plain and #self.lines == 0 then
     self:complain(("%s: %s"):format(source.name, (not_plain:gsub("^source%.values%.?", ""))))
   end
-  if config.ledger == "memory:" then config.retries_ms = {} end -- it keeps no bodies to run again
+  if config.ledger == "memory:" then
+    local given = file and values.retries or source.values and source.values.retries
+    turn_off_retries(config, given ~= nil)
+  end
   local files, why = find_keys(config.key_patterns)
   config.key_files = files
   if not files then

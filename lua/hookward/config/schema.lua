@@ -78,7 +78,8 @@ return {
   { key = "retries", kind = "times", default = { 60, 300, 1800, 7200, 21600 }, min = "1s",
     max = "30d", most = 100, as = "retries_ms",
     doc = "When the host itself runs again what failed and Accredit does not deliver again: after "
-      .. "each of these times, give or take a tenth. Then it is dead. {} turns this off." },
+      .. "each of these times, give or take a tenth. Then it is dead. {} turns this off; with "
+      .. 'ledger = "memory:" it is off.' },
   { key = "unhandled", kind = "choice", default = "reject", choices = { "reject", "accept" },
     doc = 'An event without a handler: "reject" answers 400, "accept" records it, answers 200.' },
   { key = "answers", kind = "choice", default = "reasons", choices = { "reasons", "codes" },
@@ -102,8 +103,8 @@ return {
       .. "and one that is to run again until it has." },
   { key = "dead_retention", kind = "time_or_never", default = "never", min = "1s", max = "3650d",
     as = "dead_retention_ms",
-    doc = 'How long the ledger keeps what is dead, with its body: a time, or "never": until '
-      .. "`hookward jobs purge` removes it." },
+    doc = 'How long the ledger keeps what is dead, with its body: a time, but never less than '
+      .. '`retention`; or "never": until `hookward jobs purge` removes it.' },
   { key = "tls", kind = "table", not_yet = true, fields = {
     { key = "cert", kind = "path", doc = "The certificate chain, PEM." },
     { key = "key", kind = "path", doc = "Its private key, PEM." },

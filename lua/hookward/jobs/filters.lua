@@ -36,8 +36,8 @@ end
 ---Adds the options that select notifications.
 ---@param parser table
 function M.define(parser)
-  parser:option("--state", "Only those in this state: succeeded, failed (a retry may follow), dead "
-    .. "(none will), unhandled, queued or running. May be repeated.")
+  parser:option("--state", "Only those in this state: succeeded, failed (a retry follows), dead "
+    .. "(none does), unhandled, queued or running. May be repeated.")
     :argname("STATE"):count("*"):convert(read_state)
   parser:option("--event", 'Only this event: a name, or "Entity.*", "*.Event", "*".')
     :argname("EVENT"):convert(read_event)

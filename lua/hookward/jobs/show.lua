@@ -33,8 +33,8 @@ function M.define(parser)
   parser:option("--digest", "Only the one whose digest begins with HEX.")
     :argname("HEX"):convert(M.read_digest)
   parser:flag("--json", "Print a JSON array of objects: the members of `jobs list`, and "
-    .. "next_run_at, retries, reason, detail, key, place, version, body (null: none; if it is not UTF-8, "
-    .. "body_hex instead).")
+    .. "next_run_at, retries, reason, detail, key, place, version, body (null: none; if it is not "
+    .. "UTF-8, body_hex instead).")
   store.define(parser)
 end
 
