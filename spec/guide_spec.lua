@@ -234,6 +234,30 @@ describe("the guide's", function()
     assert.matches("2 successes / 0 failures", sh("%shookward test", at), 1, true)
   end)
 
+  it("handler that gives up, and sets the next delay, does so", function()
+    local folder, at = project()
+    sh("cd %s && rm -r handlers/* spec/*", folder)
+    H.write(folder .. "/handlers/badges.lua", block("handlers", "lua", 4))
+    H.write(folder .. "/spec/badges_spec.lua", [[
+      local testing = require "hookward.testing"
+      local app = testing.load "handlers"
+      local function answered(status, attempt)
+        app:stub_http("POST", "https://badges.example.com/delete", { status = status })
+        return app:deliver("Badge.Deleted", { BadgeId = status }, { attempt = attempt })
+      end
+      it("gives up", function()
+        local first = answered(404):expect(400, "given_up")
+        assert.equal("there is no such badge", first.reason)
+        assert.is_false(app:redeliver(first):expect(400, "given_up").ran)
+      end)
+      it("fails for now", function()
+        assert.equal("the badge service answered 503", answered(503):expect(400, "handler_refused").message)
+        answered(200):expect(200)
+      end)
+    ]])
+    assert.matches("2 successes / 0 failures", sh("%shookward test", at), 1, true)
+  end)
+
   it("configurations are accepted", function()
     for _, topic in ipairs { "configuration", "deployment" } do
       local folder, at = project()
@@ -326,7 +350,7 @@ describe("the guide's", function()
     -- What still fails makes replay exit with 1, so every block goes on.
     local said = ""
     for _, text in ipairs { block("ledger", "sh", 1), block("ledger", "sh", 2),
-      block("ledger", "sh", 3), block("debugging", "sh", 3) } do
+      block("ledger", "sh", 3), block("ledger", "sh", 4), block("debugging", "sh", 3) } do
       said = said .. select(2, try("%strue; %s", at, text))
     end
     assert.matches("8812", said, 1, true)
@@ -568,6 +592,8 @@ describe("the guide's", function()
 
   it("command for dead notifications lists them", function()
     local folder, at = project()
+    local config = H.read(folder .. "/hookward.lua")
+    H.write(folder .. "/hookward.lua", (config:gsub("return {", "return { retries = {},", 1)))
     local host = H.start { folder = folder }
     try("%shookward send Person.Updated --attempt 5 --to http://127.0.0.1:%d", at, host.port)
     assert.matches('"state":"dead"', sh("%s%s", at, block("log", "sh", 1)), 1, true)

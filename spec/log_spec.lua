@@ -48,12 +48,14 @@ describe("the log", function()
       "error failed event=A%.Refused job=j%-2 attempt=5 state=dead error=handler_refused "
         .. "reason=\"not now\" status=400 " .. proof .. " place=handlers/a%.lua:3 version=%x+\n",
       "warn  failed event=A%.Refused job=j%-7 attempt=4 error=handler_refused reason=\"not now\" "
-        .. "status=400 " .. proof .. " place=handlers/a%.lua:3 version=%x+\n",
-      "error failed event=A%.Raised job=j%-3 attempt=0 error=handler_error status=400 " .. proof
+        .. "next=\"Accredit delivers again\" status=400 " .. proof .. " place=handlers/a%.lua:3 version=%x+\n",
+      "error failed event=A%.Raised job=j%-3 attempt=0 error=handler_error "
+        .. "next=\"Accredit delivers again\" status=400 " .. proof
         .. " place=handlers/a%.lua:4 version=%x+\n    handlers/a%.lua:4: boom\n    stack traceback:\n",
-      "warn  failed event=B%.B job=j%-4 attempt=0 error=no_handler status=400 " .. proof .. "\n",
-      "warn  failed job=j%-5 attempt=0 error=invalid_json reason=\"[^\n\"]*\" status=400 "
-        .. proof .. "\n",
+      "warn  failed event=B%.B job=j%-4 attempt=0 error=no_handler "
+        .. "next=\"Accredit delivers again\" status=400 " .. proof .. "\n",
+      "warn  failed job=j%-5 attempt=0 error=invalid_json reason=\"[^\n\"]*\" "
+        .. "next=\"Accredit delivers again\" status=400 " .. proof .. "\n",
       "warn  refused job=j%-6 attempt=0 error=invalid_signature status=400 waited_ms=%d+%.%d%d "
         .. "ms=%d+%.%d%d "
         .. "peer=127%.0%.0%.1:%d+\n",

@@ -27,12 +27,12 @@ local HANDLER = [[
 ]]
 
 -- A host that knows another key than the sandbox's, as one does whose subscription is yet to come.
-local function start_host(fails)
+local function start_host(fails, config)
   local folder = H.folder()
   local _, other = H.keys("story")
   local host = H.start { handlers = { ["a.lua"] = HANDLER }, keys = { ["other.pem"] = H.read(other) },
     ledger = "hookward.db",
-    config = ("settings = { folder = %q, fails = %d }"):format(folder, fails) }
+    config = ("%ssettings = { folder = %q, fails = %d }"):format(config or "", folder, fails) }
   host.url = ("http://127.0.0.1:%d/baseWebhookNotification"):format(host.port)
   host.runs = function() return H.read(folder .. "/runs") end
   return host
@@ -85,15 +85,25 @@ describe("the story", function()
     assert.are.equal(3, list[1].deliveries)
   end)
 
-  it("ends with a dead letter when all six deliveries failed", function()
-    local sandbox, host = S.start("--speed 1000"), start_host(6)
+  it("goes on by itself when all six deliveries failed", function()
+    local sandbox, host = S.start("--speed 1000"), start_host(6, "retries = { 1 }, ")
     local id = subscribe_and_trigger(host, sandbox)
     assert.are.equal(400, sandbox:wait("answered", 6).status)
-    assert.match("^0 false false\n1 .*\n5 true true\n$", host.runs())
+    host:wait_log("succeeded event=" .. EVENT .. " job=" .. id .. " attempt=5 retry=1 ")
+    assert.match("^0 false false\n1 .*\n5 true false\n5 true true\n$", host.runs())
+    assert.are.equal("succeeded", jobs(host)[1].state)
+  end)
+
+  it("ends with a dead letter when the retries failed as well", function()
+    local sandbox, host = S.start("--speed 1000"), start_host(7, "retries = { 1 }, ")
+    local id = subscribe_and_trigger(host, sandbox)
+    assert.are.equal(400, sandbox:wait("answered", 6).status)
+    host:wait_log("job=" .. id .. " attempt=5 state=dead ")
+    assert.match("^0 false false\n1 .*\n5 true false\n5 true true\n$", host.runs())
     local list = jobs(host)
     assert.are.equal("dead", list[1].state)
     assert.are.equal("handler_refused", list[1].error)
-    assert.are.equal(6, list[1].runs)
+    assert.are.equal(7, list[1].runs)
     -- What the handler could not do then, it can now.
     assert.match("processed", assert(H.sh(("cd %s && %s jobs replay %s"):format(H.quote(host.folder),
       H.quote(H.binary), id))))

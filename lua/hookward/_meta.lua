@@ -19,7 +19,8 @@
 ---@class hookward.Job what is known of a notification, apart from its content
 ---@field id string X-JobId, or the first 16 digits of the digest
 ---@field attempt integer X-JobAttempt: 0 is the first delivery
----@field last boolean the sender will not try again
+---@field retry integer the host's own retry of this number; 0 for a delivery and for a replay
+---@field last boolean if this run fails, neither the sender nor the host runs it again
 ---@field event string its name
 ---@field digest string SHA-256 of the body, hex
 ---@field received_at number seconds since 1970
@@ -28,10 +29,11 @@
 ---@field body string the raw bytes, as they were signed
 ---@field key string the name of the key that verified it
 
----nothing or a true value: 200; nil or false, with or without a reason: 400; the integers 200 and 400
----@alias hookward.Handler fun(event: hookward.Event, job: hookward.Job): any, any
+---nothing or a true value: 200; nil or false, with or without a reason: 400; the integers 200 and 400;
+---hook.never(reason): 400, for good
+---@alias hookward.Handler fun(event: hookward.Event, job: hookward.Job): any, any, any
 
----@alias BadgeExportZipFile.Created.Handler fun(event: BadgeExportZipFile.Created, job: hookward.Job): any, any
+---@alias BadgeExportZipFile.Created.Handler fun(event: BadgeExportZipFile.Created, job: hookward.Job): any, any, any
 
 ---@class hookward.Schema a subset of JSON Schema
 ---@field type? string|string[] object, array, string, number, integer, boolean, null
@@ -68,6 +70,20 @@ function hook.on(pattern, options, fn) end
 ---Registers a function to be called when this version of the scripts is no longer used.
 ---@param fn fun()
 function hook.on_unload(fn) end
+
+---Gives a notification up for good, as in `return hook.never("the badge was deleted")`: it is dead at
+---once (400 given_up). Neither the host nor a later delivery runs it again; a replay does.
+---@param reason? string as of `return nil, reason`
+---@return nil
+---@return string? reason
+---@return userdata mark tells the host that this is for good
+function hook.never(reason) end
+
+---Sets the delay before the host's next retry, in place of the one that `retries` has, should this run
+---fail. It has no effect while Accredit will deliver the notification again, nor after the last retry.
+---Raises an error outside a handler.
+---@param delay hookward.Time from 1 ms to 30 days
+function hook.retry_after(delay) end
 
 ---Gives an event of your own a schema, for `schema = true` and for `validate` in hookward.lua.
 ---@param event string the exact name
@@ -200,7 +216,8 @@ function hook.log.error(message, fields) end
 ---@field body_timeout? hookward.Time default: 30
 ---@field idle_timeout? hookward.Time default: 120
 ---@field drain_timeout? hookward.Time default: 30
----@field retries? hookward.Time[] when the host retries what the sender will not deliver again
+---@field retries? hookward.Time[] the delays before the host's own retries, at most 100, each from 1 s
+---to 30 days; {}: none; default: { 60, 300, 1800, 7200, 21600 }
 ---@field unhandled? "reject"|"accept" an event without a handler: 400 or 200
 ---@field answers? "reasons"|"codes" whether a refusal tells the sender why; default: "reasons"
 ---@field validate? boolean check every event that has a schema
@@ -208,6 +225,7 @@ function hook.log.error(message, fields) end
 ---@field max_age? hookward.Time refuse a Timestamp that is older, or as far ahead
 ---@field keep_bodies? boolean also keep the bodies of successes
 ---@field retention? hookward.Time default: "30d"
+---@field dead_retention? hookward.Time|"never" how long what is dead is kept; default: "never"
 ---@field tls? { cert: string, key: string, client_ca?: string }
 ---@field admin? string|string[] where the admin pages listen
 ---@field log? { level?: "debug"|"info"|"warn"|"error", format?: "text"|"json" }

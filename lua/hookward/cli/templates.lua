@@ -24,6 +24,7 @@ return {
   -- handler_timeout = "30s",
   -- queue_timeout = "30s", -- how long a notification may wait for a worker
   -- unhandled = "reject", -- an event without a handler: "reject" (400) or "accept" (200)
+  -- retries = { 60, 300, 1800, 7200, 21600 }, -- seconds: the host's own, after Accredit's last
   -- max_body = "1MB",
   -- log = { level = "info", format = "text" }, -- or "json"
 
@@ -40,7 +41,7 @@ local hook = require "hookward"
 -- a repeat is answered from the ledger.
 --
 --   event  the decoded JSON: event.Event, event.Timestamp, event.BadgeExportZipFileId
---   job    job.id, job.attempt (0 is the first delivery), job.last, job.redelivered, job.body ...
+--   job    job.id, job.attempt (0 is the first delivery), job.retry (the host's own), job.body ...
 hook.on("BadgeExportZipFile.Created", function(event, job)
   local id = event.BadgeExportZipFileId
   if type(id) ~= "string" then
