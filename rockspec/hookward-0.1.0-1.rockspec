@@ -138,6 +138,7 @@ build = {
         "core/bindings/testing_api.c",
         "core/bindings/trial.c",
         "core/bindings/versions.c",
+        "core/bindings/waiting.c",
         "core/host/control.c",
         "core/host/host.c",
         "core/host/init.c",

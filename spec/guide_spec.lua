@@ -277,6 +277,15 @@ describe("the guide's", function()
     sh("%s%s", at, block("testing", "sh", 2))
   end)
 
+  it("spec of an outage passes with the handler that calls a service", function()
+    local folder, at = project()
+    sh("cd %s && rm -r handlers/* spec/* && mkdir crm", folder)
+    H.write(folder .. "/crm/people.lua", block("handlers", "lua", 2))
+    H.write(folder .. "/spec/outage_spec.lua", (block("testing", "lua", 2):gsub("clock = ",
+      "settings = { token = \"t\" }, %0")))
+    assert.matches("2 successes / 0 failures", sh("%shookward test", at), 1, true)
+  end)
+
   -- Taken here, since these tests have a make target of their own.
   local ROCK = { install = block("library", "sh", 1), app = block("library", "lua", 1) }
 

@@ -98,6 +98,19 @@ describe("hookward jobs replay --here", function()
     assert.is_true(running:alive())
   end)
 
+  it("runs what nobody would deliver again, too", function()
+    local running = record_some()
+    running:notify(host.event("Order.Paid", '"Item":"ink"'), { id = "ink", attempt = 5 })
+    assert.equal(0, running:stop())
+    local before = row "ink"
+    local result = replay "ink --here"
+    assert.match("^paid\tink\tink\t5\ttrue\nhandler_error: ", result.out)
+    assert.equal(1, result.code)
+    assert.same(before, row "ink")
+    replay "ink --here --record"
+    assert.equal(before.runs + 1, row("ink").runs)
+  end)
+
   it("records what it was asked to, when no host is running", function()
     local running = record_some()
     fails(replay "paid --here --record", 1, "a host is running with this ledger: leave --record out, or stop it")

@@ -75,6 +75,7 @@ static int rehearse(lua_State *L)
         return 2;
     }
     read_row(L, s);
+    s->job->n.started = true; /* there is nothing to record before it begins */
     hw_stages_run(&s->worker, s->job);
     lua_pushboolean(L, s->job->n.outcome.code == 0);
     hw_solo_push_failure(L, s->job);

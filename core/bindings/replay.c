@@ -6,29 +6,6 @@
 #include "base/clock.h"
 #include "bindings/rehearsal.h"
 #include "bindings/solo.h"
-#include "trip/committer.h"
-#include "trip/retry.h"
-
-static int64_t now_ms(void)
-{
-    return (int64_t)(hw_now() * 1000);
-}
-
-/* Runs it anew, with what was recorded of it. */
-static void go_on(struct hw_solo *s, struct hw_job *job)
-{
-    job->n.outcome = (struct hw_outcome){0};
-    job->let_go = false;
-    hw_stages_run(&s->worker, job);
-}
-
-static void record_start(struct hw_solo *s, struct hw_job *job)
-{
-    hw_retry_start(&job->n, now_ms(), s->config.handler_timeout_ms);
-    hw_commit_batch(s->stages.ledger, job);
-    if (job->let_go)
-        go_on(s, job);
-}
 
 static void run(struct hw_solo *s, struct hw_job *job)
 {
@@ -36,15 +13,7 @@ static void run(struct hw_solo *s, struct hw_job *job)
     if (job->n.outcome.code)
         return;
     hw_stages_run(&s->worker, job);
-    if (job->n.outcome.held && hw_commit_held(s->stages.ledger, job) == 0)
-        go_on(s, job);
-    if (job->starting)
-        record_start(s, job);
-    if (job->n.outcome.held || job->committed)
-        return;
-    if (!job->n.outcome.from_ledger)
-        hw_retry_settle(&s->config.retries, &job->n, now_ms(), hw_now_ns());
-    hw_commit_batch(s->stages.ledger, job);
+    hw_solo_finish(&s->worker, &s->config, job, (int64_t)(hw_now() * 1000), hw_now_ns());
 }
 
 static void tell(lua_State *L, int each, const struct hw_job *job)

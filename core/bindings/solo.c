@@ -8,6 +8,8 @@
 #include "host/parts.h"
 #include "script/modules.h"
 #include "script/owned.h"
+#include "trip/committer.h"
+#include "trip/retry.h"
 
 static int on_close(lua_State *L)
 {
@@ -45,6 +47,42 @@ struct hw_solo *hw_solo_open(lua_State *L, int config, hw_vm_fit_fn *fit)
     lua_pushnil(L);
     lua_pushstring(L, why);
     return NULL;
+}
+
+/* ---- after a run ---- */
+
+/* Runs it anew, with what was recorded of it. */
+static void go_on(struct hw_worker *worker, struct hw_job *job)
+{
+    job->n.outcome = (struct hw_outcome){0};
+    job->let_go = false;
+    hw_stages_run(worker, job);
+}
+
+static void record_start(struct hw_worker *worker, const struct hw_config *config,
+                         struct hw_job *job, int64_t now_ms)
+{
+    hw_retry_start(&job->n, now_ms, config->handler_timeout_ms);
+    hw_commit_batch(worker->shared->ledger, job);
+    if (!job->let_go)
+        return;
+    job->n.copies = 0; /* recorded with the start */
+    go_on(worker, job);
+}
+
+void hw_solo_finish(struct hw_worker *worker, const struct hw_config *config, struct hw_job *job,
+                    int64_t now_ms, uint64_t random)
+{
+    struct hw_ledger *ledger = worker->shared->ledger;
+    if (job->n.outcome.held && hw_commit_held(ledger, job) == 0)
+        go_on(worker, job);
+    if (job->starting)
+        record_start(worker, config, job, now_ms);
+    if (job->n.outcome.held || job->committed)
+        return;
+    if (!job->n.outcome.from_ledger)
+        hw_retry_settle(&config->retries, &job->n, now_ms, random);
+    hw_commit_batch(ledger, job);
 }
 
 void hw_solo_push_failure(lua_State *L, const struct hw_job *job)

@@ -25,6 +25,12 @@ struct hw_solo {
  * +3. */
 struct hw_solo *hw_solo_open(lua_State *L, int config, hw_vm_fit_fn *fit);
 
+/* What follows the first run of an authentic job: runs it when its start had to be recorded first,
+ * decides whether it is to run again, and records the outcome. `now_ms` and `random` are as of
+ * hw_retry_settle. */
+void hw_solo_finish(struct hw_worker *worker, const struct hw_config *config, struct hw_job *job,
+                    int64_t now_ms, uint64_t random);
+
 /* Pushes how a job failed: the error's code, and the reason or the error with its traceback; two
  * nils when it succeeded. Stack: -0 +2. */
 void hw_solo_push_failure(lua_State *L, const struct hw_job *job);

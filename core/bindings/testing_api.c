@@ -2,16 +2,18 @@
 #include "bindings/testing_api.h"
 
 #include <lauxlib.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/config.h"
+#include "bindings/solo.h"
 #include "bindings/stand_ins.h"
+#include "bindings/waiting.h"
 #include "host/parts.h"
 #include "http/answer.h"
+#include "ledger/filters.h"
 #include "script/modules.h"
-#include "trip/committer.h"
-#include "trip/retry.h"
 #include "trip/stages.h"
 
 #define APP "hookward.testing.app"
@@ -25,6 +27,7 @@ struct app {
     struct hw_requests requests;
     struct hw_answer_clock date;
     struct hw_stand_ins world; /* what the handlers see of it */
+    struct hw_waiting waiting;
     bool open;
 
     /* of the call that is running */
@@ -63,6 +66,7 @@ static void close_app(struct app *app)
     hw_stand_ins_end(&app->world, before);
     if (app->hasher)
         hw_hasher_free(app->hasher);
+    hw_waiting_fini(&app->waiting);
     hw_requests_fini(&app->requests);
     hw_config_fini(&app->config);
     app->worker = (struct hw_worker){0};
@@ -81,11 +85,15 @@ static int on_gc(lua_State *L)
 }
 
 static int l_request(lua_State *L);
+static int l_next_due(lua_State *L);
+static int l_run_due(lua_State *L);
 static int l_routes(lua_State *L);
 static int l_close(lua_State *L);
 
 static const luaL_Reg methods[] = {
-    {"request", l_request}, {"routes", l_routes}, {"close", l_close}, {NULL, NULL}};
+    {"request", l_request}, {"next_due", l_next_due}, {"run_due", l_run_due},
+    {"routes", l_routes},   {"close", l_close},       {NULL, NULL},
+};
 
 static struct app *push_app(lua_State *L)
 {
@@ -174,6 +182,26 @@ static int parse(struct app *app, struct hw_str bytes, char *why, size_t size)
     return code;
 }
 
+static int64_t now_ms(const struct app *app)
+{
+    double now = app->world.clock_stands ? app->world.at : hw_now();
+    return (int64_t)floor(now * 1000 + 0.5);
+}
+
+/* Runs app->job, and records what became of it. Returns the answer's code. */
+static int run_job(struct app *app)
+{
+    struct hw_job *job = app->job;
+    hw_stages_run(&app->worker, job);
+    if (!job->n.outcome.authentic)
+        return job->n.outcome.code;
+    hw_solo_finish(&app->worker, &app->config, job, now_ms(app), 0);
+    bool recorded = !job->n.outcome.from_ledger && job->n.outcome.code != HW_ELEDGER_UNAVAILABLE;
+    if (recorded && hw_waiting_keep(&app->waiting, job))
+        hw_notification_starve(&job->n);
+    return job->n.outcome.code;
+}
+
 /* Returns the answer's code; app->job is NULL when the request became no job. */
 static int run(struct app *app, struct hw_str bytes, char *why, size_t size)
 {
@@ -185,13 +213,8 @@ static int run(struct app *app, struct hw_str bytes, char *why, size_t size)
         return code;
     if (app->world.clock_stands)
         app->job->n.received_at = app->world.at;
-    hw_stages_run(&app->worker, app->job);
     app->job->n.copies = 1;
-    if (!app->job->n.outcome.from_ledger)
-        hw_retry_settle(&app->config.retries, &app->job->n, (int64_t)(hw_now() * 1000), 0);
-    if (app->job->n.outcome.authentic)
-        hw_commit_batch(app->stages.ledger, app->job);
-    return app->job->n.outcome.code;
+    return run_job(app);
 }
 
 static void set_text(lua_State *L, const char *name, struct hw_str text)
@@ -222,6 +245,21 @@ static void set_answer(lua_State *L, struct app *app, int code, struct hw_str re
         set_text(L, "error", hw_str_of(hw_error_name(code)));
 }
 
+/* What the ledger remembers of it. */
+static void set_state(lua_State *L, const struct hw_notification *n)
+{
+    bool known = n->outcome.from_ledger;
+    int64_t next_run_at = known ? n->known.next_run_at : n->next_run_at;
+    if (!n->outcome.authentic || n->outcome.code == HW_ELEDGER_UNAVAILABLE)
+        return;
+    lua_pushstring(L, hw_ledger_state_name(known ? n->known.state : n->state));
+    lua_setfield(L, -2, "state");
+    if (!next_run_at)
+        return;
+    lua_pushnumber(L, (double)next_run_at / 1000);
+    lua_setfield(L, -2, "next_run_at");
+}
+
 static void set_notification(lua_State *L, const struct hw_notification *n)
 {
     set_text(L, "id", n->id);
@@ -232,6 +270,9 @@ static void set_notification(lua_State *L, const struct hw_notification *n)
     set_text(L, "place", n->outcome.place);
     lua_pushinteger(L, n->attempt);
     lua_setfield(L, -2, "attempt");
+    lua_pushinteger(L, n->retry);
+    lua_setfield(L, -2, "retry");
+    set_state(L, n);
     char digest[2 * HW_DIGEST_SIZE + 1];
     for (int i = 0; i < HW_DIGEST_SIZE; i++)
         sprintf(digest + 2 * i, "%02x", n->identity.digest[i]);
@@ -239,6 +280,19 @@ static void set_notification(lua_State *L, const struct hw_notification *n)
     set_bool(L, "ran", n->outcome.ran);
     set_bool(L, "duplicate", n->outcome.from_ledger);
     set_bool(L, "unhandled", n->outcome.unhandled);
+}
+
+/* Pushes what became of the call, and forgets it. */
+static void push_result(lua_State *L, struct app *app, int code, const char *why)
+{
+    lua_newtable(L);
+    struct hw_str reason = app->job ? app->job->n.outcome.reason : HW_STR_NONE;
+    set_answer(L, app, code, *why ? hw_str_of(why) : reason);
+    if (app->job)
+        set_notification(L, &app->job->n);
+    hw_stand_ins_push_lines(L, &app->world);
+    lua_setfield(L, -2, "lines");
+    clear_call(app);
 }
 
 /* app:request(bytes, at) */
@@ -254,14 +308,35 @@ static int l_request(lua_State *L)
     struct hw_log_tap before = hw_stand_ins_begin(&app->world, L, 4, 3);
     int code = run(app, bytes, why, sizeof why);
     hw_stand_ins_end(&app->world, before);
-    lua_newtable(L);
-    struct hw_str reason = app->job ? app->job->n.outcome.reason : HW_STR_NONE;
-    set_answer(L, app, code, *why ? hw_str_of(why) : reason);
-    if (app->job)
-        set_notification(L, &app->job->n);
-    hw_stand_ins_push_lines(L, &app->world);
-    lua_setfield(L, -2, "lines");
+    push_result(L, app, code, why);
+    return 1;
+}
+
+/* app:next_due() */
+static int l_next_due(lua_State *L)
+{
+    const struct hw_job *next = hw_waiting_next(&check_app(L)->waiting);
+    if (next)
+        lua_pushinteger(L, next->n.next_run_at);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+/* app:run_due(at) */
+static int l_run_due(lua_State *L)
+{
+    struct app *app = check_app(L);
+    lua_settop(L, 2);
+    lua_getiuservalue(L, 1, 1); /* app at on_http */
     clear_call(app);
+    app->job = hw_waiting_take(&app->waiting);
+    if (!app->job)
+        return 0;
+    struct hw_log_tap before = hw_stand_ins_begin(&app->world, L, 3, 2);
+    int code = run_job(app);
+    hw_stand_ins_end(&app->world, before);
+    push_result(L, app, code, "");
     return 1;
 }
 

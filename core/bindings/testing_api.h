@@ -18,6 +18,11 @@
  *                              loads keys and scripts as a host does
  *     app:request(bytes, at) -> result
  *                              one HTTP request
+ *     app:next_due() -> integer | nil
+ *                              when the first of the host's own retries is due, in milliseconds
+ *                              since 1970
+ *     app:run_due(at) -> result | nil
+ *                              runs that one; nil: there was none
  *     app:routes() -> array of { pattern, place }
  *     app:close() -> lines     closes the VM, and calls the functions of hook.on_unload; may be
  *                              called again
@@ -28,8 +33,8 @@
  *              nil) }
  *     head     header lines, one text
  *     result   status, body (of the answer); error (the code's name), reason, detail, event, id,
- *              digest, key, place (texts, or nil); attempt; ran, duplicate, unhandled (booleans);
- *              lines
+ *              digest, key, place (texts, or nil); attempt, retry; ran, duplicate, unhandled
+ *              (booleans); state (a text) and next_run_at (seconds since 1970), or nil; lines
  *     lines    what was logged, array of { level, JSON text }
  *
  * Stack: -0 +1. */

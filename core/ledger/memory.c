@@ -15,10 +15,11 @@ enum { NONE = -1 };
 struct entry {
     uint64_t hash;
     uint8_t digest[HW_DIGEST_SIZE];
-    uint32_t deliveries, attempt;
+    uint32_t deliveries, attempt, retries;
     enum hw_ledger_state state;
     bool given_up;
-    int32_t next; /* in the chain */
+    int64_t next_run_at; /* nobody picks it here; a spec runs it by itself */
+    int32_t next;        /* in the chain */
 };
 
 struct memory {
@@ -113,6 +114,8 @@ static int look_up(struct hw_ledger_reader *reader, const struct hw_identity *id
         known->state = e->state;
         known->deliveries = e->deliveries;
         known->attempt = e->attempt;
+        known->retries = e->retries;
+        known->next_run_at = e->next_run_at;
         known->given_up = e->given_up;
     }
     pthread_mutex_unlock(&m->m);
@@ -135,6 +138,8 @@ static int commit(struct hw_ledger *ledger, struct hw_notification *const *batch
         if (n->outcome.from_ledger)
             continue;
         e->state = n->state;
+        e->retries = n->retries;
+        e->next_run_at = n->next_run_at;
         e->given_up = n->outcome.code == HW_EGIVEN_UP;
     }
     pthread_mutex_unlock(&m->m);

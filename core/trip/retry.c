@@ -50,11 +50,11 @@ bool hw_retry_records_start(const struct hw_retries *retries, const struct hw_no
     return n->by_host || (!sender_delivers_again(n) && retries->count > 0);
 }
 
-/* Within a tenth of it either way. */
+/* Within a tenth of it either way; exact for 0. */
 static int64_t spread(uint64_t delay_ms, uint64_t random)
 {
-    uint64_t tenth = delay_ms / 10;
-    return (int64_t)(delay_ms - tenth + random % (2 * tenth + 1));
+    uint64_t tenth = delay_ms / 10, width = 2 * tenth + 1;
+    return (int64_t)(delay_ms - tenth + (random % width + tenth) % width);
 }
 
 static int64_t delay_of(const struct hw_retries *retries, const struct hw_notification *n,

@@ -28,7 +28,7 @@ bool hw_retry_records_start(const struct hw_retries *retries, const struct hw_no
 /* Sets state, next_run_at and retries of one that has its outcome. What did not run since the host
  * was in its way is put off and counts as no retry. `now_ms` is in milliseconds since 1970;
  * `random`, any number, spreads the retries of what failed together over a tenth of their delay
- * either way. */
+ * either way; 0 leaves a delay as it is. */
 void hw_retry_settle(const struct hw_retries *retries, struct hw_notification *n, int64_t now_ms,
                      uint64_t random);
 

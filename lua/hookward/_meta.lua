@@ -408,6 +408,9 @@ function testing.load(handlers, options) end
 ---@field event? string
 ---@field id? string
 ---@field attempt? integer
+---@field retry? integer the host's own retry of this number; 0: a delivery
+---@field state? "succeeded"|"failed"|"dead"|"unhandled" in the ledger; nil: it is not recorded
+---@field next_run_at? number when the host runs it again by itself, seconds since 1970; nil: it does not
 ---@field digest? string
 ---@field key? string
 ---@field sent table what was sent, for app:redeliver
@@ -464,9 +467,10 @@ function App:stub_http(method, url, answer) end
 ---@return number seconds since 1970
 function App:clock(at) end
 
----Moves the clock forward, and stops it there.
----@param amount hookward.Time
----@return number seconds since 1970
+---Moves the clock forward, and stops it there. On the way the host's own retries run, each when it is due; one that
+---fails may be due again in this time. They come exactly after the times of `retries`.
+---@param amount hookward.Time below 0: back, and nothing runs
+---@return hookward.testing.Result[] results of what ran, in order
 function App:advance(amount) end
 
 ---The patterns of the handlers, the most specific first.

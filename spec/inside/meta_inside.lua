@@ -237,7 +237,7 @@ describe("the annotations of", function()
       hook.on("A.Nil", function() return nil, "no" end)
       hook.on("A.Error", function() error("oh") end)]] }
     local app <close> = testing.load(folder .. "/handlers")
-    look(app:deliver("A.Nil"))
+    look(app:deliver("A.Nil", {}, { attempt = 5 }))
     look(app:deliver("A.Error"))
     assert.same(fields("hookward.testing.Result"), sorted(seen))
   end)

@@ -259,8 +259,10 @@ describe("the clock", function()
     assert.equal("2024-05-10T11:09:21", now.date)
     assert.equal("1970-01-01", now.day)
     assert.equal(os.time { year = 2000, month = 1, day = 1, hour = 12 }, now.then_)
-    assert.equal(1715339361.25 + 7200, app:advance("2h"))
-    assert.equal(1715339361.25 + 7199, app:advance(-1))
+    assert.same({}, app:advance("2h"))
+    assert.equal(1715339361.25 + 7200, app:clock())
+    assert.same({}, app:advance(-1))
+    assert.equal(1715339361.25 + 7199, app:clock())
     assert.equal(1715339361 + 7199, app:deliver("A.B").logs[1].fields.time)
     assert.equal(60, app:deliver("A.B", {}, { at = 60 }).logs[1].fields.time)
     assert.equal(1715339361 + 7199, app:deliver("A.B").logs[1].fields.time)
@@ -285,6 +287,201 @@ describe("the clock", function()
     app:deliver("A.B", fields):expect(200)
     app:advance(-0.001)
     app:deliver("A.B", fields):expect(400, "too_new")
+  end)
+end)
+
+describe("the host's own retries", function()
+  local MINUTE, HOUR = 60, 3600
+  local START = 1715339361.25
+  -- Fails until the retry that the event names, and says what it sees of each run.
+  local source = [[
+    hook.on("A.*", function(event, job)
+      hook.log.info("run", { retry = job.retry, last = job.last, attempt = job.attempt, id = job.id,
+        received = job.received_at, time = os.time(), again = job.redelivered, body = job.body })
+      if event.After then hook.retry_after(event.After) end
+      if event.Never == job.retry then return hook.never "the badge is gone" end
+      if event.Good ~= job.retry then return nil, "not yet" end
+    end)]]
+
+  local function load_at_start(options)
+    local app = load_set(source, options)
+    app:clock(START)
+    return app
+  end
+
+  -- What a member is in each of the results.
+  local function each(results, name)
+    local values = {}
+    for i, result in ipairs(results) do
+      values[i] = name == "run" and result:logged("run").fields or result[name]
+    end
+    return values
+  end
+
+  local function runs(results, name)
+    local values = {}
+    for i, fields in ipairs(each(results, "run")) do values[i] = fields[name] end
+    return values
+  end
+
+  it("begin where the sender gives up, and end when one succeeds", function()
+    local app = load_at_start()
+    local first = app:deliver("A.B", { Good = 3 }, { id = "7" }):expect(400)
+    assert.equal("failed", first.state)
+    assert.is_nil(first.next_run_at)
+    app:clock(START + 10)
+    local fifth = app:redeliver(first, { attempt = 5 }):expect(400)
+    assert.equal("failed", fifth.state)
+    assert.equal(START + 10 + MINUTE, fifth.next_run_at)
+
+    local results = app:advance("1h")
+    assert.same({ 400, 400, 200 }, each(results, "status"))
+    assert.same({ "failed", "failed", "succeeded" }, each(results, "state"))
+    assert.same({ 1, 2, 3 }, each(results, "retry"))
+    assert.same({ START + 10 + 6 * MINUTE, START + 10 + 36 * MINUTE }, each(results, "next_run_at"))
+    assert.same({ 1, 2, 3 }, runs(results, "retry"))
+    assert.same({ 1715339371 + MINUTE, 1715339371 + 6 * MINUTE, 1715339371 + 36 * MINUTE },
+      runs(results, "time"))
+    local run = results[3]:logged("run").fields
+    assert.same({ START, 5, "7", true, first.sent.body },
+      { run.received, run.attempt, run.id, run.again, run.body })
+    assert.equal(START + 10 + HOUR, app:clock())
+    assert.equal(5, #app.logs)
+    assert.is_true(app:redeliver(results[3]):expect(200).duplicate)
+    assert.same({}, app:advance("30d"))
+  end)
+
+  it("end with a dead one, of which each run knew which was the last", function()
+    local app = load_at_start()
+    local delivery = app:deliver("A.B", {}, { attempt = 5 })
+    assert.is_false(delivery:logged("run").fields.last)
+    assert.matches("next: again at 2024%-05%-10T11:10:21%.250Z, by the host", tostring(delivery))
+    local results = app:advance("30d")
+    assert.same({ "failed", "failed", "failed", "failed", "dead" }, each(results, "state"))
+    assert.same({ 1, 2, 3, 4, 5 }, runs(results, "retry"))
+    assert.same({ false, false, false, false, true }, runs(results, "last"))
+    assert.is_nil(results[5].next_run_at)
+    assert.matches("retry: 5, by the host\n  next: nothing: it is dead", tostring(results[5]))
+    assert.same({}, app:advance("30d"))
+  end)
+
+  it("come as `retries` says, with a ledger in memory as well; {} turns them off", function()
+    for _, options in ipairs { { retries = { "10s", 20 } },
+        { retries = { 10, 20 }, ledger = "memory:" },
+        { retries = { 10, 20 }, ledger = cli.folder() .. "/ledger.db" } } do
+      local app = load_at_start(options)
+      assert.equal(START + 10, app:deliver("A.B", {}, { attempt = 5 }).next_run_at)
+      local results = app:advance("1d")
+      assert.same({ "failed", "dead" }, each(results, "state"))
+      assert.equal(START + 30, results[1].next_run_at)
+    end
+    local app = load_at_start { retries = {} }
+    local result = app:deliver("A.B", {}, { attempt = 5 })
+    assert.is_true(result:logged("run").fields.last)
+    assert.equal("dead", result.state)
+    assert.same({}, app:advance("30d"))
+  end)
+
+  it("take their times from a configuration", function()
+    local _, folder = load_set(source)
+    cli.write(folder .. "/hookward.lua", "return { retries = { '2h' }, ledger = 'x.db' }")
+    local app = testing.load(folder .. "/handlers", { config = folder .. "/hookward.lua", clock = START })
+    apps[#apps + 1] = app
+    assert.equal(START + 2 * HOUR, app:deliver("A.B", {}, { attempt = 5 }).next_run_at)
+    assert.equal(1, #app:advance("2h"))
+    for _, name in ipairs { "x.db", "testing.db" } do
+      assert.is_nil(core.sys.stat(folder .. "/" .. name))
+      assert.is_nil(core.sys.stat(name))
+    end
+  end)
+
+  it("do not follow hook.never, and a delivery is answered from the record", function()
+    local app = load_at_start()
+    local first = app:deliver("A.B", { Never = 0 }):expect(400, "given_up")
+    assert.equal("the badge is gone", first.reason)
+    assert.equal("dead", first.state)
+    assert.is_nil(first.next_run_at)
+    local second = app:redeliver(first):expect(400, "given_up")
+    assert.is_true(second.duplicate)
+    assert.is_false(second.ran)
+    assert.equal("dead", second.state)
+    assert.same({}, app:advance("30d"))
+
+    app:deliver("A.B", { Never = 2 }, { attempt = 5 })
+    assert.same({ "failed", "dead" }, each(app:advance("30d"), "state"))
+  end)
+
+  it("come when hook.retry_after says", function()
+    local app = load_at_start()
+    local result = app:deliver("A.B", { After = "10m", Good = 2 }, { attempt = 5 })
+    assert.equal(START + 10 * MINUTE, result.next_run_at)
+    assert.same({}, app:advance(10 * MINUTE - 0.001))
+    assert.same({ START + 20 * MINUTE }, each(app:advance(0.001), "next_run_at"))
+    assert.same({ 200 }, each(app:advance("10m"), "status"))
+  end)
+
+  it("run in the order in which they are due, whatever failed first", function()
+    local app = load_at_start()
+    app:deliver("A.B", { After = 30 }, { attempt = 5, id = "late" })
+    app:deliver("A.B", { Good = 1, After = 10 }, { attempt = 5, id = "soon" })
+    app:deliver("A.B", { After = 30 }, { attempt = 5, id = "as late" })
+    assert.same({ "soon", "late", "as late", "late", "as late" }, each(app:advance(60), "id"))
+  end)
+
+  it("make room for a delivery that comes while one waits", function()
+    local app = load_at_start()
+    local first = app:deliver("A.B", { Good = 0, Never = 9 }, { attempt = 5, id = "never" })
+    assert.equal("succeeded", first.state)
+    local waits = app:deliver("A.B", { Good = 3 }, { attempt = 5 })
+    app:advance(MINUTE)
+    local again = app:redeliver(waits):expect(400)
+    assert.is_false(again.duplicate)
+    assert.equal(START + 31 * MINUTE, again.next_run_at) -- the third of `retries`
+    assert.same({ 3 }, runs(app:advance("1h"), "retry"))
+    assert.same({}, app:advance("30d"))
+  end)
+
+  it("are gone when a delivery that comes meanwhile succeeds", function()
+    local app = load_set [[
+      local broken = true
+      hook.on("A.B", function() return not broken end)
+      hook.on("Mend", function() broken = false end)]]
+    local waits = app:deliver("A.B", {}, { attempt = 5 })
+    app:deliver "Mend"
+    app:redeliver(waits):expect(200)
+    assert.same({}, app:advance("30d"))
+  end)
+
+  it("leave what nobody would run again alone", function()
+    local app = load_at_start()
+    app:deliver("A.B"):expect(400)
+    app:post { body = "{", attempt = 5 }:expect(400, "invalid_json")
+    local refused = app:post { body = "{}", attempt = 5, signature = "AAAA" }:expect(400)
+    assert.is_nil(refused.state)
+    assert.equal("succeeded", app:deliver("A.B", { Good = 0 }).state)
+    assert.same({}, app:advance("30d"))
+  end)
+
+  it("run with the real clock as well, and what a clock that was put forward has passed", function()
+    local app = load_set(source)
+    app:deliver("A.B", { Good = 2 }, { attempt = 5 })
+    assert.same({}, app:advance(59))
+    app:clock(app:clock() + 2)
+    assert.same({ 1 }, runs(app:advance(0), "retry"))
+    assert.same({ 2 }, runs(app:advance("5m"), "retry"))
+  end)
+
+  it("fail the spec at a call of hook.http that nobody expected", function()
+    local app = load_set [[
+      hook.on("*", function(_, job)
+        if job.retry == 0 then return nil, "not yet" end
+        hook.http.get("http://a/")
+      end)]]
+    app:deliver("A.B", {}, { attempt = 5 })
+    raises("unexpected call of hook.http: GET http://a/", app.advance, app, "1m")
+    app:deliver("A.C", {}, { attempt = 5 })
+    app:stub_http("GET", "http://a/", {})
+    assert.equal("http://a/", app:advance("1m")[1].http_calls[1].url)
   end)
 end)
 
@@ -431,7 +628,10 @@ describe("load", function()
     raises("no header that can be sent", app.post, app, { body = "", headers = { ["A B"] = "x" } })
     raises("stub_http: an answer is a table", app.stub_http, app, "GET", "http://a/", 200)
     raises("app:clock: expected seconds", app.clock, app, "yesterday")
-    raises("app:advance: expected a time", app.advance, app, "soon")
+    raises('app:advance: expected a time such as 60 or "2h", got soon', app.advance, app, "soon")
+    raises("app:advance: expected a time", app.advance, app)
+    raises("app:advance: expected a time", app.advance, app, {})
+    raises("app:advance: expected seconds since 1970", app.advance, app, 1e15)
     raises("testing.load: clok: unknown key; did you mean clock?", load_set, "", { clok = 1 })
     raises("app:clock: expected seconds", app.clock, app, 1 / 0)
     raises("app:sign: the body must be a string, got nil", app.sign, app)

@@ -26,6 +26,7 @@ local M = {}
 
 local KEY_BITS = 2048
 local KEY_NAME = "testing.pem" -- what job.key says
+local IN_MEMORY = "testing.db" -- stands for it while the options are read; no file is made
 local KEY_FOLDER = tonumber("700", 8)
 local TIME_MAX = 253402300799 -- the end of the year 9999
 
@@ -107,11 +108,13 @@ local function check_own(options)
   end
 end
 
--- Returns what the host gets; or nil and lines.
+-- Returns what the host gets; or nil and lines. The ledger in memory is chosen last: a host with one
+-- has no bodies to run again, so its configuration has no retries; here the core keeps them.
 local function read_options(handlers, options)
-  local values = { ledger = "memory:", workers = 1 }
+  local values = { ledger = IN_MEMORY, workers = 1 }
   for name, value in pairs(options) do
-    if not own_options[name] then values[name] = value end
+    local is_default = name == "ledger" and value == "memory:"
+    if not own_options[name] and not is_default then values[name] = value end
   end
   values.handlers = handlers
   local settings, lines = config.of(values, "testing.load")
@@ -124,6 +127,7 @@ local function read_options(handlers, options)
   end
   local no_handlers = config.missing(settings)
   if no_handlers then return nil, { (no_handlers:gsub(";.*$", "")) } end
+  if values.ledger == IN_MEMORY then settings.ledger = "memory:" end
   return settings
 end
 
@@ -154,7 +158,8 @@ function M.load(handlers, options)
   check_own(options)
   local settings, lines = read_options(handlers, options)
   if not settings then spec.misuse("%s", table.concat(lines, "\n")) end
-  local app = setmetatable({ http = http.new(), logs = {}, settings = settings, last_id = 0 }, App)
+  local app = setmetatable({ http = http.new(), logs = {}, settings = settings, last_id = 0,
+    sent = {} }, App)
   app.http_calls = app.http.calls
   if options.clock ~= nil then app.at = read_time(options.clock, "testing.load: clock") end
   stub_all(app, options.http)
@@ -187,24 +192,13 @@ end
 -- ---- the clock ----
 
 ---Returns the time, or stops the clock at a time. Until then it is the real clock; afterwards only
----`advance` moves it. Handlers see it in job.received_at, and in os.time() and os.date() without a
+---`advance` moves it. Nothing runs meanwhile, whatever falls due. Handlers see it in job.received_at, and in os.time() and os.date() without a
 ---time, and max_age uses it.
 ---@param at? number|string seconds since 1970, or UTC as in "2024-05-10T11:09:21Z"
 ---@return number seconds since 1970
 function App:clock(at)
   if at ~= nil then self.at = read_time(at, "app:clock") end
   return self.at or core.sys.now()
-end
-
----Moves the clock forward, and stops it there.
----@param amount number|string seconds, or a text such as "2h"
----@return number seconds since 1970
-function App:advance(amount)
-  local ms = units.time(amount)
-  if not ms then
-    spec.misuse("app:advance: expected a time such as 60 or \"2h\", got %s", tostring(amount))
-  end
-  return self:clock(self:clock() + ms / 1000)
 end
 
 -- ---- hook.http ----
@@ -249,17 +243,32 @@ local function core_of(app)
   return app.core or spec.misuse("this set of handlers was unloaded")
 end
 
-local function send(app, sent)
+-- One that is to run again has no other copy of what was sent. Returns that of this result.
+local function note_sent(app, raw, sent)
+  local identity = raw.digest and ("%s %s"):format(raw.digest, raw.id)
+  if not identity then return sent end
+  sent = sent or app.sent[identity]
+  app.sent[identity] = raw.next_run_at and sent or nil
+  return sent
+end
+
+-- Calls fn, which runs a handler in the core, and makes a result of what it returns, if anything.
+local function run(app, sent, fn, ...)
   local first = #app.http.calls + 1
-  local bytes = request.bytes(app.settings.path, sent)
-  local raw = core_of(app):request(bytes, sent.at or app.at)
+  local raw = fn(core_of(app), ...)
   local failure, raised = app.http:take_failure()
   if raised then error(failure, 0) end
+  if not raw then return nil end
   local calls = table.move(app.http.calls, first, #app.http.calls, 1, {})
-  local result = results.new(raw, sent, calls, app.core:routes())
+  local result = results.new(raw, note_sent(app, raw, sent), calls, app.core:routes())
   app:keep(result.logs)
   if failure then spec.fail(failure .. "\n" .. tostring(result)) end
   return result
+end
+
+local function send(app, sent)
+  local bytes = request.bytes(app.settings.path, sent)
+  return run(app, sent, core_of(app).request, bytes, sent.at or app.at)
 end
 
 local post_options = { "body", "signature", "id", "attempt", "headers", "at" }
@@ -325,6 +334,34 @@ function App:redeliver(result, options)
   sent.attempt = options.attempt or sent.attempt + 1
   sent.at = options.at and read_time(options.at, "app:redeliver: at")
   return send(self, sent)
+end
+
+-- ---- the host's own retries ----
+
+local function to_ms(seconds)
+  return math.floor(seconds * 1000 + 0.5)
+end
+
+---Moves the clock forward, and stops it there. On the way the host's own retries run, each when it
+---is due; one that fails may be due again in this time.
+---@param amount number|string seconds, or a text such as "2h"; below 0: back, and nothing runs
+---@return hookward.testing.Result[] results of what ran, in order
+function App:advance(amount)
+  local ms = units.time(amount)
+  if not ms then
+    spec.misuse("app:advance: expected a time such as 60 or \"2h\", got %s", tostring(amount))
+  end
+  local until_time = self:clock() + ms / 1000
+  read_time(until_time, "app:advance")
+  local ran = {}
+  local due = ms >= 0 and core_of(self):next_due()
+  while due and due <= to_ms(until_time) do
+    self.at = math.max(self:clock(), due / 1000)
+    ran[#ran + 1] = run(self, nil, self.core.run_due, self.at)
+    due = self.core:next_due()
+  end
+  self.at = until_time
+  return ran
 end
 
 -- ---- the rest ----

@@ -2,6 +2,7 @@
 
 local core = require "hookward.core"
 local spec = require "hookward.testing.spec"
+local time = require "hookward.base.time"
 
 local M = {}
 
@@ -61,7 +62,10 @@ function Result:__tostring()
   end
   add("event", self.event)
   add("handler", self.place)
+  add("retry", self.retry and self.retry > 0 and ("%d, by the host"):format(self.retry) or nil)
   add("error", self.detail)
+  add("next", self.next_run_at and ("again at %s, by the host"):format(time.iso(self.next_run_at))
+    or self.state == "dead" and "nothing: it is dead" or nil)
   for _, route in ipairs(candidates[self] or {}) do
     add("there is", ("%s  %s"):format(route.pattern, route.place))
   end

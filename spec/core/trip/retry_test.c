@@ -76,7 +76,7 @@ static void runs_again_what_may_be_mended_after_the_last_attempt(void **state)
                                 HW_EOVERLOADED};
     (void)state;
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-        assert_settled(settled(&two, delivery(5, codes[i])), HW_FAILED, MINUTE - MINUTE / 10, 1);
+        assert_settled(settled(&two, delivery(5, codes[i])), HW_FAILED, MINUTE, 1);
 }
 
 static void is_dead_at_once_of_what_stays_in_the_body(void **state)
@@ -103,7 +103,7 @@ static void counts_the_highest_attempt_that_is_known(void **state)
 static void goes_through_the_delays_in_order_and_then_it_is_dead(void **state)
 {
     (void)state;
-    assert_settled(settled(&two, retry(1, HW_EHANDLER_ERROR)), HW_FAILED, HOUR - HOUR / 10, 2);
+    assert_settled(settled(&two, retry(1, HW_EHANDLER_ERROR)), HW_FAILED, HOUR, 2);
     assert_settled(settled(&two, retry(2, HW_EHANDLER_ERROR)), HW_DEAD, 0, 2);
     assert_settled(settled(&two, retry(3, HW_EHANDLER_ERROR)), HW_DEAD, 0, 3); /* once more */
 }
@@ -112,10 +112,10 @@ static void goes_through_the_delays_in_order_and_then_it_is_dead(void **state)
 static void never_leaves_to_the_sender_what_the_host_runs(void **state)
 {
     (void)state;
-    assert_settled(settled(&two, retry(0, HW_EHANDLER_ERROR)), HW_FAILED, MINUTE - MINUTE / 10, 1);
+    assert_settled(settled(&two, retry(0, HW_EHANDLER_ERROR)), HW_FAILED, MINUTE, 1);
     struct hw_notification n = delivery(0, HW_EHANDLER_ERROR);
     n.known.state = HW_DEAD;
-    assert_settled(settled(&two, n), HW_FAILED, MINUTE - MINUTE / 10, 1);
+    assert_settled(settled(&two, n), HW_FAILED, MINUTE, 1);
 }
 
 static void starts_anew_with_a_replay(void **state)
@@ -126,7 +126,7 @@ static void starts_anew_with_a_replay(void **state)
     n.known.state = HW_DEAD;
     n.known.retries = 2;
     assert_false(hw_retry_is_last(&two, &n));
-    assert_settled(settled(&two, n), HW_FAILED, MINUTE - MINUTE / 10, 1);
+    assert_settled(settled(&two, n), HW_FAILED, MINUTE, 1);
 }
 
 /* A delivery that comes late stands for the retry that was to come. */
@@ -136,7 +136,7 @@ static void goes_on_where_it_was_with_a_delivery(void **state)
     (void)state;
     n.known.state = HW_FAILED;
     n.known.retries = 1;
-    assert_settled(settled(&two, n), HW_FAILED, HOUR - HOUR / 10, 2);
+    assert_settled(settled(&two, n), HW_FAILED, HOUR, 2);
     n.known.retries = 2;
     assert_settled(settled(&two, n), HW_DEAD, 0, 2);
 }
@@ -148,8 +148,8 @@ static void puts_off_what_did_not_run_and_counts_no_retry(void **state)
     for (int i = 0; i < 3; i++) {
         struct hw_notification n = delivery(5, codes[i]), last = retry(2, codes[i]);
         n.outcome.ran = last.outcome.ran = false;
-        assert_settled(settled(&two, n), HW_FAILED, MINUTE - MINUTE / 10, 0);
-        assert_settled(settled(&two, last), HW_FAILED, HOUR - HOUR / 10, 2);
+        assert_settled(settled(&two, n), HW_FAILED, MINUTE, 0);
+        assert_settled(settled(&two, last), HW_FAILED, HOUR, 2);
         assert_settled(settled(&none, n), HW_DEAD, 0, 0);
     }
 }
