@@ -11,7 +11,7 @@ local quote = host.quote
 
 local ESC = "\27"
 local DAY = 86400
-local STATES = { succeeded = 1, failed = 2, unhandled = 3, dead = 4, queued = 5 }
+local STATES = { succeeded = 1, failed = 2, unhandled = 3, dead = 4, queued = 5, running = 6 }
 local CLOCK = 1715339361.248 -- 2024-05-10T11:09:21.248Z
 
 local folder, db
@@ -378,6 +378,117 @@ describe("hookward jobs list", function()
   end)
 end)
 
+-- ---- stats ----
+
+describe("hookward jobs stats", function()
+  local MINUTE = 60000 -- milliseconds
+  local MS = math.floor(CLOCK * 1000 + 0.5)
+
+  local function fill_some()
+    fill {
+      { id = "1", event = "Badge.Created", state = "succeeded" },
+      { id = "2", event = "Badge.Created", state = "succeeded" },
+      { id = "3", event = "Badge.Created", state = "failed", at = CLOCK + 5, next_run = MS + 9 * MINUTE },
+      { id = "4", event = "Badge.Created", state = "dead", at = CLOCK + 7 },
+      { id = "5", event = "Person.Updated", state = "failed", at = CLOCK - 60 }, -- its sender delivers it again
+      { id = "6", event = "Person.Updated", state = "failed", at = CLOCK + 1, next_run = MS + 8 * MINUTE },
+      { id = "7", event = "Person.Updated", state = "running", at = CLOCK - 90, next_run = MS + MINUTE },
+      { id = "8", event = "Person.Updated", state = "dead", at = CLOCK + 6 },
+    }
+  end
+
+  local function stats(args)
+    local code, out, err = jobs("stats --json " .. (args or ""))
+    assert.equal(0, code, err)
+    return cjson.decode(out)
+  end
+
+  it("counts by event and state, and says what waits and what is dead", function()
+    fill_some()
+    local code, out, err = jobs "stats"
+    assert.equal(0, code, err)
+    assert.equal(("EVENT           SUCCEEDED  FAILED  DEAD  RUNNING\n"
+      .. "Badge.Created           2       1     1        -\n"
+      .. "Person.Updated          -       2     1        1\n"
+      .. "all                     2       3     2        1\n\n"
+      .. "waiting     2 for a run by the host; the oldest was received 2024-05-10T11:09:22Z (N ago)\n"
+      .. "next due    2024-05-10T11:17:21Z (N ago)\n"
+      .. "dead        2; the oldest was received 2024-05-10T11:09:27Z (N ago)\n"),
+      (out:gsub("%d+d ago", "N ago")))
+  end)
+
+  it("writes an object with exactly the members that are documented", function()
+    fill_some()
+    assert.same({ total = 8,
+      states = { succeeded = 2, failed = 3, unhandled = 0, dead = 2, queued = 0, running = 1 },
+      events = {
+        { event = "Badge.Created", succeeded = 2, failed = 1, unhandled = 0, dead = 1, queued = 0, running = 0 },
+        { event = "Person.Updated", succeeded = 0, failed = 2, unhandled = 0, dead = 1, queued = 0, running = 1 },
+      },
+      waiting = 2, oldest_waiting = "2024-05-10T11:09:22.248Z", next_due = "2024-05-10T11:17:21.248Z",
+      dead = 2, oldest_dead = "2024-05-10T11:09:27.248Z" }, stats())
+  end)
+
+  it("takes an event by its name and by the patterns of hook.on", function()
+    fill_some()
+    for pattern, total in pairs { ["Badge.Created"] = 4, ["Badge.*"] = 4, ["*.Updated"] = 4, ["*"] = 8, No = 0 } do
+      assert.equal(total, stats(("--event '%s'"):format(pattern)).total, pattern)
+    end
+    local badges = stats "--event 'Badge.*'"
+    assert.equal("2024-05-10T11:18:21.248Z", badges.next_due)
+    assert.equal(1, #badges.events)
+  end)
+
+  it("says what is ahead", function()
+    local now = os.time()
+    fill { { id = "1", at = now, next_run = (now + 600) * 1000 } }
+    local _, out = jobs "stats"
+    assert.matches("\nnext due    %S+Z %(in 9m%)\n", out)
+    assert.is_nil(out:find("\nall", 1, true)) -- there is only one event
+    assert.is_nil(out:find("dead", 1, true))
+  end)
+
+  it("is content with an empty ledger, and when nothing matches", function()
+    for _, args in ipairs { "stats", "stats --event No" } do
+      local code, out, err = jobs(args)
+      assert.same({ 0, "", "no notification matches\n" }, { code, out, err })
+    end
+    local empty_stats = stats()
+    assert.equal(0, empty_stats.total)
+    assert.same({}, empty_stats.events)
+    assert.equal(cjson.null, empty_stats.oldest_waiting)
+    assert.equal(cjson.null, empty_stats.next_due)
+    assert.equal(cjson.null, empty_stats.oldest_dead)
+  end)
+
+  it("fits a terminal, and lets no escape sequence of a stranger's through", function()
+    fill_some()
+    fill { { id = "x", event = ESC .. "[31m" .. ("long"):rep(40), state = "dead", body = "{}" } }
+    local code, out = on_terminal(60, "stats", "", "NO_COLOR=1")
+    assert.equal(0, code)
+    assert.is_nil(out:find(ESC, 1, true))
+    assert.truthy(out:find("\\x1b[31m", 1, true), out)
+    for line in out:match("^(.-)\n\n"):gmatch("[^\n]+") do assert.is_true(utf8.len(line) <= 60, line) end
+    out = select(2, on_terminal(80, "stats", ""))
+    assert.truthy(out:find(ESC .. "[31m", 1, true))
+  end)
+
+  it("reads beside a running host, and beside a writer", function()
+    local refuses = 'require "hookward".on("*", function() return nil, "not yet" end)'
+    local running = host.start { folder = folder, handlers = { ["a.lua"] = refuses } }
+    running:notify(host.event "Bad.A", { attempt = 5 })
+    local seen = stats()
+    assert.same({ 1, 1, 1 }, { seen.total, seen.waiting, seen.states.failed })
+    assert.is_true(running:alive())
+    assert.equal(0, running:stop())
+    assert(db:execute("BEGIN IMMEDIATE"))
+    insert(db, { id = "2" })
+    assert.equal(1, stats().total)
+    assert(db:execute("COMMIT"))
+    assert.equal(2, stats().total)
+  end)
+end)
+
 -- ---- show ----
 
 describe("hookward jobs show", function()
@@ -694,6 +805,17 @@ describe("hookward jobs replay", function()
         assert.equal(cjson.null, shown.error)
       end)
 
+      it("runs at most so many a second with --rate", function()
+        fill_failed()
+        start()
+        local begun = socket.gettime()
+        local code, out = jobs "replay good bad boom --rate 4"
+        local took = socket.gettime() - begun
+        assert.equal(1, code)
+        assert.truthy(out:find("1 processed, 2 failed\n", 1, true), out)
+        assert.is_true(took >= 0.5, "it took " .. took)
+      end)
+
       it("exits 0 when all succeeded, and says nothing more of one", function()
         fill_failed()
         start()
@@ -812,6 +934,61 @@ describe("hookward jobs replay", function()
     local _, out = on_terminal(80, "replay --yes", "", "NO_COLOR=1")
     assert.truthy(out:find("\r1 of 3: good ...", 1, true))
     assert.truthy(out:find("\r3 of 3: boom ...", 1, true))
+  end)
+
+  it("shows on a terminal how long it still takes with --rate", function()
+    fill_failed()
+    local _, out = on_terminal(80, "replay --yes --rate 10", "", "NO_COLOR=1")
+    assert.truthy(out:find("\r1 of 3, 1 s left: good ...", 1, true), out)
+    assert.truthy(out:find("\r3 of 3, 1 s left: boom ...", 1, true), out)
+  end)
+
+  -- Runs it, and sends a Ctrl-C once a handler has run.
+  local function interrupt(args)
+    local ran = folder .. "/ran"
+    os.remove(ran)
+    host.write(folder .. "/handlers/a.lua", ([[
+      require "hookward".on("*", function(event)
+        io.open(%q, "w"):close()
+        if event.Event ~= "Good.A" then return nil, "no" end
+      end)]]):format(ran))
+    -- A shell lets what it starts in the background ignore SIGINT, but not what it becomes.
+    local line = ("exec timeout --preserve-status -s INT 60 %s"):format(
+      (command_line(args):gsub("^cd .- && (.-) exec (.*)$", "env %1 %2")))
+    local pipe = io.popen(("cd %s && { (until [ -e %s ]; do sleep 0.01; done; sleep 0.2; "
+      .. "kill -INT $(cat pid)) & sh -c 'echo $$ >pid; %s' >out 2>err; echo $?; }"):format(
+      quote(folder), quote(ran), (line:gsub("'", "'\\''"))))
+    local code = tonumber(pipe:read("a"))
+    pipe:close()
+    return code, host.read(folder .. "/out"), host.read(folder .. "/err")
+  end
+
+  it("ends at a Ctrl-C after the one that runs, and says how to go on", function()
+    fill_failed()
+    local code, out, err = interrupt "replay --yes --state failed --rate 0.01"
+    assert.equal("bodyless  not run: its body was not kept\ngood      processed\n1 processed, 1 not run\n", out)
+    local since = err:match("^interrupted: 1 of 2 left; to go on: the same command with "
+      .. "%-%-since (%d+%-%d+%-%d+T%S+Z)\n$")
+    assert.is_truthy(since, err)
+    assert.equal(130, code)
+    assert.equal(1, count_rows "job_id = 'boom' AND runs = 1")
+    code, out = jobs("replay --yes --state failed --rate 100 --since " .. since)
+    assert.equal(1, code)
+    assert.truthy(out:find("boom      failed: ", 1, true), out)
+  end)
+
+  it("names at a Ctrl-C the ids that are left, and lists them as JSON", function()
+    fill_failed()
+    local code, _, err = interrupt "replay good bad boom --rate 0.01"
+    assert.equal("interrupted: 2 of 3 left; to go on: the same command with these ids: bad boom\n", err)
+    assert.equal(130, code)
+    local out
+    code, out = interrupt "replay bad boom --rate 0.01 --json"
+    assert.equal(130, code)
+    local rows = cjson.decode(out)
+    assert.same({ "bad failed", "boom not_run" }, { rows[1].id .. " " .. rows[1].status,
+      rows[2].id .. " " .. rows[2].status })
+    assert.equal("interrupted", rows[2].message)
   end)
 
   it("is content when nothing matches", function()
@@ -1022,6 +1199,14 @@ describe("hookward jobs", function()
       ["list --limit x"] = "hookward jobs list: --limit takes a whole number, 0 for all, not 'x'",
       ["show"] = "hookward jobs show: missing argument 'ID'",
       ["show 1 --digest xyz"] = "hookward jobs show: --digest takes the first hex digits of a digest, not 'xyz'",
+      ["replay --rate 0 --yes"] = "hookward jobs replay: --rate takes how many run a second, from 0.01 to 1000, "
+        .. "not '0'",
+      ["replay --rate fast"] = "hookward jobs replay: --rate takes how many run a second, from 0.01 to 1000, "
+        .. "not 'fast'",
+      ["replay 1 --here --rate 2"] = "hookward jobs replay: --here runs one notification, named by its id: "
+        .. "it can't be combined with --rate",
+      ["stats --event 'A*B'"] = "hookward jobs stats: 'A*B' is not an event: ",
+      ["stats --state dead"] = "hookward jobs stats: unknown option '--state'",
       ["purge --since 1h --until 2h --yes"] = "hookward jobs purge: --since is later than --until",
       ["replay --since 1h --until 2h --yes"] = "hookward jobs replay: --since is later than --until",
     } do
@@ -1034,7 +1219,7 @@ describe("hookward jobs", function()
   end)
 
   it("teaches with examples", function()
-    for _, action in ipairs { "", "list", "show", "replay", "purge" } do
+    for _, action in ipairs { "", "list", "stats", "show", "replay", "purge" } do
       local code, out = jobs(action .. " --help")
       assert.equal(0, code)
       assert.truthy(out:find("\nExamples:\n  hookward jobs ", 1, true))

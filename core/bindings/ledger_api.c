@@ -64,10 +64,12 @@ static void push_presence(lua_State *L, sqlite3_stmt *stmt, int i)
     " settled_at, next_run_at, retries, error, reason, key, place, version, typeof(body) <> "      \
     "'null'"
 
-static const struct {
+struct column {
     const char *name;
     void (*push)(lua_State *L, sqlite3_stmt *stmt, int i);
-} columns[] = {
+};
+
+static const struct column columns[] = {
     {"seq", push_integer},        {"id", push_text},          {"digest", push_digest},
     {"event", push_text},         {"state", push_state},      {"attempt", push_integer},
     {"deliveries", push_integer}, {"runs", push_integer},     {"received_at", push_time},
@@ -77,16 +79,21 @@ static const struct {
     {"detail", push_text},        {"body", push_text},
 };
 
-static void push_row(lua_State *L, sqlite3_stmt *stmt)
+static void push_columns(lua_State *L, sqlite3_stmt *stmt, const struct column *of)
 {
     int count = sqlite3_column_count(stmt);
     lua_createtable(L, 0, count);
     for (int i = 0; i < count; i++) {
         if (sqlite3_column_type(stmt, i) == SQLITE_NULL)
             continue;
-        columns[i].push(L, stmt, i);
-        lua_setfield(L, -2, columns[i].name);
+        of[i].push(L, stmt, i);
+        lua_setfield(L, -2, of[i].name);
     }
+}
+
+static void push_row(lua_State *L, sqlite3_stmt *stmt)
+{
+    push_columns(L, stmt, columns);
 }
 
 /* ---- reading ---- */
@@ -159,6 +166,40 @@ static int ledger_count(lua_State *L)
     return 2;
 }
 
+/* Of each event in each state. A row that runs has a next_run_at only in case its
+ * host ends, which says nothing of when it is due. */
+#define STATS                                                                                      \
+    "SELECT event, state, count(*), min(received_at),"                                             \
+    " count(CASE WHEN state <> 6 THEN next_run_at END),"                                           \
+    " min(CASE WHEN state <> 6 AND next_run_at IS NOT NULL THEN received_at END),"                 \
+    " min(CASE WHEN state <> 6 THEN next_run_at END)"
+
+static const struct column stats_columns[] = {
+    {"event", push_text},       {"state", push_state},     {"count", push_integer},
+    {"oldest", push_time},      {"waiting", push_integer}, {"oldest_waiting", push_time},
+    {"next_run_at", push_time},
+};
+
+static int ledger_stats(lua_State *L)
+{
+    struct hw_ledger_handle *handle = hw_ledger_handle_check(L);
+    struct hw_ledger_filters f;
+    int rc;
+    hw_ledger_filters_read(L, 2, &f);
+    if (hw_ledger_handle_prepare(L, handle, &handle->select, &f, STATS,
+                                 " GROUP BY event, state ORDER BY event, state") != SQLITE_OK)
+        return hw_ledger_handle_fail(L, handle);
+    lua_newtable(L);
+    for (lua_Integer i = 1; (rc = sqlite3_step(handle->select)) == SQLITE_ROW; i++) {
+        push_columns(L, handle->select, stats_columns);
+        lua_rawseti(L, -2, i);
+    }
+    if (rc != SQLITE_DONE)
+        return hw_ledger_handle_fail(L, handle);
+    hw_ledger_handle_finish(handle);
+    return 1;
+}
+
 /* ---- the module ---- */
 
 static int ledger_open(lua_State *L)
@@ -167,6 +208,7 @@ static int ledger_open(lua_State *L)
         {"list", ledger_list},
         {"show", ledger_show},
         {"count", ledger_count},
+        {"stats", ledger_stats},
         {"purge", hw_ledger_purge_call},
         {"close", hw_ledger_handle_close},
         {NULL, NULL},

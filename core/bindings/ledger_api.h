@@ -24,6 +24,10 @@
  *                                       nil
  *     handle:show(seq) -> row           with detail and body too; nil alone when there is none
  *     handle:count(filters) -> integer, { state -> integer }
+ *     handle:stats(filters) -> groups   one for each event in each state, by name: { event, state,
+ *                                       count, oldest, waiting, oldest_waiting, next_run_at }:
+ *                                       `waiting` of them are to be run by the host, the first at
+ *                                       next_run_at; the oldest times are of receipt
  *     handle:purge(filters, on_progress) -> integer, boolean
  *                                       removes rows, and calls on_progress(count so far). false: a
  *                                       reader keeps the write-ahead log, which still has them

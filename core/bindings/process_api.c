@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 #include <malloc.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -75,10 +76,41 @@ static int split_init(lua_State *L)
     return 0;
 }
 
+/* ---- Ctrl-C ---- */
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+    interrupted = number;
+}
+
+static int heed_interrupt(lua_State *L)
+{
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART | SA_RESETHAND};
+    (void)L;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    return 0;
+}
+
+static int was_interrupted(lua_State *L)
+{
+    lua_pushboolean(L, interrupted != 0);
+    return 1;
+}
+
 void hw_process_push_api(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"raise_files", raise_files},   {"return_memory", return_memory}, {"leave", leave},
-        {"close_stdout", close_stdout}, {"split_init", split_init},       {NULL, NULL}};
+        {"raise_files", raise_files},
+        {"return_memory", return_memory},
+        {"leave", leave},
+        {"close_stdout", close_stdout},
+        {"split_init", split_init},
+        {"heed_interrupt", heed_interrupt},
+        {"was_interrupted", was_interrupted},
+        {NULL, NULL},
+    };
     luaL_newlib(L, functions);
 }

@@ -11,13 +11,15 @@
 /* Pushes the table:
  *
  *     raise_files(connections, workers)  raises the limit of open files to what they need, as far
- *     as
- *                                        the system allows it
+ *                                        as the system allows it
  *     return_memory()                    has the C library give large blocks back to the system as
  *                                        soon as they are freed
  *     close_stdout() -> true             everything was written to the standard output; nil and why
  *                                        if not. A reader that closed it early is no failure
  *     split_init()                       host/init.h
+ *     heed_interrupt()                   from now on the first Ctrl-C is only noted; the second one
+ *                                        ends the process
+ *     was_interrupted() -> boolean
  *     leave(code)                        ends the process at once, without tearing anything down
  *                                        that a stuck thread may still use
  *

@@ -16,12 +16,16 @@ static void run(struct hw_solo *s, struct hw_job *job)
     hw_solo_finish(&s->worker, &s->config, job, (int64_t)(hw_now() * 1000), hw_now_ns());
 }
 
-static void tell(lua_State *L, int each, const struct hw_job *job)
+/* Returns whether to go on. */
+static bool tell(lua_State *L, int each, const struct hw_job *job)
 {
     lua_pushvalue(L, each);
     lua_pushinteger(L, job->n.from_row);
     hw_solo_push_failure(L, job);
-    lua_call(L, 3, 0);
+    lua_call(L, 3, 1);
+    bool ended = lua_isboolean(L, -1) && !lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return !ended;
 }
 
 /* replay(config, rows, force, each, here) */
@@ -44,9 +48,11 @@ static int replay(lua_State *L)
         }
         lua_pop(L, 1);
         run(s, s->job);
-        tell(L, 4, s->job);
+        bool goes_on = tell(L, 4, s->job);
         hw_job_free(s->job);
         s->job = NULL;
+        if (!goes_on)
+            break;
     }
     lua_pushboolean(L, 1);
     return 1;

@@ -10,7 +10,7 @@
 
 /* replay(config, rows, force, each, here) -> true | nil, why. Runs each of the ledger's rows
  * (integers), and calls each(row, code, message) once its outcome is durable; code is nil when it
- * succeeded. `force`: also rows that have succeeded. `here`: print writes to the standard output.
+ * succeeded. It ends early when that returns false. `force`: also rows that have succeeded. `here`: print writes to the standard output.
  * Stack: -0 +1, the function. */
 void hw_replay_push(lua_State *L);
 

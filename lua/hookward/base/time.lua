@@ -44,14 +44,25 @@ end
 
 local steps = { { "d", 86400 }, { "h", 3600 }, { "m", 60 } }
 
+-- "5d", "2h", "3m", "12s"
+local function span(seconds)
+  for _, step in ipairs(steps) do
+    if seconds >= step[2] then return ("%d%s"):format(seconds // step[2], step[1]) end
+  end
+  return ("%ds"):format(seconds // 1)
+end
+
 ---@param seconds number since 1970
 ---@return string age "5d ago", "2h ago", "3m ago", "12s ago"
 function M.age(seconds)
-  local age = math.max(0, sys.now() - seconds)
-  for _, step in ipairs(steps) do
-    if age >= step[2] then return ("%d%s ago"):format(age // step[2], step[1]) end
-  end
-  return ("%ds ago"):format(age // 1)
+  return span(math.max(0, sys.now() - seconds)) .. " ago"
+end
+
+---@param seconds number since 1970
+---@return string distance "in 5m"; of a time that has passed, its age
+function M.distance(seconds)
+  local ahead = seconds - sys.now()
+  return ahead > 0 and "in " .. span(ahead) or M.age(seconds)
 end
 
 return M

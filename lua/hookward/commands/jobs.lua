@@ -3,15 +3,16 @@
 local actions = require "hookward.cli.actions"
 
 return actions.with({
-  summary = "List, show, replay and purge notifications.",
-  usage = "list | show | replay | purge [OPTION...]",
+  summary = "List, count, show, replay and purge notifications.",
+  usage = "list | stats | show | replay | purge [OPTION...]",
   description = "Shows what arrived and what became of it, and runs again what failed. Works with "
     .. "and without a running host.",
   examples = {
     "hookward jobs list --state failed --since 2h",
+    "hookward jobs stats",
     "hookward jobs show 8812",
     "hookward jobs replay 8812",
     "hookward jobs replay --event 'Badge.*' --since 2h --dry-run",
     "hookward jobs purge --state succeeded --until 7d",
   },
-}, "jobs", { "list", "show", "replay", "purge" })
+}, "jobs", { "list", "stats", "show", "replay", "purge" })

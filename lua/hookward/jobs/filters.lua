@@ -33,14 +33,20 @@ local function read_time(value)
   return seconds, why and text.line(why)
 end
 
+---Adds the option that selects an event.
+---@param parser table
+function M.define_event(parser)
+  parser:option("--event", 'Only this event: a name, or "Entity.*", "*.Event", "*".')
+    :argname("EVENT"):convert(read_event)
+end
+
 ---Adds the options that select notifications.
 ---@param parser table
 function M.define(parser)
   parser:option("--state", "Only those in this state: succeeded, failed (a retry follows), dead "
     .. "(none does), unhandled, queued or running. May be repeated.")
     :argname("STATE"):count("*"):convert(read_state)
-  parser:option("--event", 'Only this event: a name, or "Entity.*", "*.Event", "*".')
-    :argname("EVENT"):convert(read_event)
+  M.define_event(parser)
   parser:option("--id", "Only this job id. May be repeated."):argname("ID"):count("*")
   parser:option("--since", "Only those received at this time or later: an ISO 8601 time (UTC if it "
     .. "names no zone), seconds since 1970 as @N, or an age such as 90s, 10m, 2h or 30d.")

@@ -23,7 +23,8 @@ function M.define(parser)
 end
 
 local function misuse(args)
-  for _, name in ipairs { "json", "dry_run", "state", "event", "id", "since", "until_time" } do
+  for _, name in ipairs { "json", "dry_run", "state", "event", "id", "since", "until_time",
+    "rate" } do
     local value = args[name]
     if value and (type(value) ~= "table" or #value > 0) then
       return ("--here runs one notification, named by its id: it can't be combined with --%s")

@@ -7,10 +7,12 @@ local core = require "hookward.core"
 local filters = require "hookward.jobs.filters"
 local here = require "hookward.jobs.here"
 local json = require "hookward.jobs.json"
+local pace = require "hookward.jobs.pace"
 local runner = require "hookward.jobs.runner"
 local show = require "hookward.jobs.show"
 local store = require "hookward.jobs.store"
 local text = require "hookward.jobs.text"
+local time = require "hookward.base.time"
 
 local M = {
   summary = "Run notifications again.",
@@ -19,17 +21,21 @@ local M = {
     .. "running host does it with its own handlers; without one, this process does it. With ids, "
     .. "they run at once; if several notifications have the same id, those that did not succeed "
     .. "run. With filters, failed and dead ones run, unless --state says otherwise, and the "
-    .. "command first shows how many there are. Exits 0 when all of them succeeded, else 1.",
+    .. "command first shows how many there are. A Ctrl-C ends a replay after the notification that "
+    .. "is running, and says how to go on; a second one ends it at once. Exits 0 when all of them "
+    .. "succeeded, 130 when it was interrupted, else 1.",
   examples = {
     "hookward jobs replay 8812 8813",
     "hookward jobs replay --event 'Badge.*' --since 2h --dry-run",
     "hookward jobs replay --state dead --yes",
+    "hookward jobs replay --state dead --rate 10     # spares the service that was down",
     "hookward jobs replay 8812 --here     # in this terminal, to find a bug",
     "hookward jobs replay 8812 --force    # it succeeded; needs keep_bodies = true",
   },
 }
 
 local NAME = "hookward jobs replay"
+local INTERRUPTED = 130 -- the exit code that shells use
 
 function M.define(parser)
   parser:argument("ID", "Job ids."):target("wanted"):args("*")
@@ -37,6 +43,8 @@ function M.define(parser)
   parser:option("--digest", "Only those whose digest begins with HEX.")
     :argname("HEX"):convert(show.read_digest)
   here.define(parser)
+  parser:option("--rate", "Run at most N a second, such as 10 or 0.5."):argname("N")
+    :convert(pace.read)
   parser:flag("--force", "Also run those that succeeded.")
   parser:flag("--dry-run", "Say what would run, and run nothing.")
   parser:flag("-y --yes", "Do not ask.")
@@ -61,7 +69,7 @@ end
 -- Keeps only what a replay needs of a row, because there may be very many.
 local function brief(row, force)
   return { seq = row.seq, id = row.id, digest = row.digest, state = row.state, event = row.event,
-    refusal = refusal(row, force) }
+    received_at = row.received_at, refusal = refusal(row, force) }
 end
 
 local function select(ledger, args, wanted)
@@ -128,11 +136,12 @@ end
 -- ---- reporting the outcomes ----
 
 ---@class hookward.jobs.Report
+---@field rate? number how many run a second
 local Report = {}
 Report.__index = Report
 
-local function new_report(rows, as_json)
-  local self = setmetatable({ counts = {}, width = 0, seen = {} }, Report)
+local function new_report(rows, as_json, rate)
+  local self = setmetatable({ counts = {}, width = 0, seen = {}, rate = rate }, Report)
   self.array = as_json and json.array(io.stdout) or nil
   self.live = not as_json and #rows > 1 and core.sys.isatty(1)
   for _, row in ipairs(rows) do
@@ -177,7 +186,8 @@ end
 -- Shows a line that the next outcome replaces.
 function Report:waiting(rows, i)
   if not self.live or not rows[i] then return end
-  local line = ("%d of %d: %s ..."):format(i, #rows, self:label(rows[i]))
+  local left = self.rate and (", %s left"):format(pace.left(#rows - i + 1, self.rate)) or ""
+  local line = ("%d of %d%s: %s ..."):format(i, #rows, left, self:label(rows[i]))
   io.stdout:write("\r", text.cut(line, math.max(core.sys.columns() - 1, 1)), "\27[K")
   io.stdout:flush()
 end
@@ -193,6 +203,10 @@ function Report:close()
     self.array:close()
   elseif total > 1 then
     console.say("%s", table.concat(parts, ", "))
+  end
+  if self.interrupted then
+    console.complain("%s", self.interrupted)
+    return INTERRUPTED
   end
   return (self.counts.failed or self.counts.not_run) and 1 or 0
 end
@@ -211,15 +225,39 @@ local function is_foreign(settings, args)
   return runner.has_host(settings)
 end
 
+-- What the user can do about the rows from `first` on, which did not run.
+local function how_to_go_on(rows, first, args)
+  if #args.wanted > 0 then
+    local ids = {}
+    for i = first, #rows do ids[#ids + 1] = text.line(rows[i].id) end
+    return "the same command with these ids: " .. table.concat(ids, " ")
+  end
+  local since = math.huge
+  for i = first, #rows do since = math.min(since, rows[i].received_at) end
+  return "the same command with --since " .. time.iso(since)
+end
+
+-- In the output as JSON each row has its place; in the text there may be very many.
+function Report:interrupt(rows, first, args)
+  local line = ("interrupted: %d of %d left; to go on: %s"):format(#rows - first + 1, #rows,
+    how_to_go_on(rows, first, args))
+  self.interrupted = (self.live and "\r\27[K" or "") .. line
+  for i = first, self.array and #rows or 0 do self:add(rows[i], "not_run", nil, "interrupted") end
+end
+
 local function run(settings, rows, args, report)
-  local done = 0
+  local done, wait = 0, pace.new(args.rate)
   local function each(i, code, message)
     done = i
     report:add(rows[i], code and "failed" or "processed", code, message)
+    if i == #rows then return end
     report:waiting(rows, i + 1)
+    return wait()
   end
   report:waiting(rows, 1)
+  if #rows > 1 then core.process.heed_interrupt() end
   local ok, why = runner.run(settings, rows, args.force or false, each)
+  if ok and done < #rows then return report:interrupt(rows, done + 1, args) end
   if ok then return end
   for i = done + 1, #rows do report:add(rows[i], "not_run", nil, why) end
 end
@@ -250,7 +288,7 @@ local function replay(settings, rows, args)
     local go, code = ask(NAME, question(runnable, refused, by_state), args.yes or #args.wanted > 0)
     if not go then return code end
   end
-  local report = new_report(rows, args.json)
+  local report = new_report(rows, args.json, args.rate)
   for _, row in ipairs(refused) do report:add(row, "not_run", nil, row.refusal) end
   if #runnable > 0 then run(settings, runnable, args, report) end
   return report:close()

@@ -61,7 +61,7 @@ local function by_host(settings, rows, force, each)
     if code == "refused" or code == "draining" then
       return nil, "the host is stopping or gone"
     end
-    each(i, code, message)
+    if each(i, code, message) == false then break end
   end
   return true
 end
@@ -74,7 +74,7 @@ local function here(settings, rows, force, each)
   for n, row in ipairs(rows) do seqs[n] = row.seq end
   return core.replay(settings, seqs, force, function(_, code, message)
     i = i + 1
-    each(i, code, message)
+    return each(i, code, message)
   end)
 end
 
@@ -82,7 +82,8 @@ end
 ---@param settings hookward.Config
 ---@param rows table[] with seq
 ---@param force boolean also run those that succeeded
----@param each fun(i: integer, code: string?, message: string?) after each row; no code: success
+---@param each fun(i: integer, code: string?, message: string?): boolean? after each row; no code:
+---success; false ends it
 ---@return boolean? ok
 ---@return string? why it ended early
 function M.run(settings, rows, force, each)

@@ -108,8 +108,8 @@ local function check_own(options)
   end
 end
 
--- Returns what the host gets; or nil and lines. The ledger in memory is chosen last: a host with one
--- has no bodies to run again, so its configuration has no retries; here the core keeps them.
+-- Returns what the host gets; or nil and lines. The ledger in memory is chosen last: a host with
+-- one has no bodies to run again, so its configuration has no retries; here the core keeps them.
 local function read_options(handlers, options)
   local values = { ledger = IN_MEMORY, workers = 1 }
   for name, value in pairs(options) do
@@ -192,8 +192,8 @@ end
 -- ---- the clock ----
 
 ---Returns the time, or stops the clock at a time. Until then it is the real clock; afterwards only
----`advance` moves it. Nothing runs meanwhile, whatever falls due. Handlers see it in job.received_at, and in os.time() and os.date() without a
----time, and max_age uses it.
+---`advance` moves it. Nothing runs meanwhile, whatever falls due. Handlers see it in
+---job.received_at, and in os.time() and os.date() without a time, and max_age uses it.
 ---@param at? number|string seconds since 1970, or UTC as in "2024-05-10T11:09:21Z"
 ---@return number seconds since 1970
 function App:clock(at)
