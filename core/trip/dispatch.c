@@ -273,7 +273,8 @@ static void reply(struct hw_dispatch *d, struct hw_job *job)
     else if (!job->purge && !is_moot(job))
         hw_report_job(d->report, job);
     answer_all(job, job->n.outcome.code, job->n.outcome.reason);
-    HW_CRASH_POINT("after-answer");
+    if (!job->pick)
+        HW_CRASH_POINT("after-answer");
     if (job->n.outcome.code && !job->n.outcome.authentic && job->n.request && d->unproven)
         hw_unproven_keep(d->unproven, job->n.request, &job->n.peer, job->n.outcome.code,
                          job->n.identity.digest, NULL);
