@@ -598,8 +598,12 @@ describe("a ledger of the version before", function()
     mend(host)
     host:notify(BODY, { id = "done" })
     host:stop()
-    sql(host, "DROP INDEX by_due; DROP INDEX by_start; ALTER TABLE notifications DROP COLUMN retries;"
-      .. " ALTER TABLE notifications DROP COLUMN lost; PRAGMA user_version = 1")
+    sql(host, "DROP INDEX by_due; DROP INDEX by_pool; DROP INDEX by_lane; DROP INDEX by_start;"
+      .. " DROP INDEX by_park; DROP TABLE runs; DROP TABLE pauses")
+    for name in ("retries lost accepted parked lane pool headers"):gmatch "%S+" do
+      sql(host, ("ALTER TABLE notifications DROP COLUMN %s"):format(name))
+    end
+    sql(host, "PRAGMA user_version = 1")
     assert.match("of an older version; `hookward serve` updates it", jobs(host, "list"))
     host = restart(nil, host)
     assert.equal("2", sql(host, "PRAGMA user_version"))

@@ -50,9 +50,12 @@ static int follow_clock(struct hw_sqlite *s, int64_t now)
 {
     static const char sql[] =
         "UPDATE notifications SET next_run_at = next_run_at - settled_at + ?1, settled_at = ?1"
-        " WHERE next_run_at IS NOT NULL AND settled_at > ?1";
-    int changes;
-    return run(s, sql, now, &changes);
+        " WHERE next_run_at IS NOT NULL AND pool IS NULL AND settled_at > ?1";
+    static const char pool_sql[] =
+        "UPDATE notifications SET next_run_at = next_run_at - settled_at + ?1, settled_at = ?1"
+        " WHERE next_run_at IS NOT NULL AND pool IS NOT NULL AND settled_at > ?1";
+    int changes, rc = run(s, sql, now, &changes);
+    return rc == SQLITE_OK ? run(s, pool_sql, now, &changes) : rc;
 }
 
 /* 6: HW_STARTED, 4: HW_DEAD; 2 = HW_LEDGER_LOST_MAX - 1 */

@@ -27,8 +27,28 @@ static const char *const steps[HW_LEDGER_SCHEMA] = {
     "CREATE UNIQUE INDEX by_identity ON notifications (job_id, digest);",
     "ALTER TABLE notifications ADD COLUMN retries INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE notifications ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;"
-    "CREATE INDEX by_due ON notifications (next_run_at, settled_at) WHERE next_run_at IS NOT NULL;"
-    "CREATE INDEX by_start ON notifications (seq) WHERE state = 6;",
+    "ALTER TABLE notifications ADD COLUMN accepted INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE notifications ADD COLUMN parked INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE notifications ADD COLUMN lane TEXT;"
+    "ALTER TABLE notifications ADD COLUMN pool TEXT;"
+    "ALTER TABLE notifications ADD COLUMN headers TEXT;"
+    "CREATE INDEX by_due ON notifications (next_run_at, settled_at)"
+    " WHERE next_run_at IS NOT NULL AND pool IS NULL;"
+    "CREATE INDEX by_pool ON notifications (pool, next_run_at, settled_at)"
+    " WHERE next_run_at IS NOT NULL AND pool IS NOT NULL;"
+    "CREATE INDEX by_lane ON notifications (lane, seq) WHERE lane IS NOT NULL;"
+    "CREATE INDEX by_start ON notifications (seq) WHERE state = 6;"
+    "CREATE INDEX by_park ON notifications (event, seq) WHERE parked = 1;"
+    "CREATE TABLE runs ("
+    " seq INTEGER NOT NULL,"
+    " began_at INTEGER NOT NULL,"
+    " attempt INTEGER NOT NULL,"
+    " retry INTEGER NOT NULL,"
+    " waited_ms INTEGER NOT NULL,"
+    " ms INTEGER NOT NULL,"
+    " error TEXT, reason TEXT, version TEXT) STRICT;"
+    "CREATE INDEX by_notification ON runs (seq);"
+    "CREATE TABLE pauses (pattern TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT;",
 };
 
 static int fail(char *why, size_t size, const char *path, const char *what)

@@ -27,10 +27,25 @@
  *             retries      INTEGER  of the host's own: those that ran, and the one that next_run_at is
  *                                   for
  *             lost         INTEGER  how often in a row the host ended while it ran
+ *             accepted     INTEGER  1: it was answered 200 before it ran (ack-first)
+ *             parked       INTEGER  1: it was due while its event was paused
+ *             lane         TEXT     those of one lane run in order; NULL: none, or it is done
+ *             pool         TEXT     at most so many of a pool run at once; NULL: no limit
+ *             headers      TEXT     JSON, as long as the body is kept; NULL
+ *
+ *         runs: a row for each run of a notification that did not succeed at its first.
+ *             seq          INTEGER  the notification's
+ *             began_at     INTEGER  milliseconds since 1970
+ *             attempt, retry        the sender's attempt, the host's own retry (0: none)
+ *             waited_ms, ms         before the run; its own time
+ *             error, reason, version  as above
+ *
+ *         pauses: the patterns of events that are accepted and not run, and since when (ms).
  *
  *         The unique index (job_id, digest) is the identity and serves the look-up by id. An index
  *         over digest alone is made when `duplicates = "by-body"` first needs it.
- *         Partial indexes find what is due (by_due) and what was started (by_start).
+ *         Partial indexes find what is due (by_due; by_pool with a limit), what waits in a lane
+ *         (by_lane), what was started (by_start) and what is parked (by_park).
  *         user_version is the schema's version, application_id says that the file is hookward's.
  * Thread  whoever opens a connection uses it alone (it is opened without a mutex). */
 #ifndef HW_LEDGER_FILE_H

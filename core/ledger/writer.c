@@ -39,9 +39,9 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
         "DELETE FROM notifications WHERE seq > ?1 AND seq <= ?2 AND received_at < ?3"
         " AND settled_at < ?3 AND next_run_at IS NULL AND (state <> 4 OR settled_at < ?4)",
     [HW_LEDGER_REMOVE] = "DELETE FROM notifications WHERE seq = ?1 AND settled_at = ?2",
-    [HW_LEDGER_PICK] =
-        "SELECT seq, next_run_at, retries FROM notifications"
-        " WHERE next_run_at <= ?1 AND body IS NOT NULL ORDER BY next_run_at LIMIT ?2",
+    [HW_LEDGER_PICK] = "SELECT seq, next_run_at, retries FROM notifications"
+                       " WHERE next_run_at <= ?1 AND pool IS NULL AND body IS NOT NULL ORDER BY "
+                       "next_run_at LIMIT ?2",
     [HW_LEDGER_FILL] =
         "SELECT seq, job_id, digest FROM notifications WHERE seq > ?1 ORDER BY seq LIMIT ?2",
 };

@@ -203,9 +203,9 @@ static void looks_only_where_something_may_be(void **state)
     struct rig r;
     static const char *const plans[] = {
         "EXPLAIN QUERY PLAN SELECT seq FROM notifications WHERE next_run_at <= 1"
-        " AND body IS NOT NULL ORDER BY next_run_at LIMIT 1",
+        " AND pool IS NULL AND body IS NOT NULL ORDER BY next_run_at LIMIT 1",
         "EXPLAIN QUERY PLAN UPDATE notifications SET settled_at = 1"
-        " WHERE next_run_at IS NOT NULL AND settled_at > 1",
+        " WHERE next_run_at IS NOT NULL AND pool IS NULL AND settled_at > 1",
         "EXPLAIN QUERY PLAN UPDATE notifications SET state = 2 WHERE state = 6"};
     (void)state;
     open_rig(&r, false);
