@@ -44,7 +44,7 @@ static void it_denies_nearly_everything_else(void **state)
     for (int i = 0; i < KEYS; i++)
         wrong += hw_seen_may_hold(&seen, key(text, sizeof text, "other-", i));
     assert_true(wrong < KEYS / 20);
-    assert_true(wrong > 0); /* a filter that never errs is none, and too large */
+    assert_true(wrong > 0); /* a filter without false positives would be too large */
     hw_seen_fini(&seen);
 }
 
