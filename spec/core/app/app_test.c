@@ -1,4 +1,4 @@
-/* app_test.c -- an app answers what its function returns, fails alone, and holds up nobody else.
+/* app_test.c -- an app answers what its function returns, fails alone, and holds up nothing else.
  *
  * A leader's loop runs on a thread of its own with two listeners: the app's, and that of another
  * service. The test is the client, on blocking Unix sockets. To make an app wait, the test lets it

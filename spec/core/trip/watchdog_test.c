@@ -1,4 +1,4 @@
-/* A handler that blocks stops nobody else; one that computes past its time loses its thread. */
+/* A handler that blocks holds up no other job; one that computes past its time loses its thread. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
