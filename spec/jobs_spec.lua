@@ -1084,7 +1084,7 @@ describe("hookward.core.ledger", function()
     ]]
   end)
 
-  it("returns rows and counts, and nil for a row that does not exist", function()
+  it("returns rows and counts, and nil for a row or a file that does not exist", function()
     fill { { id = "a" }, { id = "b", state = "dead", body = "x\0y", at = 0.001 } }
     run [[
       local l <close> = assert(ledger.open(path))

@@ -346,7 +346,7 @@ describe("the handlers folder", function()
     assert.equal("v3", version_of(host))
   end)
 
-  it("is in order again once a link that leads nowhere, or to itself, is removed #alone", function()
+  it("is in order again once a dangling or circular link is removed #alone", function()
     local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
     local link = host.folder .. "/handlers/link"
     for i, case in ipairs {
@@ -587,7 +587,7 @@ describe("hook.on_unload", function()
     return times
   end
 
-  it("is called once in each Lua state, also in idle workers and at the stop", function()
+  it("is called once in each Lua state, idle ones too, and at the stop; the next state is new", function()
     local host = H.start { handlers = { ["a.lua"] = UNLOADING:format("one") }, config = "workers = 3," }
     assert.equal("jobs1", version_of(host))
     assert.equal("jobs2", version_of(host))
@@ -769,7 +769,7 @@ describe("a set that loops while it loads", function()
     assert.is_nil(host:log():find("longer than", 1, true))
   end)
 
-  it("answers a reload that was asked for meanwhile at its deadline, and runs once #alone", function()
+  it("answers a reload that was asked for meanwhile when its one deadline is over #alone", function()
     local host = H.start { handlers = { ["a.lua"] = answering("v1") }, config = "handler_timeout = 1," }
     H.write(host.folder .. "/handlers/a.lua", LOOPING)
     H.wait_until(function() return loads(host) == 1 end, "the loop")
