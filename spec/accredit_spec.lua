@@ -485,7 +485,7 @@ describe("the address of the API", function()
       .. "HOOKWARD_ACCREDIT_URL, or accredit = { url = ")
   end)
 
-  it("may have a path, and more that a user copied along", function()
+  it("may have a path, and a trailing / or /api that the user copied along", function()
     for given, path in pairs { ["/"] = "", ["/api/"] = "", ["/accredit/API"] = "/accredit", ["/v2"] = "/v2" } do
       local result, requests = events({ { 200, LIST } }, { "--api", api.url() .. given })
       works(result)

@@ -394,7 +394,7 @@ describe("a handler", function()
       assert.matches("^[^\n]*\n$", log)
     end)
 
-    it("is refused at start with the reason why an existing module can't be loaded", function()
+    it("that requires a broken module is refused at start, with the reason", function()
       local folder = H.folder()
       H.write(folder .. "/broken.so", "no library")
       local log = start_error {
