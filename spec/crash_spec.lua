@@ -1,7 +1,7 @@
--- Nothing that was answered 200 is lost or run twice, whenever the process dies.
+-- No notification that was answered 200 is lost or run twice, whenever the process dies.
 --
--- HOOKWARD_CRASH_ROUNDS=200 makes the long form (`make crash`); HOOKWARD_CRASH is a binary with crash
--- points compiled in (core/base/crash.h).
+-- HOOKWARD_CRASH_ROUNDS=200 runs the long form (`make crash`). HOOKWARD_CRASH is a binary that has
+-- crash points compiled in (core/base/crash.h).
 
 local H = require "spec.support.host"
 local load = require "spec.support.load"
@@ -12,7 +12,7 @@ local CRASHING = os.getenv("HOOKWARD_CRASH")
 
 local BODY = H.event("Crash.Tested")
 
--- Every run of the handler appends its job's id to a file, by one write.
+-- Every run of the handler appends its job's id to a file, in one write.
 local HANDLER = [[
 local hook = require "hookward"
 local file = io.open("runs", "a")
@@ -46,12 +46,12 @@ end
 describe("a host that is killed", function()
   after_each(H.stop_all)
 
-  it(("loses and repeats nothing that it answered, over %d kills"):format(ROUNDS), function()
+  it(("loses and repeats nothing that it answered (%d kills)"):format(ROUNDS), function()
     math.randomseed(tonumber(os.getenv("HOOKWARD_CRASH_SEED") or 1))
     local host = H.start { handlers = { ["a.lua"] = HANDLER }, ledger = "hookward.db" }
     local answered, unanswered, twice = 0, 0, 0
     for round = 1, ROUNDS do
-      -- Die after a random number of answers, at whatever the others are just doing.
+      -- Dies after a random number of answers, whatever the other requests are doing.
       local die_at = math.random(0, 400)
       local before = load.run {
         port = host.port, connections = 16, next_id = counter(("r%d-"):format(round), 5000),
@@ -79,7 +79,7 @@ describe("a host that is killed", function()
           assert.equal(1, runs[id], id .. " was answered 200, and ran " .. (runs[id] or 0) .. " times")
         else
           unanswered = unanswered + 1
-          -- The window between a handler's end and its record, and nothing beyond it.
+          -- Only a run that had ended but was not recorded may be repeated.
           assert.is_true(runs[id] == 1 or (runs[id] == 2 and at_death[id] == 1), id)
           if runs[id] == 2 then twice = twice + 1 end
         end
@@ -93,13 +93,13 @@ end)
 describe("a host that dies at a named point", function()
   after_each(H.stop_all)
 
-  -- point -> how often the handler runs in all
+  -- point -> total runs of the handler
   local POINTS = {
     ["before-handler"] = 1, ["after-handler"] = 2, ["after-begin"] = 2, ["mid-batch"] = 2,
     ["before-commit"] = 2, ["after-commit"] = 1, ["before-answer"] = 1, ["after-answer"] = 1,
   }
   for point, expected in pairs(POINTS) do
-    it(("%s: the handler runs %d in all, the retry gets 200"):format(point,
+    it(("%s: the handler runs %d in total, the retry gets 200"):format(point,
       expected), function()
       assert(CRASHING, "HOOKWARD_CRASH names a binary with crash points (see the Makefile)")
       local host = H.start {
