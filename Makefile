@@ -1,7 +1,7 @@
 # hookward -- `make help` lists what can be made.
 #
-# `make V=1` shows the commands. This file builds every variant (plain, ASan+UBSan, TSan), each in its
-# own folder:
+# `make V=1` shows the commands. This file builds every variant (plain, ASan+UBSan, TSan), each in
+# its own folder:
 #   make BUILD=build/asan SANITIZE=address,undefined
 
 BUILD    ?= build
@@ -25,12 +25,12 @@ PACKAGES_INSTALLED = libuv1 libssl3 libsqlite3-0 libcurl4 lua-argparse ca-certif
 
 LIBS = libuv libcrypto sqlite3 libcurl
 
-# pkg-config must not run before the packages are installed, hence `=`; $(eval) makes it run only once.
+# pkg-config must not run before the packages are installed, hence `=`. $(eval) runs it only once.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags lua5.4 $(LIBS)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(LUA_LIBS) $$(shell pkg-config --libs $(LIBS)) -lm)$(PKG_LIBS)
 
-# The program contains all of Lua if the static library exists: C modules that a handler loads find the
-# Lua that they were made for in the program, also the functions that the host does not use.
+# The program contains all of Lua if the static library exists: C modules that a handler loads find
+# the Lua that they were made for in the program, also the functions that the host does not use.
 # `make LUA_ARCHIVE=` links the shared library.
 LUA_ARCHIVE ?= $(wildcard $(shell pkg-config --variable=libdir lua5.4)/liblua5.4.a)
 LUA_LIBS = $(if $(LUA_ARCHIVE),-Wl$(comma)--whole-archive $(LUA_ARCHIVE) -Wl$(comma)--no-whole-archive -ldl,\
@@ -77,8 +77,8 @@ $(BUILD)/embedded.c: core/script/embed.lua $(LUA) $(EXAMPLES) Makefile
 $(BUILD)/embedded.o: $(BUILD)/embedded.c
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -c -o $@ $<
 
-# Tests of the C units: one program for each spec/core/X_test.c, linked with the objects that it needs
-# (all but main). The archive is thin: it holds only the names of the objects.
+# Tests of the C units: one program for each spec/core/X_test.c, linked with the objects that it
+# needs (all but main). The archive is thin: it holds only the names of the objects.
 $(BUILD)/units.a: $(BUILD)/embedded.o $(OBJECTS)
 	$(Q)rm -f $@ && ar rcsT $@ $^
 
@@ -125,7 +125,7 @@ run: setup-run ## install what is missing, build, serve examples/hello to a sand
 
 ROCK = build/rock/tree
 
-# LuaRocks compiles one file after another. For the specs it compiles without optimisation, in half the
+# LuaRocks compiles one file after another. For the specs it does so without optimising, in half the
 # time.
 SPEC_ROCK = build/spec-rock/tree
 $(SPEC_ROCK)/bin/hookward: export HOOKWARD_ROCK_OPTIMIZE = -O0
@@ -148,15 +148,15 @@ rockspec: ## list new files of core/ and lua/ in the rockspecs
 
 # ---- tests ----
 
-# The same host with crash points compiled in (core/base/crash.h), for the specs. Only the files that
-# have such points are compiled again.
+# The same host with crash points compiled in (core/base/crash.h), for the specs. Only the files
+# that have such points are compiled again.
 CRASH = $(BUILD)/crash/hookward
 CRASH_SOURCES = $(shell grep -l 'crash\.h"' $(SOURCES))
 CRASH_OBJECTS = $(CRASH_SOURCES:core/%.c=$(BUILD)/crash/core/%.o)
 PLAIN_OBJECTS = $(filter-out $(CRASH_SOURCES:core/%.c=$(BUILD)/core/%.o),$(OBJECTS))
 
-# The rock's tests are a target of their own, since LuaRocks compiles everything again, file after file.
-# Tests tagged #long run in `make asan`, or in targets of their own.
+# The rock's tests are a target of their own, since LuaRocks compiles everything again, file after
+# file. Tests tagged #long run in `make asan`, or in targets of their own.
 test: setup-test ## install what is missing, build, run the tests except the longest and the rock's
 	@$(MAKE) --no-print-directory -j$(JOBS) build-tests
 	@$(MAKE) --no-print-directory check-core check-spec SPECS=--exclude-tags=rock,long
@@ -165,7 +165,7 @@ test-rock: setup-test ## build the rock, run its tests
 	@$(MAKE) --no-print-directory -j$(JOBS) $(SPEC_ROCK)/bin/hookward build-tests
 	@$(MAKE) --no-print-directory check-spec SPECS=--tags=rock
 
-# Libraries that specs load before the host, to replace functions of libc. Always without sanitizers.
+# Libraries that specs load before the host to replace functions of libc; always without sanitizers.
 PRELOADS = $(patsubst spec/preload/%.c,build/preload/%.so,$(wildcard spec/preload/*.c))
 
 build/preload/%.so: spec/preload/%.c Makefile
@@ -187,12 +187,12 @@ $(CRASH): $(BUILD)/core/main.o $(BUILD)/embedded.o $(CRASH_OBJECTS) $(PLAIN_OBJE
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-crash: all $(CRASH) ## kill the host 200 times under load: no answered notification may be lost
+crash: all $(CRASH) ## kill the host 200 times under load; nothing answered may be lost
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) \
 	  HOOKWARD_CRASH_ROUNDS=200 busted spec/crash_spec.lua
 
 ROUNDS ?= 200
-power-loss: all $(CRASH) $(PRELOADS) ## lose power ROUNDS (200) times: no answered notification may be lost
+power-loss: all $(CRASH) $(PRELOADS) ## lose power ROUNDS (200) times; nothing answered may be lost
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) HOOKWARD_POWER_ROUNDS=$(ROUNDS) \
 	  busted spec/power_spec.lua
 
@@ -273,7 +273,7 @@ $(BUILD)/flood: spec/bench/flood.c
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< -pthread
 
 FLOODS ?=
-bench-floods: setup-ci all $(BUILD)/flood ## measure a good client's answers and the memory under ten floods, and compare with nginx
+bench-floods: setup-ci all $(BUILD)/flood ## measure answers and memory under ten floods, beside nginx
 	HOOKWARD=$(BUILD)/hookward FLOOD=$(BUILD)/flood sh spec/bench/floods.sh $(FLOODS)
 
 bench-verify: $(BUILD)/verify ## measure what a verification costs, and compare with OpenSSL

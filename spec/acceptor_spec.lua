@@ -54,7 +54,7 @@ describe("the acceptor", function()
 
     it("logs it once, uses no CPU time, and drains when it is told to", function()
       local inside = hoard "Kept[#Kept + 1] = file"
-      inside:send("POST /baseWebhookNotification HTTP/1.1\r\n") -- it is not idle, and has a descriptor
+      inside:send("POST /baseWebhookNotification HTTP/1.1\r\n") -- not idle, has a descriptor
       local waiting = {}
       for i = 1, 20 do
         waiting[i] = host:connect()

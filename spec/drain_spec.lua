@@ -164,7 +164,7 @@ describe("when it is told to stop, the host", function()
     assert.matches("drain_timeout: cut off 2 connections and 1 notifications", host:log())
   end)
 
-  -- With and without another handler that never returns, which keeps the host from freeing its state.
+-- With and without another handler that never returns, so that the host frees nothing.
   it("records a run that ended after its sender was cut off", function()
     for _, other in ipairs { false, true } do
       gate = H.gate()

@@ -1,5 +1,5 @@
--- Each example is made by `hookward init --example NAME`, and the commands of its README run as they
--- are, in order. Those that keep running do so in the background, on ports of their own.
+-- Each example is made by `hookward init --example NAME`, and the commands of its README run as
+-- they are, in order. Those that keep running do so in the background, on ports of their own.
 
 local lfs = require "lfs"
 local H = require "spec.support.host"

@@ -85,7 +85,7 @@ describe("examples/", function()
     listeners = {}
   end)
 
-  -- A service: its address, and a function that takes one request and answers it, unless `status` is nil.
+  -- A service: its address, and a function that takes a request and answers it if it has a status.
   local function service()
     local listener = assert(socket.bind("127.0.0.1", 0))
     listener:settimeout(20)
@@ -159,7 +159,7 @@ describe("examples/", function()
     assert.equal(0, host:stop())
   end)
 
-  it("fan-out remembers across a kill which targets have it; a lost answer repeats that one", function()
+  it("fan-out remembers across a kill which targets answered, and repeats the others", function()
     local run, print_service, archive = start_fan_out()
     local host = run()
     begin(host, 0)

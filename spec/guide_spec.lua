@@ -1,5 +1,5 @@
--- The guide is correct: its blocks compile, load and run, its commands have the options that it shows,
--- and `hookward help` prints it.
+-- The guide is correct: its blocks compile, load and run, its commands have the options that it
+-- shows, and `hookward help` prints it.
 
 local H = require "spec.support.host"
 local S = require "spec.support.sandbox"
@@ -488,8 +488,8 @@ describe("the guide's", function()
     assert.is_true(tonumber(text:match("proxy_read_timeout (%d+)s;")) > defaults.handler_timeout)
   end)
 
-  -- Only where nginx is installed, as in CI. `make test` does not install it, since its package starts
-  -- a server on port 80.
+  -- Only where nginx is installed, as in CI. `make test` does not install it, since its package
+  -- starts a server on port 80.
   if D.program "nginx" then
     it("proxy passes a signed notification on byte for byte, over TLS", function()
       local host = H.start { handlers = { ["a.lua"] = 'require "hookward".on("*", function() end)' } }
@@ -515,7 +515,7 @@ describe("the guide's", function()
     end)
   end
 
-  it("backup of the ledger can be made while the host runs, and restored when it is stopped", function()
+  it("backup can be made while the host runs, and restored when it is stopped", function()
     local folder, at = project()
     trust(folder)
     local host = H.start { folder = folder }

@@ -543,7 +543,7 @@ describe("a handler", function()
       host:wait_log("error a handler is stuck past handler_timeout[^\n]* job=j attempt=0")
       assert.equal(200, notify("A.Done").status)
 
-      answer = host:notify(body, { id = "j", attempt = 1 }) -- joins, and waits until its own time-out
+      answer = host:notify(body, { id = "j", attempt = 1 }) -- joins, and times out as well
       assert.equal("handler_timeout", answer.error)
       assert.equal(1, host:count("begun"))
       assert.equal(1, host:count("is stuck past"))
@@ -610,7 +610,7 @@ describe("a handler", function()
         end)
         hook.on("A.Done", function() end)
       ]], "vm_memory = 8 * 1024 * 1024, workers = 1, handler_timeout = 1")
-      assert.equal(400, notify("M.Pcall").status) -- any error, on a slow disk; the outcome is in the log
+      assert.equal(400, notify("M.Pcall").status) -- the log has the outcome
       host:wait_log("event=M%.Pcall [^\n]*error=handler_timeout")
       assert.equal(200, notify("A.Done").status)
     end)
@@ -745,7 +745,7 @@ describe("a handler", function()
       end)
       hook.on("A.C", function() return nil, tostring(arg) end)
     ]]
-    assert.equal("handler_error", notify("A.B").error) -- `arg` belongs to the program and is hidden from handlers
+    assert.equal("handler_error", notify("A.B").error) -- `arg` is hidden from handlers
     assert.equal("nil", notify("A.C").message)
   end)
 

@@ -671,7 +671,7 @@ describe("hookward jobs replay", function()
       { id = "done", event = "Good.C", state = "succeeded", body = body "Good.C" },
       { id = "forgotten", event = "Good.D", state = "succeeded" },
     }
-    for _, row in ipairs(rows) do row.at = os.time() end -- otherwise a host would remove them as too old
+    for _, row in ipairs(rows) do row.at = os.time() end -- a host removes old rows
     fill(rows)
   end
 
@@ -849,7 +849,7 @@ describe("hookward jobs replay", function()
   end)
 
   describe("by a host that", function()
-    -- A stand-in for the control socket: each function of `answers` gets (row, force) of one request.
+    -- A stand-in for the control socket: each function in `answers` gets (row, force) of a request.
     local function stand_in(args, answers)
       -- Started before the socket exists: otherwise the command would inherit it and keep it open.
       os.remove(folder .. "/.hookward.sock")

@@ -156,7 +156,7 @@ describe("with its keys the host", function()
     assert.matches("key", start_error {})
   end)
 
-  -- A key of usual length, one that does not fill its last byte, and one that the host does not have.
+  -- A key of usual length, one that does not fill its last byte, and one that the host lacks.
   local function expect_verification(options)
     local path, stranger = H.folder() .. "/odd.pem", H.keys("other")
     openssl("genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2052 -out %s", path)
@@ -175,7 +175,7 @@ describe("with its keys the host", function()
     expect_verification { env = "HOOKWARD_RSA=openssl" }
   end)
 
-  it("verifies by OpenSSL, and logs that once a key, when the vector code gives wrong results", function()
+  it("verifies by OpenSSL, and logs that once a key, when the vector code is wrong", function()
     local crashing = assert(os.getenv "HOOKWARD_CRASH", "HOOKWARD_CRASH names no binary")
     expect_verification { env = "HOOKWARD_SPOIL_RSA=1", binary = crashing }
     assert(H.sh(("cd %s && %s reload"):format(H.quote(host.folder), H.quote(H.binary))))

@@ -103,7 +103,7 @@ describe("the durable ledger", function()
     host:wait_log("this job id was seen before with another body")
   end)
 
-  it("recognises a body under any id with duplicates = \"by-body\", also if it was recorded by-job", function()
+  it("recognises a body under any id by-body, also one that was recorded by-job", function()
     local host = start()
     assert.equal(200, host:notify(BODY, { id = "1" }).status)
     host:stop()
@@ -304,7 +304,7 @@ describe("the durable ledger", function()
   end)
 
   -- Closing any descriptor of a file releases all locks that the process has on it.
-  it("keeps its files although a handler reads them and other programs open and close them", function()
+  it("keeps its files although a handler and other programs open and close them", function()
     local host = start { handlers = { ["a.lua"] = HANDLER .. [[
       hook.on("Ledger.Read", function()
         for _, name in ipairs { "hookward.db", "hookward.db-wal", "hookward.db-shm" } do

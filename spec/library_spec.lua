@@ -168,7 +168,7 @@ describe("a host in a program #rock", function()
         local seen = { status:match("Umask:%s*%d+"), limits:match("Max open files[^\n]*") }
         for _, name in ipairs { "SigBlk", "SigIgn", "SigCgt" } do
           local set = tonumber(status:match(name .. ":%s*(%x+)"), 16)
-          seen[#seen + 1] = name .. (" %x"):format(set & 0x7fffffff) -- signals 32 and 33 belong to the C library
+          seen[#seen + 1] = name .. (" %x"):format(set & 0x7fffffff) -- 32, 33: the C library's
         end
         return table.concat(seen, ", ")
       end

@@ -51,8 +51,9 @@ describe("an allocation that fails", function()
     return H.start(options), memory
   end
 
-  -- Lets the n-th allocation fail while `send(prepare(n))` runs, for each n until no n-th is reached.
-  -- `send` returns an answer, or nil if the connection was closed. Returns how many n were reached.
+  -- Lets the n-th allocation fail while `send(prepare(n))` runs, for each n until no n-th is
+  -- reached. `send` returns an answer, or nil if the connection was closed. Returns how many n were
+  -- reached.
   local function for_each(host, memory, prepare, send, check)
     local n, misses, reached = 0, 0, 0
     while misses < MISSES do
@@ -86,7 +87,7 @@ describe("an allocation that fails", function()
   local function bytes_of(kind, n)
     local id = kind.id == nil and ("%s-%d"):format(kind[1]:gsub(" ", "-"), n) or kind.id
     local body, headers = kind[2], nil
-    if id == false then body = body:gsub("}$", (" "):rep(n) .. "}") end -- the body must then be unique
+    if id == false then body = body:gsub("}$", (" "):rep(n) .. "}") end -- a unique body
     if kind.chunked then headers = { "Transfer-Encoding: chunked" } end
     local bytes = H.request(body, { id = id, headers = headers, chunked = kind.chunked, key = kind.key })
     if not kind.chunked then return bytes end

@@ -1,5 +1,5 @@
--- A host that was stopped for a while (a suspended machine, SIGSTOP, a long stall) and goes on: what
--- arrived meanwhile counts as in time.
+-- A host that was stopped for a while (a suspended machine, SIGSTOP, a long stall) and goes on:
+-- what arrived meanwhile counts as in time.
 
 local H = require "spec.support.host"
 local socket = require "socket"

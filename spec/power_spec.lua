@@ -1,8 +1,8 @@
--- No notification that was answered 200 is lost or run twice when the power fails. spec/preload/power.c
--- simulates the disk: it drops or tears writes that were not synced yet.
+-- No notification that was answered 200 is lost or run twice when the power fails.
+-- spec/preload/power.c simulates the disk: it drops or tears writes that were not synced yet.
 --
--- HOOKWARD_POWER_ROUNDS=200 runs the long form (`make power-loss`). HOOKWARD_CRASH is a binary that can
--- be told not to sync, with which the test must fail.
+-- HOOKWARD_POWER_ROUNDS=200 runs the long form (`make power-loss`). HOOKWARD_CRASH is a binary that
+-- can be told not to sync, with which the test must fail.
 
 local H = require "spec.support.host"
 local load = require "spec.support.load"
@@ -122,7 +122,7 @@ describe("a host that loses power #long", function()
     math.randomseed(SEED)
     local folder, answered, losses, failed_syncs = nil, 0, 0, 0
     for round = 1, ROUNDS do
-      if round % ROUNDS_A_LEDGER == 1 then folder = lay_out { fresh = true } end -- creating it is tested as well
+      if round % ROUNDS_A_LEDGER == 1 then folder = lay_out { fresh = true } end -- making it, too
       local result = lose(folder, round, { syncs_fail = round % 2 == 0 })
       assert.same({}, result.lost, "round " .. round)
       answered, losses = answered + result.answered, losses + result.losses
@@ -139,7 +139,7 @@ describe("a host that loses power #long", function()
     while lost == 0 and round < 10 do -- a single round may lose nothing by chance
       round = round + 1
       local ok, result = pcall(lose, lay_out(), round, { binary = crashing, env = "export HOOKWARD_NO_SYNC=1;" })
-      lost = ok and #result.lost or 0 -- otherwise the file may be so broken that no host starts with it
+      lost = ok and #result.lost or 0 -- an error: the file is broken
     end
     assert.is_true(lost > 0)
   end)

@@ -1,5 +1,5 @@
--- The program: it contains all of Lua, so that C modules find the Lua that they were made for, and it
--- is installed as the README says.
+-- The program: it contains all of Lua, so that C modules find the Lua that they were made for, and
+-- it is installed as the README says.
 
 local H = require "spec.support.host"
 

@@ -116,7 +116,7 @@ describe("the README's", function()
     assert.equal(2, select(2, list:gsub("succeeded", "")), list)
   end)
 
-  it("make commands are targets of the Makefile", function() -- spec/program_spec.lua runs make install
+  it("make commands are targets of the Makefile", function() -- `make install`: program_spec.lua
     local help = assert(H.sh("make help"))
     for _, text in ipairs { block("sh", "make run"), block("sh", "make install") } do
       for target in text:gmatch("make (%l%S*)") do

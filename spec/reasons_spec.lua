@@ -19,7 +19,7 @@ describe("answers", function()
     assert.equal('{"error":"handler_refused","message":"no disk at 10.0.0.7"}', answer.body)
   end)
 
-  it('have only the code and its fixed text with "codes"; log, ledger and replay have the reason', function()
+  it('have code and fixed text with "codes"; log, ledger and replay have the reason', function()
     local host = start 'answers = "codes"'
     local answer = host:notify(H.event("A.Refused"), { id = "1" })
     assert.equal('{"error":"handler_refused","message":"the handler refused the notification"}', answer.body)

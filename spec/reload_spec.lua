@@ -13,7 +13,7 @@ local socket = require "socket"
 local STOPPING = os.getenv("HOOKWARD_CRASH")
 local EDITS = tonumber(os.getenv("HOOKWARD_RELOAD_EDITS") or 20)
 local RELOADS = 2 * EDITS
-local PAUSE = EDITS <= 20 and 0.005 -- of the sender in the short form, which runs beside other specs
+local PAUSE = EDITS <= 20 and 0.005 -- the sender's, in the short form, beside other specs
 local CONNECTIONS = 12
 
 local BODY = H.event("Reload.Tested")
@@ -24,8 +24,8 @@ end
 
 -- ---- a set of scripts that carries its version in three files ----
 
--- The versions are compared while the files load, so that a half-written set is refused, and again in
--- every job: a late `require` must return the version that the job began with.
+-- The versions are compared while the files load, so that a half-written set is refused, and again
+-- in every job: a late `require` must return the version that the job began with.
 local HANDLER = [[
 local hook = require "hookward"
 local VERSION = %d
@@ -514,8 +514,8 @@ describe("the keys", function()
     assert.equal("invalid_signature", host:notify(BODY).error)
   end)
 
-  -- Stops the host at a point of core/reload/attempt.c, between listing the key files and loading them,
-  -- and adds a second key there.
+  -- Stops the host at a point of core/reload/attempt.c, between listing the key files and loading
+  -- them, and adds a second key there.
   local function add_key_at(point, to, edit)
     local _, old = key()
     local new_private, new = key("second")
@@ -587,7 +587,7 @@ describe("hook.on_unload", function()
     return times
   end
 
-  it("is called once in each Lua state, idle ones too, and at the stop; the next state is new", function()
+  it("is called once in each Lua state, idle or not, and at the stop; state is new", function()
     local host = H.start { handlers = { ["a.lua"] = UNLOADING:format("one") }, config = "workers = 3," }
     assert.equal("jobs1", version_of(host))
     assert.equal("jobs2", version_of(host))
@@ -654,7 +654,7 @@ describe("the configuration of a running host", function()
     host:wait_log("reloaded: version 3")
   end)
 
-  it("stays as it was when the new one is broken, loops, or names what does not exist #alone", function()
+  it("stays as it was if the new one is broken, loops, or names a missing file #alone", function()
     local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
     configure(host, "workers = 'many'")
     host:wait_log("not reloaded[^\n]*workers")
@@ -689,7 +689,7 @@ describe("the configuration of a running host", function()
     assert.equal(400, outside:receive().status)
   end)
 
-  it("may shorten handler_timeout: a running job keeps its limit, the next has less #alone", function()
+  it("may shorten handler_timeout, but not for a running job #alone", function()
     local gate = H.gate()
     local host = H.start { handlers = { ["a.lua"] = gate.source
       .. "require 'hookward'.on('Reload.Tested', function() wait() end)" },
@@ -769,7 +769,7 @@ describe("a set that loops while it loads", function()
     assert.is_nil(host:log():find("longer than", 1, true))
   end)
 
-  it("answers a reload that was asked for meanwhile when its one deadline is over #alone", function()
+  it("answers a reload that was asked for meanwhile at the same deadline #alone", function()
     local host = H.start { handlers = { ["a.lua"] = answering("v1") }, config = "handler_timeout = 1," }
     H.write(host.folder .. "/handlers/a.lua", LOOPING)
     H.wait_until(function() return loads(host) == 1 end, "the loop")

@@ -183,8 +183,8 @@ describe("robustness", function()
 
   it("blocks no signal in a thread that may start a program", function()
     start {}
-    -- The C library blocks all signals in a thread that is just starting. The log's and the ledger's
-    -- threads start no program, and block only SIGPIPE and SIGXFSZ.
+    -- The C library blocks all signals in a thread that is just starting. The log's and the
+    -- ledger's threads start no program, and block only SIGPIPE and SIGXFSZ.
     local harmless = 1 << 12 | 1 << 24
     H.wait_until(function()
       local writers = 0

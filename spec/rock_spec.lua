@@ -1,5 +1,5 @@
--- The LuaRocks rock is the same host as the binary: it has the same files and behaves the same end to
--- end, both as the installed command and as a module in a Lua program.
+-- The LuaRocks rock is the same host as the binary: it has the same files and behaves the same end
+-- to end, both as the installed command and as a module in a Lua program.
 
 local H = require "spec.support.host"
 

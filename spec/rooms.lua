@@ -1,8 +1,8 @@
 -- rooms.lua -- the order of the rooms below core/, and whether the includes keep to it.
 --
--- A room includes only from itself and from rooms below it, so that the files of a low room can be read
--- without those above. No files include each other in a circle, however long; a unit is x.c and
--- x.h together. Includes name the room.
+-- A room includes only from itself and from rooms below it, so that the files of a low room can be
+-- read without those above. No files include each other in a circle, however long; a unit is x.c
+-- and x.h together. Includes name the room.
 --
 -- usage: lua5.4 spec/rooms.lua [FOLDER]       breaches, one a line; exit 1 if there are any
 --        lua5.4 spec/rooms.lua --arrows [FOLDER]     how many includes go from room to room

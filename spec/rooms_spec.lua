@@ -1,5 +1,5 @@
--- The rooms of core/ and of lua/hookward keep to their order; `make lint` names a line of core/ that
--- does not.
+-- The rooms of core/ and of lua/hookward keep to their order; `make lint` names a line of core/
+-- that does not.
 
 local H = require "spec.support.host"
 
@@ -70,7 +70,7 @@ describe("the rooms of lua/hookward", function()
     for i, room in ipairs(LUA_ROOMS) do rank[room] = i end
     for path in sh("find lua/hookward -mindepth 2 -name '*.lua'"):gmatch("%S+") do
       local own = assert(rank[path:match("^lua/hookward/(%l+)/")], path)
-      local text = path:find("templates", 1, true) and "" or H.read(path) -- templates contain the text of other files
+      local text = path:find("templates", 1, true) and "" or H.read(path) -- they hold other files
       for room in text:gmatch('local %w+ = require "hookward%.(%l+)') do
         count = count + 1
         assert(not rank[room] or rank[room] <= own, path .. " requires hookward." .. room)

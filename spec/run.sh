@@ -4,9 +4,10 @@
 #   JOBS=4 sh spec/run.sh units PROGRAM...
 #   JOBS=4 sh spec/run.sh specs [FILE | FOLDER | OPTION OF BUSTED]...
 #
-# Each program is a job, and so is each spec file, in a busted of its own; JOBS of them run at a time.
-# The output of a job is printed as a whole when it has ended. For specs, the last line is the total in
-# busted's words; a busted that ends without its closing line counts as an error. Exit 1 if a job failed.
+# Each program is a job, and so is each spec file, in a busted of its own; JOBS of them run at a
+# time. The output of a job is printed as a whole when it has ended. For specs, the last line is the
+# total in busted's words; a busted that ends without its closing line counts as an error. Exit 1 if
+# a job failed.
 
 set -u
 

@@ -97,7 +97,7 @@ describe("a schema", function()
     passes("__index")
   end)
 
-  it("is checked everywhere with validate = true, except where a handler has schema = false", function()
+  it("is checked everywhere with validate = true, except for schema = false", function()
     start([[
       hook.on("*", function() end)
       hook.on("A.B", function() end)

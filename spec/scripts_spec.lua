@@ -1,4 +1,4 @@
--- What scripts can do to the Lua state that they share, and their error messages: globals, modules, null.
+-- What scripts can do to their shared Lua state, and their error messages: globals, modules, null.
 
 local cjson = require "cjson"
 local H = require "spec.support.host"
@@ -29,7 +29,7 @@ describe("a script", function()
     return { status = answer.status, message = cjson.decode(answer.body).message }
   end
 
-  it("that forgets a local can't break hookward's own modules, and causes one warning per name", function()
+  it("that forgets a local breaks no module of hookward, and causes one warning a name", function()
     local names, code = {}, {}
     for name in pairs(_G) do
       if type(name) == "string" and load(("return %s"):format(name)) and name:find "^[a-z]+$" then

@@ -1,5 +1,5 @@
--- The guide's steps with real processes. The sandbox stands in for Accredit: a subscription's key is
--- saved among the keys of a running host, and a sample is sent, verified and handled. A failed
+-- The guide's steps with real processes. The sandbox stands in for Accredit: a subscription's key
+-- is saved among the keys of a running host, and a sample is sent, verified and handled. A failed
 -- notification is repeated as often as Accredit would.
 
 local cjson = require "cjson"

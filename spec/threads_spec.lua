@@ -1,5 +1,5 @@
--- Threads that can't be created: a host that can't start says so in one line and ends; a program that
--- has started it goes on.
+-- Threads that can't be created: a host that can't start says so in one line and ends; a program
+-- that has started it goes on.
 
 local H = require "spec.support.host"
 local preload = require "spec.support.preload"

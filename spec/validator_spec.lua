@@ -1,5 +1,5 @@
--- A schema is compiled into a check that names the first field that breaks it; an unsupported schema
--- is refused when it is compiled.
+-- A schema is compiled into a check that names the first field that breaks it; an unsupported
+-- schema is refused when it is compiled.
 
 local cjson = require "cjson"
 

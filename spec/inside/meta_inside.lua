@@ -1,4 +1,4 @@
--- lua/hookward/_meta.lua names exactly what exists; spec/meta_spec.lua runs this with `hookward test`.
+-- lua/hookward/_meta.lua names exactly what exists; spec/meta_spec.lua runs it by `hookward test`.
 
 local catalogue = require "hookward.handlers.catalogue"
 local cli = require "spec.support.cli"

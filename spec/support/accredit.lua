@@ -61,8 +61,8 @@ function M.url()
   return "http://127.0.0.1:" .. port
 end
 
----Runs a command and gives these answers in order, one a connection; any further request gets a 418.
---- `arguments` as for cli.run; `--api` is added unless they name one, or no_api.
+---Runs a command and gives these answers in order, one a connection; a further request gets a 418.
+---`arguments` as for cli.run; `--api` is added unless they name one, or no_api.
 ---@return { code: integer, out: string, err: string } result
 ---@return hookward.spec.ApiRequest[] requests
 function M.run(arguments, answers)
@@ -76,7 +76,7 @@ function M.run(arguments, answers)
   local requests, held = {}, {}
   local running = cli.start(arguments)
   local give_up = socket.gettime() + PATIENCE
-  listener:settimeout(0.004) -- a connection ends the wait; otherwise the command's end is seen this late
+  listener:settimeout(0.004) -- a connection ends it; the command's end is seen this late
   while not running:has_ended() do
     assert(socket.gettime() < give_up, "still running: " .. running.command)
     local client = listener:accept()

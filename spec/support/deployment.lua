@@ -1,5 +1,5 @@
--- For the guide's page of deployment: reads a unit and runs its commands as systemd would, and runs a
--- server block in an nginx of its own. Paths and ports are replaced.
+-- For the guide's page of deployment: reads a unit and runs its commands as systemd would, and runs
+-- a server block in an nginx of its own. Paths and ports are replaced.
 
 local H = require "spec.support.host"
 

@@ -87,8 +87,8 @@ end
 
 -- ---- keys and signatures, made only by openssl ----
 
--- Making a key pair takes a moment, so they are kept in build/ for all specs and the next run. A pair
--- is made in a folder of its own and then renamed, since several runs may make it at once.
+-- Making a key pair takes a moment, so they are kept in build/ for all specs and the next run. A
+-- pair is made in a folder of its own and then renamed, since several runs may make it at once.
 local key_folder = os.getenv("HOOKWARD_SPEC_KEYS") or lfs.currentdir() .. "/build/spec-keys"
 
 ---A development key pair: the files of its private and its public half.
@@ -145,8 +145,8 @@ end
 
 ---Lays out a project and starts `hookward serve` in it; returns once it listens.
 ---@param options table handlers = { ["a.lua"] = text }, config = "key = value, …", keys, listen, args,
---- env, wrap (a command that then executes its arguments), folder (of an earlier host, to start again
---- with its files), fails = true: it must not start, or not at once
+--- env, wrap (a command that then executes its arguments), folder (of an earlier host, to start
+--- again with its files), fails = true: it must not start, or not at once
 function M.start(options)
   local self = setmetatable({ folder = options.folder or M.folder() }, Host)
   if not options.folder then lay_out(self.folder, options) end
@@ -204,13 +204,13 @@ function Host:count_log(pattern)
   return select(2, self:log():gsub(pattern, ""))
 end
 
----The same, after waiting until all earlier lines are written: the log is written after the answers.
----It needs a free worker.
+---The same, after waiting until all earlier lines are written: the log is written after the
+---answers. It needs a free worker.
 local last_mark = 0
 function Host:count(pattern)
   last_mark = last_mark + 1
   local id = ("mark-%d."):format(last_mark)
-  self:notify("a mark in the log", { id = id }) -- not JSON, but signed, so that its line is never suppressed
+  self:notify("a mark in the log", { id = id }) -- signed, so always logged
   M.wait_until(function() return self:log():find(id, 1, true) end, "the mark in the log")
   return self:count_log(pattern)
 end
@@ -249,7 +249,7 @@ end
 -- A sanitizer's report in a host's log. The exit code does not show it if the host is killed at the
 -- end.
 local function sanitizer_finding(log)
-  log = log:match("^(.-)ending without it") or log -- the threads that it then abandons are not a leak
+  log = log:match("^(.-)ending without it") or log -- abandoned threads are no leak
   local at = log:find("Sanitizer", 1, true) or log:find("runtime error:", 1, true)
     or log:find("hookward: bug at", 1, true)
   return at and log:sub(math.max(1, at - 200), at + 6000)
@@ -394,7 +394,7 @@ Gate.__index = Gate
 function M.gate()
   local path = M.folder() .. "/gate"
   assert(sh("mkfifo " .. quote(path)))
-  local file = assert(io.open(path, "r+")) -- opened for both, so that it does not wait for the other side
+  local file = assert(io.open(path, "r+")) -- "r+": opening does not block
   file:setvbuf("no")
   return setmetatable({ file = file, source = ([=[
     local function wait()

@@ -1,5 +1,5 @@
--- A sender with many connections at once. Each sends a notification, waits for its answer, and sends
--- the next.
+-- A sender with many connections at once. Each sends a notification, waits for its answer, and
+-- sends the next.
 
 local socket = require "socket"
 

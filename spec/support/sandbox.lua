@@ -17,8 +17,8 @@ Sandbox.__index = Sandbox
 
 local running = {}
 
----Starts the sandbox with further arguments (shell text); returns once it listens. It signs with the
----specs' development key unless `key` is false.
+---Starts the sandbox with further arguments (shell text); returns once it listens. It signs with
+---the specs' development key unless `key` is false.
 function M.start(args, key)
   local self = setmetatable({ folder = H.folder() }, Sandbox)
   local private = H.keys()
