@@ -139,7 +139,7 @@ describe("every command that reads the configuration", function()
     has(run({ "serve" }).err, "`hookward init DIR`")
   end)
 
-  it("takes -c FILE and --config FILE, relative paths from that file's folder", function()
+  it("accepts -c FILE and --config FILE, and resolves paths from that file's folder", function()
     local project = cli.project(CONFIG)
     has(works(run { "check", "-c", project .. "/hookward.lua" }), "ok: 1 key, 1 route")
     has(works(run { "check", "--config", project .. "/hookward.lua" }), "ok: 1 key, 1 route")

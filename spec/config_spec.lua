@@ -329,7 +329,7 @@ describe("listen", function()
       :find("at most 107 bytes, this one 108", 1, true))
   end)
 
-  it("takes an address once that is listed twice", function()
+  it("counts an address once if it is listed twice", function()
     assert.are.same({ "a:1" }, value_of('listen = { "a:1", "a:1" }', "listen"))
   end)
 

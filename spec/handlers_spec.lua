@@ -809,7 +809,7 @@ describe("a handler", function()
       assert.equal("204", client:receive().message)
     end)
 
-    it("gets nil and a reason when nobody answers", function()
+    it("gets nil and a reason when nothing answers", function()
       server:close()
       local client = ask [[
         local answer, err = hook.http.get(url)

@@ -113,7 +113,7 @@ describe("identity", function()
     assert.equal(1, host:count(" ran "))
   end)
 
-  it("is the digest alone by-body", function()
+  it("is only the digest with duplicates = \"by-body\"", function()
     start 'duplicates = "by-body"'
     assert.equal(200, host:notify(BODY, { id = "j-1" }).status)
     assert.equal(200, host:notify(BODY, { id = "j-2" }).status)

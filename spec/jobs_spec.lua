@@ -369,7 +369,7 @@ describe("hookward jobs list", function()
     assert.equal("2 1", list_ids "")
   end)
 
-  it("reads beside a running host", function()
+  it("reads while a host is running", function()
     local h = host.start { folder = folder }
     assert.equal(400, h:notify(host.event("A.B"), { id = "live-1" }).status)
     assert.equal("live-1", list_ids "--state failed")
@@ -639,7 +639,7 @@ describe("hookward jobs purge", function()
     assert.truthy(out:find("700 notifications removed\n", 1, true))
   end)
 
-  it("works beside a running host", function()
+  it("works while a host is running", function()
     local h = host.start { folder = folder }
     h:notify(host.event("A.B"), { id = "1" })
     h:notify(host.event("A.C"), { id = "2" })

@@ -635,7 +635,7 @@ describe("the configuration of a running host", function()
     hook.on("Reload.Tested", function() return nil, hook.config.word end)
   ]]
 
-  it("changes limits, settings, keys' strength and the log's level, and names the rest #alone", function()
+  it("changes limits, settings, key strength, log level; names what needs a restart #alone", function()
     local host = H.start { handlers = { ["a.lua"] = SETTING }, args = "--log-level info",
       config = 'settings = { word = "one" },' }
     assert.equal("one", version_of(host))

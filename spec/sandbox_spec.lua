@@ -290,7 +290,7 @@ describe("a notification", function()
       assert.is_truthy(head:find("\ncontent-type: application/json; charset=utf-8\n", 1, true))
       assert.is_truthy(id:find("^%d+$"))
       if attempt == 0 then client:send("HTTP/1.1 100 Continue\r\n\r\n") end
-      -- the second time there is no 100 Continue, but the body comes all the same
+      -- the second time it gets no 100 Continue, and sends the body anyway
       local body = client:receive(tonumber(head:match("\n[Cc]ontent%-[Ll]ength: (%d+)")))
       assert.is_truthy(body:find('^{"Event":"BadgeExportZipFile.Created","Timestamp":"%d%d%d%d%-'
         .. '%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%dZ","BadgeExportZipFileId":"%x+%-[%x-]+"}$'), body)

@@ -266,7 +266,7 @@ describe("the clock", function()
     assert.equal(1715339361 + 7199, app:deliver("A.B").logs[1].fields.time)
   end)
 
-  it("can stand while the set loads", function()
+  it("can be set before the set loads", function()
     local app = load_set([[local loaded = os.time()
       hook.on("*", function() hook.log.info(loaded) end)]], { clock = "2024-05-10T11:09:21.5Z" })
     assert.equal("1715339361", app:deliver("A.B").logs[1].message)

@@ -11,7 +11,7 @@ function M.program(name)
   return path and path:gsub("\n", "")
 end
 
----Replaces plain text; what is to be replaced must be there.
+---Replaces plain text; it is an error if the text is missing.
 function M.exchange(text, exchanges)
   for from, to in pairs(exchanges) do
     local count
