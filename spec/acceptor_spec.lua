@@ -197,7 +197,7 @@ describe("the acceptor", function()
     end)
   end)
 
-  describe("of a greedy address", function()
+  describe("with a greedy address", function()
     -- Every address of 127.0.0.0/8 is this machine's own.
     local function from(address)
       local tcp = socket.tcp4()

@@ -100,7 +100,7 @@ describe("hookward help", function()
     assert.same(topics, listed)
   end)
 
-  it("prints a topic exactly as its file", function()
+  it("prints a topic exactly as it is in its file", function()
     for _, topic in ipairs(topics) do
       if topic ~= "configuration" then assert.equal(text_of(topic), help(topic)) end
     end

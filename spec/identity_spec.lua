@@ -12,7 +12,7 @@ local COUNTING = [[
   end)
 ]]
 
-describe("identity", function()
+describe("identity:", function()
   local host, gate
   after_each(H.stop_all)
 
@@ -134,7 +134,7 @@ describe("identity", function()
     host:wait_log("duplicate job=j attempt=1")
   end)
 
-  describe("of a copy in flight", function()
+  describe("a copy in flight", function()
     it("joins the one that is running, and all get its answer", function()
       start_gated()
       local body = H.event("G.Done")
@@ -248,7 +248,7 @@ describe("identity", function()
     end)
   end)
 
-  describe("of a forged copy", function()
+  describe("a forged copy", function()
     local FORGED = H.sign("anything else")
 
     it("is refused when it comes first, and does not affect the original", function()
@@ -299,7 +299,7 @@ describe("identity", function()
     end)
   end)
 
-  describe("and age", function()
+  describe("age", function()
     local function at(time)
       return ('{"Event":"A.Done","Timestamp":"%s"}'):format(time)
     end

@@ -848,7 +848,7 @@ describe("hookward jobs replay", function()
     assert.equal(0, code)
   end)
 
-  describe("by a host that", function()
+  describe("through a host", function()
     -- A stand-in for the control socket: each function in `answers` gets (row, force) of a request.
     local function stand_in(args, answers)
       -- Started before the socket exists: otherwise the command would inherit it and keep it open.
@@ -886,7 +886,7 @@ describe("hookward jobs replay", function()
 
     local function processed() return 200, '{"status":"processed"}' end
 
-    it("is asked row by row, in the order of arrival", function()
+    it("asks it row by row, in the order of arrival", function()
       fill_failed()
       local rows = {}
       local function note(row, force)
@@ -902,7 +902,7 @@ describe("hookward jobs replay", function()
       assert.equal("51", table.concat(rows, " "))
     end)
 
-    it("is overloaded is asked again", function()
+    it("asks again when it is overloaded", function()
       fill_failed()
       local code, out = stand_in("replay good", {
         function() return 400, '{"error":"overloaded","message":"later"}' end, processed })
@@ -910,7 +910,7 @@ describe("hookward jobs replay", function()
       assert.equal("good  processed\n", out)
     end)
 
-    it("answers anything else is reported as a failure", function()
+    it("reports any other answer, or none, as a failure", function()
       fill_failed()
       local code, out = stand_in("replay good bad boom", {
         function() return 500, "<html>" end,
@@ -923,7 +923,7 @@ describe("hookward jobs replay", function()
       assert.truthy(out:find("3 failed\n", 1, true))
     end)
 
-    it("is stopping is not asked for the rest", function()
+    it("leaves the rest when it is stopping", function()
       fill_failed()
       local code, out = stand_in("replay good bad boom", {
         processed, function() return 400, '{"error":"draining","message":"the host is stopping"}' end })
@@ -932,7 +932,7 @@ describe("hookward jobs replay", function()
         .. "boom  not run: the host is stopping or gone\n1 processed, 2 not run\n", out)
     end)
 
-    it("is gone leaves the rest, and the command does not run it itself", function()
+    it("leaves the rest when it is gone, and never runs it in this process", function()
       fill_failed()
       local code, out = stand_in("replay good boom", { processed })
       assert.equal(1, code)

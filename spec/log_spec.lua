@@ -203,7 +203,7 @@ describe("the log", function()
       host:log())
   end)
 
-  it("never contains a part of a body, a signature or a key", function()
+  it("never contains a part of a body, a signature or a key, whatever goes wrong", function()
     start 'log = { level = "debug" }, handler_timeout = 0.3'
     local private, public = H.keys()
     local secret = '"Secret":"s3cr3t-of-the-body"'

@@ -587,7 +587,7 @@ describe("hook.on_unload", function()
     return times
   end
 
-  it("is called once in each Lua state, idle or not, and at the stop; state is new", function()
+  it("is called once in each Lua state, idle or not, and at the stop", function()
     local host = H.start { handlers = { ["a.lua"] = UNLOADING:format("one") }, config = "workers = 3," }
     assert.equal("jobs1", version_of(host))
     assert.equal("jobs2", version_of(host))
@@ -635,7 +635,7 @@ describe("the configuration of a running host", function()
     hook.on("Reload.Tested", function() return nil, hook.config.word end)
   ]]
 
-  it("changes limits, settings, key strength, log level; names what needs a restart #alone", function()
+  it("changes limits, settings, min_key_bits, log level; names the rest #alone", function()
     local host = H.start { handlers = { ["a.lua"] = SETTING }, args = "--log-level info",
       config = 'settings = { word = "one" },' }
     assert.equal("one", version_of(host))
@@ -911,7 +911,7 @@ describe("hookward reload", function()
     assert.equal("v2", version_of(host))
   end)
 
-  it("says what waits for the next start, instead of that nothing has changed #alone", function()
+  it("names what waits for the next start, and not \"nothing has changed\" #alone", function()
     local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
     H.write(host.folder .. "/hookward.lua",
       (H.read(host.folder .. "/hookward.lua"):gsub("return {", "return { workers = 3,")))
