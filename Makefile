@@ -1,6 +1,7 @@
 # hookward -- `make help` lists what can be made.
 #
-# `make V=1` shows the commands. Every variant (plain, ASan+UBSan, TSan) is built by this same file into a folder of its own:
+# `make V=1` shows the commands. This file builds every variant (plain, ASan+UBSan, TSan), each in
+# its own folder:
 #   make BUILD=build/asan SANITIZE=address,undefined
 
 BUILD    ?= build
@@ -24,13 +25,13 @@ PACKAGES_INSTALLED = libuv1 libssl3 libsqlite3-0 libcurl4 lua-argparse ca-certif
 
 LIBS = libuv libcrypto sqlite3 libcurl
 
-# Nothing here may run before the packages are there, hence `=` and not `:=`; once is enough, though.
+# pkg-config must not run before the packages are installed, hence `=`. $(eval) runs it only once.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags lua5.4 $(LIBS)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(LUA_LIBS) $$(shell pkg-config --libs $(LIBS)) -lm)$(PKG_LIBS)
 
-# Lua goes into the program where its archive is there, all of it: C modules that a handler loads
-# find the Lua that they were made for in the program, and may use what the host does not.
-# `make LUA_ARCHIVE=` takes the shared library.
+# The program contains all of Lua if the static library exists: C modules that a handler loads find
+# the Lua that they were made for in the program, also the functions that the host does not use.
+# `make LUA_ARCHIVE=` links the shared library.
 LUA_ARCHIVE ?= $(wildcard $(shell pkg-config --variable=libdir lua5.4)/liblua5.4.a)
 LUA_LIBS = $(if $(LUA_ARCHIVE),-Wl$(comma)--whole-archive $(LUA_ARCHIVE) -Wl$(comma)--no-whole-archive -ldl,\
              $(shell pkg-config --libs lua5.4))
@@ -68,7 +69,7 @@ $(BUILD)/core/%.o: core/%.c Makefile
 	@echo "  cc   $<"
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The Lua half is carried inside the binary, and so are the examples.
+# The Lua files, the guide and the examples are embedded in the binary.
 $(BUILD)/embedded.c: core/script/embed.lua $(LUA) $(EXAMPLES) Makefile
 	@mkdir -p $(@D)
 	$(Q)lua5.4 core/script/embed.lua $(LUA) > $@.new && mv $@.new $@
@@ -76,8 +77,8 @@ $(BUILD)/embedded.c: core/script/embed.lua $(LUA) $(EXAMPLES) Makefile
 $(BUILD)/embedded.o: $(BUILD)/embedded.c
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -c -o $@ $<
 
-# Tests of the C units: one program for each spec/core/X_test.c, linked with what it needs of everything
-# but main. The archive holds the names of the objects alone.
+# Tests of the C units: one program for each spec/core/X_test.c, linked with the objects that it
+# needs (all but main). The archive is thin: it holds only the names of the objects.
 $(BUILD)/units.a: $(BUILD)/embedded.o $(OBJECTS)
 	$(Q)rm -f $@ && ar rcsT $@ $^
 
@@ -89,7 +90,7 @@ $(BUILD)/spec/%_test: spec/core/%_test.c $(BUILD)/units.a
 
 -include $(wildcard $(foreach part,core spec crash/core,$(BUILD)/$(part)/*.d $(BUILD)/$(part)/*/*.d))
 
-# Set-up: names what is missing, then installs it; asks and does nothing when all is there.
+# Names missing packages and installs them; does nothing if there are none.
 define install_missing
 	@command -v dpkg-query >/dev/null || { echo "no Debian; needed are:" $(1); exit 0; }; \
 	missing=$$(for p in $(1); do \
@@ -112,7 +113,7 @@ setup-test:
 setup-ci:
 	$(call install_missing,$(PACKAGES_CI))
 
-# ---- what a newcomer runs ----
+# ---- a first run ----
 
 DEV = $(BUILD)/development
 
@@ -124,12 +125,12 @@ run: setup-run ## install what is missing, build, serve examples/hello to a sand
 
 ROCK = build/rock/tree
 
-# LuaRocks compiles one file after another. For the specs it does so without optimising, which takes
-# half the time.
+# LuaRocks compiles one file after another. For the specs it does so without optimising, in half the
+# time.
 SPEC_ROCK = build/spec-rock/tree
 $(SPEC_ROCK)/bin/hookward: export HOOKWARD_ROCK_OPTIMIZE = -O0
 
-# From a copy: LuaRocks builds beside the sources.
+# From a copy, since LuaRocks writes its objects beside the sources.
 %/tree/bin/hookward: $(wildcard core/*.[ch] core/*/*) $(LUA) $(EXAMPLES) $(wildcard rockspec/*)
 	@echo "  rock $*/tree"
 	$(Q)rm -rf $* && mkdir -p $*/source
@@ -147,16 +148,16 @@ rockspec: ## list new files of core/ and lua/ in the rockspecs
 
 # ---- tests ----
 
-# The same host with crash points compiled in (core/base/crash.h), for spec/crash_spec.lua: other objects
-# than the plain one's only where there are such points.
+# The same host with crash points compiled in (core/base/crash.h), for the specs. Only the files
+# that have such points are compiled again.
 CRASH = $(BUILD)/crash/hookward
 CRASH_SOURCES = $(shell grep -l 'crash\.h"' $(SOURCES))
 CRASH_OBJECTS = $(CRASH_SOURCES:core/%.c=$(BUILD)/crash/core/%.o)
 PLAIN_OBJECTS = $(filter-out $(CRASH_SOURCES:core/%.c=$(BUILD)/core/%.o),$(OBJECTS))
 
-# The rock's tests are a target of their own: LuaRocks compiles everything anew, file after file. What
-# is tagged #long runs in `make asan`, or by a target of its own.
-test: setup-test ## install what is missing, build, run the tests but the longest and the rock's
+# The rock's tests are a target of their own, since LuaRocks compiles everything again, file after
+# file. Tests tagged #long run in `make asan`, or in targets of their own.
+test: setup-test ## install what is missing, build, run the tests except the longest and the rock's
 	@$(MAKE) --no-print-directory -j$(JOBS) build-tests
 	@$(MAKE) --no-print-directory check-core check-spec SPECS=--exclude-tags=rock,long
 
@@ -164,7 +165,7 @@ test-rock: setup-test ## build the rock, run its tests
 	@$(MAKE) --no-print-directory -j$(JOBS) $(SPEC_ROCK)/bin/hookward build-tests
 	@$(MAKE) --no-print-directory check-spec SPECS=--tags=rock
 
-# What specs load before the host, in the place of functions of libc's. Always without sanitizers.
+# Libraries that specs load before the host to replace functions of libc; always without sanitizers.
 PRELOADS = $(patsubst spec/preload/%.c,build/preload/%.so,$(wildcard spec/preload/*.c))
 
 build/preload/%.so: spec/preload/%.c Makefile
@@ -191,15 +192,15 @@ crash: all $(CRASH) ## kill the host 200 times under load; nothing answered may 
 	  HOOKWARD_CRASH_ROUNDS=200 busted spec/crash_spec.lua
 
 ROUNDS ?= 200
-power-loss: all $(CRASH) $(PRELOADS) ## the disk loses its power ROUNDS (200) times; nothing answered may be lost
+power-loss: all $(CRASH) $(PRELOADS) ## lose power ROUNDS (200) times; nothing answered may be lost
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) HOOKWARD_POWER_ROUNDS=$(ROUNDS) \
 	  busted spec/power_spec.lua
 
-reload-storm: all $(CRASH) ## 500 edits under load, 1,000 reloads
+reload-storm: all $(CRASH) ## make 500 edits under load and 1,000 reloads
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) \
 	  HOOKWARD_RELOAD_EDITS=500 busted spec/reload_spec.lua
 
-# Specs wait more than they compute.
+# More jobs than cores: specs wait more than they compute.
 SPEC_JOBS = $(shell echo $$(($(JOBS) * 2)))
 
 check-spec: $(BUILD)/hookward $(CRASH) $(PRELOADS)
@@ -213,12 +214,12 @@ TSAN_SPECS = spec/crew_spec.lua spec/identity_spec.lua spec/drain_spec.lua spec/
 TSAN_TESTS = app/app_test trip/crew_test trip/committer_test trip/dispatch_test ledger/memory_test ledger/sqlite_test \
              ledger/recovery_test ledger/due_test
 
-asan: ## the tests, the longest too, with AddressSanitizer and UBSan
+asan: ## run the tests, the longest too, with AddressSanitizer and UBSan
 	@HOOKWARD_SPEC_PATIENCE=60 $(MAKE) --no-print-directory $(ASAN_FLAGS) -j$(JOBS) build-tests
 	@HOOKWARD_SPEC_PATIENCE=60 $(MAKE) --no-print-directory $(ASAN_FLAGS) check-core check-spec \
 	  SPECS=--exclude-tags=rock
 
-tsan: ## the crew and the ledger with ThreadSanitizer
+tsan: ## test the crew and the ledger with ThreadSanitizer
 	@$(MAKE) --no-print-directory $(TSAN_FLAGS) -j$(JOBS) build-tests
 	@TSAN_OPTIONS="suppressions=$(CURDIR)/spec/tsan.supp exitcode=66" \
 	  $(MAKE) --no-print-directory $(TSAN_FLAGS) check-core TESTS="$(TSAN_TESTS:%=build/tsan/spec/%)"
@@ -234,8 +235,8 @@ $(BUILD)/%_fuzz: spec/fuzz/%_fuzz.c $(OBJECTS) $(BUILD)/embedded.o
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_CFLAGS) -Ispec/core $(PKG_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
-# New finds go to build/; what is worth keeping is committed by hand.
-fuzz: setup-ci ## fuzz each parser, the connection and RSA, FUZZ_SECONDS (60) in all
+# New finds go to build/; add those worth keeping to the corpus by hand.
+fuzz: setup-ci ## fuzz each parser, the connection and RSA, FUZZ_SECONDS (60) in total
 	@$(MAKE) --no-print-directory $(FUZZ_FLAGS) -j$(JOBS) fuzzers
 	@for f in $(FUZZERS); do \
 	  mkdir -p build/fuzz/$${f}_finds; echo "fuzzing $$f"; \
@@ -244,11 +245,11 @@ fuzz: setup-ci ## fuzz each parser, the connection and RSA, FUZZ_SECONDS (60) in
 	    build/fuzz/$${f}_finds spec/fuzz/$${f}_corpus || exit 1; \
 	done
 
-# ---- looking after the code ----
+# ---- code quality and measurements ----
 
 C_FILES = $(wildcard core/*.[ch] core/*/*.[ch] spec/core/*.[ch] spec/core/*/*.[ch] spec/fuzz/*.c spec/bench/*.c spec/preload/*.c)
 
-lint: ## clang-format, luacheck, the order of the rooms, and warnings as errors
+lint: ## check with clang-format, luacheck, the order of the rooms, and warnings as errors
 	clang-format --dry-run --Werror $(C_FILES)
 	lua5.4 spec/rooms.lua
 	luacheck -q lua rockspec/hookward spec examples core/script/embed.lua rockspec/generate.lua
@@ -257,7 +258,7 @@ lint: ## clang-format, luacheck, the order of the rooms, and warnings as errors
 format: ## format the C code
 	clang-format -i $(C_FILES)
 
-bench: all ## measure with wrk, beside openssl's own verification rate
+bench: all ## measure with wrk, and compare with openssl's verification rate
 	HOOKWARD=$(BUILD)/hookward sh spec/bench/run.sh
 
 ROWS ?= 1000 100000 1000000
@@ -272,20 +273,20 @@ $(BUILD)/flood: spec/bench/flood.c
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< -pthread
 
 FLOODS ?=
-bench-floods: setup-ci all $(BUILD)/flood ## a good client's answers and the memory under ten floods, beside nginx
+bench-floods: setup-ci all $(BUILD)/flood ## measure answers and memory under ten floods, beside nginx
 	HOOKWARD=$(BUILD)/hookward FLOOD=$(BUILD)/flood sh spec/bench/floods.sh $(FLOODS)
 
-bench-verify: $(BUILD)/verify ## what a verification costs, beside OpenSSL's
+bench-verify: $(BUILD)/verify ## measure what a verification costs, and compare with OpenSSL
 	$(BUILD)/verify
 
-bench-lookup: $(BUILD)/lookup ## what a look-up in ledgers of ROWS rows costs
+bench-lookup: $(BUILD)/lookup ## measure what a look-up in ledgers of ROWS rows costs
 	$(BUILD)/lookup $(ROWS)
 
-top: ## the longest functions and files, and the includes from room to room
+top: ## show the longest functions and files, and the includes from room to room
 	@lua5.4 spec/bench/longest.lua $(filter %.c,$(wildcard core/*.c core/*/*.c))
 	@lua5.4 spec/rooms.lua --arrows
 
-install: all ## install into PREFIX (/usr/local), with the packages that it needs
+install: all ## install into PREFIX (/usr/local), with the packages that the program needs
 	$(if $(DESTDIR),,$(call install_missing,$(PACKAGES_INSTALLED)))
 	install -D -m 755 $(BUILD)/hookward $(DESTDIR)$(PREFIX)/bin/hookward
 

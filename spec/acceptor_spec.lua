@@ -1,4 +1,4 @@
--- Accepting connections: without free files, at max_connections, and from a greedy address.
+-- Accepting connections: without free descriptors, at max_connections, and from a greedy address.
 
 local H = require "spec.support.host"
 local cli = require "spec.support.cli"
@@ -6,7 +6,7 @@ local socket = require "socket"
 
 local BODY = H.event("A.Done")
 
--- Opens files until there are none; `where` says what becomes of them.
+-- A handler that opens files until no descriptor is left; `where` is Lua that gets each `file`.
 local function hoarder(where)
   return { ["a.lua"] = ([[
     Kept = {}
@@ -38,8 +38,8 @@ describe("the acceptor", function()
     return client:receive()
   end
 
-  describe("without a file for a connection", function()
-    -- Collects no garbage by itself, so that files stay open.
+  describe("without a descriptor for a connection", function()
+    -- The handlers stop the garbage collector, so that files stay open.
     local LIMITS = { env = "ulimit -n 100;", config = "workers = 1" }
 
     local function hoard(where)
@@ -52,13 +52,13 @@ describe("the acceptor", function()
       return inside
     end
 
-    it("says so once, burns no processor, and drains when it is told to", function()
+    it("logs it once, uses no CPU time, and drains when it is told to", function()
       local inside = hoard "Kept[#Kept + 1] = file"
-      inside:send("POST /baseWebhookNotification HTTP/1.1\r\n") -- it is not idle, and has a file
+      inside:send("POST /baseWebhookNotification HTTP/1.1\r\n") -- not idle, has a descriptor
       local waiting = {}
       for i = 1, 20 do
         waiting[i] = host:connect()
-        waiting[i]:send("POST /baseWebhookNotification HTTP/1.1\r\n") -- no more than this one
+        waiting[i]:send("POST /baseWebhookNotification HTTP/1.1\r\n") -- not idle either
       end
       host:wait_log("no file is left for a new connection")
       local function ticks()
@@ -68,7 +68,7 @@ describe("the acceptor", function()
       end
       local before = ticks()
       host:wait_log("closed at once") -- after a while
-      assert.is_true(ticks() - before < 100) -- of a second; a loop would take 200
+      assert.is_true(ticks() - before < 100) -- hundredths of a second; a busy loop would take 200
       assert.is_true(host:count_log("\n") < 12)
       assert.equal(1, host:count_log("closed at once"))
       host:signal "TERM"
@@ -78,7 +78,7 @@ describe("the acceptor", function()
       assert.equal(0, host:wait())
     end)
 
-    it("closes an idle connection for it", function()
+    it("closes an idle connection to accept it", function()
       local inside = hoard "Kept[#Kept + 1] = file"
       local other = host:connect()
       assert.equal(200, use(other).status)
@@ -87,14 +87,14 @@ describe("the acceptor", function()
       assert.equal(200, use(host:connect()).status)
     end)
 
-    it("has the scripts give back what they have forgotten, and takes in who waited", function()
+    it("has the scripts collect garbage, and then accepts waiting connections", function()
       local inside = hoard ""
       inside:send("POST /baseWebhookNotification HTTP/1.1\r\n")
       for _ = 1, 3 do assert.equal(200, use(host:connect()).status) end
       inside:close()
     end)
 
-    it("can still be told what to do", function()
+    it("still reads commands, and says why it can't answer them", function()
       local inside = hoard "Kept[#Kept + 1] = file"
       inside:send("POST /baseWebhookNotification HTTP/1.1\r\n")
       local knocking = host:connect()
@@ -106,14 +106,14 @@ describe("the acceptor", function()
     end)
   end)
 
-  describe("in a full house", function()
+  describe("at max_connections", function()
     local HANDLERS = { ["a.lua"] = "require 'hookward'.on('*', function() end)" }
 
     local function full(config, handlers)
       return start { config = config, handlers = handlers or HANDLERS }
     end
 
-    it("closes the connection that was idle longest for one that comes", function()
+    it("closes the connection that was idle longest for a new one", function()
       full "max_connections = 2"
       local first, second = host:connect(), host:connect()
       use(first)
@@ -127,7 +127,7 @@ describe("the acceptor", function()
       host:wait_log("max_connections reached: the connections idle longest were closed[^\n]*count=1 max=2")
     end)
 
-    it("has no place for a silent one that a speaking one can't have", function()
+    it("counts a connection that has sent nothing as idle", function()
       full "max_connections = 2"
       local silent = host:connect()
       local speaking = host:connect()
@@ -137,7 +137,7 @@ describe("the acceptor", function()
       assert.equal(200, use(speaking).status)
     end)
 
-    it("lets it wait while none is idle", function()
+    it("lets a new connection wait while none is idle", function()
       local gate = H.gate()
       full("max_connections = 2, workers = 2", { ["a.lua"] = gate.source .. [[
         require "hookward".on("*", function() wait() end)
@@ -156,7 +156,7 @@ describe("the acceptor", function()
       end
     end)
 
-    it("closes those that come to no end, when none is idle", function()
+    it("closes connections with incomplete requests when none is idle", function()
       full "max_connections = 2"
       local begun, half = host:connect():send("POST "), host:connect()
       half:send(H.request(BODY):sub(1, -2))
@@ -166,7 +166,7 @@ describe("the acceptor", function()
       for _, client in ipairs(more) do client:close() end
     end)
 
-    it("says so once, and counts", function()
+    it("logs it once, with a count", function()
       full "max_connections = 10"
       local clients = {}
       for i = 1, 300 do
@@ -197,7 +197,7 @@ describe("the acceptor", function()
     end)
   end)
 
-  describe("of an address that wants it all", function()
+  describe("with a greedy address", function()
     -- Every address of 127.0.0.0/8 is this machine's own.
     local function from(address)
       local tcp = socket.tcp4()
@@ -205,7 +205,7 @@ describe("the acceptor", function()
       return host:connect(nil, nil, nil, tcp)
     end
 
-    it("takes max_connections_per_address, and closes more", function()
+    it("accepts max_connections_per_address, and closes more", function()
       start { listen = '{ "unix:h.sock", "127.0.0.1:0" }', config = "max_connections_per_address = 2",
         handlers = { ["a.lua"] = "require 'hookward'.on('*', function() end)" } }
       local first, second, third = host:connect(), host:connect(), host:connect()
@@ -221,7 +221,7 @@ describe("the acceptor", function()
       H.wait_until(function() return use(host:connect()) end)
     end)
 
-    it("takes a quarter of max_connections by default, and 16 at least", function()
+    it("accepts a quarter of max_connections by default, and 16 at least", function()
       for max, expected in pairs { [100] = 25, [20] = 16, [3] = 3 } do
         start { config = ("max_connections = %d"):format(max),
           handlers = { ["a.lua"] = "require 'hookward'.on('*', function() end)" } }
@@ -237,7 +237,7 @@ describe("the acceptor", function()
     end)
   end)
 
-  describe("with requests that don't become whole", function()
+  describe("with incomplete requests", function()
     local HANDLERS = { ["a.lua"] = "require 'hookward'.on('*', function() end)" }
 
     local function head(length)
@@ -245,10 +245,10 @@ describe("the acceptor", function()
         :format(length)
     end
 
-    -- Waits until the host has read all that came before.
+    -- Waits until the host has read all that was sent before.
     local function settle() assert.equal(200, host:notify(BODY).status) end
 
-    it("has max_queue for those that are whole", function()
+    it("counts only complete requests against max_queue", function()
       start { config = "max_queue = 1", handlers = HANDLERS }
       local clients = {}
       for i = 1, 10 do clients[i] = host:connect():send(head(1)) end
@@ -260,7 +260,7 @@ describe("the acceptor", function()
       end
     end)
 
-    it("finishes what had begun when it drains, although the gate was shut meanwhile", function()
+    it("finishes a request that had begun before the drain", function()
       start { handlers = HANDLERS }
       local request = H.request(BODY)
       local client = host:connect():send(request:sub(1, -2))
@@ -272,7 +272,7 @@ describe("the acceptor", function()
       assert.equal(0, host:wait())
     end)
 
-    it("refuses the one that is under way longest over max_unfinished", function()
+    it("refuses the oldest over max_unfinished", function()
       start { config = "max_unfinished = 3", handlers = HANDLERS }
       local clients = {}
       clients[1] = host:connect():send("POST ") -- no head yet
@@ -294,7 +294,7 @@ describe("the acceptor", function()
       for _, client in ipairs(clients) do client:close() end
     end)
 
-    it("gives an address no more than its share of max_unfinished", function()
+    it("gives one address no more than its share of max_unfinished", function()
       start { config = "max_unfinished = 100", handlers = HANDLERS }
       local clients = {}
       for i = 1, 25 do clients[i] = host:connect():send(head(1)) end
@@ -326,13 +326,13 @@ describe("the acceptor", function()
       local whole = H.event("A.Done", '"Text":"' .. ("y"):rep(20000) .. '"')
       assert.equal(200, host:notify(whole).status)
       for _, client in ipairs(clients) do client:close() end
-      H.wait_until(function() -- all of it is there again
+      H.wait_until(function() -- all of the memory is free again
         return host:notify(H.event("A.Done", '"Text":"' .. ("z"):rep(700000) .. '"')).status == 200
       end)
     end)
 
-    it("gives the memory of bodies back", function()
-      if os.getenv "HOOKWARD_SPEC_PATIENCE" then return end -- a sanitizer keeps what is freed
+    it("frees the memory of bodies", function()
+      if os.getenv "HOOKWARD_SPEC_PATIENCE" then return end -- a sanitizer holds on to freed memory
       start { config = "max_connections_per_address = 10000", handlers = HANDLERS }
       local function resident()
         return tonumber(H.read(("/proc/%d/status"):format(host.pid)):match("VmRSS:%s*(%d+) kB")) // 1024

@@ -1,4 +1,4 @@
--- The client of the Accredit API by itself: when it waits, how long, and when it gets a new token.
+-- The client of the Accredit API alone: when it waits, how long, and when it gets a new token.
 
 local inside = require "spec.support.inside"
 

@@ -27,7 +27,7 @@ local function fails(result, code, part)
   return result.err
 end
 
--- A fresh folder to work in, with or without a configuration.
+-- A fresh working folder, with or without a configuration.
 local function box(config)
   return cli.folder(config and { ["hookward.lua"] = config } or nil)
 end
@@ -74,7 +74,7 @@ end
 
 local function forms(name) return api.key_forms(select(2, H.keys(name))) end
 
--- What hookward itself says of key files: each must be one, and the usual one.
+-- Has hookward itself check that each file holds the specs' usual key.
 local function are_keys(files)
   local body = H.event(EVENT)
   local arguments = { "verify", "--body", "-", "--signature", H.sign(body), stdin = body, cwd = box() }
@@ -101,7 +101,7 @@ describe("events", function()
     assert.are.equal("application/json", requests[1].headers.accept)
   end)
 
-  it("prints JSON, and tells which fields are known", function()
+  it("prints JSON, and says which fields are known", function()
     local result = events({ { 200, '[{"event":"A.B"},{"Event":"BadgeExportZipFile.Created"}]' } }, { "--json" })
     assert.are.same({ { event = "A.B", schema = false },
       { event = "BadgeExportZipFile.Created", schema = true } }, cjson.decode(works(result)))
@@ -126,7 +126,7 @@ describe("events", function()
     assert.are.equal("[]\n", works(events({ { 200, '{"Events":[]}' } }, { "--json" })))
   end)
 
-  it("prints an unknown answer whole, with what was looked for", function()
+  it("prints an unknown answer in full, with what was looked for", function()
     for _, body in ipairs { '{"Something":"else","Very":["new"]}', "plain text", "", "null" } do
       local result = events { { 200, body } }
       fails(result, 1, "can't read the answer (200); looked for a list of event names, or of "
@@ -173,7 +173,7 @@ describe("a failure of the API", function()
     end
   end)
 
-  it("is found wherever the code stands, however it is written", function()
+  it("is recognised wherever its code stands, however it is written", function()
     for _, body in ipairs {
       '{"error":{"errors":[{"errorCode":"ACR_02.003.002"}]}}', '"acr_02.003.002"',
       "Error ACR_02.003.002: exists", '{"ACR-02.003.002":"exists"}',
@@ -182,7 +182,7 @@ describe("a failure of the API", function()
     end
   end)
 
-  it("with an unknown code names its family, and shows the whole answer", function()
+  it("with an unknown code is reported with the code's family and the whole answer", function()
     local body = '{"Code":"ACR_01.000.042","Message":"odd"}'
     local result = trigger { { 400, body } }
     fails(result, 1, "a value of the call is not valid (ACR_01.000.042)\nAccredit says: odd\nLook at EVENT")
@@ -191,7 +191,7 @@ describe("a failure of the API", function()
     fails(result, 1, "a code that hookward does not know (ACR_99.000.042)")
   end)
 
-  it("without a code shows its status and the whole answer", function()
+  it("without a code is reported with its status and the whole answer", function()
     local result = trigger { { 422, '{"Detail":"the url is in use","More":1}' } }
     fails(result, 1, "POST " .. api.url() .. "/api/webhookSubscription/triggerSampleEventNotification: "
       .. "answered 422\nAccredit says: the url is in use\nThe whole answer:\n")
@@ -223,7 +223,7 @@ describe("a failure of the API", function()
     fails(result, 1, "can't read the answer (200)")
   end)
 
-  it("that leads elsewhere is not followed", function()
+  it("that is a redirect is not followed", function()
     local result, requests = trigger { { 302, "", headers = { Location = "https://login.example.com/" } } }
     fails(result, 1, "answered 302, a redirect to https://login.example.com/\nRedirects are not followed.")
     assert.are.equal(1, #requests)
@@ -239,7 +239,7 @@ describe("a failure of the API", function()
     assert.are.equal(2, #cli.lines(err), err)
   end)
 
-  it("shows nothing to a terminal's disadvantage", function()
+  it("is shown without control characters", function()
     local err = fails(trigger { { 400, '{"Message":"a\\u001b[31mb\\nc"}' } }, 1, "Accredit says: a [31mb c\n")
     assert.is_nil(err:find("\27"))
   end)
@@ -268,18 +268,18 @@ describe("a server's certificate", function()
     end
   end
 
-  it("must be trusted, and for that very host; --ca trusts a private authority", function()
+  it("must be trusted and name that host; --ca trusts a private authority", function()
     local folder = cli.folder()
     local port, stop = serve_tls(folder)
     local ok, err = pcall(function()
       local localhost, address = "https://localhost:" .. port, "https://127.0.0.1:" .. port
       local wrong = fails(events({}, { "--api", localhost }), 1, ": no trusted connection (")
-      assert.are.equal(2, #cli.lines(wrong), wrong) -- and it is not tried again
+      assert.are.equal(2, #cli.lines(wrong), wrong) -- and there is no retry
       has(wrong, "--ca FILE names the certificate")
       fails(events({}, { "--api", address, "--ca", folder .. "/c" }), 1, ": no trusted connection (")
       fails(events({}, { "--api", localhost, "--ca", folder .. "/none" }), 1, ": no trusted connection (")
       fails(events({}, { "--api", localhost, "--ca", folder .. "/c" }), 1, "can't read the answer (200)")
-      -- This server answers no POST: who trusts it waits in vain.
+      -- This server answers no POST: a client that trusts it waits until its time-out.
       local function send(...)
         local result = cli.run { "send", "A.B", "--to", localhost, "--key", (H.keys()), ... }
         assert.are.equal(1, result.code)
@@ -302,7 +302,7 @@ describe("trying again", function()
     has(result.err, "the answer was 503; trying again in 0.0 s\n")
   end)
 
-  it("has an end", function()
+  it("is limited by --retries", function()
     local result, requests = events({ { 500, "a" }, { 502, "b" }, { 504, "c" }, { 200, LIST } })
     fails(result, 1, "answered 504")
     assert.are.equal(3, #requests)
@@ -315,7 +315,7 @@ describe("trying again", function()
     assert.are.equal(5, #requests)
   end)
 
-  it("is no use after an answer that will not change", function()
+  it("is not done after an answer that will not change", function()
     for _, status in ipairs { 400, 401, 403, 404, 501 } do
       local result, requests = events { { status, "{}" } }
       fails(result, 1, ("answered %d"):format(status))
@@ -334,7 +334,7 @@ describe("trying again", function()
     end
   end)
 
-  it("is quiet with --json", function()
+  it("prints nothing with --json", function()
     assert.are.equal("", events({ { 503, "" }, { 200, LIST } }, { "--json" }).err)
   end)
 end)
@@ -375,13 +375,13 @@ describe("the token", function()
     assert.are.equal("Bearer granted.token", requests[2].headers.authorization)
   end)
 
-  it("of a typed account goes before one that lies around", function()
+  it("is fetched for a typed account even if the environment holds one", function()
     local file = cli.folder { password = "typed\n" } .. "/password"
     local _, requests = events({ GRANTED, { 200, LIST } }, { "--user", "you", "--password", "@" .. file })
     assert.are.same({ grant_type = "password", username = "you", password = "typed" }, api.form(requests[1].body))
   end)
 
-  it("is renewed once after a 401, and the call made again", function()
+  it("is renewed once after a 401, and the call is repeated", function()
     local again = { 200, '{"AccessToken":"second.token"}' }
     local result, requests = events({ GRANTED, { 401, "{}" }, again, { 200, LIST } }, { env = ACCOUNT })
     works(result)
@@ -392,14 +392,14 @@ describe("the token", function()
     assert.are.equal(4, #requests)
   end)
 
-  it("that was given is replaced after a 401 when there is an account to do it with", function()
+  it("that was given is replaced after a 401 if there is an account to get one with", function()
     local env = { HOOKWARD_ACCREDIT_TOKEN = TOKEN, HOOKWARD_ACCREDIT_USER = "me", HOOKWARD_ACCREDIT_PASSWORD = "pass" }
     local result, requests = events({ { 401, "{}" }, GRANTED, { 200, LIST } }, { env = env })
     works(result)
     assert.are.equal("Bearer granted.token", requests[3].headers.authorization)
   end)
 
-  it("is not renewed when the account itself may not", function()
+  it("is not renewed when the account itself has no permission", function()
     local result, requests = events({ GRANTED, { 401, '{"Code":"ACR_00.001.002"}' } }, { env = ACCOUNT })
     fails(result, 1, "this user is not an API user (ACR_00.001.002)")
     assert.are.equal(2, #requests)
@@ -415,13 +415,13 @@ describe("the token", function()
     end
   end)
 
-  it("is tried for again when /token fails for a moment", function()
+  it("is requested again when /token fails for a moment", function()
     local result, requests = trigger({ { 503, "" }, GRANTED, { 200, "{}" } }, { env = ACCOUNT, "--delay", "1ms" })
     works(result)
     assert.are.equal(3, #requests)
   end)
 
-  it("is not had when the account is not accepted", function()
+  it("can't be had when the account is not accepted; the reason is printed", function()
     local said = '{"error":"invalid_grant","error_description":"The user name or password is incorrect."}'
     local err = fails(events({ { 400, said } }, { env = ACCOUNT }), 1, "/token: the account me@x.com was not accepted\n"
       .. "Accredit says: The user name or password is incorrect.\nCheck HOOKWARD_ACCREDIT_USER")
@@ -430,7 +430,7 @@ describe("the token", function()
     fails(events({ { 404, "" } }, { env = ACCOUNT }), 1, "There is no /token at this address.")
   end)
 
-  it("that can't be found in the answer is not shown either", function()
+  it("that is not found in the answer is not shown either", function()
     local result = events({ { 200, '{"jeton":"hidden-secret","expires":1}' } }, { env = ACCOUNT })
     fails(result, 1, '/token: answered 200 without a token; looked for "access_token" in a JSON object, found an '
       .. "object with expires, jeton\n")
@@ -440,7 +440,7 @@ describe("the token", function()
     assert.is_nil((result.out .. result.err):find("hidden-secret", 1, true))
   end)
 
-  it("and the password never appear, though the API repeats them", function()
+  it("and the password are never printed, even if the API repeats them", function()
     local echo = cjson.encode { Message = "Bearer " .. TOKEN, Body = TOKEN }
     for _, more in ipairs { {}, { "--json" } } do
       local result = trigger({ { 400, echo } }, more)
@@ -485,7 +485,7 @@ describe("the address of the API", function()
       .. "HOOKWARD_ACCREDIT_URL, or accredit = { url = ")
   end)
 
-  it("may have a path, and what a user copied along with it", function()
+  it("may have a path, and a trailing / or /api that the user copied along", function()
     for given, path in pairs { ["/"] = "", ["/api/"] = "", ["/accredit/API"] = "/accredit", ["/v2"] = "/v2" } do
       local result, requests = events({ { 200, LIST } }, { "--api", api.url() .. given })
       works(result)
@@ -516,7 +516,7 @@ describe("trigger", function()
     assert.are.equal("application/json", requests[1].headers["content-type"])
   end)
 
-  it("takes any success for one", function()
+  it("accepts any 2xx status as success", function()
     for _, answer in ipairs { { 204 }, { 202, "" }, { 200, "true" }, { 200, "OK" } } do works(trigger { answer }) end
     assert.are.same({ ok = true, event = EVENT, url = URL, job_id = "a-1" },
       cjson.decode(works(trigger({ { 200, '{"data":{"job_id":"a-1"}}' } }, { "--json" }))))
@@ -532,7 +532,7 @@ describe("trigger", function()
     fails(api.run { "trigger", EVENT }, 2, "missing option '--url'")
   end)
 
-  it("gives a URL without a path the configuration's", function()
+  it("adds the configuration's path to a URL without one", function()
     local function url_of(url, config)
       local _, requests = api.run({ "trigger", EVENT, "--url", url, "--token", "t", cwd = box(config) }, { { 204 } })
       return cjson.decode(requests[1].body).Url
@@ -547,7 +547,7 @@ describe("subscribe", function()
   local keys
   setup(function() keys = forms() end)
 
-  it("creates a subscription and saves its key, for its owner alone", function()
+  it("creates a subscription and saves its key, readable only by its owner", function()
     local result, requests, folder = subscribe(key_answer(keys.pem), { "--tenant", "12" })
     local out = works(result)
     has(out, URL .. ": subscribed to " .. EVENT .. " of tenant 12 (17)\n")
@@ -573,7 +573,7 @@ describe("subscribe", function()
       form = ".NET XML", file = folder .. "/keys/BadgeExportZipFile.Created.xml" } }, told)
   end)
 
-  it("recognises the key in each form, and saves it in one that the host reads", function()
+  it("recognises the key in each form, and saves it in a form that the host reads", function()
     local function escaped(text) return (text:gsub("<", "&lt;"):gsub(">", "&gt;")) end
     local cases = {
       pem = keys.pem, ["pem with CRLF"] = (keys.pem:gsub("\n", "\r\n")), pkcs1 = keys.pkcs1, base64 = keys.base64,
@@ -612,7 +612,7 @@ describe("subscribe", function()
     end
   end)
 
-  it("prints the whole answer when there is no key in it, and loses nothing", function()
+  it("prints the whole answer when it finds no key in it", function()
     for body, nearly in pairs {
       ['{"Id":5,"Secret":"abc"}'] = "",
       ['{"SignatureKey":"c2hvcnQ="}'] = " (SignatureKey: 8 bytes, too few for a key)",
@@ -640,7 +640,7 @@ describe("subscribe", function()
     has(result.out, "BEGIN PUBLIC KEY")
   end)
 
-  it("says so when the key exists already, in any file and form", function()
+  it("says so when the key is there already, in any file and form", function()
     local _, _, folder = subscribe(key_answer(keys.pem))
     local again = subscribe(key_answer(keys.xml), { cwd = folder })
     has(works(again), "keys/BadgeExportZipFile.Created.pem: already has its Signature Key (")
@@ -652,7 +652,7 @@ describe("subscribe", function()
     assert.are.equal(folder .. "/keys/mine.txt", told.key.file)
   end)
 
-  it("never overwrites another key: that gets another name", function()
+  it("never overwrites another key, but chooses another name", function()
     local _, _, folder = subscribe(key_answer(keys.pem))
     has(works((subscribe(key_answer(forms("other").pem), { cwd = folder }))),
       "keys/BadgeExportZipFile.Created-2.pem: its Signature Key")
@@ -686,14 +686,14 @@ describe("subscribe", function()
     assert.are.equal(keys.pem, cli.read(folder .. "/else/where.pem"))
   end)
 
-  it("makes a harmless file name of any tenant", function()
+  it("makes a safe file name from any tenant", function()
     local _, _, folder = subscribe(key_answer(keys.pem), { "--tenant", "../../ä/" .. ("x"):rep(300) })
     local name = files_in(folder .. "/keys")[1]
     assert.match("^BadgeExportZipFile%.Created%-%.%._%.%._+x+%.pem$", name)
     assert.is_true(#name <= 124)
   end)
 
-  it("asks nothing of Accredit when the key could not be kept", function()
+  it("sends nothing to Accredit when the key could not be saved", function()
     local folder = cli.folder { keys = "a file" }
     local result, requests = subscribe(key_answer(keys.pem), { cwd = folder })
     fails(result, 1, "keys")
@@ -704,7 +704,7 @@ describe("subscribe", function()
     assert.are.equal(0, #requests)
   end)
 
-  it("prints the key when it can't be written after all", function()
+  it("prints the key when it can't be saved after all", function()
     local folder = box()
     local result = subscribe(key_answer(keys.pem), { cwd = folder, "--key-file", "keys/" .. ("n"):rep(300) })
     fails(result, 1, "subscribed, but the Signature Key could not be saved: ")
@@ -712,7 +712,7 @@ describe("subscribe", function()
     has(result.out, "BEGIN PUBLIC KEY")
   end)
 
-  -- The host finds a new key by itself a moment later, but would refuse what is sent before that.
+  -- The host finds a new key by itself a moment later, but refuses what is sent before then.
   describe("a running host", function()
     after_each(H.stop_all)
 
@@ -730,7 +730,7 @@ describe("subscribe", function()
       assert.is_true(json.key.live)
     end)
 
-    it("that can't load it is reported", function()
+    it("that can't load the key is reported", function()
       local one = host()
       H.write(one.folder .. "/handlers/a.lua", "no Lua")
       local result = subscribe(key_answer(keys.pem), { cwd = one.folder })

@@ -51,7 +51,7 @@ describe("an answer", function()
       assert.same({ status = "processed" }, cjson.decode(answer.body))
     end)
 
-    it("carries Date, Content-Type and Content-Length, and no Server", function()
+    it("has Date, Content-Type and Content-Length, and no Server", function()
       for _, body in ipairs { BODY, H.event("A.Refused"), "no JSON" } do
         local headers = host:notify(body).headers
         assert.matches("^%a%a%a, %d%d %a%a%a %d%d%d%d %d%d:%d%d:%d%d GMT$", headers.date)
@@ -92,23 +92,23 @@ describe("an answer", function()
       end
     end)
 
-    it("refuses a body of which one byte was changed, added or taken away", function()
+    it("refuses a body with one byte changed, added or removed", function()
       local good = H.sign(BODY)
       for _, body in ipairs { flip(BODY, 11), BODY .. " ", BODY .. "\n", BODY:sub(1, -2), "" } do
         refused("invalid_signature", 400, body, { signature = good })
       end
     end)
 
-    it("refuses a signature by a key that it was not given", function()
+    it("refuses a signature by a key that the host does not have", function()
       refused("invalid_signature", 400, BODY, { key = H.keys("other") })
     end)
 
-    it("says nothing of the body to a sender who could not sign it", function()
+    it("says nothing about the body to a sender who could not sign it", function()
       local answer = refused("invalid_signature", 400, "{", { signature = H.sign(BODY) })
       assert.is_nil(answer.message:find("JSON"))
     end)
 
-    it("refuses what is not strict JSON, though it be signed", function()
+    it("refuses what is not strict JSON, even if it is signed", function()
       local function value(text) return H.event("Raw.Value", '"Value":' .. text) end
       for _, body in ipairs {
         "", " ", "{", "no", BODY .. "x", BODY .. BODY, BODY .. "\0", value "NaN", value "Infinity",
@@ -123,12 +123,12 @@ describe("an answer", function()
       end
     end)
 
-    it("names the byte at which the JSON ends to be JSON, counted from the body's first", function()
+    it("names the first byte that is not JSON, counted from the start of the body", function()
       assert.matches("at byte 1$", refused("invalid_json", 400, "{x").message)
       assert.matches("at byte 4$", refused("invalid_json", 400, "\xef\xbb\xbf{x").message)
     end)
 
-    it("takes JSON that is nested 100 deep, and refuses 101", function()
+    it("accepts JSON that is nested 100 deep, and refuses 101", function()
       local function nested(depth) -- the object is one level
         return H.event("A.Done", '"Value":' .. ("["):rep(depth - 1) .. ("]"):rep(depth - 1))
       end
@@ -137,7 +137,7 @@ describe("an answer", function()
       refused("invalid_json", 400, ("["):rep(5000))
     end)
 
-    it("skips one byte order mark, which is signed with the rest", function()
+    it("skips one byte order mark, which is part of what is signed", function()
       local marked = "\xef\xbb\xbf" .. BODY
       assert.equal(200, host:notify(marked).status)
       refused("invalid_signature", 400, marked, { signature = H.sign(BODY) })
@@ -160,7 +160,7 @@ describe("an answer", function()
       refused("malformed_job_id", 400, BODY, { id = "a", headers = { "X-JobId: a" } })
     end)
 
-    it("takes an X-JobId of 1 and of 128 printable characters", function()
+    it("accepts an X-JobId of 1 and of 128 printable characters", function()
       assert.equal(200, host:notify(BODY, { id = "j" }).status)
       assert.equal(200, host:notify(BODY, { id = ("j"):rep(128) }).status)
       assert.equal(200, host:notify(BODY, { id = [[~ a"b\c=d {}!]] }).status)
@@ -173,7 +173,7 @@ describe("an answer", function()
       refused("malformed_job_attempt", 400, BODY, { attempt = 1, headers = { "X-JobAttempt: 1" } })
     end)
 
-    it("takes an X-JobAttempt over 5 with a warning in the log", function()
+    it("accepts an X-JobAttempt over 5 with a warning in the log", function()
       for attempt = 0, 5 do
         assert.equal(200, host:notify(BODY, { id = "up-to-5", attempt = attempt }).status)
       end
@@ -186,7 +186,7 @@ describe("an answer", function()
       refused("no_handler", 400, H.event("B.Unknown"))
     end)
 
-    it("gives the handler's reason, and a message of its own when there is none", function()
+    it("gives the handler's reason, or a fixed message when there is none", function()
       local answer = refused("handler_refused", 400, H.event("A.Refused", '"Reason":"no disk"'))
       assert.equal("no disk", answer.message)
       assert.equal("the handler refused the notification",
@@ -213,7 +213,7 @@ describe("an answer", function()
       assert.equal(#answer.body, tonumber(answer.headers["content-length"]))
     end)
 
-    it("says nothing of an error that a handler raised; the log does", function()
+    it("says nothing about an error that a handler raised; the log has it", function()
       local answer = refused("handler_error", 400, H.event("A.Raised"))
       assert.equal("the handler failed", answer.message)
       for _, word in ipairs { "secret", "traceback", "%.lua", "A%.Raised" } do
@@ -222,8 +222,8 @@ describe("an answer", function()
       host:wait_log("a%.lua:5: secret of A%.Raised\n +stack traceback:")
     end)
 
-    it("refuses for a handler that does not end in time", function()
-      -- In a host of its own: in that time a busy machine may not come to the others at all.
+    it("refuses when the handler does not end in time", function()
+      -- In a host of its own: so short a time-out would fail the other tests on a busy machine.
       local short = H.start { handlers = HANDLERS, config = "handler_timeout = 0.2" }
       local answer = short:notify(H.event("A.Endless"))
       assert.equal(400, answer.status)
@@ -231,13 +231,13 @@ describe("an answer", function()
       assert.equal("the handler did not finish in time", answer.message)
     end)
 
-    it("routes by the path alone, with any query", function()
+    it("ignores the query of the path", function()
       local options = { path = "/baseWebhookNotification?code=1&path=/other" }
       assert.equal(200, host:notify(BODY, options).status)
       assert.equal(200, host:notify(BODY, { path = "/baseWebhookNotification?" }).status)
     end)
 
-    it("is 404 at any other path, signed or not, and the connection lives on", function()
+    it("is 404 at any other path, signed or not, and keeps the connection", function()
       local client = host:connect()
       for _, path in ipairs { "/", "/basewebhooknotification", "/baseWebhookNotification/",
         "//baseWebhookNotification", "/baseWebhookNotification%20", "/baseWebhookNotificatio" } do
@@ -252,7 +252,7 @@ describe("an answer", function()
       client:close()
     end)
 
-    it("is 405 with Allow for any other method, and the connection lives on", function()
+    it("is 405 with Allow for any other method, and keeps the connection", function()
       local client = host:connect()
       for _, method in ipairs { "GET", "PUT", "DELETE", "OPTIONS", "PATCH", "post", "MADEUP" } do
         client:send(raw(method .. " /baseWebhookNotification HTTP/1.1", { "Host: h" }))
@@ -266,7 +266,7 @@ describe("an answer", function()
       client:close()
     end)
 
-    it("gives HEAD the header alone", function()
+    it("gives HEAD only the header", function()
       local client = host:connect()
       client.head = true
       for path, status in pairs { ["/"] = 404, ["/baseWebhookNotification"] = 405 } do
@@ -275,13 +275,13 @@ describe("an answer", function()
         assert.equal(status, answer.status)
         assert.is_true(tonumber(answer.headers["content-length"]) > 0)
       end
-      client.head = false -- what comes next is read from the right place
+      client.head = false -- no stray body precedes the next answer
       client:send(H.request(BODY))
       assert.equal(200, client:receive().status)
       client:close()
     end)
 
-    it("gives HEAD the header alone when it ends the connection, too", function()
+    it("gives HEAD only the header when it ends the connection, too", function()
       for code, header in pairs { [417] = "Expect: tea", [413] = "Content-Length: 9999999" } do
         local client = host:connect()
         client.head = true
@@ -354,7 +354,7 @@ describe("an answer", function()
     it("is 413 for a body over max_body, at once if Content-Length says so", function()
       start "max_body = 1024"
       local answer, client = host:raw(raw("POST /baseWebhookNotification HTTP/1.1",
-        { "Host: h", "Content-Length: 1025" })) -- and no body: nobody waits for it
+        { "Host: h", "Content-Length: 1025" })) -- and no body: the host does not wait for it
       assert.equal(413, answer.status)
       assert.equal("body_too_large", answer.error)
       assert.is_true(client:is_closed())
@@ -368,7 +368,7 @@ describe("an answer", function()
       assert.is_true(client:is_closed())
     end)
 
-    it("is 413 for a length beyond all numbers", function()
+    it("is 413 for a length that is too large for an integer", function()
       start()
       local answer = host:raw(raw("POST /baseWebhookNotification HTTP/1.1",
         { "Host: h", "Content-Length: 99999999999999999999999" }))
@@ -393,7 +393,7 @@ describe("an answer", function()
       assert.is_true(client:is_closed())
     end)
 
-    it("is 200 for an event without a handler when these are accepted", function()
+    it("is 200 for an event without a handler when unhandled = \"accept\"", function()
       start 'unhandled = "accept"'
       assert.equal(200, host:notify(H.event("B.Unknown"), { id = "b-1" }).status)
       host:wait_log("info  unhandled event=B%.Unknown job=b%-1 attempt=0 status=200")
@@ -411,7 +411,7 @@ describe("an answer", function()
       first:send(H.request(BODY))
       host:wait_log("begun")
       second:send(H.request(H.event("A.Second")))
-      H.wait_until(function() -- the second one is in the queue as soon as a third is refused
+      H.wait_until(function() -- a third is refused as soon as the second is in the queue
         local answer = host:notify("not even signed", { signature = "x" })
         return answer.error == "overloaded" and answer.status == 400
       end)
@@ -426,7 +426,7 @@ describe("an answer", function()
       start()
       local client = host:connect()
       client:send("POST /baseWebhookNotification HTTP/1.1\r\n")
-      client.begun = host:notify(BODY) -- the bytes above were read before these
+      client.begun = host:notify(BODY) -- the bytes above are read before these
       host:signal("TERM")
       host:wait_log("stopping")
       client:send((H.request(BODY):gsub("^[^\n]*\n", "")))

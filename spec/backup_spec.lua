@@ -1,4 +1,4 @@
--- hookward ledger: a copy is whole, and so is what is made of it.
+-- hookward ledger: a backup is complete, and so is a ledger restored from it.
 
 local H = require "spec.support.host"
 local lfs = require "lfs"
@@ -13,7 +13,7 @@ local function start(folder)
   return H.start { handlers = { ["a.lua"] = HANDLER }, ledger = "hookward.db", folder = folder }
 end
 
--- Exit code, and what was said.
+-- Returns exit code and output.
 local function hookward(host, arguments)
   local _, out, code = H.sh(("cd %s && %s %s </dev/null"):format(H.quote(host.folder),
     H.quote(H.binary), arguments))
@@ -32,7 +32,7 @@ local function ran(host) return host:count(" ran event=") end
 describe("hookward ledger", function()
   after_each(H.stop_all)
 
-  it("copies a ledger in use, and puts the copy back with no old log beside it", function()
+  it("copies a ledger in use, and restores the copy without the old log", function()
     local host = start()
     deliver(host, 1, 10)
     local code, out = hookward(host, "ledger backup copy.db")
@@ -40,7 +40,7 @@ describe("hookward ledger", function()
     assert.equal(0, code)
     assert.equal("rw-------", lfs.attributes(host.folder .. "/copy.db", "permissions"))
     deliver(host, 11, 15)
-    host:kill() -- its log stays behind
+    host:kill() -- its write-ahead log is left
     assert.is_not_nil(lfs.attributes(host.folder .. "/hookward.db-wal"))
     code, out = hookward(host, "ledger restore copy.db --yes")
     assert.equal("hookward.db: 10 notifications\n", out)
@@ -52,7 +52,7 @@ describe("hookward ledger", function()
     assert.equal(5, ran(host))
   end)
 
-  it("copies while notifications come in, and the copy is sound", function()
+  it("copies while notifications arrive, and the copy is intact", function()
     local host = start()
     local clients = {}
     for i = 1, 200 do
@@ -121,7 +121,7 @@ describe("hookward ledger", function()
     assert.equal(0, ran(host))
   end)
 
-  it("restores nothing under a program that has the ledger open", function()
+  it("restores nothing while a program has the ledger open", function()
     local host = start()
     deliver(host, 1, 3)
     assert.equal(0, (hookward(host, "ledger backup copy.db")))
@@ -136,7 +136,7 @@ describe("hookward ledger", function()
     assert.equal(0, (hookward(host, "ledger restore copy.db --yes")))
   end)
 
-  it("makes a ledger small again", function()
+  it("compacts a ledger", function()
     local host = start()
     local body = H.event("Backup.Failed", ('"x":"%s"'):format(("x"):rep(200000)))
     for i = 1, 10 do host:notify(body, { id = "f" .. i }) end

@@ -1,4 +1,4 @@
--- `hookward check` says beforehand what would keep `serve` from starting.
+-- `hookward check` says in advance what would keep `serve` from starting.
 
 local cjson = require "cjson"
 local H = require "spec.support.host"
@@ -9,7 +9,7 @@ local HANDLERS = { ["a.lua"] = 'require "hookward".on("A.A", function() end)' }
 describe("hookward check", function()
   after_each(H.stop_all)
 
-  -- A project that is not running.
+  -- The folder of a project without a running host.
   local function project(options)
     options.handlers = options.handlers or HANDLERS
     options.ledger = options.ledger or "hookward.db"
@@ -24,7 +24,7 @@ describe("hookward check", function()
     return code or 0, out
   end
 
-  -- Both refuse, for the same reason, which says what to do; check leaves nothing behind.
+  -- `check` and `serve` give the same reason, and `check` leaves nothing behind.
   local function both_refuse(folder, pattern, as)
     local before = H.sh("ls -A " .. folder)
     local code, out = run(folder, "check", as)
@@ -52,7 +52,7 @@ describe("hookward check", function()
     both_refuse(project { ledger = "nowhere/hookward.db" }, "^nowhere/hookward%.db: its folder is not there; make it")
   end)
 
-  it("exits 1 for a ledger that another host has", function()
+  it("exits 1 for a ledger that another host is using", function()
     local other = H.start { handlers = HANDLERS, ledger = "hookward.db" }
     both_refuse(project { ledger = other.folder .. "/hookward.db" },
       "another hookward is serving with this ledger; stop it, or set `ledger`")
@@ -79,7 +79,7 @@ describe("hookward check", function()
     both_refuse(project { listen = '"systemd"' }, "no socket was handed over: [^\n]*%.socket unit")
   end)
 
-  -- Root may write anywhere: somebody else is tried, where that can be done.
+  -- Root may write anywhere, so another user is tried where possible.
   local as = "setpriv --reuid 65534 --regid 65534 --clear-groups"
   local may = H.sh(("%s %s --version"):format(as, H.quote(H.binary))) ~= nil
   if not may then print("check: no other user can be tried here") end
@@ -97,10 +97,10 @@ describe("hookward check", function()
     end)
   end
 
-  it("leaves a host alone that runs with this configuration, and says that it does", function()
+  it("does not disturb a host that runs with this configuration, and says that it runs", function()
     local host = H.start { handlers = HANDLERS, ledger = "hookward.db", listen = '"127.0.0.1:0"' }
     H.write(host.folder .. "/hookward.lua", (H.read(host.folder .. "/hookward.lua")
-      :gsub("127%.0%.0%.1:0", "127.0.0.1:" .. host.port))) -- its own port is taken: by itself
+      :gsub("127%.0%.0%.1:0", "127.0.0.1:" .. host.port))) -- the host itself has taken this port
     host:wait_log("take effect at the next start: listen")
     local log = host:log()
     local code, out = run(host.folder, "check")
@@ -116,7 +116,7 @@ describe("hookward check", function()
     assert.is_false(cjson.decode(json).running)
   end)
 
-  -- In the place of a host that answers so: a real one has to compute for seconds for each.
+  -- Stands in for a host that has lost workers: a real one takes seconds of CPU time to lose one.
   local STAND_IN = [[
     local server = require "socket.unix"()
     assert(server:bind(arg[1]))
@@ -129,7 +129,7 @@ describe("hookward check", function()
     client:close()
   ]]
 
-  it("counts the workers that a host has lost, and calls it an error when nothing replaces them", function()
+  it("counts the workers that a host has lost; it is an error if they were not replaced", function()
     local folder = project {}
     local function check_with(state)
       H.write(folder .. "/stand-in.lua", STAND_IN)
@@ -193,7 +193,7 @@ describe("hookward check", function()
     assert.is_nil(warning())
   end)
 
-  it("takes what would start: a ledger that is there, one that is not yet, a socket that was left", function()
+  it("accepts a ledger that exists, one that does not yet, and a left-over socket", function()
     local folder = project { listen = '{ "127.0.0.1:0", "unix:s" }' }
     assert.equal(0, (run(folder, "check")))
     local host = H.start { folder = folder }
@@ -208,7 +208,7 @@ end)
 describe("hookward serve", function()
   after_each(H.stop_all)
 
-  it("warns of the key for development on an address that others reach", function()
+  it("warns of the development key on an address that others can reach", function()
     local _, public = H.keys()
     local keys = { ["development.pem"] = H.read(public) }
     local host = H.start { handlers = HANDLERS, keys = keys, listen = '"0.0.0.0:0"' }

@@ -1,8 +1,8 @@
--- Commands that a handler runs: as Lua tells their end, and out of the way of a Ctrl-C.
+-- Commands that a handler runs: Lua reports how they end, and a Ctrl-C does not reach them.
 
 local H = require "spec.support.host"
 
-describe("a command of a handler's", function()
+describe("a command that a handler runs", function()
   after_each(H.stop_all)
 
   it("is reported as Lua reports it", function()
@@ -38,7 +38,7 @@ describe("a command of a handler's", function()
     assert.equal("text", H.read(host.folder .. "/written"))
   end)
 
-  -- A real terminal: `script` has one, and what is written to it is typed there.
+  -- A real terminal: `script` provides one, and what is written to `script` is typed there.
   describe("when Ctrl-C is pressed", function()
     local folder, keyboard, screen
 
@@ -103,7 +103,7 @@ describe("a command of a handler's", function()
       wait_log("a second Ctrl%-C")
       type_at_terminal("\3")
       assert.equal(130, code())
-      go_on() -- the command is still there, and comes to its end
+      go_on() -- the command is still running: let it end
     end)
   end)
 end)

@@ -1,4 +1,4 @@
--- Each command does what its help says, and says what to do when it can't.
+-- Each command does what its help says, or says what to do when it can't.
 
 local cjson = require "cjson"
 local lfs = require "lfs"
@@ -35,7 +35,7 @@ after_each(cli.clean)
 teardown(cli.finish)
 
 describe("hookward", function()
-  it("alone prints help", function()
+  it("without arguments prints help", function()
     local out = works(run {})
     for _, name in ipairs { "serve", "check", "init", "test", "keygen", "send", "verify", "completion" } do
       assert.is_truthy(out:find("\n   " .. name .. " +%u"), name)
@@ -53,12 +53,12 @@ describe("hookward", function()
     assert.equal(8, #out)
   end)
 
-  it("says with its version that lua-cjson is not there", function()
+  it("says in --version that lua-cjson is missing", function()
     assert.matches("\nlua%-cjson: not installed\n",
       works(run { "--version", env = { LUA_CPATH = "/nowhere/?.so" } }))
   end)
 
-  it("says with its version which way signatures are verified", function()
+  it("says in --version how signatures are verified", function()
     local function way(value)
       return works(run { "--version", env = { HOOKWARD_RSA = value } }):match("\nRSA: (.-)\n")
     end
@@ -94,7 +94,7 @@ describe("hookward", function()
     fails(run { "--versoin" }, 2, "did you mean --version?")
   end)
 
-  it("says what is missing or too much, with exit 2", function()
+  it("says which argument is missing or too many, with exit 2", function()
     fails(run { "init" }, 2, "missing argument 'DIR'")
     fails(run { "init", "a", "b" }, 2, "too many arguments")
     fails(run { "verify" }, 2, "missing option '--body'")
@@ -118,7 +118,7 @@ describe("hookward", function()
       "hookward: the library libuv.so.9 is missing: install it with `apt-get install libuv1`\n")
   end)
 
-  it("writes no colours into a file", function()
+  it("writes no colours to a file", function()
     local project = cli.project(CONFIG)
     assert.is_nil(run({ "check", cwd = project }).out:find("\27"))
   end)
@@ -130,7 +130,7 @@ describe("every command that reads the configuration", function()
     { "keygen", "d", "-c", "hookward.lua" },
   }
 
-  it("says how to get one when it is missing", function()
+  it("says how to get a configuration when there is none", function()
     for _, command in ipairs(commands) do
       local result = run(command)
       fails(result, 1, "hookward.lua")
@@ -139,13 +139,13 @@ describe("every command that reads the configuration", function()
     has(run({ "serve" }).err, "`hookward init DIR`")
   end)
 
-  it("takes -c FILE and --config FILE, relative paths from that file's folder", function()
+  it("accepts -c FILE and --config FILE, and resolves paths from that file's folder", function()
     local project = cli.project(CONFIG)
     has(works(run { "check", "-c", project .. "/hookward.lua" }), "ok: 1 key, 1 route")
     has(works(run { "check", "--config", project .. "/hookward.lua" }), "ok: 1 key, 1 route")
   end)
 
-  it("prints every mistake on a line, with exit 1", function()
+  it("prints every mistake on a line of its own, with exit 1", function()
     local folder = cli.folder { ["hookward.lua"] = "return { wrokers = 1, max_queue = 0 }" }
     for _, command in ipairs(commands) do
       command.cwd = folder
@@ -224,7 +224,7 @@ describe("check", function()
     return found, works(run { "check", cwd = project })
   end
 
-  it("shows which routes hold their events to a schema", function()
+  it("shows which routes check their events against a schema", function()
     local found, out = schemas(CONFIG)
     assert.same({ ["A.Known"] = "the event's", ["A.Own"] = "its own", ["A.Free"] = "none",
       ["A.Unknown"] = "none", ["B.*"] = "each event's", ["*"] = "none" }, found)
@@ -234,13 +234,13 @@ describe("check", function()
     assert.matches("\n  B%.%* +handlers/badges%.lua:2  schema: each event's\n", out)
   end)
 
-  it("shows what validate = true makes of them", function()
+  it("shows how validate = true changes that", function()
     local found = schemas((CONFIG:gsub("return {", "return { validate = true,")))
     assert.same({ ["A.Known"] = "the event's", ["A.Own"] = "its own", ["A.Free"] = "none",
       ["A.Unknown"] = "none", ["B.*"] = "each event's", ["*"] = "each event's" }, found)
   end)
 
-  it("warns of what starts but may not be meant", function()
+  it("warns of what the host accepts but may be a mistake", function()
     local project = cli.project(CONFIG)
     sh(("cp %s/keys/development.pem %s/keys/twice.pem"):format(project, project))
     cli.write(project .. "/handlers/badges.lua", "")
@@ -275,11 +275,11 @@ describe("check", function()
     has(result.err, "error: keys/worse.pem: ")
     has(result.err, "error: handlers/broken.lua:1: ")
     assert.are.equal(5, #lines(result.err), result.err)
-    has(result.out, "development.pem") -- what is good is shown all the same
+    has(result.out, "development.pem") -- the good key is shown as well
     assert.is_nil(result.out:find("ok:", 1, true))
   end)
 
-  it("misses the folders of the ledger and of a socket", function()
+  it("reports a missing folder of the ledger or of a socket", function()
     local project = cli.project('return { ledger = "a/b.db", listen = "unix:c/d.sock" }')
     local result = run { "check", cwd = project }
     assert.are.equal(1, result.code)
@@ -287,13 +287,13 @@ describe("check", function()
     has(result.err, "/c/d.sock\": no such file or directory; make its folder with `mkdir -p`")
   end)
 
-  it("doesn't complain of defaults in place of what is wrong", function()
+  it("doesn't complain of the defaults that replace wrong values", function()
     local folder = cli.folder { ["hookward.lua"] = "return { handlers = 5, keys = 5 }" }
     local result = run { "check", cwd = folder }
     assert.are.equal(2, #lines(result.err), result.err)
   end)
 
-  it("has all of that as JSON", function()
+  it("prints all of that as JSON", function()
     local project = cli.project(CONFIG)
     local report = cjson.decode(works(run { "check", "--json", cwd = project }))
     assert.is_true(report.ok)
@@ -315,7 +315,7 @@ describe("check", function()
 end)
 
 describe("init", function()
-  it("puts annotations for editors where .luarc.json looks for them, and renews them", function()
+  it("writes annotations for editors where .luarc.json looks for them, and updates them", function()
     local project = cli.project()
     local settings = cjson.decode(cli.read(project .. "/.luarc.json"))
     assert.are.equal(".hookward", settings["workspace.library"][1])
@@ -349,7 +349,7 @@ describe("init", function()
     has(works(run { "check", cwd = folder .. "/a/b" }), "ok: 1 key, 1 route")
   end)
 
-  it("makes a private key that only its owner can read, and that git ignores", function()
+  it("makes a private key that only its owner can read and that git ignores", function()
     local project = cli.project()
     assert.are.equal("600", cli.mode(project .. "/development.key"))
     has(cli.read(project .. "/development.key"), "-----BEGIN PRIVATE KEY-----")
@@ -359,11 +359,11 @@ describe("init", function()
     assert.are.equal(public, cli.read(project .. "/keys/development.pem"))
   end)
 
-  it("makes Lua that luacheck has nothing to say about", function()
+  it("writes Lua without luacheck warnings", function()
     sh(("cd %s && luacheck -q --std lua54 hookward.lua handlers"):format(cli.project()))
   end)
 
-  it("prints commands that work as they are pasted", function()
+  it("prints commands that work when they are pasted", function()
     local folder = cli.folder()
     local out = works(run { "init", "it's mine", cwd = folder })
     local serve, send = out:match("\n  (cd [^\n]+)\n.-\n  ([^\n]+)\n$")
@@ -372,7 +372,7 @@ describe("init", function()
     has(result, "nobody listens there")
   end)
 
-  it("takes an empty folder, the current one, and one with .git", function()
+  it("accepts an empty folder, the current folder, and one that has only .git", function()
     local folder = cli.folder()
     lfs.mkdir(folder .. "/.git")
     local out = works(run { "init", ".", cwd = folder })
@@ -380,7 +380,7 @@ describe("init", function()
     has(works(run { "check", cwd = folder }), "ok: 1 key, 1 route")
   end)
 
-  it("refuses a folder that isn't empty, names what is in the way, and leaves it alone", function()
+  it("refuses a folder that isn't empty, names what is in it, and changes nothing", function()
     local folder = cli.folder { a = "", b = "", c = "", d = "", e = "", f = "", g = "" }
     fails(run { "init", folder }, 1, "is not empty (in the way: a, b, c, d, e and 2 more)")
     assert.are.equal(7, #listing(folder))
@@ -393,7 +393,7 @@ describe("init", function()
 end)
 
 describe("keygen", function()
-  it("makes a pair that fits together, the private half for its owner alone", function()
+  it("makes a matching pair whose private half only its owner can read", function()
     local folder = cli.folder()
     has(works(run { "keygen", "x/dev", cwd = folder }), "hookward send EVENT --key x/dev/private.pem")
     assert.are.equal("600", cli.mode(folder .. "/x/dev/private.pem"))
@@ -428,7 +428,7 @@ describe("keygen", function()
     assert.are.same({ "development.pem" }, lines(sh("ls " .. project .. "/keys")))
   end)
 
-  it("refuses it where the folder is not there yet, too", function()
+  it("refuses such a folder before it exists, too", function()
     local folder = cli.folder { ["hookward.lua"] = 'return { keys = { "k/*/*.pem" } }' }
     fails(run { "keygen", "k/new", cwd = folder }, 1, "the host reads k/*/*.pem")
     assert.is_nil(lfs.attributes(folder .. "/k"))
@@ -437,7 +437,7 @@ describe("keygen", function()
 end)
 
 describe("send", function()
-  -- Sends to a receiver that gives these answers; what came, and what was printed.
+  -- Sends to a receiver that gives these answers; returns its requests and the command's output.
   local function send(answers, arguments, project)
     project = project or cli.project()
     local receiver = cli.receiver(answers)
@@ -458,7 +458,7 @@ describe("send", function()
       .. "keys/development.pem -signature signature body"):format(project)), "Verified OK")
   end
 
-  it("takes any job id that a header can carry, and no other", function()
+  it("accepts any job id that a header can carry, and no other", function()
     for _, id in ipairs { "Zoë 1", ("x"):rep(200) } do
       local requests = send({ 200 }, { "A.B", "--job-id", id })
       assert.are.equal(id, requests[1].headers["x-jobid"])
@@ -482,14 +482,14 @@ describe("send", function()
     has(works(result), "attempt 0: 200 (")
   end)
 
-  it("stamps the time of now, in UTC", function()
+  it("sets the Timestamp to the current time, in UTC", function()
     local before = os.date("!%Y-%m-%dT%H:%M:%S")
     local requests = send({ 200 }, { "A.B", env = { TZ = "Asia/Tokyo" } })
     local stamp = cjson.decode(requests[1].body).Timestamp
     assert.is_true(before <= stamp and stamp:sub(1, 19) <= os.date("!%Y-%m-%dT%H:%M:%S"))
   end)
 
-  it("puts the fields of --data behind them, as they were written", function()
+  it("appends the fields of --data as they were written", function()
     local requests = send({ 200 }, { "A.B", "--data", ' { "z": 9007199254740993, "a": 1.10 } ' })
     assert.is_truthy(requests[1].body:find('^{"Event":"A%.B","Timestamp":"[^"]+",'
       .. '"z": 9007199254740993, "a": 1%.10}$'), requests[1].body)
@@ -551,7 +551,7 @@ describe("send", function()
     has(result.out, "attempt 0: 502 <html> bad gateway (")
   end)
 
-  it("plays Accredit's retries: the same job and body, the next attempt, until a 200", function()
+  it("retries as Accredit does: the same job and body, the next attempt, until a 200", function()
     local requests, result = send({ 400, 503, 200 }, { "A.B", "--retries", "5", "--delay", "10ms" })
     works(result)
     assert.are.equal(3, #requests)
@@ -571,7 +571,7 @@ describe("send", function()
     assert.are.equal("5", requests[2].headers["x-jobattempt"])
   end)
 
-  it("takes a job id, and headers to add, replace or leave out", function()
+  it("accepts a job id, and headers to add, replace or leave out", function()
     local requests = send({ 200 }, { "A.B", "--job-id", "abc", "--header", "x-signature: forged",
       "--header", "X-Extra: a: b", "--header", "X-JobAttempt:" })
     local headers = requests[1].headers
@@ -581,14 +581,14 @@ describe("send", function()
     assert.is_nil(headers["x-jobattempt"])
   end)
 
-  it("posts to the URL's path, else to the configuration's", function()
+  it("posts to the path of the URL, or to the configuration's if the URL has none", function()
     local requests = send({ 200 }, { "A.B", path = "/other?x=1" })
     assert.are.equal("POST /other?x=1 HTTP/1.1", requests[1].line)
     requests = send({ 200 }, { "A.B" }, cli.project('return { path = "/hooks" }'))
     assert.are.equal("POST /hooks HTTP/1.1", requests[1].line)
   end)
 
-  it("goes where the configuration listens", function()
+  it("sends to the address in the configuration", function()
     local receiver = cli.receiver { 200 }
     local port = receiver.url:match("%d+$")
     local project = cli.project(('return { listen = { "systemd", "0.0.0.0:%s" } }'):format(port))
@@ -608,7 +608,7 @@ describe("send", function()
     fails(run { "send", "A.B", cwd = folder }, 1, "name --to URL and --key FILE, or -c FILE")
   end)
 
-  it("speaks over a Unix socket", function()
+  it("works over a Unix socket", function()
     local project = cli.project('return { listen = "unix:h.sock" }')
     local result = run { "send", "A.B", cwd = project }
     assert.are.equal(1, result.code)
@@ -616,7 +616,7 @@ describe("send", function()
     has(result.out, "nobody listens there")
   end)
 
-  it("says how to start a host when nobody listens", function()
+  it("says how to start a host when none is listening", function()
     local result = run { "send", "A.B", "--to", "http://127.0.0.1:1", cwd = cli.project() }
     assert.are.equal(1, result.code)
     has(result.out, "attempt 0: nobody listens there")
@@ -631,7 +631,7 @@ describe("send", function()
     refused("keys/development.pem", "public key")
   end)
 
-  it("prints all that as JSON", function()
+  it("prints all of that as JSON", function()
     local requests, result = send({ { 400, '{"error":"e","message":"m"}' }, 200 },
       { "A.B", "--retries", "1", "--delay", "0", "--json" })
     local report = cjson.decode(works(result))
@@ -665,7 +665,7 @@ describe("verify", function()
       stdin = '{"Event":"A.B"}' }))
   end)
 
-  it("takes keys instead of the configuration's, and then needs no configuration", function()
+  it("uses the keys of --key instead, and then needs no configuration", function()
     local folder = cli.folder()
     local arguments = { "verify", "--body", project .. "/body", "--signature", signature, cwd = folder,
       "--key", project .. "/keys/development.pem" }
@@ -706,7 +706,7 @@ describe("verify", function()
 end)
 
 describe("completion", function()
-  it("prints a script that the shell takes", function()
+  it("prints a script that the shell accepts", function()
     local script = works(run { "completion", "bash" })
     local folder = cli.folder { script = script }
     sh("bash -n " .. folder .. "/script")
@@ -725,7 +725,7 @@ describe("completion", function()
   end)
 
   -- `compopt +o default` keeps bash from offering files.
-  it("offers files for files, words where some are known, and nothing for other values", function()
+  it("offers files for files, known words where there are some, and nothing else", function()
     local folder = cli.folder { script = works(run { "completion", "bash" }), ["some.file"] = "", ask = [[
       source ./script
       compopt() { echo -n "no files: "; }
@@ -746,14 +746,14 @@ describe("completion", function()
       "no files: deployment", "[]" }, lines(sh(("cd %s && bash ask"):format(folder))))
   end)
 
-  it("says how to install each, and keeps #compdef first for zsh", function()
+  it("says how to install each script, and keeps #compdef first for zsh", function()
     for _, shell in ipairs { "bash", "zsh", "fish" } do
       has(works(run { "completion", shell }), "# To install: ")
     end
     assert.is_truthy(works(run { "completion", "zsh" }):find("^#compdef hookward\n# To install"))
   end)
 
-  it("knows three shells", function()
+  it("supports three shells", function()
     fails(run { "completion", "tcsh" }, 2, "must be one of 'bash', 'zsh', 'fish'")
   end)
 end)

@@ -55,7 +55,7 @@ local function refused(text, overrides)
   return lines
 end
 
--- The one line that a configuration with one mistake is refused with.
+-- The error line for a configuration that has one mistake.
 local function line_of(entry)
   local lines = refused("return { " .. entry .. " }")
   assert.are.equal(1, #lines, table.concat(lines, "\n"))
@@ -98,7 +98,7 @@ describe("units", function()
     assert.are.equal("integer", math.type(units.size "1.3KB"))
   end)
 
-  it("refuses what is neither", function()
+  it("refuses anything else", function()
     for _, wrong in ipairs { "", "KB", "1XB", "-1s", "1e3", "0x10", "1 KB x", "1..2KB", true, {} } do
       assert.is_nil(units.size(wrong))
       assert.is_nil(units.time(wrong))
@@ -109,7 +109,7 @@ describe("units", function()
     assert.is_nil(units.time "10KB")
   end)
 
-  it("shows what it reads again", function()
+  it("prints values in a form that it can read", function()
     for _, bytes in ipairs { 0, 1, 1023, 1024, 65536, 1 << 20, (1 << 20) + 1, 3 << 30 } do
       assert.are.equal(bytes, units.size(units.show_size(bytes)))
     end
@@ -133,7 +133,7 @@ describe("suggest", function()
     assert.are.equal("path", suggest.nearest("paht", names))
   end)
 
-  it("says nothing when no name is near", function()
+  it("finds nothing when no name is similar", function()
     assert.is_nil(suggest.nearest("banana", names))
     assert.is_nil(suggest.nearest("x", names))
     assert.is_nil(suggest.nearest("workers", {}))
@@ -148,7 +148,7 @@ describe("the defaults", function()
     settings, _, folder = load_text("return {}")
   end)
 
-  it("are those that are documented", function()
+  it("are the documented ones", function()
     local expected = {
       path = "/baseWebhookNotification", min_key_bits = 2048, workers = 8,
       handler_timeout_ms = 30000, queue_timeout_ms = 30000, vm_memory = 64 << 20,
@@ -172,7 +172,7 @@ describe("the defaults", function()
     assert.are.same({ folder .. "/keys/*" }, settings.key_patterns)
   end)
 
-  it("are all that the host gets, and nothing else", function()
+  it("are exactly what the host gets", function()
     local names = {}
     for name in pairs(settings) do names[#names + 1] = name end
     table.sort(names)
@@ -265,7 +265,7 @@ describe("a value", function()
     end
   end)
 
-  it("of a few texts is one of them, and the nearest is suggested", function()
+  it("that is one of several words must be one of them; the nearest is suggested", function()
     assert.are.equal("accept", value_of('unhandled = "accept"', "unhandled"))
     assert.are.equal("by-body", value_of('duplicates = "by-body"', "duplicates"))
     assert.are.equal("debug", value_of('log = { level = "debug" }', "log_level"))
@@ -276,13 +276,13 @@ describe("a value", function()
       .. 'found "maybe so"', line_of('unhandled = "maybe so"'))
   end)
 
-  it("shows a stranger's control characters as digits", function()
+  it("is quoted with its control characters as digits", function()
     assert.is_truthy(line_of('path = "\\27[31m"'):find('"\\27[31m"', 1, true))
   end)
 end)
 
 describe("control", function()
-  it("is beside the configuration, or where it says", function()
+  it("is in the configuration's folder, or where the configuration says", function()
     local settings, _, folder = load_text("return {}")
     assert.are.equal(folder .. "/.hookward.sock", settings.control)
     settings, _, folder = load_text('return { control = "run/c" }')
@@ -290,12 +290,12 @@ describe("control", function()
     assert.are.equal("/run/x/c", value_of('control = "unix:/run/x/c"', "control"))
   end)
 
-  it("is in /run/hookward for systemd, where no RuntimeDirectory says otherwise", function()
+  it("is in RUNTIME_DIRECTORY with systemd, or else in /run/hookward", function()
     assert.are.equal((os.getenv("RUNTIME_DIRECTORY") or "/run/hookward") .. "/control.sock",
       value_of('control = "systemd"', "control"))
   end)
 
-  it("has at most as many bytes as the system can hold", function()
+  it("has a path no longer than the system allows", function()
     assert.are.equal("/" .. ("a"):rep(106), value_of(('control = "/%s"'):format(("a"):rep(106)), "control"))
     assert.is_truthy(line_of(('control = "/%s"'):format(("a"):rep(107)))
       :find("control: /" .. ("a"):rep(107) .. ": a socket's path has at most 107 bytes, this one 108", 1, true))
@@ -311,7 +311,7 @@ describe("listen", function()
       value_of('listen = { "[::]:8443", "localhost:80", "systemd" }', "listen"))
   end)
 
-  it("takes a Unix socket from the configuration's folder", function()
+  it("resolves a Unix socket from the configuration's folder", function()
     local settings, _, folder = load_text('return { listen = { "unix:h.sock", "unix:/run/h" } }')
     assert.are.same({ "unix:" .. folder .. "/h.sock", "unix:/run/h" }, settings.listen)
     for _, text in ipairs { "unix:/h,mode=0660", "unix:/h,group=www-data,mode=600", "unix:/h,x=1/s",
@@ -324,18 +324,18 @@ describe("listen", function()
     end
   end)
 
-  it("refuses a socket's path that the system can't hold", function()
+  it("refuses a socket's path that is too long for the system", function()
     assert.are.equal("unix:/" .. ("a"):rep(106),
       value_of(('listen = "unix:/%s"'):format(("a"):rep(106)), "listen")[1])
     assert.is_truthy(line_of(('listen = "unix:/%s"'):format(("a"):rep(107)))
       :find("at most 107 bytes, this one 108", 1, true))
   end)
 
-  it("is taken once when it stands there twice", function()
+  it("counts an address once if it is listed twice", function()
     assert.are.same({ "a:1" }, value_of('listen = { "a:1", "a:1" }', "listen"))
   end)
 
-  it("says what to write instead of the usual slips", function()
+  it("says what to write instead of common mistakes", function()
     local slips = {
       ['":8080"'] = 'write "127.0.0.1:8080", or "0.0.0.0:8080" for every interface',
       ['"*:8080"'] = 'write "127.0.0.1:8080", or "0.0.0.0:8080" for every interface',
@@ -351,7 +351,7 @@ describe("listen", function()
     end
   end)
 
-  it("refuses the rest", function()
+  it("refuses everything else", function()
     for _, value in ipairs { "{}", '""', '"a:65536"', '"unix:"', "true", '{ "a:1", false }',
       '{ x = "a:1" }' } do
       assert.is_truthy(line_of("listen = " .. value):find("expected an address", 1, true), value)
@@ -392,7 +392,7 @@ describe("keys", function()
     assert.are.same({ folder .. "/*.pem" }, settings.key_patterns)
   end)
 
-  it("are missed with the way to get one", function()
+  it("are reported as missing, with how to get one", function()
     local settings = load_text("return {}")
     local no_handlers, no_keys = config.missing(settings)
     assert.is_truthy(no_handlers:find("^handlers: no such folder;"))
@@ -402,7 +402,7 @@ describe("keys", function()
 end)
 
 describe("an unknown key", function()
-  it("is refused with the nearest known one", function()
+  it("is refused with the nearest known key", function()
     assert.are.equal("hookward.lua: wrokers: unknown key; did you mean workers?", line_of("wrokers = 1"))
     assert.are.equal("hookward.lua: log.levle: unknown key; did you mean log.level?",
       line_of('log = { levle = "info" }'))
@@ -412,7 +412,7 @@ describe("an unknown key", function()
       line_of('accredit = { tokn = "x" }'))
   end)
 
-  it("without a near one is refused with where to look", function()
+  it("with no near one is refused with where to look", function()
     assert.is_truthy(line_of("banana = 1"):find("hookward init", 1, true))
     assert.are.equal("hookward.lua: log.colour: unknown key; known are log.level, log.format",
       line_of("log = { colour = 1 }"))
@@ -472,7 +472,7 @@ describe("dead_retention", function()
   end)
 end)
 
-describe("what this version does not do", function()
+describe("what this version does not support", function()
   it("is refused and not ignored", function()
     for name, entry in pairs { tls = 'tls = { cert = "a", key = "b" }', admin = 'admin = "127.0.0.1:1"' } do
       assert.are.equal(("hookward.lua: %s: not supported by this version yet"):format(name),
@@ -539,7 +539,7 @@ describe("settings", function()
 end)
 
 describe("the file", function()
-  it("that is missing is refused, with how to get one", function()
+  it("that is missing is refused with how to get one", function()
     local _, lines = config.load("nowhere/hookward.lua")
     assert.are.same({ "nowhere/hookward.lua: not found; make a project with `hookward init DIR`, or "
       .. "name a configuration with -c FILE" }, lines)
@@ -596,7 +596,7 @@ describe("the file", function()
     assert.are.equal("... and 3 more", lines[11])
   end)
 
-  it("with mistakes still gives the rest", function()
+  it("with mistakes still gives its valid settings", function()
     local folder = cli.folder { ["hookward.lua"] = "return { workers = 0, max_queue = 5 }" }
     local settings, _, rest, bad = config.load(folder .. "/hookward.lua")
     assert.is_nil(settings)
@@ -615,7 +615,7 @@ describe("an override", function()
     assert.are.equal("debug", settings.log_level)
   end)
 
-  it("has its paths from the current folder", function()
+  it("has its paths resolved from the current folder", function()
     local settings = load_text("return {}", { handlers = "h", ledger = "l.db", keys = { "k/*" },
       listen = { "unix:s" } })
     local cwd = lfs.currentdir()
@@ -625,7 +625,7 @@ describe("an override", function()
     assert.are.same({ "unix:" .. cwd .. "/s" }, settings.listen)
   end)
 
-  it("that is wrong is refused by its flag's name", function()
+  it("that is wrong is refused with the flag's name", function()
     assert.are.same({ "--workers: expected a whole number from 1 to 1024, for example 8; found 0" },
       refused("return {}", { workers = 0 }))
   end)

@@ -1,4 +1,4 @@
--- The control socket: where it is, and what commands say when nobody answers there.
+-- The control socket: where it is, and what commands say when nothing answers there.
 
 local H = require "spec.support.host"
 local lfs = require "lfs"
@@ -17,7 +17,7 @@ describe("the control socket", function()
     return code or 0, out or all
   end
 
-  it("is where `control` says, and an edit of that waits for the next start", function()
+  it("is where `control` says; a change of that takes effect at the next start", function()
     local host = start 'control = "mine.sock"'
     assert.equal("srw-------\n", H.sh("stat -c %A " .. host.folder .. "/mine.sock"))
     assert.is_nil(lfs.attributes(host.folder .. "/.hookward.sock"))
@@ -43,7 +43,7 @@ describe("the control socket", function()
     assert.is_nil(lfs.attributes(host.folder .. "/.hookward.sock"))
   end)
 
-  it("that is missing is distinguished from a missing host", function()
+  it("that is missing is distinguished from a host that is not running", function()
     local host = start()
     host:notify(H.event("A.A"), { id = "1" })
     os.remove(host.folder .. "/.hookward.sock")
@@ -60,7 +60,7 @@ describe("the control socket", function()
     assert.equal("no host is running with hookward.lua: start it with `hookward serve`\n", out)
   end)
 
-  it("that can't be made is a warning that says what to do", function()
+  it("that can't be created causes a warning that says what to do", function()
     local host = start 'control = "nowhere/c.sock"'
     host:wait_log("warn  no control socket, so `hookward reload` [^\n]* set `control` [^\n]*nowhere/c%.sock")
     local code, out = hookward(host, "reload")
@@ -68,7 +68,7 @@ describe("the control socket", function()
     assert.matches("^a host is running with hookward%.db, but there is no control socket nowhere/c%.sock:", out)
   end)
 
-  it("is looked for beside a configuration that is broken", function()
+  it("is looked for in the folder of a broken configuration", function()
     local host = start()
     H.write(host.folder .. "/hookward.lua", "return {")
     local code, out = hookward(host, "reload")
@@ -80,7 +80,7 @@ describe("the control socket", function()
     assert.matches("^no host answers at %.hookward%.sock, [^\n]*: hookward%.lua:1: ", out)
   end)
 
-  it("does not keep a second host from starting by looking whether the first runs", function()
+  it("is looked for without keeping a host from starting at that moment", function()
     local host = start()
     os.remove(host.folder .. "/.hookward.sock")
     host:stop()

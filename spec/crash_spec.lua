@@ -1,7 +1,7 @@
--- Nothing that was answered 200 is lost or run twice, whenever the process dies.
+-- No notification that was answered 200 is lost or run twice, whenever the process dies.
 --
--- HOOKWARD_CRASH_ROUNDS=200 makes the long form (`make crash`); HOOKWARD_CRASH is a binary with crash
--- points compiled in (core/base/crash.h).
+-- HOOKWARD_CRASH_ROUNDS=200 runs the long form (`make crash`). HOOKWARD_CRASH is a binary that has
+-- crash points compiled in (core/base/crash.h).
 
 local H = require "spec.support.host"
 local load = require "spec.support.load"
@@ -12,7 +12,7 @@ local CRASHING = os.getenv("HOOKWARD_CRASH")
 
 local BODY = H.event("Crash.Tested")
 
--- Every run of the handler appends its job's id to a file, by one write.
+-- Every run of the handler appends its job's id to a file, in one write.
 local HANDLER = [[
 local hook = require "hookward"
 local file = io.open("runs", "a")
@@ -98,13 +98,13 @@ end)
 describe("a host that dies at a named point", function()
   after_each(H.stop_all)
 
-  -- point -> how often the handler runs in all
+  -- point -> total runs of the handler
   local POINTS = {
     ["before-handler"] = 1, ["after-handler"] = 2, ["after-begin"] = 2, ["mid-batch"] = 2,
     ["before-commit"] = 2, ["after-commit"] = 1, ["before-answer"] = 1, ["after-answer"] = 1,
   }
   for point, expected in pairs(POINTS) do
-    it(("%s: the handler runs %d in all, the retry gets 200"):format(point,
+    it(("%s: the handler runs %d in total, the retry gets 200"):format(point,
       expected), function()
       assert(CRASHING, "HOOKWARD_CRASH names a binary with crash points (see the Makefile)")
       local host = H.start {

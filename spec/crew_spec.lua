@@ -1,4 +1,4 @@
--- The crew of threads: handlers that block cost nobody else anything.
+-- The crew of threads: handlers that block do not delay other notifications.
 
 local H = require "spec.support.host"
 
@@ -45,7 +45,7 @@ describe("the crew", function()
     end
   end
 
-  it("has threads that `top -H` names", function()
+  it("has threads with names that `top -H` shows", function()
     start "workers = 3"
     local function names()
       local found = {}
@@ -61,7 +61,7 @@ describe("the crew", function()
     H.wait_until(function() return names() == all end, all)
   end)
 
-  it("runs handlers beside six of eight that block", function()
+  it("runs handlers while six of eight VMs are blocked", function()
     start "workers = 8"
     local blocked = block(6)
     local body = H.event("A.Done")
@@ -96,14 +96,14 @@ describe("the crew", function()
     end
     host:wait_log("refused error=malformed_request")
     for _, client in ipairs(queued) do assert.is_true(client:is_silent()) end
-    gate:open() -- one VM is enough for them all
+    gate:open() -- one VM is enough for all of them
     for _, client in ipairs(queued) do assert.equal(200, client:receive().status) end
     gate:open(7)
     for _, client in ipairs(blocked) do assert.equal(200, client:receive().status) end
     assert.equal(0, host:stop())
   end)
 
-  it("processes what waited in the queue in the order in which it came", function()
+  it("processes the queue in order of arrival", function()
     start("workers = 1", [[
       hook.on("N.*", function(event) hook.log.info("turn", { n = event.N }) end)
     ]])
@@ -111,7 +111,7 @@ describe("the crew", function()
     local clients = {}
     for i = 1, 20 do
       clients[i] = send(H.event("N.N", '"N":' .. i))
-      host:notify("{}", { signature = false }) -- so this one was read before the next
+      host:notify("{}", { signature = false }) -- so that this one is read before the next
     end
     release(blocked)
     for _, client in ipairs(clients) do assert.equal(200, client:receive().status) end
@@ -123,7 +123,7 @@ describe("the crew", function()
     assert.same(expected, turns)
   end)
 
-  it("counts no waiting as the handler's own time", function()
+  it("does not count time in the queue as the handler's time", function()
     start "workers = 1, handler_timeout = 0.2, queue_timeout = 20"
     local blocked = block(1)
     local queued = {}
@@ -137,11 +137,11 @@ describe("the crew", function()
     assert.equal(1, host:count_log("handler_timeout [^\n]*waited_ms"))
   end)
 
-  it("refuses what no worker had within queue_timeout, and never begins it", function()
+  it("refuses what no worker took within queue_timeout, and never runs it", function()
     start "workers = 1, handler_timeout = 20, queue_timeout = 0.1"
     local blocked = block(1)
     local queued = send(H.event("A.Done"), { id = "late" })
-    local copy = send(H.event("A.Done"), { id = "late" }) -- joins, and shares its fate
+    local copy = send(H.event("A.Done"), { id = "late" }) -- joins, and gets the same answer
     local behind = send(H.event("A.Done"), { id = "late", signature = H.sign("another body") })
     for _, client in ipairs { queued, copy, behind } do
       assert.equal("queue_timeout", client:receive().error)
@@ -155,7 +155,7 @@ describe("the crew", function()
     assert.equal(0, host:stop())
   end)
 
-  it("tells every sender what the log says it was told", function()
+  it("logs for each notification the answer that its sender got", function()
     start "workers = 2, handler_timeout = 0.15, queue_timeout = 0.3"
     local clients, told = {}, {}
     for i = 1, 6 do clients[i] = send(H.event("G.Wait"), { id = "t-" .. i .. "." }) end
@@ -182,7 +182,7 @@ describe("the crew", function()
     assert.equal(0, host:stop())
   end)
 
-  it("works with more VMs than anybody needs", function()
+  it("works with 64 VMs", function()
     start "workers = 64"
     local blocked = block(60)
     assert.equal(200, host:notify(H.event("A.Done")).status)
@@ -190,8 +190,8 @@ describe("the crew", function()
     assert.equal(0, host:stop())
   end)
 
-  -- Takes the 5 s of computing after which a thread is given up: that is the promise.
-  it("goes on without a loop that nothing stops #long", function()
+  -- Takes 5 s, since a thread is given up only after 5 s of CPU time.
+  it("gives up the thread of a loop that nothing stops, and goes on #long", function()
     host = H.start { ledger = "hookward.db", config = "workers = 1, handler_timeout = 0.1",
       handlers = { ["a.lua"] = [[
         local hook = require "hookward"
@@ -199,7 +199,7 @@ describe("the crew", function()
           hook.log.info("begun")
           local meta = { __gc = true }
           setmetatable({}, meta)
-          meta.__gc = function() while true do end end -- put there later: nothing sees it
+          meta.__gc = function() while true do end end -- set later, so that it can't be wrapped
           collectgarbage()
         end)
         hook.on("A.Done", function() end)
@@ -220,7 +220,7 @@ describe("the crew", function()
     assert.matches("never came back", host:log())
   end)
 
-  it("is not held up by handlers that compute", function()
+  it("is not held up by handlers that use the CPU", function()
     start("workers = 4", [[
       local stop = os.getenv("PWD") .. "/stop"
       hook.on("C.*", function()
@@ -239,7 +239,7 @@ describe("the crew", function()
     for _, client in ipairs(busy) do assert.equal(200, client:receive().status) end
   end)
 
-  it("gives every one of many clients its own answer", function()
+  it("gives each of many clients its own answer", function()
     start(nil, [[
       hook.on("E.*", function(event) return nil, "n" .. event.N end)
     ]])

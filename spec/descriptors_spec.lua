@@ -1,4 +1,4 @@
--- The numbers of the host's files: none is 0, 1 or 2, and no program that a handler starts has one.
+-- The host's file descriptors: none is 0, 1 or 2, and programs that handlers start inherit none.
 
 local H = require "spec.support.host"
 local lfs = require "lfs"
@@ -6,11 +6,11 @@ local rock = require "spec.support.rock"
 
 local CLOSED = "sh -c 'exec \"$@\" <&- >&- 2>&-' sh"
 
--- No file of the spec's own goes on into the host.
+-- Closes the spec's own descriptors, so that the host does not inherit them.
 local ALONE = [[bash -c 'for f in /proc/self/fd/*; do n=${f##*/}; if [ $n -gt 2 ]; then eval "exec $n>&-"; fi; done;
   exec "$@"' bash]]
 
--- It prints more than a page of a file has, by each way there is.
+-- Prints more than a page of a database file, in every possible way.
 local CHATTY = [[
   require "hookward".on("*", function()
     io.write(("x"):rep(20000), "\n")
@@ -36,7 +36,7 @@ end
 describe("a host without its standard streams", function()
   after_each(H.stop_all)
 
-  -- It can't say where it listens, hence a socket by name.
+  -- Without stdout it can't say where it listens, so it gets a Unix socket.
   local function start(options)
     local socket = H.folder() .. "/socket"
     options.listen = ("'unix:%s'"):format(socket)
@@ -97,7 +97,7 @@ describe("a program that a handler starts", function()
   local function inherited(listing)
     local found = {}
     for fd, file in listing:gmatch("(%d+) ([^\n]+)") do
-      -- the shell's own, of the folder that it lists
+      -- except the shell's own, of the folder that it lists
       if tonumber(fd) > 2 and not file:find("^/proc/%d+/fd$") then found[#found + 1] = fd .. " " .. file end
     end
     return table.concat(found, "\n")
@@ -115,7 +115,7 @@ describe("a program that a handler starts", function()
     assert.matches("0 ", listing)
     assert.equal("", inherited(listing))
     assert.equal("", inherited((host:wait_log("listed [^\n]*popen=(\"[^\n]*)"):gsub("\\n", "\n"))))
-    -- what is open in the host itself would all be seen
+    -- the host has many open, which a leak would show
     assert.is_true(#files_of(host.pid) > 10)
     idle:close()
   end)

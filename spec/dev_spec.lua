@@ -15,7 +15,7 @@ local BODY = H.event("Boom.A", '"N":9007199254740993,"List":[1,{}],"Text":"\\u00
 after_each(H.stop_all)
 
 describe("hookward serve --dev", function()
-  it("shows what failed with its body, laid out, and the traceback", function()
+  it("shows a failed notification with its indented body and the traceback", function()
     local host = H.start { handlers = { ["a.lua"] = HANDLERS }, args = "--dev" }
     host:notify(BODY, { id = "b-1" })
     local shown = host:wait_log("failed event=Boom.A job=b%-1(.-\n    })\n")
@@ -35,7 +35,7 @@ describe("hookward serve --dev", function()
     assert.match('"Event": "Bad.A"', host:wait_log("job=b%-2 (.-\n    })\n"), 1, true)
   end)
 
-  it("logs what is for debugging, has one worker, and reloads", function()
+  it("logs at level debug, has one worker, and reloads", function()
     local host = H.start { handlers = { ["a.lua"] = HANDLERS }, args = "--dev" }
     assert.match(" 1 worker, ", host:log(), 1, true)
     host:notify(H.event("Good.A", '"N":7'))
@@ -48,7 +48,7 @@ describe("hookward serve --dev", function()
     end, "the edit to be live")
   end)
 
-  it("cuts a body that is too long, and keeps its controls from the terminal", function()
+  it("cuts a long body, and escapes its control characters", function()
     local host = H.start { handlers = { ["a.lua"] = HANDLERS }, args = "--dev" }
     host:notify(H.event("Boom.A", ('"Text":"%s"'):format(("x"):rep(5000))), { id = "long" })
     local shown = host:wait_log("job=long (.-…\n)")
@@ -58,7 +58,7 @@ describe("hookward serve --dev", function()
     assert.is_nil(host:log():find("\27", 1, true))
   end)
 
-  it("gives way to what is asked for", function()
+  it("is overridden by other flags", function()
     local host = H.start { handlers = { ["a.lua"] = HANDLERS },
       args = "--dev --workers 3 --log-level info --log-format json" }
     assert.match(" 3 workers, ", host:log(), 1, true)
@@ -68,14 +68,14 @@ describe("hookward serve --dev", function()
     assert.equal(0, host:count('"debug"'))
   end)
 
-  it("is not how a host usually is: no body is in its log", function()
+  it("is the only mode that logs bodies", function()
     local host = H.start { handlers = { ["a.lua"] = HANDLERS }, args = "--log-level debug" }
     host:notify(BODY, { id = "b-1" })
     host:wait_log("failed event=Boom.A")
     assert.equal(0, host:count("9007199254740993"))
   end)
 
-  it("has colours on a terminal, unless NO_COLOR is set", function()
+  it("uses colours on a terminal, unless NO_COLOR is set", function()
     local host = H.start { handlers = { ["a.lua"] = HANDLERS } } -- for its folder
     host:stop()
     for _, case in ipairs { { "", true }, { "NO_COLOR=1 ", false } } do

@@ -1,4 +1,4 @@
--- How the host ends: what was begun is finished, nothing new is begun.
+-- How the host stops: it finishes what was begun and begins nothing new.
 
 local H = require "spec.support.host"
 
@@ -23,7 +23,7 @@ describe("when it is told to stop, the host", function()
     return client
   end
 
-  -- True once the host has read all that was sent before.
+  -- Returns once the host has read all that was sent before.
   local function settle()
     host:notify(BODY)
   end
@@ -43,7 +43,7 @@ describe("when it is told to stop, the host", function()
     end
   end)
 
-  it("takes SIGTERM twice for once", function()
+  it("treats a second SIGTERM as the first", function()
     start()
     local client = send(H.request(H.event("G.Wait")))
     host:wait_log("begun")
@@ -54,7 +54,7 @@ describe("when it is told to stop, the host", function()
     assert.equal(0, host:wait())
   end)
 
-  it("answers a handler that runs, and then closes", function()
+  it("answers for a running handler, and then closes", function()
     start()
     local client = send(H.request(H.event("G.Wait")))
     host:wait_log("begun")
@@ -73,7 +73,7 @@ describe("when it is told to stop, the host", function()
     local running = send(H.request(H.event("G.Wait")))
     host:wait_log("begun")
     local queued = send(H.request(BODY))
-    local noise = send("no HTTP\r\n\r\n") -- its answer says that what came before it was read
+    local noise = send("no HTTP\r\n\r\n") -- its answer shows that all sent before it was read
     assert.equal("malformed_request", noise:receive().error)
     noise:close()
     told_to_stop()
@@ -83,7 +83,7 @@ describe("when it is told to stop, the host", function()
     assert.equal(0, host:wait())
   end)
 
-  it("reads a body that was begun, processes it, and then closes", function()
+  it("reads the rest of a body, processes the notification, and then closes", function()
     start()
     local request = H.request(BODY)
     local client = send(request:sub(1, -10))
@@ -97,7 +97,7 @@ describe("when it is told to stop, the host", function()
     assert.equal(0, host:wait())
   end)
 
-  it("refuses as draining a head that is complete only then, and closes", function()
+  it("refuses with draining a header that is complete only later, and closes", function()
     start()
     local request = H.request(BODY)
     local client = send(request:sub(1, 30))
@@ -111,7 +111,7 @@ describe("when it is told to stop, the host", function()
     assert.equal(0, host:wait())
   end)
 
-  it("does not begin what is pipelined behind a request that it finishes", function()
+  it("does not begin a request pipelined after one that it finishes", function()
     start()
     local client = send(H.request(H.event("G.Wait")) .. H.request(BODY, { id = "behind" }))
     host:wait_log("begun")
@@ -151,7 +151,7 @@ describe("when it is told to stop, the host", function()
     assert.equal(0, host:wait())
   end)
 
-  it("cuts off at drain_timeout what does not end, and exits with 1", function()
+  it("closes at drain_timeout what has not ended, and exits with 1", function()
     start "drain_timeout = 0.3"
     local running = send(H.request(H.event("G.Wait")))
     host:wait_log("begun")
@@ -164,8 +164,8 @@ describe("when it is told to stop, the host", function()
     assert.matches("drain_timeout: cut off 2 connections and 1 notifications", host:log())
   end)
 
-  -- With and without another that never ends: then nothing is torn down.
-  it("records what ended after its sender was cut off", function()
+-- With and without another handler that never returns, so that the host frees nothing.
+  it("records a run that ended after its sender was cut off", function()
     for _, other in ipairs { false, true } do
       gate = H.gate()
       host = H.start { ledger = "hookward.db", config = "drain_timeout = 0.2", handlers = { ["a.lua"] =
@@ -194,7 +194,7 @@ describe("when it is told to stop, the host", function()
     end
   end)
 
-  it("exits with 1 when a connection alone was cut off", function()
+  it("exits with 1 when only a connection was cut off", function()
     start "drain_timeout = 0.2"
     local client = send(H.request(BODY):sub(1, -2))
     settle()
@@ -214,7 +214,7 @@ describe("when it is told to stop, the host", function()
     assert.matches("succeeded event=G%.Wait job=late", host:log())
   end)
 
-  it("ends now at a second SIGINT", function()
+  it("ends at once at a second SIGINT", function()
     start()
     local client = send(H.request(H.event("G.Wait")))
     host:wait_log("begun")
@@ -224,12 +224,12 @@ describe("when it is told to stop, the host", function()
     assert.is_true(client:is_closed())
   end)
 
-  it("ends now at a SIGINT that follows a SIGTERM and a SIGINT", function()
+  it("ends at once at a SIGINT that follows a SIGTERM and a SIGINT", function()
     start()
     send(H.request(H.event("G.Wait")))
     host:wait_log("begun")
     told_to_stop "TERM"
-    H.wait_until(function() -- the first one alone does nothing more; two at once may become one
+    H.wait_until(function() -- one is not enough, and two in a row may be merged into one
       host:signal("INT")
       return not host:alive()
     end)

@@ -1,4 +1,4 @@
--- HOOKWARD_CONFIG names the configuration for every command that reads one; -c goes over it.
+-- HOOKWARD_CONFIG names the configuration for every command that reads one; -c overrides it.
 
 local H = require "spec.support.host"
 local cli = require "spec.support.cli"
@@ -19,7 +19,7 @@ describe("HOOKWARD_CONFIG", function()
     return cli.run { env = { HOOKWARD_CONFIG = config }, cwd = cli.folder(), ... }
   end
 
-  it("is taken by every command that has -c", function()
+  it("is used by every command that has -c", function()
     local project = cli.project('return { listen = "127.0.0.1:1", control = "here.sock", path = "/named", '
       .. 'accredit = { url = "http://127.0.0.1:1" } }')
     local config = project .. "/hookward.lua"
@@ -32,7 +32,7 @@ describe("HOOKWARD_CONFIG", function()
     has(run(config, "keygen", project .. "/keys").err, "the host reads keys/*")
   end)
 
-  it("is what serve runs", function()
+  it("is used by serve", function()
     local host = H.start { handlers = { ["a.lua"] = "" } }
     assert.equal(0, host:stop())
     local out = assert(H.sh(("cd / && HOOKWARD_CONFIG=%s/hookward.lua timeout -s TERM 20 sh -c '%s serve 2>&1 & "
@@ -41,7 +41,7 @@ describe("HOOKWARD_CONFIG", function()
     has(out, "nothing has changed")
   end)
 
-  it("stands back behind -c, and is nothing when it is empty", function()
+  it("is overridden by -c, and ignored when it is empty", function()
     local project = cli.project()
     local result = run("/nowhere/hookward.lua", "check", "-c", project .. "/hookward.lua")
     has(result.out, "ok: 1 key, 1 route")

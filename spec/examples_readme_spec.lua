@@ -1,5 +1,5 @@
--- Each example is made by `hookward init --example NAME`, and the commands of its README run as they
--- stand there, in their order: those that go on running in the background, on ports of their own.
+-- Each example is made by `hookward init --example NAME`, and the commands of its README run as
+-- they are, in order. Those that keep running do so in the background, on ports of their own.
 
 local lfs = require "lfs"
 local H = require "spec.support.host"
@@ -19,7 +19,7 @@ local function commands_of(name)
   return list
 end
 
--- What a README's commands run in, one after another.
+-- The shell for a README's commands, which keeps their folder, exports and processes.
 local Shell = {}
 Shell.__index = Shell
 
@@ -27,7 +27,7 @@ local function shell()
   return setmetatable({ folder = H.folder(), exports = {}, out = "" }, Shell)
 end
 
--- The ports of the README are exchanged for those that the processes have.
+-- Replaces the README's ports by those that the processes really have.
 function Shell:exchange(command)
   local ports = { ["127.0.0.1:8080"] = self.host and "127.0.0.1:" .. self.host.port,
     ["127.0.0.1:8090"] = self.sandbox and self.sandbox.url:match("//(.*)$") }
@@ -50,11 +50,11 @@ function Shell:make(command, dir)
 end
 
 function Shell:serve(env)
-  -- The configuration's default is the sandbox's usual port.
+  -- The configuration has the sandbox's usual port by default.
   if self.sandbox then env = env .. " HOOKWARD_ACCREDIT_URL=" .. self.sandbox.url end
   self.host = H.start { folder = self.folder,
     env = self:exchange(table.concat(self.exports, "; ") .. (#self.exports > 0 and "; " or "") .. env) }
-  local path = self.folder .. "/hookward.lua" -- where `send` finds the address
+  local path = self.folder .. "/hookward.lua" -- in which `send` finds the address
   H.write(path, (H.read(path):gsub("127%.0%.0%.1:0", "127.0.0.1:" .. self.host.port)))
   return self.host
 end
@@ -68,7 +68,7 @@ function Shell:type(command)
     self:serve(type(env) == "string" and env or "")
   elseif command == "hookward sandbox" then
     self.sandbox = S.start("", false)
-  elseif command:find("^ls ") then -- for what came by itself, in the end
+  elseif command:find("^ls ") then -- wait for what it lists
     self.host:wait_log("succeeded event")
     self:run(command)
   elseif command:find("^export ") then
@@ -78,7 +78,7 @@ function Shell:type(command)
   end
 end
 
--- What shows that the example did what it is for.
+-- Checks that the example did what it is for.
 local done = {
   hello = function(it) it.host:wait_log("succeeded event=BadgeExportZipFile.Created") end,
   router = function(it)
@@ -87,7 +87,7 @@ local done = {
   end,
   database = function(it) assert.matches("6f9619ff-8b86-4011-b42d-00cf4fc964ff|20", it.out, 1, true) end,
   ordered = function(it) assert.matches('"Name": "Ada"', it.out, 1, true) end,
-  ["fan-out"] = function() end, -- its targets are nobody's; spec/examples_spec.lua has some
+  ["fan-out"] = function() end, -- nothing listens at its targets; see spec/examples_spec.lua
   ["print-queue"] = function(it)
     assert.matches("%x+%-%x+%.zip\n", it.out)
     it:type("hookward send BadgeExportZipFile.Created")
@@ -110,14 +110,14 @@ describe("an example #long", function()
       local it = shell()
       for _, command in ipairs(commands) do it:type(command) end
       assert.is_truthy(it.host)
-      assert.matches("[1-9]%d* success", it.out) -- of its own specs
+      assert.matches("[1-9]%d* success", it.out) -- of the example's own specs
       assert.matches(" 0 failures / 0 errors", it.out, 1, true)
       done[example.name](it)
       assert.equal(0, it.host:stop())
     end)
   end
 
-  it("has the files that init makes a project of, and no others", function()
+  it("has exactly the files that init copies", function()
     local listed = {}
     for _, example in ipairs(examples.list) do
       for _, file in ipairs(example.files) do
@@ -132,7 +132,7 @@ describe("an example #long", function()
     assert.same(there, listed)
   end)
 
-  it("is made by the rock's command too, as the binary makes it #rock", function()
+  it("is made the same by the rock's command as by the binary #rock", function()
     for _, example in ipairs(examples.list) do
       for _, file in ipairs(example.files) do
         local path = ("examples/%s/%s"):format(example.name, file)
@@ -147,7 +147,7 @@ describe("an example #long", function()
     assert(H.sh(("diff -r -x 'development.*' %s %s"):format(made[1], made[2])))
   end)
 
-  it("that is unknown is a misuse, and the one that was meant is named", function()
+  it("that is unknown is a misuse; the nearest name is suggested", function()
     for word, said in pairs { ["print-que"] = "did you mean print-queue?", x = "there are hello, print-" } do
       local _, out, code = H.sh(("%s init --example %s /nowhere"):format(H.quote(H.binary), word))
       assert.equal(2, code)

@@ -1,12 +1,12 @@
--- The examples that write a database meet a real host, with several VMs, and the one that posts to
--- services meets some. That each of them runs, and its own specs pass: spec/examples_readme_spec.lua.
+-- The examples that write to a database, on a real host with several VMs, and the one that posts to
+-- services, with real services. spec/examples_readme_spec.lua runs each example and its own specs.
 
 local luasql = require "luasql.sqlite3"
 local socket = require "socket"
 local H = require "spec.support.host"
 local cli = require "spec.support.cli"
 
--- A copy of the files alone: what a run has left in the example stays out.
+-- A copy of the example without what an earlier run left there.
 local function copy_of(name)
   local folder = cli.folder {}
   assert(H.sh(("cp -r examples/%s/. %s && rm -f %s/hookward.db* %s/.hookward.sock && mkdir -p %s/keys"):format(
@@ -22,7 +22,7 @@ describe("examples/", function()
     cli.clean()
   end)
 
-  -- The first column of the first row.
+  -- Returns the first column of the first row.
   local function query(path, sql)
     local environment = luasql.sqlite3()
     local connection = assert(environment:connect(path))
@@ -40,7 +40,7 @@ describe("examples/", function()
     return host, folder .. "/written.db"
   end
 
-  -- All at once, each on a connection of its own; returns when all are answered 200.
+  -- Sends all at once, each on its own connection; returns when all are answered 200.
   local function deliver_all(host, requests)
     local clients = {}
     for i, request in ipairs(requests) do clients[i] = host:connect():send(request) end
@@ -60,7 +60,7 @@ describe("examples/", function()
     end
     deliver_all(host, requests)
     assert.equal(5, math.tointeger(query(written, "SELECT count(*) FROM exports")))
-    deliver_all(host, requests) -- the sender's repeats
+    deliver_all(host, requests) -- as a sender repeats them
     assert.equal(5, math.tointeger(query(written, "SELECT count(*) FROM exports")))
     assert.equal(0, host:stop())
   end)
@@ -77,7 +77,7 @@ describe("examples/", function()
     assert.equal(0, host:stop())
   end)
 
-  -- ---- fan-out: the spec is the services ----
+  -- ---- fan-out: the spec plays the services ----
 
   local listeners = {}
   after_each(function()
@@ -85,7 +85,7 @@ describe("examples/", function()
     listeners = {}
   end)
 
-  -- A service: where it is, and how it takes one request and answers it with a status (none: not yet).
+  -- A service: its address, and a function that takes a request and answers it if it has a status.
   local function service()
     local listener = assert(socket.bind("127.0.0.1", 0))
     listener:settimeout(20)
@@ -115,7 +115,7 @@ describe("examples/", function()
     return one
   end
 
-  -- The example as it is, but for where its targets are.
+  -- The example with the addresses of these targets.
   local function start_fan_out()
     local print_service, archive = service(), service()
     local folder = copy_of "fan-out"
@@ -137,7 +137,7 @@ describe("examples/", function()
     return ("%d %s"):format(answer.status, answer.message or "")
   end
 
-  it("fan-out posts to every target, and again to the one alone that failed", function()
+  it("fan-out posts to every target, and again only to the one that failed", function()
     local run, print_service, archive = start_fan_out()
     local host = run()
     local delivery = begin(host, 0)
@@ -159,7 +159,7 @@ describe("examples/", function()
     assert.equal(0, host:stop())
   end)
 
-  it("fan-out remembers across a kill which target had it; one whose answer was lost gets it again", function()
+  it("fan-out remembers across a kill which targets answered, and repeats the others", function()
     local run, print_service, archive = start_fan_out()
     local host = run()
     begin(host, 0)

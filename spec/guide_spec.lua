@@ -1,5 +1,5 @@
--- What the guide says is true: its blocks compile, load and run, its commands have these options, and
--- `hookward help` prints it.
+-- The guide is correct: its blocks compile, load and run, its commands have the options that it
+-- shows, and `hookward help` prints it.
 
 local H = require "spec.support.host"
 local S = require "spec.support.sandbox"
@@ -24,10 +24,10 @@ local function blocks(topic, language)
   return found
 end
 
--- A test here runs each block, and takes it; the last test finds those that no test took.
+-- Each block is taken by a test that runs it; the last test finds those that no test took.
 local taken = {}
 
--- The i-th block, or the one in which this stands.
+-- The i-th block, or the one that contains this text.
 local function block(topic, language, i)
   local found = blocks(topic, language)
   for at, one in ipairs(found) do
@@ -38,7 +38,7 @@ local function block(topic, language, i)
   return text
 end
 
--- Returns all output, of stderr too.
+-- Returns all output, stderr included.
 local function try(format, ...)
   return H.sh("{ " .. format:format(...) .. "\n}")
 end
@@ -73,13 +73,13 @@ local function project()
   return folder, ("cd %s && hookward() { %s \"$@\"; } && "):format(H.quote(folder), program)
 end
 
--- A project takes what the specs have signed.
+-- Has a project accept what the specs sign.
 local function trust(folder)
   local _, public = H.keys()
   H.write(folder .. "/keys/accredit.pem", H.read(public))
 end
 
--- Has a project's commands speak to a host of it that has a port by now.
+-- Writes the host's port into its project, so that the project's commands find the host.
 local function point_at(host)
   local path = host.folder .. "/hookward.lua"
   H.write(path, D.exchange(H.read(path), { ["127.0.0.1:0"] = "127.0.0.1:" .. host.port }))
@@ -100,19 +100,19 @@ describe("hookward help", function()
     assert.same(topics, listed)
   end)
 
-  it("prints a topic as its file has it", function()
+  it("prints a topic exactly as it is in its file", function()
     for _, topic in ipairs(topics) do
       if topic ~= "configuration" then assert.equal(text_of(topic), help(topic)) end
     end
   end)
 
-  it("prints the same where the rock is installed #rock", function()
+  it("prints the same with the installed rock #rock", function()
     for _, topic in ipairs { "handlers", "configuration" } do
       assert.equal(help(topic), sh("%s/bin/hookward help %s", rock, topic))
     end
   end)
 
-  it("is readable as it is: no line over 100 columns", function()
+  it("is readable in a terminal: no line over 100 columns", function()
     for _, topic in ipairs(topics) do
       for line in help(topic):gmatch("[^\n]+") do
         assert.is_true(#line <= 100, topic .. ": " .. line)
@@ -120,7 +120,7 @@ describe("hookward help", function()
     end
   end)
 
-  it("prints a command's help, an action's too", function()
+  it("prints the help of a command, and of an action", function()
     assert.equal(sh("%s send --help", program), sh("%s help send", program))
     assert.equal(sh("%s jobs replay --help", program), sh("%s help jobs replay", program))
     assert.matches("^Usage: hookward help ", sh("%s help help", program))
@@ -139,7 +139,7 @@ describe("hookward help", function()
     assert.matches("^hookward help: no topic 'bananas'; `hookward help` lists them\n", out)
   end)
 
-  it("is known to completion", function()
+  it("is completed by the shell scripts", function()
     for _, shell in ipairs { "bash", "zsh", "fish" } do
       assert.matches("%f[%w]help%f[%W]", sh("%s completion %s", program, shell))
     end
@@ -211,7 +211,7 @@ describe("the guide's", function()
     assert.equal("no id in the event", answer.message)
   end)
 
-  it("handlers that call a service and that have a schema do what is said of them", function()
+  it("handlers that call a service or have a schema do what the guide says", function()
     local folder, at = project()
     sh("cd %s && rm -r handlers/* spec/* && mkdir crm strict", folder)
     H.write(folder .. "/crm/people.lua", block("handlers", "lua", 2))
@@ -286,7 +286,7 @@ describe("the guide's", function()
     assert.matches("2 successes / 0 failures", sh("%shookward test", at), 1, true)
   end)
 
-  -- Taken here, since these tests have a make target of their own.
+  -- Taken here, since the #rock tests have a make target of their own.
   local ROCK = { install = block("library", "sh", 1), app = block("library", "lua", 1) }
 
   it("commands for the rock name what the Makefile installs, and give a program the module #rock", function()
@@ -301,7 +301,7 @@ describe("the guide's", function()
       return words
     end
     local packages = sh("make -s --eval 'names: ; @echo $(PACKAGES_BUILD)' names")
-    -- LuaRocks compiles it by itself, and asks nobody where things are.
+    -- LuaRocks compiles the rock itself, without make and pkg-config.
     assert.same(sorted(packages .. " luarocks", { make = true, ["pkg-config"] = true }),
       sorted(install, {}))
     local tried = sh("make -n -W core/main.c build/rock/tree/bin/hookward"):gsub("\\\n *", "")
@@ -311,11 +311,11 @@ describe("the guide's", function()
     path = D.exchange(path, { ["--tree DIR"] = "--tree " .. H.quote(rock) })
     local out = sh("cd %s && { %s\n} && lua5.4 app.lua 2>log", folder, path)
     assert.matches("^127%.0%.0%.1:%d+\n0\n", out)
-    -- Debian's busted may begin in another Lua, to which these paths mean nothing.
+    -- Debian's busted may start in another version of Lua, where these paths have no effect.
     assert.matches("3 successes", sh("cd %s && { %s\n} && busted", folder, path))
   end)
 
-  it("packages, wherever one is named, are among those that the specs are run with", function()
+  it("packages are all among those that the specs are run with", function()
     local packages = " " .. sh("make -s --eval 'names: ; @echo $(PACKAGES_TEST)' names"):gsub("\n", " ")
     local files = sh("ls %s*.md README.md examples/*/README.md lua/hookward/commands/test.lua", GUIDE)
     local count = 0
@@ -348,7 +348,7 @@ describe("the guide's", function()
     assert.is_true(count >= 30)
   end)
 
-  it("commands for what failed work in that order", function()
+  it("commands for failed notifications work in that order", function()
     local folder, at = project()
     local host = H.start { folder = folder }
     local to = ("http://127.0.0.1:%d"):format(host.port)
@@ -356,7 +356,7 @@ describe("the guide's", function()
       .. "\"BadgeExportZipFile.Created\"}' --to " .. to
     local _, out, code = try("%s%s", at, send)
     assert.equal(1, code, out)
-    -- What still fails makes replay exit with 1, so every block goes on.
+    -- A replay exits with 1 if some still fail, so exit codes are ignored here.
     local said = ""
     for _, text in ipairs { block("ledger", "sh", 1), block("ledger", "sh", 2),
       block("ledger", "sh", 3), block("ledger", "sh", 4), block("debugging", "sh", 3) } do
@@ -390,7 +390,7 @@ describe("the guide's", function()
     host:wait_log("succeeded event=BadgeExportZipFile.Created")
   end)
 
-  it("ways to misbehave are known to the sandbox", function()
+  it("kinds of misbehaviour are known to the sandbox", function()
     local misbehave, fail = block("accredit", "sh", 4)
       :match("^hookward sandbox ([^\n]+)\nhookward sandbox ([^\n]+)\n$")
     local host = H.start { handlers = { ["a.lua"] = block("handlers", "lua", 1) } }
@@ -425,7 +425,7 @@ describe("the guide's", function()
     assert.matches("accredit.pem", sh("%s%s", at, block("debugging", "sh", 5)), 1, true)
   end)
 
-  it("commands for what was refused say what would make it verify", function()
+  it("commands for refused notifications say what would make them verify", function()
     local folder, at = project()
     trust(folder)
     local host = H.start { folder = folder }
@@ -435,7 +435,7 @@ describe("the guide's", function()
     assert.equal(2, select(2, out:gsub("would verify with key accredit.pem if", "")), out)
   end)
 
-  -- Paths of the guide, and where they are in a project of these specs.
+  -- A project of the specs, with the guide's paths moved into its folder.
   local function deployed()
     local folder, at = project()
     sh("mkdir %s/state", folder)
@@ -462,7 +462,7 @@ describe("the guide's", function()
     assert.equal(0, host:stop())
   end)
 
-  -- Users, owners and systemd are left alone; the rest is done.
+  -- The commands for users, owners and systemd do nothing here; the others run.
   it("commands for systemd make a project that only its service can read", function()
     local folder = H.folder()
     local stubs = "useradd() { :; }; chown() { :; }; systemctl() { :; }; sudo() { shift 2; \"$@\"; }; "
@@ -477,7 +477,7 @@ describe("the guide's", function()
     assert.equal("/etc/" .. service.User, service.WorkingDirectory)
   end)
 
-  it("container ends its host in time, and gives it what it writes to", function()
+  it("container has time for a drain, and a volume for the ledger", function()
     local command = block("deployment", "sh", "docker run"):gsub("\\\n", "")
     local defaults = {}
     for _, entry in ipairs(dofile "lua/hookward/config/schema.lua") do defaults[entry.key] = entry.default end
@@ -489,7 +489,7 @@ describe("the guide's", function()
     assert.equal(defaults.listen, command:match("%-%-publish (%S+):8080 "))
   end)
 
-  it("units for systemd leave it what its settings take", function()
+  it("units for systemd leave room for the default settings", function()
     local defaults = {}
     for _, entry in ipairs(dofile "lua/hookward/config/schema.lua") do defaults[entry.key] = entry.default end
     local socket, service = D.unit(block("deployment", "ini", 1)), D.unit(block("deployment", "ini", 2))
@@ -502,7 +502,7 @@ describe("the guide's", function()
 
   -- Where it is installed, as in CI.
   if D.program "systemd-analyze" then
-    it("units are all right for systemd itself", function()
+    it("units pass systemd-analyze verify", function()
       assert.equal("", D.verify {
         ["hookward.socket"] = block("deployment", "ini", 1),
         ["hookward.service"] = D.exchange(block("deployment", "ini", 2),
@@ -511,7 +511,7 @@ describe("the guide's", function()
     end)
   end
 
-  it("proxy lets through what the host takes", function()
+  it("proxy lets through what the host accepts", function()
     local text = block("deployment", "nginx", 1)
     local defaults = {}
     for _, entry in ipairs(dofile "lua/hookward/config/schema.lua") do defaults[entry.key] = entry.default end
@@ -521,8 +521,8 @@ describe("the guide's", function()
     assert.is_true(tonumber(text:match("proxy_read_timeout (%d+)s;")) > defaults.handler_timeout)
   end)
 
-  -- Where it is installed, as in CI: its package starts a server of its own on port 80, which is
-  -- nothing that `make test` may do to whoever tries it.
+  -- Only where nginx is installed, as in CI. `make test` does not install it, since its package
+  -- starts a server on port 80.
   if D.program "nginx" then
     it("proxy passes a signed notification on byte for byte, over TLS", function()
       local host = H.start { handlers = { ["a.lua"] = 'require "hookward".on("*", function() end)' } }
@@ -536,7 +536,7 @@ describe("the guide's", function()
         ["/etc/ssl/private/hooks.key"] = folder .. "/hooks.key",
         ["127.0.0.1:8080"] = "127.0.0.1:" .. host.port,
       }), socket)
-      -- More than nginx holds in memory, and no ASCII.
+      -- More than nginx buffers in memory, and not ASCII.
       local body = H.event("Person.Updated", ('"Name":"%s"'):format(("Zoë "):rep(50000)))
       H.write(folder .. "/body", body)
       assert.equal('{"status":"processed"}200', sh("cd %s && curl -sS --unix-socket tls --cacert hooks.pem "
@@ -548,7 +548,7 @@ describe("the guide's", function()
     end)
   end
 
-  it("backup of the ledger is one, made while the host runs, and restored when it does not", function()
+  it("backup can be made while the host runs, and restored when it is stopped", function()
     local folder, at = project()
     trust(folder)
     local host = H.start { folder = folder }
@@ -573,9 +573,9 @@ describe("the guide's", function()
     host:wait_log("reloaded")
   end)
 
-  -- ---- nothing is forgotten ----
+  -- ---- the guide is complete ----
 
-  it("errors are all that there are, with the status of each, a cause and a cure", function()
+  it("errors are complete, each with its status, a cause and a remedy", function()
     local text, count = text_of("errors"):gsub("\n  ", " "), 0
     for name, status in H.read("core/base/error.h"):gmatch('X%(HW_E[%u_]+, "([%l_]+)", (%d+),') do
       count = count + 1
@@ -587,7 +587,7 @@ describe("the guide's", function()
     assert.equal(count, select(2, text:gsub("\n%- `[%l_]+` %(%d+%): ", "")), "there is one that no code has")
   end)
 
-  it("fields of the log are all that there are", function()
+  it("fields of the log are complete", function()
     local text, count = text_of "log", 0
     for path in sh("find core -name '*.c'"):gmatch("%S+") do
       for name in H.read(path):gmatch('hw_log_%l+%(&?%l+, "([%l_]+)"') do
@@ -608,7 +608,7 @@ describe("the guide's", function()
     assert.matches('"state":"dead"', sh("%s%s", at, block("log", "sh", 1)), 1, true)
   end)
 
-  it("line of the log is one of the host's", function()
+  it("log line is one that the host writes", function()
     local host = H.start { handlers = { ["a.lua"] = 'require "hookward".on("*", function() end)' } }
     assert.equal(200, host:notify(H.event("Person.Updated")).status)
     local example, line = block("log", "", 1), host:wait_log("[^\n]+succeeded[^\n]+")
@@ -622,7 +622,7 @@ describe("the guide's", function()
     assert.equal(0, host:stop())
   end)
 
-  it("files of core/ and lua/ exist, and so do the README's", function()
+  it("files of core/ and lua/ exist, also those that the README names", function()
     local count = 0
     for name in (text_of("internals") .. H.read("README.md")):gmatch("`([%w_/]+/[%w_./]+)`") do
       if name:find("^core/") or name:find("^lua/") then
@@ -654,7 +654,7 @@ describe("the guide's", function()
   it("blocks are all run here", function()
     for _, topic in ipairs(topics) do
       for language, text in text_of(topic):gmatch("\n```([^\n]*)\n(.-)\n?```\n") do
-        local drawing = topic == "internals" and language == "" -- for eyes
+        local drawing = topic == "internals" and language == "" -- to be looked at, not run
         assert.is_true(drawing or taken[topic .. text .. "\n"], ("%s, %s:\n%s"):format(topic, language, text))
       end
     end

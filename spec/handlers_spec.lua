@@ -1,4 +1,4 @@
--- What a handler may say, see and do; and that whatever it does, the host goes on.
+-- What a handler may return, see and do; and whatever it does, the host keeps running.
 
 local cjson = require "cjson"
 local socket = require "socket"
@@ -8,14 +8,14 @@ describe("a handler", function()
   local host
   after_each(H.stop_all)
 
-  -- `text` is a handler file's, with `hook` at hand; or a table of files.
+  -- `text` is the text of one handler file, in which `hook` is defined, or a table of files.
   local function start(text, config)
     local files = type(text) == "table" and text
       or { ["a.lua"] = 'local hook = require "hookward"\n' .. text }
     host = H.start { handlers = files, config = config }
   end
 
-  -- What a host says that does not start with these files.
+  -- The log of a host that does not start with these files.
   local function start_error(files, config)
     if type(files) == "string" then
       files = { ["a.lua"] = 'local hook = require "hookward"\n' .. files }
@@ -58,7 +58,7 @@ describe("a handler", function()
       end
     end)
 
-    it("is taken as it is written, with no magic in it", function()
+    it("is taken literally: only the star is special", function()
       start [[
         hook.on("A-B.C%d", function() return nil, "taken" end)
         hook.on("A.B+.*", function() return nil, "prefix" end)
@@ -70,7 +70,7 @@ describe("a handler", function()
       end
     end)
 
-    it("must not be registered twice: both places are named", function()
+    it("must not be registered twice; the error names both places", function()
       local log = start_error {
         ["a.lua"] = 'local hook = require "hookward"\nhook.on("A.B", function() end)',
         ["b.lua"] = '\n\nlocal hook = require "hookward"\nhook.on("A.B", function() end)',
@@ -81,7 +81,7 @@ describe("a handler", function()
       assert.matches("^[^\n]*\n$", log)
     end)
 
-    it("has a star for a whole name, its end or its beginning, and nowhere else", function()
+    it("may have one star, for the whole name or for the part before or after a dot", function()
       for _, pattern in ipairs { "A*", "A.*.B", "*A", "*.*", "**", "A.B*", "", ".*.", "*.A.*" } do
         local log = start_error(('hook.on("%s", function() end)'):format(pattern))
         assert.matches("handlers/a%.lua:2: hook%.on", log)
@@ -89,7 +89,7 @@ describe("a handler", function()
       end
     end)
 
-    it("must be a string, with a function behind it", function()
+    it("must be a string, followed by a function", function()
       assert.matches("a%.lua:2: hook%.on: the pattern must be a string",
         start_error "hook.on(1, function() end)")
       assert.matches('a%.lua:2: hook%.on%("A%.B"%): a function was expected, got nil',
@@ -105,7 +105,7 @@ describe("a handler", function()
     end)
   end)
 
-  it("succeeds with nothing, what is true, and 200; refuses with nil, false and 400", function()
+  it("succeeds by returning nothing, a true value or 200; refuses by nil, false or 400", function()
     start [[
       local forms = {
         Nothing = function() end,
@@ -150,7 +150,7 @@ describe("a handler", function()
     host:wait_log("the handler returned the number 200%.5")
   end)
 
-  it("sees all of the job", function()
+  it("sees every field of the job", function()
     start [[
       hook.on("A.B", function(event, job)
         local copy = { type_attempt = math.type(job.attempt), type_at = math.type(job.received_at) }
@@ -184,7 +184,7 @@ describe("a handler", function()
     assert.is_nil(job.headers["X-JobId"])
   end)
 
-  it("reads headers by name alone, and never another job's", function()
+  it("reads headers by name only, and never those of another job", function()
     start([[
       local kept
       hook.on("A.B", function(event, job)
@@ -204,7 +204,7 @@ describe("a handler", function()
     assert.matches("job.headers can be read while the job's handler runs", notify("C.D").message)
   end)
 
-  it("sees attempt 0 when the sender does not say, and last from 5 on", function()
+  it("sees attempt 0 when the sender names none, and last from attempt 5 on", function()
     start [[
       hook.on("*", function(event, job)
         return nil, ("%d %s %s"):format(job.attempt, job.last, job.redelivered)
@@ -249,7 +249,7 @@ describe("a handler", function()
     end
   end)
 
-  it("writes what it read as JSON", function()
+  it("encodes as JSON what it has read", function()
     local value = '{"n":9007199254740993,"t":"é\\"","f":0.1,"z":null,"a":[1,2,{"x":true}]}'
     local text = run("return hook.json.encode(event.V)", '"V":' .. value)
     local back = cjson.decode(text)
@@ -260,7 +260,7 @@ describe("a handler", function()
     assert.is_true(back.a[3].x)
   end)
 
-  it("writes an empty array and an empty object as they were, at any depth", function()
+  it("encodes an empty array and an empty object as they were, at any depth", function()
     local value = '{"a":[[],{},[{"b":[{"c":[]}]}]]}'
     assert.equal(value, run("return hook.json.encode(event.V)", '"V":' .. value))
     assert.equal('[[],{},{"x":[]}]',
@@ -278,7 +278,7 @@ describe("a handler", function()
     ]])
   end)
 
-  it("logs at each level with its fields, its event and its job", function()
+  it("logs at each level, with its fields, its event and its job", function()
     start([[
       hook.on("A.B", function()
         hook.log.debug("one", { n = 1 })
@@ -299,7 +299,7 @@ describe("a handler", function()
     host:wait_log("info  five event=A%.B job=j a=1e%+300 b=1.5 c=x d=null\n")
   end)
 
-  it("logs as JSON when that is the format", function()
+  it("logs as JSON when the format is json", function()
     start([[
       hook.on("A.B", function()
         hook.log.warn('say "x"', { n = 9007199254740993, t = "é\n", b = false, level = "mine" })
@@ -325,7 +325,7 @@ describe("a handler", function()
     assert.equal("", H.read(host.folder .. "/out"))
   end)
 
-  it("raises for a log call that is misused, and only there", function()
+  it("gets an error from a misused log call, and from no other", function()
     start [[ hook.on("A.B", function() hook.log.debug("x", "no table") end) ]]
     assert.equal("handler_error", notify("A.B").error)
     host:wait_log("a.lua:%d+: hook%.log%.debug: the fields must be a table[^\n]* not a string")
@@ -386,7 +386,7 @@ describe("a handler", function()
       assert.equal("ab lib/mail util.deep folder late pack", notify("A.B").message)
     end)
 
-    it("that requires a missing module is refused at start, with its name", function()
+    it("that requires a missing module is refused at start, and the module is named", function()
       local log = start_error {
         ["a.lua"] = "\nlocal x = require 'no.such'",
       }
@@ -394,7 +394,7 @@ describe("a handler", function()
       assert.matches("^[^\n]*\n$", log)
     end)
 
-    it("says why a module that is there can't be loaded, at start", function()
+    it("that requires a broken module is refused at start, with the reason", function()
       local folder = H.folder()
       H.write(folder .. "/broken.so", "no library")
       local log = start_error {
@@ -404,14 +404,14 @@ describe("a handler", function()
       assert.matches("^[^\n]*\n$", log)
     end)
 
-    it("names file and line of a syntax error, in one line, and nothing starts", function()
+    it("with a syntax error keeps the host from starting; one line names file and line", function()
       local log = start_error { ["a.lua"] = "return", ["b.lua"] = "local x = 1\nx = = 2" }
       assert.matches("^[^\n]*handlers/b%.lua:2: unexpected symbol near '='\n$", log)
       log = start_error { ["a.lua"] = "return", ["lib/x.lua"] = "goto nowhere" }
       assert.matches("handlers/lib/x%.lua:1: no visible label 'nowhere'", log)
     end)
 
-    it("names file and line of an error while it loads", function()
+    it("that raises while it loads is refused with file and line", function()
       assert.matches("^[^\n]*handlers/a%.lua:3: no database\n$",
         start_error "\nerror 'no database'")
       assert.matches("^[^\n]*table[^\n]*\n$", start_error "error {}")
@@ -427,7 +427,7 @@ describe("a handler", function()
       assert.matches("a%.lua", log)
     end)
 
-    it("must be there", function()
+    it("must exist", function()
       assert.matches("handlers: no handler file", start_error {})
     end)
   end)
@@ -477,7 +477,7 @@ describe("a handler", function()
       text[#text + 1] = 'hook.on("A.Done", function() end)'
       start(table.concat(text, "\n"), "handler_timeout = 0.1, workers = 2")
       for name in pairs(LOOPS) do
-        -- On a slow disk the answer may be that of the ledger; the outcome is in the log.
+        -- On a slow disk the ledger may answer first; the outcome is in the log.
         local answer = notify("L." .. name)
         assert.equal(400, answer.status, name)
         host:wait_log("event=L%." .. name .. " [^\n]*error=handler_timeout")
@@ -487,7 +487,7 @@ describe("a handler", function()
       assert.equal(0, host:stop())
     end)
 
-    it("leaves metatables, finalizers and coroutines as the manual has them", function()
+    it("leaves metatables, finalizers and coroutines as Lua's manual describes them", function()
       start([[
         local closed = {}
         local function closing(name)
@@ -543,7 +543,7 @@ describe("a handler", function()
       host:wait_log("error a handler is stuck past handler_timeout[^\n]* job=j attempt=0")
       assert.equal(200, notify("A.Done").status)
 
-      answer = host:notify(body, { id = "j", attempt = 1 }) -- joins, and waits as long as it may
+      answer = host:notify(body, { id = "j", attempt = 1 }) -- joins, and times out as well
       assert.equal("handler_timeout", answer.error)
       assert.equal(1, host:count("begun"))
       assert.equal(1, host:count("is stuck past"))
@@ -602,7 +602,7 @@ describe("a handler", function()
       assert.matches("not enough memory", notify("M.Caught").message)
     end)
 
-    it("gets no more however often it tries, and no more time for it", function()
+    it("gets no more memory and no more time, however often it tries", function()
       start([[
         hook.on("M.Pcall", function()
           local t = {}
@@ -610,19 +610,19 @@ describe("a handler", function()
         end)
         hook.on("A.Done", function() end)
       ]], "vm_memory = 8 * 1024 * 1024, workers = 1, handler_timeout = 1")
-      assert.equal(400, notify("M.Pcall").status) -- late on a slow disk: the outcome is in the log
+      assert.equal(400, notify("M.Pcall").status) -- the log has the outcome
       host:wait_log("event=M%.Pcall [^\n]*error=handler_timeout")
       assert.equal(200, notify("A.Done").status)
     end)
 
-    it("is refused a body that is too large for it", function()
+    it("can't take a body that is too large for it", function()
       start([[ hook.on("*", function() end) ]], "vm_memory = 2 * 1024 * 1024, max_body = 4000000, workers = 1")
       local answer = notify("A.B", '"V":"' .. ("x"):rep(3000000) .. '"')
       assert.equal("handler_error", answer.error)
       assert.equal(200, notify("A.B").status)
     end)
 
-    it("gets a fresh state once it keeps over half of it", function()
+    it("gets a fresh Lua state once it keeps more than half of it", function()
       start([[
         local kept = {}
         hook.on("A.Keep", function() kept[#kept + 1] = ("x"):rep(5 << 20) end)
@@ -640,7 +640,7 @@ describe("a handler", function()
   end)
 
   describe("that raises", function()
-    it("is a handler_error whatever it raises, with the traceback only in the log", function()
+    it("answers handler_error whatever it raises, with the traceback only in the log", function()
       local raises = {
         Text = "error 'boom'",
         Level = "error('boom', 2)",
@@ -745,14 +745,14 @@ describe("a handler", function()
       end)
       hook.on("A.C", function() return nil, tostring(arg) end)
     ]]
-    assert.equal("handler_error", notify("A.B").error) -- `arg` is the program's, not a handler's
+    assert.equal("handler_error", notify("A.B").error) -- `arg` is hidden from handlers
     assert.equal("nil", notify("A.C").message)
   end)
 
   describe("with hook.http", function()
     local server
 
-    -- Answers one request on `client` with these bytes; returns what was asked.
+    -- Answers one request on `client` with these bytes; returns the request.
     local function serve(bytes)
       local client = assert(server:accept())
       client:settimeout(5)
@@ -809,7 +809,7 @@ describe("a handler", function()
       assert.equal("204", client:receive().message)
     end)
 
-    it("gets nil and a reason when nobody answers", function()
+    it("gets nil and a reason when nothing answers", function()
       server:close()
       local client = ask [[
         local answer, err = hook.http.get(url)

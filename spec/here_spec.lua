@@ -1,4 +1,4 @@
--- hookward jobs replay ID --here: one recorded notification in the terminal, for debugging.
+-- hookward jobs replay ID --here: runs one recorded notification in the terminal, for debugging.
 
 local cjson = require "cjson"
 local cli = require "spec.support.cli"
@@ -88,7 +88,7 @@ describe("hookward jobs replay --here", function()
     assert.equal("succeeded\n", replay("held --here").out)
   end)
 
-  it("records nothing, may be repeated, and works beside a running host", function()
+  it("records nothing, can be repeated, and works while a host is running", function()
     local running = record_some()
     local before = row "paid"
     for _ = 1, 2 do assert.equal(1, replay("paid --here").code) end
@@ -111,7 +111,7 @@ describe("hookward jobs replay --here", function()
     assert.equal(before.runs + 1, row("ink").runs)
   end)
 
-  it("records what it was asked to, when no host is running", function()
+  it("records the outcome with --record, when no host is running", function()
     local running = record_some()
     fails(replay "paid --here --record", 1, "a host is running with this ledger: leave --record out, or stop it")
     running:stop()

@@ -100,7 +100,7 @@ describe("over HTTP the host", function()
     assert.is_true(client:is_closed())
   end)
 
-  it("answers pipelined requests in order, refusals among them", function()
+  it("answers pipelined requests in order, refused ones too", function()
     start()
     local client = host:connect()
     client:send(H.request(BODY) .. H.request("nothing") .. H.request(BODY, { path = "/other" })
@@ -114,7 +114,7 @@ describe("over HTTP the host", function()
     assert.same({ 200, 400, 200, "closed" }, statuses(client, 4))
   end)
 
-  it("answers in order also when a later request could be done sooner", function()
+  it("answers in order even if a later request is done sooner", function()
     local gate = H.gate()
     start(nil, { handlers = { ["a.lua"] = gate.source .. [[
       local hook = require "hookward"
@@ -138,7 +138,7 @@ describe("over HTTP the host", function()
     assert.same({ 400, "closed" }, statuses(client, 2))
   end)
 
-  it("processes nothing behind a message that it can't frame", function()
+  it("processes nothing after a message that it can't frame", function()
     start()
     for _, bad in ipairs {
       "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -154,7 +154,7 @@ describe("over HTTP the host", function()
     assert.equal(0, host:count("job=behind"))
   end)
 
-  it("processes nothing behind a request that asked for the end", function()
+  it("processes nothing after a request with Connection: close", function()
     start()
     local client = host:connect()
     client:send(H.request(BODY, { close = true }) .. H.request(BODY, { id = "behind" }))
@@ -180,7 +180,7 @@ describe("over HTTP the host", function()
     client:close()
   end)
 
-  it("reads a trailer as no header", function()
+  it("does not read a trailer as a header", function()
     start()
     local client = host:connect()
     client:send(H.request(BODY, { chunked = true, signature = false,
@@ -206,7 +206,7 @@ describe("over HTTP the host", function()
     assert.is_true(client:is_closed())
   end)
 
-  it("sends 100 Continue before it has the body", function()
+  it("sends 100 Continue before the body comes", function()
     start()
     local client = host:connect()
     for _, request in ipairs {
@@ -223,7 +223,7 @@ describe("over HTTP the host", function()
     client:close()
   end)
 
-  it("sends no interim answer where none was asked for or no body comes", function()
+  it("sends no interim answer when none was asked for or no body follows", function()
     start()
     local client = host:connect()
     client:send(("POST %s HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n"):format(PATH))
@@ -254,7 +254,7 @@ describe("over HTTP the host", function()
     end
   end)
 
-  it("reads header names in any case and values with white space around them", function()
+  it("accepts header names in any case and values with white space around them", function()
     start()
     local client = host:connect()
     client:send(("POST %s HTTP/1.1\r\nhOST:h\r\nx-SIGNATURE: \t%s \t\r\nX-JOBID:case\r\n"
@@ -264,7 +264,7 @@ describe("over HTTP the host", function()
     client:close()
   end)
 
-  it("reads requests that come one byte at a time", function()
+  it("reads a request that comes one byte at a time", function()
     start()
     local client = host:connect()
     local bytes = H.request(BODY) .. chunked(BODY) .. chunks(BODY:sub(1, 7), BODY:sub(8))
@@ -273,14 +273,14 @@ describe("over HTTP the host", function()
     assert.same({ 200, 200, 400, "closed" }, statuses(client, 4))
   end)
 
-  it("reads over one empty line before a request", function()
+  it("skips one empty line before a request", function()
     start()
     local client = host:connect()
     client:send("\r\n" .. H.request(BODY) .. "\r\n" .. H.request(BODY) .. "\r\n\r\n" .. H.request(BODY))
     assert.same({ 200, 200, 400, "closed" }, statuses(client, 4))
   end)
 
-  it("answers a client that has closed its half", function()
+  it("answers a client that has closed its half of the connection", function()
     local gate = H.gate()
     start(nil, { handlers = { ["a.lua"] = gate.source .. [[
       require "hookward".on("*", function(event) if event.Event == "A.Slow" then wait() end end)
@@ -294,7 +294,7 @@ describe("over HTTP the host", function()
     assert.same({ 200, 200, 400, "closed" }, statuses(client, 4))
   end)
 
-  it("closes without a word when the client has closed within a request", function()
+  it("closes without an answer when the client has closed within a request", function()
     start()
     for _, part in ipairs { "", "POST", H.request(BODY):sub(1, -2) } do
       local client = host:connect()
@@ -304,7 +304,7 @@ describe("over HTTP the host", function()
     end
   end)
 
-  it("takes the target in absolute form", function()
+  it("accepts a target in absolute form", function()
     start()
     for target, status in pairs {
       ["http://hooks.example" .. PATH] = 200,
@@ -320,14 +320,14 @@ describe("over HTTP the host", function()
     end
   end)
 
-  it("takes a header of max_header bytes and not one more", function()
+  it("accepts a header of max_header bytes and not one more", function()
     start "max_header = 1200"
     assert.equal(200, host:raw(sized(1200)).status)
     assert.equal(431, host:raw(sized(1201)).status)
     assert.equal(200, host:raw(chunked(BODY) .. chunks(BODY) .. "0\r\n\r\n").status)
   end)
 
-  it("takes any number of header lines within max_header", function()
+  it("accepts any number of header lines within max_header", function()
     start(nil, { handlers = { ["a.lua"] = [[
       require "hookward".on("*", function(_, job)
         local _, count = job.headers.p:gsub("p", "")
@@ -354,7 +354,7 @@ describe("over HTTP the host", function()
     assert.is_true(client:is_closed())
   end)
 
-  it("does not allow a method for the server as a whole, and goes on", function()
+  it("answers 405 to a method with the target *, and keeps the connection", function()
     start()
     local client = host:connect()
     for _, method in ipairs { "M-SEARCH", "OPTIONS" } do
@@ -368,7 +368,7 @@ describe("over HTTP the host", function()
     client:close()
   end)
 
-  it("takes a body of max_body bytes and not one more", function()
+  it("accepts a body of max_body bytes and not one more", function()
     local full = BODY .. (" "):rep(2000 - #BODY)
     start "max_body = 2000"
     assert.equal(200, host:notify(full).status)
@@ -378,7 +378,7 @@ describe("over HTTP the host", function()
     assert.equal(413, host:raw(head .. chunks(full:sub(1, 999), full:sub(1000), "x")).status)
   end)
 
-  it("reads a large body that comes in many pieces, and what is pipelined behind it", function()
+  it("reads a large body that comes in many pieces, and the requests pipelined after it", function()
     start()
     local large = H.event("A.Done", '"Text":"' .. ("x"):rep(1000000) .. '"')
     local client = host:connect()
@@ -402,13 +402,13 @@ describe("over HTTP the host", function()
     client:send(("POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 999999999\r\n\r\n"):format(PATH))
     client.tcp:settimeout(0)
     local piece, sent = ("x"):rep(65536), 0
-    for _ = 1, 2 do -- as much as the sockets hold, and again when the host had time to read on
+    for _ = 1, 2 do -- as much as the sockets hold, and again after the host had time to read on
       local err
       repeat
         _, err = client.tcp:send(piece)
         sent = sent + #piece
       until err or sent > 64 * 1024 * 1024
-      assert.equal("timeout", err) -- nobody takes more, and the connection is not reset
+      assert.equal("timeout", err) -- the host reads no more, and the connection is not reset
       assert.equal(200, host:notify(BODY).status)
     end
     client.tcp:settimeout(10)
@@ -416,7 +416,7 @@ describe("over HTTP the host", function()
     client:close()
   end)
 
-  it("closes an idle connection without a word", function()
+  it("closes an idle connection without an answer", function()
     start "idle_timeout = 0.3"
     local request = H.request(BODY)
     local fresh, used = host:connect(), host:connect()
@@ -426,7 +426,7 @@ describe("over HTTP the host", function()
     assert.is_true(used:is_closed())
   end)
 
-  it("gives one that has not sent a byte no longer than a header", function()
+  it("gives a connection without a first byte only header_timeout", function()
     start "idle_timeout = 3600, header_timeout = 0.3"
     local fresh, used = host:connect(), host:connect()
     used:send(H.request(BODY))
@@ -436,7 +436,7 @@ describe("over HTTP the host", function()
     assert.equal(200, used:receive().status)
   end)
 
-  it("holds the connections that it has to an idle_timeout that was made shorter", function()
+  it("applies a shorter idle_timeout to existing connections too", function()
     start "idle_timeout = 3600"
     local before = host:connect()
     before:send(H.request(BODY))
@@ -449,7 +449,7 @@ describe("over HTTP the host", function()
     assert.is_true(after:is_closed())
   end)
 
-  it("does not count the time that a handler takes as idle", function()
+  it("does not count the time of a handler as idle", function()
     local gate = H.gate()
     local request = H.request(BODY)
     start("idle_timeout = 0.3", { handlers = { ["a.lua"] = gate.source .. [[
@@ -458,7 +458,7 @@ describe("over HTTP the host", function()
     local busy, idle = host:connect(), host:connect()
     busy:send(request)
     host:wait_log("begun")
-    assert.is_true(idle:is_closed()) -- so the time is over
+    assert.is_true(idle:is_closed()) -- so idle_timeout has passed
     gate:open()
     assert.equal(200, busy:receive().status)
   end)
@@ -476,13 +476,13 @@ describe("over HTTP the host", function()
     client:close()
   end)
 
-  it("goes on after clients that vanish at any point", function()
+  it("keeps running after clients that vanish at any point", function()
     start()
     for _ = 1, 30 do
       for _, part in ipairs { "", "P", H.request(BODY), H.request(BODY):sub(1, -2),
         H.request(BODY):rep(3) } do
         local client = host:connect()
-        client.tcp:setoption("linger", { on = true, timeout = 0 }) -- close resets
+        client.tcp:setoption("linger", { on = true, timeout = 0 }) -- close() sends a reset
         client:send(part)
         client:close()
       end

@@ -12,7 +12,7 @@ local COUNTING = [[
   end)
 ]]
 
-describe("identity", function()
+describe("identity:", function()
   local host, gate
   after_each(H.stop_all)
 
@@ -20,7 +20,7 @@ describe("identity", function()
     host = H.start { config = config, handlers = { ["a.lua"] = handler or COUNTING } }
   end
 
-  -- Handlers of G.* wait at the gate; the body tells what they then return.
+  -- Handlers of G.* wait at the gate; G.Done then succeeds, any other fails.
   local function start_gated(config)
     gate = H.gate()
     start(config, gate.source .. [[
@@ -38,7 +38,7 @@ describe("identity", function()
     return client
   end
 
-  -- True once the host has read all that was sent before: connections are accepted in order.
+  -- Returns once the host has read all that was sent before: connections are accepted in order.
   local function settle()
     host:notify("unsigned", { signature = false })
   end
@@ -74,7 +74,7 @@ describe("identity", function()
     assert.equal(2, host:count(" ran [^\n]*redelivered=true"))
   end)
 
-  it("says redelivered of any attempt over 0", function()
+  it("sets redelivered for any attempt over 0", function()
     start()
     assert.equal(200, host:notify(BODY, { id = "j", attempt = 1 }).status)
     host:wait_log("ran [^\n]*redelivered=true")
@@ -101,7 +101,7 @@ describe("identity", function()
     assert.equal(2, host:count(" ran "))
   end)
 
-  it("names a notification without X-JobId by 16 hex digits of its digest", function()
+  it("names a notification without X-JobId by the first 16 hex digits of its digest", function()
     start()
     local path = host.folder .. "/body"
     H.write(path, BODY)
@@ -113,7 +113,7 @@ describe("identity", function()
     assert.equal(1, host:count(" ran "))
   end)
 
-  it("is the digest alone by-body", function()
+  it("is only the digest with duplicates = \"by-body\"", function()
     start 'duplicates = "by-body"'
     assert.equal(200, host:notify(BODY, { id = "j-1" }).status)
     assert.equal(200, host:notify(BODY, { id = "j-2" }).status)
@@ -125,7 +125,7 @@ describe("identity", function()
     host:wait_log_count(" ran ", 2)
   end)
 
-  it("remembers an accepted event that nobody handles", function()
+  it("records an accepted event that has no handler", function()
     start 'unhandled = "accept"'
     local body = H.event("B.B")
     assert.equal(200, host:notify(body, { id = "j" }).status)
@@ -134,8 +134,8 @@ describe("identity", function()
     host:wait_log("duplicate job=j attempt=1")
   end)
 
-  describe("of a copy in flight", function()
-    it("joins the one that runs, and both get its answer", function()
+  describe("a copy in flight", function()
+    it("joins the one that is running, and all get its answer", function()
       start_gated()
       local body = H.event("G.Done")
       local clients = { send(body, { id = "j" }) }
@@ -150,7 +150,7 @@ describe("identity", function()
       host:wait_log("duplicate job=j")
     end)
 
-    it("joins a failure as well, reason and all", function()
+    it("joins a failure as well, with its reason", function()
       start_gated()
       local body = H.event("G.Failed")
       local first = send(body, { id = "j" })
@@ -166,7 +166,7 @@ describe("identity", function()
       assert.equal(1, host:count("begun"))
     end)
 
-    it("joins one that still waits in the queue", function()
+    it("joins one that is still in the queue", function()
       start_gated "workers = 1"
       local busy = send(H.event("G.Done"))
       host:wait_log("begun")
@@ -180,7 +180,7 @@ describe("identity", function()
       assert.equal(2, host:count("begun"))
     end)
 
-    it("goes on and is remembered when its clients are gone", function()
+    it("goes on and is recorded when its clients are gone", function()
       start_gated()
       local body = H.event("G.Done")
       local first = send(body, { id = "j" })
@@ -196,7 +196,7 @@ describe("identity", function()
       assert.equal(1, host:count("begun"))
     end)
 
-    it("keeps other jobs apart", function()
+    it("does not join another id or another body", function()
       start_gated()
       local first = send(H.event("G.Done"), { id = "j-1" })
       local second = send(H.event("G.Done"), { id = "j-2" })
@@ -208,7 +208,7 @@ describe("identity", function()
       end
     end)
 
-    it("never runs side by side under the signatures of two keys", function()
+    it("never runs at the same time as one signed with another key", function()
       local old_key, old_public = H.keys()
       local new_key, new_public = H.keys("other")
       gate = H.gate()
@@ -248,10 +248,10 @@ describe("identity", function()
     end)
   end)
 
-  describe("of a forged copy", function()
+  describe("a forged copy", function()
     local FORGED = H.sign("anything else")
 
-    it("neither passes nor disturbs when it comes first", function()
+    it("is refused when it comes first, and does not affect the original", function()
       start()
       assert.equal("invalid_signature", host:notify(BODY, { id = "j", signature = FORGED }).error)
       assert.equal(200, host:notify(BODY, { id = "j" }).status)
@@ -266,7 +266,7 @@ describe("identity", function()
       assert.equal(1, host:count(" ran "))
     end)
 
-    it("gets no other's answer in flight", function()
+    it("does not get the answer of the original in flight", function()
       start_gated()
       local body = H.event("G.Done")
       local original = send(body, { id = "j" })
@@ -281,7 +281,7 @@ describe("identity", function()
       assert.equal(1, host:count("begun"))
     end)
 
-    it("does not speak for an original that comes while it is in the queue", function()
+    it("is not joined by an original that comes while it is in the queue", function()
       start_gated "workers = 1"
       local busy = send(H.event("G.Busy"))
       host:wait_log("begun")
@@ -299,7 +299,7 @@ describe("identity", function()
     end)
   end)
 
-  describe("and age", function()
+  describe("age", function()
     local function at(time)
       return ('{"Event":"A.Done","Timestamp":"%s"}'):format(time)
     end
@@ -308,7 +308,7 @@ describe("identity", function()
       return os.date("!%Y-%m-%dT%H:%M:%S", os.time() - seconds) .. (zone or ".250Z")
     end
 
-    it("refuses what is older than max_age, or from as far ahead", function()
+    it("refuses what is more than max_age in the past or in the future", function()
       start "max_age = 3600"
       for _, time in ipairs { ago(0), ago(3500), ago(-60, "+00:00"), ago(-3600, "+0100"), ago(-3540),
         ago(5 * 3600, "-0500"), ago(0, "") } do
@@ -328,7 +328,7 @@ describe("identity", function()
       assert.equal(7, host:count(" ran "))
     end)
 
-    it("says of a Timestamp that can't be compared with max_age what is wrong with it", function()
+    it("says what is wrong with a Timestamp that can't be compared with max_age", function()
       start "max_age = 3600"
       for body, message in pairs {
         [at("")] = "the Timestamp is not a time such as 2024-05-10T11:09:21Z, which max_age needs",

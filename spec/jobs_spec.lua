@@ -19,7 +19,7 @@ local connections = {}
 
 -- ---- a ledger, row by row ----
 
--- An empty one, as the host makes it; made once.
+-- An empty ledger as the host makes it. It is made once and then copied.
 local empty
 local function empty_ledger()
   if not empty then
@@ -93,7 +93,7 @@ local function jobs(args, env)
   return code, host.read(folder .. "/out"), host.read(folder .. "/err")
 end
 
--- The same on a terminal with so many columns: exit code and screen. `input` is typed.
+-- The same on a terminal of this width: exit code and screen. `input` is typed.
 local function on_terminal(columns, args, input, env)
   local run = ("script -qec %s /dev/null")
     :format(quote(("stty cols %d -echo; %s"):format(columns, command_line(args, env))))
@@ -142,12 +142,12 @@ describe("hookward jobs list", function()
     }
   end
 
-  it("lists all, the newest first", function()
+  it("lists all notifications, the newest first", function()
     fill_five()
     assert.equal("5 4 3 2 1", list_ids "")
   end)
 
-  it("takes every state, several at once, and finds no running one in a file", function()
+  it("accepts every state, several at once; a file has none that is running", function()
     fill_five()
     for state, id in pairs { succeeded = "1", failed = "2", dead = "3", unhandled = "4", queued = "5",
       running = "" } do
@@ -156,7 +156,7 @@ describe("hookward jobs list", function()
     assert.equal("3 2", list_ids "--state failed --state dead --state running")
   end)
 
-  it("takes an event by its name and by the patterns of hook.on", function()
+  it("accepts an event's name and the patterns of hook.on", function()
     fill_five()
     assert.equal("1", list_ids "--event Badge.Created")
     assert.equal("", list_ids "--event badge.created")
@@ -171,7 +171,7 @@ describe("hookward jobs list", function()
     assert.equal("5 4 3 2 1", list_ids "--event '*'")
   end)
 
-  it("takes what SQL or GLOB would read as more than text for text", function()
+  it("treats the special characters of SQL and GLOB as plain text", function()
     fill { { id = "x' OR '1'='1", event = "A_.[a-z]?%" }, { id = "2", event = "Ab.c" } }
     assert.equal("x' OR '1'='1", list_ids([[--id "x' OR '1'='1"]]))
     assert.equal("", list_ids "--event 'A%'")
@@ -180,13 +180,13 @@ describe("hookward jobs list", function()
     assert.equal("x' OR '1'='1", list_ids "--event '*.[a-z]?%'")
   end)
 
-  it("takes several ids, and does not mind those that are not there", function()
+  it("accepts several ids, and ignores those that do not exist", function()
     fill_five()
     assert.equal("4 2", list_ids "--id 2 --id 4 --id 9")
     assert.equal("", list_ids "--id 9")
   end)
 
-  it("takes times of ISO 8601, in any zone, to the millisecond and with both ends", function()
+  it("accepts ISO 8601 times in any zone, to the millisecond, both ends included", function()
     fill_five()
     assert.equal("5 4 3 2 1", list_ids "--since 2024-05-10")
     assert.equal("5 4 3 2 1", list_ids "--since 2024-02-29")
@@ -200,7 +200,7 @@ describe("hookward jobs list", function()
     assert.equal("3 2", list_ids "--since 2024-05-10T11:10Z --until 2024-05-10T11:12Z")
   end)
 
-  it("takes ages", function()
+  it("accepts ages", function()
     local now = os.time()
     fill { { id = "old", at = now - 3 * DAY }, { id = "hour", at = now - 3600 }, { id = "now", at = now } }
     assert.equal("now hour", list_ids "--since 2h")
@@ -233,7 +233,7 @@ describe("hookward jobs list", function()
       .. '"deliveries":4,"runs":5,"received_at":"[^"]+","settled_at":"[^"]+","error":"handler_refused"}'))
   end)
 
-  it("writes an empty array when nothing matches, and says so in text", function()
+  it("writes an empty array when nothing matches; the text form says so", function()
     local code, out = jobs "list --json"
     assert.equal(0, code)
     assert.equal("[]\n", out)
@@ -244,7 +244,7 @@ describe("hookward jobs list", function()
     assert.equal("no notification matches\n", err)
   end)
 
-  it("shows 50 unless told otherwise, and says how many there are", function()
+  it("shows 50 by default, and says how many there are", function()
     local rows = {}
     for i = 1, 1203 do rows[i] = { id = tostring(i) } end
     fill(rows)
@@ -264,7 +264,7 @@ describe("hookward jobs list", function()
     assert.equal("", err)
   end)
 
-  it("takes seconds since 1970", function()
+  it("accepts seconds since 1970", function()
     fill_five()
     assert.equal("5 4 3 2", list_ids(("--since @%.3f"):format(CLOCK / 1 + 60)))
     assert.equal("1", list_ids(("--until @%d"):format(CLOCK // 1 + 59)))
@@ -286,7 +286,7 @@ describe("hookward jobs list", function()
     assert.truthy(out:find("Person.Name.Created", 1, true))
     assert.truthy(err:find("workers: expected", 1, true))
     host.write(folder .. "/hookward.lua", "return {")
-    code, out, err = jobs "purge --all --yes" -- but removes nothing that may be somebody else's
+    code, out, err = jobs "purge --all --yes" -- but removes nothing: the ledger may be another one
     assert.equal(1, code)
     assert.equal("", out)
     assert.falsy(err:find("showing", 1, true))
@@ -294,7 +294,7 @@ describe("hookward jobs list", function()
     assert.equal(5, count_rows())
   end)
 
-  it("aligns its columns in a pipe and cuts nothing, without colours", function()
+  it("aligns its columns in a pipe, cuts nothing and uses no colours", function()
     fill {
       { id = "1", event = ("Long"):rep(20) .. ".Created", error = "handler_refused",
         reason = ("why "):rep(40) .. "!" },
@@ -334,7 +334,7 @@ describe("hookward jobs list", function()
     assert.truthy(out:find(" %d+d ago "))
   end)
 
-  it("has colours on a terminal, unless NO_COLOR or a dumb terminal speaks against them", function()
+  it("uses colours on a terminal, unless NO_COLOR is set or the terminal is dumb", function()
     fill { { id = "1", state = "dead" } }
     local _, out = on_terminal(100, "list")
     assert.truthy(out:find(ESC .. "[31mdead " .. ESC .. "[0m", 1, true))
@@ -344,7 +344,7 @@ describe("hookward jobs list", function()
     assert.falsy(out:find(ESC))
   end)
 
-  it("lets no escape sequence of a stranger's through", function()
+  it("prints no escape sequence that a notification contains", function()
     local bad = "a\27[31m\7\155\127\0b\194\155\226\128\174c\255\nd"
     fill { { id = "1", event = bad, error = "handler_refused", reason = bad } }
     for _, args in ipairs { "list", "show 1", "list --json", "show 1 --json" } do
@@ -369,7 +369,7 @@ describe("hookward jobs list", function()
     assert.equal("2 1", list_ids "")
   end)
 
-  it("reads beside a running host", function()
+  it("reads while a host is running", function()
     local h = host.start { folder = folder }
     assert.equal(400, h:notify(host.event("A.B"), { id = "live-1" }).status)
     assert.equal("live-1", list_ids "--state failed")
@@ -527,7 +527,7 @@ body        7 bytes
 ]]):format(("ab"):rep(32)):gsub("@", "\t")), out)
   end)
 
-  it("lays JSON out without touching a digit, an escape or the order", function()
+  it("indents JSON without changing a digit, an escape or the order", function()
     fill { { id = "1", body = '\239\187\191 {"z":[ ],"e":{ } , "n":12345678901234567890.100,"x":-1.5E+300,'
       .. '"i":9007199254740993,'
       .. '"a":[true,null,"q\\",]{\\\\",{"k":"{[,:]}"}],"dup":1,"dup":2,"u":"\\u001b\194\155é"}' } }
@@ -555,13 +555,13 @@ body        7 bytes
 ]], 1, true), out)
   end)
 
-  it("shows a body that is not JSON as text, with nothing that a terminal would obey", function()
+  it("shows a body that is not JSON as text, with its control characters escaped", function()
     fill { { id = "1", body = "{\"a\":\27[2J\r\nb\tc\0\255" } }
     local _, out = jobs "show 1"
     assert.truthy(out:find('16 bytes, not JSON\n  {"a":\\x1b[2J\n  b\tc\\x00\\xff\n', 1, true), out)
   end)
 
-  it("takes a large body", function()
+  it("shows a large body", function()
     local items = {}
     for i = 1, 100000 do items[i] = ('{"n":%d.50}'):format(i) end
     local body = "[" .. table.concat(items, ",") .. "]"
@@ -573,7 +573,7 @@ body        7 bytes
     assert.equal(body, cjson.decode(out)[1].body)
   end)
 
-  it("shows all notifications with an id, the newest first, or the one that is meant", function()
+  it("shows all notifications with an id, the newest first; --digest selects one", function()
     fill { { id = "1", digest = ("ab"):rep(32) }, { id = "1", digest = ("ac"):rep(32) }, { id = "2" } }
     local _, out = jobs "show 1"
     assert.truthy(out:find("^2 notifications have this id, each with another body; the newest first:\n"))
@@ -609,7 +609,7 @@ body        7 bytes
     assert.truthy(out:find("body        was not kept\n", 1, true))
   end)
 
-  it("fails for what is not there", function()
+  it("fails when there is no such notification", function()
     fill { { id = "1", digest = ("ab"):rep(32) } }
     local code, out, err = jobs "show 2"
     assert.equal(1, code)
@@ -630,7 +630,7 @@ describe("hookward jobs purge", function()
       { id = "3", state = "dead", at = CLOCK + 60 },      { id = "4", state = "queued" } }
   end
 
-  it("removes what matches and says how many", function()
+  it("removes the notifications that match, and says how many", function()
     fill_some()
     local code, out = jobs "purge --state failed --state dead --yes"
     assert.equal(0, code)
@@ -638,13 +638,13 @@ describe("hookward jobs purge", function()
     assert.equal("4 1", list_ids "")
   end)
 
-  it("takes every filter that list takes", function()
+  it("accepts every filter that list accepts", function()
     fill_some()
     jobs "purge --id 1 --event 'A.*' --since 2024-05-10T11:09Z --until 2024-05-10T11:10Z --yes"
     assert.equal("4 3 2", list_ids "")
   end)
 
-  it("leaves what is queued, unless it is named", function()
+  it("keeps queued notifications unless --state queued asks for them", function()
     fill_some()
     jobs "purge --all -y"
     assert.equal("4", list_ids "")
@@ -660,7 +660,7 @@ describe("hookward jobs purge", function()
     assert.equal(4, count_rows())
   end)
 
-  it("asks on a terminal; only a yes is one", function()
+  it("asks on a terminal, and takes only a yes for consent", function()
     fill_some()
     for _, answer in ipairs { "n\n", "\n", "yup\n" } do
       local code, out = on_terminal(80, "purge --state dead", answer)
@@ -675,7 +675,7 @@ describe("hookward jobs purge", function()
     assert.equal(3, count_rows())
   end)
 
-  it("does not ask where nobody can answer", function()
+  it("refuses without a terminal to ask on", function()
     fill_some()
     local code, out, err = jobs "purge --state dead"
     assert.equal(2, code)
@@ -685,19 +685,19 @@ describe("hookward jobs purge", function()
     assert.equal(4, count_rows())
   end)
 
-  it("wants a filter or --all", function()
+  it("requires a filter or --all", function()
     local code, _, err = jobs "purge --yes"
     assert.equal(2, code)
     assert.truthy(err:find("which ones? Add a filter such as --until 30d, or --all", 1, true))
   end)
 
-  it("asks nothing when there is nothing", function()
+  it("does not ask when the ledger is empty", function()
     local code, out = jobs "purge --all"
     assert.equal(0, code)
     assert.equal("nothing to remove: no notification matches\n", out)
   end)
 
-  it("goes in small steps, so that another can write in between", function()
+  it("removes in small steps, so that another process can write in between", function()
     local rows = {}
     for i = 1, 5000 do rows[i] = { id = tostring(i), state = "succeeded", body = ("x"):rep(2000) } end
     fill(rows)
@@ -718,7 +718,7 @@ describe("hookward jobs purge", function()
     assert.is_true(between >= 3, between .. " writes between two steps")
   end)
 
-  it("ends a step early when its rows take long, and misses none", function()
+  it("ends a step early when its rows take long, and skips none", function()
     local rows = {}
     for i = 1, 60 do rows[i] = { id = tostring(i) } end
     fill(rows)
@@ -731,7 +731,7 @@ describe("hookward jobs purge", function()
     assert.equal(0, count_rows())
   end)
 
-  it("waits for another that is writing", function()
+  it("waits while another process is writing", function()
     fill_some()
     assert(db:execute("BEGIN IMMEDIATE"))
     local purge = io.popen(command_line("purge --state dead --yes") .. " 2>&1")
@@ -741,7 +741,7 @@ describe("hookward jobs purge", function()
     assert.is_true((purge:close()))
   end)
 
-  it("shows how far it is on a terminal", function()
+  it("shows its progress on a terminal", function()
     local rows = {}
     for i = 1, 700 do rows[i] = { id = tostring(i) } end
     fill(rows)
@@ -750,7 +750,7 @@ describe("hookward jobs purge", function()
     assert.truthy(out:find("700 notifications removed\n", 1, true))
   end)
 
-  it("works beside a running host", function()
+  it("works while a host is running", function()
     local h = host.start { folder = folder }
     h:notify(host.event("A.B"), { id = "1" })
     h:notify(host.event("A.C"), { id = "2" })
@@ -782,11 +782,11 @@ describe("hookward jobs replay", function()
       { id = "done", event = "Good.C", state = "succeeded", body = body "Good.C" },
       { id = "forgotten", event = "Good.D", state = "succeeded" },
     }
-    for _, row in ipairs(rows) do row.at = os.time() end -- else they are too old for a host to keep
+    for _, row in ipairs(rows) do row.at = os.time() end -- a host removes old rows
     fill(rows)
   end
 
-  -- The same promises, whoever runs the rows.
+  -- The same tests for both that can run the rows.
   for _, who in ipairs { "a running host", "this process" } do
     describe("by " .. who, function()
       local function start()
@@ -816,7 +816,7 @@ describe("hookward jobs replay", function()
         assert.is_true(took >= 0.5, "it took " .. took)
       end)
 
-      it("exits 0 when all succeeded, and says nothing more of one", function()
+      it("exits 0 when all succeeded, and prints no totals for a single one", function()
         fill_failed()
         start()
         local code, out = jobs "replay good"
@@ -834,7 +834,7 @@ describe("hookward jobs replay", function()
         assert.truthy(out:find("stack traceback:", 1, true))
       end)
 
-      it("takes what failed and is dead by filter", function()
+      it("runs the failed and dead ones that a filter selects", function()
         fill_failed()
         start()
         local code, out = jobs "replay --event 'Good.*' --yes"
@@ -848,7 +848,7 @@ describe("hookward jobs replay", function()
           message = "not \27[31myet" }, rows[1])
       end)
 
-      it("runs what succeeded only with --force and its body", function()
+      it("runs one that succeeded only with --force, and only if its body was kept", function()
         fill_failed()
         start()
         local code, out = jobs "replay done"
@@ -865,7 +865,7 @@ describe("hookward jobs replay", function()
     end)
   end
 
-  it("names ids that are not there, and runs the others", function()
+  it("names ids that do not exist, and runs the others", function()
     fill_failed()
     local code, out = jobs "replay nobody good"
     assert.equal(1, code)
@@ -873,7 +873,7 @@ describe("hookward jobs replay", function()
       .. "1 processed, 1 not run\n", out)
   end)
 
-  it("leaves what succeeded alone when something else has the same id", function()
+  it("does not run one that succeeded when another with the same id did not", function()
     fill_failed()
     fill { { id = "done", event = "Good.E", digest = ("ab"):rep(32), body = body "Good.E" } }
     local code, out = jobs "replay done"
@@ -904,7 +904,7 @@ describe("hookward jobs replay", function()
     assert.equal("would_run", cjson.decode(out)[1].status)
   end)
 
-  it("takes any number of rows, each once", function()
+  it("handles any number of rows, each once", function()
     local rows = {}
     for i = 1, 1203 do rows[i] = { id = tostring(i), body = "{}" } end
     fill(rows)
@@ -929,7 +929,7 @@ describe("hookward jobs replay", function()
     assert.truthy(err:find("add --yes, or --dry-run", 1, true))
   end)
 
-  it("counts on a terminal", function()
+  it("shows a counter on a terminal", function()
     fill_failed()
     local _, out = on_terminal(80, "replay --yes", "", "NO_COLOR=1")
     assert.truthy(out:find("\r1 of 3: good ...", 1, true))
@@ -991,7 +991,7 @@ describe("hookward jobs replay", function()
     assert.equal("interrupted", rows[2].message)
   end)
 
-  it("is content when nothing matches", function()
+  it("exits 0 when nothing matches", function()
     local code, out = jobs "replay --yes"
     assert.equal(0, code)
     assert.equal("nothing to run: no notification matches\n", out)
@@ -999,7 +999,7 @@ describe("hookward jobs replay", function()
     assert.equal("[]\n", out)
   end)
 
-  it("says what keeps it from running in this process", function()
+  it("says why it can't run them in this process", function()
     fill { { id = "1", body = body "A.B" } }
     os.remove(folder .. "/handlers/a.lua")
     lfs.rmdir(folder .. "/handlers")
@@ -1025,10 +1025,10 @@ describe("hookward jobs replay", function()
     assert.equal(0, code)
   end)
 
-  describe("by a host that", function()
-    -- A stand-in for the control socket: answers the requests in turn; a function gets (row, force).
+  describe("through a host", function()
+    -- A stand-in for the control socket: each function in `answers` gets (row, force) of a request.
     local function stand_in(args, answers)
-      -- Begun before the socket is there: else the command would inherit it and keep it alive.
+      -- Started before the socket exists: otherwise the command would inherit it and keep it open.
       os.remove(folder .. "/.hookward.sock")
       os.remove(folder .. "/go")
       local pipe = io.popen(("until [ -e %s/go ]; do sleep 0.01; done; %s 2>&1"):format(folder,
@@ -1049,7 +1049,7 @@ describe("hookward jobs replay", function()
         assert.truthy(request:find("^POST /replay HTTP/1.1\n"))
         local status, text = answer(request:match("X%-Hookward%-Row: (%d+)"),
           request:match("X%-Hookward%-Force: (%d+)"))
-        if i == #answers then server:close() end -- gone before the command can come again
+        if i == #answers then server:close() end -- closed before the command can connect again
         if status then
           client:send(("HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s")
             :format(status, #text, text))
@@ -1063,7 +1063,7 @@ describe("hookward jobs replay", function()
 
     local function processed() return 200, '{"status":"processed"}' end
 
-    it("is asked row by row, in the order of arrival", function()
+    it("asks it row by row, in the order of arrival", function()
       fill_failed()
       local rows = {}
       local function note(row, force)
@@ -1079,7 +1079,7 @@ describe("hookward jobs replay", function()
       assert.equal("51", table.concat(rows, " "))
     end)
 
-    it("is overloaded is given time", function()
+    it("asks again when it is overloaded", function()
       fill_failed()
       local code, out = stand_in("replay good", {
         function() return 400, '{"error":"overloaded","message":"later"}' end, processed })
@@ -1087,7 +1087,7 @@ describe("hookward jobs replay", function()
       assert.equal("good  processed\n", out)
     end)
 
-    it("answers nonsense has not processed anything", function()
+    it("reports any other answer, or none, as a failure", function()
       fill_failed()
       local code, out = stand_in("replay good bad boom", {
         function() return 500, "<html>" end,
@@ -1100,7 +1100,7 @@ describe("hookward jobs replay", function()
       assert.truthy(out:find("3 failed\n", 1, true))
     end)
 
-    it("stops leaves the rest", function()
+    it("leaves the rest when it is stopping", function()
       fill_failed()
       local code, out = stand_in("replay good bad boom", {
         processed, function() return 400, '{"error":"draining","message":"the host is stopping"}' end })
@@ -1109,25 +1109,25 @@ describe("hookward jobs replay", function()
         .. "boom  not run: the host is stopping or gone\n1 processed, 2 not run\n", out)
     end)
 
-    it("is gone leaves the rest, and never runs it here", function()
+    it("leaves the rest when it is gone, and never runs it in this process", function()
       fill_failed()
       local code, out = stand_in("replay good boom", { processed })
       assert.equal(1, code)
       assert.equal("good  processed\nboom  not run: the host is stopping or gone\n"
         .. "1 processed, 1 not run\n", out)
-      code, out = jobs "replay good" -- the socket is still there, nobody listens: it is done here
+      code, out = jobs "replay good" -- nobody listens at the socket any more: this process runs it
       assert.equal(0, code)
       assert.equal("good  processed\n", out)
     end)
   end)
 end)
 
--- ---- which ledger; misuse ----
+-- ---- the ledger it reads; misuse ----
 
 describe("hookward jobs", function()
   local actions = { "list", "show 1", "replay 1", "purge --all --yes" }
 
-  it("says that nothing is on disk when the ledger is in memory", function()
+  it("says that a ledger in memory leaves nothing on disk to read", function()
     configure 'ledger = "memory:"'
     for _, action in ipairs(actions) do
       local code, out, err = jobs(action)
@@ -1137,7 +1137,7 @@ describe("hookward jobs", function()
     end
   end)
 
-  it("says where it looked for a ledger that is not there yet", function()
+  it("says where it looked for a ledger that does not exist yet", function()
     configure 'ledger = "state/none.db"'
     for _, action in ipairs(actions) do
       local code, _, err = jobs(action)
@@ -1161,7 +1161,7 @@ describe("hookward jobs", function()
     assert.truthy(err:find("^hookward.lua: not found"))
   end)
 
-  it("takes the configuration's ledger from the configuration's folder", function()
+  it("resolves the configuration's ledger from the configuration's folder", function()
     fill { { id = "1" } }
     lfs.mkdir(folder .. "/conf")
     host.write(folder .. "/conf/h.lua", 'return { ledger = "../hookward.db" }')
@@ -1180,7 +1180,7 @@ describe("hookward jobs", function()
     assert.truthy(err:find("written by a newer hookward", 1, true))
   end)
 
-  it("exits 2 with one line for what was used wrongly", function()
+  it("exits 2 with one line for each misuse", function()
     for args, message in pairs {
       [""] = "hookward jobs: a command is required",
       ["list --state faild"] = "hookward jobs list: there is no state 'faild'; did you mean failed?",
@@ -1218,7 +1218,7 @@ describe("hookward jobs", function()
     end
   end)
 
-  it("teaches with examples", function()
+  it("has examples in its help", function()
     for _, action in ipairs { "", "list", "stats", "show", "replay", "purge" } do
       local code, out = jobs(action .. " --help")
       assert.equal(0, code)
@@ -1244,7 +1244,7 @@ describe("hookward.core.ledger", function()
     assert.truthy(out:find("ok:", 1, true), out)
   end
 
-  it("refuses what is used wrongly", function()
+  it("refuses misuse", function()
     run [[
       local l <close> = assert(ledger.open(path))
       refused("no filter 'stat'", l.list, l, { stat = 1 })
@@ -1269,7 +1269,7 @@ describe("hookward.core.ledger", function()
     ]]
   end)
 
-  it("gives rows, counts and nothing for what is not there", function()
+  it("returns rows and counts, and nil for a row or a file that does not exist", function()
     fill { { id = "a" }, { id = "b", state = "dead", body = "x\0y", at = 0.001 } }
     run [[
       local l <close> = assert(ledger.open(path))
@@ -1288,7 +1288,7 @@ describe("hookward.core.ledger", function()
     ]]
   end)
 
-  it("purges only with a handle that may write, and survives what its callback does", function()
+  it("purges only with a handle that may write, and survives whatever its callback does", function()
     local rows = {}
     for i = 1, 1100 do rows[i] = { id = tostring(i) } end
     fill(rows)

@@ -1,4 +1,4 @@
--- What hook.json.encode makes of the tables that a handler is given: they are views, with a __pairs.
+-- hook.json.encode with the tables that a handler gets, which are views that have a __pairs.
 
 local cjson = require "cjson"
 local H = require "spec.support.host"
@@ -7,7 +7,7 @@ describe("hook.json.encode", function()
   local host
   after_each(H.stop_all)
 
-  -- What a handler gets for a value: the text, or nil and a reason.
+  -- Encodes a value in a handler; returns it decoded again, or nil and a reason.
   local function encode(value, config)
     host = H.start { config = config, handlers = { ["a.lua"] = [[
       local hook = require "hookward"
@@ -22,12 +22,12 @@ describe("hook.json.encode", function()
     return cjson.decode(H.read(host.folder .. "/encoded"))
   end
 
-  it("writes the configuration as it is in hookward.lua", function()
+  it("encodes the settings as they are in hookward.lua", function()
     assert.same({ url = "x", list = { 1, { a = true } }, empty = {} }, encode("hook.config",
       "settings = { url = 'x', list = { 1, { a = true } }, empty = {} }"))
   end)
 
-  it("writes a part of it, within a table", function()
+  it("encodes a part of them within another table", function()
     assert.same({ of = { "b" } }, encode("{ of = hook.config.a }", "settings = { a = { 'b' } }"))
   end)
 
@@ -38,12 +38,12 @@ describe("hook.json.encode", function()
     assert.equal("a, b", job.headers["x-twice"])
   end)
 
-  it("says what an error in __pairs said, and where", function()
+  it("reports an error in __pairs, with its message and place", function()
     local value = "{ x = { setmetatable({}, { __pairs = function() error('no more', 0) end }) } }"
     assert.equal("cannot encode a table whose __pairs failed (no more) at x[1]", select(2, encode(value)))
   end)
 
-  it("ends with the handler's time when a __pairs does not end", function()
+  it("ends at handler_timeout when a __pairs does not end", function()
     encode("setmetatable({}, { __pairs = function(t) return function() return 1, 1 end, t end })",
       "handler_timeout = '200ms'")
     host:wait_log("error=handler_timeout")

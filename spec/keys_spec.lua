@@ -1,4 +1,4 @@
--- The keys that the host verifies with: in each form, several of them, and what is refused.
+-- The keys that the host verifies with: each form, several keys, and what is refused.
 
 local mime = require "mime"
 local H = require "spec.support.host"
@@ -26,7 +26,7 @@ describe("with its keys the host", function()
   local host
   after_each(H.stop_all)
 
-  -- A key file in a form of its own, made by openssl alone: `-out` goes to a file, for binary ones.
+  -- Runs an openssl command with -out, as some forms are binary; returns the key it has made.
   local function made(command, ...)
     local path = H.folder() .. "/key"
     local args = { ... }
@@ -46,7 +46,7 @@ describe("with its keys the host", function()
     return failed:log()
   end
 
-  -- The name of the key that verified, or the error.
+  -- Returns the name of the key that verified, or the error.
   local function verified_by(private)
     local answer = host:notify(BODY, { key = private })
     return answer.error == "handler_refused" and answer.message or answer.error
@@ -78,7 +78,7 @@ describe("with its keys the host", function()
     }
   end
 
-  it("verifies with each form of a key, and with no other key", function()
+  it("verifies with each form of a key, but with no other key", function()
     local _, public = H.keys()
     local other = H.keys("other")
     assert.matches("Exponent: 65537", openssl("pkey -pubin -in %s -noout -text", public))
@@ -90,7 +90,7 @@ describe("with its keys the host", function()
     end
   end)
 
-  it("verifies with any of several, and names the one in log and job.key", function()
+  it("verifies with any of several keys, and names it in the log and in job.key", function()
     local private, public = H.keys()
     local other, other_public = H.keys("other")
     local third = H.keys("third")
@@ -114,7 +114,7 @@ describe("with its keys the host", function()
     assert.equal("a.pem", verified_by())
   end)
 
-  it("takes a key that two files hold for one", function()
+  it("counts a key that is in two files once", function()
     local all = forms()
     start { ["a.xml"] = all["dotnet.xml"], ["b.pem"] = all["spki.pem"] }
     host:wait_log("hookward [^\n]*: 1 key,")
@@ -156,7 +156,7 @@ describe("with its keys the host", function()
     assert.matches("key", start_error {})
   end)
 
-  -- Keys of a usual length, of one that fills no whole byte, and one that signed nothing.
+  -- A key of usual length, one that does not fill its last byte, and one that the host lacks.
   local function expect_verification(options)
     local path, stranger = H.folder() .. "/odd.pem", H.keys("other")
     openssl("genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2052 -out %s", path)
@@ -171,11 +171,11 @@ describe("with its keys the host", function()
     end
   end
 
-  it("verifies by OpenSSL alone with HOOKWARD_RSA=openssl", function()
+  it("verifies only by OpenSSL with HOOKWARD_RSA=openssl", function()
     expect_verification { env = "HOOKWARD_RSA=openssl" }
   end)
 
-  it("verifies by OpenSSL, and says so once for each key, when the vectors miscalculate", function()
+  it("verifies by OpenSSL, and logs that once a key, when the vector code is wrong", function()
     local crashing = assert(os.getenv "HOOKWARD_CRASH", "HOOKWARD_CRASH names no binary")
     expect_verification { env = "HOOKWARD_SPOIL_RSA=1", binary = crashing }
     assert(H.sh(("cd %s && %s reload"):format(H.quote(host.folder), H.quote(H.binary))))
@@ -187,7 +187,7 @@ describe("with its keys the host", function()
     end
   end)
 
-  it("does not start with a value of HOOKWARD_RSA that it does not know", function()
+  it("does not start with an unknown value of HOOKWARD_RSA", function()
     local _, public = H.keys()
     assert.equal('HOOKWARD_RSA in the environment is "off"; it can be "openssl" or not set\n',
       start_error({ ["a.pem"] = H.read(public) }, nil, "HOOKWARD_RSA=off"))

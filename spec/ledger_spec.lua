@@ -1,4 +1,4 @@
--- The durable ledger: what is answered is on disk, what is on disk is not run again.
+-- The durable ledger: an answered notification is on disk, and one on disk is not run again.
 
 local H = require "spec.support.host"
 local load = require "spec.support.load"
@@ -46,7 +46,7 @@ local function copies(host, count, options)
   return clients
 end
 
--- Holds SQLite's write lock on the host's ledger until it is told to let go.
+-- Takes SQLite's write lock on the host's ledger; returns a function that releases it.
 local function lock(host)
   local script = ([[
     local db = require("luasql.sqlite3").sqlite3():connect(%q)
@@ -57,7 +57,7 @@ local function lock(host)
     db:rollback()
     db:close()
   ]]):format(host.folder .. "/hookward.db", host.folder .. "/locked", host.folder .. "/unlock",
-    host.folder .. "/locked") -- a spec that fails takes the folder away
+    host.folder .. "/locked") -- a spec that fails removes the folder
   H.write(host.folder .. "/lock.lua", script)
   local pipe = io.popen("lua5.4 " .. H.quote(host.folder .. "/lock.lua") .. " 2>&1")
   H.wait_until(function() return lfs.attributes(host.folder .. "/locked") end, "the lock")
@@ -84,7 +84,7 @@ describe("the durable ledger", function()
     host:wait_log("duplicate job=1")
   end)
 
-  it("runs a failed notification again, and says that it is redelivered", function()
+  it("runs a failed notification again, and logs it as redelivered", function()
     local host = start()
     touch(host, "fail")
     assert.equal("handler_error", host:notify(BODY, { id = "1" }).error)
@@ -103,7 +103,7 @@ describe("the durable ledger", function()
     host:wait_log("this job id was seen before with another body")
   end)
 
-  it("knows a body under any id with duplicates = \"by-body\", also one recorded by-job", function()
+  it("recognises a body under any id by-body, also one that was recorded by-job", function()
     local host = start()
     assert.equal(200, host:notify(BODY, { id = "1" }).status)
     host:stop()
@@ -138,7 +138,7 @@ describe("the durable ledger", function()
     assert.equal(2, runs(host))
   end)
 
-  -- Runs the handler at most once while nothing can be recorded, whatever comes; then goes on.
+  -- Asserts that a host that can't record runs the handler at most once, whatever is delivered.
   local function refuses_before_the_handler(host, refused_for)
     for attempt = 0, 5 do
       local answer = host:notify(BODY, { id = "1", attempt = attempt })
@@ -171,7 +171,7 @@ describe("the durable ledger", function()
     assert.match('"deliveries":2.-"runs":1', jobs(host, "list --json --id other1"))
   end
 
-  it("runs nothing while another program holds the file, and heals by itself", function()
+  it("runs nothing while another program has the file locked, and recovers by itself", function()
     local host = start()
     assert.equal(200, host:notify(BODY, { id = "0" }).status)
     local unlock = lock(host)
@@ -180,7 +180,7 @@ describe("the durable ledger", function()
     goes_on(host)
   end)
 
-  it("runs nothing while the file is elsewhere, and goes on when it is back", function()
+  it("runs nothing while the file is moved away, and goes on when it is back", function()
     local host = start()
     assert.equal(200, host:notify(BODY, { id = "0" }).status)
     assert(os.rename(host.folder .. "/hookward.db", host.folder .. "/elsewhere"))
@@ -189,7 +189,7 @@ describe("the durable ledger", function()
     goes_on(host)
   end)
 
-  it("runs nothing again that it can't write, however often it is asked to", function()
+  it("runs nothing again that it can't write, however often it is delivered", function()
     local host = start()
     assert.equal(200, host:notify(BODY, { id = "0" }).status)
     assert(H.sh(("prlimit --pid %d --fsize=100:"):format(host.pid)))
@@ -198,8 +198,8 @@ describe("the durable ledger", function()
     goes_on(host)
   end)
 
-  -- A little room is left: enough for a page, not for a row with a body.
-  it("takes for room what a row needs, not what a page does", function()
+  -- Little space is left: enough for a page, not for a row with a body.
+  it("runs nothing when there is space for a page but not for the row", function()
     local host = start()
     local large = H.event("Ledger.Tested", ('"x":"%s"'):format(("x"):rep(500000)))
     touch(host, "fail")
@@ -222,8 +222,8 @@ describe("the durable ledger", function()
     assert.is_nil(host:log():find("stuck", 1, true))
   end)
 
-  -- A limit on the size of files is a full disk that needs no privileges.
-  it("sends no 200 for what it can't write, and goes on once there is room again", function()
+  -- A limit on the size of files acts as a full disk and needs no privileges.
+  it("sends no 200 for what it can't write, and goes on once there is space again", function()
     local host = start()
     assert.equal(200, host:notify(BODY, { id = "0" }).status)
     assert(H.sh(("prlimit --pid %d --fsize=100:"):format(host.pid)))
@@ -243,7 +243,7 @@ describe("the durable ledger", function()
     assert.equal(before, runs(host))
   end)
 
-  it("gives no 200 for what was not recorded on a full file system", function()
+  it("sends no 200 for what was not recorded on a full file system", function()
     local mount = H.folder()
     if not H.sh("mount -t tmpfs -o size=1m tmpfs " .. mount) then
       return -- only root may mount; the test above needs no privileges
@@ -273,8 +273,8 @@ describe("the durable ledger", function()
     assert.equal(before, runs(host))
   end)
 
-  -- Who removes a file that is open takes away its name: writing goes on, to what nobody finds again.
-  it("gives no 200 for what a replaced database would take with it", function()
+  -- A file that is removed while open loses its name: what is written to it then is lost.
+  it("sends no 200 for what would be lost with a replaced database", function()
     local host = start()
     assert.equal(200, host:notify(BODY, { id = "0" }).status)
     assert(H.sh("cd " .. H.quote(host.folder) .. " && cp hookward.db copy && mv copy hookward.db"))
@@ -285,7 +285,7 @@ describe("the durable ledger", function()
     assert.equal(200, host:notify(BODY, { id = "1", attempt = 1 }).status)
   end)
 
-  it("opens its log and shared memory anew when they are gone, and loses nothing", function()
+  it("opens its log and shared memory anew when they were removed, and loses nothing", function()
     local host = start()
     for i, files in ipairs { "hookward.db-wal", "hookward.db-shm", "hookward.db-wal hookward.db-shm" } do
       assert.equal(200, host:notify(BODY, { id = "a" .. i }).status)
@@ -303,8 +303,8 @@ describe("the durable ledger", function()
     assert.equal(6, runs(host))
   end)
 
-  -- Closing any descriptor of a file takes away the locks that the process has on it.
-  it("keeps its files although a handler has read them and others come and go", function()
+  -- Closing any descriptor of a file releases all locks that the process has on it.
+  it("keeps its files although a handler and other programs open and close them", function()
     local host = start { handlers = { ["a.lua"] = HANDLER .. [[
       hook.on("Ledger.Read", function()
         for _, name in ipairs { "hookward.db", "hookward.db-wal", "hookward.db-shm" } do
@@ -325,7 +325,7 @@ describe("the durable ledger", function()
     assert.equal(5, runs(host))
   end)
 
-  it("answers 200 for what it could save of a log that was removed in use", function()
+  it("answers 200 for what it could save from a log that was removed in use", function()
     local points = H.folder()
     H.write(points .. "/after-commit", "")
     local host = start { env = "HOOKWARD_STOP_AT=" .. points,
@@ -343,7 +343,7 @@ describe("the durable ledger", function()
     assert.equal(1, runs(host))
   end)
 
-  it("refuses a second host on the same file, and takes it over when the first is gone", function()
+  it("refuses a second host on the same file until the first has ended", function()
     local host = start()
     local other = start { ledger = host.folder .. "/hookward.db", fails = true }
     assert.equal(1, other:wait())
@@ -380,7 +380,7 @@ describe("the durable ledger", function()
     end
   end)
 
-  it("keeps the body and the error of what failed", function()
+  it("keeps the body and the error of a failed notification", function()
     local host = start()
     touch(host, "fail")
     host:notify(BODY, { id = "1" })
@@ -397,7 +397,7 @@ describe("the durable ledger", function()
     assert.match('"failed"', jobs(host, "list --json"))
     host:notify(BODY, { id = "1", attempt = 5 })
     assert.match('"dead"', jobs(host, "list --json"))
-    host:notify(BODY, { id = "1", attempt = 0 }) -- it was overtaken
+    host:notify(BODY, { id = "1", attempt = 0 }) -- an earlier attempt that comes late
     assert.match('"attempt":5', jobs(host, "list --json --state dead"))
   end)
 
@@ -416,7 +416,7 @@ describe("the durable ledger", function()
     assert.is_nil(jobs(host, "list --json"):find("failed", 1, true))
   end)
 
-  it("never runs a replay beside a sender's retry", function()
+  it("never runs a replay and a sender's retry at the same time", function()
     local host = start()
     touch(host, "fail")
     host:notify(BODY, { id = "1" })

@@ -1,5 +1,5 @@
--- The host as a library: what a Lua program gets from require "hookward", and what it does to the
--- process that carries it: nothing. Each program runs in a lua5.4 of its own, with the rock's files.
+-- The host as a library: what a Lua program gets from require "hookward", and that it leaves the
+-- program's process as it is. Each program runs in a lua5.4 of its own, with the rock's files.
 
 local H = require "spec.support.host"
 local lfs = require "lfs"
@@ -8,7 +8,7 @@ local rock = os.getenv("HOOKWARD_ROCK") or lfs.currentdir() .. "/build/rock/tree
 local env = ("LUA_PATH='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua;;' LUA_CPATH='%s/lib/lua/5.4/?.so;;'")
   :format(rock, rock, rock)
 
--- Whoever runs the specs may ignore SIGPIPE, and that is inherited.
+-- The specs' parent may ignore SIGPIPE, which would be inherited.
 local LUA = "env --default-signal=PIPE --default-signal=XFSZ lua5.4"
 
 local HEAD = [[
@@ -21,7 +21,7 @@ end
 
 local HANDLER = 'require "hookward".on("*", function(e) if e.Event == "A.No" then return nil, "no" end end)'
 
--- A project with this program in it; options as of H.start, and modules.
+-- Starts a program in a project of its own; options as for H.start.
 local function start(program, options)
   options = options or {}
   options.handlers = options.handlers or { ["a.lua"] = HANDLER }
@@ -31,7 +31,7 @@ local function start(program, options)
   return H.start(options)
 end
 
--- Runs it to its end, which it finds by itself: exit code, its lines, the host.
+-- Runs a program that ends by itself; returns exit code, lines of output, host.
 local function run(program, options)
   options = options or {}
   options.fails = true
@@ -42,7 +42,7 @@ local function run(program, options)
   return code, lines, host
 end
 
--- The same for one that must end well.
+-- The same for a program that must exit with 0.
 local function lines_of(program, options)
   local code, lines, host = run(program, options)
   assert.equal(0, code, host:log())
@@ -54,7 +54,7 @@ local EVENT = H.event("A.Done")
 describe("a host in a program #rock", function()
   after_each(H.stop_all)
 
-  it("counts what it does", function()
+  it("counts what it has done", function()
     local host = start([[
       local host = assert(hookward.start { config = "hookward.lua", signals = true })
       host:wait()
@@ -89,7 +89,7 @@ describe("a host in a program #rock", function()
     assert.matches("handlers/a.lua:1", stats.reload_error)
   end)
 
-  it("is stopped, asked and started anew by its methods", function()
+  it("is stopped, queried and reloaded by its methods", function()
     local lines = lines_of [[
       local host = assert(hookward.start { config = "hookward.lua", ledger = "other.db" })
       say(host:addresses()[1]:match("^127%.0%.0%.1:%d+$") ~= nil, #host:addresses())
@@ -155,12 +155,12 @@ describe("a host in a program #rock", function()
       host = nil
       collectgarbage()
       say(is_open(address))
-      keep = assert(hookward.start "hookward.lua") -- the state's end ends it
+      keep = assert(hookward.start "hookward.lua") -- closing the state stops it
     ]]
     assert.same({ "true", "false", "false" }, lines)
   end)
 
-  it("leaves the process alone: signals, limits, umask, stdout", function()
+  it("does not change the process: signals, limits, umask, stdout", function()
     local lines = lines_of [[
       local function look()
         local status = assert(io.open("/proc/self/status")):read("a")
@@ -168,7 +168,7 @@ describe("a host in a program #rock", function()
         local seen = { status:match("Umask:%s*%d+"), limits:match("Max open files[^\n]*") }
         for _, name in ipairs { "SigBlk", "SigIgn", "SigCgt" } do
           local set = tonumber(status:match(name .. ":%s*(%x+)"), 16)
-          seen[#seen + 1] = name .. (" %x"):format(set & 0x7fffffff) -- 32 and 33 are the C library's
+          seen[#seen + 1] = name .. (" %x"):format(set & 0x7fffffff) -- 32, 33: the C library's
         end
         return table.concat(seen, ", ")
       end
@@ -181,7 +181,7 @@ describe("a host in a program #rock", function()
     assert.same({ "true", "true" }, lines)
   end)
 
-  it("makes its control socket only for its own user, whatever the umask", function()
+  it("makes its control socket for its own user only, whatever the umask", function()
     local host = start([[ hookward.serve "hookward.lua" ]], {})
     local loose = H.start { env = "umask 0;", handlers = { ["a.lua"] = HANDLER } }
     for _, folder in ipairs { host.folder, loose.folder } do
@@ -191,7 +191,7 @@ describe("a host in a program #rock", function()
     assert.is_nil(lfs.attributes(loose.folder .. "/.hookward.sock"))
   end)
 
-  it("outlives clients that are gone, and leaves SIGTERM to the program", function()
+  it("survives clients that are gone, and leaves SIGTERM to the program", function()
     local gate = H.gate()
     local host = start([[ hookward.serve "hookward.lua" ]], { handlers = { ["a.lua"] = gate.source .. [[
       require "hookward".on("*", function() wait() end) ]] } })
@@ -199,7 +199,7 @@ describe("a host in a program #rock", function()
       local client = host:connect()
       client:send(H.request(EVENT))
       host:wait_log("begun")
-      client:half_close() -- of what follows it the kernel makes a SIGPIPE
+      client:half_close() -- writing after this would raise SIGPIPE
       client.tcp:setoption("linger", { on = true, timeout = 0 })
       client:close()
       gate:open()
@@ -211,7 +211,7 @@ describe("a host in a program #rock", function()
     assert.equal(15, host.killed_by)
   end)
 
-  it("outlives a reader of its log", function()
+  it("survives the end of the reader of its log", function()
     local folder = start([[ hookward.serve "hookward.lua" ]], {}).folder
     local program = H.folder() .. "/app.lua"
     H.write(program, HEAD .. [[
@@ -223,7 +223,7 @@ describe("a host in a program #rock", function()
     H.wait_until(function() return H.read(folder .. "/result") == "true\n" end, "the program to go on")
   end)
 
-  it("drains at a Ctrl-C of the program", function()
+  it("drains when the program gets a Ctrl-C", function()
     local host = start [[ hookward.serve "hookward.lua" ]]
     host:signal("INT")
     assert.equal(1, host:wait())
@@ -231,7 +231,7 @@ describe("a host in a program #rock", function()
     assert.matches("interrupted!", host:log())
   end)
 
-  it("leaves a handler behind that never comes back, and goes on", function()
+  it("stops although a handler never returns, and the program goes on", function()
     local gate = H.gate()
     local host = start([[
       local host = assert(hookward.start { config = "hookward.lua", drain_timeout = 0.1 })
@@ -254,7 +254,7 @@ end)
 describe("several hosts in a program #rock", function()
   after_each(H.stop_all)
 
-  it("answer side by side, each by its own", function()
+  it("answer side by side, each with its own handlers", function()
     local lines = lines_of [[
       local socket = require "socket"
       local one <close> = assert(hookward.start { config = "hookward.lua", ledger = "one.db" })
@@ -271,7 +271,7 @@ describe("several hosts in a program #rock", function()
     assert.equal(2, #lines)
   end)
 
-  it("do not share a ledger, and one that tries does the other no harm", function()
+  it("do not share a ledger; one that tries does no harm to the other", function()
     local lines = lines_of([[
       local one <close> = assert(hookward.start { config = "hookward.lua", ledger = "one.db" })
       say(hookward.start { config = "hookward.lua", ledger = "one.db" })
@@ -281,7 +281,7 @@ describe("several hosts in a program #rock", function()
     assert.same({ refusal, refusal }, lines)
   end)
 
-  it("share one log, so that it must be the same", function()
+  it("share one log, whose settings must be the same", function()
     local lines = lines_of [[
       local one = assert(hookward.start { config = "hookward.lua" })
       say(hookward.start { config = "hookward.lua", log = { level = "debug" } })
@@ -296,7 +296,7 @@ end)
 describe("a program's configuration #rock", function()
   after_each(H.stop_all)
 
-  it("is checked as the file is, with the same messages", function()
+  it("is checked as hookward.lua is, with the same messages", function()
     local lines = lines_of [[
       say(hookward.start { wrokers = 1, listen = "8080" })
       say(hookward.start { config = "hookward.lua", workers = 0 })
@@ -317,11 +317,11 @@ describe("a program's configuration #rock", function()
     assert.matches("^nothing/%*: no key file", lines[6])
   end)
 
-  it("that is no table or name is an error at the caller's line", function()
+  it("that is neither a table nor a file name is an error at the caller's line", function()
     local lines = lines_of [[
       local function try(fn, ...)
         local function call(...)
-          local host = fn(...) -- no tail call: the line is the message's
+          local host = fn(...) -- no tail call, so that the message has this line
           return host
         end
         say((select(2, pcall(call, ...)):gsub("^.*/", "")))
@@ -346,7 +346,7 @@ describe("a program's configuration #rock", function()
     assert.matches("app.lua:17, in the program itself; handlers are files", lines[5])
   end)
 
-  it("has paths that start from the folder that was the current one, in a reload too", function()
+  it("keeps its paths when the program changes its folder, in a reload too", function()
     local lines = lines_of [[
       local host <close> = assert(hookward.start { listen = "127.0.0.1:0", ledger = "memory:" })
       local file <close> = assert(hookward.start { config = "./hookward.lua", path = "/x" })
@@ -375,7 +375,7 @@ end)
 describe("a project's hookward.lua #rock", function()
   after_each(H.stop_all)
 
-  it("is not taken for the module by handlers, whatever the program's path", function()
+  it("is not loaded as the module \"hookward\" by handlers, whatever package.path is", function()
     local host = start [[
       package.path = "./?.lua;" .. package.path
       hookward.serve { config = "hookward.lua", signals = true }

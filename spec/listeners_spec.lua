@@ -1,4 +1,4 @@
--- Where the host listens: addresses of both families, Unix sockets, sockets that systemd made.
+-- Where the host listens: IPv4 and IPv6 addresses, Unix sockets, sockets that systemd made.
 
 local lfs = require "lfs"
 local socket = require "socket"
@@ -9,15 +9,15 @@ local HANDLERS = { ["a.lua"] = [[
   require "hookward".on("*", function() end)
 ]] }
 
--- Opens a socket at fd 3 (`make` is Perl that makes it as $s) and then becomes the host. `count`: of
--- the sockets that are handed over, 1 if left out.
+-- A command that opens a socket at fd 3 (`make` is Perl that makes it as $s) and then becomes the
+-- host. `count` is the number of sockets handed over, by default 1.
 local function activated(make, pid, count)
   return "perl -MIO::Socket::INET -MIO::Socket::UNIX -MPOSIX -e " .. H.quote(([[
     $^F = 10; my $s; %s or die $!; POSIX::dup2(fileno($s), 3) if fileno($s) != 3;
     $ENV{LISTEN_FDS} = %d; $ENV{LISTEN_PID} = %s; exec @ARGV or die]]):format(make, count or 1, pid or "$$"))
 end
 
-describe("the host listens", function()
+describe("the host", function()
   local host
   after_each(H.stop_all)
 
@@ -49,7 +49,7 @@ describe("the host listens", function()
     return ok
   end
 
-  it("on an IPv6 address", function()
+  it("listens on an IPv6 address", function()
     if not has_ipv6() then return pending("no IPv6 here") end
     start { listen = '"[::1]:0"' }
     host:wait_log("listening on http://%[::1%]:%d+/baseWebhookNotification\n")
@@ -57,14 +57,14 @@ describe("the host listens", function()
     assert.is_false(pcall(host.connect, host, "127.0.0.1"))
   end)
 
-  it("on a name", function()
+  it("listens on a name", function()
     start { listen = '"localhost:0"' }
     local ok, client = pcall(host.connect, host)
     if not ok then client = host:connect("::1") end
     assert.equal(200, exchange(client))
   end)
 
-  it("on a Unix socket, which it removes in the end", function()
+  it("listens on a Unix socket, which it removes when it stops", function()
     start { listen = '"unix:hookward.sock"' }
     local path = host.folder .. "/hookward.sock"
     host:wait_log("listening on unix:[^\n]*/hookward%.sock\n")
@@ -81,7 +81,7 @@ describe("the host listens", function()
     assert.is_nil(lfs.attributes(path))
   end)
 
-  it("on a Unix socket whose last owner was killed", function()
+  it("listens on a Unix socket whose last owner was killed", function()
     start { listen = '"unix:hookward.sock"' }
     host:kill()
     assert.equal("socket", lfs.attributes(host.folder .. "/hookward.sock", "mode"))
@@ -89,7 +89,7 @@ describe("the host listens", function()
     assert.equal(200, exchange(assert(H.connect_unix(host.folder .. "/hookward.sock"))))
   end)
 
-  it("not on a Unix socket that another process serves, and leaves that alone", function()
+  it("does not listen on a Unix socket that another process serves, nor disturb it", function()
     local first = start { listen = '"unix:hookward.sock"' }
     local path = first.folder .. "/hookward.sock"
     local log = start_error { listen = ('"unix:%s"'):format(path) }
@@ -98,14 +98,14 @@ describe("the host listens", function()
     assert.equal(200, exchange(assert(H.connect_unix(path))))
   end)
 
-  it("not in place of a file that is no socket", function()
+  it("does not listen in place of a file that is not a socket", function()
     local path = H.folder() .. "/precious"
     H.write(path, "text")
     assert.matches("address already in use", start_error { listen = ('"unix:%s"'):format(path) })
     assert.equal("text", H.read(path))
   end)
 
-  it("not on a Unix socket of somebody who takes in nobody, and does not wait for him", function()
+  it("does not listen on a Unix socket whose owner accepts nothing, nor wait for it", function()
     local path = H.folder() .. "/deaf.sock"
     local deaf, first = require "socket.unix".stream(), require "socket.unix".stream()
     assert(deaf:bind(path))
@@ -117,13 +117,13 @@ describe("the host listens", function()
     deaf:close()
   end)
 
-  it("not on a path that is too long for a Unix socket, or in no folder", function()
+  it("does not listen on a Unix socket with too long a path or in a missing folder", function()
     assert.matches("107 bytes", start_error {
       listen = ('"unix:/tmp/%s"'):format(("x"):rep(108)) })
     assert.matches("no such file or directory", start_error { listen = '"unix:no/folder/sock"' })
   end)
 
-  it("on a Unix socket with a mode and a group", function()
+  it("listens on a Unix socket with a mode and a group", function()
     local function facts(path)
       return (H.sh("stat -c '%a %g' " .. H.quote(path)):gsub("%s+$", ""))
     end
@@ -140,20 +140,20 @@ describe("the host listens", function()
     end
   end)
 
-  it("not on a Unix socket for a group that there is not, and leaves none", function()
+  it("does not listen on a Unix socket for a missing group, and leaves no socket", function()
     local log = start_error { listen = '"unix:h.sock,group=no-such-group"' }
     assert.matches('there is no group "no-such-group"', log, 1, true)
     assert.is_nil(lfs.attributes(host.folder .. "/h.sock"))
   end)
 
-  it("on both families of a port, in either order, and on both with [::] alone", function()
+  it("listens on both families of a port, in either order, and on both with [::] alone", function()
     if not has_ipv6() then return pending("no IPv6 here") end
     start { listen = '"[::]:0"' }
     local port = tonumber(host:wait_log("listening on http://%[::%]:(%d+)/"))
     for _, address in ipairs { "127.0.0.1", "::1" } do
       assert.equal(200, exchange(host:connect(address, port)))
     end
-    host:stop() -- so the port is free
+    host:stop() -- so that the port is free
     for _, list in ipairs { '{ "0.0.0.0:%d", "[::]:%d" }', '{ "[::]:%d", "0.0.0.0:%d" }',
       '{ "[::]:%d", "127.0.0.1:%d" }' } do
       start { listen = list:format(port, port) }
@@ -164,7 +164,7 @@ describe("the host listens", function()
     end
   end)
 
-  it("on several at once", function()
+  it("listens on several at once", function()
     start { listen = '{ "127.0.0.1:0", "unix:a.sock", "unix:b.sock", "127.0.0.2:0" }' }
     for _, address in ipairs { "127.0.0.1", "127.0.0.2" } do
       local port = host:wait_log("listening on http://" .. address:gsub("%.", "%%.") .. ":(%d+)/")
@@ -176,7 +176,7 @@ describe("the host listens", function()
     assert.equal(0, host:stop())
   end)
 
-  it("not at all when one of several can't be had", function()
+  it("listens nowhere when one of several addresses can't be had", function()
     local first = start {}
     local log = start_error { listen = ('{ "unix:a.sock", "127.0.0.1:%d" }'):format(first.port) }
     assert.matches(('"127%%.0%%.0%%.1:%d": address already in use'):format(first.port), log)
@@ -184,7 +184,7 @@ describe("the host listens", function()
     assert.equal(200, first:notify(BODY).status)
   end)
 
-  it("on a socket that systemd hands over, whose first clients came before it", function()
+  it("listens on a socket that systemd hands over with clients already waiting", function()
     local made = H.folder() .. "/port"
     local wrap = activated(([[
       $s = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1", LocalPort => 0);
@@ -196,7 +196,7 @@ describe("the host listens", function()
     assert.equal(0, host:stop())
   end)
 
-  it("on a Unix socket of systemd's, which it does not remove", function()
+  it("listens on a Unix socket from systemd, which it does not remove", function()
     local path = H.folder() .. "/activated.sock"
     start { listen = '"systemd"',
       wrap = activated(('$s = IO::Socket::UNIX->new(Listen => 5, Local => "%s")'):format(path)) }
@@ -205,13 +205,13 @@ describe("the host listens", function()
     assert.equal("socket", lfs.attributes(path, "mode"))
   end)
 
-  it("on no more sockets of systemd's than there is room for", function()
+  it("listens on at most 64 sockets from systemd", function()
     assert.matches("systemd.*more than 64 listeners", start_error { listen = '"systemd"',
       wrap = activated([[$s = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1");
         POSIX::dup2(fileno($s), $_) for 4 .. 67; 1]], nil, 65) })
   end)
 
-  it("not on what was handed to another process, or is no socket", function()
+  it("does not listen on what was handed to another process, or is not a socket", function()
     assert.matches("systemd.*no socket was handed over", start_error { listen = '"systemd"' })
     assert.matches("systemd.*no socket was handed over", start_error { listen = '"systemd"',
       wrap = activated("$s = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1')", "1") })
@@ -219,7 +219,7 @@ describe("the host listens", function()
       wrap = activated('open($s, "<", "/dev/null")') })
   end)
 
-  it("not on what is no address", function()
+  it("does not listen on a malformed address", function()
     for _, address in ipairs { "nowhere", "127.0.0.1", ":", "127.0.0.1:http:", "127.0.0.1:99999",
       "no.such.host.invalid:80", "[::1:80" } do
       assert.matches(address, start_error { listen = ("%q"):format(address) }, 1, true)

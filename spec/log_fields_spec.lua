@@ -1,4 +1,4 @@
--- What a handler's log lines make of the fields that it gives them.
+-- How the fields that a handler gives to hook.log are written.
 
 local cjson = require "cjson"
 local H = require "spec.support.host"
@@ -7,7 +7,7 @@ describe("the fields of a handler's line", function()
   local host
   after_each(H.stop_all)
 
-  -- Runs the code in a handler; gives the line that says "said", decoded if the format is JSON.
+  -- Runs the code in a handler; returns the line with the message "said", decoded if it is JSON.
   local function said(format, code)
     host = H.start { config = ('log = { format = "%s" }'):format(format), handlers = {
       ["a.lua"] = 'local hook = require "hookward"\nhook.on("*", function(event) ' .. code .. " end)" } }
@@ -21,7 +21,7 @@ describe("the fields of a handler's line", function()
     return decoded.fields, line
   end
 
-  it("can't be taken for the line's own in JSON", function()
+  it("are separate from the line's own fields in JSON", function()
     local fields, line = said("json", [[
       hook.log.info("said", { time = 1, level = "fatal", message = "m", event = "e", job = "x",
         fields = 2, ["a b"] = 1, a_b = 2 })]])
@@ -33,7 +33,7 @@ describe("the fields of a handler's line", function()
     assert.equal(1, select(2, line:gsub('"a_b":', "")))
   end)
 
-  it("are told from the line's own in text", function()
+  it("are distinguished from the line's own fields in text", function()
     assert.matches("info  said event=A%.B job=j fields%.event=e fields%.job=x level=fatal$",
       said("text", [[hook.log.info("said", { event = "e", job = "x", level = "fatal" })]]))
   end)
@@ -61,7 +61,7 @@ describe("the fields of a handler's line", function()
       [[hook.log.info("said", { list = { 1, { b = 3, a = 2 } }, null = event.N })]]))
   end)
 
-  it("hold what is no JSON as a text", function()
+  it("hold values that JSON does not have as strings", function()
     local fields = said("json", [[hook.log.info("said", { t = { print, 0/0, 1/0, io.stdout,
       coroutine.create(print), { [1] = 1, [3] = 3 }, { [true] = 1, x = 2 } } })]])
     assert.matches("^function: ", fields.t[1])
@@ -73,7 +73,7 @@ describe("the fields of a handler's line", function()
     assert.same({ ["true"] = 1, x = 2 }, fields.t[7])
   end)
 
-  it("end where a table is inside itself, or too deep", function()
+  it("are cut where a table contains itself or is nested too deep", function()
     local fields = said("json", [[
       local ring = { name = "ring" }
       ring.next = { ring }
@@ -132,7 +132,7 @@ describe("the fields of a handler's line", function()
     assert.equal("string", type(select(2, next(fields.view))))
   end)
 
-  it("that can't be shown fail the call, and no line is broken", function()
+  it("that can't be written raise an error and write no broken line", function()
     host = H.start { config = 'log = { format = "json" }', handlers = { ["a.lua"] = [[
       local hook = require "hookward"
       local bad = setmetatable({}, { __tostring = function() error("no text", 0) end })

@@ -1,4 +1,4 @@
--- What the log says, and what it must not say.
+-- What the log contains, and what it must not contain.
 
 local cjson = require "cjson"
 local H = require "spec.support.host"
@@ -27,7 +27,7 @@ describe("the log", function()
     return all
   end
 
-  it("has a line for each notification, with what became of it", function()
+  it("has a line for each notification, with its outcome", function()
     start()
     local body = H.event("A.Done")
     host:notify(body, { id = "j-1" })
@@ -65,7 +65,7 @@ describe("the log", function()
     assert.equal(1, host:count_log("job=j%-2"))
   end)
 
-  it("says who sent what is not even a notification", function()
+  it("names the sender of a request that is not a notification", function()
     start()
     local client = host:connect()
     local address, port = client.tcp:getsockname()
@@ -79,7 +79,7 @@ describe("the log", function()
     client:close()
   end)
 
-  it("says what was asked for that is not there: cut, escaped, without its query", function()
+  it("names a path that does not exist: cut, escaped, without its query", function()
     start()
     local long = ("x"):rep(1000)
     host:raw("GET /a?token=s3cr3t HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -94,7 +94,7 @@ describe("the log", function()
     assert.is_nil(host:log():find("s3cr3t", 1, true))
   end)
 
-  it("names an IPv4 client as such behind an IPv6 socket", function()
+  it("names an IPv4 client of an IPv6 socket by its IPv4 address", function()
     start(nil, { listen = '"[::]:0"' })
     host:notify("{}", { signature = H.sign("other") })
     host:wait_log("error=invalid_signature [^\n]* peer=127%.0%.0%.1:%d+\n")
@@ -102,7 +102,7 @@ describe("the log", function()
     host:wait_log("error=missing_signature [^\n]* peer=127%.0%.0%.1:%d+\n")
   end)
 
-  it("names a forger who did not wait for the answer", function()
+  it("names the sender of a forgery who did not wait for the answer", function()
     local gate = H.gate()
     host = H.start { config = "workers = 1", handlers = { ["a.lua"] = gate.source .. [[
       require "hookward".on("A.Waits", wait)
@@ -113,13 +113,13 @@ describe("the log", function()
     local _, port = forger.tcp:getsockname()
     forger:send(H.request("{}", { signature = H.sign("other") }) .. "?\r\n\r\n")
     forger.tcp:setoption("linger", { on = true, timeout = 0 })
-    forger:close() -- a reset: the connection goes at once, the job stays
+    forger:close() -- a reset: the connection is gone at once, the job stays
     gate:open()
     host:wait_log(("error=invalid_signature [^\n]* peer=127%%.0%%.0%%.1:%d\n"):format(port))
     slow:close()
   end)
 
-  it("is JSON, line by line, when that is the format", function()
+  it("has one JSON object per line when the format is json", function()
     start 'log = { format = "json", level = "debug" }'
     host:notify(H.event("A.Done"), { id = "j-1" })
     host:notify(H.event("A.Raised"), { id = [[j "2"\]] })
@@ -151,7 +151,7 @@ describe("the log", function()
     assert.equal("A.\27[31m\n\0é", by_job["j-3"].event)
   end)
 
-  it("lets no stranger's bytes end a line or colour a terminal", function()
+  it("escapes bytes from a request that would end a line or control a terminal", function()
     start()
     host:notify(H.event("A.\\n2026-01-01T00:00:00.000Z info  forged\\u001b[31m"), { id = "j-1" })
     host:wait_log('event="A%.\\n2026%-01%-01T00:00:00%.000Z info  forged\\u001b%[31m" job=j%-1')
@@ -161,13 +161,13 @@ describe("the log", function()
     assert.is_nil(host:log():find("\27", 1, true))
   end)
 
-  it("counts what it does not say of a flood of refusals", function()
+  it("counts the lines that it suppresses in a flood of refusals", function()
     start()
     local count = 300
     local client = host:connect()
     client:send(("GET / HTTP/1.1\r\nHost: h\r\n\r\n"):rep(count))
     for _ = 1, count do assert.equal(404, client:receive().status) end
-    H.wait_until(function() -- the next second
+    H.wait_until(function() -- in the next second a line has the count
       client:send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
       count = count + 1
       assert.equal(404, client:receive().status)
@@ -183,14 +183,14 @@ describe("the log", function()
     assert.is_true(suppressed > 0 and said + suppressed <= count, suppressed)
   end)
 
-  it("always has the line of a notification that was verified", function()
+  it("never suppresses the line of a verified notification", function()
     start()
     local body = H.event("A.Refused")
     for i = 1, 50 do host:notify(body, { id = "j-" .. i }) end
     host:wait_log_count("failed event=A%.Refused", 50)
   end)
 
-  it("leaves out what is below its level", function()
+  it("leaves out lines below its level", function()
     start('log = { level = "warn" }', { listen = '"unix:hookward.sock"', fails = true })
     local path = host.folder .. "/hookward.sock"
     local client
@@ -205,7 +205,7 @@ describe("the log", function()
       host:log())
   end)
 
-  it("has no byte of a body, a signature or a key, whatever goes wrong", function()
+  it("never contains a part of a body, a signature or a key, whatever goes wrong", function()
     start 'log = { level = "debug" }, handler_timeout = 0.3'
     local private, public = H.keys()
     local secret = '"Secret":"s3cr3t-of-the-body"'

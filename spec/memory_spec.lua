@@ -1,5 +1,5 @@
--- One allocation that fails is one request that is refused: the 1st, the 2nd, the 3rd… fails while
--- requests run, until none of them is reached any more, and the host goes on each time.
+-- An allocation that fails refuses one request at most: the 1st, the 2nd, the 3rd… allocation fails
+-- while a request runs, until the request needs no more of them, and the host goes on each time.
 
 local H = require "spec.support.host"
 local preload = require "spec.support.preload"
@@ -15,16 +15,16 @@ local HANDLER = [[
   hook.on("A.Fail", function() error { Why = ("because "):rep(1000) } end)
 ]]
 
--- Nobody's fault, and to be retried.
+-- Errors that a sender retries.
 local REFUSED = { overloaded = true, ledger_unavailable = true }
 
-local MISSES = 3 -- in a row: other threads allocate now and then as well
+local MISSES = 3 -- in a row, since other threads allocate at times too
 
 describe("an allocation that fails", function()
   after_each(H.stop_all)
   if not preload.is_possible() then return end
 
-  -- The two numbers that the library shares with us.
+  -- The two numbers in a file that the preloaded library shares with this spec.
   local function shared()
     local path = H.folder() .. "/memory"
     H.write(path, ("\0"):rep(16))
@@ -51,8 +51,9 @@ describe("an allocation that fails", function()
     return H.start(options), memory
   end
 
-  -- Has the n-th allocation fail while `send(prepare(n))` runs, which returns an answer or nil when
-  -- the connection was closed, for all n that are reached; how many that were.
+  -- Lets the n-th allocation fail while `send(prepare(n))` runs, for each n until no n-th is
+  -- reached. `send` returns an answer, or nil if the connection was closed. Returns how many n were
+  -- reached.
   local function for_each(host, memory, prepare, send, check)
     local n, misses, reached = 0, 0, 0
     while misses < MISSES do
@@ -71,7 +72,7 @@ describe("an allocation that fails", function()
   local BODY = H.event("A.Done", '"Names":["' .. ("x"):rep(1000) .. '","b","c"]')
   local LARGE = H.event("A.Done", ('"Names":["%s"]'):format(("name"):rep(30000):gsub("name", '%0","', 2000)))
 
-  -- What is sent, and what it is answered with memory enough.
+  -- What is sent, and the expected status if memory suffices.
   local kinds = {
     { "a notification", BODY },
     { "a large one", LARGE },
@@ -86,7 +87,7 @@ describe("an allocation that fails", function()
   local function bytes_of(kind, n)
     local id = kind.id == nil and ("%s-%d"):format(kind[1]:gsub(" ", "-"), n) or kind.id
     local body, headers = kind[2], nil
-    if id == false then body = body:gsub("}$", (" "):rep(n) .. "}") end -- then the body tells them apart
+    if id == false then body = body:gsub("}$", (" "):rep(n) .. "}") end -- a unique body
     if kind.chunked then headers = { "Transfer-Encoding: chunked" } end
     local bytes = H.request(body, { id = id, headers = headers, chunked = kind.chunked, key = kind.key })
     if not kind.chunked then return bytes end
@@ -95,7 +96,7 @@ describe("an allocation that fails", function()
 
   local kept
 
-  -- The answer on the connection that is kept, or nil when it was closed.
+  -- Returns the answer on a connection that is kept, or nil if it was closed.
   local function deliver(host, bytes)
     kept = kept or host:connect()
     local answer = kept:send(bytes) and kept:receive()
@@ -122,7 +123,7 @@ describe("an allocation that fails", function()
     return answer and answer.status == (kind.expected or 200) and not REFUSED[answer.error]
   end
 
-  -- Returns how many allocations were reached, and how many of them were a refusal.
+  -- Returns how many allocations were reached, and how many of them caused a refusal.
   local function try(host, memory, kind)
     local refused, send = 0, kind.anew and deliver_anew or deliver
     local function prepare(n) return bytes_of(kind, n) end
@@ -139,7 +140,7 @@ describe("an allocation that fails", function()
     local host, memory = start(options)
     kept = nil
     assert.equal(200, deliver(host, bytes_of({ "", BODY, id = "first", key = sent[1].key })).status)
-    local sum = 0 -- of one kind all may be bearable, and the n-th some other thread's
+    local sum = 0 -- a single kind may have no refusal at all
     for _, kind in ipairs(sent) do
       local reached, refused = try(host, memory, kind)
       assert.is_true(reached > 0, kind[1])
@@ -149,15 +150,15 @@ describe("an allocation that fails", function()
     assert.equal(0, host:stop())
   end
 
-  it("is one notification refused at most", function()
+  it("refuses one notification at most", function()
     try_all({}, kinds)
   end)
 
-  it("is no more in the ledger", function()
+  it("refuses one notification at most with a ledger on disk", function()
     try_all({ ledger = "hookward.db" }, { kinds[1], kinds[6], kinds[7] })
   end)
 
-  it("is no signature that does not match", function()
+  it("is never reported as a signature that does not match", function()
     local private, public = H.keys("large", 3072)
     try_all({ keys = { ["large.pem"] = H.read(public) } },
       { { "a large key", BODY, key = private }, { "once more", BODY, key = private } })

@@ -1,4 +1,4 @@
--- The annotations for editors (lua/hookward/_meta.lua) name exactly what there is.
+-- The annotations for editors (lua/hookward/_meta.lua) name exactly what exists.
 
 local inside = require "spec.support.inside"
 

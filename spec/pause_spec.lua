@@ -1,5 +1,5 @@
--- A host that was stopped for a while (a suspended machine, SIGSTOP, a long stall) and goes on: what
--- came meanwhile came in time.
+-- A host that was stopped for a while (a suspended machine, SIGSTOP, a long stall) and goes on:
+-- what arrived meanwhile counts as in time.
 
 local H = require "spec.support.host"
 local socket = require "socket"
@@ -19,7 +19,7 @@ describe("after a pause the host", function()
     host:signal("CONT")
   end
 
-  it("reads what is there before it calls anybody late", function()
+  it("reads what has arrived before it applies its time-outs", function()
     host = H.start {
       handlers = { ["a.lua"] = 'require "hookward".on("*", function() end)' },
       config = "header_timeout = 0.5, body_timeout = 0.5, idle_timeout = 0.5",
@@ -30,14 +30,14 @@ describe("after a pause the host", function()
       clients[i] = { tcp = host:connect(), rest = request:sub(sent + 1) }
       clients[i].tcp:send(request:sub(1, sent))
     end
-    host:notify(BODY) -- so those were read
+    host:notify(BODY) -- so that those are read
     pause(function()
       for _, client in ipairs(clients) do client.tcp:send(client.rest) end
     end)
     for _, client in ipairs(clients) do assert.equal(200, client.tcp:receive().status) end
   end)
 
-  it("hears what a handler came to before it calls it late", function()
+  it("takes the outcome of a handler before it applies handler_timeout", function()
     local gate = H.gate()
     host = H.start {
       handlers = { ["a.lua"] = gate.source .. 'require "hookward".on("*", function() wait() end)' },

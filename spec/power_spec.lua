@@ -1,8 +1,8 @@
--- Nothing that was answered 200 is lost or run twice when the power goes: spec/preload/power.c plays
--- the disk, and drops or tears what was not synced yet.
+-- No notification that was answered 200 is lost or run twice when the power fails.
+-- spec/preload/power.c simulates the disk: it drops or tears writes that were not synced yet.
 --
--- HOOKWARD_POWER_ROUNDS=200 makes the long form (`make power-loss`). HOOKWARD_CRASH is a binary that can be told not
--- to sync: what finds nothing there finds nothing at all.
+-- HOOKWARD_POWER_ROUNDS=200 runs the long form (`make power-loss`). HOOKWARD_CRASH is a binary that
+-- can be told not to sync, with which the test must fail.
 
 local H = require "spec.support.host"
 local load = require "spec.support.load"
@@ -12,13 +12,13 @@ local ROUNDS = tonumber(os.getenv("HOOKWARD_POWER_ROUNDS") or 3)
 local SEED = tonumber(os.getenv("HOOKWARD_POWER_SEED") or 1)
 
 local CONNECTIONS = 16
--- Writes of the ledger's files, until the power goes: while the ledger is made and its first
--- notifications come; or later, when the log is copied into it. Two writes are a page of the log.
+-- Writes to the ledger's files before the power fails. Early: while the ledger is made and gets its
+-- first notifications. Late: when the log is copied into it. A page of the log takes two writes.
 local EARLY_MAX, LATE_MAX = 120, 4000
 local SENT_MAX = 3000
-local ROUNDS_A_LEDGER = 5 -- the disk that is played reads it as it begins
+local ROUNDS_A_LEDGER = 5 -- the simulated disk reads the whole ledger when it starts
 
--- The log is copied into the ledger every 1,000 pages; bodies that are kept fill it sooner.
+-- The log is copied into the ledger every 1,000 pages; kept bodies fill it sooner.
 local BODY = H.event("Power.Tested", ('"Padding":"%s"'):format(("x"):rep(3000)))
 local CONFIG = "keep_bodies = true"
 
@@ -34,7 +34,7 @@ local function runs_of(host)
   return runs
 end
 
--- A host on a disk that loses its power. One that did before it listened has no port.
+-- A host on a disk whose power will fail. If it fails before the host listens, host.port is nil.
 local function start_doomed(folder, options)
   local host = H.start { folder = folder, binary = options.binary, fails = true, wrap = options.wrap,
     env = (options.env or "") .. preload.env("power", options.power) }
@@ -44,7 +44,7 @@ local function start_doomed(folder, options)
   return host
 end
 
--- Sends until the power goes, if it did not before; returns what load.run does.
+-- Sends until the power fails, unless it has already; returns what load.run returns.
 local function send_until_loss(host, prefix)
   local n = 0
   if not host.port then
@@ -57,11 +57,11 @@ local function send_until_loss(host, prefix)
   end
   local sent = load.run { port = host.port, connections = CONNECTIONS, next_id = next_id,
     request = function(id) return H.request(BODY, { id = id, attempt = 0 }) end }
-  host:kill() -- if the power has not gone by then
+  host:kill() -- in case the power has not failed
   return sent
 end
 
--- Once more, to a host on a good disk; returns the answers.
+-- Sends these once more; returns the answers.
 local function send_again(host, ids)
   local at = 0
   local function next_id()
@@ -72,8 +72,8 @@ local function send_again(host, ids)
     request = function(id) return H.request(BODY, { id = id, attempt = 1 }) end }.answered
 end
 
--- One loss, and for each third a second one while the first is recovered from. What was answered,
--- and which of it was lost: it runs once more when it is sent again.
+-- One loss of power, and in every third round a second one during recovery. Returns how many were
+-- answered, and which of these were lost: they run once more when they are sent again.
 local function lose(folder, round, options)
   local function doomed(writes, sync)
     return start_doomed(folder, { binary = options.binary, env = options.env, power = {
@@ -114,15 +114,15 @@ local function lay_out(options)
   return host.folder
 end
 
-describe("a host whose power goes #long", function()
+describe("a host that loses power #long", function()
   after_each(H.stop_all)
   if not preload.is_possible() then return end
 
-  it(("loses nothing that it answered, in %d rounds"):format(ROUNDS), function()
+  it(("loses nothing that it answered (%d rounds)"):format(ROUNDS), function()
     math.randomseed(SEED)
     local folder, answered, losses, failed_syncs = nil, 0, 0, 0
     for round = 1, ROUNDS do
-      if round % ROUNDS_A_LEDGER == 1 then folder = lay_out { fresh = true } end -- its making may be what is lost
+      if round % ROUNDS_A_LEDGER == 1 then folder = lay_out { fresh = true } end -- making it, too
       local result = lose(folder, round, { syncs_fail = round % 2 == 0 })
       assert.same({}, result.lost, "round " .. round)
       answered, losses = answered + result.answered, losses + result.losses
@@ -132,14 +132,14 @@ describe("a host whose power goes #long", function()
     assert.is_true(losses >= ROUNDS / 2)
   end)
 
-  it("would lose it without its syncs", function()
+  it("would lose answered notifications without its syncs", function()
     local crashing = assert(os.getenv("HOOKWARD_CRASH"), "HOOKWARD_CRASH names a binary with crash points")
     math.randomseed(SEED)
     local round, lost = 0, 0
-    while lost == 0 and round < 10 do -- the chances of a round may all be good ones
+    while lost == 0 and round < 10 do -- a single round may lose nothing by chance
       round = round + 1
       local ok, result = pcall(lose, lay_out(), round, { binary = crashing, env = "export HOOKWARD_NO_SYNC=1;" })
-      lost = ok and #result.lost or 0 -- else the file itself may be broken, and no host starts on it
+      lost = ok and #result.lost or 0 -- an error: the file is broken
     end
     assert.is_true(lost > 0)
   end)

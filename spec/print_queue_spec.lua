@@ -1,5 +1,5 @@
--- examples/print-queue against the sandbox: a notification comes, and the zip it speaks of is on the
--- disk and Printed. Sandbox and host are the real processes, and the example is the one that ships.
+-- examples/print-queue against the sandbox: after a notification its zip is on the disk and has the
+-- status Printed. Sandbox and host are the real processes, and the example is the shipped one.
 
 local lfs = require "lfs"
 local H = require "spec.support.host"
@@ -12,8 +12,7 @@ after_each(function()
   H.stop_all()
 end)
 
--- A host that serves a copy of the example, without what a run may have left in it, and with the
--- sandbox's key.
+-- A host that serves a copy of the example with the sandbox's key, without what a run has left.
 local function host(s, password)
   local folder = H.folder()
   assert(H.sh(("cp -r %s/. %s && cd %s && rm -rf keys zips/*.zip* && mkdir keys && cp %s keys/"):format(
@@ -39,7 +38,7 @@ local function files(folder)
   return list
 end
 
--- The one zip that is stored is the sandbox's, byte for byte.
+-- Asserts that exactly this zip of the sandbox is stored, byte for byte.
 local function assert_stored(s, h, zip)
   assert.are.same({ zip.BadgeExportZipFileId .. ".zip" }, files(h.folder .. "/zips"))
   local path = h.folder .. "/zips/" .. zip.BadgeExportZipFileId .. ".zip"
@@ -54,7 +53,7 @@ local function assert_stored(s, h, zip)
 end
 
 describe("the print-queue example", function()
-  it("stores the zip and has it Printed", function()
+  it("stores the zip and sets its status to Printed", function()
     local s = S.start():sign_in()
     local h = host(s)
     s:trigger(h.url)
@@ -64,7 +63,7 @@ describe("the print-queue example", function()
     assert_stored(s, h, zip)
   end)
 
-  it("does the rest at the retry, when the API failed in between", function()
+  it("does the rest at the retry when the API failed in between", function()
     local s = S.start("--speed 10000 --fail 'printQueue=503*2'"):sign_in()
     local h = host(s)
     s:trigger(h.url)
@@ -76,19 +75,19 @@ describe("the print-queue example", function()
     assert_stored(s, h, zip)
   end)
 
-  it("gets a new token when the old one has ended", function()
+  it("gets a new token when the old one has expired", function()
     local s = S.start("--token-life 2s"):sign_in()
     local h = host(s)
-    s:sign_in():trigger(h.url) -- the first may have ended while the host started
+    s:sign_in():trigger(h.url) -- the first token may have expired while the host started
     assert.are.equal(200, s:wait("answered").status)
-    s:sign_in() -- later than the host did: when this one is over, so is the host's
+    s:sign_in() -- later than the host did, so the host's token expires first
     H.wait_until(function() return s:ask("GET", "/api/printQueue") == 401 end, "the token's end")
     s:sign_in():trigger(h.url)
     assert.are.equal(200, s:wait("answered", 2).status)
     assert.are.equal(2, #files(h.folder .. "/zips"))
   end)
 
-  it("stores nothing, and says why, with a wrong password", function()
+  it("stores nothing with a wrong password, and says why", function()
     local s = S.start():sign_in()
     local h = host(s, "wrong-one")
     s:trigger(h.url)

@@ -1,5 +1,5 @@
--- The program: Lua is inside it, whole, so that C modules find the Lua they were made for; and it is
--- installed as the README says.
+-- The program: it contains all of Lua, so that C modules find the Lua that they were made for, and
+-- it is installed as the README says.
 
 local H = require "spec.support.host"
 
@@ -7,18 +7,18 @@ local function sh(format, ...)
   return assert(H.sh(format:format(...)))
 end
 
--- Where the archive is: else the shared library is what there is.
+-- The static library of Lua; without it, the program uses the shared library.
 local archive = H.sh("ls $(pkg-config --variable=libdir lua5.4)/liblua5.4.a 2>/dev/null")
 
 describe("the program", function()
   after_each(H.stop_all)
 
   if archive then
-    it("has Lua inside it", function()
+    it("is linked with Lua statically", function()
       assert.is_nil(sh("ldd %s", H.quote(H.binary)):find("liblua", 1, true))
     end)
 
-    it("offers C modules every function of Lua's", function()
+    it("exports every function of Lua's API to C modules", function()
       local function functions(options, path)
         return sh("nm %s --defined-only %s | awk '$2 == \"T\" && $3 ~ /^lua/ { print $3 }' | sort", options,
           H.quote(path))
@@ -28,13 +28,13 @@ describe("the program", function()
       local there = {}
       for name in functions("-D", H.binary):gmatch("%S+") do there[name] = true end
       for name in wanted:gmatch("%S+") do
-        -- What has a capital in it is Lua's own, from one of its files to another.
+        -- Names such as luaX_next are internal to Lua.
         assert.is_truthy(there[name] or name:find("^lua%u"), name)
       end
     end)
   end
 
-  it("loads C modules in handlers, and what they give is at home there", function()
+  it("loads C modules in handlers, and their values and errors work there", function()
     local host = H.start { handlers = { ["a.lua"] = [[
       local hook = require "hookward"
       local cjson, socket, luasql = require "cjson", require "socket", require "luasql.sqlite3"
@@ -54,7 +54,7 @@ describe("the program", function()
 
   it("is installed by `make install`, and runs from there", function()
     local folder = H.folder()
-    -- DESTDIR keeps it from asking apt; nothing is built that is there.
+    -- With DESTDIR it installs no packages; the binary is built already.
     local build = H.quote(H.binary:match("^(.*)/"))
     sh("env -u MAKEFLAGS -u MAKELEVEL make -s install BUILD=%s DESTDIR=%s PREFIX=/usr", build,
       folder)

@@ -1,4 +1,4 @@
--- hookward jobs purge beside a running host: the host does it, and nothing of it stays anywhere.
+-- hookward jobs purge with a running host: the host removes the rows, and nothing of them is left.
 
 local H = require "spec.support.host"
 local lfs = require "lfs"
@@ -29,10 +29,10 @@ local function fail_some(host, count)
   end
 end
 
-describe("hookward jobs purge beside a running host", function()
+describe("hookward jobs purge with a running host", function()
   after_each(H.stop_all)
 
-  it("has the host do it, and leaves nothing of a body in its files", function()
+  it("has the host remove them, and leaves no part of a body in its files", function()
     local host = start()
     fail_some(host, 30)
     assert.is_not_nil(holds(host, SECRET))
@@ -43,13 +43,13 @@ describe("hookward jobs purge beside a running host", function()
     assert.match('"deliveries":1', jobs(host, "list --json"))
   end)
 
-  it("names as many rows at once as max_body has room for", function()
+  it("sends only as many rows at once as fit into max_body", function()
     local host = start { config = "max_body = 1024" }
     fail_some(host, 60)
     assert.equal("60 notifications removed\n", jobs(host, "purge --all --yes"))
   end)
 
-  it("leaves what has run again since it was counted", function()
+  it("keeps a notification that has run again since it was selected", function()
     local host = start()
     fail_some(host, 2)
     local client = assert(H.connect_unix(host.folder .. "/.hookward.sock"))
@@ -62,7 +62,7 @@ describe("hookward jobs purge beside a running host", function()
     client:close()
   end)
 
-  it("refuses what is no list of rows", function()
+  it("refuses a body that is not a list of rows", function()
     local host = start()
     for _, body in ipairs { "1", "1 2", "x y\n", "1 2\n3\n", "1  2\n\n", ("1 1\n"):rep(501) } do
       local client = assert(H.connect_unix(host.folder .. "/.hookward.sock"))
@@ -73,7 +73,7 @@ describe("hookward jobs purge beside a running host", function()
     assert.equal("handler_refused", host:notify(H.event("A.B")).error)
   end)
 
-  it("does it itself when the host has no socket, or there is none", function()
+  it("removes them itself when the host has no socket, or no host runs", function()
     local host = start()
     fail_some(host, 3)
     os.remove(host.folder .. "/.hookward.sock")

@@ -1,14 +1,14 @@
--- What the README shows works as it stands there.
+-- What the README shows works exactly as it is written there.
 
 local H = require "spec.support.host"
 local S = require "spec.support.sandbox"
 
 local readme = H.read("README.md")
 
--- A test here runs each block; the last test finds those that no test asked for.
+-- Each block is taken by a test that runs it; the last test finds those that no test took.
 local taken = {}
 
--- The one block in which this stands, as it is.
+-- The one block that contains this text.
 local function block(language, part)
   local found
   for text in readme:gmatch("```" .. language .. "\n(.-)```") do
@@ -21,7 +21,7 @@ local function block(language, part)
   return found
 end
 
--- Runs a block's lines in a folder, with this `hookward`; what is exchanged are addresses.
+-- Runs the lines of a block in a folder, with this `hookward`; `exchange` replaces addresses.
 local function run(folder, commands, exchange)
   for from, to in pairs(exchange or {}) do
     local count
@@ -54,7 +54,7 @@ describe("the README's", function()
     local folder = H.folder()
     local text = block("lua", 'ledger = "hookward.db"')
     H.write(folder .. "/hookward.lua", text)
-    -- There is no key and no handler yet, and that is all there is to say.
+    -- Only the missing key and handlers may be reported, not the configuration.
     local _, out = H.sh(("cd %s && %s check"):format(folder, H.quote(H.binary)))
     assert.is_nil(out:find("hookward.lua:", 1, true), out)
     local given, seen = load(text)(), 0
@@ -69,7 +69,7 @@ describe("the README's", function()
     end
     assert.is_true(seen > 20)
     for _, entry in ipairs(dofile "lua/hookward/config/schema.lua") do
-      local named = entry.not_yet or entry.key == "accredit" -- which has no default
+      local named = entry.not_yet or entry.key == "accredit" -- accredit has no default
       assert(named or text:find("%f[%w_]" .. entry.key .. " = "), entry.key .. " is not among the defaults")
     end
   end)
@@ -82,11 +82,11 @@ describe("the README's", function()
     assert.match("1 success / 0 failures", run(folder, "hookward test"), 1, true)
   end)
 
-  -- Taken here, since this test has a make target of its own.
+  -- Taken here, since the #rock tests have a make target of their own.
   local PROGRAM = block("lua", 'require "hookward"\n\nlocal host')
 
   it("program runs a host #rock", function()
-    local host = H.start { handlers = { ["badges.lua"] = HANDLER() } } -- its folder has all
+    local host = H.start { handlers = { ["badges.lua"] = HANDLER() } } -- for its folder
     assert.equal(0, host:stop())
     H.write(host.folder .. "/app.lua", PROGRAM)
     local rock = os.getenv("HOOKWARD_ROCK") or require "lfs".currentdir() .. "/build/rock/tree"
@@ -116,7 +116,7 @@ describe("the README's", function()
     assert.equal(2, select(2, list:gsub("succeeded", "")), list)
   end)
 
-  it("commands of make are targets of the Makefile", function() -- spec/program_spec.lua installs
+  it("make commands are targets of the Makefile", function() -- `make install`: program_spec.lua
     local help = assert(H.sh("make help"))
     for _, text in ipairs { block("sh", "make run"), block("sh", "make install") } do
       for target in text:gmatch("make (%l%S*)") do
@@ -131,7 +131,7 @@ describe("the README's", function()
     end
   end)
 
-  it("commands are those that there are", function()
+  it("table of commands is complete", function()
     local listed = {}
     for row in readme:match("\n## Commands\n(.-)\n## "):gmatch("\n| (`[^|]+) |") do
       for name in row:gmatch("`(%a+)") do listed[name] = true end
@@ -144,7 +144,7 @@ describe("the README's", function()
     assert.is_true(count > 10)
   end)
 
-  it("examples are those that there are", function()
+  it("list of examples is complete", function()
     for name in require "lfs".dir("examples") do
       if require "lfs".attributes("examples/" .. name .. "/hookward.lua") then
         assert.match("`" .. name .. "`", readme, 1, true)

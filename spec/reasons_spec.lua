@@ -1,4 +1,4 @@
--- What a refusal tells its sender: the reason, or the code alone.
+-- What a refusal tells its sender: the reason, or only the code.
 
 local H = require "spec.support.host"
 
@@ -19,7 +19,7 @@ describe("answers", function()
     assert.equal('{"error":"handler_refused","message":"no disk at 10.0.0.7"}', answer.body)
   end)
 
-  it('have the code and its fixed text when they are "codes"; log, ledger and replay have all', function()
+  it('have code and fixed text with "codes"; log, ledger and replay have the reason', function()
     local host = start 'answers = "codes"'
     local answer = host:notify(H.event("A.Refused"), { id = "1" })
     assert.equal('{"error":"handler_refused","message":"the handler refused the notification"}', answer.body)

@@ -1,9 +1,9 @@
--- An edit takes effect as a whole and without a restart, or not at all; nobody who delivers meanwhile
--- notices.
+-- An edit takes effect as a whole and without a restart, or not at all; a sender that delivers
+-- meanwhile notices nothing.
 --
--- HOOKWARD_RELOAD_EDITS=500 makes the long form (`make reload-storm`), 10 the short one, for
--- ThreadSanitizer, which has nothing to learn from the tests tagged #alone. HOOKWARD_CRASH is a
--- binary with points to stop at compiled in (core/base/crash.h).
+-- HOOKWARD_RELOAD_EDITS=500 runs the long form (`make reload-storm`), 10 the short form for
+-- ThreadSanitizer, which leaves out the tests tagged #alone. HOOKWARD_CRASH is a binary that has
+-- stop points compiled in (core/base/crash.h).
 
 local H = require "spec.support.host"
 local lfs = require "lfs"
@@ -13,7 +13,7 @@ local socket = require "socket"
 local STOPPING = os.getenv("HOOKWARD_CRASH")
 local EDITS = tonumber(os.getenv("HOOKWARD_RELOAD_EDITS") or 20)
 local RELOADS = 2 * EDITS
-local PAUSE = EDITS <= 20 and 0.005 -- of the sender in the short form, whose specs run beside others
+local PAUSE = EDITS <= 20 and 0.005 -- the sender's, in the short form, beside other specs
 local CONNECTIONS = 12
 
 local BODY = H.event("Reload.Tested")
@@ -24,8 +24,8 @@ end
 
 -- ---- a set of scripts that carries its version in three files ----
 
--- The files are looked at while they load, so that a set that was itself half written is no good
--- one, and again in every job: what a late `require` gives must be what the job began with.
+-- The versions are compared while the files load, so that a half-written set is refused, and again
+-- in every job: a late `require` must return the version that the job began with.
 local HANDLER = [[
 local hook = require "hookward"
 local VERSION = %d
@@ -44,7 +44,7 @@ hook.on("Reload.Tested", function()
 end)
 ]]
 
--- Why it is refused -> what makes it so, in place of the handler file.
+-- Pairs: the reason for the refusal, and the handler file that causes it.
 local BROKEN = {
   { "a.lua:1: .*near", "local x = = %d" },
   { "a.lua:1: on purpose", "error('on purpose') -- %d" },
@@ -63,7 +63,7 @@ local function symlink(target, path)
   assert(lfs.link(target, path, true))
 end
 
--- As `ln -sfn` can't: in one step.
+-- In one step, which `ln -sfn` can't do.
 local function relink(target, path)
   os.remove(path .. ".new")
   symlink(target, path .. ".new")
@@ -81,7 +81,7 @@ local function configure(host, text)
   assert(os.rename(host.folder .. "/new.lua", host.folder .. "/hookward.lua"))
 end
 
--- Each way to bring a set of files into a folder: the helpers leave the folder through a link.
+-- Each way to bring a set of files into a folder. The helpers get out of the folder by a link.
 local WAYS = {}
 local function way(name, fn) WAYS[#WAYS + 1] = { name = name, fn = fn } end
 
@@ -169,9 +169,9 @@ way("of a folder that is deleted and made again", function(folder, files, versio
   symlink("again-" .. version, folder)
 end)
 
--- ---- a sender at work, and an editor beside it ----
+-- ---- a sender, and an editor at the same time ----
 
--- Runs `edit` as a coroutine beside the load; it calls wait(check). Every answer must be 200.
+-- Runs `edit` as a coroutine during the load; it calls wait(check). Every answer must be 200.
 local function under_load(host, edit)
   local n, over = 0, false
   local function wait(check, what)
@@ -207,7 +207,7 @@ local function under_load(host, edit)
   return result.count
 end
 
--- What the log says from there on; it is long.
+-- The log from this offset on: the whole log is long.
 local function log_since(host, from)
   local file = assert(io.open(host.log_path, "rb"))
   file:seek("set", from)
@@ -238,7 +238,7 @@ local CONFIG = 'workers = 4, handler_timeout = 1, vm_memory = "8MB",'
 describe("an edit under load", function()
   after_each(H.stop_all)
 
-  it(("takes effect as a whole, or not at all: %d of them"):format(EDITS), function()
+  it(("takes effect as a whole, or not at all (%d edits)"):format(EDITS), function()
     local host = H.start { handlers = texts(0), config = CONFIG }
     local folder, good, slowest = host.folder .. "/handlers", { [0] = true }, 0
     assert(os.rename(folder, host.folder .. "/set-0"))
@@ -280,7 +280,7 @@ local function answering(text)
   ]]):format(text)
 end
 
--- Which version answers: the reason that a refusal gives is in the log alone.
+-- The version that answers, read from the reason that its refusal leaves in the log.
 local function version_of(host)
   local from = lfs.attributes(host.log_path, "size")
   host:notify(BODY)
@@ -300,7 +300,7 @@ end
 describe("the handlers folder", function()
   after_each(H.stop_all)
 
-  it("may be a ConfigMap, whose files change by a link's swap", function()
+  it("may be a ConfigMap, whose files change when a link is replaced", function()
     local host = H.start { handlers = { ["a.lua"] = "" } }
     local folder = host.folder .. "/handlers"
     local function publish(version)
@@ -318,7 +318,7 @@ describe("the handlers folder", function()
     assert.equal("v2", version_of(host))
   end)
 
-  it("may link to a file elsewhere, where no event tells of an edit #alone", function()
+  it("may link to a file elsewhere, whose edits cause no event #alone", function()
     local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
     H.write(host.folder .. "/elsewhere.lua", answering("v2"))
     relink("../elsewhere.lua", host.folder .. "/handlers/a.lua")
@@ -328,7 +328,7 @@ describe("the handlers folder", function()
     assert.equal("v3", version_of(host))
   end)
 
-  it("may be taken away, and come back #alone", function()
+  it("may be removed, and come back #alone", function()
     local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
     local folder, away = host.folder .. "/handlers", host.folder .. "/away"
     assert(os.rename(folder, away))
@@ -346,7 +346,7 @@ describe("the handlers folder", function()
     assert.equal("v3", version_of(host))
   end)
 
-  it("is in order again once a link that leads nowhere, or in a circle, is gone #alone", function()
+  it("is in order again once a dangling or circular link is removed #alone", function()
     local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
     local link = host.folder .. "/handlers/link"
     for i, case in ipairs {
@@ -361,7 +361,7 @@ describe("the handlers folder", function()
     end
   end)
 
-  it("may hold 2,000 scripts, in more folders than can be watched, and not one more #alone", function()
+  it("may hold at most 2,000 scripts, in more folders than can be watched #alone", function()
     local host = H.start { handlers = { ["h0000.lua"] = "" }, config = "workers = 2," }
     local folder = host.folder .. "/handlers"
     for i = 1, 600 do
@@ -385,7 +385,7 @@ describe("the handlers folder", function()
     assert.equal(1, host:count_log("edits of some folders show only"))
   end)
 
-  it("is looked at again and again: a write through a hard link outside it gives no event", function()
+  it("is checked regularly: a write through a hard link outside it causes no event", function()
     local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
     assert(lfs.link(host.folder .. "/handlers/a.lua", host.folder .. "/outside.lua"))
     H.write(host.folder .. "/outside.lua", answering("v2"))
@@ -394,10 +394,10 @@ describe("the handlers folder", function()
   end)
 end)
 
-describe("a job that waits while its scripts are replaced", function()
+describe("a job that is waiting while its scripts are replaced", function()
   after_each(H.stop_all)
 
-  it("ends on the code that it began with; the next one runs on the new", function()
+  it("ends on the code that it began with; the next job runs the new code", function()
     local gate = H.gate()
     local old = gate.source .. [[
       require "hookward".on("Reload.Tested", function() wait() return nil, require "lib.answer" end)
@@ -435,7 +435,7 @@ describe("the version that ran", function()
   end)
 end)
 
--- How many of each the process has.
+-- How many of each the process has open.
 local function belongings(host)
   local function count(name)
     local n = 0
@@ -459,7 +459,7 @@ end
 describe("many reloads", function()
   after_each(H.stop_all)
 
-  it(("leave nothing behind: %d of them"):format(RELOADS), function()
+  it(("leave nothing behind (%d reloads)"):format(RELOADS), function()
     local host = H.start { handlers = texts(0), config = "workers = 4," }
     local client, version = host:connect(), 0
     local function round()
@@ -473,9 +473,9 @@ describe("many reloads", function()
       end, "version " .. version)
     end
     for _ = 1, math.min(EDITS, 20) do round() end
-    assert.equal(0, (reload(host))) -- once that is answered the folders are watched anew
+    assert.equal(0, (reload(host))) -- once this is answered, the folders are watched anew
     local before
-    H.wait_until(function() -- and its connection is gone
+    H.wait_until(function() -- and its connection is closed
       local now = belongings(host)
       if now == before then return true end
       before = now
@@ -514,8 +514,8 @@ describe("the keys", function()
     assert.equal("invalid_signature", host:notify(BODY).error)
   end)
 
-  -- The host stands still between listing the key files and loading them, at a point of
-  -- core/reload/attempt.c, while a second key comes.
+  -- Stops the host at a point of core/reload/attempt.c, between listing the key files and loading
+  -- them, and adds a second key there.
   local function add_key_at(point, to, edit)
     local _, old = key()
     local new_private, new = key("second")
@@ -523,7 +523,7 @@ describe("the keys", function()
     local host = H.start { handlers = texts(0), keys = { ["old.pem"] = old },
       binary = stopping(), env = "HOOKWARD_STOP_AT=" .. points }
     host:signal("HUP")
-    host:wait_log("nothing has changed") -- that was the look that each start ends with
+    host:wait_log("nothing has changed") -- the check after the start is done
     H.write(points .. "/" .. point, "")
     edit(host, old)
     H.wait_until(function() return host:state() == "T" end, "the host to stand still")
@@ -534,11 +534,11 @@ describe("the keys", function()
     assert.equal(200, host:notify(BODY, { key = new_private }).status)
   end
 
-  it("lose none that comes while they are read #alone", function()
+  it("lose none that is added while they are read #alone", function()
     add_key_at("config-signed", "/keys", function(host) lay(host.folder .. "/handlers", texts(1)) end)
   end)
 
-  it("lose none that comes while they move to another folder #alone", function()
+  it("lose none that is added while they move to another folder #alone", function()
     add_key_at("config-read", "/moved", function(host, old)
       lfs.mkdir(host.folder .. "/moved")
       H.write(host.folder .. "/moved/old.pem", old)
@@ -587,7 +587,7 @@ describe("hook.on_unload", function()
     return times
   end
 
-  it("is called once in each Lua state, of idle workers too, and at the stop; state is gone", function()
+  it("is called once in each Lua state, idle or not, and at the stop", function()
     local host = H.start { handlers = { ["a.lua"] = UNLOADING:format("one") }, config = "workers = 3," }
     assert.equal("jobs1", version_of(host))
     assert.equal("jobs2", version_of(host))
@@ -635,7 +635,7 @@ describe("the configuration of a running host", function()
     hook.on("Reload.Tested", function() return nil, hook.config.word end)
   ]]
 
-  it("changes limits, settings, keys' strength and the log's level, and names the rest #alone", function()
+  it("changes limits, settings, min_key_bits, log level; names the rest #alone", function()
     local host = H.start { handlers = { ["a.lua"] = SETTING }, args = "--log-level info",
       config = 'settings = { word = "one" },' }
     assert.equal("one", version_of(host))
@@ -650,11 +650,11 @@ describe("the configuration of a running host", function()
     configure(host, "min_key_bits = 4096")
     host:wait_log("not reloaded[^\n]*public.pem")
     assert.equal("two", version_of(host))
-    configure(host, 'log = { level = "error" }') -- the flag still has its say
+    configure(host, 'log = { level = "error" }') -- the flag still overrides the file
     host:wait_log("reloaded: version 3")
   end)
 
-  it("goes on as it was when the new one is broken, loops, or names what is not there #alone", function()
+  it("stays as it was if the new one is broken, loops, or names a missing file #alone", function()
     local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
     configure(host, "workers = 'many'")
     host:wait_log("not reloaded[^\n]*workers")
@@ -670,7 +670,7 @@ describe("the configuration of a running host", function()
     assert.equal("v2", version_of(host))
   end)
 
-  it("may not eat the memory of the host #alone", function()
+  it("can't use up the memory of the host #alone", function()
     local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
     H.write(host.folder .. "/hookward.lua",
       "local t = {} for i = 1, 200 do t[i] = ('x'):rep(1e6) .. i end return {}")
@@ -678,7 +678,7 @@ describe("the configuration of a running host", function()
     assert.equal("v1", version_of(host))
   end)
 
-  it("lets in who waits at the door, when it makes room for them #alone", function()
+  it("admits waiting connections when it raises max_connections #alone", function()
     local host = H.start { handlers = { ["a.lua"] = answering("v1") }, config = "max_connections = 1," }
     local inside = host:connect()
     inside:send(H.request(BODY))
@@ -689,7 +689,7 @@ describe("the configuration of a running host", function()
     assert.equal(400, outside:receive().status)
   end)
 
-  it("may shorten handler_timeout: a job has the time that it began with, the next one less #alone", function()
+  it("may shorten handler_timeout, but not for a running job #alone", function()
     local gate = H.gate()
     local host = H.start { handlers = { ["a.lua"] = gate.source
       .. "require 'hookward'.on('Reload.Tested', function() wait() end)" },
@@ -706,7 +706,7 @@ describe("the configuration of a running host", function()
     assert.equal(200, first:receive().status)
   end)
 
-  it("may be shared by folders, of which a link shows the current one #alone", function()
+  it("may be shared by several folders, with a link to the current one #alone", function()
     local folder, public = H.folder(), select(2, H.keys())
     H.write(folder .. "/shared.lua", 'return { listen = "127.0.0.1:0", ledger = "memory:", keys = "../*.pem" }')
     H.write(folder .. "/public.pem", H.read(public))
@@ -720,14 +720,14 @@ describe("the configuration of a running host", function()
     relink("release-1", folder .. "/current")
     local host = H.start { folder = folder, args = "-c current/hookward.lua" }
     host:signal("HUP")
-    host:wait_log("nothing has changed") -- that was the look that each start ends with
+    host:wait_log("nothing has changed") -- the check after the start is done
     assert.equal("v1", version_of(host))
     relink("release-2", folder .. "/current")
     host:wait_log("reloaded: version 2")
     assert.equal("v2", version_of(host))
   end)
 
-  it("is looked at although the ledger and a key lie beside it #alone", function()
+  it("is watched although the ledger and a key are in the same folder #alone", function()
     local _, public = H.keys()
     local files = texts(0)
     files["../key.pem"] = H.read(public)
@@ -755,7 +755,7 @@ describe("a set that loops while it loads", function()
 
   local function loads(host) return #H.read(host.folder .. "/loads") end
 
-  it("is left for the edit that mends it, long before its deadline", function()
+  it("is given up for the edit that fixes it, long before its deadline", function()
     local host = H.start { handlers = { ["a.lua"] = answering("v1") }, config = "handler_timeout = 600," }
     H.write(host.folder .. "/handlers/a.lua", LOOPING)
     H.wait_until(function() return loads(host) == 1 end, "the loop")
@@ -769,7 +769,7 @@ describe("a set that loops while it loads", function()
     assert.is_nil(host:log():find("longer than", 1, true))
   end)
 
-  it("answers with its one deadline all who asked for a reload meanwhile #alone", function()
+  it("answers a reload that was asked for meanwhile at the same deadline #alone", function()
     local host = H.start { handlers = { ["a.lua"] = answering("v1") }, config = "handler_timeout = 1," }
     H.write(host.folder .. "/handlers/a.lua", LOOPING)
     H.wait_until(function() return loads(host) == 1 end, "the loop")
@@ -780,7 +780,7 @@ describe("a set that loops while it loads", function()
   end)
 end)
 
--- Nothing else of an idle host computes.
+-- The process's CPU time shows it: an idle host uses none.
 local function wait_until_it_computes(host)
   local function ticks()
     local fields = {}
@@ -796,7 +796,7 @@ end
 describe("SIGHUP", function()
   after_each(H.stop_all)
 
-  it("is answered although it came before the host was whole", function()
+  it("is answered although it came before the host had started completely", function()
     local points = H.folder()
     H.write(points .. "/host-started", "")
     local host = H.start { handlers = texts(0), fails = true,
@@ -807,10 +807,10 @@ describe("SIGHUP", function()
     host:wait_log("nothing has changed")
   end)
 
-  it("is answered in the log, although the files are being read anyway", function()
+  it("is answered in the log even if the files are being read anyway", function()
     local host = H.start { handlers = texts(0), config = "path = (function() "
       .. "for _ = 1, 5e7 do end return '/baseWebhookNotification' end)()," }
-    reload(host) -- it has read what it was started with
+    reload(host) -- so the files of the start have been read
     local path = host.folder .. "/hookward.lua"
     local said = host:count("nothing has changed")
     assert(lfs.touch(path, os.time() - 60))
@@ -820,10 +820,10 @@ describe("SIGHUP", function()
   end)
 end)
 
-describe("a reload that is asked for while another one is at work", function()
+describe("a reload that is asked for during another one", function()
   after_each(H.stop_all)
 
-  it("reads all anew: the configuration may have files of its own", function()
+  it("reads everything again: the configuration may read further files", function()
     local gate = H.gate()
     local host = H.start { config = "settings = dofile('more.lua'), workers = 1,", handlers = {
       ["../more.lua"] = "return { word = 'one' }",
@@ -835,7 +835,7 @@ describe("a reload that is asked for while another one is at work", function()
     host:wait_log("begun")
     H.write(host.folder .. "/more.lua", "return { word = 'two' }")
     host:signal("HUP")
-    assert.equal("one", version_of(host)) -- by then the leader has it
+    assert.equal("one", version_of(host)) -- by now the leader has the signal
     gate:open(2)
     host:wait_log("reloaded: version 3")
     assert.equal("two", version_of(host))
@@ -845,7 +845,7 @@ end)
 describe("a host that is told to stop", function()
   after_each(H.stop_all)
 
-  it("ends, although neither a handler nor what loads a script ever comes back #alone", function()
+  it("ends although neither a handler nor a script that is loading ever returns #alone", function()
     local gate = H.gate()
     local host = H.start { config = "drain_timeout = 0, workers = 2,", handlers = { ["a.lua"] = gate.source
       .. "require 'hookward'.on('Reload.Tested', function() wait() end)" } }
@@ -890,7 +890,7 @@ end)
 describe("hookward reload", function()
   after_each(H.stop_all)
 
-  it("says what is live now, with exit 0; why it is not, with exit 1 #alone", function()
+  it("exits 0 and says what is live, or exits 1 and says why not #alone", function()
     local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
     local code, out = reload(host)
     assert.equal(0, code)
@@ -911,7 +911,7 @@ describe("hookward reload", function()
     assert.equal("v2", version_of(host))
   end)
 
-  it("says what waits for the next start, and not that nothing has changed #alone", function()
+  it("names what waits for the next start, and not \"nothing has changed\" #alone", function()
     local host = H.start { handlers = { ["a.lua"] = answering("v1") } }
     H.write(host.folder .. "/hookward.lua",
       (H.read(host.folder .. "/hookward.lua"):gsub("return {", "return { workers = 3,")))
@@ -932,7 +932,7 @@ describe("hookward reload", function()
     assert.truthy(out:find("no host is running", 1, true), out)
   end)
 
-  it("answers several at once #alone", function()
+  it("answers several callers at once #alone", function()
     local host = H.start { handlers = texts(0) }
     local out = H.sh(("cd %s && for i in 1 2 3 4 5 6; do %s reload & done; wait"):format(
       H.quote(host.folder), H.quote(H.binary)))

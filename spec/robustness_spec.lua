@@ -1,4 +1,4 @@
--- What a host must bear for months: a full ledger, readers that stay, rows that come back.
+-- What a host must withstand over months: many old rows, finalizers that loop, few descriptors.
 
 local H = require "spec.support.host"
 local socket = require "socket"
@@ -20,7 +20,7 @@ describe("robustness", function()
     return (assert(require "luasql.sqlite3".sqlite3():connect(host.folder .. "/hookward.db")))
   end
 
-  -- Rows as the host writes them; times are SQL.
+  -- Adds rows as the host writes them; the times are SQL expressions.
   local function add_rows(count, received, settled)
     local db = open_ledger()
     assert(db:execute(([[
@@ -41,7 +41,7 @@ describe("robustness", function()
     return count
   end
 
-  -- A ledger with rows in it, and no host on it yet.
+  -- Makes an empty ledger that no host has open.
   local function prepare(config)
     start { ledger = "hookward.db", config = config }
     assert.equal(0, host:stop())
@@ -50,10 +50,10 @@ describe("robustness", function()
   describe("retention", function()
     local NOW, LONG_AGO = "unixepoch() * 1000", "unixepoch() * 1000 - 7200000"
 
-    -- Without a young one at the end the host would take it that the clock has leapt.
+    -- Without a recent row at the end the host would assume that the clock has jumped.
     local function add_newest() add_rows(1, NOW, NOW) end
 
-    it("removes old rows behind many that were settled anew", function()
+    it("removes old rows that follow many recently settled ones", function()
       prepare "retention = '1h'"
       add_rows(1000, LONG_AGO, NOW)
       add_rows(10, LONG_AGO, LONG_AGO)
@@ -64,7 +64,7 @@ describe("robustness", function()
       assert.equal(1001, count_rows "true")
     end)
 
-    it("does not stop at a row that came by a clock that was wrong", function()
+    it("does not stop at a row whose time is in the future", function()
       prepare "retention = '1h'"
       add_rows(1, NOW .. " + 864000000", NOW)
       add_rows(10, LONG_AGO, LONG_AGO)
@@ -73,14 +73,14 @@ describe("robustness", function()
       H.wait_until(function() return count_rows "true" == 2 end, "the old rows to be gone")
     end)
 
-    it("does not read what is kept again and again", function()
+    it("does not read the rows that it keeps again and again", function()
       prepare "retention = '1h'"
       add_rows(50000, NOW, NOW)
       start { folder = host.folder }
       local function bytes_read()
         return tonumber(H.read(("/proc/%d/io"):format(host.pid)):match("rchar: (%d+)"))
       end
-      H.wait_until(function() -- longer than between two looks at the retention
+      H.wait_until(function() -- longer than the time between two retention runs
         local before = bytes_read()
         socket.sleep(1.5)
         return bytes_read() - before < 1000000
@@ -88,7 +88,7 @@ describe("robustness", function()
     end)
   end)
 
-  it("refuses a handler file that `require` would pass over", function()
+  it("refuses a handler file with the name of a module that `require` finds first", function()
     for _, name in ipairs { "os", "table", "hookward", "hookward.core" } do
       start { handlers = { ["a.lua"] = HANDLER, [name .. ".lua"] = HANDLER }, fails = true }
       assert.equal(1, host:wait())
@@ -114,7 +114,7 @@ describe("robustness", function()
     assert.equal(2, host:count("warn  Lua:"))
   end)
 
-  it("lets no text of a notification control a terminal", function()
+  it("escapes text of a notification that would control a terminal", function()
     start { handlers = { ["a.lua"] = [[
       require "hookward".on("*", function(event) error(event.Event .. "\n" .. event.Event) end)
     ]] } }
@@ -139,7 +139,7 @@ describe("robustness", function()
     assert.equal(0, stop_with_finalizer "while true do end")
   end)
 
-  it("ends, although a finalizer stays in C", function()
+  it("ends although a finalizer does not return from C", function()
     assert.equal(1, stop_with_finalizer 'string.find(("a"):rep(1e5), (".-"):rep(20) .. "b")')
     assert.truthy(host:log():find("a script that loads or unloads never came back", 1, true))
   end)
@@ -151,12 +151,12 @@ describe("robustness", function()
     for _, client in ipairs(clients) do
       client:send(H.request(H.event("A.B")))
       assert.equal(200, client:receive().status)
-      client:close() -- a host that is started later would inherit it
+      client:close() -- hosts that are started later would inherit it
     end
     assert.equal(0, host:count_log("ulimit"))
   end)
 
-  it("says so when it may not, and keeps files for what is not a connection", function()
+  it("warns when it may not, and reserves descriptors for other files", function()
     start { env = "ulimit -n 256;", config = "workers = 1, max_connections_per_address = 1000" }
     host:wait_log("may have 256 files open %(ulimit %-n%): enough for 120 connections at once")
     local clients = {}
@@ -167,7 +167,7 @@ describe("robustness", function()
     end
     H.write(host.folder .. "/handlers/b.lua", "")
     host:wait_log("reloaded")
-    for i = 121, 240 do -- each takes the place of another
+    for i = 121, 240 do -- each replaces an older one
       clients[i] = host:connect()
       clients[i]:send(H.request(H.event("A.B")))
       assert.equal(200, clients[i]:receive().status)
@@ -175,7 +175,7 @@ describe("robustness", function()
     for i = 1, 240 do clients[i]:close() end
   end)
 
-  it("does not start without the files that its workers need, and says which", function()
+  it("does not start without the descriptors that its workers need, and says so", function()
     start { env = "ulimit -n 512;", ledger = "hookward.db", config = "workers = 300", fails = true }
     assert.equal(1, host:wait())
     assert.matches("^[^\n]*hookward%.db: unable to open database file: Too many open files\n$", host:log())
@@ -183,8 +183,8 @@ describe("robustness", function()
 
   it("blocks no signal in a thread that may start a program", function()
     start {}
-    -- The C library blocks them all in a thread that is just being made. The log's and the ledger's
-    -- thread start no program, and block SIGPIPE and SIGXFSZ alone.
+    -- The C library blocks all signals in a thread that is just starting. The log's and the
+    -- ledger's threads start no program, and block only SIGPIPE and SIGXFSZ.
     local harmless = 1 << 12 | 1 << 24
     H.wait_until(function()
       local writers = 0
@@ -199,7 +199,7 @@ describe("robustness", function()
     end, "every thread to take signals")
   end)
 
-  it("hands down no signal disposition to what a handler starts", function()
+  it("lets programs that a handler starts inherit no signal disposition", function()
     start { handlers = { ["a.lua"] = [[
       require "hookward".on("*", function()
         local pipe = io.popen("grep SigIgn /proc/self/status")

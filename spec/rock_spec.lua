@@ -1,5 +1,5 @@
--- The LuaRocks rock is the same host as the binary: the same files, and the same behaviour end to end,
--- as the command that it installs and as a module in a Lua program.
+-- The LuaRocks rock is the same host as the binary: it has the same files and behaves the same end
+-- to end, both as the installed command and as a module in a Lua program.
 
 local H = require "spec.support.host"
 
@@ -55,12 +55,12 @@ end)
 describe("the rock #rock", function()
   after_each(H.stop_all)
 
-  it("shows no symbol but the one that Lua looks for", function()
+  it("exports only the symbol that Lua looks for", function()
     local symbols = sh("nm -D --defined-only %s/lib/lua/5.4/hookward/core.so", rock)
     assert.matches("^%x+ T luaopen_hookward_core\n$", symbols)
   end)
 
-  it("is packed by `luarocks pack`, and works where that is installed", function()
+  it("can be packed by `luarocks pack`, and the package works", function()
     local folder = H.folder()
     local luarocks = "LUAROCKS_CONFIG=$OLDPWD/rockspec/debian.lua luarocks --lua-version 5.4"
     sh("cd %s && %s --tree %s pack hookward && %s --tree %s/other install *.rock", folder, luarocks,
@@ -72,7 +72,7 @@ end)
 describe("the rock's command #rock", function()
   after_each(H.stop_all)
 
-  it("calls itself what a user can type", function()
+  it("names itself as the user can type it", function()
     local folder = H.folder()
     local command = rock .. "/bin/hookward"
     local said = sh("cd %s && PATH=/usr/bin:/bin %s init a", folder, command)
@@ -144,7 +144,7 @@ for _, way in ipairs(ways) do
       assert.equal(0, host:count("ran event"))
     end)
 
-    it("reloads at an edit, at SIGHUP and when it is told to", function()
+    it("reloads after an edit, at SIGHUP and on `hookward reload`", function()
       local host = host_with('hook.on("A.Done", function() return nil, "one" end)')
       local function edit(word)
         H.write(host.folder .. "/handlers/a.lua",
@@ -174,7 +174,7 @@ for _, way in ipairs(ways) do
       assert.matches("stopped\n$", host:log())
     end)
 
-    it("ends at a second SIGINT, and with 1 when something is cut off", function()
+    it("ends at a second SIGINT, and exits with 1 when a request is cut off", function()
       local gate = H.gate()
       local handler = gate.source .. 'hook.on("A.Done", function() wait() end)'
       local host = host_with(handler)

@@ -1,12 +1,12 @@
 -- rooms.lua -- the order of the rooms below core/, and whether the includes keep to it.
 --
--- A room includes only from itself and from rooms below it, so that a file of a low room can be read
--- without the ones above. No files include each other in a circle, however long; a unit is x.c and
--- x.h together. Includes name the room.
+-- A room includes only from itself and from rooms below it, so that the files of a low room can be
+-- read without those above. No files include each other in a circle, however long; a unit is x.c
+-- and x.h together. Includes name the room.
 --
 -- usage: lua5.4 spec/rooms.lua [FOLDER]       breaches, one a line; exit 1 if there are any
 --        lua5.4 spec/rooms.lua --arrows [FOLDER]     how many includes go from room to room
--- FOLDER is the one that has core/; by default this one.
+-- FOLDER is the one that contains core/, by default the current one.
 
 -- The lowest first.
 local ORDER = { "base", "signing", "http", "notification", "ledger", "script", "trip", "reload",
@@ -67,7 +67,7 @@ local function check_include(folder, include, breaches)
   include.to = to
 end
 
--- The includes of each unit; one that goes upwards has been told of.
+-- The includes of each unit, without those upwards, which are reported already.
 local function graph(includes)
   local to, units = {}, {}
   for _, include in ipairs(includes) do
@@ -82,7 +82,7 @@ local function graph(includes)
   return to, units
 end
 
--- Where there are circles: Tarjan's strongly connected components.
+-- Finds circles as Tarjan's strongly connected components.
 local function components(to, units)
   local index, low, stack, on_stack, count, found = {}, {}, {}, {}, 0, {}
   local function visit(unit)
@@ -114,7 +114,7 @@ local function components(to, units)
   return found
 end
 
--- The includes of a shortest circle through the unit, by breadth first.
+-- The includes of a shortest circle through the unit, by breadth-first search.
 local function circle_of(to, first, members)
   local way, queue = { [first] = {} }, { first }
   for _, unit in ipairs(queue) do

@@ -1,5 +1,5 @@
--- The rooms of core/ and of lua/hookward keep to their order; `make lint` says which line of core/
--- does not.
+-- The rooms of core/ and of lua/hookward keep to their order; `make lint` names a line of core/
+-- that does not.
 
 local H = require "spec.support.host"
 
@@ -51,7 +51,7 @@ describe("the rooms of core/", function()
     assert.equal(1, code)
   end)
 
-  it("are those of the list", function()
+  it("are all in the list", function()
     local folder = H.folder()
     assert.equal(0, select(2, sh("mkdir -p %s/core/attic && touch %s/core/attic/a.c", folder, folder)))
     local out, code = sh("lua5.4 spec/rooms.lua %s", folder)
@@ -70,7 +70,7 @@ describe("the rooms of lua/hookward", function()
     for i, room in ipairs(LUA_ROOMS) do rank[room] = i end
     for path in sh("find lua/hookward -mindepth 2 -name '*.lua'"):gmatch("%S+") do
       local own = assert(rank[path:match("^lua/hookward/(%l+)/")], path)
-      local text = path:find("templates", 1, true) and "" or H.read(path) -- texts of other files
+      local text = path:find("templates", 1, true) and "" or H.read(path) -- they hold other files
       for room in text:gmatch('local %w+ = require "hookward%.(%l+)') do
         count = count + 1
         assert(not rank[room] or rank[room] <= own, path .. " requires hookward." .. room)

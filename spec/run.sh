@@ -1,12 +1,13 @@
 #!/bin/sh
-# run.sh -- runs the tests side by side, as most of them wait most of the time.
+# run.sh -- runs tests in parallel, since most of them wait most of the time.
 #
 #   JOBS=4 sh spec/run.sh units PROGRAM...
 #   JOBS=4 sh spec/run.sh specs [FILE | FOLDER | OPTION OF BUSTED]...
 #
-# Each program, and each spec file in a busted of its own, is one job; JOBS of them run at a time. What
-# a job writes is printed whole when it has ended. Of specs, the last line is the sum of all in busted's
-# words; a busted that ends without its closing line counts as an error in it. Exit 1 if any job failed.
+# Each program is a job, and so is each spec file, in a busted of its own; JOBS of them run at a
+# time. The output of a job is printed as a whole when it has ended. For specs, the last line is the
+# total in busted's words; a busted that ends without its closing line counts as an error. Exit 1 if
+# a job failed.
 
 set -u
 
@@ -16,7 +17,7 @@ if [ "$1" = one ]; then
   out=$KEPT/out/$(echo "$name" | tr / _)
   "$@" </dev/null >"$out" 2>&1
   code=$?
-  # Nothing but the closing line says that all specs of a file were run.
+  # Only the closing line shows that all specs of a file were run.
   if [ "$KIND" = specs ] && ! grep -Eq "$CLOSING" "$out"; then
     echo "$name: busted ended without its closing line (exit $code)" >>"$out"
     echo "0 successes / 0 failures / 1 error / 0 pending : 0 seconds" >>"$out"
@@ -24,7 +25,7 @@ if [ "$1" = one ]; then
   fi
   [ $code = 0 ] || echo "$name" >>"$KEPT/failed"
   { flock 9; echo "---- $name"; cat "$out"; } 9>"$KEPT/lock"
-  exit 0 # xargs goes on; what failed is in the list
+  exit 0 # so that xargs goes on; failed jobs are in the list
 fi
 
 KIND=$1; shift
@@ -36,7 +37,7 @@ trap 'exit 130' INT TERM
 jobs=${JOBS:-$(nproc)}
 began=$(date +%s)
 
-# The names that are there are what to run; the rest are options, which go to each busted.
+# Words that name existing files are what to run; the others are options for each busted.
 for word; do
   shift
   if [ -d "$word" ]; then find "$word" -name '*_spec.lua' >>"$KEPT/names"
@@ -49,7 +50,7 @@ for word; do
 done
 [ -e "$KEPT/names" ] || find spec -name '*_spec.lua' >"$KEPT/names"
 
-# The longest first, so that no long one is left for the end.
+# The largest first, so that no long job is left for the end.
 by_size() { sort -u | xargs -d '\n' ls -S; }
 
 if [ "$KIND" = units ]; then

@@ -1,5 +1,5 @@
--- The sandbox stands in for Accredit: its API, its key, its deliveries with their retries, and the
--- ways in which it can be told to misbehave. Sandbox and host are the real processes.
+-- The sandbox stands in for Accredit: its API, its key, its deliveries with their retries, and its
+-- misbehaviour on request. Sandbox and host are the real processes.
 
 local socket = require "socket"
 local H = require "spec.support.host"
@@ -40,7 +40,7 @@ local function fields(list, name)
   return table.concat(values, " ")
 end
 
--- ---- its end ----
+-- ---- how it ends ----
 
 describe("the sandbox", function()
   local started = {}
@@ -52,7 +52,7 @@ describe("the sandbox", function()
     started = {}
   end)
 
-  -- In a folder, for a shell; it has its own process id.
+  -- Starts a shell command in a folder; `pid` is the id of its process.
   local function start(folder, format, ...)
     local pipe = io.popen(("cd %s && echo $$ && exec %s"):format(folder, format:format(...)))
     local one = { pipe = pipe, pid = pipe:read("n") }
@@ -60,8 +60,8 @@ describe("the sandbox", function()
     return one
   end
 
-  -- It takes as long as a drain and the wait for the app: 4 s, which are no settings.
-  it("ends within seconds in the middle of a line that nobody reads", function()
+  -- Takes 4 s: the drain and the wait for the app, which have no settings.
+  it("ends within seconds while it prints a line that nobody reads", function()
     local folder = H.folder()
     assert(H.sh(("mkfifo %s/out"):format(folder)))
     start(folder, "sleep 600 3<>out") -- holds the pipe open and takes nothing
@@ -113,8 +113,8 @@ describe("the token", function()
     assert.are.equal("POST", headers.allow)
   end)
 
-  -- A pattern that begins anew at each byte would take hours for the first of these.
-  it("is refused at once to a long form that is none, and so is a path of slashes", function()
+  -- A pattern that starts again at each byte would take hours for the first of these.
+  it("is refused at once to a long malformed form, and so is a long path of slashes", function()
     local s = S.start()
     for _, body in ipairs { ("x"):rep(1000000), ("x=&"):rep(300000), ("%"):rep(1000000) } do
       local status, answer = s:ask("POST", "/token", body)
@@ -127,7 +127,7 @@ describe("the token", function()
     assert.are.equal(0, s:stop())
   end)
 
-  it("is wanted by all other calls", function()
+  it("is required by all other calls", function()
     local s = S.start()
     for _, call in ipairs { { "GET", API .. "/events" }, { "POST", API }, { "POST", TRIGGER },
       { "GET", "/api/printQueue" } } do
@@ -156,7 +156,7 @@ describe("the subscription API", function()
     assert.are.equal("string", type(list[1].Description))
   end)
 
-  it("looks paths and fields up without regard to case", function()
+  it("ignores case in paths and fields", function()
     local s = S.start():sign_in()
     assert.are.equal(200, (s:ask("GET", "/API/webhooksubscription/EVENTS/?a=b")))
     local status, answer = s:ask("POST", API:upper():gsub("API", "api"),
@@ -204,7 +204,7 @@ describe("the subscription API", function()
     end
   end)
 
-  it("fails as it is told to", function()
+  it("fails as --fail says", function()
     local s = S.start("--fail 'events=503:ACR_00.000.001*2' --fail subscribe=ACR_00.001.002 "
       .. "--fail trigger=html --fail printqueue=500")
     s:sign_in()
@@ -226,7 +226,7 @@ describe("the subscription API", function()
     assert.are.equal("", answer)
   end)
 
-  it("is not held up by a client that is slow, or silent", function()
+  it("is not held up by a slow or silent client", function()
     local s = S.start():sign_in()
     local slow = socket.connect("127.0.0.1", tonumber(s.url:match("%d+$")))
     slow:settimeout(20)
@@ -253,7 +253,7 @@ describe("the Signature Key", function()
     end)
   end
 
-  it("is another one each time, unless a file keeps it", function()
+  it("is a new one each time, unless a file keeps it", function()
     local path = H.folder() .. "/k.pem"
     local keys = {}
     for i, args in ipairs { "", "--key " .. path, "--key " .. path } do
@@ -270,7 +270,7 @@ end)
 -- ---- deliveries ----
 
 describe("a notification", function()
-  it("comes as the .NET sender writes it, over one connection", function()
+  it("is sent as the .NET sender writes it, over one connection", function()
     local server = assert(socket.bind("127.0.0.1", 0))
     server:settimeout(20)
     local _, port = server:getsockname()
@@ -290,7 +290,7 @@ describe("a notification", function()
       assert.is_truthy(head:find("\ncontent-type: application/json; charset=utf-8\n", 1, true))
       assert.is_truthy(id:find("^%d+$"))
       if attempt == 0 then client:send("HTTP/1.1 100 Continue\r\n\r\n") end
-      -- the second time there is no leave: the body comes all the same
+      -- the second time it gets no 100 Continue, and sends the body anyway
       local body = client:receive(tonumber(head:match("\n[Cc]ontent%-[Ll]ength: (%d+)")))
       assert.is_truthy(body:find('^{"Event":"BadgeExportZipFile.Created","Timestamp":"%d%d%d%d%-'
         .. '%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%dZ","BadgeExportZipFileId":"%x+%-[%x-]+"}$'), body)
@@ -314,7 +314,7 @@ describe("a notification", function()
     assert.are.equal(3, h:count_log("%f[%a]ran%f[%A]"))
   end)
 
-  it("is given up after the fifth retry", function()
+  it("is abandoned after the fifth retry", function()
     local h = host("error 'on purpose'")
     local s = S.start("--speed 10000"):sign_in()
     local id = s:trigger(h.url)
@@ -325,7 +325,7 @@ describe("a notification", function()
     assert.are.equal(6, h:count_log("%f[%a]ran%f[%A]"))
   end)
 
-  it("is tried again when nobody is there, and when nobody answers", function()
+  it("is tried again when nothing listens, and when no answer comes", function()
     local server = assert(socket.bind("127.0.0.1", 0)) -- it never accepts
     local _, port = server:getsockname()
     local s = S.start("--speed 100000 --timeout 50ms"):sign_in()
@@ -341,7 +341,7 @@ describe("a notification", function()
     assert.are.equal(12, #s:shown("sent"))
   end)
 
-  it("goes to --url, else to the newest subscription, if the trigger names no Url", function()
+  it("goes to --url, or else to the newest subscription, if the trigger names no Url", function()
     local h = host()
     local s = S.start("--url http://127.0.0.1:" .. h.port):sign_in()
     s:trigger(nil)
@@ -354,7 +354,7 @@ describe("a notification", function()
     assert.are.equal(200, other:wait("answered").status)
   end)
 
-  it("keeps the sandbox from nothing while it is under way", function()
+  it("does not block the sandbox while it is under way", function()
     local gate = H.gate()
     local h = H.start { handlers = { ["a.lua"] = gate.source
       .. "require 'hookward'.on('*', function() wait() end)" } }
@@ -387,7 +387,7 @@ describe("told to misbehave, it sends", function()
     assert.are.equal(1, h:count_log("begun"))
   end)
 
-  it("a job again after its success, which is answered from the ledger", function()
+  it("a job again after it succeeded, which is answered from the ledger", function()
     local h = host()
     local s = S.start():sign_in()
     s:trigger(h.url, "repeat")
@@ -398,7 +398,7 @@ describe("told to misbehave, it sends", function()
     assert.are.equal(1, h:count_log("%f[%a]ran%f[%A]"))
   end)
 
-  it("a forged copy, which is refused, and then what it is a copy of", function()
+  it("a forged copy, which is refused, and then the original", function()
     local h = host()
     local s = S.start("--misbehave forged"):sign_in()
     s:trigger(h.url)
@@ -410,7 +410,7 @@ describe("told to misbehave, it sends", function()
     assert.are.equal(1, h:count_log("%f[%a]ran%f[%A]"))
   end)
 
-  it("all that it was asked for, together", function()
+  it("several kinds at once", function()
     local h = host()
     local s = S.start():sign_in()
     s:trigger(h.url, { "duplicate,repeat", "forged" })
@@ -438,14 +438,14 @@ describe("told to misbehave, it sends", function()
     assert.are.equal(200, s:wait("answered", 2).status)
   end)
 
-  it("a body that trickles in, which body_timeout ends", function()
+  it("a body that arrives slowly, which body_timeout ends", function()
     local h = host("", "body_timeout = 0.2")
     local s = S.start("--misbehave slow"):sign_in()
     s:trigger(h.url)
     assert.are.equal(408, s:wait("answered").status)
   end)
 
-  it("a body that trickles in and is whole in the end", function()
+  it("a body that arrives slowly but completely", function()
     local h = host()
     local s = S.start("--speed 1000"):sign_in()
     s:trigger(h.url, "slow")
@@ -514,7 +514,7 @@ end)
 -- ---- the command ----
 
 describe("hookward sandbox", function()
-  it("ends with 0 at SIGTERM and SIGINT, whatever is still to come", function()
+  it("exits with 0 at SIGTERM, SIGINT and SIGHUP, whatever is still to be sent", function()
     for _, signal in ipairs { "TERM", "INT", "HUP" } do
       local s = S.start():sign_in()
       s:trigger("http://127.0.0.1:1/")
@@ -524,7 +524,7 @@ describe("hookward sandbox", function()
     end
   end)
 
-  it("shows people a line for each call, delivery and answer", function()
+  it("prints a line for each call, delivery and answer", function()
     local h = host()
     local folder = H.folder()
     H.sh(("cd %s; %s sandbox --listen unix:s --key %s --url %s >out 2>&1 & echo $! >%s/pid"):format(

@@ -1,4 +1,4 @@
--- What breaks an event's schema is refused before the handler runs, with the path of the field.
+-- An event that breaks its schema is refused before the handler runs, with the path of the field.
 
 local H = require "spec.support.host"
 
@@ -34,7 +34,7 @@ describe("a schema", function()
     assert.equal(message, answer.message)
   end
 
-  it("of the catalogue is asked for by schema = true", function()
+  it("from the catalogue is used with schema = true", function()
     start(("hook.on(%q, { schema = true }, function() hook.log.info('ran') end)"):format(BADGE))
     passes(BADGE, ('"BadgeExportZipFileId":"%s"'):format(UUID))
     refuses("BadgeExportZipFileId: is missing", BADGE)
@@ -45,7 +45,7 @@ describe("a schema", function()
     assert.equal(1, host:count("info  ran"))
   end)
 
-  it("judges a Timestamp as the host reads it", function()
+  it("checks a Timestamp by the host's own rules", function()
     start(("hook.on(%q, { schema = true }, print)"):format(BADGE))
     local function body(timestamp)
       return ('{"Event":"%s","Timestamp":%s,"BadgeExportZipFileId":"%s"}'):format(BADGE, timestamp, UUID)
@@ -60,13 +60,13 @@ describe("a schema", function()
     assert.equal("Timestamp: expected a string, found a number", host:notify(body("1715339361")).message)
   end)
 
-  it("is looked at only where somebody asked for it", function()
+  it("is checked only where a handler asks for it", function()
     start(("hook.on(%q, print) hook.on('*.Off', { schema = false }, print)"):format(BADGE))
     passes(BADGE)
     passes("A.Off")
   end)
 
-  it("of one's own may be registered behind the handler that asks for it", function()
+  it("may be registered after the handler that asks for it", function()
     start [[
       hook.on("Person.Updated", { schema = true }, function() end)
       hook.schema("Person.Updated", { required = { "PersonId" }, properties = {
@@ -78,7 +78,7 @@ describe("a schema", function()
     refuses("Tags[1]: expected a string, found null", "Person.Updated", '"PersonId":1,"Tags":["a",null]')
   end)
 
-  it("may stand in hook.on, for all events of a pattern", function()
+  it("may be given in hook.on, for all events of a pattern", function()
     start [[
       hook.on("Person.*", { schema = { required = { "PersonId" } } }, function() end)
     ]]
@@ -86,7 +86,7 @@ describe("a schema", function()
     refuses("PersonId: is missing", "Person.Deleted")
   end)
 
-  it("is each event's own when a pattern asks for it; an event without one passes", function()
+  it("is the event's own if a pattern has schema = true; an event without one passes", function()
     start [[
       hook.on("*", { schema = true }, function() end)
       hook.schema("A.B", { required = { "X" } })
@@ -97,7 +97,7 @@ describe("a schema", function()
     passes("__index")
   end)
 
-  it("is looked at everywhere with validate = true, but where a handler says schema = false", function()
+  it("is checked everywhere with validate = true, except for schema = false", function()
     start([[
       hook.on("*", function() end)
       hook.on("A.B", function() end)
@@ -112,7 +112,7 @@ describe("a schema", function()
     passes("E.F")
   end)
 
-  it("names a field that the sender made up, cut and harmless", function()
+  it("names an unknown field of the sender, cut and escaped", function()
     start [[hook.on("A.B", { schema = { additionalProperties = false,
       properties = { Event = {}, Timestamp = {} } } }, function() end)]]
     passes("A.B")
@@ -121,12 +121,12 @@ describe("a schema", function()
     assert.equal('[\\"' .. ("x"):rep(60) .. '\\"]: is not expected here', answer.message)
   end)
 
-  it("decides nothing about an event without a handler", function()
+  it("does not apply to an event without a handler", function()
     start([[hook.on("A.B", print) hook.schema("C.D", { required = { "X" } })]], "validate = true")
     assert.equal("no_handler", host:notify(H.event("C.D")).error)
   end)
 
-  it("refuses in the ledger too, so that a better sender's retry can pass", function()
+  it("records a refusal as failed, so that a corrected retry can pass", function()
     local folder = H.folder()
     host = H.start { handlers = { ["a.lua"] = HOOK .. ("hook.on(%q, { schema = true }, print)"):format(BADGE) },
       ledger = folder .. "/l.db" }
@@ -135,7 +135,7 @@ describe("a schema", function()
     assert.match('"id":"42".*"state":"failed".*"error":"schema_violation"', out)
   end)
 
-  it("takes effect with the edit that brings it", function()
+  it("takes effect with the edit that adds it", function()
     start("hook.on('A.B', function() end)")
     passes("A.B")
     H.write(host.folder .. "/handlers/a.lua", HOOK .. "hook.on('A.B', { schema = { required = { 'X' } } }, print)")
@@ -150,7 +150,7 @@ describe("a schema", function()
     refuses("BadgeExportZipFileId: is missing", BADGE)
   end)
 
-  describe("that is no use is a load error that names the line:", function()
+  describe("that is malformed is a load error that names the line:", function()
     for text, message in pairs {
       ["hook.on('A.B', { schema = true }, print)"] =
         'handlers/a.lua:2: hook.on("A.B", { schema = true }): no schema is known for this event; register '
@@ -183,7 +183,7 @@ describe("a schema", function()
     end
   end)
 
-  it("can't be registered by a handler that runs", function()
+  it("can't be registered by a running handler", function()
     start "hook.on('*', function() hook.schema('A.B', {}) end)"
     assert.equal("handler_error", host:notify(H.event "A.B").error)
     host:wait_log('hook%.schema%("A%.B"%): schemas are registered while their file loads, not later')

@@ -1,4 +1,4 @@
--- What scripts can do to the VM that they share, and their error messages: globals, modules, null.
+-- What scripts can do to their shared Lua state, and their error messages: globals, modules, null.
 
 local cjson = require "cjson"
 local H = require "spec.support.host"
@@ -29,7 +29,7 @@ describe("a script", function()
     return { status = answer.status, message = cjson.decode(answer.body).message }
   end
 
-  it("that forgets a local takes no name of Lua's from the host, and causes one warning a name", function()
+  it("that forgets a local breaks no module of hookward, and causes one warning a name", function()
     local names, code = {}, {}
     for name in pairs(_G) do
       if type(name) == "string" and load(("return %s"):format(name)) and name:find "^[a-z]+$" then
@@ -61,7 +61,7 @@ describe("a script", function()
     host:wait_log("unloaded")
   end)
 
-  it("may replace a name of Lua's while it loads, and has globals of its own", function()
+  it("may replace a global of Lua while it loads, and has globals of its own", function()
     start [[
       local old = print
       print = function(...) old("mine", ...) end
@@ -81,7 +81,7 @@ describe("a script", function()
     assert.equal(0, host:count("the global"))
   end)
 
-  it("may guard its globals itself", function()
+  it("may protect its globals itself", function()
     start [[
       setmetatable(_G, {
         __newindex = function(t, name, value)
@@ -101,7 +101,7 @@ describe("a script", function()
     host:wait_log("a%.lua:12: unknown Unknown")
   end)
 
-  it("is served by modules that read no global once they are loaded", function()
+  it("uses modules of hookward that read no global once they are loaded", function()
     start [[hook.on("*", function()
       local names = {}
       for name in pairs(package.loaded) do names[#names + 1] = name:match "^hookward[%w._]*" end
@@ -122,7 +122,7 @@ describe("a script", function()
     end
   end)
 
-  it("is told where hookward looked for a module, and which package has it", function()
+  it("gets an error that says where a module was looked for, and which package has it", function()
     local log = load_error { ["a.lua"] = '\nlocal driver = require "luasql.odbc"' }
     assert.matches("handlers/a.lua:2: module 'luasql.odbc' not found: install it with `apt%-get install "
       .. "lua%-sql%-odbc` or `luarocks %-%-lua%-version 5.4 install luasql%-odbc`; looked in handlers, "
@@ -133,7 +133,7 @@ describe("a script", function()
       .. "the rock has that name%); looked in handlers, handlers/lib, ", log)
   end)
 
-  it("gets the same from a late require, and may test for a module with pcall", function()
+  it("gets the same error from a late require, and may test for a module with pcall", function()
     start [[
       hook.on("A.*", function() require "posix" end)
       hook.on("B.*", function() return nil, tostring(pcall(require, "no.such")) end)
@@ -144,7 +144,7 @@ describe("a script", function()
       .. "install luaposix`; looked in handlers, ")
   end)
 
-  it("is told which scripts require each other in a circle", function()
+  it("gets an error that names scripts that require each other in a circle", function()
     local log = load_error { ["a.lua"] = '\nlocal b = require "b"', ["lib/b.lua"] = 'local c =\nrequire "c"',
       ["lib/c.lua"] = '\n\nrequire "a"' }
     assert.matches("handlers/lib/c.lua:3: scripts require each other in a circle: handlers/a.lua:2 "
@@ -154,7 +154,7 @@ describe("a script", function()
     assert.matches("a circle: handlers/a.lua:1 requires handlers/a.lua\n", log)
   end)
 
-  it("is told what null is", function()
+  it("gets an error that explains null", function()
     start [[
       local tries = {
         index = function(null) return null.Id end,

@@ -1,4 +1,4 @@
--- What the signals do to `hookward serve`, and what process 1 does for its orphans.
+-- What signals do to `hookward serve`, and what it does for orphans as process 1.
 
 local H = require "spec.support.host"
 
@@ -13,7 +13,7 @@ local HANDLERS = { ["a.lua"] = [[
 describe("hookward serve", function()
   after_each(H.stop_all)
 
-  it("takes no notice of SIGUSR1, SIGUSR2 and SIGPIPE", function()
+  it("ignores SIGUSR1, SIGUSR2 and SIGPIPE", function()
     local host = H.start { handlers = HANDLERS }
     for _, name in ipairs { "USR1", "USR2", "PIPE" } do
       host:signal(name)
@@ -29,7 +29,7 @@ describe("hookward serve", function()
     assert.equal(3, host.killed_by)
   end)
 
-  -- Where a process may have its own numbers.
+  -- Only where a new PID namespace is allowed.
   local may = H.sh("unshare --pid --fork true") ~= nil
   if not may then print("signals: no PID namespace here, process 1 is not tried") end
 
@@ -37,7 +37,7 @@ describe("hookward serve", function()
     return H.read(("/proc/%d/task/%d/children"):format(pid, pid))
   end
 
-  -- The process that is number 1 inside.
+  -- `first` is the process that is number 1 in the namespace.
   local function start_as_first()
     local host = H.start { handlers = HANDLERS, wrap = "unshare --pid --fork" }
     host.first = tonumber(children(host.pid):match("%d+"))
@@ -55,7 +55,7 @@ describe("hookward serve", function()
   end
 
   if may then
-    it("as process 1 waits for the orphans of its handlers", function()
+    it("as process 1 reaps the orphans of its handlers", function()
       local host = start_as_first()
       for _ = 1, 3 do assert.equal(200, host:notify(H.event("A.Orphan")).status) end
       H.wait_until(function()

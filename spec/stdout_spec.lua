@@ -1,4 +1,4 @@
--- A command whose output is lost has failed, and says so.
+-- A command that can't write its output fails, and says so.
 
 local cli = require "spec.support.cli"
 
@@ -22,20 +22,20 @@ describe("a standard output", function()
     end
   end)
 
-  it("does not hide that the command failed, or was used wrongly", function()
+  it("that is full does not change the exit code of a failure or a misuse", function()
     local result = shell "hookward check -c none.lua > /dev/full"
     assert.equal(1, result.code)
     result = shell "hookward jobs list --limit x > /dev/full"
     assert.equal(2, result.code)
   end)
 
-  it("whose reader has had enough is no failure", function()
+  it("whose reader has closed it is not a failure", function()
     local result = shell "{ hookward help handlers; echo $? >&2; } | head -n 1"
     assert.equal("0\n", result.err)
     assert.equal("# Handlers\n", result.out)
   end)
 
-  it("that is closed is none", function()
+  it("that is closed from the start is not a failure", function()
     assert.equal(0, shell("hookward check --offline >&-").code)
   end)
 end)

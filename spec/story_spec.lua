@@ -1,6 +1,6 @@
--- The guide's steps with real processes: the sandbox stands in for Accredit, a host runs, a
--- subscription's key lands in its keys, a sample comes, is verified and handled; and what fails comes
--- again, as often as Accredit would send it.
+-- The guide's steps with real processes. The sandbox stands in for Accredit: a subscription's key
+-- is saved among the keys of a running host, and a sample is sent, verified and handled. A failed
+-- notification is repeated as often as Accredit would.
 
 local cjson = require "cjson"
 local socket = require "socket"
@@ -14,7 +14,7 @@ after_each(function()
   H.stop_all()
 end)
 
--- Fails as often as the file `fails` says, counting in the file `runs`.
+-- Fails the first settings.fails times, counting in the file `runs`.
 local HANDLER = [[
   local hook = require "hookward"
   hook.on("BadgeExportZipFile.Created", { schema = true }, function(event, job)
@@ -26,7 +26,7 @@ local HANDLER = [[
   end)
 ]]
 
--- A host that knows another key than the sandbox's, as one does whose subscription is yet to come.
+-- A host that has another key than the sandbox's, as before a subscription.
 local function start_host(fails, config)
   local folder = H.folder()
   local _, other = H.keys("story")
@@ -38,7 +38,7 @@ local function start_host(fails, config)
   return host
 end
 
--- A command of the host's project, as the sandbox's account.
+-- Runs a command in the host's project, with the sandbox's account.
 local function run(host, sandbox, command)
   local out = assert(H.sh(("cd %s && HOOKWARD_ACCREDIT_USER=sandbox HOOKWARD_ACCREDIT_PASSWORD=sandbox "
     .. "HOOKWARD_ACCREDIT_URL=%s %s %s"):format(H.quote(host.folder), sandbox.url, H.quote(H.binary),
@@ -55,7 +55,7 @@ end
 -- Subscribes and triggers; returns the job's id.
 local function subscribe_and_trigger(host, sandbox)
   run(host, sandbox, ("subscribe %s --url %s"):format(EVENT, host.url))
-  host:wait_log("2 keys") -- what the running host says when it has taken the new key
+  host:wait_log("2 keys") -- the running host has loaded the new key
   return cjson.decode(run(host, sandbox, ("trigger %s --url %s --json"):format(EVENT, host.url))).job_id
 end
 
@@ -74,7 +74,7 @@ describe("the story", function()
     assert.are.equal(id, list[1].id)
   end)
 
-  it("brings what failed twice a third time, and that is the last", function()
+  it("delivers a third time what failed twice, and then no more", function()
     local sandbox, host = S.start("--speed 1000"), start_host(2)
     subscribe_and_trigger(host, sandbox)
     assert.are.equal(200, sandbox:wait("answered", 3).status)
@@ -104,7 +104,7 @@ describe("the story", function()
     assert.are.equal("dead", list[1].state)
     assert.are.equal("handler_refused", list[1].error)
     assert.are.equal(7, list[1].runs)
-    -- What the handler could not do then, it can now.
+    -- By now the handler succeeds.
     assert.match("processed", assert(H.sh(("cd %s && %s jobs replay %s"):format(H.quote(host.folder),
       H.quote(H.binary), id))))
     assert.are.equal("succeeded", jobs(host)[1].state)
@@ -131,7 +131,7 @@ describe("`make run`", function()
     return "127.0.0.1:" .. port
   end
 
-  -- In a process group of its own, as a terminal does it, so that Ctrl-C can be typed.
+  -- In a process group of its own, as in a terminal, so that it can get a Ctrl-C.
   local function start(listen)
     os.remove(dev .. "/out") -- of an earlier run
     pipe = io.popen(("HOOKWARD=%s DEV=%s LISTEN=%s SANDBOX=%s setsid sh -c "
@@ -142,7 +142,7 @@ describe("`make run`", function()
 
   local function out() return H.read(dev .. "/out") end
 
-  -- The exit code, once it has ended; nothing of it runs any more.
+  -- Waits for the end and returns the exit code; no process may be left.
   local function finish()
     local _, _, code = pipe:close()
     pipe = nil
@@ -150,7 +150,7 @@ describe("`make run`", function()
     return code
   end
 
-  it("shows it all, ends both at Ctrl-C, and does so again", function()
+  it("shows every step, ends both at Ctrl-C, and can be run again", function()
     local listen = free_address()
     for _ = 1, 2 do
       start(listen)

@@ -18,20 +18,20 @@ describe("hookward.testing:", function()
   inside.each(it, "testing")
 end)
 
--- Nothing is in the environment of these but where the rock's modules are.
+-- These get nothing but the rock's modules by their environment.
 local rock = os.getenv "HOOKWARD_ROCK" or root .. "/build/rock/tree"
 local share, lib = rock .. "/share/lua/5.4", rock .. "/lib/lua/5.4"
 local env = { LUA_PATH = ("%s/?.lua;%s/?/init.lua;;"):format(share, share),
   LUA_CPATH = lib .. "/?.so;;" }
 
-describe("a new project, where the rock is installed, #rock", function()
+describe("a new project with the rock installed #rock", function()
   it("passes its specs with plain busted", function()
     local result = cli.program { "busted", cwd = cli.project(), env = env }
     has(result.out, "3 successes / 0 failures / 0 errors / 0 pending")
     assert.equal(0, result.code, result.out .. result.err)
   end)
 
-  it("turns red with plain busted when the handler is broken", function()
+  it("fails with plain busted when the handler is broken", function()
     local project = cli.project()
     local handler = project .. "/handlers/badges.lua"
     cli.write(handler, (cli.read(handler):gsub("return true", "return false, 'full'")))
@@ -54,7 +54,7 @@ describe("a new project, where the rock is installed, #rock", function()
     assert.equal(0, result.code, result.err)
   end)
 
-  it("is tested by a plain Lua script as well", function()
+  it("can be tested by a plain Lua script", function()
     local project = cli.project()
     cli.write(project .. "/test.lua", [[
       local app = require "hookward.testing".load "handlers"
@@ -69,7 +69,7 @@ describe("a new project, where the rock is installed, #rock", function()
 end)
 
 describe("hookward test", function()
-  it("says in one line that there are no specs here", function()
+  it("says in one line that there are no specs", function()
     for _, arguments in ipairs { { "test" }, { "test", "no_spec.lua" }, { "test", "--filter", "x" } } do
       arguments.cwd = cli.folder { ["a.lua"] = "" }
       local result = run(arguments)
@@ -88,7 +88,7 @@ describe("hookward test", function()
     assert.equal(0, result.code)
   end)
 
-  it("turns red when the handler is broken, and says what came of the delivery", function()
+  it("fails when the handler is broken, and shows the outcome of the delivery", function()
     local project = cli.project()
     local handler = project .. "/handlers/badges.lua"
     cli.write(handler, (cli.read(handler):gsub('hook%.log%.info%(', "hook.log.inof(")))
@@ -100,16 +100,16 @@ describe("hookward test", function()
     has(result.out, "handlers/badges.lua:13: attempt to call a nil value (field 'inof')")
   end)
 
-  it("is an error of the suite when the handlers do not load", function()
+  it("reports one error for the suite when the handlers do not load", function()
     local project = cli.project()
     cli.write(project .. "/handlers/other.lua", "syntax error")
     local result = run { "test", cwd = project }
     assert.equal(1, result.code)
     has(result.out, "handlers/other.lua:1: syntax error near 'error'")
-    has(result.out, "0 successes / 0 failures / 1 error ") -- one for all, and no more
+    has(result.out, "0 successes / 0 failures / 1 error ") -- one for all of them
   end)
 
-  it("hands busted all of its arguments", function()
+  it("passes all of its arguments to busted", function()
     local project = cli.project()
     local result = run { "test", "spec/badges_spec.lua", "--filter", "refused", cwd = project }
     has(result.out, "1 success / 0 failures")
@@ -118,7 +118,7 @@ describe("hookward test", function()
     has(result.err, "busted: error: ")
   end)
 
-  it("stays in this program, whatever interpreter the project's .busted names", function()
+  it("runs in this program, whatever interpreter the project's .busted names", function()
     local project = cli.project()
     cli.write(project .. "/.busted", 'return { default = { lua = "/nowhere/lua" } }')
     local result = run { "test", cwd = project }
@@ -126,7 +126,7 @@ describe("hookward test", function()
     assert.equal(0, result.code)
   end)
 
-  it("says how to get busted where there is none", function()
+  it("says how to get busted when it is not installed", function()
     local folder = cli.folder {
       ["argparse.lua"] = cli.read(assert(package.searchpath("argparse", package.path))) }
     local result = run { "test", cwd = cli.project(), env = { LUA_PATH_5_4 = folder .. "/?.lua" } }

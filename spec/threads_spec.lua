@@ -1,5 +1,5 @@
--- Threads that can't be had: a host that doesn't start says so in one line, and ends; a program that
--- carries it goes on.
+-- Threads that can't be created: a host that can't start says so in one line and ends; a program
+-- that has started it goes on.
 
 local H = require "spec.support.host"
 local preload = require "spec.support.preload"
@@ -13,7 +13,7 @@ describe("too few threads", function()
   after_each(H.stop_all)
   if not preload.is_possible() then return end
 
-  -- With one thread more each time, until it starts; returns how many it took.
+  -- Starts with one thread more each time, until it succeeds; returns how many threads it took.
   local function count_up(options, fails)
     for threads = 0, ENOUGH do
       options.env = (options.base_env or "") .. preload.env("threads", { HOOKWARD_THREADS = threads })
@@ -29,7 +29,7 @@ describe("too few threads", function()
 
   it("end a host with an error and one line", function()
     local threads, host = count_up({}, function(host)
-      -- it says that it listens before it has its last threads
+      -- it logs that it listens before its last threads are created
       local port = host:log():match("listening on http://[^\n]-:(%d+)/")
       if port then
         host.port = tonumber(port)
@@ -43,7 +43,7 @@ describe("too few threads", function()
     end)
     assert.is_true(threads >= 6)
     assert.equal(200, host:notify(H.event("A.B")).status)
-    assert.equal(0, host:stop()) -- what closes it would be one thread more
+    assert.equal(0, host:stop()) -- stopping must not need one thread more
   end)
 
   it("are an error in a program, which goes on #rock", function()

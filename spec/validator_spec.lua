@@ -1,5 +1,5 @@
--- A schema is compiled into a check that names the first field that breaks it; what a schema can't
--- say is refused when it is compiled.
+-- A schema is compiled into a check that names the first field that breaks it; an unsupported
+-- schema is refused when it is compiled.
 
 local cjson = require "cjson"
 
@@ -43,7 +43,7 @@ describe("a check", function()
     assert.is_nil(violation({}, false))
   end)
 
-  it("tells all types apart", function()
+  it("distinguishes all types", function()
     local values = {
       object = { { a = 1 } }, array = { { 1, 2 } }, string = { "", "1" }, number = { 0.5, -1e300 },
       integer = { 1, 1.0, 9007199254740993 }, boolean = { true }, null = { null },
@@ -65,7 +65,7 @@ describe("a check", function()
     assert.equal("the event: expected a string, found false", violation({ type = "string" }, false))
   end)
 
-  it("tells an empty array from an empty object", function()
+  it("distinguishes an empty array from an empty object", function()
     passes({ type = "object" }, {})
     passes({ type = "array" }, array {})
     passes({ type = { "object", "array" } }, {}, array {})
@@ -77,7 +77,7 @@ describe("a check", function()
     assert.equal("the event: expected an object, found an array", violation({ type = "object" }, array { 1 }))
   end)
 
-  it("takes one of several types", function()
+  it("accepts one of several types", function()
     local schema = { type = { "string", "null" } }
     passes(schema, "x", null)
     assert.equal("the event: expected a string or null, found an array", violation(schema, { 1 }))
@@ -102,7 +102,7 @@ describe("a check", function()
       { { a = 1 }, { a = 1 }, {} }))
   end)
 
-  it("leaves values of another kind to `type`", function()
+  it("ignores values of another type, which `type` is for", function()
     passes({ required = { "a" } }, "text", 5, { 1, 2 }, null)
     passes({ properties = { a = { type = "string" } } }, "text", { 1 })
     passes({ items = { type = "string" } }, "text", { a = 1 })
@@ -110,7 +110,7 @@ describe("a check", function()
     passes({ additionalProperties = false }, { 1 }, 7)
   end)
 
-  it("knows an enumeration", function()
+  it("supports an enumeration", function()
     local schema = { properties = { State = { enum = { "new", 1, true, null } } } }
     for _, value in ipairs { "new", 1, 1.0, true, null } do passes(schema, { State = value }) end
     assert.equal('State: expected one of "new", 1, true, null', violation(schema, { State = "old" }))
@@ -119,7 +119,7 @@ describe("a check", function()
       { State = "" }))
   end)
 
-  it("knows a uuid and a date-time", function()
+  it("supports the formats uuid and date-time", function()
     local schema = { format = "uuid" }
     passes(schema, UUID, UUID:upper())
     for _, text in ipairs { "", "x", UUID .. "0", " " .. UUID, "{" .. UUID .. "}", UUID:gsub("%-", ""),
@@ -130,7 +130,7 @@ describe("a check", function()
     assert.equal("the event: expected a date-time", violation({ format = "date-time" }, "yesterday"))
   end)
 
-  it("bounds what else there may be", function()
+  it("limits additional properties", function()
     local closed = { properties = { a = {} }, additionalProperties = false }
     passes(closed, { a = 1 }, {})
     assert.equal("b: is not expected here", violation(closed, { a = 1, c = 2, b = 3 }))
@@ -140,7 +140,7 @@ describe("a check", function()
     passes({ additionalProperties = true }, { x = 1 })
   end)
 
-  it("shows a stranger's name in quotes, cut, and harmless", function()
+  it("shows an unknown name in quotes, cut and escaped", function()
     local closed = { additionalProperties = false }
     assert.equal('["a?b?"]: is not expected here', violation(closed, { ['a\\b"'] = 1 }))
     assert.equal('["a b??"]: is not expected here', violation(closed, { ["a b\n\27"] = 1 }))
@@ -152,7 +152,7 @@ describe("a check", function()
 end)
 
 describe("a schema", function()
-  it("is refused with what is wrong, and where", function()
+  it("is refused with the mistake and its place", function()
     for _, case in ipairs {
       { "x", "a schema is a table, not a string" },
       { { minimum = 1 }, "minimum: is not supported; known are type, enum, format, required, "
@@ -181,7 +181,7 @@ describe("a schema", function()
     end
   end)
 
-  it("is refused 101 deep, taken 100 deep, and refused when it holds itself", function()
+  it("is accepted 100 deep, refused 101 deep, and refused when it contains itself", function()
     local function nested(depth)
       local schema = {}
       for _ = 2, depth do schema = { items = schema } end
@@ -194,7 +194,7 @@ describe("a schema", function()
     assert.match("schemas nested more than 100 deep$", problem(circle))
   end)
 
-  it("does not change under a check that was made of it", function()
+  it("can be changed without changing a check compiled from it", function()
     local schema = { enum = { "a" }, type = { "string" } }
     local check = assert(validator.compile(schema))
     schema.enum[1], schema.type[1] = "b", "null"
@@ -208,7 +208,7 @@ describe("a schema", function()
 end)
 
 describe("the catalogue", function()
-  it("has schemas that compile, each with a sentence", function()
+  it("has schemas that compile, each with a description", function()
     for event, entry in pairs(catalogue) do
       assert.match("^%w+%.%w+$", event)
       assert.match("^%u.+%.$", entry.description)
@@ -216,7 +216,7 @@ describe("the catalogue", function()
     end
   end)
 
-  it("takes the documented badge export, and nothing that lacks one of its fields", function()
+  it("accepts the documented badge export, and refuses it without one of its fields", function()
     local schema = catalogue["BadgeExportZipFile.Created"].schema
     local function event() return { Event = "BadgeExportZipFile.Created",
       Timestamp = "2024-05-10T11:09:21.248Z", BadgeExportZipFileId = UUID, More = 1 } end

@@ -1,4 +1,4 @@
--- What a host refused for its signature can be asked for and diagnosed, and is nowhere but in memory.
+-- Requests that a host refused for their signatures can be diagnosed; they are kept only in memory.
 
 local cjson = require "cjson"
 local H = require "spec.support.host"
@@ -29,7 +29,7 @@ describe("hookward verify --last", function()
       .. #body + 3 .. " bytes\n  would verify with key public%.pem if the body had no UTF%-8 BOM[^\n]*\n$", out)
   end)
 
-  it("names a body that came compressed, whether or not a header says so", function()
+  it("recognises a compressed body, whether or not a header says so", function()
     local host = start()
     local gzip = "\31\139\8\0\0\0\0\0\0\3\171\86\114\45\75\205\43\81\178\82\114\212\115\82\170\5\0"
     host:notify(gzip, { signature = H.sign("{}") })
@@ -44,7 +44,7 @@ describe("hookward verify --last", function()
     assert.matches("Content-Encoding: deflate: the body arrived compressed", out, 1, true)
   end)
 
-  it("tells of as many as it is asked for, the newest first; as JSON too", function()
+  it("shows as many as are asked for, the newest first; as JSON too", function()
     local host = start()
     host:notify("{}", { id = "1", signature = false })
     host:notify("{}", { id = "2", attempt = 3, signature = "a b" })
@@ -66,7 +66,7 @@ describe("hookward verify --last", function()
     assert.matches("key public.pem did sign something, but not this body", all[1].findings[1], 1, true)
   end)
 
-  it("has of a long body its digest, and what was signed", function()
+  it("compares a long body by its digest", function()
     local host = start()
     local body = H.event("A.A", '"Text":"' .. ("x"):rep(64 * 1024) .. '"')
     host:notify(body .. "\n", { signature = H.sign(body) })
@@ -80,7 +80,7 @@ describe("hookward verify --last", function()
       .. digest, out, 1, true)
   end)
 
-  it("says so when it verifies by now, with exit 0", function()
+  it("says so when the signature verifies now, and exits 0", function()
     local host = start()
     local private, public = H.keys("second")
     local body = H.event("A.A")
@@ -91,7 +91,7 @@ describe("hookward verify --last", function()
     assert.matches("it verifies now, with key second.pem", out, 1, true)
   end)
 
-  it("finds nothing on disk, nor in the log", function()
+  it("leaves nothing on disk or in the log", function()
     local host = start 'log = { level = "debug" }'
     host:notify(SECRET, { signature = H.sign("{}") })
     host:notify(SECRET, { signature = false })
@@ -102,7 +102,7 @@ describe("hookward verify --last", function()
     assert.equal("", found)
   end)
 
-  it("says so when there is nothing to tell, or nobody to ask", function()
+  it("says so when nothing was refused, or no host is running", function()
     local host = start()
     host:notify(H.event("A.A"))
     local code, out = verify(host, "--last")

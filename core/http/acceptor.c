@@ -234,8 +234,8 @@ static void wait_a_while(struct hw_door *door, int error)
     rest(door);
 }
 
-/* The client is gone, or its network failed: accept(2) returns errors of both. The next connection
- * may be fine. */
+/* Whether the error concerns one connection only: its client is gone, or its network failed
+ * (accept(2) returns both). The next connection may be fine. */
 static bool concerns_one_alone(int error)
 {
     static const int codes[] = {EINTR,       ECONNABORTED, EPROTO,       EPERM,  ENETDOWN,
@@ -248,8 +248,8 @@ static bool concerns_one_alone(int error)
 
 /* ---- a turn at a door ---- */
 
-/* Whether one more connection may come in. At max_connections only the first of a turn has another
- * one closed for it: whether a second one waits is not known. */
+/* Whether one more connection may come in. At max_connections an old one is closed only for the
+ * first of a turn, since it is not known whether a second one waits. */
 static bool has_room(struct hw_door *door, bool first)
 {
     struct hw_acceptor *a = door->acceptor;
@@ -271,15 +271,15 @@ static bool is_no_file(int error)
     return error == -EMFILE || error == -ENFILE;
 }
 
-/* Accepts one, if need be with a descriptor that another connection had. */
+/* Accepts a connection. When no descriptor is free, frees one if possible and tries once more. */
 static int take_somehow(struct hw_door *door, struct hw_arrival *arrival)
 {
     int rc = take(door, arrival);
     return is_no_file(rc) && find_file(door) ? take(door, arrival) : rc;
 }
 
-/* The kernel looks for a free descriptor before it looks for a connection. When none is free, only
- * the first of a turn is sure that a connection waits. Returns true when the door may go on. */
+/* accept4 fails for lack of a descriptor even when no connection waits, so only in the first try of
+ * a turn is it certain that one does. Returns true when the door may go on. */
 static bool take_in_one(struct hw_door *door, bool first)
 {
     struct hw_arrival arrival;
@@ -289,7 +289,7 @@ static bool take_in_one(struct hw_door *door, bool first)
     else if (first && is_no_file(rc))
         wait_for_files(door);
     else if (rc == -EAGAIN)
-        door->acceptor->no_files_since = 0; /* the kernel found a descriptor first */
+        door->acceptor->no_files_since = 0; /* EAGAIN shows that a descriptor was free */
     else if (!is_no_file(rc) && !concerns_one_alone(rc))
         wait_a_while(door, rc);
     return rc == 0 || concerns_one_alone(rc);
@@ -347,7 +347,8 @@ void hw_acceptor_close(struct hw_acceptor *a)
 
 /* ---- callbacks ---- */
 
-/* accept4 will tell what is wrong. A poll that failed has ended; a rest starts it again. */
+/* After an error, accept4 tells what is wrong. libuv has stopped the poll by then; it is started
+ * again after a rest. */
 static void on_knock(uv_poll_t *poll, int status, int events)
 {
     (void)events;

@@ -8,9 +8,9 @@
  *         descriptor or memory, the door rests: new connections wait in the kernel's queue until
  *         one is closed, or until a timer lets the door try again.
  * Files   one descriptor is kept in reserve. The control socket's door may use it, so that a host
- *         without free descriptors can still be controlled. When descriptors are missing for longer
- *         than HW_ACCEPTOR_PATIENCE_MS, it serves to accept connections and close them: a sender
- *         who learns it at once can try elsewhere, or later.
+ *         without free descriptors can still be controlled. When none has been free for longer than
+ *         HW_ACCEPTOR_PATIENCE_MS, it is used to accept connections and close them at once, so that
+ *         a sender can try later or elsewhere instead of waiting.
  * Log     each kind of trouble at once, then once a minute with a count (seldom.h).
  * Thread  leader only; init: whoever has the loop. */
 #ifndef HW_ACCEPTOR_H
@@ -28,10 +28,10 @@ struct hw_acceptor;
 
 enum {
     HW_ACCEPTOR_TURN = 64,          /* connections that a door accepts in a turn of the loop */
-    HW_ACCEPTOR_REST_MS = 10,       /* the first rest; each one in vain doubles it … */
+    HW_ACCEPTOR_REST_MS = 10,       /* the first rest; each further one doubles it … */
     HW_ACCEPTOR_REST_MAX_MS = 500,  /* … up to this */
-    HW_ACCEPTOR_ASK_MS = 1000,      /* at least between two calls of on_no_files */
-    HW_ACCEPTOR_PATIENCE_MS = 1000, /* without descriptors, until new connections are closed */
+    HW_ACCEPTOR_ASK_MS = 1000,      /* the least time between two calls of on_no_files */
+    HW_ACCEPTOR_PATIENCE_MS = 1000, /* without descriptors; then new connections are closed */
 };
 
 enum hw_acceptor_trouble {
@@ -62,7 +62,7 @@ struct hw_acceptor {
     int spare;               /* the reserved descriptor; -1: it is in use */
     uint64_t rest_ms;        /* length of the next rest */
     uint64_t asked_at;       /* when on_no_files was last called; 0: never */
-    int error;               /* the last one of HW_ACCEPTOR_FAILED or HW_ACCEPTOR_NO_MEMORY */
+    int error;               /* -errno of the last HW_ACCEPTOR_FAILED or HW_ACCEPTOR_NO_MEMORY */
     uint64_t no_files_since; /* by the loop's clock; 0: descriptors are free */
     uv_timer_t rest, tell;
     struct hw_seldom troubles[HW_ACCEPTOR_TROUBLES];
@@ -70,16 +70,16 @@ struct hw_acceptor {
 
 void hw_acceptor_init(struct hw_acceptor *acceptor, struct hw_server *server);
 
-/* Opens a door at a listening, non-blocking socket, which stays the caller's. `exempt`: see struct
- * hw_door. Returns 0 or a libuv error. */
+/* Opens a door at a listening, non-blocking socket, which the caller still owns. `exempt`: see
+ * struct hw_door. Returns 0 or a libuv error. */
 int hw_acceptor_open(struct hw_acceptor *acceptor, struct hw_door *door, int fd, bool is_unix,
                      bool exempt, struct hw_service *service);
 
-/* There may be room now: doors that rest try again. */
+/* Call it when there may be room again: doors that rest then try again. */
 void hw_acceptor_resume(struct hw_acceptor *acceptor);
 
 /* Closes the doors, after which their sockets may be closed, and logs what was not reported yet.
- * Twice is once. The memory must stay until the loop has closed the handles. */
+ * Idempotent. The memory must stay until the loop has closed the handles. */
 void hw_acceptor_close(struct hw_acceptor *acceptor);
 
 #endif

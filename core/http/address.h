@@ -1,4 +1,4 @@
-/* address.h -- a socket's address: in few bytes, and as text.
+/* address.h -- a socket's address, in a few bytes and as text.
  *
  * Thread  any. */
 #ifndef HW_ADDRESS_H
@@ -10,7 +10,7 @@
 
 #include "base/str.h"
 
-enum { HW_ADDRESS_TEXT_MAX = 96 /* bytes: room for the text of any */ };
+enum { HW_ADDRESS_TEXT_MAX = 96 /* bytes; the text of any address fits */ };
 
 /* A client's address. The family is 0 when there is none; AF_UNIX stands for any Unix socket. */
 struct hw_address {
@@ -22,7 +22,7 @@ struct hw_address {
 };
 
 /* "127.0.0.1:4711", "[::1]:4711" or "unix"; {NULL, 0} when there is none. An IPv4 client of an IPv6
- * socket has an IPv4 address. Returns a view of `text`, or a static one. */
+ * socket is written as IPv4. Returns a view of `text`, or a static one. */
 struct hw_str hw_address_text(const struct sockaddr *address, char *text, size_t size);
 
 #endif

@@ -45,7 +45,7 @@ static const struct {
     {505, "HTTP Version Not Supported"},
 };
 
-/* A status without a phrase is well-formed, too (RFC 9112, 4). */
+/* A status line may have an empty phrase (RFC 9112, 4). */
 static const char *phrase(int status)
 {
     for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
@@ -66,8 +66,8 @@ static const char *date(struct hw_answer_clock *clock)
     return clock->date;
 }
 
-/* A JSON string's inside. A reason is a handler's, so it may hold any bytes. At most six bytes are
- * written for each of the text's, and the text is short. */
+/* Writes the inside of a JSON string. A reason comes from a handler, so it may hold any bytes. At
+ * most HW_ANSWER_REASON_MAX of them are used, and each takes up to six bytes. */
 static size_t escape(char *out, struct hw_str text)
 {
     char *at = out;

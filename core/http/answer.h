@@ -13,7 +13,7 @@
 #include "base/str.h"
 
 enum {
-    HW_ANSWER_MAX = 2048,      /* bytes of an answer with its head; of an app's, of the head */
+    HW_ANSWER_MAX = 2048,      /* bytes of a whole answer; for an app's, of its head */
     HW_ANSWER_REASON_MAX = 200 /* bytes of a reason; a longer one is cut between characters */
 };
 
@@ -23,7 +23,7 @@ struct hw_answer_clock {
 };
 
 struct hw_answer {
-    int code;             /* 0 for 200, or an HW_E… */
+    int code;             /* 0 for 200, or an HW_E… code */
     struct hw_str reason; /* instead of the code's own message; any bytes */
     bool close;           /* Connection: close */
     bool keep_alive_1_0;  /* Connection: keep-alive, which HTTP/1.0 clients need */
@@ -38,7 +38,7 @@ struct hw_reply {
 };
 
 /* Writes the head of an app's answer up to the app's own header lines: status line, Date,
- * Content-Length, Connection. Of `answer` only close and keep_alive_1_0 count. Returns the number
+ * Content-Length, Connection. Uses only close and keep_alive_1_0 of `answer`. Returns the number
  * of bytes written to out[0..HW_ANSWER_MAX). */
 size_t hw_answer_write_head(char *out, const struct hw_reply *reply, const struct hw_answer *answer,
                             struct hw_answer_clock *clock);

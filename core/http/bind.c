@@ -30,7 +30,7 @@ static int fail(char *why, size_t size, const char *address, const char *what)
     return HW_EFAILED;
 }
 
-/* What the user can do about the error; "" where nothing is known. */
+/* What the user can do about the error; "" when there is no advice. */
 static const char *advice(int error, bool is_unix)
 {
     switch (error) {
@@ -213,9 +213,9 @@ static bool read_unix(struct unix_address *a, const char *text)
     return true;
 }
 
-/* bind() fails where a socket's file exists, even when nobody listens any more. A connection that
- * is refused shows that. The socket is non-blocking: a listener with a full queue counts as
- * alive. */
+/* bind() fails when a socket's file exists, even if nobody listens there any more. A refused
+ * connection shows that nobody does. The socket is non-blocking: a listener with a full queue
+ * counts as alive. */
 static void remove_stale(const struct sockaddr_un *sun)
 {
     struct stat st;
@@ -260,8 +260,8 @@ static int give_to_group(const struct unix_address *a, char *why, size_t size, c
 }
 
 /* bind() creates the file with the socket's mode less the umask. The umask belongs to the process,
- * so it can't be changed here. Where a mode was given, the file is for this user only until its
- * mode and its group are set. */
+ * so it can't be changed here. If a mode was given, only this user may open the file until its mode
+ * and its group are set. */
 static int bind_unix(struct hw_bound *bound, const struct unix_address *a, const char *address,
                      char *why, size_t size)
 {

@@ -13,12 +13,12 @@ enum { HW_BIND_BACKLOG = 4096, HW_BIND_SYSTEMD_FIRST = 3 };
 struct hw_bound {
     int fd; /* non-blocking, closed on exec; -1: closed */
     bool is_unix;
-    char *path; /* the file of a Unix socket, to be removed at the end; NULL: there is none */
+    char *path; /* the file of a Unix socket, removed at the end; NULL: there is none */
 };
 
-/* Opens "host:port", "[v6]:port" or "unix:/path". After the path may follow ",mode=0660" and
+/* Opens "host:port", "[v6]:port" or "unix:/path". The path may be followed by ",mode=0660" and
  * ",group=www" (a name or a number). A Unix socket that a dead process left behind is replaced.
- * `v6_only`: an IPv6 address takes no IPv4 clients; see hw_bind_is_shared.
+ * `v6_only`: an IPv6 socket accepts no IPv4 clients; see hw_bind_is_shared.
  * Returns 0, or HW_EFAILED with one line in `why`. */
 int hw_bind_open(struct hw_bound *bound, const char *address, bool v6_only, char *why,
                  size_t why_size);
@@ -37,10 +37,10 @@ int hw_bind_systemd_missing(char *why, size_t why_size);
 int hw_bind_inherited(struct hw_bound *bound, int fd, char *why, size_t why_size);
 
 /* Whether `address` is IPv6 and an IPv4 address of the list has the same port. Then each of the two
- * takes the clients of its own family only. */
+ * accepts only clients of its own family. */
 bool hw_bind_is_shared(const char *address, const char *const *all, size_t count);
 
-/* Closes it, and removes the file of a Unix socket. Twice is once. */
+/* Closes it, and removes the file of a Unix socket. Idempotent. */
 void hw_bind_close(struct hw_bound *bound);
 
 #endif

@@ -10,7 +10,7 @@
 #include "http/http.h"
 #include "http/line.h"
 
-/* The body is read at `from` and kept up to `to`; between the two lies what was taken out. */
+/* The body is read at `from` and kept up to `to`; the bytes between the two were taken out. */
 struct cursor {
     char *bytes;
     size_t len, from, to;
@@ -94,7 +94,7 @@ static int read_chunk_size(struct hw_http *p, struct hw_str line)
     if (i == 0 || (i < line.len && (rest.len == 0 || rest.ptr[0] != ';')))
         return hw_http_malformed(p, "a chunk size is not a plain hexadecimal number");
     if (!are_extensions(rest))
-        return hw_http_malformed(p, "a chunk's extensions are not: name, name=token or name=\"…\"");
+        return hw_http_malformed(p, "a chunk extension is not name, name=token or name=\"…\"");
     if (size > p->limits.body_max - p->body_length)
         return hw_http_refuse(p, HW_EBODY_TOO_LARGE, "its chunks add up to more");
     p->left = size;

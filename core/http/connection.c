@@ -1,4 +1,4 @@
-/* connection.c -- see connection.h; here a connection goes through its states.
+/* connection.c -- a connection's states and the steps between them; see connection.h.
  *
  *                    ┌────────────── next request, keep-alive ◀──────────────┐
  *   accept ▸ IDLE ▸ HEAD ▸ BODY ▸ BUSY ▸ FLUSH (only if the socket is full) ─┤
@@ -87,7 +87,7 @@ static void forget_request(struct hw_connection *c)
     c->head = c->old_keep_alive = c->hard_close = false;
 }
 
-/* The answer has left. */
+/* The whole answer was written. */
 static void answered(struct hw_connection *c)
 {
     if (c->close || c->server->draining) {
@@ -271,12 +271,12 @@ static bool is_unfinished(const struct hw_connection *c)
     return c->state == HEAD || c->state == BODY;
 }
 
-/* More of the request must come. One that arrives in a single piece never gets here. */
+/* The request is incomplete. One that arrives in a single read never gets here. */
 static void wait_for_rest(struct hw_connection *c)
 {
     struct hw_crowd *crowd = &c->server->crowd;
     if (!hw_crowd_begin(crowd, &c->place))
-        hw_connection_refuse(c, HW_EOVERLOADED, "its address has its share of max_unfinished");
+        hw_connection_refuse(c, HW_EOVERLOADED, "its address used up its share of max_unfinished");
     else if (hw_crowd_has_too_many_unfinished(crowd))
         hw_connection_refuse(HW_CONNECTION_WITH(place, hw_crowd_oldest(crowd)), HW_EOVERLOADED,
                              "over max_unfinished, and it was under way longest");
@@ -369,10 +369,10 @@ void hw_connection_on_end(struct hw_connection *c, int error)
 {
     bool answering = c->state == BUSY || c->state == FLUSH;
     if (answering && error == UV_EOF) {
-        c->eof = true; /* it may have closed only its own half, and still wants the answer */
+        c->eof = true; /* it may have closed only its own half and still want the answer */
         hw_reading_stop(c);
     } else if (answering && error == UV_ENOBUFS) {
-        hw_reading_stop(c); /* once the answer is out there may be memory for the next request */
+        hw_reading_stop(c); /* once the answer is out, there may be memory for the next request */
     } else if (c->state <= BODY && error == UV_ENOBUFS) {
         hw_connection_refuse(c, HW_EOVERLOADED, "no memory is left for it (max_memory_bodies)");
     } else {
@@ -388,7 +388,7 @@ static void on_written(uv_stream_t *stream, int status)
     if (status < 0) {
         hw_connection_close(c);
     } else if (c->state == FLUSH && uv_stream_get_write_queue_size(&c->u.stream) == 0) {
-        /* all of it: a 100 Continue may have been written before it */
+        /* the answer too, not only a 100 Continue that was queued before it */
         answered(c);
         hw_connection_advance(c);
     }
@@ -419,7 +419,7 @@ static void give_up_waiting(struct hw_connection *c)
     hw_connection_advance(c);
 }
 
-/* Bytes that wait in the socket came in time; only their turn to be read has not come. */
+/* Bytes that wait in the socket arrived in time; it was not their turn to be read yet. */
 static bool is_still_reading(struct hw_connection *c)
 {
     if (!(c->reading || hw_turn_is_held(&c->turn)) || !hw_reading_has_unread(c))

@@ -1,9 +1,9 @@
 /* connection.h -- one client's connection: reads requests, hands them to a service, writes answers.
  *
  * Why     clients are slow, greedy, gone or hostile. Whatever one does, the others go on.
- * How     a state machine for each, drawn at the top of connection.c. A service gets one request at
- *         a time; bytes of the next one are read meanwhile as far as they fit.
- * Not     whether one more may come in (acceptor.h, crowd.h), what a request means (service.h).
+ * How     each is a state machine, drawn at the top of connection.c. A service gets one request at
+ *         a time; meanwhile bytes of the next one are read as far as they fit.
+ * Not     whether a connection is accepted (acceptor.h, crowd.h), what a request means (service.h).
  * Thread  leader only. */
 #ifndef HW_CONNECTION_H
 #define HW_CONNECTION_H
@@ -25,7 +25,7 @@ struct hw_arrival {
  * libuv error. */
 int hw_connection_open(struct hw_server *server, const struct hw_arrival *arrival);
 
-/* Sends an app's answer to a waiter, which has left its list by then. */
+/* Sends an app's answer to a waiter that has left its list. */
 void hw_connection_reply(struct hw_waiter *waiter, const struct hw_reply *reply);
 
 /* The client's address: "127.0.0.1:4711", "[::1]:4711" or "unix". Returns a view of `text`. */

@@ -12,7 +12,7 @@
 #include "http/server.h"
 #include "http/service.h"
 
-/* Drawn at the top of connection.c. Their order counts: up to BODY a request is being read. */
+/* Drawn at the top of connection.c. Their order matters: up to BODY a request is being read. */
 enum hw_connection_state { IDLE, HEAD, BODY, BUSY, FLUSH, LINGER, CLOSED };
 
 struct hw_connection {
@@ -36,30 +36,30 @@ struct hw_connection {
     size_t lingered; /* bytes */
 
     /* of the present request */
-    int refusal;         /* decided at the head, answered once the body was read */
+    int refusal;         /* decided at the head; sent once the body was read */
     bool close;          /* its answer is the last one */
     bool head;           /* its method is HEAD */
     bool old_keep_alive; /* HTTP/1.0 with Connection: keep-alive */
-    bool hard_close;     /* bytes may still come that will never be read */
+    bool hard_close;     /* the client may still send bytes that nobody will parse */
 
     bool eof; /* the client will send no more; it may still read */
     bool reading;
 };
 
-/* Closes it, whatever its state. Twice is once. */
+/* Closes it, whatever its state. Idempotent. */
 void hw_connection_close(struct hw_connection *c);
 
 /* Goes on as far as the bytes that have arrived, and the connection's turn, allow. */
 void hw_connection_advance(struct hw_connection *c);
 
-/* Answers with an error, and closes, since the next request's beginning may be lost. `why` follows
- * the code's own text; it may be NULL. */
+/* Answers with an error and closes, since it may be unknown where the next request begins. `why`
+ * follows the code's own text; it may be NULL. */
 void hw_connection_refuse(struct hw_connection *c, int code, const char *why);
 
-/* No bytes come: UV_EOF, UV_ENOBUFS when there is no memory for them, or another libuv error. */
+/* Reading ended or failed: UV_EOF, UV_ENOBUFS without memory for bytes, or another libuv error. */
 void hw_connection_on_end(struct hw_connection *c, int error);
 
-/* What the server's deadlines and turns call. */
+/* The callbacks of the server's deadlines and turns. */
 void hw_connection_on_deadline(struct hw_deadlines *all, struct hw_deadline *deadline);
 void hw_connection_on_turn(struct hw_turn *turn);
 
@@ -76,7 +76,7 @@ static inline void hw_connection_drop_request(struct hw_connection *c)
     c->request = NULL;
 }
 
-/* The connection that a part belongs to. */
+/* The connection whose member `part` is at the address `at`. */
 #define HW_CONNECTION_WITH(part, at)                                                               \
     ((struct hw_connection *)((char *)(at)-offsetof(struct hw_connection, part)))
 

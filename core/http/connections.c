@@ -37,7 +37,7 @@ void hw_connections_remove(struct hw_connection *c)
 
 /* ---- room for others ---- */
 
-/* When it got its present deadline. */
+/* When its present deadline was set. */
 static uint64_t waits_since(const struct hw_connection *c)
 {
     return c->deadline.at_ms - c->server->deadlines.durations_ms[c->deadline.kind];
@@ -67,7 +67,7 @@ static struct hw_connection *find_longest(struct hw_server *server, enum hw_dead
     return NULL;
 }
 
-/* The connection that is missed least: an idle one, else one that was answered and lingers, else
+/* The connection that is needed least: an idle one, else one that was answered and lingers, else
  * one that does not take its answer or does not complete its request. Never one that waits for its
  * answer. */
 static struct hw_connection *find_dispensable(struct hw_server *server)

@@ -10,10 +10,10 @@ struct hw_config;
 struct hw_connection;
 struct hw_server;
 
-enum { HW_CONNECTIONS_STALE_MS = 2000 }; /* stuck for so long, one may be closed for others */
+enum { HW_CONNECTIONS_STALE_MS = 2000 }; /* one stuck for so long may be closed for others */
 
-/* Makes a zeroed server ready for connections, with the limits of the configuration. Its loop,
- * on_room, on_no_files and owner are the caller's to set before. */
+/* Makes a zeroed server ready for connections, with the limits of the configuration. The caller
+ * sets its loop, on_room, on_no_files and owner before. */
 void hw_connections_init(struct hw_server *server, const struct hw_config *config);
 
 /* Closes one connection that counts in the crowd: the one that was idle longest; when none is idle,

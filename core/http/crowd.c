@@ -36,7 +36,7 @@ void hw_crowd_fini(struct hw_crowd *crowd)
 
 /* ---- origins ---- */
 
-/* An IPv4 address becomes a number that no /64 in use has: its form in ::ffff:0:0/96, shifted. */
+/* An IPv4 address becomes a number that no /64 in use has: the low half of ::ffff:a.b.c.d. */
 static uint64_t of_v4(const unsigned char bytes[4])
 {
     return 0xffff00000000u | (uint64_t)bytes[0] << 24 | (uint64_t)bytes[1] << 16 |
@@ -172,7 +172,7 @@ void hw_crowd_leave(struct hw_crowd *crowd, struct hw_place *place)
 
 /* ---- unfinished requests ---- */
 
-/* An origin's share of `unfinished`: the same part that per_address is of the connections. */
+/* An origin's share of `unfinished`: the same fraction as per_address is of the connections. */
 static size_t share(const struct hw_crowd_limits *limits)
 {
     double part = (double)limits->per_address / (double)limits->connections;

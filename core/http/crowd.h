@@ -1,15 +1,15 @@
-/* crowd.h -- limits on connections and on unfinished requests: in all, and for each address.
+/* crowd.h -- limits on connections and on unfinished requests, in total and for each address.
  *
  * Why     a connection costs a stranger nothing. Without limits one address could take all of them,
  *         and nobody else would be served.
- * How     connections and unfinished requests are counted in all and for each origin. An origin is
- *         an IPv4 address, or the /64 of an IPv6 address, which is what one subscriber has; it is
- *         remembered while it has connections. A Unix socket has no origin: its file's mode says
+ * How     connections and unfinished requests are counted in total and for each origin. An origin
+ *         is an IPv4 address, or the /64 of an IPv6 address, which is what one subscriber has; it
+ *         is remembered while it has connections. A Unix socket has no origin: its file's mode says
  *         who may open it. A connection that no limit concerns (the control socket's) is not
  *         entered.
  * Victims over max_unfinished the oldest request is refused, over max_memory_bodies the largest.
- *         Anybody can cause that once a connection, so neither is searched for: the oldest is the
- *         first of a ring, the largest is the top of a heap.
+ *         Any client can cause a refusal with each connection that it opens, so finding the request
+ *         must be cheap: the oldest is the first of a ring, the largest is the top of a heap.
  * Thread  leader only. */
 #ifndef HW_CROWD_H
 #define HW_CROWD_H
@@ -21,8 +21,7 @@
 
 #include "base/heap.h"
 
-/* An origin may have so many in any case, unless the whole is smaller: no ordinary sender is
- * affected. */
+/* An origin's share is never smaller, unless the whole is: no ordinary sender is affected. */
 enum { HW_CROWD_LEAST = 16 };
 #define HW_CROWD_USUAL_PART 0.25
 
@@ -45,14 +44,14 @@ struct hw_place {
 };
 
 struct hw_crowd {
-    struct hw_crowd_limits limits; /* may change; nobody is closed for that */
+    struct hw_crowd_limits limits; /* may change; that closes no connection */
     size_t connections, unfinished;
     struct hw_place ring;         /* of the unfinished ones, oldest first */
     struct hw_heap_node *largest; /* the top of the same ones' heap */
     struct hw_origin **buckets;
     size_t bucket_count; /* a power of two, or 0 */
     size_t origin_count;
-    uint64_t seed; /* so that a stranger can't choose his bucket */
+    uint64_t seed; /* random, so that a client can't choose its bucket */
 };
 
 enum hw_crowd_answer {
@@ -61,31 +60,32 @@ enum hw_crowd_answer {
     HW_CROWD_NO_MEMORY
 };
 
-/* How many of `whole` one origin may have; `part` is 1 for all. At least HW_CROWD_LEAST. */
+/* An origin's share of `whole`: `part` of it (1: all), but at least HW_CROWD_LEAST, or `whole` if
+ * that is smaller. */
 size_t hw_crowd_part(size_t whole, double part);
 
 void hw_crowd_init(struct hw_crowd *crowd);
 void hw_crowd_fini(struct hw_crowd *crowd);
 
-/* Whether one more would be over `connections`. */
+/* Whether one more connection would be over the limit. */
 static inline bool hw_crowd_is_full(const struct hw_crowd *crowd)
 {
     return crowd->connections >= crowd->limits.connections;
 }
 
-/* Enters a connection. The caller has asked hw_crowd_is_full before. For HW_CROWD_IN it fills in
- * `place`, which hw_crowd_leave must get later. */
+/* Counts a connection; the caller has checked hw_crowd_is_full. On HW_CROWD_IN `place` is filled
+ * in, and hw_crowd_leave must be called with it later. */
 enum hw_crowd_answer hw_crowd_enter(struct hw_crowd *crowd, struct hw_place *place,
                                     const struct sockaddr *peer);
 
-/* Ends its unfinished request too. Twice is once. */
+/* Stops counting a connection, and its unfinished request. Idempotent. */
 void hw_crowd_leave(struct hw_crowd *crowd, struct hw_place *place);
 
-/* Its request has begun, and more of it must come. Returns false when its origin now has more than
- * its share of unfinished requests; never when that share is all of them. Twice is once. */
+/* Its request has begun and is incomplete. Returns false when its origin now has more than its
+ * share of unfinished requests; never when that share is all of them. Idempotent. */
 bool hw_crowd_begin(struct hw_crowd *crowd, struct hw_place *place);
 
-/* Its request is complete, or given up. Twice is once. */
+/* Its request is complete, or given up. Idempotent. */
 void hw_crowd_end(struct hw_crowd *crowd, struct hw_place *place);
 
 /* Its request now has `bytes` of memory. */
@@ -102,7 +102,7 @@ struct hw_place *hw_crowd_oldest(const struct hw_crowd *crowd);
 /* The unfinished request with the most memory; NULL when there is none. */
 struct hw_place *hw_crowd_largest(const struct hw_crowd *crowd);
 
-/* Whether there are more than `unfinished` of these. */
+/* Whether there are more unfinished requests than the limit allows. */
 static inline bool hw_crowd_has_too_many_unfinished(const struct hw_crowd *crowd)
 {
     return crowd->unfinished > crowd->limits.unfinished;

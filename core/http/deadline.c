@@ -19,8 +19,8 @@ void hw_deadlines_init(struct hw_deadlines *all, uv_loop_t *loop, hw_deadline_fn
 }
 
 /* The timer is postponed only when it fires: under load the first deadline of a list changes with
- * every request, and waking once too early is cheaper. After it has fired, and while it runs for a
- * grace period, it is left alone: all lists are gone through then anyway. */
+ * every request, and one wake-up too early is cheaper. After it has fired, and while it runs for a
+ * grace period, it is left alone: all lists are checked then anyway. */
 static void arm(struct hw_deadlines *all, uint64_t at_ms)
 {
     uint64_t now = uv_now(all->timer.loop);
@@ -54,7 +54,7 @@ void hw_deadline_clear(struct hw_deadline *deadline)
     deadline->prev = deadline->next = NULL;
 }
 
-/* The deadline that it belongs after: nearly always the last. */
+/* The deadline after which one at `at_ms` belongs: nearly always the last. */
 static struct hw_deadline *last_before(struct hw_deadline *ring, uint64_t at_ms)
 {
     struct hw_deadline *last = ring->prev;
@@ -93,8 +93,8 @@ void hw_deadline_postpone(struct hw_deadlines *all, struct hw_deadline *deadline
     arm(all, deadline->at_ms);
 }
 
-/* Moves the deadlines that have passed to a ring of their own, so that one that is postponed need
- * not go past all of them. */
+/* Moves the deadlines that have passed to a ring of their own, so that hw_deadline_postpone need
+ * not walk past them. */
 static void take_passed(struct hw_deadline *ring, uint64_t now, struct hw_deadline *passed)
 {
     struct hw_deadline *last = ring;
@@ -132,8 +132,8 @@ static void expire_all(struct hw_deadlines *all)
 
 /* ---- after a pause ---- */
 
-/* When the loop is late, there was a pause: returns true, and gives everybody a grace period. Not
- * twice in a row, or on a machine that is always late nothing would ever expire. */
+/* A loop that is late has paused: returns true, and gives all deadlines a grace period, but
+ * never twice in a row: otherwise nothing would ever expire on a machine that is always late. */
 static bool excuse(struct hw_deadlines *all)
 {
     uint64_t now = uv_now(all->timer.loop);
@@ -181,5 +181,5 @@ static void on_check(uv_check_t *check)
 
 static void on_idle(uv_idle_t *idle)
 {
-    (void)idle; /* being active is its whole purpose */
+    (void)idle; /* it only has to be active */
 }

@@ -58,7 +58,7 @@ struct hw_deadlines {
     uint64_t due_ms;  /* when the timer is due; after it fired, when the loop last polled */
     unsigned looks;   /* polls still to come before anything expires; 0: the timer has not fired */
     bool excused;     /* there was a pause, and the timer runs for the grace period */
-    struct hw_deadline lists[HW_DEADLINE_KINDS]; /* rings around these */
+    struct hw_deadline lists[HW_DEADLINE_KINDS]; /* each is the head of a ring */
     uint64_t durations_ms[HW_DEADLINE_KINDS];    /* see hw_deadlines_last */
     hw_deadline_fn *expired;
 };
@@ -70,7 +70,7 @@ void hw_deadlines_init(struct hw_deadlines *all, uv_loop_t *loop, hw_deadline_fn
  * now. HW_DEADLINE_ANSWER is the exception: a job keeps the time that it began with. */
 void hw_deadlines_last(struct hw_deadlines *all, enum hw_deadline_kind kind, uint64_t duration_ms);
 
-/* Sets the deadline, again if it was set, to the duration of its kind from now. */
+/* Sets or resets the deadline to the duration of its kind from now. */
 void hw_deadline_set(struct hw_deadlines *all, struct hw_deadline *deadline,
                      enum hw_deadline_kind kind);
 
@@ -78,7 +78,7 @@ void hw_deadline_set(struct hw_deadlines *all, struct hw_deadline *deadline,
 void hw_deadline_set_in(struct hw_deadlines *all, struct hw_deadline *deadline,
                         enum hw_deadline_kind kind, uint64_t in_ms);
 
-/* Within `expired`: the deadline passes `ms` from now instead. Meant for few milliseconds, not
+/* Within `expired`: the deadline passes `ms` from now instead. Meant for a few milliseconds, not
  * 0. */
 void hw_deadline_postpone(struct hw_deadlines *all, struct hw_deadline *deadline, uint64_t ms);
 

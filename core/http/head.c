@@ -129,8 +129,8 @@ static int read_expect(struct hw_http *p, struct hw_str value)
     return 0;
 }
 
-/* The header lines that the parser itself acts on. Nearly every other name is told apart by its
- * length alone. */
+/* The header lines that the parser itself acts on. The length alone rules out nearly every other
+ * name. */
 static int read_special(struct hw_http *p, struct hw_str name, struct hw_str value)
 {
     switch (name.len) {
@@ -204,7 +204,7 @@ static int end_head(struct hw_http *p)
 
 /* ---- line by line ---- */
 
-/* Most of what is not HTTP shows in the first byte, long before a line end comes. */
+/* Most input that is not HTTP is known by its first byte, long before a line end comes. */
 static int check_first_byte(struct hw_http *p, char c)
 {
     if (hw_http_is(c, HW_HTTP_TOKEN) || (c == '\r' && p->state == HW_HTTP_START))

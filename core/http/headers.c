@@ -1,7 +1,7 @@
 /* headers.c -- the header lines of a message whose head was read: one by one, or by name.
  *
- * How     the parser keeps the places of the first HW_HTTP_HEADERS_KEPT lines. Later ones are split
- *         again each time. */
+ * How     the parser keeps the positions of the first HW_HTTP_HEADERS_KEPT lines. Later ones are
+ *         split again each time. */
 #include "http/http.h"
 #include "http/line.h"
 

@@ -35,8 +35,8 @@
 #include "base/error.h"
 #include "base/str.h"
 
-/* The parser keeps the places of so many header lines; further ones are searched for in the message
- * each time. Only header_max limits their number. */
+/* The parser keeps the positions of this many header lines; further ones are searched for in the
+ * message each time. Only header_max limits their number. */
 enum { HW_HTTP_HEADERS_KEPT = 64 };
 
 /* The most bytes of a chunk-size line with its extensions, without its line end. A longer one is
@@ -62,7 +62,7 @@ struct hw_http {
     /* constant after init */
     struct hw_http_limits limits;
 
-    /* results; the head's are valid once head() was positive */
+    /* results; the head's are valid once head() returned more than 0 */
     struct hw_http_span method;
     struct hw_http_span path;  /* the target up to its query: of an absolute URI its path ("/" when
                                 * it has none); "*" and CONNECT's host:port unchanged */
@@ -73,7 +73,7 @@ struct hw_http {
     bool expects_continue; /* Expect: 100-continue, on HTTP/1.1, and a body follows */
     bool chunked;
     uint64_t content_length; /* 0 when chunked or absent */
-    uint64_t body_length;    /* decoded bytes so far; final once body() was positive */
+    uint64_t body_length;    /* decoded bytes so far; final once body() returned more than 0 */
     const char *why;         /* after a refusal: a static text for the answer and the log */
 
     /* set by the caller after head(): body bytes are checked and counted, but not kept */
@@ -84,10 +84,10 @@ struct hw_http {
     uint16_t seen;        /* what the special header lines said, as flags */
     int refused;          /* the refusal; it is final */
     uint32_t header_left; /* of header_max */
-    uint32_t scanned;     /* bytes of the incomplete line that are known to be clean */
+    uint32_t scanned;     /* bytes of the incomplete line without a control byte */
     uint64_t at;          /* where the incomplete line begins; later, where the kept body ends */
     uint64_t left;        /* bytes of the body, or of the chunk, still to come */
-    uint32_t more_at;     /* where the first header line begins that is not kept */
+    uint32_t more_at;     /* where the first header line that is not kept begins */
 
     /* last, so that init need not clear them; the first header_count are valid */
     struct hw_http_header headers[HW_HTTP_HEADERS_KEPT];
@@ -121,11 +121,11 @@ bool hw_http_has_body(const struct hw_http *p);
  * have moved.
  * Returns the message's length: the head and the kept body. What follows, up to *len, belongs to
  * the next message. Returns 0 when it needs more, or a refusal as above, after which the bytes are
- * worthless. When no body follows, it returns the head's length at once. */
+ * undefined. When no body follows, it returns the head's length at once. */
 int64_t hw_http_body(struct hw_http *p, char *bytes, size_t *len);
 
 /* How many bytes of the body, or of its present chunk, are still to come; 0 when that is not known.
- * Whoever reads no more than these takes nothing of the next message. */
+ * A read of at most that many bytes takes nothing of the next message. */
 uint64_t hw_http_left(const struct hw_http *p);
 
 /* Whether the message ends after the bytes that hw_http_left counts. */

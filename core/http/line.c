@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* The letters that the table of classes is written in. A target may hold any visible byte but '#':
+/* Abbreviations for the table of classes. A target may hold any visible byte but '#':
  * a stricter grammar would refuse clients that do not escape, and would make no message's end any
  * clearer. */
 enum {

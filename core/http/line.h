@@ -1,10 +1,10 @@
-/* line.h -- a message's lines, which its head and a chunked body have in common.
+/* line.h -- reads a message's lines, in its head and in a chunked body.
  *
- * For the parser alone: head.c, request_line.c, headers.c and body.c. Trailers are read as header
- * lines are.
+ * For the parser alone: head.c, request_line.c, headers.c and body.c. Trailers are read like
+ * header lines.
  * How     a line is first scanned for its end, eight bytes at a time and no byte twice. The scan
- *         settles control bytes and line ends; only a whole line is then split. So the outcome
- *         depends on the bytes up to some place alone, never on where a read ended.
+ *         deals with control bytes and line ends; a line is split only once it is whole. So the
+ *         outcome depends on the bytes alone, never on where a read ended.
  * Thread  whoever owns the struct. */
 #ifndef HW_HTTP_LINE_H
 #define HW_HTTP_LINE_H
@@ -24,7 +24,7 @@ enum {
     HW_HTTP_DONE
 };
 
-/* What a step of reading returns, beside a refusal. */
+/* What a step of reading returns, besides a refusal. */
 enum { HW_HTTP_NEED_MORE, HW_HTTP_GO_ON, HW_HTTP_TOO_LONG };
 
 /* Classes of bytes, as flags. */
@@ -66,9 +66,9 @@ int hw_http_malformed(struct hw_http *p, const char *why);
 /* What is wrong with a control byte in a line. */
 const char *hw_http_why_control(char c);
 
-/* Looks for the CRLF of the line that begins at `line`. `len` bytes of it have arrived; `max` are
- * allowed, its CRLF included. Returns HW_HTTP_GO_ON, when p->scanned is the line's length,
- * HW_HTTP_NEED_MORE, HW_HTTP_TOO_LONG or a refusal. */
+/* Looks for the CRLF of the line that begins at `line`. `len` bytes from there on have arrived; the
+ * line may have `max`, its CRLF included. Returns HW_HTTP_GO_ON (then p->scanned is the line's
+ * length), HW_HTTP_NEED_MORE, HW_HTTP_TOO_LONG or a refusal. */
 int hw_http_find_line_end(struct hw_http *p, const char *line, size_t len, size_t max);
 
 static inline struct hw_http_span hw_http_span_of(size_t at, size_t len)

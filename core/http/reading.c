@@ -8,8 +8,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 
 /* ---- start and stop ---- */
 
-/* While the service has a request, as much of the next one as fits; after the last answer, enough
- * that the client notices. */
+/* While the service has a request, as much of the next one is read as fits. After the last answer
+ * at most HW_LINGER_MAX bytes are read. */
 static bool wants_to_read(const struct hw_connection *c)
 {
     if (c->state == BUSY || c->state == FLUSH)
@@ -63,14 +63,14 @@ static uv_buf_t buf_in(struct hw_request *r, size_t max)
     return uv_buf_init(r->bytes + r->len, (unsigned)(room < max ? room : max));
 }
 
-/* All connections drop what they don't need into the same buffer. */
+/* Bytes that are only dropped are read into one buffer that all connections share. */
 static uv_buf_t scratch_for(struct hw_connection *c)
 {
     size_t size = sizeof c->server->scratch, left = HW_LINGER_MAX - c->lingered;
     return uv_buf_init(c->server->scratch, (unsigned)(left < size ? left : size));
 }
 
-/* How much the message is known to need. */
+/* How many bytes the message is known to need, up to HW_TURN_BYTES. */
 static size_t needed(const struct hw_connection *c)
 {
     uint64_t left = c->state == BODY ? hw_http_left(&c->request->http) : 0;

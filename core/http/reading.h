@@ -11,8 +11,8 @@
 
 #include "http/connection_state.h"
 
-/* Starts where the state has a use for bytes, and stops. Twice is once. One that is held in a turn
- * starts when it goes on. */
+/* Start reading, if the state has a use for bytes, and stop it. Both are idempotent. A connection
+ * that is held (turn.h) is not started: it starts when its turn comes. */
 void hw_reading_start(struct hw_connection *c);
 void hw_reading_stop(struct hw_connection *c);
 

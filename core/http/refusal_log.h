@@ -1,8 +1,8 @@
-/* refusal_log.h -- requests that never became a notification: each is counted, and some are logged.
+/* refusal_log.h -- counts the requests that never become a notification, and logs some of them.
  *
  * Why     whoever sends them is a stranger, and a flood of them must not fill a disk.
- * How     for each error at most HW_REFUSAL_LOG_LINES lines of the log a second. The next line after
- *         that says how many were suppressed. Each line names the client.
+ * How     each error has at most HW_REFUSAL_LOG_LINES lines a second. The next line after that says
+ *         how many were suppressed. Each line names the client.
  * Thread  leader only. */
 #ifndef HW_REFUSAL_LOG_H
 #define HW_REFUSAL_LOG_H
@@ -16,8 +16,8 @@
 
 enum {
     HW_REFUSAL_LOG_LINES = 10,
-    HW_REFUSAL_LOG_PATH_MAX = 200, /* bytes that are shown of what a stranger chose: the path, */
-    HW_REFUSAL_LOG_METHOD_MAX = 32 /* the method */
+    HW_REFUSAL_LOG_PATH_MAX = 200, /* bytes shown of the path, which a stranger chose */
+    HW_REFUSAL_LOG_METHOD_MAX = 32 /* the same, of the method */
 };
 
 struct hw_refusal_log {
@@ -34,14 +34,14 @@ struct hw_refusal_log {
 struct hw_refusal {
     int code;
     struct hw_str why, peer;
-    struct hw_str method, path; /* of what is not there; the query may hold secrets */
+    struct hw_str method, path; /* of a 404 or 405; without the query, which may hold secrets */
 };
 
 /* Counts it, and logs it unless there were too many. */
 void hw_refusal_log_add(struct hw_refusal_log *log, const struct hw_refusal *refusal);
 
-/* True when a refusal with `code` may have a line; *suppressed is how many had none since the last
- * one. It counts as said. */
+/* Returns true when a refusal with `code` may be logged, and counts it as logged; *suppressed is
+ * then how many were not logged since the last one. */
 bool hw_refusal_log_may_say(struct hw_refusal_log *log, int code, uint32_t *suppressed);
 
 #endif

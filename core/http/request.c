@@ -159,8 +159,8 @@ struct hw_request *hw_request_skip(struct hw_requests *pool, struct hw_request *
     return request;
 }
 
-/* The message is shorter than what follows, so it is the one to be copied: into the memory of
- * `next`. That gets the old memory, in which the rest stays. The parser stays with the message. */
+/* The message is shorter than what follows, so it is the one that is copied: into the memory of
+ * `next`, which gets the old memory with the rest. The parser stays with the message. */
 static int move_message(struct hw_requests *pool, struct hw_request *request, size_t end,
                         struct hw_request *next)
 {

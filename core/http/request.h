@@ -3,7 +3,7 @@
  * How     a connection reads into it (leader only). Once the request is complete, it is handed on
  *         with its bytes: nothing is copied. An idle connection has none.
  * Next    a read may bring the beginning of the next message too. A message that was refused is
- *         skipped in place. One that is handed on is parted from what follows it, and the shorter
+ *         skipped in place. One that is handed on is split from what follows it, and the shorter
  *         of the two is copied: however much is pipelined, no byte of a message is copied twice.
  * Thread  the leader, then the owner of the request. */
 #ifndef HW_REQUEST_H
@@ -36,13 +36,13 @@ struct hw_requests {
     size_t count; /* of spare ones */
     struct hw_http_limits limits;
     size_t bytes;     /* memory of all requests in use, those of jobs included */
-    size_t bytes_max; /* at this much none may grow; 0: no limit */
+    size_t bytes_max; /* none may grow beyond this; 0: no limit */
 };
 
 void hw_requests_init(struct hw_requests *pool, struct hw_http_limits limits);
 void hw_requests_fini(struct hw_requests *pool);
 
-/* Takes an empty request, NULL without memory; put gives one back. */
+/* Take returns an empty request, or NULL without memory; put gives it back. */
 struct hw_request *hw_request_take(struct hw_requests *pool);
 void hw_request_put(struct hw_requests *pool, struct hw_request *request);
 
@@ -59,7 +59,7 @@ int hw_request_reserve(struct hw_request *request);
 struct hw_request *hw_request_skip(struct hw_requests *pool, struct hw_request *request,
                                    size_t end);
 
-/* Parts the message that ends at `end` from what follows it. *behind is then a request of its own
+/* Splits the message that ends at `end` from what follows it. *behind is then a request of its own
  * with what follows, or NULL when nothing does. Returns 0 or HW_ENOMEM. */
 int hw_request_part(struct hw_requests *pool, struct hw_request *request, size_t end,
                     struct hw_request **behind);

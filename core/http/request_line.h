@@ -10,7 +10,7 @@
 /* Reads the line bytes[at..at+len), without its line end. Returns 0 or a refusal. */
 int hw_http_read_request_line(struct hw_http *p, const char *bytes, size_t at, size_t len);
 
-/* uri-host [ ":" port ]. User information is no part of it: RFC 9110 4.2.4 calls it an error. */
+/* uri-host [ ":" port ]. User information is not allowed: RFC 9110 4.2.4 calls it an error. */
 bool hw_http_is_authority(struct hw_str s);
 
 #endif

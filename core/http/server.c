@@ -4,7 +4,7 @@
 #include "base/config.h"
 #include "base/files.h"
 
-/* Never more connections than there are files for. */
+/* Never more connections than there are descriptors for. */
 static struct hw_crowd_limits limits_of(const struct hw_config *config)
 {
     size_t connections = hw_files_for_connections(config->max_connections, config->workers);
@@ -16,7 +16,7 @@ static struct hw_crowd_limits limits_of(const struct hw_config *config)
                                     .unfinished = config->max_unfinished};
 }
 
-/* The largest message always fits: growing twofold, it may have twice its length. */
+/* The largest message always fits. Its memory grows twofold, so it may have twice its length. */
 static size_t memory_of(const struct hw_config *config)
 {
     size_t least = 2 * (config->max_body + config->max_header);

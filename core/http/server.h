@@ -23,7 +23,7 @@ enum {
     HW_LINGER_MS = 2000,
     HW_LINGER_MAX = 64 * 1024, /* bytes read and dropped after a connection's last answer */
     HW_APP_ANSWER_MS = 30000,  /* an app's answer, its time in the queue included */
-    HW_ANSWER_GRACE_MS = 100   /* what a handler that is stopped at its time-out may need */
+    HW_ANSWER_GRACE_MS = 100   /* after a handler's time-out, for its outcome to arrive */
 };
 
 struct hw_server {

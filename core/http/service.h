@@ -30,7 +30,7 @@ struct hw_service_type {
     /* The head is complete. Returns 0 to accept the request, or an HW_E… code to refuse it. */
     int (*accept)(struct hw_service *service, const struct hw_request *request);
 
-    /* The request is complete, and now the service's. Returns 0 when the waiter gets its answer
+    /* The request is complete, and the service's now. Returns 0 when the waiter gets its answer
      * later; or the code to answer with at once, and may set `reason` to a static text. */
     int (*complete)(struct hw_service *service, struct hw_request *request,
                     struct hw_waiter *waiter, struct hw_str *reason);

@@ -83,12 +83,12 @@ static void on_check(uv_check_t *check)
     begin_turn(check->data);
 }
 
-/* One that is held again meanwhile goes to the end, and waits for the next turn. */
+/* One that is held again meanwhile goes to the end and waits for the next turn. */
 static void on_idle(uv_idle_t *idle)
 {
     struct hw_turns *all = idle->data;
     struct hw_turn *last = all->held.prev;
-    begin_turn(all); /* also for those that were held outside the loop, after the last turn */
+    begin_turn(all); /* also for those that were held after the last on_check */
     for (int i = 0; i < HW_TURN_RESUMED && all->held.next != &all->held; i++) {
         struct hw_turn *turn = all->held.next;
         hw_turn_leave(turn);

@@ -28,12 +28,12 @@ enum {
 /* A connection's part of this turn. */
 struct hw_turn {
     struct hw_turn *prev, *next; /* among the held ones; NULL when it is not held */
-    uint64_t number;             /* the turn that the next two were counted in */
+    uint64_t number;             /* the turn in which `requests` and `bytes` were counted */
     unsigned requests;
     size_t bytes;
 };
 
-/* A held connection goes on; it is no longer held. */
+/* Called when a held connection may go on; it is no longer held then. */
 typedef void hw_turn_fn(struct hw_turn *turn);
 
 struct hw_turns {
@@ -57,7 +57,7 @@ size_t hw_turn_room(struct hw_turns *all, struct hw_turn *turn, size_t need);
 /* Counts `bytes` as read. */
 void hw_turn_read(struct hw_turns *all, struct hw_turn *turn, size_t bytes);
 
-/* Holds it until a later turn. Twice is once. */
+/* Holds it until a later turn. Idempotent. */
 void hw_turn_hold(struct hw_turns *all, struct hw_turn *turn);
 
 static inline bool hw_turn_is_held(const struct hw_turn *turn)
@@ -65,7 +65,7 @@ static inline bool hw_turn_is_held(const struct hw_turn *turn)
     return turn->next;
 }
 
-/* Ends being held, without going on. Twice is once. */
+/* Ends the hold without calling `resume`. Idempotent. */
 void hw_turn_leave(struct hw_turn *turn);
 
 #endif

@@ -5,7 +5,7 @@
  * How     a ring in memory: the newest HW_UNPROVEN_MAX requests, HW_UNPROVEN_BYTES together; the
  *         oldest make room. Each is an exact copy of head and body, so a forgery costs no more
  *         memory than its own length. Of a long body only the digest is kept.
- * Not     on disk or in the log: it is a stranger's, or personal data.
+ * Not     on disk or in the log: the bytes are a stranger's, or personal data.
  * Thread  leader only. */
 #ifndef HW_UNPROVEN_H
 #define HW_UNPROVEN_H

@@ -1,8 +1,8 @@
 /* waiter.h -- a connection that waits for an answer, in the list of whatever will answer it.
  *
- * Why     a client may be gone, or its time up, before its answer is ready. So whoever works on the
- *         answer never holds a connection: it has a list, and a connection leaves the list by
- *         itself.
+ * Why     a client may be gone, or its time up, before its answer is ready. So the code that works
+ *         on the answer keeps no pointer to a connection: it has a list of waiters, and a
+ *         connection that closes leaves the list by itself.
  * How     an intrusive list; leaving it is two pointer moves.
  * Thread  leader only. */
 #ifndef HW_WAITER_H
@@ -17,7 +17,7 @@
 struct hw_job;
 struct hw_waiter;
 
-/* Gives a waiter, which has left its list by then, its answer: 0 for "processed", or an HW_E… code.
+/* Gives its answer to a waiter that has left its list: 0 for "processed", or an HW_E… code.
  * `reason` is valid until it returns. */
 typedef void hw_answer_fn(struct hw_waiter *waiter, int code, struct hw_str reason);
 
@@ -38,7 +38,7 @@ static inline void hw_waiter_join(struct hw_waiter *waiter, struct hw_waiter **l
     *list = waiter;
 }
 
-/* Leaves the list, and so gets no answer from it. Twice is once. */
+/* Leaves the list, and so gets no answer from it. Idempotent. */
 static inline void hw_waiter_leave(struct hw_waiter *waiter)
 {
     if (!waiter->link)

@@ -6,7 +6,7 @@
 
 #include <uv.h>
 
-/* The rest was written; or it was not, and `status` is a libuv error. */
+/* Called when the rest was written (`status` 0) or could not be (a libuv error). */
 typedef void hw_written_fn(uv_stream_t *stream, int status);
 
 /* Writes all of `bufs`. What the socket does not take is copied, so the caller may reuse them at

@@ -166,7 +166,7 @@ int hw_ledger_sqlite_look_up(struct hw_ledger_reader *r, const struct hw_identit
                              struct hw_known *known)
 {
     *known = (struct hw_known){0};
-    if (!hw_seen_may_hold(&r->ledger->seen, hw_ledger_filter_key(identity)))
+    if (!hw_bloom_may_hold(&r->ledger->seen, hw_ledger_filter_key(identity)))
         return 0;
     pthread_mutex_lock(&r->m);
     int rc = find_locked(r, identity, known);

@@ -79,7 +79,7 @@ static int write_update(struct hw_sqlite *s, const struct hw_notification *n, in
 
 static int write_insert(struct hw_sqlite *s, const struct hw_notification *n)
 {
-    hw_seen_add(&s->seen, hw_ledger_filter_key(&n->identity));
+    hw_bloom_add(&s->seen, hw_ledger_filter_key(&n->identity));
     sqlite3_bind_text64(s->statements[HW_LEDGER_INSERT], 1, n->id.ptr, n->id.len, SQLITE_STATIC,
                         SQLITE_UTF8);
     sqlite3_bind_blob(s->statements[HW_LEDGER_INSERT], 2, n->identity.digest, HW_DIGEST_SIZE,

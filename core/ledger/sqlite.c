@@ -10,7 +10,7 @@
  *            until its batch is on disk, so there is no gap between the two: a copy either joins
  *            the job or finds the record.
  *
- *            A look-up first asks a filter in memory (seen.h), which knows what was never
+ *            A look-up first asks a filter in memory (bloom.h), which knows what was never
  *            recorded. After the start it is filled from the file, step by step between batches;
  *            until then every look-up goes to the file.
  *
@@ -113,7 +113,7 @@ static void close_sqlite(struct hw_ledger *ledger)
     hw_ledger_writer_close(s);
     hw_ledger_guard_drop(&s->guard);
     hw_ledger_place_fini(&s->place);
-    hw_seen_fini(&s->seen);
+    hw_bloom_fini(&s->seen);
     pthread_mutex_destroy(&s->readers_m);
     if (s->lock)
         hw_ledger_lock_put(s->lock); /* last: closing its file drops SQLite's locks */
@@ -150,7 +150,7 @@ struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *wh
     s->dead_retention_ms = config->dead_retention_ms;
     s->patience_ms = HW_LEDGER_BUSY_MS;
     s->wal_hard = HW_LEDGER_WAL_PAGES_HARD;
-    hw_seen_init(&s->seen);
+    hw_bloom_init(&s->seen);
     hw_ledger_clock_init(&s->retention.clock);
     s->retention.slow = true;
     pthread_mutex_init(&s->readers_m, NULL);

@@ -20,12 +20,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ledger/bloom.h"
 #include "ledger/clock.h"
 #include "ledger/guard.h"
 #include "ledger/ledger.h"
 #include "ledger/lock.h"
 #include "ledger/place.h"
-#include "ledger/seen.h"
 
 enum { HW_LEDGER_LOST_MAX = 3 /* a handler that takes the host down is not begun a fourth time */ };
 enum { HW_LEDGER_WAL_PAGES_HARD = 16000 }; /* of the log; over it, a write-back waits for readers */
@@ -90,8 +90,8 @@ struct hw_sqlite {
     /* guarded by readers_m and each reader's m: one is enough to read, writing takes all */
     bool shut; /* no reader may open the file now */
 
-    /* shared: see seen.h */
-    struct hw_seen seen;
+    /* shared: see bloom.h */
+    struct hw_bloom seen;
 };
 
 /* Opens the writer's connection. Returns 0, or HW_EFAILED with one line in `why`. */

@@ -34,7 +34,7 @@ static void fill(struct hw_sqlite *s)
     int rc;
     while ((rc = sqlite3_step(s->statements[HW_LEDGER_FILL])) == SQLITE_ROW) {
         s->filled_to = sqlite3_column_int64(s->statements[HW_LEDGER_FILL], 0);
-        hw_seen_add(
+        hw_bloom_add(
             &s->seen,
             (struct hw_str){sqlite3_column_blob(s->statements[HW_LEDGER_FILL], column),
                             (size_t)sqlite3_column_bytes(s->statements[HW_LEDGER_FILL], column)});
@@ -42,7 +42,7 @@ static void fill(struct hw_sqlite *s)
     }
     sqlite3_reset(s->statements[HW_LEDGER_FILL]);
     if (rc == SQLITE_DONE && rows < FILL_STEP)
-        hw_seen_complete(&s->seen);
+        hw_bloom_complete(&s->seen);
 }
 
 bool hw_ledger_sqlite_tend(struct hw_ledger *ledger, bool idle)

@@ -1,12 +1,13 @@
 #!/bin/sh
-# floods.sh -- a good client's answer times and the host's memory while strangers flood it, beside nginx.
+# floods.sh -- a good client's answer times and the host's memory during a flood, beside nginx.
 # usage: HOOKWARD=build/hookward FLOOD=build/flood sh spec/bench/floods.sh [SECONDS=5] [KIND...]
 #
-# The kinds are those of flood.c. Each gets a host of its own, whose resident memory is read before the
-# flood, at its highest, and ten seconds after it. nginx answers the same path with 200 at once and
-# verifies nothing: it shows what the machine, the kernel and the flood itself cost. Everything goes over
-# the loopback, with a fixed number of connections, for SECONDS. The aims: p99 under 100 ms, no failures,
-# under 300 MB, and at most 20 MB more than before the flood when it is over.
+# The kinds of flood are those of flood.c. Each gets a host of its own, whose resident memory is
+# read before the flood, at its highest, and ten seconds after it. nginx answers the same path with
+# 200 at once and verifies nothing: it shows what the machine, the kernel and the flood itself cost.
+# Everything goes over the loopback, with a fixed number of connections, for SECONDS. The aims: p99
+# under 100 ms, no failures, under 300 MB during the flood, and at most 20 MB more after it than
+# before.
 set -eu
 secs=${1:-5}
 [ $# -gt 0 ] && shift
@@ -35,7 +36,7 @@ end() {
   pid=
 }
 
-# Sets row: p50, p99, notifications, failures, MB before, at most, afterwards.
+# Sets row to p50, p99, notifications, failures, and the MB before, at most and afterwards.
 flood_hookward() {
   rm -f "$w"/hookward.db*
   (cd "$w" && exec "$bin" serve 2>log) &

@@ -1,4 +1,4 @@
--- longest.lua -- the longest functions and files, to look at; it fails nothing.
+-- longest.lua -- prints the longest functions and files; no length makes it fail.
 -- usage: lua5.4 spec/bench/longest.lua core/*.c
 
 local functions, files = {}, {}

@@ -1,4 +1,4 @@
--- For wrk: one signed body, each time with a new job id.
+-- Requests for wrk: one signed body, with a new job id each time.
 local file = io.open(os.getenv("BODY"))
 local body = file:read("*a")
 file:close()

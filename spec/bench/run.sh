@@ -1,5 +1,5 @@
 #!/bin/sh
-# run.sh -- requests a second of the real host with real signatures, beside what a core can verify.
+# run.sh -- requests a second of the real host with real signatures; verifications of one core
 # usage: HOOKWARD=build/hookward sh spec/bench/run.sh [SECONDS=5] [CONNECTIONS=64] [LEDGER=memory:]
 # Quote the ratio, not the number: machines differ, and the load generator shares the cores.
 set -eu

@@ -1,4 +1,4 @@
-/* caught_log.h -- the lines that the code under test logs, within one second of its clock. */
+/* caught_log.h -- the lines that the code under test logs, all within one second of the clock. */
 #ifndef HW_SPEC_CAUGHT_LOG_H
 #define HW_SPEC_CAUGHT_LOG_H
 
@@ -12,8 +12,7 @@
 
 static char caught[256 * 1024];
 
-/* Catches what `say` logs, which is called again when a second ended meanwhile; `reset` comes before
- * each call. */
+/* Catches what `say` logs. Calls `reset` and `say`; again if a new second began meanwhile. */
 static inline void catch_log(void (*reset)(void), void (*say)(void))
 {
     int ends[2];

@@ -1,4 +1,4 @@
-/* folder.h -- a folder for a test's files, gone again at its end. */
+/* folder.h -- a folder for a test's files, removed at its end. */
 #ifndef HW_SPEC_FOLDER_H
 #define HW_SPEC_FOLDER_H
 

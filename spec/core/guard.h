@@ -1,4 +1,4 @@
-/* guard.h -- puts a parser's input where reading one byte too many is a crash.
+/* guard.h -- puts a parser's input where reading one byte too many crashes.
  *
  * The input's last byte is the last byte before a page that nobody may touch. */
 #ifndef HW_SPEC_GUARD_H
@@ -14,7 +14,7 @@ struct guard {
     size_t size; /* bytes that can be used, in front of the guard page */
 };
 
-/* Room for inputs of up to `max` bytes. Aborts when there is no memory: it is a test. */
+/* Makes room for inputs of up to `max` bytes. Aborts when there is no memory. */
 static inline void guard_open(struct guard *g, size_t max)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -41,7 +41,7 @@ static inline char *guard_place(struct guard *g, const char *bytes, size_t len)
     return place;
 }
 
-/* Spoils what was placed, so that a pointer kept into it shows. */
+/* Overwrites what was placed, so that a pointer kept into it is noticed. */
 static inline void guard_spoil(struct guard *g, size_t len)
 {
     memset(g->map + g->size - len, 0x7f, len);

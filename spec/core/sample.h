@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "notification.h"
 
-/* One with this id and body, which succeeded; its digest is the body itself (of at most 32 bytes):
- * no hashing is needed to be an identity. The texts are copied. */
+/* Makes it a notification with this id and body, which succeeded. Its digest is the body itself, of
+ * at most 32 bytes: an identity needs no hash here. The texts are copied. */
 static inline void sample_fill(struct hw_notification *n, const char *id, const char *body)
 {
     n->id = n->identity.id = hw_arena_copy(n->arena, hw_str_of(id));
@@ -37,11 +37,11 @@ static inline void sample_end(struct hw_notification *n, int code)
 }
 
 struct sample {
-    struct hw_notification n; /* first: what the others hand out and take back */
+    struct hw_notification n; /* first: the functions below hand it out and take it back */
     struct hw_arena arena;
 };
 
-/* One without anything in it. To be freed by free_notification. */
+/* An empty notification, to be freed by free_notification(). */
 static inline struct hw_notification *empty_notification(void)
 {
     struct sample *sample = calloc(1, sizeof *sample);
@@ -51,7 +51,7 @@ static inline struct hw_notification *empty_notification(void)
     return &sample->n;
 }
 
-/* One that the ledger is to fill in from its row. */
+/* A notification that the ledger is to fill in from its row. */
 static inline struct hw_notification *revived_notification(int64_t row)
 {
     struct hw_notification *n = empty_notification();

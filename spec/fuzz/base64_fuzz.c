@@ -1,4 +1,4 @@
-/* base64_fuzz.c -- what decodes encodes to the same text: each value has one spelling. */
+/* base64_fuzz.c -- a text that decodes is what its bytes encode to: each value has one spelling. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

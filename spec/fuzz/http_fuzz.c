@@ -5,7 +5,7 @@
  *
  * Properties
  *   In parts or at once, the result is the same.
- *   What was found lies inside the head.
+ *   All spans lie inside the head.
  *   A complete message is complete from its own bytes alone, and not from one byte less.
  *   Limits hold, and a refusal has a reason. */
 #include <stdlib.h>
@@ -85,7 +85,7 @@ static void check_same_head(const struct hw_http *a, const struct hw_http *b)
     HW_CHECK(a->content_length == b->content_length);
 }
 
-/* Also holds for a message and its own bytes alone, except for what follows the message. */
+/* Compares everything but what follows the message, which one of the two may lack. */
 static void check_same(const struct reading *a, const struct reading *b)
 {
     HW_CHECK(a->head == b->head && a->whole == b->whole);

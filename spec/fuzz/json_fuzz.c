@@ -1,7 +1,7 @@
-/* json_fuzz.c -- what the scan accepts decodes, and survives a round trip.
+/* json_fuzz.c -- a text that the scan accepts can be decoded, and survives a round trip.
  *
- * The text is in memory of exactly its size. Properties: a refusal has a reason and a place inside
- * the text; decode never raises; encode(decode(x)) is JSON, and decodes to the same as x. */
+ * The text is in memory of exactly its size. Properties: a refusal has a reason and a position
+ * inside the text; decode never raises; encode(decode(x)) is JSON, and decodes to the same as x. */
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdint.h>

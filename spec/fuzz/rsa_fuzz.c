@@ -3,9 +3,10 @@
  * Input       one byte: its low half is the length of e (at most 9 bytes); when its high half h is
  *             not 0, s is n + h - 8. Two bytes: the length of n. Then e, n and s, big-endian; an s
  *             that is too short begins with zeros.
- * Properties  a key is taken exactly when it is within the limits of rsa.h, and by the vectors when
- *             it is within those of rsa_vector.h; s is refused exactly when it is not below n; the
- *             result is that of BN_mod_exp; the vectors pass their proof for each key they take.
+ * Properties  a key is accepted exactly when it is within the limits of rsa.h, and by the vectors
+ *             when it is within those of rsa_vector.h; s is refused exactly when it is not below n;
+ *             the result is that of BN_mod_exp; the vectors pass their proof for each key they
+ *             accept.
  * Memory      s and the result are in memory of exactly their size.
  *
  * On a processor without AVX-512 IFMA only OpenSSL's multiplication is compared. */

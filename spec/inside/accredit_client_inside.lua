@@ -1,4 +1,4 @@
--- lua/hookward/accredit/client.lua with a clock and a network that this spec moves:
+-- lua/hookward/accredit/client.lua with a clock and a network that this spec controls;
 -- spec/accredit_client_spec.lua runs it with `hookward test`.
 
 local client = require "hookward.accredit.client"
@@ -7,7 +7,7 @@ local core = require "hookward.core"
 local real = { request = core.http.request, sleep = core.sys.sleep, now = core.sys.now }
 local now, pauses, requests, answers
 
--- What a request gets: a status, or the kind of a failure; then headers and body.
+-- What a request returns. `what` is a status, or the kind of a failure.
 local function answer(what, headers, body)
   if type(what) == "string" then return { nil, "it failed", what } end
   return { { status = what, headers = headers or {}, body = body or "{}" } }
@@ -43,7 +43,7 @@ end)
 describe("a token", function()
   local function bearer() return requests[#requests].headers.Authorization end
 
-  it("is used until shortly before its end, then another one is got", function()
+  it("is used until shortly before it expires, then replaced", function()
     local c = new { user = "me", password = "pass" }
     answers = { token(100), answer(200), answer(200) }
     assert(c:call("GET", "/a"))
@@ -57,7 +57,7 @@ describe("a token", function()
     assert.equal(5, #requests)
   end)
 
-  it("that does not tell its end is used until it is refused", function()
+  it("without an expiry time is used until it is refused", function()
     local c = new { user = "me", password = "pass" }
     answers = { answer(200, {}, '{"access_token":"for-ever"}'), answer(200), answer(200) }
     assert(c:call("GET", "/a"))
@@ -68,7 +68,7 @@ describe("a token", function()
 end)
 
 describe("a pause", function()
-  -- The pauses of a call that is answered so, and then 200.
+  -- The pauses of a call that gets these answers, and then a 200.
   local function pauses_of(...)
     local told = {}
     local c = new { token = "given", on_retry = function(_, pause) told[#told + 1] = pause end }
@@ -87,17 +87,17 @@ describe("a pause", function()
     assert.equal(3, #pauses)
   end)
 
-  it("is what Retry-After asks for, when that is longer", function()
+  it("is what Retry-After asks for, if that is longer", function()
     assert.same({ 7, 9 }, pauses_of(answer(429, { ["retry-after"] = "7" }), answer(503, { ["retry-after"] = "9" })))
   end)
 
-  it("is never shorter for a Retry-After, nor for one that is no number of seconds", function()
+  it("is not shortened by a Retry-After that is short or not a number of seconds", function()
     local asked = { "0", "Wed, 21 Oct 2015 07:28:00 GMT", "-5" }
     for i, value in ipairs(asked) do asked[i] = answer(503, { ["retry-after"] = value }) end
     for i, pause in ipairs(pauses_of(table.unpack(asked))) do assert.is_true(pause >= 0.75 * 2 ^ (i - 1)) end
   end)
 
-  it("is a minute at most, whatever is asked for", function()
+  it("is a minute at most, whatever Retry-After asks for", function()
     assert.same({ 60 }, pauses_of(answer(503, { ["retry-after"] = "61" })))
   end)
 end)
@@ -109,7 +109,7 @@ describe("a call", function()
     return #requests
   end
 
-  it("is made again after what may pass, and after nothing else", function()
+  it("is repeated after temporary failures only", function()
     for _, what in ipairs { 429, 500, 502, 503, 504, "resolve", "connect", "timeout", "closed" } do
       assert.equal(2, count(what), what)
     end
@@ -122,14 +122,14 @@ describe("a call", function()
     for _, what in ipairs { 429, 503, "connect", "closed" } do assert.equal(1, count(what, "POST"), what) end
   end)
 
-  it("is a success with 200 to 299 alone", function()
+  it("succeeds only with a status of 200 to 299", function()
     for status, good in pairs { [200] = true, [299] = true, [199] = false, [300] = false, [302] = false } do
       answers = { answer(status) }
       assert.equal(good, new { token = "given" }:call("POST", "/a") ~= nil, status)
     end
   end)
 
-  it("that fails without a code of Accredit's says what to do about its status", function()
+  it("that fails without an Accredit code says what to do about its status", function()
     for status, advice in pairs { [302] = "Redirects are not followed.", [403] = "ask your Accredit administrator",
       [404] = "There is no such call at this address.", [429] = "Too many calls", [501] = "Try again later." } do
       answers = { answer(status) }

@@ -1,5 +1,5 @@
--- An app (core/app/vm.h) that writes down the names that it sees: of hookward.app, and of a request that
--- it sends to itself. Then it has its process end it.
+-- An app (core/app/vm.h) that lists the names in hookward.app and in a request to itself, and then
+-- ends its process.
 
 local app = require "hookward.app"
 

@@ -1,4 +1,4 @@
--- lua/hookward/_meta.lua names what there is: spec/meta_spec.lua runs this with `hookward test`.
+-- lua/hookward/_meta.lua names exactly what exists; spec/meta_spec.lua runs it by `hookward test`.
 
 local catalogue = require "hookward.handlers.catalogue"
 local cli = require "spec.support.cli"
@@ -49,7 +49,7 @@ local function fields(class, more)
   return sorted(set)
 end
 
--- The functions of a table, and of the tables in it.
+-- The functions of a table and of its subtables.
 local function functions(value, prefix, into)
   into = into or {}
   for name, item in pairs(value) do
@@ -59,9 +59,9 @@ local function functions(value, prefix, into)
   return into
 end
 
--- ---- what there is ----
+-- ---- what exists ----
 
--- Runs a handler and gives what it logged, by name.
+-- Runs a handler and returns what it logged, by name.
 local function probe(source, event)
   local folder = cli.folder { ["handlers/a.lua"] = [[
     local hook = require "hookward"
@@ -116,7 +116,7 @@ describe("the annotations of", function()
     assert.same(words(probe("hook.log.info(names(job))")[1].message), fields("hookward.Job"))
   end)
 
-  it("the events name what the catalogue has, and no other", function()
+  it("the events name exactly those of the catalogue", function()
     local events = {}
     for event, entry in pairs(catalogue) do
       events[event] = true

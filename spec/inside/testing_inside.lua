@@ -1,4 +1,4 @@
--- hookward.testing, from the inside: spec/testing_spec.lua runs this with `hookward test`.
+-- hookward.testing, used from a spec; spec/testing_spec.lua runs this with `hookward test`.
 
 local core = require "hookward.core"
 local json = core.json
@@ -7,7 +7,7 @@ local testing = require "hookward.testing"
 
 local apps = {}
 
--- A set of one file of handlers.
+-- Loads one file of handlers.
 local function load_set(source, options)
   local folder = cli.folder { ["handlers/a.lua"] = 'local hook = require "hookward"\n' .. source }
   local app = testing.load(folder .. "/handlers", options)
@@ -30,7 +30,7 @@ after_each(function()
 end)
 
 describe("deliver", function()
-  it("signs a notification that the handler then gets", function()
+  it("signs a notification, which the handler then gets", function()
     local app = load_set [[
       hook.on("Person.Updated", function(event, job)
         hook.log.info("seen", { event = hook.json.encode(event), key = job.key, id = job.id,
@@ -54,7 +54,7 @@ describe("deliver", function()
     assert.is_true(seen.redelivered)
   end)
 
-  it("tells what the handler returned, as the sender and as the log see it", function()
+  it("returns the outcome of the handler as the sender and the log see it", function()
     local app = load_set [[
       hook.on("A.Nil", function() return nil, "not today" end)
       hook.on("A.Status", function() return 400 end)
@@ -73,7 +73,7 @@ describe("deliver", function()
     app:deliver("A.Fine"):expect(200)
   end)
 
-  it("goes by the patterns of the host, and by `unhandled`", function()
+  it("follows the patterns of the host, and `unhandled`", function()
     local source = [[
       for _, pattern in ipairs { "A.B", "A.*", "*.B" } do
         hook.on(pattern, function() hook.log.info(pattern) end)
@@ -89,7 +89,7 @@ describe("deliver", function()
     assert.is_true(accepting:deliver("C.C"):expect(200).unhandled)
   end)
 
-  it("keeps the schemas that a handler asked for", function()
+  it("applies the schemas that a handler asked for", function()
     local app = load_set [[
       hook.on("BadgeExportZipFile.Created", { schema = true }, function() end)]]
     app:deliver("BadgeExportZipFile.Created", { BadgeExportZipFileId = "7" })
@@ -116,7 +116,7 @@ describe("deliver", function()
     assert.equal(2, #app.logs)
   end)
 
-  it("takes duplicates as `duplicates` says", function()
+  it("treats duplicates as `duplicates` says", function()
     local source = [[hook.on("*", function() end)]]
     local by_job = load_set(source)
     local by_body = load_set(source, { duplicates = "by-body" })
@@ -137,7 +137,7 @@ describe("deliver", function()
     app:deliver("A.Fine"):expect(200)
   end)
 
-  it("keeps what is logged and printed, with its level and fields", function()
+  it("records what is logged and printed, with level and fields", function()
     local app = load_set [[
       hook.log.info("loading")
       hook.on("A.B", function(event)
@@ -181,7 +181,7 @@ describe("post", function()
   local app
   before_each(function() app = load_set [[hook.on("*", function() end)]] end)
 
-  it("lets nothing pass that is not signed", function()
+  it("refuses what is not signed", function()
     local body = '{"Event":"A.B"}'
     app:post { body = body }:expect(200)
     app:post { body = body, signature = app:sign(body) }:expect(200)
@@ -190,7 +190,7 @@ describe("post", function()
     app:post { body = body, signature = false }:expect(400, "missing_signature")
   end)
 
-  it("is refused by the host's own rules", function()
+  it("applies the host's own rules for refusal", function()
     app:post { body = "{" }:expect(400, "invalid_json")
     app:post { body = "[]" }:expect(400, "missing_event")
     app:post { body = '{"Event":"A.B"}', id = "" }:expect(400, "malformed_job_id")
@@ -203,7 +203,7 @@ describe("post", function()
       ["Transfer-Encoding"] = "gzip" } }:expect(501, "unsupported_transfer_coding")
   end)
 
-  it("keeps the limits of a request, at the limit and one over", function()
+  it("applies the limits of a request, at the limit and one over", function()
     local small = load_set([[hook.on("*", function() end)]], { max_body = 1024, max_header = 1024 })
     local function body(size)
       local text = '{"Event":"A.B","X":""}'
@@ -214,14 +214,14 @@ describe("post", function()
     small:post { body = body(100), headers = { A = ("x"):rep(1024) } }:expect(431, "header_too_large")
   end)
 
-  it("gives an id to what has none", function()
+  it("gives an id to a request without one", function()
     local result = app:post { body = '{"Event":"A.B"}', id = false }
     result:expect(200)
     assert.equal(result.digest:sub(1, 16), result.id)
     assert.equal(core.crypto.sha256 '{"Event":"A.B"}', result.digest)
   end)
 
-  it("believes the keys of the configuration too", function()
+  it("accepts the keys of the configuration too", function()
     local folder = cli.folder()
     local private, public = core.crypto.keygen(2048)
     cli.write(folder .. "/accredit.pem", public)
@@ -250,7 +250,7 @@ describe("the clock", function()
     assert.is_true(now.time <= os.time() and now.received <= os.time() + 1)
   end)
 
-  it("stands where it is put, and is moved", function()
+  it("stands still once it is set, and can be advanced", function()
     local app = load_set(source)
     assert.equal(1715339361.25, app:clock("2024-05-10T11:09:21.25Z"))
     local now = app:deliver("A.B").logs[1].fields
@@ -268,7 +268,7 @@ describe("the clock", function()
     assert.equal(1715339361 + 7199, app:deliver("A.B").logs[1].fields.time)
   end)
 
-  it("can stand while the set loads", function()
+  it("can be set before the set loads", function()
     local app = load_set([[local loaded = os.time()
       hook.on("*", function() hook.log.info(loaded) end)]], { clock = "2024-05-10T11:09:21.5Z" })
     assert.equal("1715339361", app:deliver("A.B").logs[1].message)
@@ -276,7 +276,7 @@ describe("the clock", function()
     raises("testing.load: clock: expected seconds since 1970", load_set, "", { clock = "noon" })
   end)
 
-  it("is what max_age is measured with, at the limit and over it", function()
+  it("is used for max_age, at the limit and over it", function()
     local app = load_set(source, { max_age = "1h" })
     app:clock("2024-05-10T12:00:00Z")
     local fields = { Timestamp = "2024-05-10T11:00:00Z" }
@@ -508,7 +508,7 @@ describe("hook.http", function()
     end
   end)
 
-  it("tells what was called", function()
+  it("records the calls", function()
     app:stub_http("*", "https://api.example/*", { body = "\0\xff" })
     local result = call { url = "https://api.example/x?y=1", method = "put", body = { a = 1 }, timeout = 3,
       headers = { Authorization = "Bearer t", Empty = "" } }
@@ -519,7 +519,7 @@ describe("hook.http", function()
     assert.same(app.http_calls, result.http_calls)
   end)
 
-  it("may be answered by a function, or with a failure", function()
+  it("can be answered by a function, or with a failure", function()
     app:stub_http("GET", "http://a/*", function(asked)
       if asked.url == "http://a/1" then return { body = asked.url } end
       return nil, "no"
@@ -530,7 +530,7 @@ describe("hook.http", function()
     assert.equal("it took too long (timeout)", call({ url = "http://a/3" }).reason)
   end)
 
-  it("fails the spec when nobody expected the call, whatever the handler makes of it", function()
+  it("fails the spec at an unexpected call, even if the handler catches the error", function()
     app:stub_http("POST", "http://a/b", {})
     app:stub_http("GET", "http://a/b.c", {})
     local why = raises("unexpected call of hook.http: GET http://a/bxc", call, { url = "http://a/bxc" })
@@ -542,7 +542,7 @@ describe("hook.http", function()
     swallowing:deliver("A.B"):expect(200)
   end)
 
-  it("keeps the rules of the real one", function()
+  it("follows the rules of the real one", function()
     assert.match("hook.http: unknown option 'urll'", call({ urll = "x" }).detail)
     assert.match("must begin with http", call({ url = "ftp://x" }).reason)
     app:stub_http("GET", "http://a/", { body = "12345" })
@@ -567,7 +567,7 @@ describe("hook.http", function()
     assert.equal("then", app:deliver("A.B").logs[1].message)
   end)
 
-  it("can't be used to come in by the back door", function()
+  it("can't deliver to the set that is at work", function()
     app:stub_http("GET", "http://a/", function() app:deliver("A.B") end)
     raises("is at work", call, { url = "http://a/" })
     local other = load_set [[hook.on("*", function() hook.log.info("inner") end)]]
@@ -580,7 +580,7 @@ describe("hook.http", function()
 end)
 
 describe("load", function()
-  it("says what keeps a set from loading, with file and line", function()
+  it("says why a set does not load, with file and line", function()
     assert.match("testing_inside.lua:%d+: .*handlers/a.lua:3: oh no",
       raises("oh no", load_set, "\nerror('oh no')"))
     raises("a.lua:2: syntax error near 'y'", load_set, "x y")
@@ -595,7 +595,7 @@ describe("load", function()
     raises("settings: f is a function", load_set, "", { settings = { f = print } })
   end)
 
-  it("takes a project's configuration, and options over it", function()
+  it("uses a project's configuration, which options override", function()
     local folder = cli.folder { ["hookward.lua"] = [[return { handlers = "h", unhandled = "accept",
       settings = { a = "file" }, ledger = "x.db", keys = "none/*" }]],
       ["h/a.lua"] = [[local hook = require "hookward"
@@ -610,7 +610,7 @@ describe("load", function()
     assert.is_nil(core.sys.stat(folder .. "/x.db"))
   end)
 
-  it("says which option of a delivery is meant", function()
+  it("refuses wrong arguments, and names the option", function()
     local app = load_set ""
     raises("unknown option 'atempt'; did you mean attempt?", app.deliver, app, "A.B", {}, { atempt = 1 })
     raises("fields must have names", app.deliver, app, "A.B", { 1, 2 })
@@ -640,7 +640,7 @@ describe("load", function()
     raises("stub_http: kind goes with error", app.stub_http, app, "GET", "*", { kind = "timeout" })
   end)
 
-  it("refuses what a sender's client could not put into a header", function()
+  it("refuses what can't be sent in a header", function()
     local app = load_set ""
     local function deliver(options) return function() app:deliver("A.B", {}, options) end end
     raises("app:post: headers: expected a table", deliver { headers = 5 })
@@ -649,7 +649,7 @@ describe("load", function()
     raises("app:post: attempt: expected a text, a number or false, got boolean", deliver { attempt = true })
   end)
 
-  it("says what result:expect and result:logged take", function()
+  it("says what result:expect and result:logged accept", function()
     local result = load_set "hook.on('A.B', function() end)":deliver "A.B"
     raises("result:expect: expected a status, 200 or 400, got string", result.expect, result, "200")
     raises("result:expect: expected an error code", result.expect, result, 200, 5)
@@ -660,7 +660,7 @@ describe("load", function()
 end)
 
 describe("unload", function()
-  it("runs hook.on_unload, once, and lets nothing in afterwards", function()
+  it("runs hook.on_unload once, and refuses deliveries afterwards", function()
     local app = load_set [[hook.on_unload(function() hook.log.info("closing") end)]]
     assert.same({ { level = "info", message = "closing", fields = {} } }, app:unload())
     assert.same({}, app:unload())
@@ -668,7 +668,7 @@ describe("unload", function()
     raises("was unloaded", app.routes, app)
   end)
 
-  it("comes by itself at the end of a block", function()
+  it("happens at the end of a block with <close>", function()
     local logs
     do
       local app <close> = load_set [[hook.on_unload(function() hook.log.info("closing") end)]]
@@ -679,7 +679,7 @@ describe("unload", function()
 end)
 
 describe("expect", function()
-  it("tells all that is known when it fails, and where in the spec", function()
+  it("shows all that is known when it fails, and the place in the spec", function()
     local app = load_set [[hook.on("A.B", function(event)
       hook.http.get("http://a/")
       hook.log.warn("careful", { n = 1 })
@@ -695,7 +695,7 @@ describe("expect", function()
     raises("expected 400 handler_refused", function() app:deliver("A.B"):expect(400, "handler_refused") end)
   end)
 
-  it("shows the routes when none of them fitted", function()
+  it("shows the routes when none of them matched", function()
     local app = load_set "hook.on('A.Created', function() end)\nhook.on('*.X', function() end)"
     local why = raises("400 no_handler", function() app:deliver("A.Createt"):expect(200) end)
     assert.matches("  there is: A%.Created  %S+a%.lua:2\n  there is: %*%.X  %S+a%.lua:3$", why)

@@ -1,5 +1,5 @@
--- A stand-in for the Accredit API that answers what a spec tells it to, in this very process, while
--- the command that calls it runs.
+-- A stand-in for the Accredit API. It runs in the spec's own process and gives the answers that the
+-- spec names, while the command that calls it runs.
 
 local mime = require "mime"
 local socket = require "socket"
@@ -61,8 +61,8 @@ function M.url()
   return "http://127.0.0.1:" .. port
 end
 
----Runs a command while the answers are given, one a connection, in their order; one that is asked
----for too much is a 418. `arguments` as for cli.run; `--api` is added unless they name one, or no_api.
+---Runs a command and gives these answers in order, one a connection; a further request gets a 418.
+---`arguments` as for cli.run; `--api` is added unless they name one, or no_api.
 ---@return { code: integer, out: string, err: string } result
 ---@return hookward.spec.ApiRequest[] requests
 function M.run(arguments, answers)
@@ -76,7 +76,7 @@ function M.run(arguments, answers)
   local requests, held = {}, {}
   local running = cli.start(arguments)
   local give_up = socket.gettime() + PATIENCE
-  listener:settimeout(0.004) -- a connection ends it at once; so late is the end seen
+  listener:settimeout(0.004) -- a connection ends it; the command's end is seen this late
   while not running:has_ended() do
     assert(socket.gettime() < give_up, "still running: " .. running.command)
     local client = listener:accept()
@@ -107,7 +107,7 @@ function M.form(body)
   return fields
 end
 
--- ---- keys in every form, made by openssl alone ----
+-- ---- keys in every form, made only by openssl ----
 
 local function sh(command)
   local pipe = io.popen(command .. " 2>/dev/null")
@@ -118,7 +118,7 @@ end
 
 local made = {}
 
----The public half of a key pair in the forms that Accredit may use: by name, as texts.
+---The public half of a key pair in the forms that Accredit may use, as a table from name to text.
 ---@param pem string the file of the public key
 function M.key_forms(pem)
   if made[pem] then return made[pem] end

@@ -1,4 +1,4 @@
--- Runs the real binary as a person would, and keeps what it wrote.
+-- Runs the real binary as a user would, and collects its output.
 
 local folder_tools = require "spec.support.folders"
 local lfs = require "lfs"
@@ -48,7 +48,7 @@ function M.folder(files)
   return path
 end
 
----Every spec calls it in after_each.
+---Removes the folders; every spec calls it in after_each.
 function M.clean()
   for _, path in ipairs(folders) do folder_tools.remove(path) end
   folders = {}
@@ -70,7 +70,7 @@ end
 local Run = {}
 Run.__index = Run
 
----True when it has ended and all that it wrote is there.
+---True when it has ended and all of its output is in the files.
 function Run:has_ended()
   return lfs.attributes(self.box .. "/ended", "mode") ~= nil
 end
@@ -112,13 +112,13 @@ function M.program(arguments)
   return start({}, arguments):wait()
 end
 
----Runs it to its end.
+---Runs `hookward ARGUMENTS...` to its end; arguments as for M.start.
 ---@return { code: integer, out: string, err: string }
 function M.run(arguments)
   return M.start(arguments):wait()
 end
 
----A word for each line: the number of lines of a text.
+---The lines of a text, without empty ones.
 function M.lines(text)
   local lines = {}
   for line in text:gmatch("[^\n]+") do lines[#lines + 1] = line end
@@ -135,7 +135,7 @@ function M.project(config)
     template = os.tmpname()
     os.remove(template)
     os.execute(("%s init %s >/dev/null"):format(quote(M.binary), quote(template)))
-    local path = template .. "/hookward.lua" -- whatever else listens on this machine
+    local path = template .. "/hookward.lua" -- port 8080 may be taken
     M.write(path, (M.read(path):gsub("127%.0%.0%.1:8080", "127.0.0.1:0")))
   end
   local path = M.folder()
@@ -144,13 +144,13 @@ function M.project(config)
   return path
 end
 
----Call it in a file's last teardown.
+---Removes the project; call it in a file's last teardown.
 function M.finish()
   if template then folder_tools.remove(template) end
   template = nil
 end
 
--- ---- a receiver that answers as it is told ----
+-- ---- a receiver with given answers ----
 
 local Receiver = {}
 Receiver.__index = Receiver
@@ -179,7 +179,7 @@ local function read_request(client)
   return request
 end
 
----Answers all that it was made for, one request a connection.
+---Gives all of its answers, to one request a connection.
 function Receiver:serve()
   for _, answer in ipairs(self.answers) do
     local client = assert(self.server:accept())

@@ -1,5 +1,5 @@
--- Plays systemd and nginx for the guide's page of deployment: a unit is read and its commands run as
--- systemd would run them, a server block runs in an nginx of its own; paths and ports are exchanged.
+-- For the guide's page of deployment: reads a unit and runs its commands as systemd would, and runs
+-- a server block in an nginx of its own. Paths and ports are replaced.
 
 local H = require "spec.support.host"
 
@@ -11,7 +11,7 @@ function M.program(name)
   return path and path:gsub("\n", "")
 end
 
----Replaces plain text, which must be there.
+---Replaces plain text; it is an error if the text is missing.
 function M.exchange(text, exchanges)
   for from, to in pairs(exchanges) do
     local count
@@ -23,7 +23,7 @@ end
 
 -- ---- systemd ----
 
--- What a unit of the guide may say, and why it does. What is not here was not thought about.
+-- The directives that a unit of the guide may have, each with its reason. Others are an error.
 local DIRECTIVES = {
   Unit = {
     Description = "for people",
@@ -63,8 +63,8 @@ local DIRECTIVES = {
   Install = { WantedBy = "started at boot" },
 }
 
----Reads a unit file: its sections, each a table of the last value of each key. A directive that is
----not known here is an error.
+---Reads a unit file into a table of its sections, each with the last value of each key. A directive
+---that is not in DIRECTIVES is an error.
 function M.unit(text)
   local unit, section = {}, nil
   for line in text:gmatch("[^\n]+") do
@@ -81,7 +81,7 @@ function M.unit(text)
   return unit
 end
 
----What `systemd-analyze verify` has to say of unit files, by name; nothing when all is well.
+---The output of `systemd-analyze verify` for unit files by name; empty if they are valid.
 function M.verify(units)
   local folder, paths = H.folder(), {}
   for name, text in pairs(units) do
@@ -91,7 +91,7 @@ function M.verify(units)
   return select(2, H.sh("systemd-analyze verify --man=no " .. table.concat(paths, " ")))
 end
 
----Starts a service as systemd does: the socket is there before it, as fd 3, under its limits.
+---Starts a service as systemd does: with its limits, and the socket already open as fd 3.
 ---@param options table service and socket (units), folder (the project), args (what follows
 --- `hookward serve`)
 function M.start(options)
@@ -142,7 +142,7 @@ function M.nginx(folder, server, socket)
   H.wait_until(function() return H.connect_unix(socket) end, "nginx to listen")
 end
 
----Call it in after_each.
+---Ends every nginx; call it in after_each.
 function M.stop_all()
   for _, server in ipairs(servers) do
     H.sh("kill -TERM " .. server.pid)

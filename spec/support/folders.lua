@@ -1,17 +1,17 @@
--- Removes what specs leave, without a process: thousands of `rm` are a good part of a run's time.
+-- Removes the files of specs without starting `rm`, which would take a good part of a run's time.
 
 local lfs = require "lfs"
 
 local M = {}
 
----Removes a file, a link or a folder with all that is in it; what is not there is no error.
+---Removes a file, a link or a folder with its contents; it is no error if it does not exist.
 ---@param path string
 function M.remove(path)
   if lfs.symlinkattributes(path, "mode") ~= "directory" then
     os.remove(path)
     return
   end
-  -- Collected first: what is read while it changes may leave something out.
+  -- The names are collected first: reading a folder while it changes may miss some.
   local names = {}
   for name in lfs.dir(path) do
     if name ~= "." and name ~= ".." then names[#names + 1] = name end

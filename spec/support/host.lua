@@ -1,8 +1,8 @@
 -- Runs the real binary on a loopback port, with real keys, for the end-to-end specs.
 --
 -- A host has a folder of its own with hookward.lua, handlers/, keys/ and its log. Whatever a spec
--- starts is stopped by M.stop_all(), which each spec calls in after_each; a failed spec prints the
--- logs of the hosts that it has running.
+-- starts is stopped by M.stop_all(), which each spec calls in after_each. A failed spec prints the
+-- logs of its running hosts.
 
 local folder_tools = require "spec.support.folders"
 local lfs = require "lfs"
@@ -15,7 +15,7 @@ local binary = os.getenv("HOOKWARD") or "build/hookward"
 if binary:sub(1, 1) ~= "/" then binary = lfs.currentdir() .. "/" .. binary end
 M.binary = binary
 
--- The sanitizers and valgrind make everything slower; what is waited for still comes.
+-- The sanitizers and valgrind make everything slower, so that waits need a longer limit.
 local PATIENCE = tonumber(os.getenv("HOOKWARD_SPEC_PATIENCE") or 20)
 
 ---@class hookward.spec.Host
@@ -24,12 +24,12 @@ Host.__index = Host
 
 local running = {}
 
--- A failed spec prints what its hosts said, before after_each has ended them.
+-- A failed spec prints the logs of its hosts, before after_each stops them.
 local function print_logs()
   for host in pairs(running) do
     io.stderr:write("---- log of ", host.folder, "\n", host:log(), "----\n")
   end
-  return nil, true -- goes on to the next subscriber: the runner, who counts
+  return nil, true -- goes on to the next subscriber, the runner, which counts
 end
 for _, kind in ipairs { "failure", "error" } do
   require "busted".subscribe({ kind, "it" }, print_logs)
@@ -63,7 +63,7 @@ local function sh(command)
 end
 M.sh = sh
 
----Polls until `check` returns something true; the event is waited for, not a time.
+---Polls until `check` returns a true value, and returns that; it is an error if it takes too long.
 function M.wait_until(check, what)
   local until_time = socket.gettime() + PATIENCE
   repeat
@@ -85,15 +85,15 @@ function M.folder()
   return path
 end
 
--- ---- keys and signatures, made by openssl alone ----
+-- ---- keys and signatures, made only by openssl ----
 
--- Making a key pair takes a moment: they stay in build/ for all specs and the next run. A pair is
--- made in a folder of its own and then renamed, since several runs may want it at once.
+-- Making a key pair takes a moment, so they are kept in build/ for all specs and the next run. A
+-- pair is made in a folder of its own and then renamed, since several runs may make it at once.
 local key_folder = os.getenv("HOOKWARD_SPEC_KEYS") or lfs.currentdir() .. "/build/spec-keys"
 
 ---A development key pair: the files of its private and its public half.
----@param name? string for another pair than the usual one
----@param bits? integer of its modulus; 2048 else
+---@param name? string of another pair than the usual one
+---@param bits? integer of its modulus, by default 2048
 function M.keys(name, bits)
   local pair = key_folder .. "/" .. (name or "development")
   local private, public = pair .. "/private.pem", pair .. "/public.pem"
@@ -145,8 +145,8 @@ end
 
 ---Lays out a project and starts `hookward serve` in it; returns once it listens.
 ---@param options table handlers = { ["a.lua"] = text }, config = "key = value, …", keys, listen, args,
---- env, wrap (a command that then executes its arguments), folder (of an earlier host, to start again
---- with its files), fails = true: it must not start, or not at once
+--- env, wrap (a command that then executes its arguments), folder (of an earlier host, to start
+--- again with its files), fails = true: it must not start, or not at once
 function M.start(options)
   local self = setmetatable({ folder = options.folder or M.folder() }, Host)
   if not options.folder then lay_out(self.folder, options) end
@@ -204,13 +204,13 @@ function Host:count_log(pattern)
   return select(2, self:log():gsub(pattern, ""))
 end
 
----The same, once all is there that was logged before now: the log is written behind the answers.
----It takes a free worker.
+---The same, after waiting until all earlier lines are written: the log is written after the
+---answers. It needs a free worker.
 local last_mark = 0
 function Host:count(pattern)
   last_mark = last_mark + 1
   local id = ("mark-%d."):format(last_mark)
-  self:notify("a mark in the log", { id = id }) -- no JSON, but signed: that always has its line
+  self:notify("a mark in the log", { id = id }) -- signed, so always logged
   M.wait_until(function() return self:log():find(id, 1, true) end, "the mark in the log")
   return self:count_log(pattern)
 end
@@ -246,16 +246,16 @@ function Host:kill()
   return self:wait()
 end
 
--- What a sanitizer wrote into a host's log: a host that is killed in the end has no exit code to
--- tell by.
+-- A sanitizer's report in a host's log. The exit code does not show it if the host is killed at the
+-- end.
 local function sanitizer_finding(log)
-  log = log:match("^(.-)ending without it") or log -- the threads that it then leaves are no leak
+  log = log:match("^(.-)ending without it") or log -- abandoned threads are no leak
   local at = log:find("Sanitizer", 1, true) or log:find("runtime error:", 1, true)
     or log:find("hookward: bug at", 1, true)
   return at and log:sub(math.max(1, at - 200), at + 6000)
 end
 
----Call it in after_each: ends what still runs and removes the folders.
+---Kills the hosts that still run and removes the folders; call it in after_each.
 function M.stop_all()
   for host in pairs(running) do
     host:signal("KILL")
@@ -276,11 +276,11 @@ end
 local Client = {}
 Client.__index = Client
 
----A connection of a spec's own: it sends the very bytes it is told to.
----@param address? string where to, if not to 127.0.0.1
+---Opens a connection that sends exactly the bytes that the spec gives it.
+---@param address? string by default 127.0.0.1
 ---@param port? integer
 ---@param room? integer bytes that the socket may hold unread
----@param tcp? userdata a socket that is bound already
+---@param tcp? userdata a socket that is already bound
 function Host:connect(address, port, room, tcp)
   address = address or "127.0.0.1"
   tcp = tcp or address:find(":", 1, true) and socket.tcp6() or socket.tcp4()
@@ -291,7 +291,7 @@ function Host:connect(address, port, room, tcp)
   return setmetatable({ tcp = tcp }, Client)
 end
 
----The same over a Unix socket; nil and a reason if nobody listens there.
+---The same over a Unix socket; nil and a reason if nothing listens there.
 function M.connect_unix(path)
   local stream = require "socket.unix".stream()
   local ok, err = stream:connect(path)
@@ -305,7 +305,8 @@ function Client:send(bytes)
   return sent and self or nil, err
 end
 
----Reads one answer: { status, headers (lower-case names), body, json-less }, or nil and "closed".
+---Reads one answer: { status, line, headers (lower-case names), body, error, message },
+---or nil and "closed".
 function Client:receive()
   local line, err = self.tcp:receive("*l")
   if not line then return nil, err end
@@ -327,7 +328,7 @@ end
 ---Tells the host that nothing more will be sent; the answer can still be read.
 function Client:half_close() self.tcp:shutdown("send") end
 
----True when no byte is there to be read now.
+---True when there is no byte to be read now.
 function Client:is_silent()
   local readable = socket.select({ self.tcp }, nil, 0)
   return #readable == 0
@@ -384,7 +385,7 @@ end
 
 -- ---- handlers that wait for the spec ----
 
----@class hookward.spec.Gate a FIFO; what waits at it blocks in read(2), as any C call may
+---@class hookward.spec.Gate a FIFO; a handler that waits at it blocks in read(2), as in any C call
 local Gate = {}
 Gate.__index = Gate
 
@@ -393,7 +394,7 @@ Gate.__index = Gate
 function M.gate()
   local path = M.folder() .. "/gate"
   assert(sh("mkfifo " .. quote(path)))
-  local file = assert(io.open(path, "r+")) -- opened for both, it waits for nobody
+  local file = assert(io.open(path, "r+")) -- "r+": opening does not block
   file:setvbuf("no")
   return setmetatable({ file = file, source = ([=[
     local function wait()
@@ -405,7 +406,7 @@ function M.gate()
   ]=]):format(path) }, Gate)
 end
 
----Lets `count` of those who wait, now or later, go on.
+---Lets `count` waiting handlers, now or later, go on.
 function Gate:open(count) self.file:write(("x"):rep(count or 1)) end
 
 ---A body of an event, with fields added: '{"Event":"A.B","Timestamp":"…",…}'.

@@ -1,5 +1,5 @@
--- Tests that run inside the binary, by `hookward test`: spec/inside/NAME_inside.lua. Each of them is
--- one here, so that it is counted and named.
+-- Tests that run inside the binary, by `hookward test`: spec/inside/NAME_inside.lua. Each of them
+-- becomes a test here, so that it is counted and named.
 
 local dkjson = require "dkjson"
 local lfs = require "lfs"
@@ -11,8 +11,8 @@ local function name_of(one)
   return one.name or one.element and one.element.name or "?"
 end
 
----Runs them, and makes one of each. For the inside of a `describe`.
----@param it function busted's, which only spec files see
+---Runs them and declares a test for each; to be called within a `describe`.
+---@param it function busted's, which is visible only in spec files
 ---@param name string
 function M.each(it, name)
   local result = cli.run { "test", "--output=json", "--pattern=_inside",
@@ -20,7 +20,7 @@ function M.each(it, name)
   cli.clean()
   local report = dkjson.decode(result.out)
   if not report or #report.successes == 0 then error(result.out .. result.err, 0) end
-  it("ends well", function()
+  it("exits as its results say, without a sanitizer's report", function()
     local failed = #report.failures + #report.errors > 0
     assert(result.code == (failed and 1 or 0) and not result.err:find("Sanitizer"), result.err)
   end)

@@ -1,5 +1,5 @@
--- A sender with many connections at once: each sends a notification, waits for its answer, sends the
--- next. For the crash and the duplicates specs.
+-- A sender with many connections at once. Each sends a notification, waits for its answer, and
+-- sends the next.
 
 local socket = require "socket"
 
@@ -10,7 +10,7 @@ local M = {}
 ---@field sent string[] job ids, in order
 ---@field broken boolean a connection was lost
 
--- Everything of an answer that matters here.
+-- Returns the status of a complete answer, and the bytes that follow it.
 local function parse(buffer)
   local head_end = select(2, buffer:find("\r\n\r\n", 1, true))
   if not head_end then return end
@@ -28,7 +28,7 @@ local function open(port)
 end
 
 ---Sends until `next_id` returns nil and all is answered, until a connection breaks, or until
----`stop(load)` says so.
+---`stop(load)` is true.
 ---@class hookward.spec.LoadOptions
 ---@field port integer
 ---@field connections integer
@@ -86,7 +86,7 @@ function M.run(options)
     if #ready > 0 then last = socket.gettime() end
     if socket.gettime() - last > 60 then error("no answer for 60 s") end
   end
-  -- What the kernel already holds was answered: it counts.
+  -- Answers that the kernel has already received count too.
   if load.broken or options.stop then
     for _, tcp in ipairs(socket.select(sockets, nil, 0)) do
       local connection = by_socket[tcp]

@@ -1,12 +1,12 @@
--- Libraries that are loaded before the host and take a function of libc's place, so that what rarely
--- fails does: spec/preload/NAME.c, built by make into build/preload/NAME.so.
+-- Libraries that are loaded before the host and replace functions of libc, to cause rare failures:
+-- spec/preload/NAME.c, built by make into build/preload/NAME.so.
 
 local H = require "spec.support.host"
 local lfs = require "lfs"
 
 local M = {}
 
----What to put in front of a command, for H.start's env.
+---Shell text to put in front of a command, for the `env` of H.start.
 ---@param name string
 ---@param variables table<string, string|integer> what the library reads
 function M.env(name, variables)
@@ -18,7 +18,7 @@ function M.env(name, variables)
   return table.concat(words, " ") .. ";"
 end
 
----A sanitizer has those places itself.
+---False with a sanitizer, which replaces these functions itself.
 function M.is_possible()
   return not H.sh("ldd " .. H.quote(H.binary)):find("lib[at]san")
 end

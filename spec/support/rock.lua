@@ -1,4 +1,4 @@
--- Where the rock of `make rock` is, for a lua5.4 of the system's.
+-- Where the rock of `make rock` is, for the system's lua5.4.
 
 local lfs = require "lfs"
 

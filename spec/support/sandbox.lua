@@ -17,8 +17,8 @@ Sandbox.__index = Sandbox
 
 local running = {}
 
----Starts it with further arguments (text for a shell); returns once it listens. It signs with the
----specs' development key unless `key` is false.
+---Starts the sandbox with further arguments (shell text); returns once it listens. It signs with
+---the specs' development key unless `key` is false.
 function M.start(args, key)
   local self = setmetatable({ folder = H.folder() }, Sandbox)
   local private = H.keys()
@@ -32,7 +32,7 @@ function M.start(args, key)
   return self
 end
 
----What it has shown by now: the objects, of one type if it is named.
+---The JSON objects that it has printed by now, or only those of one type.
 function Sandbox:shown(kind)
   local list = {}
   for line in H.read(self.folder .. "/out"):gmatch("([^\n]+)\n") do
@@ -42,7 +42,7 @@ function Sandbox:shown(kind)
   return list
 end
 
----Waits for the count-th line of a type, and returns it.
+---Waits for the count-th object of a type, and returns it.
 function Sandbox:wait(kind, count)
   local ok, found = pcall(H.wait_until, function() return self:shown(kind)[count or 1] end, kind)
   if not ok then
@@ -56,7 +56,7 @@ function Sandbox:alive()
   return state ~= nil and state ~= "Z"
 end
 
----Ends it; returns the exit code. One that does not end is a failure.
+---Stops it; returns the exit code. It is an error if it does not end.
 function Sandbox:stop(signal)
   os.execute(("kill -%s %d 2>/dev/null"):format(signal or "TERM", self.pid))
   local ended = pcall(H.wait_until, function() return not self:alive() end)
@@ -71,7 +71,7 @@ function M.stop_all()
   for one in pairs(running) do one:stop("KILL") end
 end
 
----One call: status, the body (decoded if it is JSON), headers. `body` may be a table.
+---Makes one call; returns status, body (decoded if it is JSON), headers. `body` may be a table.
 function Sandbox:ask(method, path, body, headers)
   local out = {}
   if type(body) == "table" then body = cjson.encode(body) end
@@ -98,7 +98,7 @@ function Sandbox:subscribe(url)
   return answer.SignatureKey
 end
 
----Has a sample sent; returns its job id.
+---Triggers a sample; returns its job id.
 function Sandbox:trigger(url, misbehave)
   local status, answer = self:ask("POST", M.TRIGGER, { Event = M.EVENT, Url = url, Misbehave = misbehave })
   assert(status == 200, answer.Message)

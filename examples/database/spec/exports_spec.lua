@@ -36,7 +36,7 @@ describe("a badge export", function()
     return list
   end
 
-  it("is a row", function()
+  it("is written as a row", function()
     local result = app:deliver(EVENT, FIELDS, { id = "it's 7" }):expect(200)
     local row = rows()[1]
     assert.equal("it's 7", row.job_id)
@@ -45,30 +45,30 @@ describe("a badge export", function()
     assert.equal(FIELDS.Timestamp, row.happened_at)
   end)
 
-  it("is one row when it runs again after a crash that the ledger missed", function()
+  it("is still one row when it runs again after a crash", function()
     local first = app:deliver(EVENT, FIELDS):expect(200)
-    local after_crash <close> = load_app() -- its ledger is empty
+    local after_crash <close> = load_app() -- with an empty ledger
     local again = after_crash:redeliver(first):expect(200)
     assert.is_false(again.duplicate)
     assert.equal(1, #rows())
     assert.equal(1, math.tointeger(rows()[1].attempt))
   end)
 
-  it("is another row with another body, though the job id is the same", function()
+  it("is another row when the body differs under the same job id", function()
     app:deliver(EVENT, FIELDS, { id = "7" }):expect(200)
     app:deliver(EVENT, { BadgeExportZipFileId = FIELDS.BadgeExportZipFileId }, { id = "7" })
       :expect(200)
     assert.equal(2, #rows())
   end)
 
-  it("comes again when the database can't be written", function()
+  it("is refused when the database can't be written, so that it comes again", function()
     local broken <close> = load_app("/no/such/folder/badges.db")
     local result = broken:deliver(EVENT, FIELDS):expect(400, "handler_refused")
     assert.equal("the database failed", result.reason)
     assert.match("unable to open", result:logged("not written", "error").fields.reason)
   end)
 
-  it("is refused without an id that is a UUID", function()
+  it("is refused if its id is not a UUID", function()
     app:deliver(EVENT, { BadgeExportZipFileId = "7" }):expect(400, "schema_violation")
   end)
 end)

@@ -1,7 +1,7 @@
 local testing = require "hookward.testing"
 
 describe("a badge export", function()
-  it("is a line of the log", function()
+  it("is logged", function()
     local app <close> = testing.load("handlers")
     local result = app:deliver("BadgeExportZipFile.Created", { BadgeExportZipFileId = "7" },
       { attempt = 2 }):expect(200)

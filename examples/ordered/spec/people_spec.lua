@@ -36,7 +36,7 @@ describe("the state of a person", function()
       Name = name }):expect(200)
   end
 
-  -- All orders of a list.
+  -- All permutations of a list.
   local function orders(list)
     if #list < 2 then return { list } end
     local all = {}
@@ -51,7 +51,7 @@ describe("the state of a person", function()
     return all
   end
 
-  it("is the newest, in whatever order they arrive", function()
+  it("is the newest, in whatever order the updates arrive", function()
     local steps = { { at "", "A" }, { at ".5", "B" }, { at ".50001", "C" } }
     for person, order in ipairs(orders(steps)) do
       for _, step in ipairs(order) do update(person, step[1], step[2]) end
@@ -59,14 +59,14 @@ describe("the state of a person", function()
     end
   end)
 
-  it("is each person's own", function()
+  it("is kept for each person", function()
     update(1, at ".9", "A")
     update(2, at ".1", "B")
     assert.equal("A", state(1).name)
     assert.equal("B", state(2).name)
   end)
 
-  it("leaves out what is older, with a 200 and a line in the log", function()
+  it("is not changed by an older update, which is answered 200 and logged", function()
     update(1, at ".9", "new")
     local late = update(1, at ".1", "old")
     assert.equal(1, late:logged("left out", "info").fields.person)
@@ -79,7 +79,7 @@ describe("the state of a person", function()
     assert.equal("Person.Deleted", state(1).event)
   end)
 
-  it("is the same for two of one instant, whichever arrives first", function()
+  it("is the same for two updates of the same instant, whichever arrives first", function()
     local kept = {}
     for i, names in ipairs { { "A", "B" }, { "B", "A" } } do
       os.remove(path)
@@ -93,10 +93,10 @@ describe("the state of a person", function()
     assert.equal(kept[1], kept[2])
   end)
 
-  it("is not set back by a retry, nor by a run after a crash", function()
+  it("is not set back by a retry or by a run after a crash", function()
     local first = update(1, at ".1", "old")
     update(1, at ".9", "new")
-    local after_crash <close> = load_app() -- its ledger is empty
+    local after_crash <close> = load_app() -- with an empty ledger
     assert.is_false(after_crash:redeliver(first):expect(200).duplicate)
     assert.equal("new", state(1).name)
   end)
@@ -105,14 +105,14 @@ describe("the state of a person", function()
     "2024-05-10T11:09:21", "2024-05-10T11:09:21+02:00", "2024-05-10T11:09:21.Z",
     "2024-05-10T11:09:215Z", "2024-05-10T11:09:21.0123456789Z", "10.05.2024", "", 1715339361,
   } do
-    it(("is not told by the Timestamp %q"):format(stamp), function()
+    it(("is not recorded with the Timestamp %q"):format(stamp), function()
       local result = app:deliver("Person.Updated", { PersonId = 1, Timestamp = stamp })
       result:expect(400, "handler_refused")
       assert.match("^Timestamp is no UTC time", result.reason)
     end)
   end
 
-  it("comes again when the database can't be written", function()
+  it("is not recorded when the database can't be written, and the update is refused", function()
     local broken <close> = load_app("/no/such/folder/people.db")
     local result = broken:deliver("Person.Updated", { PersonId = 1 }):expect(400)
     assert.equal("the database failed", result.reason)

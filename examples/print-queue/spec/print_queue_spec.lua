@@ -1,6 +1,6 @@
--- The handler with recorded answers of the API: `hookward test`.
+-- Tests the handler with recorded answers of the API; run it with `hookward test`.
 
-local lfs = require "lfs" -- busted brings it
+local lfs = require "lfs" -- busted depends on it
 local testing = require "hookward.testing"
 
 local API = "https://accredit.example"
@@ -50,7 +50,7 @@ describe("a badge zip", function()
   local SHOW, FILE, STATUS = "GET /api/printQueue/" .. ID, "GET /api/printQueue/" .. ID .. "/file",
     "PUT /api/printQueue/" .. ID .. "/status"
 
-  it("is stored, and then Printed", function()
+  it("is stored, and then marked as Printed", function()
     local calls = deliver():expect(200).http_calls
     assert.equal(BYTES, stored())
     assert.same({ "POST /token", SHOW, FILE, STATUS }, paths(calls))
@@ -59,12 +59,12 @@ describe("a badge zip", function()
     assert.equal('{"PrintStatus":"Printed"}', calls[4].body)
   end)
 
-  it("keeps the token for the next one", function()
+  it("leaves its token for the next one", function()
     deliver():expect(200)
     assert.same({ SHOW, FILE, STATUS }, paths(deliver():expect(200).http_calls))
   end)
 
-  it("gets a new token, once, when the old one has ended", function()
+  it("gets a new token, once, when the old one has expired", function()
     deliver():expect(200)
     app:stub_http("GET", ZIP, { { status = 401 }, { body = { size = #BYTES } } })
     app:stub_http("POST", API .. "/token", { body = { Access_Token = "t2" } })
@@ -76,7 +76,7 @@ describe("a badge zip", function()
     assert.same({ "POST /token", SHOW }, paths(deliver():expect(400).http_calls))
   end)
 
-  it("is not fetched again when only the status is missing", function()
+  it("is not fetched again when only the status failed", function()
     app:stub_http("PUT", ZIP .. "/status", { { status = 503 }, {} })
     local first = deliver():expect(400, "handler_refused")
     assert.match("status: answered 503$", first.reason)
@@ -84,7 +84,7 @@ describe("a badge zip", function()
     assert.same({ SHOW, STATUS }, paths(app:redeliver(first):expect(200).http_calls))
   end)
 
-  it("is left alone when all was done before", function()
+  it("is not touched when everything was done before", function()
     deliver():expect(200)
     app:stub_http("GET", ZIP, { body = { Size = #BYTES, PrintStatus = "Printed" } })
     assert.same({ SHOW }, paths(deliver(ID, { attempt = 1 }):expect(200).http_calls))
@@ -98,7 +98,7 @@ describe("a badge zip", function()
     assert.equal(BYTES, stored())
   end)
 
-  it("is asked for again when it did not come whole", function()
+  it("is refused when the download was incomplete, so that it comes again", function()
     for _, answer in ipairs { { body = BYTES:sub(1, -2) }, { body = BYTES .. "x" },
       { body = ("x"):rep(#BYTES) }, { body = "" }, { status = 404 },
       { error = "it took too long", kind = "timeout" } } do
@@ -109,7 +109,7 @@ describe("a badge zip", function()
     end
   end)
 
-  it("is asked for again when it can't be stored", function()
+  it("is refused when it can't be stored, so that it comes again", function()
     local path = folder .. "/" .. ID .. ".zip"
     assert(lfs.mkdir(path)) -- nothing can be renamed to it
     local result = deliver():expect(400, "handler_refused")
@@ -117,19 +117,19 @@ describe("a badge zip", function()
     assert(lfs.rmdir(path))
   end)
 
-  it("is refused without a good id, before anything is asked for", function()
+  it("is refused without a valid id, before any call", function()
     for _, id in ipairs { "", "../../etc/passwd", ID .. "/..", ID:gsub("f", "g"), ID .. "\n", 7 } do
       assert.same({}, deliver(id):expect(400).http_calls)
     end
     assert.same({}, app:deliver(EVENT):expect(400).http_calls)
   end)
 
-  it("is stored under one name, however its id is written", function()
+  it("is stored under one name, in whatever case its id is written", function()
     deliver(ID:upper()):expect(200)
     assert.equal(BYTES, stored())
   end)
 
-  it("fails without telling a secret when there is no token", function()
+  it("is refused without revealing a secret when there is no token", function()
     for _, answer in ipairs { { status = 400, body = { error = "invalid_grant" } }, { body = "{}" },
       { body = "<html>" }, { body = { access_token = "a\nb" } }, { error = "refused" } } do
       app:stub_http("POST", API .. "/token", answer)
@@ -147,7 +147,7 @@ describe("the settings", function()
     return ok or why
   end
 
-  it("keep the password from a network without TLS", function()
+  it("do not send the password over a network without TLS", function()
     local function with(url) return load_with { url = url, user = "u", folder = "f" } end
     for _, url in ipairs { "https://a.example/api", "http://127.0.0.1:8090", "http://[::1]:1/",
       "http://localhost" } do
@@ -159,7 +159,7 @@ describe("the settings", function()
     end
   end)
 
-  it("are missed while the handlers load, not later", function()
+  it("are reported as missing while the handlers load, not later", function()
     assert.match("settings.url: ", load_with { user = "u", folder = "f" })
     assert.match("settings.user: ", load_with { url = API, folder = "f" })
     assert.match("settings.folder: ", load_with { url = API, user = "u" })

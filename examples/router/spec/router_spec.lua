@@ -14,8 +14,8 @@ describe("an event", function()
     { "Zone.Deleted", "deletions" }, -- *.Event
     { "BadgeExportZipFile.Deleted", "deletions" },
     { "Zone.Created", "rest" }, -- *
-    { "Personnel.Updated", "rest" }, -- begins with "Person", but not with "Person."
-    { "person.updated", "rest" }, -- names are told apart by case
+    { "Personnel.Updated", "rest" }, -- starts with "Person", but not with "Person."
+    { "person.updated", "rest" }, -- names are case-sensitive
   } do
     local event, handler = case[1], case[2]
     it(event .. " goes to " .. handler, function()
@@ -25,13 +25,13 @@ describe("an event", function()
     end)
   end
 
-  it("that a handler refuses is a line with the reason", function()
+  it("that a handler refuses is logged with the reason", function()
     local result = app:deliver("Person.Updated", {}, { attempt = 3 }):expect(400, "handler_refused")
     local fields = result:logged("refused", "warn").fields
     assert.same({ by = "people", attempt = 3, reason = "PersonId is no whole number" }, fields)
   end)
 
-  it("has its routes in the order in which they are tried", function()
+  it("has its routes listed in the order in which they are tried", function()
     local patterns = {}
     for i, route in ipairs(app:routes()) do patterns[i] = route.pattern end
     assert.same({ "BadgeExportZipFile.Created", "Person.*", "*.Deleted", "*" }, patterns)

@@ -1,4 +1,4 @@
-/* app_test.c -- an app answers what its function returns, fails alone, and holds up nobody else.
+/* app_test.c -- an app answers what its function returns, fails alone, and holds up nothing else.
  *
  * A leader's loop runs on a thread of its own with two listeners: the app's, and that of another
  * service. The test is the client, on blocking Unix sockets. To make an app wait, the test lets it
@@ -467,7 +467,7 @@ static void refuses_what_is_no_timer(void **state)
     stop(&r);
 }
 
-/* The app sends to itself, which it could never answer if sending blocked it. */
+/* The app sends requests to itself. It could never answer them if sending blocked it. */
 static void sends_without_being_held_up(void **state)
 {
     (void)state;
@@ -531,7 +531,7 @@ static void sends_a_body_as_slowly_as_it_is_told(void **state)
     stop(&r);
 }
 
-/* 256 exchanges may run at once; the socket that they go to is never accepted from. */
+/* 256 requests may run at once. They go to a socket whose connections nobody accepts. */
 static void sends_a_limited_number_at_once_and_drops_them_when_it_ends(void **state)
 {
     (void)state;
@@ -637,7 +637,7 @@ static struct {
     const char *volatile source;
 } given_up;
 
-/* No hook can stop a C function: here the one that reads from a pipe. */
+/* No hook can stop a C function, such as the one here that reads from a pipe. */
 static void is_given_up_when_it_does_not_end(void **state)
 {
     (void)state;
@@ -733,7 +733,7 @@ static void does_not_load_what_is_no_app(void **state)
     }
 }
 
-/* ---- limits of one entry, on a state alone ---- */
+/* ---- the time limit of one call, without a host ---- */
 
 static void ends_what_runs_too_long_even_in_a_pcall(void **state)
 {

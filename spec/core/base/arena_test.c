@@ -1,4 +1,4 @@
-/* What comes from an arena is aligned, apart from everything else, and gone with it. */
+/* Memory from an arena is aligned, overlaps nothing, and is freed with the arena. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

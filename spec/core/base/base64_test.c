@@ -13,7 +13,7 @@
 
 static struct guard in, room;
 
-/* Both ends stand at a guard page. */
+/* Text and bytes both end at a guard page. */
 static long decode(uint8_t *out, size_t size, const char *text, size_t len)
 {
     char *exact = guard_place(&in, text, len);

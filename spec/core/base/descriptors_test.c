@@ -1,4 +1,4 @@
-/* The numbers of open files, and which of them a child would inherit. */
+/* Which numbers descriptors get, and which of them a child process would inherit. */
 #include "base/descriptors.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-/* Runs `body` in a child, since it closes the standard streams; it returns 0 for good. */
+/* Runs `body` in a child process, since it closes the standard streams. It returns 0 on success. */
 static int in_child(int (*body)(void))
 {
     int status;

@@ -35,7 +35,7 @@ static void says_what_is_wrong_in_json_safe_words(void **state)
     }
 }
 
-/* The one status that the sender is documented to retry on is the notification path's. */
+/* The notification path's errors are 400: the sender is documented to retry on that one alone. */
 static void answers_with_the_designs_statuses(void **state)
 {
     static const struct {

@@ -15,7 +15,7 @@ enum { MANY = 200 };
 static struct hw_heap_node nodes[MANY];
 static bool is_in[MANY];
 
-/* The model is a scan over all. */
+/* Compares the top with the largest key found by a scan over all nodes. */
 static void check(const struct hw_heap_node *top)
 {
     const struct hw_heap_node *largest = NULL;

@@ -1,4 +1,4 @@
-/* JSON comes out over several lines, in the room that there is. */
+/* JSON is laid out over several lines, as far as there is room. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -47,7 +47,7 @@ static void bears_what_is_not_json(void **state)
     lays_out("not json", "notjson");
 }
 
-/* At each size: never a byte too many, never half a character, and the mark when it was cut. */
+/* At each size: never a byte too many, never half a character, and a mark when it was cut. */
 static void ends_with_a_mark_where_the_room_ends(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Every line is one line, valid whatever it is made of; a reader that is stuck costs lines only. */
+/* Every entry is one valid line, whatever it contains; a stuck reader only costs lines. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -93,7 +93,7 @@ static void assert_field(const char *name, struct hw_str expected)
     assert_memory_equal(value.ptr, expected.ptr, expected.len);
 }
 
-/* Logs one line with one field, in JSON; and the field must come out as `expected`. */
+/* Logs `value` in JSON, as message and as field; both must come out as `expected`. */
 static void assert_comes_out(struct hw_str value, struct hw_str expected)
 {
     struct hw_log_line line;
@@ -323,7 +323,7 @@ static void nests_open_and_close(void **state)
     assert_non_null(strstr(caught, "still open"));
 }
 
-/* More than waits in the buffers and in the pipe. Says nothing about time: it must only return. */
+/* Logs more than the buffers and the pipe hold. It must return; how soon is not checked. */
 static void flood(void)
 {
     static char long_text[2000];
@@ -374,7 +374,7 @@ static void closes_within_its_limit_when_the_reader_is_stuck(void **state)
     hw_log_set(HW_LOG_OFF, false);
 }
 
-/* What a tap was given last. */
+/* What the tap got last. */
 static struct {
     enum hw_log_level level;
     int lines;
@@ -453,6 +453,6 @@ int main(void)
         cmocka_unit_test(counts_what_a_stuck_reader_made_it_drop),
         cmocka_unit_test(closes_within_its_limit_when_the_reader_is_stuck),
     };
-    alarm(60); /* what waits for the log's thread in vain ends here */
+    alarm(60); /* ends a test that waits for the log's thread forever */
     return cmocka_run_group_tests_name("log", tests, open_lua, close_lua);
 }

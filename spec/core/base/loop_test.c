@@ -1,4 +1,4 @@
-/* A loop whose table of descriptors is there before they are. */
+/* A loop's table of descriptors is allocated before they are opened. */
 #include "base/loop.h"
 
 #include <fcntl.h>

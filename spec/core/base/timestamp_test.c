@@ -1,4 +1,4 @@
-/* RFC 3339 date-times are read exactly, and nothing else is taken for one. */
+/* RFC 3339 date-times are read exactly, and nothing else is accepted. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,7 +64,7 @@ static void moves_by_the_offset(void **state)
     assert_reads("2024-01-01T00:30:00+01:00", 1704065400); /* the year before */
 }
 
-/* What people write, and what --since takes. */
+/* The forms that people write, which --since takes too. */
 static void reads_other_forms_where_they_may_stand(void **state)
 {
     (void)state;
@@ -113,7 +113,7 @@ static void reads_other_forms_where_they_may_stand(void **state)
         if (fabs(seconds - forms[i].seconds) > 1e-6)
             fail_msg("%s is %.6f, not %.6f", forms[i].text, seconds, forms[i].seconds);
         if (i < 7)
-            assert_refused(forms[i].text); /* the last one alone is RFC 3339 */
+            assert_refused(forms[i].text); /* only the last one is RFC 3339 */
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         size_t len = strlen(bad[i]);
@@ -195,7 +195,7 @@ static void refuses_other_forms(void **state)
     assert_refused("2024-05-10T1\xef\xbc\x91:09:21Z");
 }
 
-/* Each beginning of a text ends at the guard page; but for the forms without a zone none is one. */
+/* Each prefix of a text ends at the guard page. Those that only lack the zone are accepted. */
 static void reads_no_byte_behind_the_end(void **state)
 {
     static const char text[] = "2024-05-10T11:09:21.248+02:00";

@@ -192,7 +192,7 @@ static void raises_for_misuse(void **state)
         "} do assert(not pcall(misuse)) end\n");
 }
 
-/* ---- */
+/* ---- what the Lua code uses ---- */
 
 static int same(lua_State *state)
 {

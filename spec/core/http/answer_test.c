@@ -24,7 +24,7 @@ static const char *write_answer(struct hw_answer answer)
     return text;
 }
 
-/* The body, after a check that Content-Length is its length. */
+/* Returns the body; checks that Content-Length is its length. */
 static const char *body_of(const char *answer)
 {
     const char *body = strstr(answer, "\r\n\r\n") + 4;
@@ -104,7 +104,7 @@ static void replaces_what_is_not_utf8(void **state)
     assert_message(HW_STR("\xed\x9f\xbf"), "\xed\x9f\xbf");
 }
 
-/* `count` bytes x, then `tail`; all but what does not fit whole is expected. */
+/* The reason is `count` bytes x, then `tail`, which is left out unless all of it fits. */
 static void assert_cut(size_t count, const char *tail, bool fits)
 {
     char reason[2 * HW_ANSWER_REASON_MAX], expected[2 * HW_ANSWER_REASON_MAX];

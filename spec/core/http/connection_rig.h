@@ -1,12 +1,12 @@
 /* connection_rig.h -- the real connection.c on a loop of its own, with a client at the other end of
- * a Unix socket and a service that does as it is told. For connection_test.c and the fuzz target.
+ * a Unix socket and a service that the rig controls. For connection_test.c and the fuzz target.
  *
- * The service looks at the path: what begins with "/refused" is refused at its head; "/now" is
- * answered at once; everything else waits until the rig answers. What it is handed is held against
- * a model: the bytes that the client has sent, read from the first to the last in one piece. So
- * however they were cut into reads, each request must arrive as it was sent, in its order.
+ * The service looks at the path. A request whose path begins with "/refused" is refused at its
+ * head; "/now" is answered at once; any other waits until the rig answers. Each request that the
+ * service gets is compared with a model, which parses all that the client has sent in one piece. So
+ * each must arrive as it was sent and in order, however the bytes were cut into reads.
  *
- * Nothing waits: the loop is run a turn at a time, and a time-out passes when the rig says so. */
+ * Nothing sleeps: the loop is run a turn at a time, and a time-out passes when the rig says so. */
 #ifndef CONNECTION_RIG_H
 #define CONNECTION_RIG_H
 
@@ -54,7 +54,7 @@ struct model_message {
     struct hw_http http;
     char *bytes; /* a copy: the body is decoded in place */
     size_t head_len, len;
-    size_t used; /* bytes of what was sent; 0: it is not whole */
+    size_t used; /* bytes of what was sent; 0: incomplete or malformed */
     bool refused;
 };
 
@@ -64,7 +64,7 @@ static bool rig_path_is(const struct hw_http *http, const char *bytes, const cha
     return path.len >= strlen(begins) && memcmp(path.ptr, begins, strlen(begins)) == 0;
 }
 
-/* The message at `at` of what was sent. To be freed. */
+/* Parses the message at `at` of what was sent. The caller frees its bytes. */
 static struct model_message rig_read_model(const struct rig *r, size_t at)
 {
     struct model_message m = {.len = r->sent_len - at};
@@ -87,7 +87,7 @@ static struct model_message rig_read_model(const struct rig *r, size_t at)
     return m;
 }
 
-/* The next message that the service is to have. */
+/* The next message that the service must get. */
 static struct model_message rig_next_model(struct rig *r)
 {
     for (;;) {
@@ -99,14 +99,14 @@ static struct model_message rig_next_model(struct rig *r)
     }
 }
 
-/* After its answer the connection may end: it said so, or its body may never come. */
+/* Whether the connection may end after its answer: it said so, or its body may never come. */
 static inline bool rig_may_end(const struct model_message *m)
 {
     return !m->http.keep_alive || (m->refused && m->http.expects_continue);
 }
 
-/* How many whole messages were sent before something that can't be read; `certain`: and up to one
- * after which the connection may end. */
+/* How many whole messages were sent before the first that can't be read. `certain`: only up to the
+ * first after which the connection may end. */
 static inline unsigned rig_count_model(const struct rig *r, bool certain)
 {
     size_t at = 0;
@@ -219,7 +219,7 @@ static void rig_on_walk(uv_handle_t *handle, void *unused)
         uv_close(handle, NULL);
 }
 
-/* Whatever happened: everything was given back. */
+/* Closes everything, and checks that all of it was given back. */
 static void rig_close(struct rig *r)
 {
     hw_connections_close(&r->server);
@@ -273,7 +273,7 @@ static size_t rig_answer_end(const struct rig *r, int *status)
     return head + body <= left ? r->got_at + head + body : 0;
 }
 
-/* Takes whole answers apart. The client never asks with HEAD. */
+/* Counts the answers that are whole. The client never sends HEAD. */
 static void rig_count_answers(struct rig *r)
 {
     int status = 0;
@@ -286,7 +286,7 @@ static void rig_count_answers(struct rig *r)
     }
 }
 
-/* Reads at most so much; returns how much there was. */
+/* Reads at most `max` bytes; returns how many there were. */
 static size_t rig_receive(struct rig *r, size_t max)
 {
     if (r->fd < 0 || max == 0)
@@ -314,7 +314,7 @@ static inline void rig_hang_up(struct rig *r)
     r->fd = -1;
 }
 
-/* Of what the client sent, what nobody has read yet. */
+/* How many of the client's bytes the host has not read yet. */
 static size_t rig_unread(const struct rig *r)
 {
     int count = 0;
@@ -323,7 +323,7 @@ static size_t rig_unread(const struct rig *r)
 
 /* ---- what the host does ---- */
 
-/* One turn. What one connection may have of it is bounded: so many requests that begin in it, and
+/* Runs one turn. In it a connection may begin HW_TURN_REQUESTS requests, and complete the head of
  * one that began before. */
 static void rig_turn(struct rig *r)
 {
@@ -350,7 +350,7 @@ static inline void rig_reply(struct rig *r, struct hw_str body)
     hw_connection_reply(waiter, &(struct hw_reply){200, HW_STR("X: y\r\n"), body});
 }
 
-/* All deadlines of the kind that are set have passed, as far as the host can tell. */
+/* Makes all deadlines of this kind that are set pass. */
 static void rig_pass(struct rig *r, enum hw_deadline_kind kind)
 {
     uint64_t before = r->server.deadlines.durations_ms[kind];

@@ -1,5 +1,4 @@
-/* A connection reads what it needs, in turns with the others, and loses no byte of what is behind.
- */
+/* A connection reads what it needs, in turns with the others, and loses no byte that follows. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,7 +56,7 @@ static void begins_a_few_requests_a_turn(void **state)
     }
 }
 
-/* One that waits for its turn was not forgotten by a drain: its request has begun to come. */
+/* A drain does not close a connection that waits for its turn: its request has begun to arrive. */
 static void answers_what_waits_for_its_turn_in_a_drain(void **state)
 {
     (void)state;
@@ -92,7 +91,7 @@ static void reads_so_much_of_a_body_a_turn(void **state)
     rig_answer(&r, 0, HW_STR_NONE);
 }
 
-/* It takes what the message needs, and a little. */
+/* It reads what the message needs, and a little more. */
 static void leaves_in_the_socket_what_is_behind_a_large_body(void **state)
 {
     enum { BEHIND = 40000 };
@@ -116,7 +115,7 @@ static void leaves_in_the_socket_what_is_behind_a_large_body(void **state)
     }
 }
 
-/* Whatever was decided about the first, and however long it and what is behind it are. */
+/* Whatever was decided about a request, and however long it and what follows it are. */
 static void parts_pipelined_requests(void **state)
 {
     (void)state;
@@ -185,7 +184,7 @@ static void closes_when_the_client_has_vanished_while_it_was_held(void **state)
     assert_int_equal(r.server.connection_count, 0);
 }
 
-/* Answers to one who does not read them, until one does not fit the socket. */
+/* How many answers the socket takes from the host while the client reads none. */
 static unsigned answers_that_fit(void)
 {
     for (unsigned count = 0;; count++) {
@@ -196,8 +195,7 @@ static unsigned answers_that_fit(void)
     }
 }
 
-/* Who is refused for the others' sake gives back its memory, even if it does not take its answer.
- */
+/* A refused request's memory is freed at once, even if the client does not read the answer. */
 static void gives_memory_back_before_a_refusal_is_read(void **state)
 {
     static char body[RIG_BODY_MAX / 2];
@@ -220,7 +218,7 @@ static void gives_memory_back_before_a_refusal_is_read(void **state)
     assert_true(r.server.requests.bytes <= HW_REQUEST_FIRST);
 }
 
-/* Or it would be refused for what is long gone. */
+/* Otherwise it could be refused for memory that it no longer has. */
 static void counts_no_memory_of_an_earlier_request(void **state)
 {
     enum { CHUNK = 100000 };

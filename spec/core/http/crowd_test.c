@@ -1,4 +1,4 @@
-/* The crowd counts connections and unfinished requests, in all and by where they come from. */
+/* The crowd counts connections and unfinished requests, in total and for each origin. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,7 +53,7 @@ static void leave_all(struct hw_place *places, size_t count)
         hw_crowd_leave(&crowd, &places[i]);
 }
 
-/* Whether a third one comes in behind two. */
+/* Whether a third connection is let in after two. */
 static bool has_room(const char *first, const char *second, const char *third)
 {
     struct hw_place places[3];
@@ -103,7 +103,7 @@ static void test_the_house_is_full_whoever_is_in(void **state)
     enter(&places[1], "192.0.2.1");
     assert_true(hw_crowd_is_full(&crowd));
     hw_crowd_leave(&crowd, &places[1]);
-    hw_crowd_leave(&crowd, &places[1]); /* twice is once */
+    hw_crowd_leave(&crowd, &places[1]); /* the second call does nothing */
     assert_false(hw_crowd_is_full(&crowd));
     hw_crowd_leave(&crowd, &places[0]);
 }
@@ -216,7 +216,7 @@ static void test_a_flood_is_told_once_a_minute_and_whole(void **state)
         assert_int_equal(hw_seldom_count(&s, 5000 + (uint64_t)i), 0);
     assert_int_equal(hw_seldom_due(&s, 5000 + HW_SELDOM_MS - 1), 0);
     assert_int_equal(hw_seldom_due(&s, 5000 + HW_SELDOM_MS), 1000);
-    assert_int_equal(hw_seldom_due(&s, 5000 + 9 * HW_SELDOM_MS), 0); /* there is nothing to tell */
+    assert_int_equal(hw_seldom_due(&s, 5000 + 9 * HW_SELDOM_MS), 0); /* nothing to report */
     assert_int_equal(hw_seldom_count(&s, 5000 + 9 * HW_SELDOM_MS), 1);
 }
 

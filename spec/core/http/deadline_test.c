@@ -108,7 +108,7 @@ static void passes_what_was_set_while_a_longer_one_waits(void **state)
     hw_deadline_clear(&r.some[0]);
 }
 
-/* Else the one that is set later would wait behind the other, and pass as late. */
+/* With a shorter duration, deadlines that are set already pass no later than a new one would. */
 static void passes_what_was_set_when_the_kind_lasted_longer(void **state)
 {
     (void)state;
@@ -155,7 +155,7 @@ static void forgets_what_is_cleared(void **state)
     hw_deadline_clear(&r.some[0]);
     hw_deadline_clear(&r.some[2]);
     hw_deadline_clear(&r.some[4]);
-    hw_deadline_clear(&r.some[4]); /* twice is once */
+    hw_deadline_clear(&r.some[4]); /* the second call does nothing */
     run();
     assert_int_equal(r.count, 2);
     assert_int_equal(r.passed[0], 1);
@@ -231,7 +231,7 @@ static void sleeps_when_none_is_set(void **state)
 static uv_poll_t socket_poll;
 static int ends[2];
 
-/* What the first deadline waits for has come. */
+/* What the first deadline waits for has arrived. */
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     (void)status, (void)events;
@@ -261,14 +261,14 @@ static void looks_at_the_sockets_before_anything_passes(void **state)
     set(0, HW_DEADLINE_HEAD);
     set(1, HW_DEADLINE_HEAD);
     assert_int_equal(write(ends[1], "x", 1), 1);
-    usleep(5000); /* both are due, and the loop has not looked */
+    usleep(5000); /* both are due, and the loop has not polled yet */
     run();
     assert_int_equal(r.count, 1);
     assert_int_equal(r.passed[0], 1);
     close_socket();
 }
 
-/* Whoever owns the loop may settle in between what other threads have done. */
+/* The loop's owner can first deal with what other threads have done. */
 static void comes_back_to_its_owner_before_anything_passes(void **state)
 {
     (void)state;
@@ -298,12 +298,12 @@ static void gives_a_grace_after_a_pause_but_not_twice(void **state)
     be_late(HW_DEADLINE_LATE_MS + 100);
     for (int i = 0; i < 10; i++) {
         uv_run(&r.loop, UV_RUN_NOWAIT);
-        set(1, HW_DEADLINE_HEAD); /* nor does a new one end the grace */
+        set(1, HW_DEADLINE_HEAD); /* a new one does not end the grace either */
     }
     assert_int_equal(r.count, 0);
     assert_true(uv_timer_get_due_in(&r.all.timer) > HW_DEADLINE_GRACE_MS / 2);
 
-    uv_timer_start(&r.all.timer, r.all.timer.timer_cb, 0, 0); /* it is over, and late again */
+    uv_timer_start(&r.all.timer, r.all.timer.timer_cb, 0, 0); /* the grace is over; late again */
     be_late(HW_DEADLINE_LATE_MS + 100);
     run();
     assert_int_equal(r.count, 2);
@@ -345,8 +345,8 @@ static void postpone_each_once(struct hw_deadlines *all, struct hw_deadline *dea
         hw_deadline_postpone(all, deadline, 1);
 }
 
-/* Bodies that were begun together are late together. In the square of their number this is
- * seconds, else a few milliseconds. */
+/* Bodies that began together are late together. In quadratic time this takes seconds, in linear
+ * time a few milliseconds. */
 static void postpones_lots_at_once(void **state)
 {
     static struct hw_deadlines all;

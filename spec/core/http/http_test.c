@@ -1,7 +1,7 @@
-/* test.c -- a request has one outcome, however it arrives.
+/* http_test.c -- a request has one outcome, however it arrives.
  *
- * Every message here, good or bad, is read at once, in every two parts and byte by byte; at each
- * call its bytes stand somewhere else, and right before a page that nobody may touch. */
+ * Every message here, good or bad, is read at once, in two parts cut at every place, and byte by
+ * byte. At each call its bytes are somewhere else, and end right before a guard page. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +25,7 @@ static const struct hw_http_limits roomy = {.header_max = 4096, .body_max = 64};
 
 struct reading {
     struct hw_http p;
-    int64_t head, whole; /* what head() and body() came to */
+    int64_t head, whole; /* what head() and body() returned */
     size_t len;
     char bytes[MESSAGE_MAX];
 };
@@ -33,7 +33,7 @@ struct reading {
 static struct guard places[2];
 static unsigned place;
 
-/* One call, on a copy at a guard page, that is spoilt afterwards. */
+/* One call, on a copy that ends at a guard page and is overwritten afterwards. */
 static void call(struct reading *r)
 {
     struct guard *g = &places[place ^= 1];
@@ -109,7 +109,7 @@ static void assert_same_reading(const struct reading *a, const struct reading *b
     }
 }
 
-/* Reads the message in every way into *once, and holds the ways against each other. */
+/* Reads the message at once, into *once, and in every other way, and compares the results. */
 static void read_every_way(struct reading *once, const char *bytes, size_t len,
                            const struct hw_http_limits *limits, bool discard)
 {
@@ -576,7 +576,7 @@ static void refuses_what_is_malformed_or_unsupported(void **state)
     }
 }
 
-/* Of these the last byte settles it; for most others a line is judged when it is whole. */
+/* These are refused at their last byte; most others only when a line is whole. */
 static void refuses_at_once(void **state)
 {
     const struct hw_str settled[] = {
@@ -679,7 +679,7 @@ static void holds_the_head_to_header_max(void **state)
     for (size_t len = 201; len < 206; len++)
         assert_int_equal(read_all(head_of(text, len, POST), limits), HW_EHEADER_TOO_LARGE);
 
-    /* at once, and in the request line too; what is not HTTP is called so all the same */
+    /* a long line is refused at once, the request line too; what is not HTTP is still malformed */
     memset(text, 'x', 201);
     assert_int_equal(read_all((struct hw_str){text, 200}, limits), 0);
     assert_int_equal(read_all((struct hw_str){text, 201}, limits), HW_EHEADER_TOO_LARGE);
@@ -718,7 +718,7 @@ static void lets_a_full_head_have_a_chunked_body(void **state)
     assert_int_equal(read_all(hw_str_of(text), limits), HW_EHEADER_TOO_LARGE);
 }
 
-/* Those that it keeps, and those that it looks for again. */
+/* Both those whose positions are kept and those that are searched for each time. */
 static void finds_any_number_of_header_lines(void **state)
 {
     enum { LINES = 3 * HW_HTTP_HEADERS_KEPT };
@@ -830,7 +830,7 @@ static void counts_but_does_not_keep_a_discarded_body(void **state)
     assert_int_equal(outcome(&result), HW_EBODY_TOO_LARGE);
 }
 
-/* Were the value looked at again, the LF that is put there meanwhile would be refused. */
+/* If the value were scanned again, the LFs that are put there meanwhile would be refused. */
 static void scans_no_byte_of_a_long_line_twice(void **state)
 {
     char text[] = POST "X: aaaaaaaaaaaaaaaaaaaaaaaa\r\n\r\n";

@@ -1,4 +1,4 @@
-/* A stranger can not fill the log: refusals are counted where they are too many to tell. */
+/* A stranger can't fill the log: refusals over a limit are only counted. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

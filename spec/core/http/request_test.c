@@ -1,4 +1,4 @@
-/* A request grows with what arrives, keeps every byte, and ordinary ones are used again. */
+/* A request grows with what arrives and keeps every byte; ordinary ones are reused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -88,7 +88,7 @@ static void grows_only_when_it_is_full(void **state)
     for (size_t before = r->cap; r->cap < 1 << 20; before = r->cap) {
         assert_int_equal(hw_request_reserve(r), 0);
         assert_true(r->cap > before && r->cap <= 4 * before);
-        memset(r->bytes + before, 'x', r->cap - before); /* all of it is there */
+        memset(r->bytes + before, 'x', r->cap - before); /* all of it may be written */
         r->len = r->cap;
     }
     assert_true(r->bytes[0] == 'x' && r->bytes[HW_REQUEST_FIRST - 1] == 'x');
@@ -171,8 +171,8 @@ static void parts_a_message_from_nothing(void **state)
     hw_request_put(&pool, r);
 }
 
-/* The shorter one moves: a message at the head of many is not paid for with a copy of them all, nor
- * a long one with a copy of itself for the few bytes behind it. */
+/* The shorter one moves. So a short message does not cost a copy of the many that follow it, nor a
+ * few bytes a copy of the long message before them. */
 static void parts_by_moving_the_shorter_one(void **state)
 {
     static const char *const all[] = {"longer|rest", "one|the longer"};
@@ -185,7 +185,7 @@ static void parts_by_moving_the_shorter_one(void **state)
         assert_int_equal(hw_request_part(&pool, r, end, &behind), 0);
         assert_int_equal(r->len, end);
         assert_memory_equal(r->bytes, all[i], end);
-        assert_int_equal(r->head_len, 3); /* what was parsed is the message's */
+        assert_int_equal(r->head_len, 3); /* what was parsed stays with the message */
         assert_bytes(behind, all[i] + end);
         assert_int_equal(behind->head_len, 0);
         if (i == 0)

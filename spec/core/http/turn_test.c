@@ -1,4 +1,4 @@
-/* A connection that has more to do than its turn allows waits, and then goes on in its order. */
+/* A connection that has more to do than its turn allows is held, and held ones go on in order. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@ struct rig {
 
 static struct rig r;
 
-/* Takes all that it may have; then it is held. */
+/* Begins as many requests as the turn allows; then it is held. */
 static int use_up(struct hw_turn *turn)
 {
     int begun = 0;
@@ -85,7 +85,7 @@ static void lets_a_connection_begin_so_many_requests_a_turn(void **state)
     (void)state;
     assert_int_equal(use_up(&r.some[0]), HW_TURN_REQUESTS);
     assert_true(hw_turn_is_held(&r.some[0]));
-    assert_int_equal(use_up(&r.some[1]), HW_TURN_REQUESTS); /* each has its own */
+    assert_int_equal(use_up(&r.some[1]), HW_TURN_REQUESTS); /* each has its own limit */
     assert_int_equal(r.count, 0);
     run_a_turn();
     assert_int_equal(r.count, 2);
@@ -125,7 +125,7 @@ static void lets_one_that_is_held_read_nothing(void **state)
     use_up(&r.some[0]);
     assert_int_equal(room(0), 0);
     hw_turn_leave(&r.some[0]);
-    hw_turn_leave(&r.some[0]); /* twice is once */
+    hw_turn_leave(&r.some[0]); /* the second call does nothing */
     assert_int_equal(room(0), HW_TURN_BYTES);
     run_a_turn();
     assert_int_equal(r.count, 0);
@@ -164,7 +164,7 @@ static void bears_one_that_leaves_while_the_others_go_on(void **state)
     (void)state;
     for (int i = 0; i < 3; i++)
         use_up(&r.some[i]);
-    r.leaves = &r.some[2]; /* the last: what the others would stop at */
+    r.leaves = &r.some[2]; /* the last, at which the round would end */
     run_a_turn();
     assert_int_equal(r.count, 2);
 }

@@ -1,4 +1,4 @@
-/* What was not authentic is kept in memory: the newest, so many, so many bytes. */
+/* Requests whose signature failed are kept in memory: the newest, up to a number and to a size. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

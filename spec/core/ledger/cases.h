@@ -1,7 +1,6 @@
-/* cases.h -- what every ledger promises, whatever it is made of.
+/* cases.h -- what every ledger promises, in a file or in memory.
  *
- * A test program of one defines open_ledger() and includes this file; LEDGER_CASES are its tests.
- */
+ * A test program defines open_ledger() and includes this file; LEDGER_CASES are its tests. */
 #ifndef HW_SPEC_LEDGER_CASES_H
 #define HW_SPEC_LEDGER_CASES_H
 
@@ -98,7 +97,7 @@ static void counts_repeats_and_leaves_their_state(void **state)
     (void)state;
     open_rig(&r, false);
     deliver(&r, "job", "a", 0);
-    deliver(&r, "job", "a", HW_EHANDLER_ERROR); /* what it would come to, were it run */
+    deliver(&r, "job", "a", HW_EHANDLER_ERROR); /* the outcome that a run would have */
     assert_known(&r, "job", "a", HW_SUCCEEDED, 2, false);
     deliver_as(&r, new_delivery(&r, "job", "a"), 0, 5); /* four more joined */
     assert_known(&r, "job", "a", HW_SUCCEEDED, 7, false);
@@ -130,7 +129,7 @@ static void tells_that_an_id_came_with_another_body(void **state)
     deliver(&r, "job", "a", 0);
     assert_known(&r, "job", "b", HW_NEVER_SEEN, 0, true);
     deliver(&r, "job", "b", HW_EHANDLER_ERROR);
-    assert_known(&r, "job", "b", HW_FAILED, 1, false); /* it is known by itself now */
+    assert_known(&r, "job", "b", HW_FAILED, 1, false); /* it has a row of its own now */
     assert_known(&r, "job", "a", HW_SUCCEEDED, 1, false);
     assert_known(&r, "job", "c", HW_NEVER_SEEN, 0, true);
     close_rig(&r);
@@ -189,7 +188,7 @@ enum { RACE_BATCHES = 160, RACE_READERS = 2 };
 
 struct race {
     struct hw_ledger *ledger;
-    atomic_int committed; /* jobs below this number are */
+    atomic_int committed; /* all jobs below this number are */
     atomic_int wrong, looks;
 };
 
@@ -218,7 +217,7 @@ static void on_race_reader(void *arg)
         if (committed)
             race_look(race, reader, (int)((pick >> 8) % (unsigned)committed), HW_SUCCEEDED);
         if (committed)
-            race_look(race, reader, committed - 1, HW_SUCCEEDED); /* the very latest */
+            race_look(race, reader, committed - 1, HW_SUCCEEDED); /* the latest */
         race_look(race, reader, all + (int)(pick >> 16), HW_NEVER_SEEN);
     }
     race->ledger->type->reader_close(reader);
@@ -261,7 +260,8 @@ static void never_misses_what_was_committed(void **state)
     cmocka_unit_test(has_never_seen_what_is_new),                                                  \
     cmocka_unit_test(remembers_each_outcome),                                                      \
     cmocka_unit_test(knows_the_senders_last_attempt_as_dead),                                      \
-    cmocka_unit_test(leaves_what_is_dead_dead_whatever_comes_later), cmocka_unit_test(lets_a_failed_one_succeed),                                                   \
+    cmocka_unit_test(leaves_what_is_dead_dead_whatever_comes_later),                               \
+    cmocka_unit_test(lets_a_failed_one_succeed),                                                   \
     cmocka_unit_test(counts_repeats_and_leaves_their_state),                                       \
     cmocka_unit_test(counts_the_copies_that_joined_the_first),                                     \
     cmocka_unit_test(tells_that_an_id_came_with_another_body),                                     \

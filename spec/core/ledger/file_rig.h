@@ -1,5 +1,4 @@
-/* file_rig.h -- a ledger in a file of its own for each test, and another program's view of
- * it.
+/* file_rig.h -- a ledger in a file of its own for each test, and other programs that use it.
  *
  * new_file and remove_file are a test's set-up and tear-down. */
 #ifndef HW_SPEC_LEDGER_FILE_RIG_H
@@ -57,7 +56,7 @@ static inline void reopen(struct rig *r)
     assert_non_null(r->reader);
 }
 
-/* Another program's view of the file. */
+/* Opens the file as another program would. */
 static inline sqlite3 *open_other(void)
 {
     sqlite3 *db;
@@ -132,7 +131,7 @@ static inline int commit_one(const struct rig *r, int number)
     return rc;
 }
 
-/* A shell's command; each %s is the path. */
+/* Runs a shell command. Each %s is the path. */
 static inline void run(const char *format)
 {
     char command[3 * FOLDER_PATH_MAX];

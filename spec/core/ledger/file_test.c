@@ -1,4 +1,4 @@
-/* A ledger file is made, or recognised, or refused with one line that says why. */
+/* A ledger file is created, recognised, or refused with one line that says why. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,7 +50,7 @@ static void assert_refused(enum hw_ledger_access access, const char *expected)
         fail_msg("\"%s\" is not in \"%s\"", expected, why);
 }
 
-/* Any program's database. */
+/* Opens the file as any program would. */
 static void exec_plainly(const char *sql)
 {
     sqlite3 *db;
@@ -111,7 +111,7 @@ static void refuses_a_file_that_is_not_there(void **state)
     (void)state;
     assert_refused(HW_LEDGER_READ, "unable to open database file");
     assert_refused(HW_LEDGER_WRITE, "unable to open database file");
-    assert_int_equal(access(path, F_OK), -1); /* and makes none */
+    assert_int_equal(access(path, F_OK), -1); /* it has not been created */
     folder_path(&folder, "missing/hookward.db", missing);
     strcpy(path, missing);
     assert_refused(HW_LEDGER_CREATE, "unable to open database file");
@@ -150,7 +150,7 @@ static void leaves_another_programs_database_as_it_was(void **state)
     sqlite3_close(db);
 }
 
-/* Root may write anything: the question is asked by somebody who may not. */
+/* Root may write any file, so a child process tries it as another user. */
 static void refuses_to_serve_with_what_it_can_only_read(void **state)
 {
     int status;
@@ -194,7 +194,7 @@ static void leaves_a_failed_update_undone(void **state)
 {
     (void)state;
     sqlite3_close(open_as(HW_LEDGER_CREATE));
-    exec_plainly("DROP INDEX by_identity; PRAGMA user_version = 0"); /* its table exists: fails */
+    exec_plainly("DROP INDEX by_identity; PRAGMA user_version = 0"); /* fails: the table exists */
     assert_refused(HW_LEDGER_CREATE, "already exists");
     sqlite3 *db;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);

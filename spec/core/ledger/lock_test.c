@@ -1,4 +1,4 @@
-/* One host a ledger: between processes and within one, without a look at the file in the latter. */
+/* One host for each ledger, between processes and within one. Within one no file is opened. */
 #include "ledger/lock.h"
 
 #include <fcntl.h>
@@ -33,7 +33,7 @@ static int remove_file(void **state)
     return unlink(path);
 }
 
-/* In a process of its own. */
+/* Runs `check` in a child process. */
 static bool holds_in_child(bool (*check)(void))
 {
     int status;
@@ -44,7 +44,7 @@ static bool holds_in_child(bool (*check)(void))
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* The list of a forked process is a copy: what counts here is a program of its own, with none. */
+/* A forked process would have a copy of the list, so the other one is a program without a list. */
 static bool another_program_is_refused(void)
 {
     char command[256];
@@ -95,7 +95,7 @@ static void is_refused_while_another_program_has_it(void **state)
     close(out[1]);
 }
 
-/* SQLite's locks are POSIX locks: any close() of the file in this process would take them away. */
+/* SQLite's locks are POSIX locks: any close() of the file in this process would drop them. */
 static void refuses_a_second_host_of_the_process_and_leaves_locks_alone(void **state)
 {
     (void)state;

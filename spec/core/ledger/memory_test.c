@@ -10,7 +10,7 @@
 
 static struct hw_ledger *open_ledger(bool by_body)
 {
-    (void)by_body; /* the identity says it all */
+    (void)by_body; /* new_delivery() leaves the id out of the identity */
     return hw_ledger_memory_open();
 }
 

@@ -1,5 +1,4 @@
-/* The log and the shared memory are lost in use: what was answered is not, and nothing is spoilt.
- */
+/* The log or the shared memory is lost in use: no recorded row is lost, and no file is damaged. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -73,7 +72,7 @@ static void on_look_up(void *arg)
         HW_CHECK(state_of(arg, 0) == HW_SUCCEEDED);
 }
 
-/* A look-up waits until the files are open again, and then finds what was there. */
+/* A look-up waits until the files are open again, and then finds its row. */
 static void opens_anew_under_those_that_look_up(void **state)
 {
     enum { LOSSES = 20 };
@@ -96,8 +95,7 @@ static void opens_anew_under_those_that_look_up(void **state)
     close_rig(&r);
 }
 
-/* POSIX takes all locks of a process on a file away with the first descriptor of it that is closed.
- */
+/* When a process closes any descriptor of a file, it loses all its POSIX locks on that file. */
 static void keeps_its_files_when_a_script_has_read_them(void **state)
 {
     static const char *const ends[] = {"", "-wal", "-shm"};
@@ -120,8 +118,8 @@ static void keeps_its_files_when_a_script_has_read_them(void **state)
     close_rig(&r);
 }
 
-/* Rows are due, another program writes by a shared memory of its own: what the host believes of the
- * log is wrong from here on. */
+/* Rows are due for removal, and another program writes through a new shared memory: what the host
+ * knows of the log is wrong from then on. */
 static void removes_nothing_by_a_lost_shared_memory(void **state)
 {
     struct rig r;
@@ -131,7 +129,7 @@ static void removes_nothing_by_a_lost_shared_memory(void **state)
     fill(&r, 0, 1000);
     run("sqlite3 '%s' 'UPDATE notifications SET received_at = 1, settled_at = 1"
         " WHERE seq < 700'");
-    assert_true(r.ledger->type->tend(r.ledger, true)); /* it has begun */
+    assert_true(r.ledger->type->tend(r.ledger, true)); /* removal has begun */
     run("rm '%s-shm' && sqlite3 '%s' \"UPDATE notifications SET detail = 'other' WHERE seq > 400;"
         " PRAGMA wal_checkpoint(TRUNCATE); UPDATE notifications SET detail = 'again'\" >/dev/null");
     tend_all(&r);
@@ -143,7 +141,7 @@ static void removes_nothing_by_a_lost_shared_memory(void **state)
     assert_sound();
 }
 
-/* What it wrote may stand in contradiction to what ours holds: nothing is written into either. */
+/* What the other program wrote may contradict our log, so nothing is written to either. */
 static void leaves_another_programs_log_alone(void **state)
 {
     struct rig r;
@@ -151,7 +149,7 @@ static void leaves_another_programs_log_alone(void **state)
     open_rig(&r, false);
     fill(&r, 0, 100);
     run("rm '%s-wal' '%s-shm'");
-    tend_all(&r); /* saved */
+    tend_all(&r); /* saves what the log held */
     fill(&r, 100, 100);
     run("rm '%s-wal' '%s-shm' && sqlite3 '%s' \"UPDATE notifications SET detail = 'other'\"");
     assert_int_equal(commit_one(&r, 500), HW_ELEDGER_UNAVAILABLE);
@@ -163,7 +161,7 @@ static void leaves_another_programs_log_alone(void **state)
     close_rig(&r);
 }
 
-/* As after kill -9: nothing of the log is left, and what it held is in the database. */
+/* The copy is what kill -9 would leave: the log is gone, and what it held is in the database. */
 static void saves_what_a_removed_log_held(void **state)
 {
     char file[FOLDER_PATH_MAX + 8];
@@ -190,7 +188,7 @@ static void saves_what_a_removed_log_held(void **state)
     close_rig(&r);
 }
 
-/* A worker that takes another one's place while the ledger is opened anew. */
+/* A worker may be replaced while the files can't be opened: the new reader opens them later. */
 static void lets_no_reader_in_before_its_time(void **state)
 {
     char why[512];
@@ -218,7 +216,7 @@ static void lets_no_reader_in_before_its_time(void **state)
     close_rig(&r);
 }
 
-/* The readers stay as they are, and a close would take their locks away. */
+/* The readers keep their connections, so closing the descriptor would drop their locks. */
 static void keeps_its_hold_when_only_the_writer_is_opened_anew(void **state)
 {
     struct rig r;
@@ -227,7 +225,7 @@ static void keeps_its_hold_when_only_the_writer_is_opened_anew(void **state)
     fill(&r, 0, 1);
     struct hw_sqlite *s = (struct hw_sqlite *)r.ledger;
     int shm = s->guard.shm;
-    assert_int_equal(lseek(shm, 7, SEEK_SET), 7); /* to know this open file by */
+    assert_int_equal(lseek(shm, 7, SEEK_SET), 7); /* marks this open file */
     s->doubtful = true;
     assert_int_equal(commit_one(&r, 1), 0);
     assert_false(s->doubtful);

@@ -1,4 +1,4 @@
-/* Rows go when they are old, whatever the clock does and in whatever order they stand. */
+/* Old rows are removed, whatever the clock does and in whatever order the rows are. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 
 static void removes_what_is_older_than_the_retention(void **state)
 {
-    enum { OLD = 700, FRESH = 10 }; /* fewer than go in a minute */
+    enum { OLD = 700, FRESH = 10 }; /* fewer than the limit for a minute */
     struct rig r;
     (void)state;
     config.retention_ms = 30ull * 86400000;
@@ -42,8 +42,8 @@ static void keeps_everything_without_a_retention(void **state)
     close_rig(&r);
 }
 
-/* An old one that was run again lately is kept; however many those are, what is behind them goes.
- */
+/* An old row that was run again lately is kept. However many those are, old rows behind them are
+ * removed. */
 static void keeps_what_was_settled_lately_and_goes_on_behind_it(void **state)
 {
     enum { REPLAYED = 700, OLD = 300, FRESH = 10 };
@@ -64,7 +64,7 @@ static void keeps_what_was_settled_lately_and_goes_on_behind_it(void **state)
     close_rig(&r);
 }
 
-/* Who waits in there keeps everybody's outcome waiting; the pass goes on when the lock is gone. */
+/* If it waited, no outcome could be committed. The pass goes on once the lock is released. */
 static void does_not_wait_for_another_programs_lock(void **state)
 {
     enum { OLD = 600 };
@@ -127,7 +127,7 @@ static int64_t fake_steady(void)
     return steady_now;
 }
 
-/* Both clocks go on; they agree. */
+/* Both clocks advance by the same time. */
 static void pass_time(int64_t ms)
 {
     steady_now += ms;
@@ -153,7 +153,7 @@ static void assert_rows(int64_t count)
     assert_int_equal(number("SELECT count(*) FROM notifications"), count);
 }
 
-/* Each minute for an hour and one: the clocks run, and the ledger is tended. */
+/* Every minute for an hour, both clocks advance and the ledger is tended. */
 static void wait_an_hour(const struct rig *r)
 {
     for (int i = 0; i < 60; i++) {
@@ -183,7 +183,7 @@ static void removes_nothing_while_the_clock_is_ahead(void **state)
     close_rig(&r);
 }
 
-/* It was right, and the machine's clock had been wrong: what is due goes, a thousand a minute. */
+/* The leap corrected a clock that had been wrong: due rows are removed, a thousand a minute. */
 static void removes_slowly_once_the_clocks_have_agreed_for_an_hour(void **state)
 {
     struct rig r;
@@ -212,9 +212,7 @@ static void removes_slowly_once_the_clocks_have_agreed_for_an_hour(void **state)
     close_rig(&r);
 }
 
-/* The clock is wrong for good, and what came since was stamped with it: nothing seems to have
- * leapt.
- */
+/* The clock is wrong for good, and the newest row was stamped with it: the start sees no leap. */
 static void removes_slowly_after_a_start_that_finds_nothing_wrong(void **state)
 {
     struct rig r;
@@ -252,14 +250,15 @@ static void removes_nothing_at_a_start_in_1970_or_after_it(void **state)
     wait_an_hour(&r);
     tend_all(&r);
     assert_rows(100);
-    exec("UPDATE notifications SET received_at = 5000, settled_at = 5000"); /* of such a start */
+    /* Such a start would have stamped them so. */
+    exec("UPDATE notifications SET received_at = 5000, settled_at = 5000");
     reopen(&r);
     start_clocks(&r);
     tend_all(&r);
     assert_rows(100);
     wait_an_hour(&r);
     tend_all(&r);
-    assert_rows(0); /* a hundred are fewer than go in a minute */
+    assert_rows(0); /* a hundred are fewer than the limit for a minute */
     close_rig(&r);
 }
 
@@ -284,7 +283,8 @@ static void takes_the_small_steps_of_a_time_server_for_none(void **state)
     close_rig(&r);
 }
 
-/* Of a time when the clock was wrong: they stay until they are old, and nothing waits for them. */
+/* Rows from a time when the clock was ahead stay until they are old. The rows behind them need not
+ * wait for that. */
 static void goes_on_behind_rows_that_are_ahead_of_time(void **state)
 {
     enum { AHEAD = 600, OLD = 700, FRESH = 5 };
@@ -304,7 +304,7 @@ static void goes_on_behind_rows_that_are_ahead_of_time(void **state)
     close_rig(&r);
 }
 
-/* Once a day somebody looks behind those that are young. */
+/* Once a day a pass also covers the rows behind young ones. */
 static void finds_in_a_day_what_is_old_behind_what_is_young(void **state)
 {
     struct rig r;

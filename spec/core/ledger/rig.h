@@ -1,7 +1,7 @@
 /* rig.h -- a ledger and a reader of it, and deliveries to them.
  *
- * A test program defines open_ledger() and includes this file. What is delivered here goes the way
- * that the stages and the leader take: look up, then commit. */
+ * A test program defines open_ledger() and includes this file. A delivery takes the same steps here
+ * as in the host: look up, then commit. */
 #ifndef HW_SPEC_LEDGER_RIG_H
 #define HW_SPEC_LEDGER_RIG_H
 
@@ -57,7 +57,8 @@ static inline struct hw_known look(const struct rig *r, const char *id, const ch
     return known;
 }
 
-/* One delivery that comes to `code` if its handler is run; `copies` of it came at once. */
+/* A delivery and its copies, `copies` in all. The outcome is `code`, unless the ledger already has
+ * a success or an unhandled one. */
 static inline void deliver_as(const struct rig *r, struct hw_notification *n, int code,
                               uint32_t copies)
 {

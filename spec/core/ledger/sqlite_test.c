@@ -1,4 +1,4 @@
-/* The ledger in a file keeps every ledger's promises, also over restarts, failures and years. */
+/* The ledger in a file keeps every ledger's promises, also across restarts and failures. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 #include "ledger/cases.h"
 #include "ledger/file_rig.h"
 
-/* ---- over restarts ---- */
+/* ---- across restarts ---- */
 
 static void remembers_over_a_restart(void **state)
 {
@@ -58,7 +58,7 @@ static void goes_on_with_a_backup_of_itself(void **state)
 
 static void remembers_bodies_over_a_restart(void **state)
 {
-    enum { ROWS = 2000 }; /* exactly one step of the filter's */
+    enum { ROWS = 2000 }; /* the filter is filled in exactly one step */
     struct rig r;
     (void)state;
     open_rig(&r, true);
@@ -98,7 +98,7 @@ static void changes_from_by_job_to_by_body_and_back(void **state)
     deliver(&r, "job-3", "a", HW_EHANDLER_ERROR);
     config.by_body = r.by_body = true;
     reopen(&r);
-    assert_int_equal(look(&r, "job-4", "a").state, HW_SUCCEEDED); /* the best of them */
+    assert_int_equal(look(&r, "job-4", "a").state, HW_SUCCEEDED); /* the best row's state */
     config.by_body = r.by_body = false;
     reopen(&r);
     assert_known(&r, "job-3", "a", HW_FAILED, 1, false);
@@ -114,7 +114,7 @@ static void refuses_a_second_host(void **state)
     open_rig(&r, false);
     assert_null(hw_ledger_sqlite_open(&config, why, sizeof why));
     assert_non_null(strstr(why, "another host of this process is serving"));
-    deliver(&r, "job", "a", 0); /* the first one is none the worse for it */
+    deliver(&r, "job", "a", 0); /* the first host goes on */
     assert_known(&r, "job", "a", HW_SUCCEEDED, 1, false);
     close_rig(&r);
 }
@@ -272,7 +272,7 @@ static void records_anew_what_was_removed_meanwhile(void **state)
     close_rig(&r);
 }
 
-/* The number of a row that was the last one is given to the next. */
+/* When the last row is removed, SQLite gives its number to the next row. */
 static void leaves_a_row_alone_that_has_the_number_of_its_own(void **state)
 {
     struct rig r;
@@ -317,7 +317,7 @@ static void records_nothing_while_its_database_is_elsewhere(void **state)
     close_rig(&r);
 }
 
-/* Neither in it, nor in a new one that its readers would not look into. */
+/* Neither in the removed file, nor in a new one, which its readers would not read. */
 static void records_nothing_in_place_of_a_file_that_is_gone(void **state)
 {
     struct rig r;
@@ -363,7 +363,7 @@ static int count_sleep(sqlite3_vfs *vfs, int microseconds)
 {
     (void)vfs;
     sleeps++;
-    return microseconds; /* it was waited for */
+    return microseconds; /* as if it had slept */
 }
 
 static struct hw_ledger *watched;
@@ -384,7 +384,7 @@ static int purge_one(const struct rig *r)
     return rc;
 }
 
-/* From then on handlers stand back: what they come to could not be recorded either. */
+/* From then on no handler is started: its outcome could not be recorded either. */
 static void assert_says_that_it_waits(bool purges)
 {
     struct rig r;
@@ -417,7 +417,7 @@ static void says_that_a_purge_waits_for_another_program(void **state)
     assert_says_that_it_waits(true);
 }
 
-/* Each batch would wait as long for the same lock, and all that comes would wait behind it. */
+/* Otherwise each batch would wait as long for the same lock, and all new jobs behind it. */
 static void waits_shortly_once_a_commit_has_failed(void **state)
 {
     struct rig r;
@@ -439,8 +439,7 @@ static void waits_shortly_once_a_commit_has_failed(void **state)
     close_rig(&r);
 }
 
-/* What is held is recorded as one that came and did not run; an earlier failure stays what it was.
- */
+/* A held job is recorded as received and not run. An earlier failure keeps its row as it was. */
 static void records_what_is_held_as_not_run(void **state)
 {
     struct rig r;
@@ -468,7 +467,7 @@ static void records_what_is_held_as_not_run(void **state)
     close_rig(&r);
 }
 
-/* Its thread was given up, and a stand-in recorded; then it came back. */
+/* Its thread was given up, and a stand-in was recorded; then the job came back. */
 static void records_what_a_lost_job_came_to_after_all(void **state)
 {
     struct rig r;
@@ -492,7 +491,7 @@ static void records_what_a_lost_job_came_to_after_all(void **state)
     close_rig(&r);
 }
 
-/* A commit that makes the log longer by over 4 MB, and what follows each commit. */
+/* A commit that adds over 4 MB to the log, and the tending after each commit. */
 static void commit_4mb(const struct rig *r, int number)
 {
     static char body[4 << 20];
@@ -504,8 +503,8 @@ static void commit_4mb(const struct rig *r, int number)
     r->ledger->type->tend(r->ledger, false);
 }
 
-/* A program that goes on reading keeps the log from starting over: it is waited for when the log
- * has 64 MB, and then not before it has twice as much. */
+/* A program in a long read keeps the log from starting over. The ledger waits for it when the log
+ * has 64 MB, and not again before it has twice as much. */
 static void waits_for_a_reader_now_and_then_only(void **state)
 {
     struct rig r;
@@ -524,7 +523,7 @@ static void waits_for_a_reader_now_and_then_only(void **state)
     while (sleeps == 0 && commits < 100)
         commit_4mb(&r, commits++);
     assert_in_range(commits, 15, 17);
-    assert_in_range(sleeps - slow_sleeps, 1, 5); /* then handlers stand back */
+    assert_in_range(sleeps - slow_sleeps, 1, 5); /* then no handler is started */
     assert_true(slow_sleeps > 10);
     assert_int_equal(hw_ledger_health(r.ledger), HW_LEDGER_WELL);
     sleeps = 0;
@@ -536,7 +535,7 @@ static void waits_for_a_reader_now_and_then_only(void **state)
     close_rig(&r);
 }
 
-/* A file that may not grow stands for a disk that is full. */
+/* A limit on the size of files stands for a full disk. */
 static void records_all_of_a_batch_or_nothing_and_heals(void **state)
 {
     struct rig r;
@@ -568,7 +567,7 @@ static void records_all_of_a_batch_or_nothing_and_heals(void **state)
     close_rig(&r);
 }
 
-/* Its job was not told of the row that is there. */
+/* A job whose look-up failed does not know its existing row. */
 static void commits_a_batch_with_a_failed_look_up(void **state)
 {
     struct rig r;

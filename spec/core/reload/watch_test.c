@@ -155,8 +155,8 @@ static void changes_with_a_link_that_leads_nowhere(void **state)
 }
 
 /* An unreadable folder must not look like an empty one: once it can be read, the reload is tried
- * again. Root can read any folder, so the test takes away the process's descriptors, which leads
- * through the same code. */
+ * again. Root can read any folder, so the test leaves the process no free descriptor, which has the
+ * same effect. */
 static void changes_when_a_folder_without_files_can_be_read_again(void **state)
 {
     (void)state;
@@ -302,7 +302,7 @@ static void wakes_when_a_file_is_written(void **state)
     loop.data = &watches;
     hw_watch_folders(&config, &folders);
     assert_null(hw_watches_set(&watches, &folders));
-    assert_null(hw_watches_set(&watches, &folders)); /* in place of those */
+    assert_null(hw_watches_set(&watches, &folders)); /* replaces the first set */
     folder_write(&folder, "handlers/lib/b.lua", "return 4");
     while (events == 0)
         uv_run(&loop, UV_RUN_ONCE);
@@ -312,8 +312,8 @@ static void wakes_when_a_file_is_written(void **state)
     hw_folders_fini(&folders);
 }
 
-/* The kernel's limits on inotify are the machine's. A process without descriptors leads through the
- * same code. */
+/* A test can't change the kernel's limits on inotify. A process without a free descriptor takes the
+ * same path. */
 static void says_why_a_folder_is_not_watched(void **state)
 {
     (void)state;
@@ -331,7 +331,7 @@ static void says_why_a_folder_is_not_watched(void **state)
     assert_non_null(strstr(why, "fs.inotify.max_user_instances"));
     HW_CHECK(unlink(at("handlers/lib/b.lua")) == 0);
     HW_CHECK(rmdir(at("handlers/lib")) == 0);
-    assert_null(hw_watches_set(&watches, &folders)); /* it may come back */
+    assert_null(hw_watches_set(&watches, &folders)); /* it may come back: no error */
     hw_watches_close(&watches);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(0, uv_loop_close(&loop));

@@ -107,7 +107,7 @@ static void finds_what_require_means(void **state)
     assert_string_equal(found(bundle, "a"), "a");
     assert_string_equal(found(bundle, "mail"), "lib.mail");
     assert_string_equal(found(bundle, "lib.mail"), "lib.mail");
-    assert_string_equal(found(bundle, "both"), "both"); /* the folder wins */
+    assert_string_equal(found(bundle, "both"), "both"); /* the folder wins over its lib */
     assert_string_equal(found(bundle, "sub"), "sub.init");
     assert_string_equal(found(bundle, "sub.x"), "sub.x");
     assert_string_equal(found(bundle, "pack"), "lib.pack.init");

@@ -1,4 +1,4 @@
-/* error_text_test.c -- what an error says of itself, whatever value it is. */
+/* error_text_test.c -- the text of an error, whatever value it is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 
 enum { MEMORY = 1024 * 1024 };
 
-/* Runs `code`, which fails, with the message handler below it; `text` is what is left. */
+/* Runs `code`, which fails, with the message handler; `text` becomes the text of the error. */
 static int run(const char *code, uint64_t ms, char *text, size_t size)
 {
     struct hw_limits l = {0};

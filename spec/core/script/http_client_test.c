@@ -664,7 +664,7 @@ static void *allocate(void *ud, void *old, size_t old_size, size_t size)
     return realloc(old, size);
 }
 
-/* post(url, { a = { 1 } }, { headers = … }). The upvalue is the table of functions. */
+/* post(url, { a = { 1 } }, { headers = … }). All four are in the registry. */
 static int request_once(lua_State *L)
 {
     lua_settop(L, 0);

@@ -1,6 +1,6 @@
 /* limits_test.c -- forked children end before they run the host's code; loops are stopped.
  *
- * The forks and the Lua states are real. The exit code of a child says how far it came. */
+ * The forks and the Lua states are real. The exit code of a child says how far it got. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -133,7 +133,7 @@ static void ends_a_loop_while_the_state_is_closed(void **state)
     hw_limits_close(&l);
 }
 
-/* Each coroutine is stopped, and the loop that made it makes another one. */
+/* Each coroutine is stopped, but the loop that created it creates another one. */
 static void ends_coroutines_within_coroutines(void **state)
 {
     struct hw_limits l;

@@ -1,4 +1,4 @@
-/* proxy_test.c -- which proxy of the environment a request uses, and none for this machine. */
+/* proxy_test.c -- which proxy from the environment a request uses; none for this machine. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -25,7 +25,7 @@ static struct hw_keyset *set; /* key.pem (2048 bits), large.pem (3072) */
 static struct guard guard;
 static const char plain[] = "{\"Event\": \"A.B\",\n \"Name\": \"\xc3\xa9 \xf0\x9f\x98\x80\"}";
 
-/* Whatever it says, only the plain case may verify. */
+/* The verifier must accept exactly what the diagnosis says verifies as it is. */
 static void expect(struct hw_str body, const char *signature, const char *expected)
 {
     char *exact = guard_place(&guard, body.ptr, body.len);
@@ -141,7 +141,7 @@ static void names_what_happened_to_the_body(void **state)
     }
 }
 
-/* Text cut within a character, single surrogates, and nothing at all. */
+/* Text cut within a character, lone surrogates, and nothing at all. */
 static void survives_bodies_that_are_no_text(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* keys_test.c -- every form of a public key is recognised; anything else is refused by its name. */
+/* keys_test.c -- every form of a public key is recognised; anything else is named and refused. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>

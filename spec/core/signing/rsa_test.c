@@ -139,7 +139,7 @@ static void catches_vectors_that_are_wrong(void **state)
         assert_non_null(strstr(logged.json, "\"key\":\"accredit.pem\""));
         assert_non_null(strstr(logged.json, "the RSA vectors give a wrong result"));
         hw_rsa_free(prepare("accredit.pem"));
-        assert_int_equal(logged.lines, 0); /* a second time: nothing */
+        assert_int_equal(logged.lines, 0); /* it is logged only once */
     }
     hw_rsa_vector_spoiled = false;
 }

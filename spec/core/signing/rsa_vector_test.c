@@ -15,7 +15,7 @@ static BN_CTX *ctx;
 static BIGNUM *n, *e, *s, *power;
 static struct guard in, out;
 
-/* A processor without the instructions can only show the refusal. */
+/* On a processor without these instructions only the refusal can be tested. */
 static bool has_vectors(void)
 {
 #if defined(__x86_64__)
@@ -57,7 +57,7 @@ static void expect_power(const struct hw_rsa_vector *key)
     assert_memory_equal(x, expected, size);
 }
 
-/* The ends of the range, their neighbours, and what lies between. */
+/* Raises both ends of the range of s, their neighbours, and `random` values between. */
 static void expect_powers(int random)
 {
     struct hw_rsa_vector *key = prepare();

@@ -308,7 +308,7 @@ static EVP_PKEY *make_key(size_t bits, uint64_t exponent)
     return pkey;
 }
 
-/* Moduli that fill no whole word, or no whole byte; exponents short and long. */
+/* Moduli that don't fill whole words or bytes; exponents short and long. */
 static void verifies_with_every_size_and_exponent(void **state)
 {
     (void)state;
@@ -363,7 +363,7 @@ static void encode(uint8_t em[256], const uint8_t digest[HW_DIGEST_SIZE])
     memcpy(em + 256 - HW_DIGEST_SIZE, digest, HW_DIGEST_SIZE);
 }
 
-/* One byte of the encoding differs, in each place. */
+/* One byte of the encoding is wrong, at each position in turn. */
 static void refuses_every_other_encoding(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
-/* Every job comes back committed, in order, in batches; a batch fails whole; a stop commits first.
+/* Every job comes back committed and in order; a batch fails as a whole; a stop commits first.
  *
- * The ledger is a fake one that writes down what it is given, and can hold a commit up. */
+ * The ledger is a fake that records what it is given, and can delay a commit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@ struct fake {
     /* constant while it runs */
     bool slow;    /* each commit waits until the test posts `may_commit` */
     int fails_at; /* the number of the commit that fails, from 1; 0: none */
-    bool feeds;   /* what comes back is put in again until it was tended */
+    bool feeds;   /* jobs that come back are put in again until the ledger was tended */
     uv_sem_t may_commit, entered, tended;
 
     /* ledger thread only, until it has ended */
@@ -50,7 +50,7 @@ static int fake_commit(struct hw_ledger *ledger, struct hw_notification *const *
     f->biggest = count > f->biggest ? count : f->biggest;
     f->smallest = f->smallest == 0 || count < f->smallest ? count : f->smallest;
     for (size_t i = 0; i < count; i++) {
-        HW_CHECK(!((const struct hw_job *)batch[i])->committed); /* it begins with its record */
+        HW_CHECK(!((const struct hw_job *)batch[i])->committed); /* n is a job's first member */
         if (f->committed < JOBS_MAX)
             f->order[f->committed++] = (int)batch[i]->attempt;
     }
@@ -236,7 +236,7 @@ static void fails_the_whole_batch_and_no_other(void **state)
     close_fake(f);
 }
 
-/* A success that was recorded before is one, whatever becomes of its count. */
+/* A recorded success stays one, even when the repeat can't be counted. */
 static void leaves_a_repeat_a_success_when_its_count_fails(void **state)
 {
     struct fake *f = open_fake();
@@ -263,7 +263,7 @@ static struct hw_job *held_from(int first, int last)
     return jobs;
 }
 
-/* One try for all that wait for it, with no more of them than a batch. */
+/* One try decides for all that are held. It commits no more of them than a batch. */
 static void refuses_what_is_held_while_the_ledger_fails(void **state)
 {
     enum { COUNT = 2 * HW_LEDGER_BATCH_MAX };
@@ -304,7 +304,7 @@ static void lets_all_go_that_are_held_when_one_try_succeeds(void **state)
     close_fake(f);
 }
 
-/* A commit that took long has succeeded meanwhile: there is nothing to try. */
+/* The slow commit has succeeded meanwhile, so no try is needed. */
 static void lets_go_at_once_what_a_slow_commit_held(void **state)
 {
     struct fake *f = open_fake();
@@ -362,7 +362,7 @@ static void tends_the_ledger_while_nothing_comes(void **state)
     close_fake(f);
 }
 
-/* The list is never empty: without its turn by the clock it would never be tended. */
+/* The list is never empty: a ledger that is tended only when nothing comes would never be. */
 static void tends_the_ledger_under_load(void **state)
 {
     enum { COUNT = 2 * HW_LEDGER_BATCH_MAX };
@@ -477,6 +477,6 @@ int main(void)
         cmocka_unit_test(runs_an_errand_after_what_is_to_be_committed),
         cmocka_unit_test(tends_the_ledger_with_an_errand_now_and_then),
     };
-    alarm(2 * PATIENCE_S); /* what waits for the ledger thread in vain ends here */
+    alarm(2 * PATIENCE_S); /* ends a test that waits for the ledger thread in vain */
     return cmocka_run_group_tests_name("committer", tests, NULL, NULL);
 }

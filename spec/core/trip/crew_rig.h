@@ -1,7 +1,7 @@
 /* crew_rig.h -- a crew with real threads and real Lua states, and a handler for each case.
  *
- * Handlers block on a named pipe, so a test decides when they go on, and never sleeps. open_all and
- * close_all are a test program's set-up and tear-down. */
+ * Handlers block on a named pipe, so the test decides when they go on, and need not sleep. open_all
+ * and close_all are a test program's set-up and tear-down. */
 #ifndef HW_SPEC_CREW_RIG_H
 #define HW_SPEC_CREW_RIG_H
 
@@ -37,7 +37,7 @@ static const char script[] = "local hook = require 'hookward'\n"
                              "  local n = 0\n"
                              "  for i = 1, event.Rounds do n = n + i end\n"
                              "end)\n"
-                             "hook.on('Leaving', function(event)\n" /* behind, to be tidied */
+                             "hook.on('Leaving', function(event)\n" /* leaves garbage behind */
                              "  collectgarbage('stop')\n"
                              "  setmetatable({}, { __gc = function()\n"
                              "    local began = assert(io.open(event.Folder .. '/began', 'w'))\n"
@@ -46,7 +46,7 @@ static const char script[] = "local hook = require 'hookward'\n"
                              "    assert(io.open(event.Folder .. '/gate', 'r')):close()\n"
                              "  end })\n"
                              "end)\n"
-                             "hook.on('Spinning', function(event)\n" /* a loop without hooks */
+                             "hook.on('Spinning', function(event)\n" /* no hooks in finalizers */
                              "  local meta = { __gc = true }\n"
                              "  setmetatable({}, meta)\n"
                              "  meta.__gc = function()\n"
@@ -64,9 +64,9 @@ struct rig {
     struct hw_crew *crew;
     unsigned worker_count;
     uv_timer_t timer;
-    bool keep; /* what comes back is kept in `kept`, to be returned once more */
+    bool keep; /* jobs that come back are put in `kept`, to be returned once more */
 
-    /* leader only, without a lock on purpose: the lead is the ownership */
+    /* leader only, without a lock on purpose: the lead must be enough to protect it */
     uint8_t *times; /* how often a job came back, by its number */
     int64_t born;
 
@@ -78,7 +78,7 @@ struct rig {
     uv_cond_t changed;
     struct hw_job *to_submit, *kept;
     bool stop_wanted, tidy_wanted;
-    struct hw_job *to_withdraw, *behind; /* it is withdrawn once the other one is done */
+    struct hw_job *to_withdraw, *behind; /* the first is withdrawn when the second is done */
     bool withdrawn;
     size_t returned, failed, turns;
     size_t replaced, unreplaced; /* jobs whose thread was given up */
@@ -119,8 +119,8 @@ static inline void tidy(struct rig *r)
 
 static void open_gate(void);
 
-/* The job blocks until the leader is here: it can't be done, and settled, before. With one worker,
- * `behind` runs when `job` is done; and nobody leads meanwhile. */
+/* The job is blocked until the gate opens here, so it can't be done and settled before. With one
+ * worker, `behind` runs after `job`. The caller leads meanwhile, so neither is settled. */
 static inline void withdraw(struct rig *r, struct hw_job *job, const struct hw_job *behind)
 {
     bool withdrawn = hw_crew_withdraw(r->crew, job);
@@ -201,7 +201,7 @@ static inline void settle(void *owner, struct hw_job *done)
 static inline void lost(void *owner, struct hw_job *job, bool replaced)
 {
     struct rig *r = owner;
-    assert_true(job->n.from_row > 0); /* it is still there to be looked at */
+    assert_true(job->n.from_row > 0); /* the job can still be read */
     uv_mutex_lock(&r->m);
     *(replaced ? &r->replaced : &r->unreplaced) += 1;
     uv_cond_broadcast(&r->changed);
@@ -219,7 +219,7 @@ static inline void new_rig(struct rig *r, unsigned workers, size_t jobs_max)
     release->refs = 1;
     release->vm =
         (struct hw_vm_config){.memory_max = 64 << 20, .timeout_ms = 60000, .modules = &carried};
-    release->keys = calloc(1, sizeof *release->keys); /* no key: nothing is verified here */
+    release->keys = calloc(1, sizeof *release->keys); /* no key: no signature is checked here */
     release->keys->refs = 1;
     release->bundle = hw_bundle_load(folder.path, "handlers", HW_STR("return {}"), why, sizeof why);
     hw_shelf_init(&r->stages.shelf, release);
@@ -261,7 +261,7 @@ static inline void submit(struct rig *r, struct hw_job *job)
     uv_async_send(&r->inbox);
 }
 
-/* Waits until `count` jobs came back; returns how many did. */
+/* Waits until `count` jobs have come back. Returns how many have. */
 static inline size_t wait_for(struct rig *r, size_t count)
 {
     uint64_t until = uv_hrtime() + (uint64_t)PATIENCE_MS * 1000000;
@@ -273,7 +273,7 @@ static inline size_t wait_for(struct rig *r, size_t count)
     return returned;
 }
 
-/* Waits until `count` handlers said that they began. */
+/* Waits until `count` handlers have said that they began. */
 static inline void wait_for_began(int count)
 {
     char byte;
@@ -312,7 +312,8 @@ static inline void on_walk(uv_handle_t *handle, void *unused)
     uv_close(handle, NULL);
 }
 
-/* After the join: what was left over comes back, and everything is freed. Returns its number. */
+/* After the join: takes back the jobs that were left, and frees everything. Returns how many jobs
+ * were left. */
 static inline size_t finish(struct rig *r)
 {
     size_t rest = 0;
@@ -342,7 +343,7 @@ static inline void assert_each_came(struct rig *r, size_t jobs, unsigned times)
     free(r->times);
 }
 
-/* The worker is free a moment after its job came back. */
+/* Tries again, since the worker is free only a moment after its job came back. */
 static inline void tidy_until_began(struct rig *r)
 {
     struct pollfd fd = {.fd = began, .events = POLLIN};

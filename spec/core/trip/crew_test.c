@@ -1,4 +1,4 @@
-/* Every job comes back once; a stop leaves nothing behind; somebody always leads. */
+/* Every job comes back once; a stop loses none; some thread always leads. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +25,7 @@ static void brings_every_job_back_exactly_once(void **state)
     assert_each_came(&r, MANY, 1);
 }
 
-/* Nobody gives it up, so it must come to an end by itself. */
+/* A thread that tidies is never given up, so the finalizer itself must be stopped. */
 static void ends_a_finalizer_while_it_tidies(void **state)
 {
     struct rig r;
@@ -128,7 +128,7 @@ static void keeps_what_is_queued_when_it_stops(void **state)
     uint64_t until = uv_hrtime() + (uint64_t)PATIENCE_MS * 1000000;
     while (hw_crew_join(r.crew, 1) > WORKERS && uv_hrtime() < until)
         continue;
-    assert_int_equal(hw_crew_join(r.crew, 1), WORKERS); /* they are inside, and are counted */
+    assert_int_equal(hw_crew_join(r.crew, 1), WORKERS); /* those inside a handler */
     open_gate();
     assert_int_equal(hw_crew_join(r.crew, PATIENCE_MS), 0);
     assert_int_equal(r.returned, 0);
@@ -170,8 +170,8 @@ static void on_stop(uv_timer_t *timer)
     hw_crew_stop(r->crew);
 }
 
-/* The timer is due when the loop is first entered: it is called before the loop polls, where the
- * crew, which has nothing else to do, would sleep for good. */
+/* The timer is due when the loop first runs, so it is called before the loop polls. A crew that has
+ * nothing else to do would sleep for good in that poll. */
 static void start_with_timer(struct rig *r, uv_timer_cb on_timer)
 {
     new_rig(r, 2, 1);

@@ -1,7 +1,7 @@
-/* Copies join, forgeries wait behind, the gate counts, and no answer comes before its commit.
+/* Copies join, another signature waits, the gate counts, and no answer comes before its commit.
  *
- * The crew was stopped before the first job, so the test is the leader: what is submitted can be
- * taken out again, is given the outcome that the case needs, and settled. Nothing here is timed. */
+ * The crew has ended before the first job, so the test is the leader: it takes submitted jobs out
+ * again, gives them the outcome that the case needs, and settles them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@ struct waiter {
     char reason[64];
 };
 
-/* A ledger that writes down what is committed. */
+/* A ledger that records what is committed. */
 struct fake {
     struct hw_ledger ledger;
     int rc;
@@ -78,7 +78,7 @@ static void on_settle(void *owner, struct hw_job *done)
     HW_CHECK(!done);
 }
 
-/* A crew that has ended already: from here on this thread has the lead. */
+/* A crew that has ended already, so this thread has the lead from now on. */
 static void start_crew(struct rig *r)
 {
     const struct hw_crew_config config = {
@@ -114,7 +114,7 @@ static void on_walk(uv_handle_t *handle, void *unused)
 static void close_rig(struct rig *r)
 {
     assert_null(hw_crew_take_rest(r->crew));
-    assert_int_equal(r->d.open, 0); /* whoever came in has left */
+    assert_int_equal(r->d.open, 0); /* every job that came in has left */
     for (size_t i = 0; i < r->d.bucket_count; i++)
         assert_null(r->d.buckets[i]);
     uv_walk(&r->loop, on_walk, NULL);
@@ -209,7 +209,7 @@ static void lets_nobody_in_while_it_drains(void **state)
     assert_int_equal(hw_dispatch_look_at_gate(&r.d), 0);
     r.d.draining = true;
     assert_int_equal(hw_dispatch_look_at_gate(&r.d), HW_EDRAINING);
-    assert_int_equal(hw_dispatch_enter_gate(&r.d), 0); /* it had begun before */
+    assert_int_equal(hw_dispatch_enter_gate(&r.d), 0); /* its head came before the drain */
     hw_dispatch_leave_gate(&r.d);
     close_rig(&r);
 }
@@ -330,7 +330,7 @@ static void runs_once_for_copies_in_flight(void **state)
     open_rig(&r);
     for (int i = 0; i < 3; i++)
         deliver(&r, "job", "a", "s", &w[i]);
-    assert_int_equal(r.d.open, 1); /* who joined needs no place of its own */
+    assert_int_equal(r.d.open, 1); /* a copy that joins needs no place of its own */
     settle(&r, take_one(&r), true, HW_EHANDLER_REFUSED);
     for (int i = 0; i < 3; i++) {
         assert_answer(&w[i], HW_EHANDLER_REFUSED);
@@ -341,7 +341,7 @@ static void runs_once_for_copies_in_flight(void **state)
     close_rig(&r);
 }
 
-/* In whatever order they come: what the last one was told is the sender's last word. */
+/* In whatever order they arrive: after its last attempt the sender does not try again. */
 static void ends_with_the_highest_attempt_of_its_copies(void **state)
 {
     static const uint32_t attempts[][3] = {{0, 5, 1}, {5, 0, 1}, {0, 1, 5}};
@@ -381,8 +381,8 @@ static void runs_another_id_or_body_beside_it(void **state)
     close_rig(&r);
 }
 
-/* The one in flight may be a forgery: then the real one must not get its answer; and the other way
- * round. */
+/* The one in flight may be a forgery, and the real one must not get its answer. Nor may a forgery
+ * get the real one's. */
 static void runs_another_signature_behind_it(void **state)
 {
     struct rig r;
@@ -410,7 +410,7 @@ static void runs_another_signature_behind_it(void **state)
     close_rig(&r);
 }
 
-/* Who knows a body and forges signatures for it makes no list that everybody walks. */
+/* Otherwise, many forged signatures for one body would make a list that each delivery must walk. */
 static void lets_so_many_wait_behind_and_not_one_more(void **state)
 {
     static struct waiter w[HW_BEHIND_MAX + 1];
@@ -441,7 +441,7 @@ static void lets_so_many_wait_behind_and_not_one_more(void **state)
     close_rig(&r);
 }
 
-/* ---- those who wait too long ---- */
+/* ---- waiting too long ---- */
 
 enum { SHORT_MS = 10, LONG_MS = 60000 };
 
@@ -498,7 +498,7 @@ static void takes_back_what_waited_behind_a_handler(void **state)
     close_rig(&r);
 }
 
-/* Whose stage it is decides what the sender is told; the job goes on all the same. */
+/* The stage decides which error the sender is told. The job goes on all the same. */
 static void tells_who_waits_whose_fault_it_is(void **state)
 {
     static const struct {
@@ -528,7 +528,7 @@ static void tells_who_waits_whose_fault_it_is(void **state)
     }
 }
 
-/* Its row is there at once; it stays in flight, and may still come back. */
+/* It is recorded at once. It stays in flight, and may still come back. */
 static void records_a_job_whose_thread_was_given_up(void **state)
 {
     struct rig r;
@@ -558,7 +558,7 @@ static void records_a_job_whose_thread_was_given_up(void **state)
     close_rig(&r);
 }
 
-/* It was done, and hangs in what it left behind: its outcome counts, and is answered. */
+/* Its handler was done, but its thread hangs in a finalizer. The outcome counts and is answered. */
 static void records_what_a_lost_job_had_come_to(void **state)
 {
     struct rig r;
@@ -576,7 +576,7 @@ static void records_what_a_lost_job_had_come_to(void **state)
     close_rig(&r);
 }
 
-/* A stop does not wait for it, although nothing can be recorded of it yet. */
+/* A stop does not wait for it, although there is nothing to record yet. */
 static void takes_a_lost_job_off_the_gate_before_it_ran(void **state)
 {
     struct rig r;
@@ -614,7 +614,7 @@ static void waits_while_a_stage_has_time_left(void **state)
     close_rig(&r);
 }
 
-/* Its time was looked at while it waited; then a worker took it. */
+/* It was found overdue while it waited; then a worker took it. */
 static void tells_nobody_of_a_stage_that_just_began(void **state)
 {
     struct rig r;
@@ -646,7 +646,7 @@ static void takes_a_copy_anew_after_the_answer(void **state)
     close_rig(&r);
 }
 
-/* ---- those who are gone ---- */
+/* ---- clients that are gone ---- */
 
 static void answers_nobody_who_is_gone(void **state)
 {
@@ -658,7 +658,7 @@ static void answers_nobody_who_is_gone(void **state)
         for (int i = 0; i < 3; i++)
             deliver(&r, "job", "a", "s", &w[i]);
         hw_waiter_leave(&w[gone].base);
-        hw_waiter_leave(&w[gone].base); /* twice is once */
+        hw_waiter_leave(&w[gone].base); /* leaving twice does no harm */
         settle(&r, take_one(&r), true, 0);
         for (int i = 0; i < 3; i++)
             assert_int_equal(w[i].answers, i != gone);
@@ -689,7 +689,7 @@ static void revive(struct rig *r, struct waiter *waiter)
     assert_int_equal(hw_dispatch_revive(&r->d, 1, false, &waiter->base), 0);
 }
 
-/* What a worker does with a revived job when it first comes by. */
+/* What a worker does with a revived job at first: it loads the job from its row. */
 static void load(struct rig *r, const char *id, const char *body)
 {
     struct hw_job *job = take_one(r), *from = sample_job(id, body);
@@ -712,11 +712,11 @@ static void runs_a_revived_job_once_it_is_loaded(void **state)
     settle(&r, take_one(&r), true, 0);
     assert_answer(&w, 0);
     assert_int_equal(r.fake.jobs, 1);
-    assert_int_equal(r.fake.copies, 0); /* it was no delivery */
+    assert_int_equal(r.fake.copies, 0); /* a revived job is no delivery */
     close_rig(&r);
 }
 
-/* As above, although its thread never comes back from it. */
+/* It is recorded before its thread comes back, if it ever does. */
 static void records_a_revived_job_whose_thread_was_given_up(void **state)
 {
     struct rig r;
@@ -736,7 +736,7 @@ static void records_a_revived_job_whose_thread_was_given_up(void **state)
     close_rig(&r);
 }
 
-/* It comes by a second time once it is loaded. */
+/* A revived job goes to the crew a second time once it is loaded. */
 static void counts_a_revived_job_again_that_was_lost_while_it_was_loaded(void **state)
 {
     struct rig r;
@@ -814,7 +814,7 @@ static void answers_when_the_ledger_thread_is_done(void **state)
         snprintf(id, sizeof id, "job-%d", i);
         deliver(&r, id, "a", "s", &w[i]);
     }
-    /* All are taken before the first is settled: from then on the ledger thread returns them. */
+    /* All are taken before the first is settled: from then on the ledger thread returns jobs. */
     struct hw_job *jobs = hw_crew_take_rest(r.crew);
     for (int i = 0; i < JOBS; i++) {
         struct hw_job *job = jobs;
@@ -825,7 +825,7 @@ static void answers_when_the_ledger_thread_is_done(void **state)
     }
     hw_committer_stop(r.d.committer);
     struct hw_job *committed = hw_crew_take_rest(r.crew);
-    deliver(&r, "job-0", "a", "s", &w[JOBS]); /* still in flight: joins */
+    deliver(&r, "job-0", "a", "s", &w[JOBS]); /* job-0 is still in flight: this joins it */
     hw_dispatch_settle(&r.d, committed);
     for (int i = 0; i < JOBS; i++)
         assert_answer(&w[i], i % 2 ? HW_EHANDLER_REFUSED : 0);
@@ -1212,7 +1212,8 @@ static void runs_anew_what_is_let_go(void **state)
     close_rig(&r);
 }
 
-/* It was not run, and hangs in what another job left behind: that is no outcome. */
+/* Its handler was not run; its thread hangs in a finalizer that an earlier job left behind. That is
+ * no outcome. */
 static void lets_a_held_job_go_that_was_lost_meanwhile(void **state)
 {
     struct rig r;

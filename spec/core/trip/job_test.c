@@ -120,7 +120,7 @@ static void refuses_a_signature_that_is_missing_repeated_or_empty(void **state)
 {
     (void)state;
     assert_refused("", HW_EMISSING_SIGNATURE);
-    assert_refused("X-JobId: bad\x80\r\n", HW_EMISSING_SIGNATURE); /* the signature comes first */
+    assert_refused("X-JobId: bad\x80\r\n", HW_EMISSING_SIGNATURE); /* signature checked first */
     assert_refused("X-Signature:\r\n", HW_EMALFORMED_SIGNATURE);
     assert_refused("X-Signature: s\r\nX-Signature: s\r\n", HW_EMALFORMED_SIGNATURE);
 }

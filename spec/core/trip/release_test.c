@@ -1,4 +1,4 @@
-/* A release is taken as a whole by each worker, and what nobody takes is closed. */
+/* Each worker takes a release as a whole; Lua states that no worker takes are closed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +31,7 @@ static struct hw_config config = {.folder = folder.path,
                                   .vm_memory = 64 * 1024 * 1024,
                                   .settings = {"return {}", 9}};
 
-/* Each state that is closed leaves a byte in a file. */
+/* Each state that is closed appends a byte to a file. */
 static void write_script(int version)
 {
     char text[1024];
@@ -108,7 +108,7 @@ static void is_the_same_until_something_changes(void **state)
     assert_string_not_equal(a->version, b->version);
     hw_release_unref(b);
     hw_release_unref(a);
-    assert_int_equal(0, unloaded()); /* no script ran for that */
+    assert_int_equal(0, unloaded()); /* no script ran for this */
 }
 
 static void is_taken_once_and_what_is_left_is_closed(void **state)
@@ -168,7 +168,7 @@ static void says_which_file_is_broken(void **state)
     assert_non_null(strstr(why, key));
 }
 
-static pid_t child; /* 0: this is it */
+static pid_t child; /* 0 in the child */
 
 static int fork_it(lua_State *L)
 {
@@ -183,7 +183,7 @@ static void add_fork(lua_State *L, void *ud)
     lua_register(L, "fork", fork_it);
 }
 
-/* It would go on as the thread that closed the state. */
+/* Otherwise the child would go on as the thread that closed the state. */
 static void ends_a_child_that_an_unload_forked(void **state)
 {
     enum { BACK = 3 };
@@ -198,7 +198,7 @@ static void ends_a_child_that_an_unload_forked(void **state)
     child = -1;
     hw_vm_free(vm);
     if (child == 0)
-        _exit(BACK); /* in the host's code */
+        _exit(BACK); /* the child is back in the host's code */
     assert_true(child > 0);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));

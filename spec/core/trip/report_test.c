@@ -1,4 +1,4 @@
-/* Each notification has its line in the log, and its level; a forger can not fill it. */
+/* Each notification has its line in the log, at its level; forgeries can't fill the log. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* A handler that blocks stops nobody else; one that computes past its time loses its thread. */
+/* A handler that blocks holds up no other job; one that computes past its time loses its thread. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,8 @@ static void wait_for_lost(struct rig *r, size_t replaced, size_t unreplaced)
     uv_mutex_unlock(&r->m);
 }
 
-/* As many as there are workers; and what comes back after all is settled like any other. */
+/* It replaces as many as there are workers. A job that comes back after all is settled like any
+ * other. */
 static void replaces_threads_that_compute_past_their_time(void **state)
 {
     enum { WORKERS = 2, SPINNING = WORKERS + 1, JOBS = SPINNING + 3 };
@@ -54,7 +55,7 @@ static struct hw_ledger_reader *no_reader(struct hw_ledger *ledger, char *why, s
     return NULL;
 }
 
-/* Whoever comes back is all that there is. */
+/* There is no other worker: the thread must go on when it comes back. */
 static void keeps_a_thread_whose_worker_can_not_be_replaced(void **state)
 {
     struct rig r;
@@ -68,7 +69,7 @@ static void keeps_a_thread_whose_worker_can_not_be_replaced(void **state)
     start_crew(&r, 2);
     submit(&r, new_job_with_folder(1, "Spinning"));
     uv_mutex_lock(&r.m);
-    while (r.replaced + r.unreplaced == 0) /* as what it counts depends on who is first */
+    while (r.replaced + r.unreplaced == 0) /* which one depends on which thread is first */
         HW_CHECK(uv_cond_timedwait(&r.changed, &r.m, PATIENCE_MS * 1000000ull) == 0);
     uv_mutex_unlock(&r.m);
     folder_write(&folder, "end", "");
@@ -84,7 +85,7 @@ static void keeps_a_thread_whose_worker_can_not_be_replaced(void **state)
     unlink(folder_path(&folder, "end", path));
 }
 
-/* A call that waits may come back: nobody takes its place, however late it is. */
+/* A call that waits may come back, so its thread is not replaced, however late it is. */
 static void waits_for_threads_that_only_wait(void **state)
 {
     struct rig r;
@@ -95,7 +96,7 @@ static void waits_for_threads_that_only_wait(void **state)
     start_crew(&r, 2);
     submit(&r, new_blocking(1));
     wait_for_began(1);
-    submit(&r, new_job_with_folder(2, "Spinning")); /* as a clock: this one is given up meanwhile */
+    submit(&r, new_job_with_folder(2, "Spinning")); /* as a clock: it is given up meanwhile */
     wait_for_lost(&r, 1, 0);
     submit(&r, new_job(3, quick_body));
     assert_int_equal(wait_for(&r, 1), 1);
@@ -112,7 +113,7 @@ static void waits_for_threads_that_only_wait(void **state)
     unlink(folder_path(&folder, "end", path));
 }
 
-/* No job is overdue in there. */
+/* A thread that tidies has no job that could be overdue. */
 static void waits_for_threads_that_tidy_for_long(void **state)
 {
     struct rig r;
@@ -138,7 +139,8 @@ static void waits_for_threads_that_tidy_for_long(void **state)
     unlink(folder_path(&folder, "end", path));
 }
 
-/* Given up, and never coming back: the others end, and the crew says how many are left. */
+/* The threads that were given up may never come back. The others end, and the crew says how many
+ * are left. */
 static void ends_beside_threads_that_were_given_up(void **state)
 {
     struct rig r;
@@ -159,8 +161,8 @@ static void ends_beside_threads_that_were_given_up(void **state)
     unlink(folder_path(&folder, "end", path));
 }
 
-/* One of two cores' worth of threads would do: that the other workers are used at all is the
- * watchdog's work. */
+/* Only one thread may be active here. The other workers are used only because the watchdog notices
+ * that handlers block. */
 static void runs_the_others_while_handlers_block(void **state)
 {
     enum { BLOCKED = 3, QUICK = 2000 };

@@ -1,5 +1,5 @@
-/* seen.c -- see seen.h */
-#include "ledger/seen.h"
+/* bloom.c -- see bloom.h */
+#include "ledger/bloom.h"
 
 #include <stdlib.h>
 #include <sys/random.h>
@@ -14,35 +14,35 @@ struct line {
     _Atomic uint64_t words[LINE_WORDS];
 };
 
-struct hw_seen_layer {
+struct hw_bloom_layer {
     size_t lines; /* a power of two */
     size_t keys, keys_max;
     struct line at[];
 };
 
-void hw_seen_init(struct hw_seen *seen)
+void hw_bloom_init(struct hw_bloom *bloom)
 {
-    memset(seen, 0, sizeof *seen);
-    if (getrandom(&seen->seed, sizeof seen->seed, 0) != sizeof seen->seed)
-        seen->seed = (uint64_t)(uintptr_t)seen;
+    memset(bloom, 0, sizeof *bloom);
+    if (getrandom(&bloom->seed, sizeof bloom->seed, 0) != sizeof bloom->seed)
+        bloom->seed = (uint64_t)(uintptr_t)bloom;
 }
 
-void hw_seen_fini(struct hw_seen *seen)
+void hw_bloom_fini(struct hw_bloom *bloom)
 {
-    for (size_t i = 0; i < HW_SEEN_LAYERS; i++)
-        free(seen->layers[i]);
+    for (size_t i = 0; i < HW_BLOOM_LAYERS; i++)
+        free(bloom->layers[i]);
 }
 
 /* Seeded, so that a stranger can't choose keys that share a line. */
-static uint64_t hash(const struct hw_seen *seen, struct hw_str key)
+static uint64_t hash(const struct hw_bloom *bloom, struct hw_str key)
 {
-    uint64_t h = hw_str_hash(seen->seed, key);
+    uint64_t h = hw_str_hash(bloom->seed, key);
     h = (h ^ h >> 32) * 0x9e3779b97f4a7c15u;
     h = (h ^ h >> 29) * 0xbf58476d1ce4e5b9u;
     return h ^ h >> 32;
 }
 
-static struct line *line_of(struct hw_seen_layer *layer, uint64_t h)
+static struct line *line_of(struct hw_bloom_layer *layer, uint64_t h)
 {
     return &layer->at[(h >> 20) & (layer->lines - 1)];
 }
@@ -53,12 +53,12 @@ static uint64_t bits_of(uint64_t h)
     return h * 0xd6e8feb86659fd93u;
 }
 
-static struct hw_seen_layer *new_layer(size_t keys)
+static struct hw_bloom_layer *new_layer(size_t keys)
 {
     size_t lines = 1;
     while (lines * KEYS_A_LINE < keys)
         lines *= 2;
-    struct hw_seen_layer *layer = calloc(1, sizeof *layer + lines * sizeof(struct line));
+    struct hw_bloom_layer *layer = calloc(1, sizeof *layer + lines * sizeof(struct line));
     if (!layer)
         return NULL;
     layer->lines = lines;
@@ -67,31 +67,31 @@ static struct hw_seen_layer *new_layer(size_t keys)
 }
 
 /* The layer that has room, or NULL when no more can be made. */
-static struct hw_seen_layer *top_layer(struct hw_seen *seen)
+static struct hw_bloom_layer *top_layer(struct hw_bloom *bloom)
 {
-    struct hw_seen_layer *top =
-        atomic_load_explicit(&seen->layers[seen->top], memory_order_relaxed);
+    struct hw_bloom_layer *top =
+        atomic_load_explicit(&bloom->layers[bloom->top], memory_order_relaxed);
     if (top && top->keys < top->keys_max)
         return top;
-    size_t next = top ? seen->top + 1 : 0;
-    struct hw_seen_layer *layer =
-        next < HW_SEEN_LAYERS ? new_layer((size_t)HW_SEEN_FIRST << next) : NULL;
+    size_t next = top ? bloom->top + 1 : 0;
+    struct hw_bloom_layer *layer =
+        next < HW_BLOOM_LAYERS ? new_layer((size_t)HW_BLOOM_FIRST << next) : NULL;
     if (!layer)
         return NULL;
-    atomic_store_explicit(&seen->layers[next], layer, memory_order_release);
-    seen->top = next;
+    atomic_store_explicit(&bloom->layers[next], layer, memory_order_release);
+    bloom->top = next;
     return layer;
 }
 
-void hw_seen_add(struct hw_seen *seen, struct hw_str key)
+void hw_bloom_add(struct hw_bloom *bloom, struct hw_str key)
 {
-    struct hw_seen_layer *layer = seen->full ? NULL : top_layer(seen);
+    struct hw_bloom_layer *layer = bloom->full ? NULL : top_layer(bloom);
     if (!layer) {
-        seen->full = true;
-        seen->complete = false;
+        bloom->full = true;
+        bloom->complete = false;
         return;
     }
-    uint64_t h = hash(seen, key), bits = bits_of(h);
+    uint64_t h = hash(bloom, key), bits = bits_of(h);
     struct line *line = line_of(layer, h);
     for (int i = 0; i < BITS_A_KEY; i++, bits >>= 9)
         atomic_fetch_or_explicit(&line->words[(bits >> 6) & (LINE_WORDS - 1)],
@@ -99,13 +99,13 @@ void hw_seen_add(struct hw_seen *seen, struct hw_str key)
     layer->keys++;
 }
 
-void hw_seen_complete(struct hw_seen *seen)
+void hw_bloom_complete(struct hw_bloom *bloom)
 {
-    if (!seen->full)
-        seen->complete = true;
+    if (!bloom->full)
+        bloom->complete = true;
 }
 
-static bool holds(struct hw_seen_layer *layer, uint64_t h)
+static bool holds(struct hw_bloom_layer *layer, uint64_t h)
 {
     uint64_t bits = bits_of(h);
     struct line *line = line_of(layer, h);
@@ -118,13 +118,14 @@ static bool holds(struct hw_seen_layer *layer, uint64_t h)
     return true;
 }
 
-bool hw_seen_may_hold(const struct hw_seen *seen, struct hw_str key)
+bool hw_bloom_may_hold(const struct hw_bloom *bloom, struct hw_str key)
 {
-    if (!seen->complete)
+    if (!bloom->complete)
         return true;
-    uint64_t h = hash(seen, key);
-    for (size_t i = 0; i < HW_SEEN_LAYERS; i++) {
-        struct hw_seen_layer *layer = atomic_load_explicit(&seen->layers[i], memory_order_acquire);
+    uint64_t h = hash(bloom, key);
+    for (size_t i = 0; i < HW_BLOOM_LAYERS; i++) {
+        struct hw_bloom_layer *layer =
+            atomic_load_explicit(&bloom->layers[i], memory_order_acquire);
         if (!layer)
             return false;
         if (holds(layer, h))

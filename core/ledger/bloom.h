@@ -1,5 +1,6 @@
-/* seen.h -- a filter in memory: has this ever been recorded? "No" is certain, "maybe" is not.
+/* bloom.h -- a filter in memory: has this ever been recorded? "No" is certain, "maybe" is not.
  *
+ * Not     the look-up itself, which asks here first: look_up.c.
  * Why     Nearly every notification is new. A look-up in the file costs several system calls and a
  *         search in a tree, only to find nothing.
  * How     A Bloom filter in layers, each twice as large as the one before, so it grows with what it
@@ -7,8 +8,8 @@
  *         look-up in a hundred is a false "maybe", and goes to the file.
  * Thread  add: one thread. may_hold: any thread, at the same time. A look-up is sure to see a key
  *         only if something else orders it after the add (until then the job is in flight). */
-#ifndef HW_SEEN_H
-#define HW_SEEN_H
+#ifndef HW_BLOOM_H
+#define HW_BLOOM_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -17,13 +18,13 @@
 
 #include "base/str.h"
 
-enum { HW_SEEN_LAYERS = 20, HW_SEEN_FIRST = 32768 /* keys of the first layer */ };
+enum { HW_BLOOM_LAYERS = 20, HW_BLOOM_FIRST = 32768 /* keys of the first layer */ };
 
-struct hw_seen_layer;
+struct hw_bloom_layer;
 
-struct hw_seen {
+struct hw_bloom {
     /* atomic: published by the adding thread */
-    struct hw_seen_layer *_Atomic layers[HW_SEEN_LAYERS];
+    struct hw_bloom_layer *_Atomic layers[HW_BLOOM_LAYERS];
     /* the adding thread only */
     size_t top;
     bool full; /* no memory for another layer: from then on everything is a "maybe" */
@@ -33,14 +34,14 @@ struct hw_seen {
     atomic_bool complete;
 };
 
-void hw_seen_init(struct hw_seen *seen);
-void hw_seen_fini(struct hw_seen *seen);
-void hw_seen_add(struct hw_seen *seen, struct hw_str key);
+void hw_bloom_init(struct hw_bloom *bloom);
+void hw_bloom_fini(struct hw_bloom *bloom);
+void hw_bloom_add(struct hw_bloom *bloom, struct hw_str key);
 
 /* All earlier records were added: from now on a "no" is certain. */
-void hw_seen_complete(struct hw_seen *seen);
+void hw_bloom_complete(struct hw_bloom *bloom);
 
 /* False: it was never added. */
-bool hw_seen_may_hold(const struct hw_seen *seen, struct hw_str key);
+bool hw_bloom_may_hold(const struct hw_bloom *bloom, struct hw_str key);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "ledger/seen.h"
+#include "ledger/bloom.h"
 
 enum { KEYS = 200000 };
 
@@ -19,44 +19,44 @@ static struct hw_str key(char *text, size_t size, const char *prefix, int n)
 static void it_holds_everything_that_was_added(void **state)
 {
     char text[32];
-    struct hw_seen seen;
+    struct hw_bloom seen;
     (void)state;
-    hw_seen_init(&seen);
-    hw_seen_complete(&seen);
+    hw_bloom_init(&seen);
+    hw_bloom_complete(&seen);
     for (int i = 0; i < KEYS; i++)
-        hw_seen_add(&seen, key(text, sizeof text, "job-", i));
+        hw_bloom_add(&seen, key(text, sizeof text, "job-", i));
     for (int i = 0; i < KEYS; i++)
-        assert_true(hw_seen_may_hold(&seen, key(text, sizeof text, "job-", i)));
+        assert_true(hw_bloom_may_hold(&seen, key(text, sizeof text, "job-", i)));
     assert_true(seen.top > 1); /* it grew */
-    hw_seen_fini(&seen);
+    hw_bloom_fini(&seen);
 }
 
 static void it_denies_nearly_everything_else(void **state)
 {
     char text[32];
-    struct hw_seen seen;
+    struct hw_bloom seen;
     int wrong = 0;
     (void)state;
-    hw_seen_init(&seen);
-    hw_seen_complete(&seen);
+    hw_bloom_init(&seen);
+    hw_bloom_complete(&seen);
     for (int i = 0; i < KEYS; i++)
-        hw_seen_add(&seen, key(text, sizeof text, "job-", i));
+        hw_bloom_add(&seen, key(text, sizeof text, "job-", i));
     for (int i = 0; i < KEYS; i++)
-        wrong += hw_seen_may_hold(&seen, key(text, sizeof text, "other-", i));
+        wrong += hw_bloom_may_hold(&seen, key(text, sizeof text, "other-", i));
     assert_true(wrong < KEYS / 20);
-    assert_true(wrong > 0); /* a filter that never errs is none, and too large */
-    hw_seen_fini(&seen);
+    assert_true(wrong > 0); /* a filter without false positives would be too large */
+    hw_bloom_fini(&seen);
 }
 
 static void it_denies_nothing_before_it_is_complete(void **state)
 {
-    struct hw_seen seen;
+    struct hw_bloom seen;
     (void)state;
-    hw_seen_init(&seen);
-    assert_true(hw_seen_may_hold(&seen, HW_STR("new")));
-    hw_seen_complete(&seen);
-    assert_false(hw_seen_may_hold(&seen, HW_STR("new")));
-    hw_seen_fini(&seen);
+    hw_bloom_init(&seen);
+    assert_true(hw_bloom_may_hold(&seen, HW_STR("new")));
+    hw_bloom_complete(&seen);
+    assert_false(hw_bloom_may_hold(&seen, HW_STR("new")));
+    hw_bloom_fini(&seen);
 }
 
 int main(void)
