@@ -952,8 +952,9 @@ describe("hookward jobs replay", function()
         io.open(%q, "w"):close()
         if event.Event ~= "Good.A" then return nil, "no" end
       end)]]):format(ran))
-    -- A shell lets what it starts in the background ignore SIGINT, but not what it becomes.
-    local line = ("exec timeout --preserve-status -s INT 60 %s"):format(
+    -- A shell lets what it starts in the background ignore SIGINT, but not what it becomes. And a
+    -- timeout that is not in the foreground passes a signal on twice.
+    local line = ("exec timeout --foreground --preserve-status -s INT 60 %s"):format(
       (command_line(args):gsub("^cd .- && (.-) exec (.*)$", "env %1 %2")))
     local pipe = io.popen(("cd %s && { (until [ -e %s ]; do sleep 0.01; done; sleep 0.2; "
       .. "kill -INT $(cat pid)) & sh -c 'echo $$ >pid; %s' >out 2>err; echo $?; }"):format(

@@ -11,7 +11,9 @@ local M = {}
 ---@param variables table<string, string|integer> what the library reads
 function M.env(name, variables)
   local folder = os.getenv("HOOKWARD_PRELOAD") or lfs.currentdir() .. "/build/preload"
-  local words = { ("export LD_PRELOAD=%s"):format(H.quote(("%s/%s.so"):format(folder, name))) }
+  local path = ("%s/%s.so"):format(folder, name)
+  assert(lfs.attributes(path), path .. " is missing: make build-tests") -- the loader would go on without
+  local words = { ("export LD_PRELOAD=%s"):format(H.quote(path)) }
   for variable, value in pairs(variables) do
     words[#words + 1] = ("%s=%s"):format(variable, H.quote(tostring(value)))
   end

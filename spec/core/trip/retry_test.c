@@ -60,6 +60,17 @@ static void takes_a_success_for_one_whoever_ran_it(void **state)
     assert_settled(settled(&two, n), HW_UNHANDLED, 0, 0);
 }
 
+static void forgets_the_time_of_its_recorded_start(void **state)
+{
+    static const int codes[] = {0, HW_EINVALID_JSON, HW_EGIVEN_UP};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct hw_notification n = retry(1, codes[i]);
+        hw_retry_start(&n, NOW, 30000);
+        assert_int_equal(settled(&two, n).next_run_at, 0);
+    }
+}
+
 static void leaves_a_failure_to_its_sender_while_that_delivers_again(void **state)
 {
     static const int codes[] = {HW_EHANDLER_REFUSED, HW_EINVALID_JSON, HW_ELEDGER_UNAVAILABLE};
@@ -141,6 +152,14 @@ static void goes_on_where_it_was_with_a_delivery(void **state)
     assert_settled(settled(&two, n), HW_DEAD, 0, 2);
 }
 
+/* So that a run is never made again and not counted. */
+static void puts_off_nothing_that_has_run(void **state)
+{
+    (void)state;
+    assert_settled(settled(&two, delivery(5, HW_EQUEUE_TIMEOUT)), HW_DEAD, 0, 0);
+    assert_settled(settled(&two, retry(1, HW_EDRAINING)), HW_DEAD, 0, 1);
+}
+
 static void puts_off_what_did_not_run_and_counts_no_retry(void **state)
 {
     static const int codes[] = {HW_ELEDGER_UNAVAILABLE, HW_EQUEUE_TIMEOUT, HW_EDRAINING};
@@ -178,6 +197,8 @@ static void has_no_retries_when_they_are_turned_off(void **state)
     assert_settled(settled(&none, n), HW_DEAD, 0, 0);
     assert_true(hw_retry_is_last(&none, &n));
     assert_false(hw_retry_records_start(&none, &n));
+    n.attempt = 4; /* its sender delivers it once more */
+    assert_false(hw_retry_is_last(&none, &n));
 }
 
 static void spreads_a_delay_over_a_tenth_either_way(void **state)
@@ -220,6 +241,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_a_success_for_one_whoever_ran_it),
+        cmocka_unit_test(forgets_the_time_of_its_recorded_start),
         cmocka_unit_test(leaves_a_failure_to_its_sender_while_that_delivers_again),
         cmocka_unit_test(runs_again_what_may_be_mended_after_the_last_attempt),
         cmocka_unit_test(is_dead_at_once_of_what_stays_in_the_body),
@@ -228,6 +250,7 @@ int main(void)
         cmocka_unit_test(never_leaves_to_the_sender_what_the_host_runs),
         cmocka_unit_test(starts_anew_with_a_replay),
         cmocka_unit_test(goes_on_where_it_was_with_a_delivery),
+        cmocka_unit_test(puts_off_nothing_that_has_run),
         cmocka_unit_test(puts_off_what_did_not_run_and_counts_no_retry),
         cmocka_unit_test(is_dead_when_its_handler_gives_it_up),
         cmocka_unit_test(waits_as_long_as_the_handler_says),
