@@ -42,8 +42,10 @@ struct hw_known {
     enum hw_ledger_state state;
     uint32_t deliveries; /* before this one */
     uint32_t attempt;    /* the highest of theirs */
+    uint32_t runs;       /* of its handler */
     uint32_t retries;    /* of the host's own, those that have run or are to come next */
     int64_t next_run_at; /* as of the notification; 0: the host does not run it again */
+    bool accepted;       /* it was answered 200 before it ran */
     bool given_up;       /* its handler said hook.never: it does not run again */
     int64_t row;         /* for the implementation that found it; 0: none */
     bool other_body;     /* the job id is known, but only with bodies that differ */
@@ -89,6 +91,15 @@ struct hw_notification {
 
     /* written by: decode */
     struct hw_str event;
+
+    /* written by: match, or the ledger's load when it runs again */
+    bool ack_first;     /* its handler wants it answered before it runs */
+    struct hw_str pool; /* at most pool_max of a pool run at once; none: no limit */
+    uint32_t pool_max;
+    struct hw_str lane; /* those of a lane run one after another; none: in any order */
+
+    /* leader, when it is accepted; or the ledger's load */
+    bool accepted; /* the host alone runs it from now on: its sender has its 200 */
 
     /* what became of it; written by: the stage that ended it, or who refused it */
     struct hw_outcome outcome;

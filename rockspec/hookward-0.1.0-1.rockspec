@@ -241,6 +241,7 @@ build = {
         "core/trip/intake.c",
         "core/trip/job.c",
         "core/trip/patience.c",
+        "core/trip/pools.c",
         "core/trip/purge.c",
         "core/trip/release.c",
         "core/trip/report.c",

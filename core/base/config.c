@@ -120,6 +120,7 @@ void hw_config_read(struct hw_config *c, lua_State *L, int index)
     c->codes_only = read_choice(c, L, t, "answers", "codes");
     c->accept_unhandled = read_choice(c, L, t, "unhandled", "accept");
     c->validate = read_bool(L, t, "validate");
+    c->ack_first = read_choice(c, L, t, "ack", "first");
     c->by_body = read_choice(c, L, t, "duplicates", "by-body");
     c->keep_bodies = read_bool(L, t, "keep_bodies");
     c->dev = read_bool(L, t, "dev");

@@ -57,6 +57,7 @@ struct hw_config {
     bool codes_only;       /* answers = "codes" */
     bool accept_unhandled; /* unhandled = "accept" */
     bool validate;
+    bool ack_first; /* ack = "first" */
     bool by_body; /* duplicates = "by-body" */
     bool keep_bodies;
     bool dev; /* `serve --dev` */

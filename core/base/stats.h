@@ -21,6 +21,7 @@
     X(HW_COUNT_JOINED, "joined", "copies of one in flight, answered with it")                      \
     X(HW_COUNT_REPLAYED, "replayed", "recorded ones that were run again, and succeeded")           \
     X(HW_COUNT_REPLAYS_FAILED, "replays_failed", "recorded ones that were run again, and failed")  \
+    X(HW_COUNT_ACKED_FIRST, "acked_first", "answered 200 before they ran (ack-first)")             \
     X(HW_COUNT_RETRIED, "retried", "the host's own retries that succeeded")                        \
     X(HW_COUNT_RETRIES_FAILED, "retries_failed", "the host's own retries that failed")             \
     X(HW_COUNT_STUCK, "stuck", "handlers that did not return in time")                             \

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "bindings/ledger_handle.h"
 
 /* ---- one step ---- */
@@ -42,12 +43,39 @@ static int begin(sqlite3 *db)
     return rc;
 }
 
-static int delete_row(sqlite3_stmt *deletion, sqlite3_int64 seq)
+/* The next of a lane is due, now that the one before it is gone; as core/ledger/rows.c has it. */
+static int promote(sqlite3 *db, const void *lane, int size)
 {
-    hw_ledger_filters_bind_row(deletion, seq);
-    int rc = sqlite3_step(deletion);
-    sqlite3_reset(deletion);
+    static const char sql[] =
+        "UPDATE notifications SET next_run_at = ?2, settled_at = ?2 WHERE seq ="
+        " (SELECT min(seq) FROM notifications WHERE lane = ?1) AND next_run_at IS NULL"
+        " AND parked = 0";
+    sqlite3_stmt *stmt;
+    int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
+    if (rc != SQLITE_OK)
+        return rc;
+    sqlite3_bind_text(stmt, 1, lane, size, SQLITE_TRANSIENT);
+    sqlite3_bind_int64(stmt, 2, (int64_t)(hw_now() * 1000));
+    rc = sqlite3_step(stmt);
+    sqlite3_finalize(stmt);
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int delete_row(struct hw_ledger_handle *handle, struct purge_step *step)
+{
+    sqlite3_stmt *deletion = handle->deletion;
+    hw_ledger_filters_bind_row(deletion, step->seqs[step->done]);
+    int rc = sqlite3_step(deletion);
+    if (rc == SQLITE_ROW) {
+        step->deleted++;
+        rc = SQLITE_DONE;
+        if (sqlite3_column_type(deletion, 0) != SQLITE_NULL &&
+            promote(handle->db, sqlite3_column_blob(deletion, 0),
+                    sqlite3_column_bytes(deletion, 0)) != SQLITE_OK)
+            rc = SQLITE_ERROR;
+    }
+    int ended = sqlite3_reset(deletion);
+    return ended != SQLITE_OK ? ended : rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
 /* Lua is not called in here, since an error would leave the transaction open. */
@@ -57,11 +85,9 @@ static int delete_found(struct hw_ledger_handle *handle, struct purge_step *step
     if (rc != SQLITE_OK)
         return rc;
     int64_t until = now_ms() + HW_LEDGER_PURGE_HOLD_MS;
-    int64_t before = sqlite3_total_changes(handle->db);
     do
-        rc = delete_row(handle->deletion, step->seqs[step->done]);
+        rc = delete_row(handle, step);
     while (rc == SQLITE_OK && ++step->done < step->count && now_ms() < until);
-    step->deleted = sqlite3_total_changes(handle->db) - before;
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(handle->db, "COMMIT", NULL, NULL, NULL);
     if (!sqlite3_get_autocommit(handle->db))
@@ -98,7 +124,8 @@ static int purge_some(lua_State *L, struct hw_ledger_handle *handle, struct purg
     int rc =
         hw_ledger_handle_prepare(L, handle, &handle->select, &f, "SELECT seq", " ORDER BY seq");
     if (rc == SQLITE_OK)
-        rc = hw_ledger_handle_prepare(L, handle, &handle->deletion, &f, "DELETE", "");
+        rc =
+            hw_ledger_handle_prepare(L, handle, &handle->deletion, &f, "DELETE", " RETURNING lane");
     if (rc == SQLITE_OK)
         rc = find_next(handle, &step);
     purge->more = false;

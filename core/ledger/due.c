@@ -10,23 +10,86 @@
 #include "ledger/file.h"
 #include "ledger/sqlite.h"
 
+/* Puts a row in its place; of more than due->max the one that is due last is left out. */
+static void offer(struct hw_ledger_due *due, const struct hw_ledger_due_row *row)
+{
+    size_t i = due->count;
+    if (i == due->max && due->rows[i - 1].next_run_at <= row->next_run_at)
+        return;
+    i -= i == due->max;
+    for (; i > 0 && due->rows[i - 1].next_run_at > row->next_run_at; i--)
+        due->rows[i] = due->rows[i - 1];
+    due->rows[i] = *row;
+    due->count += due->count < due->max;
+}
+
+/* Runs a bound statement that finds rows of one pool, or of none. Returns SQLite's code. */
+static int find(struct hw_ledger_due *due, sqlite3_stmt *pick, size_t most, struct hw_str pool)
+{
+    int rc = SQLITE_DONE;
+    sqlite3_bind_int64(pick, 1, due->now_ms);
+    sqlite3_bind_int64(pick, 2, (int64_t)most);
+    if (pool.ptr)
+        sqlite3_bind_text64(pick, 3, pool.ptr, pool.len, SQLITE_STATIC, SQLITE_UTF8);
+    while ((rc = sqlite3_step(pick)) == SQLITE_ROW) {
+        struct hw_ledger_due_row row = {.seq = sqlite3_column_int64(pick, 0),
+                                        .next_run_at = sqlite3_column_int64(pick, 1),
+                                        .retry = (uint32_t)sqlite3_column_int64(pick, 2),
+                                        .pool = pool};
+        offer(due, &row);
+    }
+    sqlite3_reset(pick);
+    return rc;
+}
+
+static size_t room_of(const struct hw_ledger_due *due, struct hw_str pool)
+{
+    for (size_t i = 0; i < due->room_count; i++)
+        if (hw_str_eq(due->rooms[i].pool, pool))
+            return due->rooms[i].room < due->max ? due->rooms[i].room : due->max;
+    return 1;
+}
+
+/* Finds the pool that comes after *pool. Returns SQLITE_ROW, SQLITE_DONE after the last, or an
+ * error. */
+static int next_pool(struct hw_sqlite *s, struct hw_ledger_due *due, struct hw_str *pool)
+{
+    sqlite3_stmt *next = s->statements[HW_LEDGER_NEXT_POOL];
+    sqlite3_bind_text64(next, 1, pool->ptr, pool->len, SQLITE_STATIC, SQLITE_UTF8);
+    int rc = sqlite3_step(next);
+    if (rc == SQLITE_ROW) {
+        *pool = hw_arena_copy(due->arena, (struct hw_str){sqlite3_column_blob(next, 0),
+                                                          (size_t)sqlite3_column_bytes(next, 0)});
+        rc = pool->ptr ? rc : SQLITE_NOMEM;
+    }
+    sqlite3_reset(next);
+    return rc;
+}
+
+static int find_in_pools(struct hw_sqlite *s, struct hw_ledger_due *due)
+{
+    struct hw_str pool = HW_STR("");
+    int rc;
+    while ((rc = next_pool(s, due, &pool)) == SQLITE_ROW) {
+        size_t room = room_of(due, pool);
+        if (room > 0)
+            rc = find(due, s->statements[HW_LEDGER_PICK_POOL], room, pool);
+        if (room > 0 && rc != SQLITE_DONE)
+            return rc;
+    }
+    return rc;
+}
+
 int hw_ledger_sqlite_pick(struct hw_ledger *ledger, struct hw_ledger_due *due)
 {
     struct hw_sqlite *s = (struct hw_sqlite *)ledger;
     due->count = 0;
     if (!hw_ledger_recovery_ready(s))
         return HW_ELEDGER_UNAVAILABLE;
-    sqlite3_stmt *pick = s->statements[HW_LEDGER_PICK];
-    sqlite3_bind_int64(pick, 1, due->now_ms);
-    sqlite3_bind_int64(pick, 2, (int64_t)due->max);
-    int rc = SQLITE_DONE;
-    while (due->count < due->max && (rc = sqlite3_step(pick)) == SQLITE_ROW)
-        due->rows[due->count++] =
-            (struct hw_ledger_due_row){.seq = sqlite3_column_int64(pick, 0),
-                                       .next_run_at = sqlite3_column_int64(pick, 1),
-                                       .retry = (uint32_t)sqlite3_column_int64(pick, 2)};
-    sqlite3_reset(pick);
-    return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : HW_ELEDGER_UNAVAILABLE;
+    int rc = find(due, s->statements[HW_LEDGER_PICK], due->max, HW_STR_NONE);
+    if (rc == SQLITE_DONE)
+        rc = find_in_pools(s, due);
+    return rc == SQLITE_DONE ? 0 : HW_ELEDGER_UNAVAILABLE;
 }
 
 /* ---- at the start ---- */

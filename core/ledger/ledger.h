@@ -30,14 +30,28 @@ struct hw_purge {
     } rows[];
 };
 
-/* Rows that the host is to run again. */
+/* Rows that the host is to run, the longest due first. */
 struct hw_ledger_due {
+    /* the question */
     int64_t now_ms; /* in milliseconds since 1970 */
-    size_t max, count;
+    size_t max;
+    const struct hw_ledger_room *rooms; /* of pools; one that is not listed has room for one */
+    size_t room_count;
+
+    /* the answer */
+    struct hw_arena *arena; /* for its texts */
+    size_t count;
     struct hw_ledger_due_row {
         int64_t seq, next_run_at;
         uint32_t retry;
+        struct hw_str pool;
     } rows[];
+};
+
+/* How many more of a pool may run. */
+struct hw_ledger_room {
+    struct hw_str pool;
+    size_t room;
 };
 
 struct hw_ledger;

@@ -17,7 +17,7 @@ struct entry {
     uint8_t digest[HW_DIGEST_SIZE];
     uint32_t deliveries, attempt, retries;
     enum hw_ledger_state state;
-    bool given_up;
+    bool given_up, accepted;
     int64_t next_run_at; /* nobody picks it here; a spec runs it by itself */
     int32_t next;        /* in the chain */
 };
@@ -117,6 +117,7 @@ static int look_up(struct hw_ledger_reader *reader, const struct hw_identity *id
         known->retries = e->retries;
         known->next_run_at = e->next_run_at;
         known->given_up = e->given_up;
+        known->accepted = e->accepted;
     }
     pthread_mutex_unlock(&m->m);
     return 0;
@@ -140,6 +141,7 @@ static int commit(struct hw_ledger *ledger, struct hw_notification *const *batch
         e->state = n->state;
         e->retries = n->retries;
         e->next_run_at = n->next_run_at;
+        e->accepted = e->accepted || n->accepted;
         e->given_up = n->outcome.code == HW_EGIVEN_UP;
     }
     pthread_mutex_unlock(&m->m);

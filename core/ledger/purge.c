@@ -3,6 +3,7 @@
  * How     What is removed is overwritten in the database (PRAGMA secure_delete), but the log still
  *         has the old pages. So the log is written back and truncated. A program that reads the
  *         ledger may prevent that; then it is tried again later. */
+#include "base/clock.h"
 #include "ledger/file.h"
 #include "ledger/sqlite.h"
 
@@ -11,12 +12,27 @@ enum {
     LOG_PAUSE_MS = 60 * 1000 /* between two times that the log is emptied after retention */
 };
 
-static int remove_row(struct hw_sqlite *s, const struct hw_ledger_row *row)
+/* The statement has removed a row, which it still shows. */
+static int promote_next(struct hw_sqlite *s, sqlite3_stmt *removed)
+{
+    struct hw_str lane = {sqlite3_column_blob(removed, 0),
+                          (size_t)sqlite3_column_bytes(removed, 0)};
+    return lane.ptr ? hw_ledger_rows_promote(s, lane, (int64_t)(hw_now() * 1000)) : SQLITE_OK;
+}
+
+static int remove_row(struct hw_sqlite *s, const struct hw_ledger_row *row, size_t *removed)
 {
     sqlite3_stmt *stmt = s->statements[HW_LEDGER_REMOVE];
     sqlite3_bind_int64(stmt, 1, row->seq);
     sqlite3_bind_int64(stmt, 2, row->settled_at);
-    return hw_ledger_writer_step(stmt);
+    int rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW) {
+        ++*removed;
+        rc = promote_next(s, stmt);
+        return rc == SQLITE_OK ? hw_ledger_writer_step(stmt) : (sqlite3_reset(stmt), rc);
+    }
+    sqlite3_reset(stmt);
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
 static int remove_rows(struct hw_sqlite *s, struct hw_purge *purge)
@@ -25,8 +41,7 @@ static int remove_rows(struct hw_sqlite *s, struct hw_purge *purge)
     int rc = hw_ledger_writer_step(s->statements[HW_LEDGER_BEGIN]);
     while (rc == SQLITE_OK && purge->looked_at < purge->count &&
            (purge->looked_at == 0 || s->retention.clock.steady() < until)) {
-        rc = remove_row(s, &purge->rows[purge->looked_at++]);
-        purge->removed += rc == SQLITE_OK ? (size_t)sqlite3_changes(s->db) : 0;
+        rc = remove_row(s, &purge->rows[purge->looked_at++], &purge->removed);
     }
     return rc == SQLITE_OK ? hw_ledger_writer_step(s->statements[HW_LEDGER_END]) : rc;
 }

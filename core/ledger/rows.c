@@ -27,6 +27,12 @@ static bool counts_run(const struct hw_notification *n)
     return n->outcome.ran && !n->started && !n->has_stand_in;
 }
 
+/* It has an outcome that nothing follows by itself, so that its lane goes on. */
+static bool is_done(const struct hw_notification *n)
+{
+    return n->state != HW_QUEUED && n->state != HW_STARTED && n->next_run_at == 0;
+}
+
 static void bind_outcome(const struct hw_sqlite *s, sqlite3_stmt *stmt,
                          const struct hw_notification *n)
 {
@@ -50,22 +56,48 @@ static void bind_outcome(const struct hw_sqlite *s, sqlite3_stmt *stmt,
     else
         sqlite3_bind_null(stmt, 18);
     sqlite3_bind_int64(stmt, 19, n->retries);
+    sqlite3_bind_int(stmt, 20, n->accepted);
+    bind_text(stmt, 21, is_done(n) ? HW_STR_NONE : n->lane);
+    bind_text(stmt, 22, n->pool);
     if (keep)
         sqlite3_bind_blob64(stmt, 15, n->body.ptr, n->body.len, SQLITE_STATIC);
     else
         sqlite3_bind_null(stmt, 15);
 }
 
-static int write_repeat(struct hw_sqlite *s, const struct hw_notification *n)
+/* ---- lanes ---- */
+
+static bool is_being_accepted(const struct hw_notification *n)
 {
-    sqlite3_bind_int64(s->statements[HW_LEDGER_REPEAT], 1, n->copies);
-    sqlite3_bind_int64(s->statements[HW_LEDGER_REPEAT], 2, hw_notification_last_attempt(n));
-    sqlite3_bind_int64(s->statements[HW_LEDGER_REPEAT], 3, n->known.row);
-    sqlite3_bind_blob(s->statements[HW_LEDGER_REPEAT], 4, n->identity.digest, HW_DIGEST_SIZE,
-                      SQLITE_STATIC);
-    bind_text(s->statements[HW_LEDGER_REPEAT], 5, n->identity.id);
-    return hw_ledger_writer_step(s->statements[HW_LEDGER_REPEAT]);
+    return n->accepted && n->from_row == 0 && !n->started &&
+           (n->state == HW_QUEUED || n->state == HW_STARTED);
 }
+
+/* Of a lane only the first one is due. */
+static int line_up(struct hw_sqlite *s, struct hw_notification *n)
+{
+    sqlite3_stmt *others = s->statements[HW_LEDGER_LANE];
+    if (!n->lane.ptr || !is_being_accepted(n))
+        return SQLITE_OK;
+    bind_text(others, 1, n->lane);
+    int rc = sqlite3_step(others);
+    sqlite3_reset(others);
+    if (rc == SQLITE_ROW) {
+        n->state = HW_QUEUED;
+        n->next_run_at = 0;
+    }
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+int hw_ledger_rows_promote(struct hw_sqlite *s, struct hw_str lane, int64_t now_ms)
+{
+    sqlite3_stmt *promote = s->statements[HW_LEDGER_PROMOTE];
+    bind_text(promote, 1, lane);
+    sqlite3_bind_int64(promote, 2, now_ms);
+    return hw_ledger_writer_step(promote);
+}
+
+/* ---- the kinds of writes ---- */
 
 static int write_update(struct hw_sqlite *s, const struct hw_notification *n, int64_t row)
 {
@@ -100,8 +132,8 @@ static int write_held(struct hw_sqlite *s, const struct hw_notification *n, int6
     return hw_ledger_writer_step(touch);
 }
 
-/* The row of one that had none when it was looked up and was recorded since: its start, or its
- * stand-in. 0: there is none. */
+/* The row of one that had none when it was looked up and was recorded since: its start, its
+ * stand-in, or what it is a copy of. 0: there is none. */
 static int64_t find_row(struct hw_sqlite *s, const struct hw_notification *n)
 {
     sqlite3_stmt *find = s->statements[HW_LEDGER_FIND];
@@ -112,12 +144,22 @@ static int64_t find_row(struct hw_sqlite *s, const struct hw_notification *n)
     return row;
 }
 
+static int write_repeat(struct hw_sqlite *s, const struct hw_notification *n)
+{
+    int64_t row = n->known.row ? n->known.row : find_row(s, n);
+    sqlite3_bind_int64(s->statements[HW_LEDGER_REPEAT], 1, n->copies);
+    sqlite3_bind_int64(s->statements[HW_LEDGER_REPEAT], 2, hw_notification_last_attempt(n));
+    sqlite3_bind_int64(s->statements[HW_LEDGER_REPEAT], 3, row);
+    sqlite3_bind_blob(s->statements[HW_LEDGER_REPEAT], 4, n->identity.digest, HW_DIGEST_SIZE,
+                      SQLITE_STATIC);
+    bind_text(s->statements[HW_LEDGER_REPEAT], 5, n->identity.id);
+    return hw_ledger_writer_step(s->statements[HW_LEDGER_REPEAT]);
+}
+
 /* A known row may have been removed since (retention, purge), and its number reused: then this is a
  * new one again. */
-int hw_ledger_rows_write(struct hw_sqlite *s, const struct hw_notification *n)
+static int write_outcome(struct hw_sqlite *s, const struct hw_notification *n)
 {
-    if (n->outcome.from_ledger)
-        return write_repeat(s, n);
     bool written = n->has_stand_in || n->started;
     int64_t row = written && !n->known.row ? find_row(s, n) : n->known.row;
     if (row) {
@@ -126,4 +168,15 @@ int hw_ledger_rows_write(struct hw_sqlite *s, const struct hw_notification *n)
             return rc;
     }
     return write_insert(s, n);
+}
+
+int hw_ledger_rows_write(struct hw_sqlite *s, struct hw_notification *n)
+{
+    if (n->outcome.from_ledger)
+        return write_repeat(s, n);
+    int rc = line_up(s, n);
+    if (rc == SQLITE_OK)
+        rc = write_outcome(s, n);
+    bool leaves = rc == SQLITE_OK && n->lane.ptr && is_done(n) && !n->outcome.held;
+    return leaves ? hw_ledger_rows_promote(s, n->lane, n->settled_at) : rc;
 }

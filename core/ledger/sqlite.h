@@ -43,6 +43,10 @@ enum hw_ledger_statement {
     HW_LEDGER_EXPIRE,
     HW_LEDGER_FILL,
     HW_LEDGER_PICK,
+    HW_LEDGER_PICK_POOL,
+    HW_LEDGER_NEXT_POOL,
+    HW_LEDGER_LANE,
+    HW_LEDGER_PROMOTE,
     HW_LEDGER_REMOVE,
     HW_LEDGER_STATEMENTS
 };
@@ -117,8 +121,13 @@ bool hw_ledger_recovery_look(struct hw_sqlite *s, int rc);
  * it. */
 void hw_ledger_recovery_try(struct hw_sqlite *s);
 
-/* Writes an outcome, within a transaction. Returns SQLite's code. */
-int hw_ledger_rows_write(struct hw_sqlite *s, const struct hw_notification *n);
+/* Writes an outcome, within a transaction. One that is accepted, and has others of its lane before
+ * it, becomes HW_QUEUED and is not due. Returns SQLite's code. */
+int hw_ledger_rows_write(struct hw_sqlite *s, struct hw_notification *n);
+
+/* Makes the next of a lane due, after one that is done or was removed; within a transaction. Returns
+ * SQLite's code. */
+int hw_ledger_rows_promote(struct hw_sqlite *s, struct hw_str lane, int64_t now_ms);
 
 /* The key of an identity in the filter: the job id, or the digest when that alone is the
  * identity. */

@@ -15,8 +15,9 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
     [HW_LEDGER_INSERT] =
         "INSERT INTO notifications (job_id, digest, event, state, attempt, deliveries, runs,"
         " received_at, settled_at, error, reason, detail, key, place, body, version, next_run_at,"
-        " retries)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?18, ?19)"
+        " retries, accepted, lane, pool)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?18, ?19,"
+        " ?20, ?21, ?22)"
         " ON CONFLICT (job_id, digest) DO UPDATE SET deliveries ="
         " deliveries + excluded.deliveries, attempt = max(attempt, excluded.attempt),"
         " next_run_at = CASE state WHEN 2 THEN coalesce(next_run_at, excluded.next_run_at)"
@@ -25,7 +26,8 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
         "UPDATE notifications SET event = ?3, state = ?4, attempt = max(attempt, ?5),"
         " deliveries = deliveries + ?6, runs = runs + ?7, settled_at = ?9, error = ?10,"
         " reason = ?11, detail = ?12, key = ?13, place = ?14, body = ?15, version = ?16,"
-        " next_run_at = ?18, retries = ?19, lost = CASE ?4 WHEN 6 THEN lost ELSE 0 END"
+        " next_run_at = ?18, retries = ?19, accepted = max(accepted, ?20), lane = ?21, pool = ?22,"
+        " lost = CASE ?4 WHEN 6 THEN lost ELSE 0 END"
         " WHERE seq = ?17 AND digest = ?2 AND (?1 IS NULL OR job_id = ?1)",
     [HW_LEDGER_REPEAT] = "UPDATE notifications SET deliveries = deliveries + ?1,"
                          " attempt = max(attempt, ?2)"
@@ -37,11 +39,23 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
         " (SELECT seq, received_at FROM notifications WHERE seq > ?1 ORDER BY seq LIMIT ?4)",
     [HW_LEDGER_EXPIRE] =
         "DELETE FROM notifications WHERE seq > ?1 AND seq <= ?2 AND received_at < ?3"
-        " AND settled_at < ?3 AND next_run_at IS NULL AND (state <> 4 OR settled_at < ?4)",
-    [HW_LEDGER_REMOVE] = "DELETE FROM notifications WHERE seq = ?1 AND settled_at = ?2",
+        " AND settled_at < ?3 AND next_run_at IS NULL AND lane IS NULL AND parked = 0"
+        " AND state <> 5 AND (state <> 4 OR settled_at < ?4)",
+    [HW_LEDGER_LANE] = "SELECT 1 FROM notifications WHERE lane = ?1 LIMIT 1",
+    [HW_LEDGER_PROMOTE] =
+        "UPDATE notifications SET next_run_at = ?2, settled_at = ?2 WHERE seq ="
+        " (SELECT min(seq) FROM notifications WHERE lane = ?1) AND next_run_at IS NULL"
+        " AND parked = 0",
+    [HW_LEDGER_REMOVE] = "DELETE FROM notifications WHERE seq = ?1 AND settled_at = ?2"
+                         " RETURNING lane",
     [HW_LEDGER_PICK] = "SELECT seq, next_run_at, retries FROM notifications"
                        " WHERE next_run_at <= ?1 AND pool IS NULL AND body IS NOT NULL ORDER BY "
                        "next_run_at LIMIT ?2",
+    [HW_LEDGER_PICK_POOL] =
+        "SELECT seq, next_run_at, retries FROM notifications"
+        " WHERE pool = ?3 AND next_run_at <= ?1 AND body IS NOT NULL ORDER BY next_run_at LIMIT ?2",
+    [HW_LEDGER_NEXT_POOL] = "SELECT pool FROM notifications WHERE pool > ?1"
+                            " AND next_run_at IS NOT NULL ORDER BY pool LIMIT 1",
     [HW_LEDGER_FILL] =
         "SELECT seq, job_id, digest FROM notifications WHERE seq > ?1 ORDER BY seq LIMIT ?2",
 };

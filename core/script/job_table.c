@@ -91,6 +91,13 @@ static void set_digest(lua_State *L, const uint8_t digest[HW_DIGEST_SIZE])
     set_text(L, "digest", (struct hw_str){text, sizeof text});
 }
 
+/* Each delivery of an ordinary one may have run; one that was accepted says how often it did. */
+static bool may_have_run(const struct hw_notification *n)
+{
+    uint32_t before = n->known.accepted ? n->known.runs : n->known.deliveries;
+    return n->attempt > 0 || before > 0;
+}
+
 void hw_job_table_push(lua_State *L, const struct hw_notification *n)
 {
     lua_createtable(L, 0, 11);
@@ -104,7 +111,7 @@ void hw_job_table_push(lua_State *L, const struct hw_notification *n)
     set_digest(L, n->identity.digest);
     lua_pushnumber(L, n->received_at);
     lua_setfield(L, -2, "received_at");
-    set_bool(L, "redelivered", n->attempt > 0 || n->known.deliveries > 0);
+    set_bool(L, "redelivered", may_have_run(n));
     set_text(L, "body", n->body);
     set_text(L, "key", n->key);
     set_metatable(L);

@@ -15,12 +15,14 @@ static void keep(lua_State *L, const char *name, const char *key)
     lua_rawsetp(L, LUA_REGISTRYINDEX, key);
 }
 
-void hw_router_open(lua_State *L, bool validate)
+void hw_router_open(lua_State *L, bool validate, bool ack_first, bool durable)
 {
     hw_require_module(L, "hookward.handlers.router"); /* router */
     lua_getfield(L, -1, "seal");
     lua_pushboolean(L, validate);
-    lua_call(L, 1, 0);
+    lua_pushstring(L, ack_first ? "first" : "last");
+    lua_pushboolean(L, durable);
+    lua_call(L, 3, 0);
     keep(L, "resolve", &hw_router_resolve_key);
     keep(L, "routes", &routes_key);
     keep(L, "unload", &unload_key);
@@ -42,14 +44,15 @@ void hw_router_push_routes(lua_State *from, lua_State *to)
 {
     int top = lua_gettop(from);
     lua_rawgetp(from, LUA_REGISTRYINDEX, &routes_key);
-    int status = lua_pcall(from, 0, 1, 0); /* { { pattern, place, schema }… } */
+    int status = lua_pcall(from, 0, 1, 0); /* { { pattern, place, schema, way }… } */
     HW_CHECK(status == 0);
     lua_newtable(to);
     for (lua_Integer i = 1; lua_rawgeti(from, -1, i) == LUA_TTABLE; i++) {
-        lua_createtable(to, 0, 3);
+        lua_createtable(to, 0, 4);
         copy_field(from, 1, to, "pattern");
         copy_field(from, 2, to, "place");
         copy_field(from, 3, to, "schema");
+        copy_field(from, 4, to, "way");
         lua_rawseti(to, -2, i);
         lua_pop(from, 1);
     }

@@ -9,13 +9,14 @@
 #include <stdbool.h>
 
 /* Ends the registration of handlers and keeps the router's functions; after all scripts are loaded.
- * `validate`: every event that has a schema must keep it. May raise. Stack: -0 +0. */
-void hw_router_open(lua_State *L, bool validate);
+ * The flags are those of struct hw_vm_config. May raise. Stack: -0 +0. */
+void hw_router_open(lua_State *L, bool validate, bool ack_first, bool durable);
 
 extern const char hw_router_resolve_key; /* in the registry: resolve */
 
-/* Pushes resolve(event_name, event) -> handler | nil, place, violation. `violation` says how the
- * event breaks its schema, if it does. Stack: -0 +1. */
+/* Pushes resolve(event_name, event) -> handler | nil, place, violation, pattern, key, concurrency.
+ * `violation` says how the event breaks its schema, if it does; what follows is for an ack-first
+ * handler alone. Stack: -0 +1. */
 static inline void hw_router_push_resolve(lua_State *L)
 {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &hw_router_resolve_key);

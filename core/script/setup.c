@@ -73,6 +73,6 @@ void hw_setup_run(lua_State *L, const struct hw_setup *s)
         s->fit(L, s->fit_ud);
     refuse_taken_names(L, s);
     load_handlers(L, s->bundle);
-    hw_router_open(L, s->validate);
+    hw_router_open(L, s->validate, s->ack_first, s->durable);
     hw_globals_guard(L);
 }

@@ -15,9 +15,9 @@
 
 struct hw_setup {
     const struct hw_bundle *bundle;
-    const struct hw_modules *modules; /* hookward's own */
-    bool validate;                    /* see vm.h */
-    hw_vm_fit_fn *fit;                /* see config.h; may be NULL */
+    const struct hw_modules *modules;  /* hookward's own */
+    bool validate, ack_first, durable; /* see vm.h */
+    hw_vm_fit_fn *fit;                 /* see config.h; may be NULL */
     void *fit_ud;
 };
 

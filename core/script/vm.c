@@ -41,13 +41,23 @@ static void set_deadline(struct hw_vm *vm, uint64_t now_ns)
 
 /* ---- new and free ---- */
 
-static const char event_key; /* in the registry: the decoded event, from decode to handle */
+/* In the registry: the decoded event, from decode to handle; the handler, its pattern and its
+ * `key`, from match to handle. */
+static const char event_key, handler_key, pattern_key, lane_key;
 
-/* The entry keeps a value, so that setting it again never allocates: nothing is protected then. */
-static void forget_event(lua_State *L)
+/* The entries keep a value, so that setting one again never allocates: nothing is protected then. */
+static void forget(lua_State *L, const char *key)
 {
     lua_pushboolean(L, false);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &event_key);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+}
+
+static void forget_event(lua_State *L)
+{
+    forget(L, &event_key);
+    forget(L, &handler_key);
+    forget(L, &pattern_key);
+    forget(L, &lane_key);
 }
 
 /* Runs protected; the VM is its light userdata argument. */
@@ -57,6 +67,8 @@ static int load_all(lua_State *L)
     const struct hw_setup setup = {.bundle = vm->bundle,
                                    .modules = vm->config.modules,
                                    .validate = vm->config.validate,
+                                   .ack_first = vm->config.ack_first,
+                                   .durable = vm->config.durable,
                                    .fit = vm->config.fit,
                                    .fit_ud = vm->config.fit_ud};
     hw_running_open(L, &vm->running);
@@ -171,7 +183,8 @@ static int read_event(lua_State *L, struct hw_vm *vm, struct hw_notification *n)
     lua_pop(L, 1);
     if (!n->event.ptr)
         return HW_ENOMEM;
-    return vm->config.max_age_ms ? check_age(L, vm, n) : 0;
+    bool first = n->from_row == 0 && !n->accepted; /* later its age is its time in the ledger */
+    return first && vm->config.max_age_ms ? check_age(L, vm, n) : 0;
 }
 
 /* Runs protected; leaves the event in the registry. */
@@ -204,6 +217,11 @@ static int fail(const struct hw_vm *vm, struct hw_notification *n, int status)
     return hw_notification_fail(n, vm->limits.timed_out ? HW_EHANDLER_TIMEOUT : HW_EHANDLER_ERROR);
 }
 
+static int end(struct hw_notification *n, int rc)
+{
+    return rc == HW_ENOMEM ? hw_notification_starve(n) : hw_notification_fail(n, rc);
+}
+
 int hw_vm_decode(struct hw_vm *vm, struct hw_notification *n, uint64_t now_ns)
 {
     lua_State *L = vm->L;
@@ -218,10 +236,10 @@ int hw_vm_decode(struct hw_vm *vm, struct hw_notification *n, uint64_t now_ns)
     }
     int rc = (int)lua_tointeger(L, -1);
     lua_pop(L, 1);
-    return rc == HW_ENOMEM ? hw_notification_starve(n) : hw_notification_fail(n, rc);
+    return end(n, rc);
 }
 
-/* ---- handle ---- */
+/* ---- what a script returned ---- */
 
 /* Copies the value at the index, as tostring() returns it, into the arena. */
 static struct hw_str keep(lua_State *L, int index, struct hw_notification *n)
@@ -265,15 +283,37 @@ static int read_results(lua_State *L, int first, struct hw_notification *n)
     return count > 2 && hw_api_is_never(L, first + 2) ? HW_EGIVEN_UP : HW_EHANDLER_REFUSED;
 }
 
+/* Calls a function in protected mode, with the VM as its argument and a limit of `ms`. Returns 0
+ * with its results on the stack, or the outcome's code. */
+static int run(struct hw_vm *vm, lua_CFunction fn, int results, uint64_t now_ns, uint64_t ms,
+               const char *limit)
+{
+    lua_State *L = vm->L;
+    struct hw_notification *n = vm->running.n;
+    lua_settop(L, 0);
+    lua_pushcfunction(L, hw_error_text_describe);
+    lua_pushcfunction(L, fn);
+    lua_pushlightuserdata(L, vm);
+    hw_limits_begin(&vm->limits, now_ns, ms, limit);
+    int status = lua_pcall(L, 1, results, 1);
+    hw_limits_end(&vm->limits);
+    if (status == 0 && !vm->limits.timed_out) /* a script may have caught the error */
+        return 0;
+    n->outcome.detail = hw_error_text_take(&vm->limits, status, n->arena);
+    return fail(vm, n, status);
+}
+
+/* ---- match ---- */
+
 /* Runs protected, with the message handler below it. */
-static int handle(lua_State *L)
+static int match(lua_State *L)
 {
     struct hw_vm *vm = lua_touserdata(L, 1);
     struct hw_notification *n = vm->running.n;
     hw_router_push_resolve(L);
     lua_pushlstring(L, n->event.ptr, n->event.len);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &event_key);
-    lua_call(L, 2, 3); /* vm handler place violation */
+    lua_call(L, 2, 6); /* vm handler place violation pattern key concurrency */
     if (lua_isnil(L, 2)) {
         n->outcome.unhandled = vm->config.accept_unhandled;
         lua_pushinteger(L, vm->config.accept_unhandled ? 0 : HW_ENO_HANDLER);
@@ -285,30 +325,97 @@ static int handle(lua_State *L)
         lua_pushinteger(L, HW_ESCHEMA_VIOLATION);
         return 1;
     }
-    n->outcome.ran = true;
-    lua_settop(L, 3);
+    n->ack_first = !lua_isnil(L, 5);
+    n->pool_max = (uint32_t)lua_tointeger(L, 7);
+    if (n->pool_max && !n->pool.ptr)
+        n->pool = keep(L, 5, n);
+    lua_settop(L, 6);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &lane_key);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &pattern_key);
+    lua_settop(L, 2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &handler_key);
+    lua_pushinteger(L, n->pool_max && !n->pool.ptr ? HW_ENOMEM : 0);
+    return 1;
+}
+
+int hw_vm_match(struct hw_vm *vm, struct hw_notification *n, uint64_t now_ns)
+{
+    int rc = run(vm, match, 1, now_ns, vm->config.timeout_ms, "handler_timeout");
+    return rc ? rc : end(n, (int)lua_tointeger(vm->L, -1));
+}
+
+/* ---- the lane ---- */
+
+static void check_key(lua_State *L, int key)
+{
+    size_t len = 0;
+    if (lua_isinteger(L, key))
+        return;
+    if (lua_type(L, key) == LUA_TNUMBER)
+        luaL_error(L, "key: it returned a number with a fraction");
+    if (lua_type(L, key) != LUA_TSTRING)
+        luaL_error(L, "key: it returned a %s, not a text, an integer, nil or false",
+                   luaL_typename(L, key));
+    lua_tolstring(L, key, &len);
+    if (len > HW_VM_KEY_MAX)
+        luaL_error(L, "key: it returned a text of %d bytes; at most %d are allowed", (int)len,
+                   HW_VM_KEY_MAX);
+}
+
+/* Runs protected, with the message handler below it. The pattern keeps the keys of one handler apart
+ * from those of another. */
+static int find_lane(lua_State *L)
+{
+    struct hw_vm *vm = lua_touserdata(L, 1);
+    struct hw_notification *n = vm->running.n;
+    bool has_key = lua_rawgetp(L, LUA_REGISTRYINDEX, &lane_key) == LUA_TFUNCTION;
+    if (has_key) {
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &event_key);
+        lua_call(L, 1, 1); /* vm key */
+    }
+    if (!has_key || !lua_toboolean(L, 2)) {
+        lua_pushinteger(L, 0);
+        return 1;
+    }
+    check_key(L, 2);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &pattern_key);
+    lua_pushlstring(L, "", 1);
     lua_pushvalue(L, 2);
+    lua_concat(L, 3); /* pattern NUL key */
+    n->lane = keep(L, -1, n);
+    lua_pushinteger(L, n->lane.ptr ? 0 : HW_ENOMEM);
+    return 1;
+}
+
+int hw_vm_find_lane(struct hw_vm *vm, struct hw_notification *n, uint64_t now_ns)
+{
+    uint64_t ms = vm->config.timeout_ms < HW_VM_KEY_MS ? vm->config.timeout_ms : HW_VM_KEY_MS;
+    int rc = run(vm, find_lane, 1, now_ns, ms, "a key may take");
+    if (rc == HW_EHANDLER_TIMEOUT)
+        return hw_notification_fail(n, HW_EHANDLER_ERROR);
+    return rc ? rc : end(n, (int)lua_tointeger(vm->L, -1));
+}
+
+/* ---- handle ---- */
+
+/* Runs protected, with the message handler below it. */
+static int handle(lua_State *L)
+{
+    struct hw_vm *vm = lua_touserdata(L, 1);
+    struct hw_notification *n = vm->running.n;
+    n->outcome.ran = true;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &handler_key);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &event_key);
-    hw_job_table_push(L, n);     /* vm handler place handler event job */
-    lua_call(L, 2, LUA_MULTRET); /* vm handler place results… */
-    lua_pushinteger(L, read_results(L, 4, n));
+    hw_job_table_push(L, n);     /* vm handler event job */
+    lua_call(L, 2, LUA_MULTRET); /* vm results… */
+    lua_pushinteger(L, read_results(L, 2, n));
     return 1;
 }
 
 int hw_vm_handle(struct hw_vm *vm, struct hw_notification *n, uint64_t now_ns)
 {
-    lua_State *L = vm->L;
-    lua_pushcfunction(L, hw_error_text_describe);
-    lua_pushcfunction(L, handle);
-    lua_pushlightuserdata(L, vm);
-    set_deadline(vm, now_ns);
-    int status = lua_pcall(L, 1, 1, 1);
-    hw_limits_end(&vm->limits);
-    if (status || vm->limits.timed_out) { /* the handler may have caught the error */
-        n->outcome.detail = hw_error_text_take(&vm->limits, status, n->arena);
-        return fail(vm, n, status);
-    }
-    return hw_notification_fail(n, (int)lua_tointeger(L, -1));
+    int rc = run(vm, handle, 1, now_ns, vm->config.timeout_ms, "handler_timeout");
+    return rc ? rc : end(n, (int)lua_tointeger(vm->L, -1));
 }
 
 void hw_vm_collect(struct hw_vm *vm)

@@ -48,6 +48,8 @@ struct hw_vm_config {
     uint64_t max_age_ms;              /* of an event's Timestamp; 0: not checked */
     bool accept_unhandled;            /* an event without a handler is no error */
     bool validate;                    /* every event that has a schema must keep it */
+    bool ack_first;                   /* a handler that does not say is ack-first */
+    bool durable;                     /* the ledger keeps what was accepted: ack-first is allowed */
     const struct hw_modules *modules; /* hookward's own */
     /* Called at times while scripts are being loaded, not later; true ends the loading. May be
      * NULL. */
@@ -75,11 +77,25 @@ void hw_vm_free(struct hw_vm *vm);
  *     HW_EOVERLOADED                                       the process is out of memory */
 int hw_vm_decode(struct hw_vm *vm, struct hw_notification *n, uint64_t now_ns);
 
-/* The stage `handle`: finds the handler and runs it. The time limit begins at `now_ns`. Returns 0
- * or the outcome's code:
+/* The stage `match`: finds the handler, checks the event's schema, and keeps the handler for
+ * hw_vm_handle. The time limit begins at `now_ns`. Sets outcome.place, ack_first, pool and
+ * pool_max. Returns 0 or the outcome's code; with 0 and outcome.unhandled there is no handler, and
+ * that is fine:
  *
- *     HW_ENO_HANDLER, HW_ESCHEMA_VIOLATION                 the handler did not run
- *     HW_EHANDLER_REFUSED, HW_EHANDLER_ERROR, HW_EHANDLER_TIMEOUT
+ *     HW_ENO_HANDLER, HW_ESCHEMA_VIOLATION
+ *     HW_EHANDLER_ERROR, HW_EHANDLER_TIMEOUT               the check failed
+ *     HW_EOVERLOADED                                       the process is out of memory */
+int hw_vm_match(struct hw_vm *vm, struct hw_notification *n, uint64_t now_ns);
+
+/* The lane of one that was matched: asks the handler's `key`, which gets HW_VM_KEY_MS. Sets n->lane,
+ * if it has one. Returns 0, HW_EHANDLER_ERROR or HW_EOVERLOADED. */
+enum { HW_VM_KEY_MS = 100, HW_VM_KEY_MAX = 256 /* bytes of a key */ };
+int hw_vm_find_lane(struct hw_vm *vm, struct hw_notification *n, uint64_t now_ns);
+
+/* The stage `handle`: runs the handler that was matched. The time limit begins at `now_ns`. Returns
+ * 0 or the outcome's code:
+ *
+ *     HW_EHANDLER_REFUSED, HW_EHANDLER_ERROR, HW_EHANDLER_TIMEOUT, HW_EGIVEN_UP
  *     HW_EOVERLOADED                                       the process is out of memory */
 int hw_vm_handle(struct hw_vm *vm, struct hw_notification *n, uint64_t now_ns);
 

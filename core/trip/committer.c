@@ -51,12 +51,14 @@ int hw_commit_held(struct hw_ledger *ledger, struct hw_job *jobs)
     return commit_first(ledger, &jobs, &link);
 }
 
-/* One whose start was recorded goes on; the others are done. */
+/* One whose start was recorded goes on, and so does one that was accepted; the others are done. */
 static void mark(struct hw_job *job, int rc)
 {
-    job->let_go = job->n.started = job->starting && rc == 0;
+    job->let_go = (job->starting || job->accepting) && rc == 0;
+    job->n.started = job->let_go && job->n.state == HW_STARTED;
+    job->n.accepted = job->n.accepted && !(job->accepting && rc);
     job->committed = !job->let_go;
-    job->starting = false;
+    job->starting = job->accepting = false;
     if (rc && !job->n.outcome.from_ledger) {
         job->n.outcome.code = rc;
         job->n.outcome.reason = HW_STR_NONE;

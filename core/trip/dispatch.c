@@ -10,6 +10,7 @@
 #include "base/log.h"
 
 static void on_impatient(void *owner, struct hw_job *job);
+static void record(struct hw_dispatch *d, struct hw_job *job);
 
 int hw_dispatch_init(struct hw_dispatch *d, uv_loop_t *loop, struct hw_ledger *ledger,
                      struct hw_requests *requests, struct hw_report *report, size_t open_max)
@@ -32,6 +33,7 @@ int hw_dispatch_init(struct hw_dispatch *d, uv_loop_t *loop, struct hw_ledger *l
 void hw_dispatch_fini(struct hw_dispatch *d)
 {
     free(d->buckets);
+    hw_pools_fini(&d->pools);
 }
 
 /* ---- the gate ---- */
@@ -136,10 +138,20 @@ static bool is_moot(const struct hw_job *job)
     return job->due_at && (!o->authentic || (!o->ran && o->code == HW_ELEDGER_UNAVAILABLE));
 }
 
-static void end_due(struct hw_dispatch *d, const struct hw_job *job)
+/* Others of its pool or its lane may run now. */
+static void end_due(struct hw_dispatch *d, struct hw_job *job)
 {
-    if (job->due_at)
-        d->due_ended(d->due_owner, job->n.from_row, is_moot(job));
+    bool moot = is_moot(job), others = job->n.pool.ptr || job->n.lane.ptr;
+    if (!job->in_hand)
+        return;
+    job->in_hand = false;
+    if (job->n.pool.ptr && job->n.outcome.place.ptr)
+        hw_pools_learn(&d->pools, job->n.pool, job->n.pool_max);
+    if (job->n.pool.ptr)
+        hw_pools_leave(&d->pools, job->n.pool);
+    d->due_ended(d->due_owner, job->due_at ? job->n.from_row : 0, moot);
+    if (others && !moot)
+        d->due_added(d->due_owner);
 }
 
 static void bury(struct hw_dispatch *d, struct hw_job *job)
@@ -185,20 +197,33 @@ static int go_behind(struct hw_job *first, struct hw_job *job)
     return 0;
 }
 
+/* A copy of one that was accepted, and has its answer: only the ledger has to know of it. */
+static void record_copy(struct hw_dispatch *d, struct hw_job *job, const struct hw_job *first)
+{
+    job->n.outcome =
+        (struct hw_outcome){.authentic = true, .from_ledger = true, .finished_ns = hw_now_ns()};
+    job->n.key = hw_arena_copy(&job->arena, first->n.key);
+    job->n.known.row = first->n.from_row;
+    record(d, job);
+}
+
 int hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waiter *waiter)
 {
     struct hw_job *twin = find(*bucket_of(d, job), job);
     struct hw_job *other = find_joinable(twin, job);
-    if (other) {
+    bool accepted = other && other->accepted;
+    if (other && !accepted) {
         join(d, other, job, waiter);
         bury(d, job);
-    } else if (twin && go_behind(twin, job)) {
+    } else if (twin && !accepted && go_behind(twin, job)) {
         bury(d, job);
         return HW_EOVERLOADED;
     } else {
         wait_for(waiter, job);
         hw_patience_begin(&d->patience, job, job->cut_ns);
-        if (!twin)
+        if (accepted)
+            record_copy(d, job, other);
+        else if (!twin)
             enter(d, job);
     }
     hw_stats_add(d->report->stats, HW_COUNT_RECEIVED, 1);
@@ -216,12 +241,26 @@ int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw
     return 0;
 }
 
+static bool enter_pool(struct hw_dispatch *d, struct hw_job *job, struct hw_str pool)
+{
+    if (pool.ptr) {
+        job->n.pool = hw_arena_copy(&job->arena, pool);
+        if (!job->n.pool.ptr || !hw_pools_enter(&d->pools, job->n.pool))
+            return false;
+    }
+    return job->in_hand = true;
+}
+
 int hw_dispatch_run_due(struct hw_dispatch *d, const struct hw_ledger_due_row *row)
 {
     struct hw_job *job = hw_job_revive(row->seq, false, hw_now_ns());
     if (!job)
         return HW_ENOMEM;
     job->due_at = row->next_run_at;
+    if (!enter_pool(d, job, row->pool)) {
+        hw_job_free(job);
+        return HW_ENOMEM;
+    }
     job->n.by_host = true;
     job->n.retry = row->retry;
     hw_dispatch_enter_side_gate(d);
@@ -239,7 +278,9 @@ int hw_dispatch_pick(struct hw_dispatch *d, size_t max)
             hw_job_free(job);
         return HW_ENOMEM;
     }
-    *pick = (struct hw_ledger_due){.now_ms = hw_forward_clock_ms(&d->clock), .max = max};
+    *pick = (struct hw_ledger_due){
+        .now_ms = hw_forward_clock_ms(&d->clock), .max = max, .arena = &job->arena};
+    pick->rooms = hw_pools_list(&d->pools, &job->arena, &pick->room_count);
     job->pick = pick;
     hw_dispatch_enter_side_gate(d);
     hw_committer_put(d->committer, job, d->with_crew);
@@ -286,6 +327,7 @@ static void admit_revived(struct hw_dispatch *d, struct hw_job *job)
 {
     struct hw_job *twin = find(*bucket_of(d, job), job);
     atomic_store_explicit(&job->progress, HW_WAITING, memory_order_relaxed);
+    job->accepted = job->n.accepted;
     if (twin && hw_notification_fail(&job->n, go_behind(twin, job))) {
         reply(d, job);
         return;
@@ -297,13 +339,50 @@ static void admit_revived(struct hw_dispatch *d, struct hw_job *job)
 
 /* ---- to the ledger ---- */
 
+/* It is accepted, and that is durable: its senders are answered. */
+static void say_accepted(struct hw_dispatch *d, struct hw_job *job)
+{
+    job->counted += job->n.copies;
+    job->to_accept = false;
+    job->accepted = true;
+    hw_report_accepted(d->report, job);
+    answer_all(job, 0, HW_STR_NONE);
+    HW_CRASH_POINT("after-accept");
+}
+
+/* The ledger has it, and due.h finds it there. Copies that joined it after they were counted are
+ * recorded now. */
+static void leave_to_ledger(struct hw_dispatch *d, struct hw_job *job)
+{
+    job->let_go = false;
+    if (job->in_hand) /* others of its lane are before it */
+        end_due(d, job);
+    if (1 + job->joined > job->counted) {
+        job->n.outcome.from_ledger = true;
+        record(d, job);
+    } else {
+        leave(d, job);
+        promote(d, job);
+        bury(d, job);
+    }
+    if (d->due_added)
+        d->due_added(d->due_owner);
+}
+
 /* It was held, and the ledger can be written again: it runs as if it had just come. Or its start is
  * recorded now, and it goes on. */
 static void let_go(struct hw_dispatch *d, struct hw_job *job)
 {
+    bool accepted = job->to_accept;
     d->held -= job->n.outcome.held;
-    if (job->n.started)
+    if (accepted)
+        say_accepted(d, job);
+    else if (job->n.started)
         job->counted += job->n.copies;
+    if (accepted && !job->n.started) {
+        leave_to_ledger(d, job);
+        return;
+    }
     job->let_go = false;
     job->n.outcome = (struct hw_outcome){0};
     hw_patience_begin(&d->patience, job, hw_now_ns());
@@ -320,12 +399,39 @@ static void count_copies(struct hw_job *job)
     job->n.copies_attempt = job->joined_attempt;
 }
 
+static bool may_start(struct hw_dispatch *d, const struct hw_job *job)
+{
+    if (d->draining || !d->due_take)
+        return false;
+    if (!job->n.pool.ptr)
+        return true;
+    hw_pools_learn(&d->pools, job->n.pool, job->n.pool_max);
+    return hw_pools_room(&d->pools, job->n.pool) > 0;
+}
+
+/* It starts from memory when there is room for it and nothing older waits in the ledger. */
+static void decide_accepted(struct hw_dispatch *d, struct hw_job *job, int64_t now_ms)
+{
+    job->to_accept = job->n.accepted = true;
+    job->in_hand = may_start(d, job) && d->due_take(d->due_owner);
+    if (job->in_hand && job->n.pool.ptr && !hw_pools_enter(&d->pools, job->n.pool)) {
+        d->due_ended(d->due_owner, 0, true); /* without memory */
+        job->in_hand = false;
+    }
+    if (job->in_hand)
+        hw_retry_start(&job->n, now_ms, d->patience.handler_ms);
+    else
+        hw_retry_queue(&job->n, now_ms);
+}
+
 /* What follows its outcome, or what is recorded of its start. */
 static void decide(struct hw_dispatch *d, struct hw_job *job)
 {
     int64_t now_ms = hw_forward_clock_ms(&d->clock);
     d->random = d->random * 6364136223846793005u + 1442695040888963407u;
-    if (job->starting)
+    if (job->accepting)
+        decide_accepted(d, job, now_ms);
+    else if (job->starting)
         hw_retry_start(&job->n, now_ms, d->patience.handler_ms);
     else
         hw_retry_settle(&d->retries, &job->n, now_ms, d->random >> 32);
@@ -487,6 +593,10 @@ static bool is_too_late(const struct hw_dispatch *d, const struct hw_job *job)
 /* The next host runs it. Of one that is due the ledger knows that, unless its start is recorded. */
 static void put_off(struct hw_dispatch *d, struct hw_job *job)
 {
+    if (job->let_go && job->to_accept) {
+        say_accepted(d, job);
+        job->counted -= job->n.copies; /* as below */
+    }
     if (job->let_go) {
         d->with_crew++; /* settle takes it off */
         d->held -= job->n.outcome.held;

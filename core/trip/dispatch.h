@@ -27,6 +27,7 @@
 #include "trip/crew.h"
 #include "trip/job.h"
 #include "trip/patience.h"
+#include "trip/pools.h"
 #include "trip/report.h"
 #include "trip/retry.h"
 
@@ -35,9 +36,17 @@ enum { HW_BEHIND_MAX = 16 };
 /* What hw_dispatch_pick asked for; `code` is 0 or HW_ELEDGER_UNAVAILABLE. */
 typedef void hw_due_picked_fn(void *owner, int code, const struct hw_ledger_due *due);
 
-/* One that hw_dispatch_run_due took over has come to its end, or needs no worker any more. `moot`: it
- * did not run, and may be found again at once. */
+/* One that hw_dispatch_run_due took over, or that due->take let in, has come to its end, or needs no
+ * worker any more. `row` is 0 for the latter. `moot`: it did not run, and may be found again at
+ * once. */
 typedef void hw_due_ended_fn(void *owner, int64_t row, bool moot);
+
+/* True when one that was accepted may run at once, from memory: then it is in hand until
+ * due_ended. */
+typedef bool hw_due_take_fn(void *owner);
+
+/* The ledger has something new that is due, or that has become due. */
+typedef void hw_due_added_fn(void *owner);
 
 struct hw_dispatch {
     /* constant after init */
@@ -50,6 +59,8 @@ struct hw_dispatch {
     size_t open_max;
     hw_due_picked_fn *picked;
     hw_due_ended_fn *due_ended;
+    hw_due_take_fn *due_take; /* NULL: nothing is run from the ledger */
+    hw_due_added_fn *due_added;
     void *due_owner;
     struct hw_unproven *unproven; /* keeps requests that were not authentic; may be NULL */
 
@@ -60,6 +71,7 @@ struct hw_dispatch {
     bool draining;
     struct hw_patience patience;
     struct hw_retries retries;
+    struct hw_pools pools;         /* what is in hand of them */
     struct hw_forward_clock clock; /* what retries wait by */
     uint64_t random;
     struct hw_job **buckets;

@@ -5,9 +5,14 @@
 
 enum { LOOK_MS = 1000, SPREAD_MS = 200 /* so that several hosts don't look all at once */ };
 
+static bool is_full(const struct hw_due *due)
+{
+    return due->count + due->fresh >= due->max;
+}
+
 static void ask(struct hw_due *due)
 {
-    if (due->asking || due->dispatch->draining || due->count == due->max)
+    if (due->asking || due->dispatch->draining || is_full(due))
         return;
     /* Those in hand may be due still, as far as the ledger knows. */
     due->asking = hw_dispatch_pick(due->dispatch, due->max) == 0;
@@ -26,10 +31,12 @@ static void on_picked(void *owner, int code, const struct hw_ledger_due *found)
     struct hw_due *due = owner;
     due->asking = false;
     due->more = code == 0 && found->count == found->max;
-    for (size_t i = 0; i < found->count && due->count < due->max; i++) {
+    for (size_t i = 0; i < found->count && !is_full(due); i++) {
         const struct hw_ledger_due_row *row = &found->rows[i];
         if (due->dispatch->draining || is_in_hand(due, row->seq))
             continue;
+        if (row->pool.ptr && hw_pools_room(&due->dispatch->pools, row->pool) == 0)
+            continue; /* one that was just accepted took the place; they take turns */
         if (hw_dispatch_run_due(due->dispatch, row))
             return; /* without memory; the next look finds it again */
         due->rows[due->count++] = row->seq;
@@ -41,13 +48,30 @@ static void on_ended(void *owner, int64_t row, bool moot)
 {
     struct hw_due *due = owner;
     due->more = due->more && !moot;
-    for (size_t i = 0; i < due->count; i++)
+    due->fresh -= row == 0;
+    for (size_t i = 0; row && i < due->count; i++)
         if (due->rows[i] == row) {
             due->rows[i] = due->rows[--due->count];
             break;
         }
     if (due->more)
         ask(due);
+}
+
+static bool take(void *owner)
+{
+    struct hw_due *due = owner;
+    if (due->more || is_full(due))
+        return false;
+    due->fresh++;
+    return true;
+}
+
+static void on_added(void *owner)
+{
+    struct hw_due *due = owner;
+    due->more = true;
+    ask(due);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -66,6 +90,8 @@ int hw_due_start(struct hw_due *due, uv_loop_t *loop, struct hw_dispatch *dispat
     dispatch->due_owner = due;
     dispatch->picked = on_picked;
     dispatch->due_ended = on_ended;
+    dispatch->due_take = take;
+    dispatch->due_added = on_added;
     uv_timer_init(loop, &due->timer);
     due->timer.data = due;
     uint64_t spread_ms = dispatch->random % SPREAD_MS;

@@ -22,9 +22,10 @@ struct hw_due {
 
     /* leader only */
     uv_timer_t timer;
-    int64_t *rows; /* in hand */
+    int64_t *rows; /* in hand, from the ledger */
     size_t count;
-    bool asking, more;
+    size_t fresh;      /* in hand, from memory: they ran as soon as they were accepted */
+    bool asking, more; /* more: the ledger has rows that are due, or may have */
 };
 
 /* Begins to look; the dispatch has its committer by now, and its ledger can be picked from. The loop

@@ -126,20 +126,24 @@ static struct hw_outcome outcome_of_lost(const struct hw_job *job, enum hw_progr
 struct hw_job *hw_job_stand_in(const struct hw_job *job)
 {
     enum hw_progress progress = atomic_load_explicit(&job->progress, memory_order_acquire);
-    bool may_run_yet = progress < HW_RUNNING || job->n.outcome.held || job->starting;
+    bool may_run_yet =
+        progress < HW_RUNNING || job->n.outcome.held || job->starting || job->accepting;
     struct hw_job *s = may_run_yet ? NULL : new_job(job->cut_ns);
     if (!s)
         return NULL;
     s->n.outcome = outcome_of_lost(job, progress);
-    struct hw_str *const texts[] = {&s->n.body,           &s->n.id,
-                                    &s->n.identity.id,    &s->n.key,
-                                    &s->n.event,          &s->n.outcome.reason,
-                                    &s->n.outcome.detail, &s->n.outcome.place};
+    struct hw_str *const texts[] = {&s->n.body,         &s->n.id,    &s->n.identity.id,
+                                    &s->n.key,          &s->n.event, &s->n.outcome.reason,
+                                    &s->n.lane,         &s->n.pool,  &s->n.outcome.detail,
+                                    &s->n.outcome.place};
     s->n.identity = job->n.identity;
     s->n.body = job->n.body;
     s->n.id = job->n.id;
     s->n.key = job->n.key;
     s->n.event = job->n.event;
+    s->n.lane = job->n.lane;
+    s->n.pool = job->n.pool;
+    s->n.accepted = job->n.accepted;
     bool copied = true;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (!texts[i]->ptr)
@@ -157,6 +161,7 @@ struct hw_job *hw_job_stand_in(const struct hw_job *job)
     s->n.retry = job->n.retry;
     s->n.started = job->n.started;
     s->due_at = job->due_at;
+    s->in_hand = job->in_hand;
     s->told = job->told;
     s->joined = job->joined;
     s->counted = job->counted;

@@ -58,6 +58,9 @@ struct hw_job {
     uint32_t joined_attempt;     /* the highest of theirs */
     uint32_t counted;            /* of its copies, those that were recorded with its start */
     bool in_flight;              /* in the table, or behind one that is */
+    bool in_hand;                /* due.h counts it */
+    bool to_accept;              /* the ledger has it, to accept it */
+    bool accepted;               /* its senders have their 200 */
     int told;                    /* the code that senders got who could wait no longer; 0: none */
     struct hw_deadline patience; /* when the leader looks next how far it is */
     uint64_t missed_ns;          /* the last due_ns that it missed */
@@ -72,6 +75,7 @@ struct hw_job {
 
     /* travels with the job */
     bool starting;       /* record start: the ledger has it before its handler does */
+    bool accepting;      /* accept: it is answered once the ledger has it, and then run */
     bool committed;      /* commit: the outcome is durable, or failed for good */
     bool let_go;         /* commit: it may run: the ledger can be written again, or has its start */
     struct hw_job *next; /* in the queue that it waits in */

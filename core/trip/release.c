@@ -27,6 +27,8 @@ struct hw_vm_config hw_release_limits(const struct hw_config *config,
                                  .max_age_ms = config->max_age_ms,
                                  .accept_unhandled = config->accept_unhandled,
                                  .validate = config->validate,
+                                 .ack_first = config->ack_first,
+                                 .durable = strcmp(config->ledger, "memory:") != 0 || config->fit,
                                  .modules = modules,
                                  .fit = config->fit,
                                  .fit_ud = config->fit_ud};
@@ -158,7 +160,8 @@ bool hw_release_same(const struct hw_release *a, const struct hw_release *b)
     return strcmp(a->version, b->version) == 0 && a->vm.memory_max == b->vm.memory_max &&
            a->vm.timeout_ms == b->vm.timeout_ms && a->vm.max_age_ms == b->vm.max_age_ms &&
            a->vm.accept_unhandled == b->vm.accept_unhandled && a->vm.validate == b->vm.validate &&
-           same_retries(&a->retries, &b->retries) && same_keys(a->keys, b->keys);
+           a->vm.ack_first == b->vm.ack_first && same_retries(&a->retries, &b->retries) &&
+           same_keys(a->keys, b->keys);
 }
 
 /* ---- the shelf ---- */

@@ -18,6 +18,8 @@ static void add_job(struct hw_log_line *line, const struct hw_job *job)
  * several senders it is the one of those that are answered now. */
 static void add_answer(struct hw_log_line *line, const struct hw_job *job)
 {
+    if (job->accepted || job->n.by_host)
+        return; /* nobody waits for one */
     int code = job->told && !job->waiters ? job->told : job->n.outcome.code;
     hw_log_int(line, "status", code ? hw_error_status(code) : 200);
     if (job->told)
@@ -77,11 +79,16 @@ static void report_notes(const struct hw_job *job)
     }
 }
 
+static bool is_first_run(const struct hw_job *job)
+{
+    return job->n.from_row == 0 || (job->due_at && job->n.accepted && job->n.retry == 0);
+}
+
 static enum hw_count count_of(const struct hw_job *job)
 {
-    if (job->due_at)
+    if (job->due_at && !is_first_run(job))
         return job->n.outcome.code ? HW_COUNT_RETRIES_FAILED : HW_COUNT_RETRIED;
-    if (job->n.from_row)
+    if (!is_first_run(job))
         return job->n.outcome.code ? HW_COUNT_REPLAYS_FAILED : HW_COUNT_REPLAYED;
     if (job->n.outcome.from_ledger)
         return HW_COUNT_DUPLICATES;
@@ -91,7 +98,7 @@ static enum hw_count count_of(const struct hw_job *job)
 static void count(struct hw_stats *stats, const struct hw_job *job)
 {
     hw_stats_add(stats, HW_COUNT_JOINED, job->joined);
-    if (job->n.outcome.code && !job->n.from_row)
+    if (job->n.outcome.code && is_first_run(job))
         hw_stats_add_error(stats, job->n.outcome.code);
     else
         hw_stats_add(stats, count_of(job), 1);
@@ -137,13 +144,28 @@ static void add_next_run(struct hw_log_line *line, int64_t wait_ms)
 /* What follows a failure that is recorded. */
 static void add_next(struct hw_log_line *line, const struct hw_job *job)
 {
-    if (!job->n.outcome.authentic || job->n.state != HW_FAILED ||
-        job->n.outcome.code == HW_ELEDGER_UNAVAILABLE)
+    bool waits = job->n.state == HW_FAILED || job->n.state == HW_QUEUED;
+    if (!job->n.outcome.authentic || !waits || job->n.outcome.code == HW_ELEDGER_UNAVAILABLE)
         return;
     if (job->n.next_run_at)
         add_next_run(line, job->n.next_run_at - job->n.settled_at);
     else
         hw_log_text(line, "next", HW_STR("Accredit delivers again"));
+}
+
+void hw_report_accepted(struct hw_report *report, const struct hw_job *job)
+{
+    struct hw_log_line line;
+    hw_stats_add(report->stats, HW_COUNT_ACKED_FIRST, 1);
+    if (!hw_log_wants(HW_LOG_INFO))
+        return;
+    hw_log_begin(&line, HW_LOG_INFO, HW_STR("accepted"));
+    add_job(&line, job);
+    hw_log_int(&line, "status", 200);
+    hw_log_text(&line, "key", job->n.key);
+    add_times(&line, &job->n.outcome, job->cut_ns);
+    hw_log_text(&line, "place", job->n.outcome.place);
+    hw_log_end(&line);
 }
 
 void hw_report_job(struct hw_report *report, const struct hw_job *job)
@@ -156,8 +178,9 @@ void hw_report_job(struct hw_report *report, const struct hw_job *job)
     uint32_t suppressed = 0;
     if (!hw_log_wants(level))
         return;
-    if (!job->n.outcome.authentic && !job->n.from_row &&
-        !hw_refusal_log_may_say(report->refusal_log, code, &suppressed))
+    bool may_be_many = (!job->n.outcome.authentic && !job->n.from_row) ||
+                       (job->n.accepted && code == HW_ENO_HANDLER); /* it comes back each minute */
+    if (may_be_many && !hw_refusal_log_may_say(report->refusal_log, code, &suppressed))
         return;
     hw_log_begin(&line, level, job->n.outcome.authentic ? outcome_name(job) : HW_STR("refused"));
     add_job(&line, job);
@@ -167,8 +190,10 @@ void hw_report_job(struct hw_report *report, const struct hw_job *job)
     if (code)
         hw_log_text(&line, "error", hw_str_of(hw_error_name(code)));
     hw_log_text(&line, "reason", job->n.outcome.reason);
-    if (job->due_at)
+    if (job->due_at && !is_first_run(job))
         hw_log_int(&line, "retry", job->n.retry);
+    else if (job->due_at)
+        hw_log_bool(&line, "from_ledger", true);
     else if (job->n.from_row)
         hw_log_bool(&line, "replay", true);
     add_next(&line, job);

@@ -32,6 +32,9 @@ struct hw_report {
 /* A job that has its final outcome. */
 void hw_report_job(struct hw_report *report, const struct hw_job *job);
 
+/* One that is accepted: its sender gets 200, and it runs later. */
+void hw_report_accepted(struct hw_report *report, const struct hw_job *job);
+
 /* A handler that did not return in time; the sender was answered without it. */
 void hw_report_stuck(struct hw_report *report, const struct hw_job *job);
 

@@ -1,7 +1,11 @@
 /* retry.c -- see retry.h */
 #include "trip/retry.h"
 
-enum { GRACE_MS = 60 * 1000 /* after handler_timeout, for a handler that can't be stopped */ };
+enum {
+    GRACE_MS = 60 * 1000,  /* after handler_timeout, for a handler that can't be stopped */
+    NO_HANDLER_MS = 60000, /* for scripts that are on their way */
+    PUT_OFF_MS = 1000      /* of one that was accepted and that the host could not run */
+};
 
 /* What another run may mend. The rest is in the body, which stays as it is. */
 static bool may_be_mended(int code)
@@ -27,10 +31,11 @@ static bool was_put_off(const struct hw_outcome *o)
                        o->code == HW_EDRAINING);
 }
 
-/* What the host runs by itself is not the sender's affair any more; nor is what was dead. */
+/* What the host runs by itself is not the sender's affair any more; nor is what it has had its 200
+ * for, or what was dead. */
 static bool sender_delivers_again(const struct hw_notification *n)
 {
-    return !n->by_host && n->known.state != HW_DEAD &&
+    return !n->by_host && !n->accepted && n->known.state != HW_DEAD &&
            hw_notification_last_attempt(n) < HW_ATTEMPT_LAST;
 }
 
@@ -67,6 +72,13 @@ static int64_t delay_of(const struct hw_retries *retries, const struct hw_notifi
                   random);
 }
 
+/* It did not run, and that counts as no retry. */
+static void wait_for_host(struct hw_notification *n, uint32_t retries, int64_t at_ms)
+{
+    n->state = retries > 0 ? HW_FAILED : HW_QUEUED;
+    n->next_run_at = at_ms;
+}
+
 void hw_retry_settle(const struct hw_retries *retries, struct hw_notification *n, int64_t now_ms,
                      uint64_t random)
 {
@@ -81,6 +93,10 @@ void hw_retry_settle(const struct hw_retries *retries, struct hw_notification *n
         n->state = HW_DEAD;
     } else if (sender_delivers_again(n)) {
         n->state = HW_FAILED;
+    } else if (n->accepted && code == HW_ENO_HANDLER) {
+        wait_for_host(n, before, now_ms + NO_HANDLER_MS);
+    } else if (n->accepted && was_put_off(&n->outcome)) {
+        wait_for_host(n, before, code == HW_EDRAINING ? now_ms : now_ms + PUT_OFF_MS);
     } else if (was_put_off(&n->outcome) && retries->count > 0) {
         n->state = HW_FAILED;
         n->next_run_at = now_ms + delay_of(retries, n, random);
@@ -91,6 +107,13 @@ void hw_retry_settle(const struct hw_retries *retries, struct hw_notification *n
     } else {
         n->state = HW_DEAD;
     }
+}
+
+void hw_retry_queue(struct hw_notification *n, int64_t now_ms)
+{
+    n->state = HW_QUEUED;
+    n->retries = 0;
+    n->settled_at = n->next_run_at = now_ms;
 }
 
 void hw_retry_start(struct hw_notification *n, int64_t now_ms, uint64_t timeout_ms)

@@ -32,6 +32,9 @@ bool hw_retry_records_start(const struct hw_retries *retries, const struct hw_no
 void hw_retry_settle(const struct hw_retries *retries, struct hw_notification *n, int64_t now_ms,
                      uint64_t random);
 
+/* Sets state and next_run_at of one that is accepted, and due. */
+void hw_retry_queue(struct hw_notification *n, int64_t now_ms);
+
 /* Sets state and next_run_at of one whose run is about to begin. `timeout_ms` is what a handler may
  * take: long after that it is due, should its outcome never be recorded. */
 void hw_retry_start(struct hw_notification *n, int64_t now_ms, uint64_t timeout_ms);

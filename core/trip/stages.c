@@ -120,6 +120,10 @@ static int look_up(struct hw_worker *w, struct hw_job *job)
     int rc = hw_ledger_look_up(w->shared->ledger, w->reader, &job->n.identity, &job->n.known);
     if (rc)
         return hw_notification_fail(&job->n, rc);
+    if (job->n.known.accepted && !job->n.from_row) {
+        job->n.outcome.from_ledger = true; /* it had its 200, whatever became of it */
+        return SETTLED;
+    }
     if (job->n.known.given_up && !job->n.from_row)
         return answer_given_up(w, job);
     if (job->n.known.state != HW_SUCCEEDED && job->n.known.state != HW_UNHANDLED)
@@ -151,6 +155,28 @@ static int record_start(struct hw_worker *w, struct hw_job *job)
     if (job->n.started || !hw_retry_records_start(&w->release->retries, &job->n))
         return 0;
     job->starting = true;
+    return SETTLED;
+}
+
+/* From here on scripts run: the schema of an event, the `key` of a handler, the handler. */
+static int match(struct hw_worker *w, struct hw_job *job)
+{
+    uint64_t now_ns = hw_now_ns();
+    enter(job, HW_RUNNING, now_ns + w->release->vm.timeout_ms * 1000000);
+    int rc = hw_vm_match(w->vm, &job->n, now_ns);
+    return rc == 0 && job->n.outcome.unhandled ? SETTLED : rc;
+}
+
+/* Ack-first: the leader has it recorded, and it runs after that. What runs again was accepted
+ * before, or its sender got its answer long ago. */
+static int accept_first(struct hw_worker *w, struct hw_job *job)
+{
+    if (!job->n.ack_first || job->n.from_row || job->n.accepted)
+        return 0;
+    int rc = hw_vm_find_lane(w->vm, &job->n, hw_now_ns());
+    if (rc)
+        return rc;
+    job->accepting = true;
     return SETTLED;
 }
 
@@ -234,7 +260,7 @@ static void run_again(struct hw_worker *w, struct hw_job *job)
     }
     job->n.outcome.authentic = true;
     if (look_up_again(w, job) == 0 && stand_back(w, job) == 0 && decode(w, job) == 0 &&
-        record_start(w, job) == 0)
+        match(w, job) == 0 && record_start(w, job) == 0)
         handle(w, job);
 }
 
@@ -242,14 +268,15 @@ static void run_again(struct hw_worker *w, struct hw_job *job)
 static void run_started(struct hw_worker *w, struct hw_job *job)
 {
     job->n.outcome.authentic = true;
-    if (stand_back(w, job) == 0 && decode(w, job) == 0)
+    if (stand_back(w, job) == 0 && decode(w, job) == 0 && match(w, job) == 0)
         handle(w, job);
 }
 
 static void run(struct hw_worker *w, struct hw_job *job)
 {
     if (verify(w, job) == 0 && look_up(w, job) == 0 && stand_back(w, job) == 0 &&
-        decode(w, job) == 0 && record_start(w, job) == 0)
+        decode(w, job) == 0 && match(w, job) == 0 && accept_first(w, job) == 0 &&
+        record_start(w, job) == 0)
         handle(w, job);
 }
 

@@ -1,4 +1,4 @@
-/* stages.h -- verify ▸ look up ▸ decode ▸ handle: a job's trip through one worker.
+/* stages.h -- verify ▸ look up ▸ decode ▸ match ▸ handle: a job's trip through one worker.
  *
  * A worker is all that a thread needs to run a job: a Lua VM, a verifier, a reader of the ledger.
  * There are `workers` of them; each is used by one thread at a time.

@@ -82,6 +82,11 @@ return {
       .. 'ledger = "memory:" it is off.' },
   { key = "unhandled", kind = "choice", default = "reject", choices = { "reject", "accept" },
     doc = 'An event without a handler: "reject" answers 400, "accept" records it, answers 200.' },
+  { key = "ack", kind = "choice", default = "last", choices = { "last", "first" },
+    doc = 'When a sender gets its 200: "last", when the handler has succeeded; "first", when the '
+      .. "notification is in the ledger, before its handler runs. The host then runs it until it "
+      .. 'succeeds or `retries` are used up. A handler can say otherwise: hook.on(event, { ack = '
+      .. '"first" }, fn).' },
   { key = "answers", kind = "choice", default = "reasons", choices = { "reasons", "codes" },
     doc = 'What a refusal tells the sender: with "reasons", the error code and why, such as the '
       .. 'text of a handler\'s `return nil, reason`; with "codes", only the code and its fixed '

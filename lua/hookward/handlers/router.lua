@@ -6,13 +6,15 @@
 -- Locals, because a handler may set any global.
 local assert, error, ipairs, next, pairs, pcall = assert, error, ipairs, next, pairs, pcall
 local select, tostring, type = select, tostring, type
-local getinfo, sort = debug.getinfo, table.sort
+local getinfo, math_type, sort = debug.getinfo, math.type, table.sort
 
 local catalogue = require "hookward.handlers.catalogue"
 local suggest = require "hookward.base.suggest"
 local validator = require "hookward.handlers.validator"
 
 local M = {}
+
+local CONCURRENCY_MAX = 1024 -- as `workers` has
 
 local exact, prefixes, suffixes = {}, {}, {} -- "A.B" | "A." | ".B" -> route
 local any -- the route of "*"
@@ -30,6 +32,9 @@ local sealed = false
 ---@field has_own? boolean the check comes from a schema that was given to hook.on
 ---@field check? hookward.Check for every event that it gets
 ---@field by_name? boolean each event is checked by its own schema, if it has one
+---@field ack? "first"|"last" nil: as the configuration says; never nil once sealed
+---@field key? fun(event: table): any the lane of an event
+---@field concurrency? integer how many of its runs may be under way at once
 
 local function place_of(fn)
   local info = getinfo(fn, "S")
@@ -98,6 +103,11 @@ end
 
 -- ---- handlers ----
 
+local function shown(value)
+  return type(value) == "string" and ("%q"):format(value)
+    or type(value) == "number" and tostring(value) or "a " .. type(value)
+end
+
 -- Reads each option of hook.on into the route. Returns what is wrong with it, if anything.
 local options_of_on = {
   schema = function(value, route)
@@ -111,7 +121,31 @@ local options_of_on = {
     end
     route.schema = value
   end,
+  ack = function(value, route)
+    if value ~= "first" and value ~= "last" then
+      return ("ack: \"first\" or \"last\" was expected, not %s"):format(shown(value))
+    end
+    route.ack = value
+  end,
+  key = function(value, route)
+    if type(value) ~= "function" then
+      return ("key: a function of the event was expected, such as function(event) return "
+        .. "event.CustomerId end, not %s"):format(shown(value))
+    end
+    route.key = value
+  end,
+  concurrency = function(value, route)
+    if math_type(value) ~= "integer" or value < 1 or value > CONCURRENCY_MAX then
+      return ("concurrency: a whole number from 1 to %d was expected, not %s"):format(
+        CONCURRENCY_MAX, shown(value))
+    end
+    route.concurrency = value
+  end,
 }
+
+local option_names = {}
+for name in pairs(options_of_on) do option_names[#option_names + 1] = name end
+sort(option_names)
 
 local function read_options(options, route)
   if options == nil then return nil end
@@ -121,7 +155,7 @@ local function read_options(options, route)
   for name, value in pairs(options) do
     local read = options_of_on[name]
     if not read then
-      local nearest = suggest.nearest(tostring(name), { "schema" })
+      local nearest = suggest.nearest(tostring(name), option_names)
       return ("the option '%s' is not supported by this version%s"):format(tostring(name),
         nearest and ("; did you mean %s?"):format(nearest) or "")
     end
@@ -132,6 +166,10 @@ end
 
 ---@class hookward.HandlerOptions
 ---@field schema? boolean|hookward.Schema refuse what breaks the event's own schema, or this one
+---@field ack? "first"|"last" "first": answer 200 once it is in the ledger, then run it
+---@field key? fun(event: table): string|integer|false|nil those with one key run one after another,
+--- in order of arrival; needs ack = "first"
+---@field concurrency? integer at most so many of them run at once; needs ack = "first"
 
 ---Registers a handler for the events that match a pattern.
 ---@param pattern string an exact name, "Entity.*", "*.Event" or "*"
@@ -195,11 +233,16 @@ end
 ---@return function? handler nil if there is none
 ---@return string? place where the handler's function begins
 ---@return string? violation what breaks the schema; the handler must not run then
+---@return string? pattern of an ack-first handler, as it was registered
+---@return function? key
+---@return integer? concurrency
 function M.resolve(name, event)
   local route = find(name)
   if not route then return nil end
   local check = route.check or route.by_name and checks[name]
-  return route.handler, route.place, check and validator.violation(check, event) or nil
+  local violation = check and validator.violation(check, event) or nil
+  if route.ack ~= "first" then return route.handler, route.place, violation end
+  return route.handler, route.place, violation, route.pattern, route.key, route.concurrency
 end
 
 local unloaders = {}
@@ -236,6 +279,22 @@ local function collect_checks()
   for event, schema in pairs(schemas) do checks[event] = schema.check end
 end
 
+-- Raises an error for what needs ack = "first" and has it not, and for ack = "first" with a ledger
+-- that could lose what was answered.
+local function settle_ack(route, ack, durable)
+  route.ack = route.ack or ack or "last"
+  for _, name in ipairs { "key", "concurrency" } do
+    if route[name] and route.ack ~= "first" then
+      error(("%s: hook.on(%q): %s needs ack = \"first\", since a sender would have to wait for the "
+        .. "runs before its own"):format(route.called_at, route.pattern, name), 0)
+    end
+  end
+  if route.ack == "first" and not durable then
+    error(("%s: hook.on(%q): ack = \"first\" needs a ledger on disk, since a 200 must not be lost; "
+      .. "set `ledger` in hookward.lua to a file"):format(route.called_at, route.pattern), 0)
+  end
+end
+
 -- The check of an exact event is looked up here, once. The check of a pattern depends on the event.
 local function settle(route, validate)
   local wanted = route.schema
@@ -254,12 +313,17 @@ local function settle(route, validate)
 end
 
 ---Ends the registration; a later one is an error. Raises an error if a route needs a schema that
----nobody registered.
+---nobody registered, or an acknowledgement that this host can't give.
 ---@param validate? boolean the configuration's `validate`: check every event that has a schema
-function M.seal(validate)
+---@param ack? "first"|"last" the configuration's `ack`, for handlers that don't say
+---@param durable? boolean the ledger keeps what was accepted
+function M.seal(validate, ack, durable)
   sealed = true
   collect_checks()
-  for _, route in ipairs(in_order) do settle(route, validate) end
+  for _, route in ipairs(in_order) do
+    settle(route, validate)
+    settle_ack(route, ack, durable)
+  end
 end
 
 local function rank(route)
@@ -280,12 +344,21 @@ local function schema_of(route)
   return route.by_name and "each event's" or nil
 end
 
+-- How it is acknowledged and limited: "ack first, at most 2 at once, in order by key"; nil for an
+-- ordinary one.
+local function way_of(route)
+  if route.ack ~= "first" then return nil end
+  return "ack first" .. (route.concurrency and (", at most %d at once"):format(route.concurrency)
+    or "") .. (route.key and ", in order by key" or "")
+end
+
 ---All routes, the most specific first.
----@return table[] routes { pattern, place, schema }
+---@return table[] routes { pattern, place, schema, way }
 function M.routes()
   local rows = {}
   for _, route in ipairs(in_order) do
-    rows[#rows + 1] = { route.pattern, route.place, schema_of(route), rank = rank(route) }
+    rows[#rows + 1] = { route.pattern, route.place, schema_of(route), way_of(route),
+      rank = rank(route) }
   end
   sort(rows, function(a, b)
     if a.rank ~= b.rank then return a.rank < b.rank end

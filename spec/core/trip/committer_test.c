@@ -411,6 +411,7 @@ static void lets_go_whose_start_is_recorded(void **state)
     for (int round = 0; round < 2; round++) {
         struct hw_job *job = jobs_from(1, 2);
         job->starting = true;
+        job->n.state = HW_STARTED;
         assert_null(hw_commit_batch(&f->ledger, job));
         assert_int_equal(job->let_go, round == 0);
         assert_int_equal(job->n.started, round == 0);
@@ -419,6 +420,27 @@ static void lets_go_whose_start_is_recorded(void **state)
         assert_true(job->next->committed);
         assert_false(job->next->let_go);
         hw_job_free(job->next);
+        hw_job_free(job);
+    }
+    close_fake(f);
+}
+
+/* It may have to wait in the ledger: then it does not run now. */
+static void lets_go_what_is_accepted(void **state)
+{
+    struct fake *f = open_fake();
+    (void)state;
+    f->fails_at = 3;
+    for (int round = 0; round < 3; round++) {
+        struct hw_job *job = jobs_from(1, 1);
+        job->accepting = job->n.accepted = true;
+        job->n.state = round == 0 ? HW_STARTED : HW_QUEUED;
+        assert_null(hw_commit_batch(&f->ledger, job));
+        assert_int_equal(job->let_go, round < 2);
+        assert_int_equal(job->n.started, round == 0);
+        assert_int_equal(job->n.accepted, round < 2);
+        assert_int_equal(job->committed, round == 2);
+        assert_false(job->accepting);
         hw_job_free(job);
     }
     close_fake(f);
@@ -474,6 +496,7 @@ int main(void)
         cmocka_unit_test(tends_the_ledger_while_nothing_comes),
         cmocka_unit_test(tends_the_ledger_under_load),
         cmocka_unit_test(lets_go_whose_start_is_recorded),
+        cmocka_unit_test(lets_go_what_is_accepted),
         cmocka_unit_test(runs_an_errand_after_what_is_to_be_committed),
         cmocka_unit_test(tends_the_ledger_with_an_errand_now_and_then),
     };

@@ -24,6 +24,7 @@ static char key[FOLDER_PATH_MAX], why[512];
 static const char *key_files[] = {key};
 static struct hw_config config = {.folder = folder.path,
                                   .handlers = handlers,
+                                  .ledger = "memory:",
                                   .key_files = key_files,
                                   .key_count = 1,
                                   .min_key_bits = 2048,
