@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "bindings/ledger_backlog.h"
 #include "bindings/ledger_handle.h"
 #include "bindings/ledger_purge.h"
 #include "ledger/copy.h"
@@ -209,6 +210,9 @@ static int ledger_open(lua_State *L)
         {"show", ledger_show},
         {"count", ledger_count},
         {"stats", ledger_stats},
+        {"backlog", hw_ledger_backlog_call},
+        {"pauses", hw_ledger_pauses_call},
+        {"pause", hw_ledger_pause_call},
         {"purge", hw_ledger_purge_call},
         {"close", hw_ledger_handle_close},
         {NULL, NULL},

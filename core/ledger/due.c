@@ -10,23 +10,53 @@
 #include "ledger/file.h"
 #include "ledger/sqlite.h"
 
+/* Rows that are due, and whose event is paused. */
+struct paused {
+    int64_t rows[HW_LEDGER_PARK_STEP];
+    size_t count;
+};
+
+/* Takes the row that `pick` is at, or sets it aside. Without pauses there is nothing to compare. */
+static void take(struct hw_sqlite *s, sqlite3_stmt *pick, struct hw_ledger_due *due,
+                 struct paused *paused)
+{
+    int64_t seq = sqlite3_column_int64(pick, 0);
+    struct hw_str event = {sqlite3_column_blob(pick, 3), (size_t)sqlite3_column_bytes(pick, 3)};
+    if (hw_pauses_hold(&s->ledger.pauses, event))
+        paused->rows[paused->count++] = seq;
+    else
+        due->rows[due->count++] =
+            (struct hw_ledger_due_row){.seq = seq,
+                                       .next_run_at = sqlite3_column_int64(pick, 1),
+                                       .retry = (uint32_t)sqlite3_column_int64(pick, 2)};
+}
+
+/* While something is paused it looks further, past the rows to set aside. */
+static int look(struct hw_sqlite *s, struct hw_ledger_due *due, struct paused *paused)
+{
+    sqlite3_stmt *pick = s->statements[HW_LEDGER_PICK];
+    size_t limit = hw_pauses_are_any(&s->ledger.pauses) ? HW_LEDGER_PARK_STEP : due->max, seen = 0;
+    sqlite3_bind_int64(pick, 1, due->now_ms);
+    sqlite3_bind_int64(pick, 2, (int64_t)limit);
+    int rc = SQLITE_DONE;
+    for (; due->count < due->max && seen < limit && (rc = sqlite3_step(pick)) == SQLITE_ROW; seen++)
+        take(s, pick, due, paused);
+    sqlite3_reset(pick);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : HW_ELEDGER_UNAVAILABLE;
+}
+
 int hw_ledger_sqlite_pick(struct hw_ledger *ledger, struct hw_ledger_due *due)
 {
     struct hw_sqlite *s = (struct hw_sqlite *)ledger;
-    due->count = 0;
+    struct paused paused;
+    paused.count = due->count = 0;
     if (!hw_ledger_recovery_ready(s))
         return HW_ELEDGER_UNAVAILABLE;
-    sqlite3_stmt *pick = s->statements[HW_LEDGER_PICK];
-    sqlite3_bind_int64(pick, 1, due->now_ms);
-    sqlite3_bind_int64(pick, 2, (int64_t)due->max);
-    int rc = SQLITE_DONE;
-    while (due->count < due->max && (rc = sqlite3_step(pick)) == SQLITE_ROW)
-        due->rows[due->count++] =
-            (struct hw_ledger_due_row){.seq = sqlite3_column_int64(pick, 0),
-                                       .next_run_at = sqlite3_column_int64(pick, 1),
-                                       .retry = (uint32_t)sqlite3_column_int64(pick, 2)};
-    sqlite3_reset(pick);
-    return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : HW_ELEDGER_UNAVAILABLE;
+    due->again = s->unparking && hw_ledger_unpark(s, due->now_ms);
+    int rc = look(s, due, &paused);
+    if (rc == 0 && paused.count > 0 && hw_ledger_park(s, paused.rows, paused.count) == 0)
+        due->again |= due->count < due->max;
+    return rc;
 }
 
 /* ---- at the start ---- */

@@ -7,6 +7,7 @@
  * recovery.c   deals with failed commits and with lost files
  * tend.c       what is due between batches: write-back, the filter
  * due.c        finds what is to run again: what is due, what was under way when a host ended
+ * park.c       what is paused: kept in the file, and its rows set aside while it lasts
  * purge.c      removes rows on request, also from the log
  * retention.c  removes rows that are older than `retention`
  *
@@ -43,6 +44,9 @@ enum hw_ledger_statement {
     HW_LEDGER_EXPIRE,
     HW_LEDGER_FILL,
     HW_LEDGER_PICK,
+    HW_LEDGER_PARK,
+    HW_LEDGER_PARKED,
+    HW_LEDGER_UNPARK,
     HW_LEDGER_REMOVE,
     HW_LEDGER_STATEMENTS
 };
@@ -79,6 +83,7 @@ struct hw_sqlite {
     int patience_ms; /* how long to wait for another program's lock */
     struct hw_ledger_retention retention;
     int64_t filled_to;
+    bool unparking;          /* rows may be parked whose event is not paused any more */
     bool spent;              /* the log still holds rows that were removed from the database */
     int64_t log_tried_at;    /* by the steady clock, ms */
     int wal_pages, wal_hard; /* in the log; over wal_hard a write-back waits for readers */
@@ -140,6 +145,19 @@ void hw_ledger_purge_log(struct hw_sqlite *s);
  * `why`. */
 int hw_ledger_due_recover(struct hw_sqlite *s, char *why, size_t size);
 
+/* At the host's start: what is paused. Returns 0, or HW_EFAILED with one line in `why`. */
+int hw_ledger_park_load(struct hw_sqlite *s, char *why, size_t size);
+
+enum { HW_LEDGER_PARK_STEP = 1000 /* rows that are set aside, or brought back, at a time */ };
+
+/* Sets rows aside, since their event is paused. They are left as they are when the ledger can't be
+ * written now. Returns 0 or HW_ELEDGER_UNAVAILABLE. */
+int hw_ledger_park(struct hw_sqlite *s, const int64_t *rows, size_t count);
+
+/* Brings rows back whose event is not paused any more, a step of them; they are due at once, the
+ * oldest first. Returns true when there may be more. */
+bool hw_ledger_unpark(struct hw_sqlite *s, int64_t now_ms);
+
 /* Closes the connections of all readers, and keeps them from looking up until `go`. */
 void hw_ledger_readers_stop(struct hw_sqlite *s);
 void hw_ledger_readers_go(struct hw_sqlite *s);
@@ -153,6 +171,7 @@ int hw_ledger_sqlite_look_up(struct hw_ledger_reader *reader, const struct hw_id
 int hw_ledger_sqlite_load(struct hw_ledger_reader *reader, struct hw_notification *n);
 int hw_ledger_sqlite_load_reason(struct hw_ledger_reader *reader, struct hw_notification *n);
 int hw_ledger_sqlite_pick(struct hw_ledger *ledger, struct hw_ledger_due *due);
+int hw_ledger_sqlite_pause(struct hw_ledger *ledger, struct hw_pause *pause);
 int hw_ledger_sqlite_purge(struct hw_ledger *ledger, struct hw_purge *purge);
 bool hw_ledger_sqlite_tend(struct hw_ledger *ledger, bool idle);
 

@@ -25,7 +25,8 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
         "UPDATE notifications SET event = ?3, state = ?4, attempt = max(attempt, ?5),"
         " deliveries = deliveries + ?6, runs = runs + ?7, settled_at = ?9, error = ?10,"
         " reason = ?11, detail = ?12, key = ?13, place = ?14, body = ?15, version = ?16,"
-        " next_run_at = ?18, retries = ?19, lost = CASE ?4 WHEN 6 THEN lost ELSE 0 END"
+        " next_run_at = ?18, retries = ?19, lost = CASE ?4 WHEN 6 THEN lost ELSE 0 END,"
+        " parked = 0"
         " WHERE seq = ?17 AND digest = ?2 AND (?1 IS NULL OR job_id = ?1)",
     [HW_LEDGER_REPEAT] = "UPDATE notifications SET deliveries = deliveries + ?1,"
                          " attempt = max(attempt, ?2)"
@@ -37,11 +38,19 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
         " (SELECT seq, received_at FROM notifications WHERE seq > ?1 ORDER BY seq LIMIT ?4)",
     [HW_LEDGER_EXPIRE] =
         "DELETE FROM notifications WHERE seq > ?1 AND seq <= ?2 AND received_at < ?3"
-        " AND settled_at < ?3 AND next_run_at IS NULL AND (state <> 4 OR settled_at < ?4)",
+        " AND settled_at < ?3 AND next_run_at IS NULL AND parked = 0 AND (state <> 4 OR settled_at "
+        "< ?4)",
     [HW_LEDGER_REMOVE] = "DELETE FROM notifications WHERE seq = ?1 AND settled_at = ?2",
-    [HW_LEDGER_PICK] = "SELECT seq, next_run_at, retries FROM notifications"
+    [HW_LEDGER_PICK] = "SELECT seq, next_run_at, retries, event FROM notifications"
                        " WHERE next_run_at <= ?1 AND pool IS NULL AND body IS NOT NULL ORDER BY "
                        "next_run_at LIMIT ?2",
+    [HW_LEDGER_PARK] = "UPDATE notifications SET parked = 1, next_run_at = NULL WHERE seq = ?1",
+    [HW_LEDGER_PARKED] = "SELECT event FROM notifications WHERE parked = 1 AND event >= ?1"
+                         " ORDER BY event LIMIT 1",
+    [HW_LEDGER_UNPARK] =
+        "UPDATE notifications SET parked = 0, next_run_at = min(settled_at, ?2)"
+        " WHERE seq IN (SELECT seq FROM notifications WHERE parked = 1 AND event = ?1"
+        " ORDER BY seq LIMIT ?3)",
     [HW_LEDGER_FILL] =
         "SELECT seq, job_id, digest FROM notifications WHERE seq > ?1 ORDER BY seq LIMIT ?2",
 };

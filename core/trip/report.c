@@ -54,6 +54,8 @@ static void add_body(struct hw_log_line *line, const struct hw_job *job)
 
 static struct hw_str outcome_name(const struct hw_job *job)
 {
+    if (job->n.outcome.code == HW_EPAUSED)
+        return HW_STR("paused");
     if (job->n.outcome.code)
         return HW_STR("failed");
     if (job->n.outcome.from_ledger)
@@ -106,8 +108,8 @@ static bool is_dead(const struct hw_job *job)
  * A handler's refusal, and whatever a stranger does, can wait. */
 static enum hw_log_level level_of(const struct hw_job *job)
 {
-    if (!job->n.outcome.code)
-        return HW_LOG_INFO;
+    if (!job->n.outcome.code || job->n.outcome.code == HW_EPAUSED)
+        return is_dead(job) ? HW_LOG_ERROR : HW_LOG_INFO;
     return is_dead(job) || job->n.outcome.code == HW_EHANDLER_ERROR ? HW_LOG_ERROR : HW_LOG_WARN;
 }
 
@@ -137,6 +139,12 @@ static void add_next_run(struct hw_log_line *line, int64_t wait_ms)
 /* What follows a failure that is recorded. */
 static void add_next(struct hw_log_line *line, const struct hw_job *job)
 {
+    if (job->n.outcome.code == HW_EPAUSED && job->n.state != HW_DEAD) {
+        hw_log_text(line, "next",
+                    job->n.next_run_at ? HW_STR("this host runs it once it is resumed")
+                                       : HW_STR("Accredit delivers again"));
+        return;
+    }
     if (!job->n.outcome.authentic || job->n.state != HW_FAILED ||
         job->n.outcome.code == HW_ELEDGER_UNAVAILABLE)
         return;
