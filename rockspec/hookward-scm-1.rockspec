@@ -177,6 +177,7 @@ build = {
         "core/ledger/file.c",
         "core/ledger/filters.c",
         "core/ledger/guard.c",
+        "core/ledger/history.c",
         "core/ledger/ledger.c",
         "core/ledger/lock.c",
         "core/ledger/look_up.c",

@@ -57,11 +57,10 @@ static int delete_found(struct hw_ledger_handle *handle, struct purge_step *step
     if (rc != SQLITE_OK)
         return rc;
     int64_t until = now_ms() + HW_LEDGER_PURGE_HOLD_MS;
-    int64_t before = sqlite3_total_changes(handle->db);
-    do
+    do {
         rc = delete_row(handle->deletion, step->seqs[step->done]);
-    while (rc == SQLITE_OK && ++step->done < step->count && now_ms() < until);
-    step->deleted = sqlite3_total_changes(handle->db) - before;
+        step->deleted += rc == SQLITE_OK ? sqlite3_changes(handle->db) : 0;
+    } while (rc == SQLITE_OK && ++step->done < step->count && now_ms() < until);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(handle->db, "COMMIT", NULL, NULL, NULL);
     if (!sqlite3_get_autocommit(handle->db))

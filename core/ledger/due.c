@@ -124,11 +124,17 @@ static int find_started(struct hw_sqlite *s, int64_t now)
 int hw_ledger_due_recover(struct hw_sqlite *s, char *why, size_t size)
 {
     int64_t now = (int64_t)(hw_now() * 1000);
-    int rc = follow_clock(s, now);
+    int rc = hw_ledger_writer_step(s->statements[HW_LEDGER_BEGIN]);
+    if (rc == SQLITE_OK)
+        rc = follow_clock(s, now);
+    if (rc == SQLITE_OK)
+        rc = hw_ledger_history_add_lost(s);
     if (rc == SQLITE_OK)
         rc = give_up_lost(s, now);
     if (rc == SQLITE_OK)
         rc = find_started(s, now);
+    if (rc == SQLITE_OK)
+        rc = hw_ledger_writer_step(s->statements[HW_LEDGER_END]);
     if (rc == SQLITE_OK)
         return 0;
     snprintf(why, size, "%s: %s", s->path, sqlite3_errmsg(s->db));

@@ -19,12 +19,12 @@ struct hw_ledger_reader {
 };
 
 /* What read_known reads. */
-#define KNOWN "seq, state, deliveries, attempt, retries, next_run_at, error = 'given_up'"
+#define KNOWN "seq, state, deliveries, attempt, retries, next_run_at, error = 'given_up', runs"
 
 static const char find_by_job[] =
     "SELECT " KNOWN " FROM notifications WHERE job_id = ?1 AND digest = ?2"
     " UNION ALL SELECT * FROM"
-    " (SELECT 0, 0, 0, 0, 0, 0, 0 FROM notifications WHERE job_id = ?1 LIMIT 1)";
+    " (SELECT 0, 0, 0, 0, 0, 0, 0, 0 FROM notifications WHERE job_id = ?1 LIMIT 1)";
 
 /* The best of the rows with this body: a ledger that was once by-job may hold it under several
  * ids. */
@@ -32,7 +32,7 @@ static const char find_by_body[] = "SELECT " KNOWN " FROM notifications WHERE di
                                    " ORDER BY state NOT IN (1, 3), seq DESC LIMIT 1";
 
 static const char body_sql[] =
-    "SELECT job_id, digest, attempt, received_at, key, body, deliveries, state"
+    "SELECT job_id, digest, attempt, received_at, key, body, deliveries, state, runs"
     " FROM notifications WHERE seq = ?1";
 
 static const char reason_sql[] = "SELECT reason FROM notifications WHERE seq = ?1";
@@ -146,6 +146,7 @@ static void read_known(struct hw_known *known, sqlite3_stmt *row)
     known->retries = (uint32_t)sqlite3_column_int64(row, 4);
     known->next_run_at = sqlite3_column_int64(row, 5);
     known->given_up = known->state == HW_DEAD && sqlite3_column_int(row, 6) == 1;
+    known->runs = (uint32_t)sqlite3_column_int64(row, 7);
 }
 
 static int find_locked(struct hw_ledger_reader *r, const struct hw_identity *identity,
@@ -198,6 +199,7 @@ static int read_row(struct hw_ledger_reader *r, struct hw_notification *n)
     n->body = copy_column(n, row, 5);
     n->known.deliveries = (uint32_t)sqlite3_column_int64(row, 6);
     n->known.state = (enum hw_ledger_state)sqlite3_column_int(row, 7);
+    n->known.runs = (uint32_t)sqlite3_column_int64(row, 8);
     n->known.attempt = n->attempt;
     n->known.row = n->from_row;
     return n->id.ptr && n->key.ptr && n->body.ptr ? 0 : HW_ENOMEM;

@@ -3,7 +3,7 @@
 #include "ledger/file.h"
 #include "ledger/sqlite.h"
 
-static void bind_text(sqlite3_stmt *stmt, int index, struct hw_str text)
+void hw_ledger_rows_bind(sqlite3_stmt *stmt, int index, struct hw_str text)
 {
     if (text.ptr)
         sqlite3_bind_text64(stmt, index, text.ptr, text.len, SQLITE_STATIC, SQLITE_UTF8);
@@ -11,7 +11,7 @@ static void bind_text(sqlite3_stmt *stmt, int index, struct hw_str text)
         sqlite3_bind_null(stmt, index);
 }
 
-static struct hw_str cut(struct hw_str text)
+struct hw_str hw_ledger_rows_cut(struct hw_str text)
 {
     if (text.len > HW_LEDGER_ERROR_MAX)
         text.len = HW_LEDGER_ERROR_MAX;
@@ -39,12 +39,12 @@ static void bind_outcome(const struct hw_sqlite *s, sqlite3_stmt *stmt,
     sqlite3_bind_int64(stmt, 6, n->copies);
     sqlite3_bind_int(stmt, 7, counts_run(n));
     sqlite3_bind_int64(stmt, 9, n->next_run_at ? n->settled_at : (int64_t)(hw_now() * 1000));
-    bind_text(stmt, 10, o->code ? hw_str_of(hw_error_name(o->code)) : HW_STR_NONE);
-    bind_text(stmt, 11, cut(o->reason));
-    bind_text(stmt, 12, cut(o->detail));
-    bind_text(stmt, 13, n->key);
-    bind_text(stmt, 14, o->place);
-    bind_text(stmt, 16, o->ran ? hw_str_of(n->version) : HW_STR_NONE);
+    hw_ledger_rows_bind(stmt, 10, o->code ? hw_str_of(hw_error_name(o->code)) : HW_STR_NONE);
+    hw_ledger_rows_bind(stmt, 11, hw_ledger_rows_cut(o->reason));
+    hw_ledger_rows_bind(stmt, 12, hw_ledger_rows_cut(o->detail));
+    hw_ledger_rows_bind(stmt, 13, n->key);
+    hw_ledger_rows_bind(stmt, 14, o->place);
+    hw_ledger_rows_bind(stmt, 16, o->ran ? hw_str_of(n->version) : HW_STR_NONE);
     if (n->next_run_at)
         sqlite3_bind_int64(stmt, 18, n->next_run_at);
     else
@@ -63,14 +63,14 @@ static int write_repeat(struct hw_sqlite *s, const struct hw_notification *n)
     sqlite3_bind_int64(s->statements[HW_LEDGER_REPEAT], 3, n->known.row);
     sqlite3_bind_blob(s->statements[HW_LEDGER_REPEAT], 4, n->identity.digest, HW_DIGEST_SIZE,
                       SQLITE_STATIC);
-    bind_text(s->statements[HW_LEDGER_REPEAT], 5, n->identity.id);
+    hw_ledger_rows_bind(s->statements[HW_LEDGER_REPEAT], 5, n->identity.id);
     return hw_ledger_writer_step(s->statements[HW_LEDGER_REPEAT]);
 }
 
 static int write_update(struct hw_sqlite *s, const struct hw_notification *n, int64_t row)
 {
     bind_outcome(s, s->statements[HW_LEDGER_UPDATE], n);
-    bind_text(s->statements[HW_LEDGER_UPDATE], 1, n->identity.id);
+    hw_ledger_rows_bind(s->statements[HW_LEDGER_UPDATE], 1, n->identity.id);
     sqlite3_bind_blob(s->statements[HW_LEDGER_UPDATE], 2, n->identity.digest, HW_DIGEST_SIZE,
                       SQLITE_STATIC);
     sqlite3_bind_int64(s->statements[HW_LEDGER_UPDATE], 17, row);
@@ -96,7 +96,7 @@ static int write_held(struct hw_sqlite *s, const struct hw_notification *n, int6
     sqlite3_bind_int64(touch, 1, (int64_t)(hw_now() * 1000));
     sqlite3_bind_int64(touch, 2, row);
     sqlite3_bind_blob(touch, 3, n->identity.digest, HW_DIGEST_SIZE, SQLITE_STATIC);
-    bind_text(touch, 4, n->identity.id);
+    hw_ledger_rows_bind(touch, 4, n->identity.id);
     return hw_ledger_writer_step(touch);
 }
 
@@ -105,7 +105,7 @@ static int write_held(struct hw_sqlite *s, const struct hw_notification *n, int6
 static int64_t find_row(struct hw_sqlite *s, const struct hw_notification *n)
 {
     sqlite3_stmt *find = s->statements[HW_LEDGER_FIND];
-    bind_text(find, 1, n->id);
+    hw_ledger_rows_bind(find, 1, n->id);
     sqlite3_bind_blob(find, 2, n->identity.digest, HW_DIGEST_SIZE, SQLITE_STATIC);
     int64_t row = sqlite3_step(find) == SQLITE_ROW ? sqlite3_column_int64(find, 0) : 0;
     sqlite3_reset(find);
@@ -113,17 +113,27 @@ static int64_t find_row(struct hw_sqlite *s, const struct hw_notification *n)
 }
 
 /* A known row may have been removed since (retention, purge), and its number reused: then this is a
- * new one again. */
-int hw_ledger_rows_write(struct hw_sqlite *s, const struct hw_notification *n)
+ * new one again, and *row becomes 0. */
+static int write_outcome(struct hw_sqlite *s, const struct hw_notification *n, int64_t *row)
 {
-    if (n->outcome.from_ledger)
-        return write_repeat(s, n);
     bool written = n->has_stand_in || n->started;
-    int64_t row = written && !n->known.row ? find_row(s, n) : n->known.row;
-    if (row) {
-        int rc = n->outcome.held ? write_held(s, n, row) : write_update(s, n, row);
+    *row = written && !n->known.row ? find_row(s, n) : n->known.row;
+    if (*row) {
+        int rc = n->outcome.held ? write_held(s, n, *row) : write_update(s, n, *row);
         if (rc != SQLITE_OK || sqlite3_changes(s->db) > 0)
             return rc;
     }
+    *row = 0;
     return write_insert(s, n);
+}
+
+int hw_ledger_rows_write(struct hw_sqlite *s, const struct hw_notification *n)
+{
+    int64_t row;
+    if (n->outcome.from_ledger)
+        return write_repeat(s, n);
+    int rc = write_outcome(s, n, &row);
+    if (rc != SQLITE_OK || !hw_ledger_history_wants(n))
+        return rc;
+    return hw_ledger_history_add(s, n, row ? row : find_row(s, n));
 }

@@ -3,6 +3,7 @@
  * sqlite.c     the interface of ledger.h: commits, opening and closing
  * writer.c     the connection that writes, and its statements
  * rows.c       turns an outcome into a row
+ * history.c    the runs of what did not succeed at its first
  * look_up.c    look-ups, with a connection for each worker
  * recovery.c   deals with failed commits and with lost files
  * tend.c       what is due between batches: write-back, the filter
@@ -40,6 +41,8 @@ enum hw_ledger_statement {
     HW_LEDGER_UPDATE,
     HW_LEDGER_REPEAT,
     HW_LEDGER_TOUCH,
+    HW_LEDGER_RUN,
+    HW_LEDGER_RUN_TRIM,
     HW_LEDGER_FRONT,
     HW_LEDGER_EXPIRE,
     HW_LEDGER_FILL,
@@ -124,6 +127,24 @@ void hw_ledger_recovery_try(struct hw_sqlite *s);
 
 /* Writes an outcome, within a transaction. Returns SQLite's code. */
 int hw_ledger_rows_write(struct hw_sqlite *s, const struct hw_notification *n);
+
+/* Binds a text, or NULL without one. */
+void hw_ledger_rows_bind(sqlite3_stmt *stmt, int index, struct hw_str text);
+
+/* A reason or a detail as it is kept. */
+struct hw_str hw_ledger_rows_cut(struct hw_str text);
+
+/* Whether the outcome is to be in the history; otherwise it succeeded at its first run, or there was
+ * no run. */
+bool hw_ledger_history_wants(const struct hw_notification *n);
+
+/* Adds the run to the history of its notification, within the transaction of its outcome. Of more
+ * than HW_LEDGER_RUNS_MAX the oldest go. Returns SQLite's code. */
+int hw_ledger_history_add(struct hw_sqlite *s, const struct hw_notification *n, int64_t row);
+
+/* Adds the runs that were under way when the last host ended, before they get another state.
+ * Returns SQLite's code. */
+int hw_ledger_history_add_lost(struct hw_sqlite *s);
 
 /* The key of an identity in the filter: the job id, or the digest when that alone is the
  * identity. */

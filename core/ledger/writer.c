@@ -33,6 +33,12 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
                          " WHERE seq = ?3 AND digest = ?4 AND (?5 IS NULL OR job_id = ?5)",
     [HW_LEDGER_TOUCH] = "UPDATE notifications SET settled_at = max(settled_at, ?1)"
                         " WHERE seq = ?2 AND digest = ?3 AND (?4 IS NULL OR job_id = ?4)",
+    [HW_LEDGER_RUN] =
+        "INSERT INTO runs (seq, began_at, attempt, retry, waited_ms, ms, error, reason,"
+        " version) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [HW_LEDGER_RUN_TRIM] =
+        "DELETE FROM runs WHERE seq = ?1 AND rowid <= (SELECT rowid FROM runs WHERE seq = ?1"
+        " ORDER BY rowid DESC LIMIT 1 OFFSET ?2)",
     [HW_LEDGER_FRONT] =
         "SELECT max(seq), sum(received_at < ?2), sum(received_at BETWEEN ?2 AND ?3) FROM"
         " (SELECT seq, received_at FROM notifications WHERE seq > ?1 ORDER BY seq LIMIT ?4)",

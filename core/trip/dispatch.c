@@ -197,7 +197,7 @@ int hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waite
         return HW_EOVERLOADED;
     } else {
         wait_for(waiter, job);
-        hw_patience_begin(&d->patience, job, job->cut_ns);
+        hw_patience_begin(&d->patience, job, job->n.cut_ns);
         if (!twin)
             enter(d, job);
     }
@@ -211,7 +211,7 @@ int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw
     if (!job)
         return HW_ENOMEM;
     wait_for(waiter, job);
-    hw_patience_begin(&d->patience, job, job->cut_ns);
+    hw_patience_begin(&d->patience, job, job->n.cut_ns);
     submit(d, job);
     return 0;
 }

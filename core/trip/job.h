@@ -44,7 +44,6 @@ struct hw_job {
     struct hw_notification n;
 
     /* constant once cut */
-    uint64_t cut_ns;        /* monotonic */
     bool force;             /* run it even if it succeeded before */
     int64_t due_at;         /* the host runs it by itself: its row's next_run_at; 0: it was asked */
     struct hw_purge *purge; /* set: no notification, but work for the ledger thread */

@@ -35,7 +35,7 @@ static void add_end(struct hw_log_line *line, const struct hw_job *job)
 {
     add_answer(line, job);
     hw_log_text(line, "key", job->n.key);
-    add_times(line, &job->n.outcome, job->cut_ns);
+    add_times(line, &job->n.outcome, job->n.cut_ns);
     hw_log_text(line, "place", job->n.outcome.place);
     if (job->n.outcome.ran)
         hw_log_text(line, "version", hw_str_of(job->n.version));
