@@ -42,7 +42,7 @@ struct hw_known {
     enum hw_ledger_state state;
     uint32_t deliveries; /* before this one */
     uint32_t attempt;    /* the highest of theirs */
-    uint32_t runs;       /* of its handler */
+    uint32_t runs;       /* before this one */
     uint32_t retries;    /* of the host's own, those that have run or are to come next */
     int64_t next_run_at; /* as of the notification; 0: the host does not run it again */
     bool accepted;       /* it was answered 200 before it ran */
@@ -76,6 +76,7 @@ struct hw_notification {
     uint32_t attempt;
     struct hw_identity identity;
     double received_at;     /* seconds since 1970 */
+    uint64_t cut_ns;        /* monotonic: its last byte came then, or it was revived */
     struct hw_address peer; /* who sent it; no address when it runs again */
     int64_t from_row; /* it runs again, from this row of the ledger; 0: a request brought it */
     bool by_host;     /* the host runs it by itself, since its sender delivers it no more */

@@ -359,7 +359,7 @@ describe("the guide's", function()
     -- A replay exits with 1 if some still fail, so exit codes are ignored here.
     local said = ""
     for _, text in ipairs { block("ledger", "sh", 1), block("ledger", "sh", 2),
-      block("ledger", "sh", 3), block("ledger", "sh", 4), block("debugging", "sh", 3) } do
+      block("ledger", "sh", 3), block("ledger", "sh", 4), block("ledger", "sh", 5), block("debugging", "sh", 3) } do
       said = said .. select(2, try("%strue; %s", at, text))
     end
     assert.matches("8812", said, 1, true)
@@ -571,6 +571,7 @@ describe("the guide's", function()
     H.write(folder .. "/handlers/more.lua", block("handlers", "lua", 3))
     sh("%sset -e; %s", at, block("deployment", "sh", "hookward reload\n"))
     host:wait_log("reloaded")
+    assert.matches("^state     serving", sh("%s%s", at, block("deployment", "sh", "hookward status\n")))
   end)
 
   -- ---- the guide is complete ----

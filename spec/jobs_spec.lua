@@ -591,11 +591,49 @@ body        7 bytes
     local names = {}
     for name in out:gmatch('"([%a_]+)":') do names[#names + 1] = name end
     assert.equal("id digest event state attempt deliveries runs received_at settled_at error next_run_at "
-      .. "retries reason detail key place version body", table.concat(names, " "))
+      .. "retries reason detail key place version body history", table.concat(names, " "))
     assert.equal(cjson.null, cjson.decode(out)[1].body)
+    assert.truthy(out:find('"history":[]', 1, true))
     _, out = jobs "show 2 --json"
     assert.equal("ff", cjson.decode(out)[1].body_hex)
     assert.is_nil(cjson.decode(out)[1].body)
+  end)
+
+  -- A run of the first notification.
+  local function add_run(seconds, columns)
+    assert(db:execute(("INSERT INTO runs (seq, began_at, attempt, retry, waited_ms, ms, error, reason, version)"
+      .. " VALUES (1, %d, %s)"):format(math.floor((CLOCK + seconds) * 1000), columns)))
+  end
+
+  it("shows the history of what did not succeed at its first run", function()
+    fill { { id = "1", body = "{}", runs = 3 }, { id = "2" } }
+    add_run(0, "0, 0, 0, 20, 'handler_refused', 'the database\nis down', 'abc'")
+    add_run(60, "5, 0, 0, 0, 'host_lost', NULL, NULL")
+    add_run(4000, "5, 1, 1500, 2340, NULL, NULL, 'abd'")
+    local _, out = jobs "show 1"
+    assert.truthy(out:find([[
+history
+  BEGAN                     ATTEMPT  RETRY  WAITED   TOOK  VERSION  OUTCOME
+  2024-05-10T11:09:21.248Z        0      -    0 ms  20 ms  abc      handler_refused: the database\nis down
+  2024-05-10T11:10:21.248Z        5      -       -      -  -        host_lost
+  2024-05-10T12:16:01.248Z        5      1   1.5 s  2.3 s  abd      succeeded
+body        2 bytes
+]], 1, true), out)
+    assert.falsy(select(2, jobs "show 2"):find("history", 1, true))
+    local history = cjson.decode((select(2, jobs "show 1 --json")))[1].history
+    assert.same({ began_at = "2024-05-10T11:09:21.248Z", attempt = 0, retry = 0, waited_ms = 0, ms = 20,
+      error = "handler_refused", reason = "the database\nis down", version = "abc" }, history[1])
+    assert.same({ 3, cjson.null, 1 }, { #history, history[3].error, history[3].retry })
+  end)
+
+  it("cuts the outcomes of the history on a narrow terminal", function()
+    fill { { id = "1" } }
+    add_run(0, "0, 0, 0, 20, 'handler_refused', 'the database is down', 'abc'")
+    local _, screen = on_terminal(60, "show 1")
+    assert.truthy(screen:find("TOOK  ", 1, true), screen)
+    for shown in screen:match("history.*"):gmatch("[^\n]+") do
+      assert.is_true(utf8.len(shown) <= 60, shown)
+    end
   end)
 
   it("says why a body was not kept", function()
@@ -632,10 +670,17 @@ describe("hookward jobs purge", function()
 
   it("removes the notifications that match, and says how many", function()
     fill_some()
+    for seq = 1, 4 do
+      assert(db:execute(("INSERT INTO runs (seq, began_at, attempt, retry, waited_ms, ms) VALUES (%d, 0, 0, 0, 0, 0)")
+        :format(seq)))
+    end
     local code, out = jobs "purge --state failed --state dead --yes"
     assert.equal(0, code)
     assert.equal("2 notifications removed\n", out)
     assert.equal("4 1", list_ids "")
+    local cursor = assert(db:execute("SELECT group_concat(seq) FROM runs"))
+    assert.equal("1,4", cursor:fetch())
+    cursor:close()
   end)
 
   it("accepts every filter that list accepts", function()

@@ -134,6 +134,25 @@ describe("the host's own retries", function()
     assert.match("retry=4", host:log())
     assert.equal("10", sql(host, "SELECT runs FROM notifications"))
     assert.equal("1", sql(host, "SELECT body IS NULL FROM notifications"))
+    local shown, history = jobs(host, "show job"), {}
+    for attempt, retry, outcome in shown:gmatch("Z +(%d) +([%d-]) [^\n]* ms  %x+  ([^\n]+)") do
+      history[#history + 1] = ("%s %s %s"):format(attempt, retry, outcome)
+    end
+    local refused = "handler_refused: the database is down"
+    assert.same({ "0 - " .. refused, "1 - " .. refused, "2 - " .. refused, "3 - " .. refused,
+      "4 - " .. refused, "5 - " .. refused, "5 1 " .. refused, "5 2 " .. refused,
+      "5 3 " .. refused, "5 4 succeeded" }, history, shown)
+    local hours = tonumber(sql(host, "SELECT (max(began_at) - min(began_at)) / 3600000.0 FROM runs"))
+    assert.is_true(hours > 2.5 and hours < 3.5, hours) -- 15, 1, 5, 30 and 120 minutes
+  end)
+
+  it("leave no history of what succeeds at its first run, the sender's last delivery too", function()
+    local host = start(nil, {})
+    for attempt = 0, 5, 5 do
+      assert.equal(200, host:notify(BODY, { id = "job" .. attempt, attempt = attempt }).status)
+    end
+    assert.equal("2 0", sql(host, "SELECT (SELECT count(*) FROM notifications),"
+      .. " (SELECT count(*) FROM runs)"))
   end)
 
   it("go on after a restart", function()
@@ -179,6 +198,8 @@ describe("the host's own retries", function()
       "job attempt=5 retry=0 last=false again=true", "job attempt=5 retry=1 last=true again=true",
       "job attempt=5 retry=1 last=true again=true" }, runs(host))
     assert.equal("4", sql(host, "SELECT runs FROM notifications"))
+    assert.equal("0 host_lost,0 handler_refused,1 host_lost,1 -", sql(host,
+      "SELECT group_concat(retry || ' ' || coalesce(error, '-')) FROM runs"))
   end)
 
   it("leave what failed each time dead, until a replay, which starts them anew", function()
@@ -599,7 +620,8 @@ describe("a ledger of the version before", function()
     host:notify(BODY, { id = "done" })
     host:stop()
     sql(host, "DROP INDEX by_due; DROP INDEX by_pool; DROP INDEX by_lane; DROP INDEX by_start;"
-      .. " DROP INDEX by_park; DROP TABLE runs; DROP TABLE pauses")
+      .. " DROP INDEX by_park; DROP TRIGGER forget_runs; DROP TABLE runs;"
+      .. " DROP TABLE pauses")
     for name in ("retries lost accepted parked lane pool headers"):gmatch "%S+" do
       sql(host, ("ALTER TABLE notifications DROP COLUMN %s"):format(name))
     end

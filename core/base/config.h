@@ -58,7 +58,7 @@ struct hw_config {
     bool accept_unhandled; /* unhandled = "accept" */
     bool validate;
     bool ack_first; /* ack = "first" */
-    bool by_body; /* duplicates = "by-body" */
+    bool by_body;   /* duplicates = "by-body" */
     bool keep_bodies;
     bool dev; /* `serve --dev` */
     enum hw_log_level log_level;

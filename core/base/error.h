@@ -34,6 +34,7 @@
     X(HW_EHANDLER_ERROR, "handler_error", 400, "the handler failed")                               \
     X(HW_EHANDLER_TIMEOUT, "handler_timeout", 400, "the handler did not finish in time")           \
     X(HW_EGIVEN_UP, "given_up", 400, "the handler gave this notification up for good")             \
+    X(HW_EPAUSED, "paused", 400, "this event is paused here; try again later")                     \
     X(HW_EHOST_LOST, "host_lost", 400, "the host ended while the handler ran")                     \
     X(HW_EOVERLOADED, "overloaded", 400, "too many notifications are waiting; try again later")    \
     X(HW_EQUEUE_TIMEOUT, "queue_timeout", 400,                                                     \

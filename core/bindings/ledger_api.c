@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "bindings/ledger_backlog.h"
 #include "bindings/ledger_handle.h"
 #include "bindings/ledger_purge.h"
 #include "ledger/copy.h"
@@ -141,6 +142,35 @@ static int ledger_show(lua_State *L)
     return 1;
 }
 
+static const struct column run_columns[] = {
+    {"began_at", push_time},     {"attempt", push_integer}, {"retry", push_integer},
+    {"waited_ms", push_integer}, {"ms", push_integer},      {"error", push_text},
+    {"reason", push_text},       {"version", push_text},
+};
+
+/* The runs of a notification that did not succeed at its first, the oldest first. */
+static int ledger_history(lua_State *L)
+{
+    struct hw_ledger_handle *handle = hw_ledger_handle_check(L);
+    lua_Integer seq = luaL_checkinteger(L, 2);
+    int rc;
+    if (sqlite3_prepare_v2(handle->db,
+                           "SELECT began_at, attempt, retry, waited_ms, ms, error, reason, version"
+                           " FROM runs WHERE seq = ? ORDER BY rowid",
+                           -1, &handle->select, NULL) != SQLITE_OK ||
+        sqlite3_bind_int64(handle->select, 1, seq) != SQLITE_OK)
+        return hw_ledger_handle_fail(L, handle);
+    lua_newtable(L);
+    for (lua_Integer i = 1; (rc = sqlite3_step(handle->select)) == SQLITE_ROW; i++) {
+        push_columns(L, handle->select, run_columns);
+        lua_rawseti(L, -2, i);
+    }
+    if (rc != SQLITE_DONE)
+        return hw_ledger_handle_fail(L, handle);
+    hw_ledger_handle_finish(handle);
+    return 1;
+}
+
 static int ledger_count(lua_State *L)
 {
     struct hw_ledger_handle *handle = hw_ledger_handle_check(L);
@@ -207,8 +237,12 @@ static int ledger_open(lua_State *L)
     static const luaL_Reg methods[] = {
         {"list", ledger_list},
         {"show", ledger_show},
+        {"history", ledger_history},
         {"count", ledger_count},
         {"stats", ledger_stats},
+        {"backlog", hw_ledger_backlog_call},
+        {"pauses", hw_ledger_pauses_call},
+        {"pause", hw_ledger_pause_call},
         {"purge", hw_ledger_purge_call},
         {"close", hw_ledger_handle_close},
         {NULL, NULL},

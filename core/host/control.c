@@ -5,11 +5,13 @@
 #include <stdlib.h>
 
 #include "http/connection.h"
+#include "trip/pause.h"
 #include "trip/purge.h"
 
 static const struct hw_str replay_path = {"/replay", 7}, reload_path = {"/reload", 7},
                            unproven_path = {"/unproven", 9}, purge_path = {"/purge", 6},
-                           state_path = {"/state", 6};
+                           state_path = {"/state", 6}, pause_path = {"/pause", 6},
+                           resume_path = {"/resume", 7};
 
 static struct hw_control *control_of(struct hw_service *service)
 {
@@ -21,14 +23,20 @@ static bool is_path(const struct hw_request *r, struct hw_str path)
     return hw_str_eq(hw_http_view(r->bytes, r->http.path), path);
 }
 
+static bool is_change(const struct hw_request *r)
+{
+    return is_path(r, replay_path) || is_path(r, reload_path) || is_path(r, purge_path) ||
+           is_path(r, pause_path) || is_path(r, resume_path);
+}
+
 static int on_accept(struct hw_service *service, const struct hw_request *r)
 {
     bool reads = is_path(r, unproven_path) || is_path(r, state_path);
-    if (!is_path(r, replay_path) && !is_path(r, reload_path) && !is_path(r, purge_path) && !reads)
+    if (!is_change(r) && !reads)
         return HW_ENOT_FOUND;
     if (!hw_str_eq(hw_http_view(r->bytes, r->http.method), reads ? HW_STR("GET") : HW_STR("POST")))
         return HW_EMETHOD_NOT_ALLOWED;
-    return control_of(service)->dispatch->draining ? HW_EDRAINING : 0;
+    return control_of(service)->dispatch->draining && !reads ? HW_EDRAINING : 0;
 }
 
 /* The header's whole number, or 0. */
@@ -64,15 +72,17 @@ static int replay(struct hw_control *control, const struct hw_request *r, struct
 
 static void tell(const struct hw_control *control, struct hw_waiter *waiter)
 {
-    char body[160];
-    const struct hw_stats *stats = control->dispatch->report->stats;
-    int len = snprintf(body, sizeof body, "{\"replaced\":%llu,\"unreplaced\":%llu}\n",
-                       (unsigned long long)hw_stats_get(&stats->counts[HW_COUNT_REPLACED]),
-                       (unsigned long long)hw_stats_get(&stats->counts[HW_COUNT_UNREPLACED]));
+    size_t len;
+    char *body = hw_status_write(control->status, &len);
+    if (!body) {
+        waiter->answer(waiter, HW_EOVERLOADED, HW_NOTIFICATION_STARVED);
+        return;
+    }
     hw_connection_reply(waiter,
                         &(struct hw_reply){.status = 200,
                                            .fields = HW_STR("Content-Type: application/json\r\n"),
-                                           .body = {body, (size_t)len}});
+                                           .body = {body, len}});
+    free(body);
 }
 
 /* ---- /unproven ---- */
@@ -153,6 +163,9 @@ static int on_complete(struct hw_service *service, struct hw_request *request,
         code = replay(control, request, waiter, reason);
     } else if (is_path(request, purge_path)) {
         code = hw_purge_ask(control->dispatch, request, waiter, reason);
+    } else if (is_path(request, pause_path) || is_path(request, resume_path)) {
+        code =
+            hw_pause_ask(control->dispatch, request, is_path(request, resume_path), waiter, reason);
     } else if (is_path(request, unproven_path)) {
         look(control, request, waiter);
     } else if (is_path(request, state_path)) {
@@ -187,12 +200,14 @@ void hw_control_reloaded(struct hw_control *control, uint64_t ticket, int code, 
 }
 
 void hw_control_init(struct hw_control *control, uv_loop_t *loop, struct hw_dispatch *dispatch,
-                     uint64_t (*ask_reload)(void *owner), void *owner)
+                     const struct hw_status *status, uint64_t (*ask_reload)(void *owner),
+                     void *owner)
 {
     static const struct hw_service_type type = {
         .accept = on_accept, .complete = on_complete, .expired = on_expired};
     *control = (struct hw_control){.service = {.type = &type, .patience = HW_DEADLINE_ANSWER},
                                    .dispatch = dispatch,
+                                   .status = status,
                                    .ask_reload = ask_reload,
                                    .owner = owner};
     control->turn.data = control;

@@ -1,5 +1,5 @@
-/* control.h -- the service behind the control socket, for `hookward reload`, `jobs replay`,
- * `jobs purge`, `verify --last` and `check`.
+/* control.h -- the service behind the control socket, for `hookward reload`, `status`,
+ * `pause`, `resume`, `jobs replay`, `jobs purge`, `verify --last` and `check`.
  *
  *     POST /reload                    reloads; the answer comes when it is done
  *     POST /replay                    runs a recorded notification again
@@ -7,6 +7,8 @@
  *          X-Hookward-Force: 1        even if it succeeded
  *     POST /purge                     removes rows from the ledger; the body has their numbers
  *                                     (trip/purge.h)
+ *     POST /pause, /resume            the body is a pattern of events (trip/pause.h); answered when it
+ *                                     is durable
  *     GET /unproven                   the newest request that was not authentic (http/unproven.h):
  *                                     its head as it came, and its body, if that was kept; 404:
  *                                     none
@@ -14,7 +16,7 @@
  *          answers with               X-Hookward-Number, -At (seconds since 1970), -Peer, -Error,
  *                                     -Head (bytes), -Body (its length), -Digest (hex, of a body
  *                                     that was not kept)
- *     GET /state                      {"replaced":0,"unreplaced":0}: workers (base/stats.h)
+ *     GET /state                      how the host is, as JSON (status.h)
  *
  * max_queue refuses none of these. A notification that runs again counts against it, so others may
  * be refused meanwhile.
@@ -24,6 +26,7 @@
 
 #include <uv.h>
 
+#include "host/status.h"
 #include "http/service.h"
 #include "trip/dispatch.h"
 
@@ -32,6 +35,7 @@ struct hw_control {
 
     /* constant after init */
     struct hw_dispatch *dispatch;
+    const struct hw_status *status;
     uint64_t (*ask_reload)(void *owner); /* returns the request's number */
     void *owner;
 
@@ -44,7 +48,8 @@ struct hw_control {
 
 /* Whoever closes the loop closes its handle. */
 void hw_control_init(struct hw_control *control, uv_loop_t *loop, struct hw_dispatch *dispatch,
-                     uint64_t (*ask_reload)(void *owner), void *owner);
+                     const struct hw_status *status, uint64_t (*ask_reload)(void *owner),
+                     void *owner);
 
 /* A reload is over: answers all clients that asked for one, up to this ticket. */
 void hw_control_reloaded(struct hw_control *control, uint64_t ticket, int code, struct hw_str text);

@@ -18,6 +18,7 @@
 #include "host/last_reload.h"
 #include "host/parts.h"
 #include "host/signals.h"
+#include "host/status.h"
 #include "http/connections.h"
 #include "http/listener.h"
 #include "reload/reload.h"
@@ -44,6 +45,7 @@ struct hw_host {
     bool loop_open, dispatch_open, log_open, log_joined, guard;
     char *addresses[HW_LISTENERS_MAX + 1];
     struct hw_reload *reload;
+    struct hw_status status;
 
     /* leader only */
     uv_loop_t loop;
@@ -298,6 +300,17 @@ static void init_server(struct hw_host *h)
     hw_listeners_init(&h->listeners, &h->server);
 }
 
+static void init_status(struct hw_host *h)
+{
+    h->status = (struct hw_status){.config = h->config,
+                                   .dispatch = &h->dispatch,
+                                   .shelf = &h->stages.shelf,
+                                   .last_reload = &h->last_reload,
+                                   .workers = h->worker_count,
+                                   .started_at = hw_now(),
+                                   .started_ns = hw_now_ns()};
+}
+
 /* Between connections and crew. */
 static int init_dispatch(struct hw_host *h)
 {
@@ -309,7 +322,8 @@ static int init_dispatch(struct hw_host *h)
     hw_patience_limit(&h->dispatch.patience, c->queue_timeout_ms, c->handler_timeout_ms);
     h->dispatch.retries = c->retries;
     h->dispatch.unproven = &h->unproven;
-    hw_control_init(&h->control, &h->loop, &h->dispatch, ask_reload, h);
+    init_status(h);
+    hw_control_init(&h->control, &h->loop, &h->dispatch, &h->status, ask_reload, h);
     return hw_intake_init(&h->intake, c, &h->dispatch);
 }
 

@@ -14,6 +14,7 @@ struct hw_last_reload {
     uv_mutex_t m;
     uv_cond_t changed;
     struct hw_reload_result result;
+    double at; /* seconds since 1970; 0: there was none */
     bool over;
 };
 
@@ -28,6 +29,10 @@ void hw_last_reload_end(struct hw_last_reload *last);
 /* Waits for the result of the request `ticket` (hw_reload_ask). Returns 0 or HW_ERELOAD_FAILED,
  * with one line in `text`; HW_EDRAINING after the end. */
 int hw_last_reload_await(struct hw_last_reload *last, uint64_t ticket, char *text, size_t size);
+
+/* When the last attempt ended, in seconds since 1970, whether it succeeded, and its line of text.
+ * Returns 0 when there was none. */
+double hw_last_reload_describe(struct hw_last_reload *last, bool *ok, char *text, size_t size);
 
 /* Why the last attempt failed; "" when it succeeded, or when there was none. */
 void hw_last_reload_error(struct hw_last_reload *last, char *text, size_t size);

@@ -23,23 +23,47 @@ static void offer(struct hw_ledger_due *due, const struct hw_ledger_due_row *row
     due->count += due->count < due->max;
 }
 
-/* Runs a bound statement that finds rows of one pool, or of none. Returns SQLite's code. */
-static int find(struct hw_ledger_due *due, sqlite3_stmt *pick, size_t most, struct hw_str pool)
+/* Rows that are due, and whose event is paused. */
+struct paused {
+    int64_t rows[HW_LEDGER_PARK_STEP];
+    size_t count;
+};
+
+/* Takes the row that `pick` is at, or sets it aside. Without pauses there is nothing to compare.
+ * Returns whether it was taken. */
+static bool take(struct hw_sqlite *s, sqlite3_stmt *pick, struct hw_ledger_due *due,
+                 struct hw_str pool, struct paused *paused)
 {
-    int rc = SQLITE_DONE;
+    struct hw_ledger_due_row row = {.seq = sqlite3_column_int64(pick, 0),
+                                    .next_run_at = sqlite3_column_int64(pick, 1),
+                                    .retry = (uint32_t)sqlite3_column_int64(pick, 2),
+                                    .pool = pool};
+    struct hw_str event = {sqlite3_column_blob(pick, 3), (size_t)sqlite3_column_bytes(pick, 3)};
+    if (hw_pauses_hold(&s->ledger.pauses, event)) {
+        if (paused->count < HW_LEDGER_PARK_STEP)
+            paused->rows[paused->count++] = row.seq;
+        return false;
+    }
+    offer(due, &row);
+    return true;
+}
+
+/* Finds at most `most` rows of one pool, or of none. While something is paused it looks further,
+ * past the rows to set aside. Returns SQLite's code. */
+static int find(struct hw_sqlite *s, struct hw_ledger_due *due, sqlite3_stmt *pick, size_t most,
+                struct hw_str pool, struct paused *paused)
+{
+    size_t limit = hw_pauses_are_any(&s->ledger.pauses) ? HW_LEDGER_PARK_STEP : most;
+    size_t seen = 0, taken = 0;
     sqlite3_bind_int64(pick, 1, due->now_ms);
-    sqlite3_bind_int64(pick, 2, (int64_t)most);
+    sqlite3_bind_int64(pick, 2, (int64_t)limit);
     if (pool.ptr)
         sqlite3_bind_text64(pick, 3, pool.ptr, pool.len, SQLITE_STATIC, SQLITE_UTF8);
-    while ((rc = sqlite3_step(pick)) == SQLITE_ROW) {
-        struct hw_ledger_due_row row = {.seq = sqlite3_column_int64(pick, 0),
-                                        .next_run_at = sqlite3_column_int64(pick, 1),
-                                        .retry = (uint32_t)sqlite3_column_int64(pick, 2),
-                                        .pool = pool};
-        offer(due, &row);
-    }
+    int rc = SQLITE_DONE;
+    for (; taken < most && seen < limit && (rc = sqlite3_step(pick)) == SQLITE_ROW; seen++)
+        taken += take(s, pick, due, pool, paused);
     sqlite3_reset(pick);
-    return rc;
+    return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
 
 static size_t room_of(const struct hw_ledger_due *due, struct hw_str pool)
@@ -66,14 +90,14 @@ static int next_pool(struct hw_sqlite *s, struct hw_ledger_due *due, struct hw_s
     return rc;
 }
 
-static int find_in_pools(struct hw_sqlite *s, struct hw_ledger_due *due)
+static int find_in_pools(struct hw_sqlite *s, struct hw_ledger_due *due, struct paused *paused)
 {
     struct hw_str pool = HW_STR("");
     int rc;
     while ((rc = next_pool(s, due, &pool)) == SQLITE_ROW) {
         size_t room = room_of(due, pool);
         if (room > 0)
-            rc = find(due, s->statements[HW_LEDGER_PICK_POOL], room, pool);
+            rc = find(s, due, s->statements[HW_LEDGER_PICK_POOL], room, pool, paused);
         if (room > 0 && rc != SQLITE_DONE)
             return rc;
     }
@@ -83,12 +107,16 @@ static int find_in_pools(struct hw_sqlite *s, struct hw_ledger_due *due)
 int hw_ledger_sqlite_pick(struct hw_ledger *ledger, struct hw_ledger_due *due)
 {
     struct hw_sqlite *s = (struct hw_sqlite *)ledger;
-    due->count = 0;
+    struct paused paused;
+    paused.count = due->count = 0;
     if (!hw_ledger_recovery_ready(s))
         return HW_ELEDGER_UNAVAILABLE;
-    int rc = find(due, s->statements[HW_LEDGER_PICK], due->max, HW_STR_NONE);
+    due->again = s->unparking && hw_ledger_unpark(s, due->now_ms);
+    int rc = find(s, due, s->statements[HW_LEDGER_PICK], due->max, HW_STR_NONE, &paused);
     if (rc == SQLITE_DONE)
-        rc = find_in_pools(s, due);
+        rc = find_in_pools(s, due, &paused);
+    if (rc == SQLITE_DONE && paused.count > 0 && hw_ledger_park(s, paused.rows, paused.count) == 0)
+        due->again |= due->count < due->max;
     return rc == SQLITE_DONE ? 0 : HW_ELEDGER_UNAVAILABLE;
 }
 
@@ -157,11 +185,17 @@ static int find_started(struct hw_sqlite *s, int64_t now)
 int hw_ledger_due_recover(struct hw_sqlite *s, char *why, size_t size)
 {
     int64_t now = (int64_t)(hw_now() * 1000);
-    int rc = follow_clock(s, now);
+    int rc = hw_ledger_writer_step(s->statements[HW_LEDGER_BEGIN]);
+    if (rc == SQLITE_OK)
+        rc = follow_clock(s, now);
+    if (rc == SQLITE_OK)
+        rc = hw_ledger_history_add_lost(s);
     if (rc == SQLITE_OK)
         rc = give_up_lost(s, now);
     if (rc == SQLITE_OK)
         rc = find_started(s, now);
+    if (rc == SQLITE_OK)
+        rc = hw_ledger_writer_step(s->statements[HW_LEDGER_END]);
     if (rc == SQLITE_OK)
         return 0;
     snprintf(why, size, "%s: %s", s->path, sqlite3_errmsg(s->db));

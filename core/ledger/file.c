@@ -48,6 +48,8 @@ static const char *const steps[HW_LEDGER_SCHEMA] = {
     " ms INTEGER NOT NULL,"
     " error TEXT, reason TEXT, version TEXT) STRICT;"
     "CREATE INDEX by_notification ON runs (seq);"
+    "CREATE TRIGGER forget_runs AFTER DELETE ON notifications"
+    " BEGIN DELETE FROM runs WHERE seq = old.seq; END;"
     "CREATE TABLE pauses (pattern TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT;",
 };
 

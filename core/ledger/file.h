@@ -33,7 +33,8 @@
  *             pool         TEXT     at most so many of a pool run at once; NULL: no limit
  *             headers      TEXT     JSON, as long as the body is kept; NULL
  *
- *         runs: a row for each run of a notification that did not succeed at its first.
+ *         runs: a row for each run of a notification that did not succeed at its first: of
+ *         one that failed, or was not the first. It goes with its notification (a trigger).
  *             seq          INTEGER  the notification's
  *             began_at     INTEGER  milliseconds since 1970
  *             attempt, retry        the sender's attempt, the host's own retry (0: none)
@@ -58,6 +59,7 @@
 enum {
     HW_LEDGER_SCHEMA = 2,
     HW_LEDGER_APPLICATION_ID = 0x686f6f6b, /* "hook" */
+    HW_LEDGER_RUNS_MAX = 200,              /* rows of one notification; the oldest go */
     HW_LEDGER_BUSY_MS = 2000,              /* how long to wait for another program's lock */
     HW_LEDGER_ERROR_MAX = 64 * 1024        /* bytes of a reason or a detail; more is cut */
 };

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "ledger/pauses.h"
 #include "notification.h"
 
 enum { HW_LEDGER_BATCH_MAX = 256 };
@@ -41,6 +42,7 @@ struct hw_ledger_due {
     /* the answer */
     struct hw_arena *arena; /* for its texts */
     size_t count;
+    bool again; /* part of what is paused, or was, was dealt with: ask again for the rest */
     struct hw_ledger_due_row {
         int64_t seq, next_run_at;
         uint32_t retry;
@@ -72,6 +74,10 @@ struct hw_ledger_type {
     /* Finds what is due, the longest due first. NULL: it keeps nothing that could run again.
      * Returns 0 or HW_ELEDGER_UNAVAILABLE. Thread as commit. */
     int (*pick)(struct hw_ledger *ledger, struct hw_ledger_due *due);
+    /* Pauses events, or resumes them: durable, and in force, when it returns. It says so in the log.
+     * Returns 0, HW_EOVERLOADED (too many patterns), HW_ENOMEM or HW_ELEDGER_UNAVAILABLE. Thread as
+     * commit. */
+    int (*pause)(struct hw_ledger *ledger, struct hw_pause *pause);
     /* Removes rows; without rows to remove, empties the write-ahead log, which still holds what was
      * removed. NULL: it keeps no rows. Returns 0 or HW_ELEDGER_UNAVAILABLE. */
     int (*purge)(struct hw_ledger *ledger, struct hw_purge *purge);
@@ -94,6 +100,9 @@ struct hw_ledger {
 
     /* atomic: the committing thread writes, any thread reads */
     _Atomic enum hw_ledger_health health;
+
+    /* shared: see pauses.h; the implementation opens and closes it */
+    struct hw_pauses pauses;
 };
 
 static inline enum hw_ledger_health hw_ledger_health(struct hw_ledger *ledger)

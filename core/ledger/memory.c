@@ -148,9 +148,23 @@ static int commit(struct hw_ledger *ledger, struct hw_notification *const *batch
     return 0;
 }
 
+static int change_pauses(struct hw_ledger *ledger, struct hw_pause *pause)
+{
+    int rc = 0;
+    pause->changed = hw_pauses_has(&ledger->pauses, pause->pattern) == pause->resume;
+    if (pause->resume)
+        hw_pauses_remove(&ledger->pauses, pause->pattern);
+    else
+        rc = hw_pauses_add(&ledger->pauses, pause->pattern, pause->since);
+    if (rc == 0 && pause->changed)
+        hw_pauses_log(pause);
+    return rc;
+}
+
 static void close_memory(struct hw_ledger *ledger)
 {
     struct memory *m = (struct memory *)ledger;
+    hw_pauses_fini(&ledger->pauses);
     pthread_mutex_destroy(&m->m);
     free(m);
 }
@@ -162,6 +176,7 @@ static const struct hw_ledger_type type = {
     .reader_close = reader_close,
     .look_up = look_up,
     .commit = commit,
+    .pause = change_pauses,
     .close = close_memory,
 };
 
@@ -171,6 +186,7 @@ struct hw_ledger *hw_ledger_memory_open(void)
     if (!m)
         return NULL;
     m->ledger.type = &type;
+    hw_pauses_init(&m->ledger.pauses);
     pthread_mutex_init(&m->m, NULL);
     if (getrandom(&m->seed, sizeof m->seed, 0) != sizeof m->seed)
         m->seed = (uint64_t)(uintptr_t)m;

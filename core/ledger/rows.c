@@ -3,7 +3,7 @@
 #include "ledger/file.h"
 #include "ledger/sqlite.h"
 
-static void bind_text(sqlite3_stmt *stmt, int index, struct hw_str text)
+void hw_ledger_rows_bind(sqlite3_stmt *stmt, int index, struct hw_str text)
 {
     if (text.ptr)
         sqlite3_bind_text64(stmt, index, text.ptr, text.len, SQLITE_STATIC, SQLITE_UTF8);
@@ -11,7 +11,7 @@ static void bind_text(sqlite3_stmt *stmt, int index, struct hw_str text)
         sqlite3_bind_null(stmt, index);
 }
 
-static struct hw_str cut(struct hw_str text)
+struct hw_str hw_ledger_rows_cut(struct hw_str text)
 {
     if (text.len > HW_LEDGER_ERROR_MAX)
         text.len = HW_LEDGER_ERROR_MAX;
@@ -45,20 +45,20 @@ static void bind_outcome(const struct hw_sqlite *s, sqlite3_stmt *stmt,
     sqlite3_bind_int64(stmt, 6, n->copies);
     sqlite3_bind_int(stmt, 7, counts_run(n));
     sqlite3_bind_int64(stmt, 9, n->next_run_at ? n->settled_at : (int64_t)(hw_now() * 1000));
-    bind_text(stmt, 10, o->code ? hw_str_of(hw_error_name(o->code)) : HW_STR_NONE);
-    bind_text(stmt, 11, cut(o->reason));
-    bind_text(stmt, 12, cut(o->detail));
-    bind_text(stmt, 13, n->key);
-    bind_text(stmt, 14, o->place);
-    bind_text(stmt, 16, o->ran ? hw_str_of(n->version) : HW_STR_NONE);
+    hw_ledger_rows_bind(stmt, 10, o->code ? hw_str_of(hw_error_name(o->code)) : HW_STR_NONE);
+    hw_ledger_rows_bind(stmt, 11, hw_ledger_rows_cut(o->reason));
+    hw_ledger_rows_bind(stmt, 12, hw_ledger_rows_cut(o->detail));
+    hw_ledger_rows_bind(stmt, 13, n->key);
+    hw_ledger_rows_bind(stmt, 14, o->place);
+    hw_ledger_rows_bind(stmt, 16, o->ran ? hw_str_of(n->version) : HW_STR_NONE);
     if (n->next_run_at)
         sqlite3_bind_int64(stmt, 18, n->next_run_at);
     else
         sqlite3_bind_null(stmt, 18);
     sqlite3_bind_int64(stmt, 19, n->retries);
     sqlite3_bind_int(stmt, 20, n->accepted);
-    bind_text(stmt, 21, is_done(n) ? HW_STR_NONE : n->lane);
-    bind_text(stmt, 22, n->pool);
+    hw_ledger_rows_bind(stmt, 21, is_done(n) ? HW_STR_NONE : n->lane);
+    hw_ledger_rows_bind(stmt, 22, n->pool);
     if (keep)
         sqlite3_bind_blob64(stmt, 15, n->body.ptr, n->body.len, SQLITE_STATIC);
     else
@@ -79,7 +79,7 @@ static int line_up(struct hw_sqlite *s, struct hw_notification *n)
     sqlite3_stmt *others = s->statements[HW_LEDGER_LANE];
     if (!n->lane.ptr || !is_being_accepted(n))
         return SQLITE_OK;
-    bind_text(others, 1, n->lane);
+    hw_ledger_rows_bind(others, 1, n->lane);
     int rc = sqlite3_step(others);
     sqlite3_reset(others);
     if (rc == SQLITE_ROW) {
@@ -92,7 +92,7 @@ static int line_up(struct hw_sqlite *s, struct hw_notification *n)
 int hw_ledger_rows_promote(struct hw_sqlite *s, struct hw_str lane, int64_t now_ms)
 {
     sqlite3_stmt *promote = s->statements[HW_LEDGER_PROMOTE];
-    bind_text(promote, 1, lane);
+    hw_ledger_rows_bind(promote, 1, lane);
     sqlite3_bind_int64(promote, 2, now_ms);
     return hw_ledger_writer_step(promote);
 }
@@ -102,7 +102,7 @@ int hw_ledger_rows_promote(struct hw_sqlite *s, struct hw_str lane, int64_t now_
 static int write_update(struct hw_sqlite *s, const struct hw_notification *n, int64_t row)
 {
     bind_outcome(s, s->statements[HW_LEDGER_UPDATE], n);
-    bind_text(s->statements[HW_LEDGER_UPDATE], 1, n->identity.id);
+    hw_ledger_rows_bind(s->statements[HW_LEDGER_UPDATE], 1, n->identity.id);
     sqlite3_bind_blob(s->statements[HW_LEDGER_UPDATE], 2, n->identity.digest, HW_DIGEST_SIZE,
                       SQLITE_STATIC);
     sqlite3_bind_int64(s->statements[HW_LEDGER_UPDATE], 17, row);
@@ -128,7 +128,7 @@ static int write_held(struct hw_sqlite *s, const struct hw_notification *n, int6
     sqlite3_bind_int64(touch, 1, (int64_t)(hw_now() * 1000));
     sqlite3_bind_int64(touch, 2, row);
     sqlite3_bind_blob(touch, 3, n->identity.digest, HW_DIGEST_SIZE, SQLITE_STATIC);
-    bind_text(touch, 4, n->identity.id);
+    hw_ledger_rows_bind(touch, 4, n->identity.id);
     return hw_ledger_writer_step(touch);
 }
 
@@ -137,7 +137,7 @@ static int write_held(struct hw_sqlite *s, const struct hw_notification *n, int6
 static int64_t find_row(struct hw_sqlite *s, const struct hw_notification *n)
 {
     sqlite3_stmt *find = s->statements[HW_LEDGER_FIND];
-    bind_text(find, 1, n->id);
+    hw_ledger_rows_bind(find, 1, n->id);
     sqlite3_bind_blob(find, 2, n->identity.digest, HW_DIGEST_SIZE, SQLITE_STATIC);
     int64_t row = sqlite3_step(find) == SQLITE_ROW ? sqlite3_column_int64(find, 0) : 0;
     sqlite3_reset(find);
@@ -152,31 +152,43 @@ static int write_repeat(struct hw_sqlite *s, const struct hw_notification *n)
     sqlite3_bind_int64(s->statements[HW_LEDGER_REPEAT], 3, row);
     sqlite3_bind_blob(s->statements[HW_LEDGER_REPEAT], 4, n->identity.digest, HW_DIGEST_SIZE,
                       SQLITE_STATIC);
-    bind_text(s->statements[HW_LEDGER_REPEAT], 5, n->identity.id);
+    hw_ledger_rows_bind(s->statements[HW_LEDGER_REPEAT], 5, n->identity.id);
     return hw_ledger_writer_step(s->statements[HW_LEDGER_REPEAT]);
 }
 
 /* A known row may have been removed since (retention, purge), and its number reused: then this is a
- * new one again. */
-static int write_outcome(struct hw_sqlite *s, const struct hw_notification *n)
+ * new one again, and *row becomes 0. */
+static int write_outcome(struct hw_sqlite *s, const struct hw_notification *n, int64_t *row)
 {
     bool written = n->has_stand_in || n->started;
-    int64_t row = written && !n->known.row ? find_row(s, n) : n->known.row;
-    if (row) {
-        int rc = n->outcome.held ? write_held(s, n, row) : write_update(s, n, row);
+    *row = written && !n->known.row ? find_row(s, n) : n->known.row;
+    if (*row) {
+        int rc = n->outcome.held ? write_held(s, n, *row) : write_update(s, n, *row);
         if (rc != SQLITE_OK || sqlite3_changes(s->db) > 0)
             return rc;
     }
+    *row = 0;
     return write_insert(s, n);
+}
+
+/* What else is to be written with an outcome. */
+static int follow_up(struct hw_sqlite *s, const struct hw_notification *n, int64_t row)
+{
+    int rc = SQLITE_OK;
+    if (hw_ledger_history_wants(n))
+        rc = hw_ledger_history_add(s, n, row ? row : find_row(s, n));
+    if (rc == SQLITE_OK && n->lane.ptr && is_done(n) && !n->outcome.held)
+        rc = hw_ledger_rows_promote(s, n->lane, n->settled_at);
+    return rc;
 }
 
 int hw_ledger_rows_write(struct hw_sqlite *s, struct hw_notification *n)
 {
+    int64_t row;
     if (n->outcome.from_ledger)
         return write_repeat(s, n);
     int rc = line_up(s, n);
     if (rc == SQLITE_OK)
-        rc = write_outcome(s, n);
-    bool leaves = rc == SQLITE_OK && n->lane.ptr && is_done(n) && !n->outcome.held;
-    return leaves ? hw_ledger_rows_promote(s, n->lane, n->settled_at) : rc;
+        rc = write_outcome(s, n, &row);
+    return rc == SQLITE_OK ? follow_up(s, n, row) : rc;
 }

@@ -114,6 +114,7 @@ static void close_sqlite(struct hw_ledger *ledger)
     hw_ledger_guard_drop(&s->guard);
     hw_ledger_place_fini(&s->place);
     hw_bloom_fini(&s->seen);
+    hw_pauses_fini(&ledger->pauses);
     pthread_mutex_destroy(&s->readers_m);
     if (s->lock)
         hw_ledger_lock_put(s->lock); /* last: closing its file drops SQLite's locks */
@@ -130,6 +131,7 @@ static const struct hw_ledger_type type = {
     .load_reason = hw_ledger_sqlite_load_reason,
     .commit = commit,
     .pick = hw_ledger_sqlite_pick,
+    .pause = hw_ledger_sqlite_pause,
     .purge = hw_ledger_sqlite_purge,
     .tend = hw_ledger_sqlite_tend,
     .close = close_sqlite,
@@ -152,12 +154,14 @@ struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *wh
     s->wal_hard = HW_LEDGER_WAL_PAGES_HARD;
     hw_bloom_init(&s->seen);
     hw_ledger_clock_init(&s->retention.clock);
+    hw_pauses_init(&s->ledger.pauses);
+    s->unparking = true;
     s->retention.slow = true;
     pthread_mutex_init(&s->readers_m, NULL);
     s->lock = hw_ledger_lock_take(s->path, why, why_size);
     hw_ledger_guard_init(&s->guard, s->lock ? hw_ledger_lock_fd(s->lock) : -1);
     if (s->lock && hw_ledger_recovery_open(s, why, why_size) == 0 &&
-        hw_ledger_due_recover(s, why, why_size) == 0)
+        hw_ledger_due_recover(s, why, why_size) == 0 && hw_ledger_park_load(s, why, why_size) == 0)
         return &s->ledger;
     close_sqlite(&s->ledger);
     return NULL;

@@ -3,10 +3,12 @@
  * sqlite.c     the interface of ledger.h: commits, opening and closing
  * writer.c     the connection that writes, and its statements
  * rows.c       turns an outcome into a row
+ * history.c    the runs of what did not succeed at its first
  * look_up.c    look-ups, with a connection for each worker
  * recovery.c   deals with failed commits and with lost files
  * tend.c       what is due between batches: write-back, the filter
  * due.c        finds what is to run again: what is due, what was under way when a host ended
+ * park.c       what is paused: kept in the file, and its rows set aside while it lasts
  * purge.c      removes rows on request, also from the log
  * retention.c  removes rows that are older than `retention`
  *
@@ -39,6 +41,8 @@ enum hw_ledger_statement {
     HW_LEDGER_UPDATE,
     HW_LEDGER_REPEAT,
     HW_LEDGER_TOUCH,
+    HW_LEDGER_RUN,
+    HW_LEDGER_RUN_TRIM,
     HW_LEDGER_FRONT,
     HW_LEDGER_EXPIRE,
     HW_LEDGER_FILL,
@@ -47,6 +51,9 @@ enum hw_ledger_statement {
     HW_LEDGER_NEXT_POOL,
     HW_LEDGER_LANE,
     HW_LEDGER_PROMOTE,
+    HW_LEDGER_PARK,
+    HW_LEDGER_PARKED,
+    HW_LEDGER_UNPARK,
     HW_LEDGER_REMOVE,
     HW_LEDGER_STATEMENTS
 };
@@ -83,6 +90,7 @@ struct hw_sqlite {
     int patience_ms; /* how long to wait for another program's lock */
     struct hw_ledger_retention retention;
     int64_t filled_to;
+    bool unparking;          /* rows may be parked whose event is not paused any more */
     bool spent;              /* the log still holds rows that were removed from the database */
     int64_t log_tried_at;    /* by the steady clock, ms */
     int wal_pages, wal_hard; /* in the log; over wal_hard a write-back waits for readers */
@@ -129,6 +137,24 @@ int hw_ledger_rows_write(struct hw_sqlite *s, struct hw_notification *n);
  * SQLite's code. */
 int hw_ledger_rows_promote(struct hw_sqlite *s, struct hw_str lane, int64_t now_ms);
 
+/* Binds a text, or NULL without one. */
+void hw_ledger_rows_bind(sqlite3_stmt *stmt, int index, struct hw_str text);
+
+/* A reason or a detail as it is kept. */
+struct hw_str hw_ledger_rows_cut(struct hw_str text);
+
+/* Whether the outcome is to be in the history; otherwise it succeeded at its first run, or there was
+ * no run. */
+bool hw_ledger_history_wants(const struct hw_notification *n);
+
+/* Adds the run to the history of its notification, within the transaction of its outcome. Of more
+ * than HW_LEDGER_RUNS_MAX the oldest go. Returns SQLite's code. */
+int hw_ledger_history_add(struct hw_sqlite *s, const struct hw_notification *n, int64_t row);
+
+/* Adds the runs that were under way when the last host ended, before they get another state.
+ * Returns SQLite's code. */
+int hw_ledger_history_add_lost(struct hw_sqlite *s);
+
 /* The key of an identity in the filter: the job id, or the digest when that alone is the
  * identity. */
 static inline struct hw_str hw_ledger_filter_key(const struct hw_identity *identity)
@@ -149,6 +175,19 @@ void hw_ledger_purge_log(struct hw_sqlite *s);
  * `why`. */
 int hw_ledger_due_recover(struct hw_sqlite *s, char *why, size_t size);
 
+/* At the host's start: what is paused. Returns 0, or HW_EFAILED with one line in `why`. */
+int hw_ledger_park_load(struct hw_sqlite *s, char *why, size_t size);
+
+enum { HW_LEDGER_PARK_STEP = 1000 /* rows that are set aside, or brought back, at a time */ };
+
+/* Sets rows aside, since their event is paused. They are left as they are when the ledger can't be
+ * written now. Returns 0 or HW_ELEDGER_UNAVAILABLE. */
+int hw_ledger_park(struct hw_sqlite *s, const int64_t *rows, size_t count);
+
+/* Brings rows back whose event is not paused any more, a step of them; they are due at once, the
+ * oldest first. Returns true when there may be more. */
+bool hw_ledger_unpark(struct hw_sqlite *s, int64_t now_ms);
+
 /* Closes the connections of all readers, and keeps them from looking up until `go`. */
 void hw_ledger_readers_stop(struct hw_sqlite *s);
 void hw_ledger_readers_go(struct hw_sqlite *s);
@@ -162,6 +201,7 @@ int hw_ledger_sqlite_look_up(struct hw_ledger_reader *reader, const struct hw_id
 int hw_ledger_sqlite_load(struct hw_ledger_reader *reader, struct hw_notification *n);
 int hw_ledger_sqlite_load_reason(struct hw_ledger_reader *reader, struct hw_notification *n);
 int hw_ledger_sqlite_pick(struct hw_ledger *ledger, struct hw_ledger_due *due);
+int hw_ledger_sqlite_pause(struct hw_ledger *ledger, struct hw_pause *pause);
 int hw_ledger_sqlite_purge(struct hw_ledger *ledger, struct hw_purge *purge);
 bool hw_ledger_sqlite_tend(struct hw_ledger *ledger, bool idle);
 

@@ -27,13 +27,19 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
         " deliveries = deliveries + ?6, runs = runs + ?7, settled_at = ?9, error = ?10,"
         " reason = ?11, detail = ?12, key = ?13, place = ?14, body = ?15, version = ?16,"
         " next_run_at = ?18, retries = ?19, accepted = max(accepted, ?20), lane = ?21, pool = ?22,"
-        " lost = CASE ?4 WHEN 6 THEN lost ELSE 0 END"
+        " lost = CASE ?4 WHEN 6 THEN lost ELSE 0 END, parked = 0"
         " WHERE seq = ?17 AND digest = ?2 AND (?1 IS NULL OR job_id = ?1)",
     [HW_LEDGER_REPEAT] = "UPDATE notifications SET deliveries = deliveries + ?1,"
                          " attempt = max(attempt, ?2)"
                          " WHERE seq = ?3 AND digest = ?4 AND (?5 IS NULL OR job_id = ?5)",
     [HW_LEDGER_TOUCH] = "UPDATE notifications SET settled_at = max(settled_at, ?1)"
                         " WHERE seq = ?2 AND digest = ?3 AND (?4 IS NULL OR job_id = ?4)",
+    [HW_LEDGER_RUN] =
+        "INSERT INTO runs (seq, began_at, attempt, retry, waited_ms, ms, error, reason,"
+        " version) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [HW_LEDGER_RUN_TRIM] =
+        "DELETE FROM runs WHERE seq = ?1 AND rowid <= (SELECT rowid FROM runs WHERE seq = ?1"
+        " ORDER BY rowid DESC LIMIT 1 OFFSET ?2)",
     [HW_LEDGER_FRONT] =
         "SELECT max(seq), sum(received_at < ?2), sum(received_at BETWEEN ?2 AND ?3) FROM"
         " (SELECT seq, received_at FROM notifications WHERE seq > ?1 ORDER BY seq LIMIT ?4)",
@@ -48,14 +54,21 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
         " AND parked = 0",
     [HW_LEDGER_REMOVE] = "DELETE FROM notifications WHERE seq = ?1 AND settled_at = ?2"
                          " RETURNING lane",
-    [HW_LEDGER_PICK] = "SELECT seq, next_run_at, retries FROM notifications"
+    [HW_LEDGER_PICK] = "SELECT seq, next_run_at, retries, event FROM notifications"
                        " WHERE next_run_at <= ?1 AND pool IS NULL AND body IS NOT NULL ORDER BY "
                        "next_run_at LIMIT ?2",
     [HW_LEDGER_PICK_POOL] =
-        "SELECT seq, next_run_at, retries FROM notifications"
+        "SELECT seq, next_run_at, retries, event FROM notifications"
         " WHERE pool = ?3 AND next_run_at <= ?1 AND body IS NOT NULL ORDER BY next_run_at LIMIT ?2",
     [HW_LEDGER_NEXT_POOL] = "SELECT pool FROM notifications WHERE pool > ?1"
                             " AND next_run_at IS NOT NULL ORDER BY pool LIMIT 1",
+    [HW_LEDGER_PARK] = "UPDATE notifications SET parked = 1, next_run_at = NULL WHERE seq = ?1",
+    [HW_LEDGER_PARKED] = "SELECT event FROM notifications WHERE parked = 1 AND event >= ?1"
+                         " ORDER BY event LIMIT 1",
+    [HW_LEDGER_UNPARK] =
+        "UPDATE notifications SET parked = 0, next_run_at = min(settled_at, ?2)"
+        " WHERE seq IN (SELECT seq FROM notifications WHERE parked = 1 AND event = ?1"
+        " ORDER BY seq LIMIT ?3)",
     [HW_LEDGER_FILL] =
         "SELECT seq, job_id, digest FROM notifications WHERE seq > ?1 ORDER BY seq LIMIT ?2",
 };

@@ -83,7 +83,7 @@ static bool is_held(const struct hw_job *job)
 
 static bool is_errand(const struct hw_job *job)
 {
-    return job->purge || job->pick;
+    return job->purge || job->pick || job->pause;
 }
 
 /* Takes the jobs of one kind out of a list; both lists keep their order. */
@@ -104,6 +104,15 @@ static struct hw_job *take(struct hw_job **jobs, bool (*is_one)(const struct hw_
     return taken;
 }
 
+void hw_commit_pause(struct hw_ledger *ledger, struct hw_job *job)
+{
+    job->n.outcome.code = ledger->type->pause(ledger, job->pause);
+    if (!job->n.outcome.code)
+        job->n.outcome.reason = job->pause->changed ? HW_STR("changed") : HW_STR("unchanged");
+    else if (job->n.outcome.code == HW_EOVERLOADED)
+        job->n.outcome.reason = HW_STR("256 patterns are paused: resume one first");
+}
+
 /* ---- purges ---- */
 
 static void purge(struct hw_ledger *ledger, struct hw_job *job)
@@ -121,6 +130,8 @@ static void run_errands(struct hw_committer *c, struct hw_job *jobs)
         job->committed = true;
         if (job->purge)
             purge(c->ledger, job);
+        else if (job->pause)
+            hw_commit_pause(c->ledger, job);
         else
             job->n.outcome.code = c->ledger->type->pick(c->ledger, job->pick);
     }

@@ -42,6 +42,9 @@ void hw_committer_stop(struct hw_committer *committer);
  * ledger does not wait for a disk. */
 struct hw_job *hw_commit_batch(struct hw_ledger *ledger, struct hw_job *jobs);
 
+/* Changes what is paused, as job->pause says; the outcome is the job's answer. Thread as above. */
+void hw_commit_pause(struct hw_ledger *ledger, struct hw_job *job);
+
 /* Tries whether the ledger can be written again, with the first of a list of jobs that are held;
  * the list stays as it is. Returns 0: they may run. Thread as above. */
 int hw_commit_held(struct hw_ledger *ledger, struct hw_job *jobs);

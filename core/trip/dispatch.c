@@ -220,7 +220,7 @@ int hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waite
         return HW_EOVERLOADED;
     } else {
         wait_for(waiter, job);
-        hw_patience_begin(&d->patience, job, job->cut_ns);
+        hw_patience_begin(&d->patience, job, job->n.cut_ns);
         if (accepted)
             record_copy(d, job, other);
         else if (!twin)
@@ -236,7 +236,7 @@ int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw
     if (!job)
         return HW_ENOMEM;
     wait_for(waiter, job);
-    hw_patience_begin(&d->patience, job, job->cut_ns);
+    hw_patience_begin(&d->patience, job, job->n.cut_ns);
     submit(d, job);
     return 0;
 }
@@ -298,6 +298,24 @@ int hw_dispatch_purge(struct hw_dispatch *d, struct hw_job *job, struct hw_waite
     return 0;
 }
 
+/* Without a ledger thread it is done here; the answer comes with the jobs that come back. */
+int hw_dispatch_pause(struct hw_dispatch *d, struct hw_job *job, struct hw_waiter *waiter)
+{
+    if (!d->ledger->type->pause || (!d->committer && d->ledger->type->waits)) {
+        bury(d, job);
+        return HW_ELEDGER_UNAVAILABLE;
+    }
+    wait_for(waiter, job);
+    if (d->committer) {
+        hw_committer_put(d->committer, job, d->with_crew);
+        return 0;
+    }
+    hw_commit_pause(d->ledger, job);
+    job->committed = true;
+    hw_crew_return(d->crew, job);
+    return 0;
+}
+
 /* The next copy takes its place in the table; the others stay behind that one. */
 static void promote(struct hw_dispatch *d, struct hw_job *job)
 {
@@ -311,7 +329,7 @@ static void reply(struct hw_dispatch *d, struct hw_job *job)
     promote(d, job); /* before any answer, which could bring in another copy */
     if (job->pick)
         d->picked(d->due_owner, job->n.outcome.code, job->pick);
-    else if (!job->purge && !is_moot(job))
+    else if (!job->purge && !job->pause && !is_moot(job))
         hw_report_job(d->report, job);
     answer_all(job, job->n.outcome.code, job->n.outcome.reason);
     if (!job->pick)
@@ -401,7 +419,7 @@ static void count_copies(struct hw_job *job)
 
 static bool may_start(struct hw_dispatch *d, const struct hw_job *job)
 {
-    if (d->draining || !d->due_take)
+    if (d->draining || !d->due_take || hw_pauses_hold(&d->ledger->pauses, job->n.event))
         return false;
     if (!job->n.pool.ptr)
         return true;
@@ -579,6 +597,8 @@ static bool wants_ledger(const struct hw_dispatch *d, const struct hw_job *job)
         return false;
     if (job->n.outcome.held)
         return may_be_held(d);
+    if (job->n.outcome.code == HW_EPAUSED) /* until its sender gives up the host need not know it */
+        return hw_retry_is_for_host(&job->n);
     return !job->n.outcome.from_ledger || hw_ledger_health(d->ledger) != HW_LEDGER_FAILED;
 }
 

@@ -116,6 +116,9 @@ int hw_dispatch_pick(struct hw_dispatch *d, size_t max);
  * keeps no rows, or its thread has ended. */
 int hw_dispatch_purge(struct hw_dispatch *d, struct hw_job *job, struct hw_waiter *waiter);
 
+/* Has the ledger thread change what is paused, as job->pause says. As hw_dispatch_purge. */
+int hw_dispatch_pause(struct hw_dispatch *d, struct hw_job *job, struct hw_waiter *waiter);
+
 /* The crew's settle function; `owner` is the dispatch. */
 void hw_dispatch_settle(void *owner, struct hw_job *done);
 

@@ -30,7 +30,7 @@ static void on_picked(void *owner, int code, const struct hw_ledger_due *found)
 {
     struct hw_due *due = owner;
     due->asking = false;
-    due->more = code == 0 && found->count == found->max;
+    due->more = code == 0 && (found->count == found->max || found->again);
     for (size_t i = 0; i < found->count && !is_full(due); i++) {
         const struct hw_ledger_due_row *row = &found->rows[i];
         if (due->dispatch->draining || is_in_hand(due, row->seq))
@@ -41,6 +41,8 @@ static void on_picked(void *owner, int code, const struct hw_ledger_due *found)
             return; /* without memory; the next look finds it again */
         due->rows[due->count++] = row->seq;
     }
+    if (code == 0 && found->again)
+        ask(due);
 }
 
 /* What is moot would be found again at once. */

@@ -94,7 +94,7 @@ static struct hw_job *new_job(uint64_t now_ns)
     memset(job, 0, offsetof(struct hw_job, first_block));
     hw_arena_init(&job->arena, job->first_block, sizeof job->first_block);
     job->n.arena = &job->arena;
-    job->cut_ns = now_ns;
+    job->n.cut_ns = now_ns;
     return job;
 }
 
@@ -128,7 +128,7 @@ struct hw_job *hw_job_stand_in(const struct hw_job *job)
     enum hw_progress progress = atomic_load_explicit(&job->progress, memory_order_acquire);
     bool may_run_yet =
         progress < HW_RUNNING || job->n.outcome.held || job->starting || job->accepting;
-    struct hw_job *s = may_run_yet ? NULL : new_job(job->cut_ns);
+    struct hw_job *s = may_run_yet ? NULL : new_job(job->n.cut_ns);
     if (!s)
         return NULL;
     s->n.outcome = outcome_of_lost(job, progress);

@@ -44,11 +44,11 @@ struct hw_job {
     struct hw_notification n;
 
     /* constant once cut */
-    uint64_t cut_ns;        /* monotonic */
     bool force;             /* run it even if it succeeded before */
     int64_t due_at;         /* the host runs it by itself: its row's next_run_at; 0: it was asked */
     struct hw_purge *purge; /* set: no notification, but work for the ledger thread */
     struct hw_ledger_due *pick; /* likewise */
+    struct hw_pause *pause;     /* likewise */
 
     /* leader only */
     struct hw_job *bucket_next;  /* in the table of jobs in flight */

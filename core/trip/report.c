@@ -37,7 +37,7 @@ static void add_end(struct hw_log_line *line, const struct hw_job *job)
 {
     add_answer(line, job);
     hw_log_text(line, "key", job->n.key);
-    add_times(line, &job->n.outcome, job->cut_ns);
+    add_times(line, &job->n.outcome, job->n.cut_ns);
     hw_log_text(line, "place", job->n.outcome.place);
     if (job->n.outcome.ran)
         hw_log_text(line, "version", hw_str_of(job->n.version));
@@ -56,6 +56,8 @@ static void add_body(struct hw_log_line *line, const struct hw_job *job)
 
 static struct hw_str outcome_name(const struct hw_job *job)
 {
+    if (job->n.outcome.code == HW_EPAUSED)
+        return HW_STR("paused");
     if (job->n.outcome.code)
         return HW_STR("failed");
     if (job->n.outcome.from_ledger)
@@ -113,8 +115,8 @@ static bool is_dead(const struct hw_job *job)
  * A handler's refusal, and whatever a stranger does, can wait. */
 static enum hw_log_level level_of(const struct hw_job *job)
 {
-    if (!job->n.outcome.code)
-        return HW_LOG_INFO;
+    if (!job->n.outcome.code || job->n.outcome.code == HW_EPAUSED)
+        return is_dead(job) ? HW_LOG_ERROR : HW_LOG_INFO;
     return is_dead(job) || job->n.outcome.code == HW_EHANDLER_ERROR ? HW_LOG_ERROR : HW_LOG_WARN;
 }
 
@@ -144,6 +146,12 @@ static void add_next_run(struct hw_log_line *line, int64_t wait_ms)
 /* What follows a failure that is recorded. */
 static void add_next(struct hw_log_line *line, const struct hw_job *job)
 {
+    if (job->n.outcome.code == HW_EPAUSED && job->n.state != HW_DEAD) {
+        hw_log_text(line, "next",
+                    job->n.next_run_at ? HW_STR("this host runs it once it is resumed")
+                                       : HW_STR("Accredit delivers again"));
+        return;
+    }
     bool waits = job->n.state == HW_FAILED || job->n.state == HW_QUEUED;
     if (!job->n.outcome.authentic || !waits || job->n.outcome.code == HW_ELEDGER_UNAVAILABLE)
         return;
@@ -163,7 +171,7 @@ void hw_report_accepted(struct hw_report *report, const struct hw_job *job)
     add_job(&line, job);
     hw_log_int(&line, "status", 200);
     hw_log_text(&line, "key", job->n.key);
-    add_times(&line, &job->n.outcome, job->cut_ns);
+    add_times(&line, &job->n.outcome, job->n.cut_ns);
     hw_log_text(&line, "place", job->n.outcome.place);
     hw_log_end(&line);
 }

@@ -27,8 +27,8 @@ static bool may_be_mended(int code)
 /* The host stood in its way. */
 static bool was_put_off(const struct hw_outcome *o)
 {
-    return !o->ran && (o->code == HW_ELEDGER_UNAVAILABLE || o->code == HW_EQUEUE_TIMEOUT ||
-                       o->code == HW_EDRAINING);
+    return !o->ran && (o->code == HW_EPAUSED || o->code == HW_ELEDGER_UNAVAILABLE ||
+                       o->code == HW_EQUEUE_TIMEOUT || o->code == HW_EDRAINING);
 }
 
 /* What the host runs by itself is not the sender's affair any more; nor is what it has had its 200
@@ -37,6 +37,11 @@ static bool sender_delivers_again(const struct hw_notification *n)
 {
     return !n->by_host && !n->accepted && n->known.state != HW_DEAD &&
            hw_notification_last_attempt(n) < HW_ATTEMPT_LAST;
+}
+
+bool hw_retry_is_for_host(const struct hw_notification *n)
+{
+    return !sender_delivers_again(n);
 }
 
 /* Those that have run: of a replay none, since it starts anew. */
@@ -68,6 +73,8 @@ static int64_t delay_of(const struct hw_retries *retries, const struct hw_notifi
     size_t before = retries_before(n);
     if (n->outcome.retry_after_ms)
         return n->outcome.retry_after_ms;
+    if (n->outcome.code == HW_EPAUSED)
+        return 0; /* it is set aside until its event is resumed */
     return spread(retries->delays_ms[before < retries->count ? before : retries->count - 1],
                   random);
 }

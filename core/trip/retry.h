@@ -18,6 +18,9 @@
 #include "base/config.h"
 #include "notification.h"
 
+/* True when its sender delivers it no more: what it came to must be recorded. */
+bool hw_retry_is_for_host(const struct hw_notification *n);
+
 /* True when this run is the last one: if it fails, neither side delivers it again. */
 bool hw_retry_is_last(const struct hw_retries *retries, const struct hw_notification *n);
 

@@ -148,6 +148,23 @@ static int decode(struct hw_worker *w, struct hw_job *job)
     return hw_vm_decode(w->vm, &job->n, job->n.outcome.taken_ns);
 }
 
+/* There is nothing to do, or to tell: a row that is still due is found again. */
+static int drop(struct hw_job *job, int code)
+{
+    job->n.outcome.authentic = false;
+    return hw_notification_fail(&job->n, code);
+}
+
+/* What is due is set aside when it is looked for next. A replay is what somebody wants now, paused or
+ * not. */
+static int stand_aside(struct hw_worker *w, struct hw_job *job)
+{
+    bool asked = job->n.from_row && !job->due_at;
+    if (asked || !hw_pauses_hold(&w->shared->ledger->pauses, job->n.event))
+        return 0;
+    return job->due_at ? drop(job, HW_EPAUSED) : hw_notification_fail(&job->n, HW_EPAUSED);
+}
+
 /* The run of one that nobody would deliver again is recorded before it begins, and goes on when that
  * is durable: should the host end meanwhile, the next one finds it. */
 static int record_start(struct hw_worker *w, struct hw_job *job)
@@ -219,13 +236,6 @@ static void load_row(struct hw_worker *w, struct hw_job *job)
         job->n.outcome.reason = HW_STR("no such row in the ledger, or its body was not kept");
 }
 
-/* There is nothing to do, or to tell: a row that is still due is found again. */
-static int drop(struct hw_job *job, int code)
-{
-    job->n.outcome.authentic = false;
-    return hw_notification_fail(&job->n, code);
-}
-
 /* A row that fell due may have run meanwhile, as a delivery or as a replay, or it was removed. With
  * the body as identity another row may be known in its place: what that one came to holds for this
  * one too. */
@@ -260,7 +270,7 @@ static void run_again(struct hw_worker *w, struct hw_job *job)
     }
     job->n.outcome.authentic = true;
     if (look_up_again(w, job) == 0 && stand_back(w, job) == 0 && decode(w, job) == 0 &&
-        match(w, job) == 0 && record_start(w, job) == 0)
+        stand_aside(w, job) == 0 && match(w, job) == 0 && record_start(w, job) == 0)
         handle(w, job);
 }
 
@@ -276,7 +286,7 @@ static void run(struct hw_worker *w, struct hw_job *job)
 {
     if (verify(w, job) == 0 && look_up(w, job) == 0 && stand_back(w, job) == 0 &&
         decode(w, job) == 0 && match(w, job) == 0 && accept_first(w, job) == 0 &&
-        record_start(w, job) == 0)
+        stand_aside(w, job) == 0 && record_start(w, job) == 0)
         handle(w, job);
 }
 

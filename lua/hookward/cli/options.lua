@@ -1,5 +1,6 @@
 -- Defines options that several commands have, and reads their values.
 
+local console = require "hookward.cli.console"
 local units = require "hookward.base.units"
 
 local M = {}
@@ -16,6 +17,16 @@ end
 function M.config_of(given)
   local named = os.getenv "HOOKWARD_CONFIG"
   return given or (named ~= "" and named or nil)
+end
+
+---For the `convert` of an option or an argument: an event's name, or a pattern as in hook.on.
+---@param text string
+function M.event(text)
+  local _, stars = text:gsub("%*", "")
+  if text == "*" or text ~= "" and stars == 0 then return text end
+  if stars == 1 and (text:find("^[^*]+%.%*$") or text:find("^%*%.[^*]+$")) then return text end
+  return nil, ('\'%s\' is not an event: use a name, or "Entity.*", "*.Event", "*"')
+    :format(console.plain(text))
 end
 
 ---For an option's `convert`.

@@ -5,6 +5,8 @@ local console = require "hookward.cli.console"
 local control = require "hookward.host.control"
 local core = require "hookward.core"
 local options = require "hookward.cli.options"
+local pauses = require "hookward.host.pauses"
+local time = require "hookward.base.time"
 local units = require "hookward.base.units"
 
 local M = {
@@ -139,6 +141,14 @@ local function check_dead(report, settings, bad)
   end
 end
 
+-- Events that a running host, or the next one, does not run.
+local function check_pauses(report, settings)
+  for _, pause in ipairs(pauses.list(control.of(settings)) or {}) do
+    report:warn("%s is paused since %s: nothing of it runs until `hookward resume '%s'`",
+      console.plain(pause.pattern), time.short(pause.since), console.plain(pause.pattern))
+  end
+end
+
 local function check_retries(report, settings)
   report.retries = settings.retries_ms
   report.dead_kept = settings.dead_retention_ms == 0 and "until purged"
@@ -179,6 +189,7 @@ local function check(file, offline)
   if not offline then
     check_machine(report, settings, bad)
     check_dead(report, settings, bad)
+    if not bad.ledger then check_pauses(report, settings) end
   end
   return report
 end

@@ -1,6 +1,7 @@
 -- The options that select notifications, and the ledger's filters that they become.
 
 local core = require "hookward.core"
+local options = require "hookward.cli.options"
 local suggest = require "hookward.base.suggest"
 local text = require "hookward.jobs.text"
 local time = require "hookward.base.time"
@@ -18,16 +19,6 @@ local function read_state(name)
     nearest and ("did you mean %s?"):format(nearest) or "there are " .. table.concat(states, ", "))
 end
 
-local function read_event(pattern)
-  local _, stars = pattern:gsub("%*", "")
-  if pattern == "*" or pattern ~= "" and stars == 0 then return pattern end
-  if stars == 1 and (pattern:find("^[^*]+%.%*$") or pattern:find("^%*%.[^*]+$")) then
-    return pattern
-  end
-  return nil, ('\'%s\' is not an event: use a name, or "Entity.*", "*.Event", "*"')
-    :format(text.line(pattern))
-end
-
 local function read_time(value)
   local seconds, why = time.read(value)
   return seconds, why and text.line(why)
@@ -37,7 +28,7 @@ end
 ---@param parser table
 function M.define_event(parser)
   parser:option("--event", 'Only this event: a name, or "Entity.*", "*.Event", "*".')
-    :argname("EVENT"):convert(read_event)
+    :argname("EVENT"):convert(options.event)
 end
 
 ---Adds the options that select notifications.

@@ -1,18 +1,20 @@
 -- hookward jobs show: shows all that is known of a notification.
 
 local console = require "hookward.cli.console"
+local core = require "hookward.core"
 local json = require "hookward.jobs.json"
 local list = require "hookward.jobs.list"
 local store = require "hookward.jobs.store"
+local grid = require "hookward.jobs.table"
 local text = require "hookward.jobs.text"
 local time = require "hookward.base.time"
 
 local M = {
   summary = "Show all that is known of a notification.",
   usage = "ID [OPTION...]",
-  description = "Shows one notification with its error, the error's traceback and its body. If "
-    .. "several have this id, it shows all of them, the newest first. A JSON body is indented; no "
-    .. "digit of it is changed.",
+  description = "Shows one notification with its error, the error's traceback and its body, and "
+    .. "each of its runs unless it succeeded at the first. If several have this id, it shows all "
+    .. "of them, the newest first. A JSON body is indented; no digit of it is changed.",
   examples = {
     "hookward jobs show 8812",
     "hookward jobs show 8812 --digest 9f86d0",
@@ -34,7 +36,8 @@ function M.define(parser)
     :argname("HEX"):convert(M.read_digest)
   parser:flag("--json", "Print a JSON array of objects: the members of `jobs list`, and "
     .. "next_run_at, retries, reason, detail, key, place, version, body (null: none; if it is not "
-    .. "UTF-8, body_hex instead).")
+    .. "UTF-8, body_hex instead), history (an array of runs, the oldest first: began_at, attempt, "
+    .. "retry, waited_ms, ms, error, reason, version).")
   store.define(parser)
 end
 
@@ -69,6 +72,47 @@ local function say_body(row, settings)
   console.say("%s", indent(pretty and pretty or text.block(row.body)))
 end
 
+-- The error and its reason come last: only they may be cut on a terminal.
+local columns = {
+  { title = "BEGAN", spare = 4 },
+  { title = "ATTEMPT", right = true, spare = 3 },
+  { title = "RETRY", right = true },
+  { title = "WAITED", right = true, spare = 1 },
+  { title = "TOOK", right = true },
+  { title = "VERSION", spare = 2 },
+  { title = "OUTCOME", least = 8, wanted = 32 },
+}
+
+-- In seconds from a second on.
+local function duration(ms)
+  return ms < 1000 and ("%d ms"):format(ms) or ("%.1f s"):format(ms / 1000)
+end
+
+local function outcome_of(run)
+  if not run.error then return "succeeded" end
+  return text.line(run.reason and ("%s: %s"):format(run.error, run.reason) or run.error)
+end
+
+-- How long a run took that its host did not survive is not known.
+local function cells_of(run, show_time)
+  local lost = run.error == "host_lost"
+  return { run.began_at and show_time(run.began_at) or "-", tostring(run.attempt),
+    run.retry > 0 and tostring(run.retry) or "-", lost and "-" or duration(run.waited_ms),
+    lost and "-" or duration(run.ms), run.version and text.line(run.version) or "-",
+    outcome_of(run) }
+end
+
+local function say_history(runs)
+  if #runs == 0 then return end
+  local room = core.sys.isatty(1) and core.sys.columns() or nil
+  local cells = {}
+  for i, run in ipairs(runs) do cells[i] = cells_of(run, room and time.short or time.iso) end
+  say_field("history", "")
+  for _, line in ipairs(grid.lines(columns, cells, room and math.max(1, room - 2))) do
+    console.say("%s", "  " .. line)
+  end
+end
+
 local function say_row(row, settings)
   say_field("id", text.line(row.id))
   say_field("digest", row.digest)
@@ -90,6 +134,7 @@ local function say_row(row, settings)
     say_field("detail", "")
     console.say("%s", indent(text.block(row.detail)))
   end
+  say_history(row.history)
   say_body(row, settings)
 end
 
@@ -97,6 +142,18 @@ end
 
 local function hex(bytes)
   return (bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
+end
+
+local function history_json(runs)
+  local items = {}
+  for i, run in ipairs(runs) do
+    items[i] = json.object { "began_at", json.string(time.iso(run.began_at)),
+      "attempt", tostring(run.attempt), "retry", tostring(run.retry),
+      "waited_ms", tostring(run.waited_ms), "ms", tostring(run.ms),
+      "error", json.string(run.error), "reason", json.string(run.reason),
+      "version", json.string(run.version) }
+  end
+  return "[" .. table.concat(items, ",") .. "]"
 end
 
 local function members(row)
@@ -115,6 +172,7 @@ local function members(row)
   else
     add("body", json.string(row.body))
   end
+  add("history", history_json(row.history))
   return all
 end
 
@@ -133,10 +191,18 @@ local function nothing(id, digest)
     :format(text.line(id), digest) or ("no notification %s is in the ledger"):format(text.line(id)))
 end
 
+-- The row with its history; nil when it was removed meanwhile.
+local function look_up(ledger, brief)
+  local row, why = ledger:show(brief.seq)
+  if not row then return nil, why end
+  row.history, why = ledger:history(brief.seq)
+  return row.history and row, why
+end
+
 local function print_json(ledger, found)
   local array = json.array(io.stdout)
   for _, brief in ipairs(found) do
-    local row, why = ledger:show(brief.seq)
+    local row, why = look_up(ledger, brief)
     if why then return console.fail(why) end
     if row then array:add(json.object(members(row))) end
   end
@@ -150,7 +216,7 @@ local function print_text(ledger, found, settings)
       #found)
   end
   for i, brief in ipairs(found) do
-    local row, why = ledger:show(brief.seq)
+    local row, why = look_up(ledger, brief)
     if why then return console.fail(why) end
     if i > 1 then console.say("") end
     if row then say_row(row, settings) end

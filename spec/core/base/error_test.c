@@ -46,7 +46,7 @@ static void answers_with_the_designs_statuses(void **state)
          " missing_signature malformed_signature invalid_signature malformed_job_id"
          " malformed_job_attempt invalid_json missing_event too_old too_new malformed_timestamp"
          " no_handler schema_violation"
-         " handler_refused handler_error handler_timeout given_up host_lost overloaded "
+         " handler_refused handler_error handler_timeout given_up host_lost overloaded paused "
          "queue_timeout "
          "ledger_unavailable draining"
          " malformed_request reload_failed "},

@@ -72,7 +72,7 @@ static void takes_over_a_request_with_all_headers(void **state)
     assert_true(job->n.has_id);
     assert_int_equal(job->n.attempt, 3);
     assert_memory_equal(job->n.identity.digest, digest, sizeof digest);
-    assert_int_equal(job->cut_ns, 42);
+    assert_int_equal(job->n.cut_ns, 42);
     assert_true(job->n.received_at >= before && job->n.received_at <= hw_now());
     assert_int_equal(job->n.from_row, 0);
     bury(job);
@@ -166,7 +166,7 @@ static void revives_one_with_nothing_but_its_row(void **state)
     struct hw_job *job = hw_job_revive(7, true, 42);
     assert_int_equal(job->n.from_row, 7);
     assert_true(job->force);
-    assert_int_equal(job->cut_ns, 42);
+    assert_int_equal(job->n.cut_ns, 42);
     assert_null(job->n.body.ptr);
     assert_null(job->n.request);
     assert_null(job->waiters);

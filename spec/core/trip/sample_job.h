@@ -11,7 +11,7 @@ static inline struct hw_job *sample_job(const char *id, const char *body)
     struct hw_job *job = hw_job_revive(0, false, hw_now_ns());
     HW_CHECK(job);
     sample_fill(&job->n, id, body);
-    job->n.outcome.finished_ns = job->cut_ns;
+    job->n.outcome.finished_ns = job->n.cut_ns;
     return job;
 }
 

@@ -1,0 +1,137 @@
+/* status.c -- see status.h */
+#include "host/status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/version.h"
+
+/* ---- JSON ---- */
+
+static void put_char(FILE *out, struct hw_str text, size_t i, size_t n)
+{
+    unsigned char c = (unsigned char)text.ptr[i];
+    if (n == 0)
+        fputs("\\ufffd", out);
+    else if (c == '"' || c == '\\')
+        fprintf(out, "\\%c", c);
+    else if (c < 0x20)
+        fprintf(out, "\\u%04x", c);
+    else
+        fwrite(text.ptr + i, 1, n, out);
+}
+
+static void put_text(FILE *out, struct hw_str text)
+{
+    putc('"', out);
+    for (size_t i = 0, n; i < text.len; i += n ? n : 1) {
+        n = hw_str_utf8(text, i);
+        put_char(out, text, i, n);
+    }
+    putc('"', out);
+}
+
+/* ---- the parts ---- */
+
+static void put_counts(FILE *out, const struct hw_stats *stats)
+{
+    const char *comma = "";
+    fputs(",\"counts\":{", out);
+    for (int i = 0; i < HW_COUNT_END; i++)
+        fprintf(out, "%s\"%s\":%llu", i ? "," : "", hw_stats_name((enum hw_count)i),
+                (unsigned long long)hw_stats_get(&stats->counts[i]));
+    fputs("},\"errors\":{", out);
+    for (int code = HW_ERROR_BASE + 1; code < HW_ERROR_END; code++) {
+        unsigned long long count = hw_stats_get(&stats->errors[hw_stats_row(code)]);
+        if (count == 0)
+            continue;
+        fprintf(out, "%s\"%s\":%llu", comma, hw_error_name(code), count);
+        comma = ",";
+    }
+    putc('}', out);
+}
+
+struct list {
+    FILE *out;
+    const char *comma;
+};
+
+static void put_pause(void *ud, struct hw_str pattern, int64_t since)
+{
+    struct list *list = ud;
+    fprintf(list->out, "%s{\"pattern\":", list->comma);
+    put_text(list->out, pattern);
+    fprintf(list->out, ",\"since\":%.3f}", (double)since / 1000);
+    list->comma = ",";
+}
+
+static void put_pauses(FILE *out, struct hw_pauses *pauses)
+{
+    struct list list = {out, ""};
+    fputs(",\"pauses\":[", out);
+    hw_pauses_each(pauses, put_pause, &list);
+    putc(']', out);
+}
+
+static void put_reload(FILE *out, struct hw_last_reload *last)
+{
+    char text[HW_ATTEMPT_WHY_MAX];
+    bool ok;
+    double at = hw_last_reload_describe(last, &ok, text, sizeof text);
+    if (at == 0)
+        return;
+    fprintf(out, ",\"reload\":{\"at\":%.3f,\"ok\":%s,\"text\":", at, ok ? "true" : "false");
+    put_text(out, hw_str_of(text));
+    putc('}', out);
+}
+
+static void put_ledger(FILE *out, const struct hw_status *s)
+{
+    static const char *const healths[] = {
+        [HW_LEDGER_WELL] = "well", [HW_LEDGER_SLOW] = "slow", [HW_LEDGER_FAILED] = "failed"};
+    struct hw_ledger *ledger = s->dispatch->ledger;
+    fprintf(out, ",\"ledger\":{\"type\":\"%s\"", ledger->type->name);
+    if (ledger->type->waits) {
+        fputs(",\"path\":", out);
+        put_text(out, hw_str_of(s->config->ledger));
+    }
+    fprintf(out, ",\"health\":\"%s\"}", healths[hw_ledger_health(ledger)]);
+}
+
+static void put(FILE *out, const struct hw_status *s)
+{
+    const struct hw_stats *stats = s->dispatch->report->stats;
+    uint64_t number;
+    char version[17];
+    hw_shelf_describe(s->shelf, &number, version);
+    fprintf(out,
+            "{\"state\":\"%s\",\"hookward\":\"%s\",\"version\":\"%s\",\"number\":%llu,\"pid\":%ld,"
+            "\"started_at\":%.3f,\"uptime\":%.3f,\"workers\":%u",
+            s->dispatch->draining ? "draining" : "serving", HW_VERSION, version,
+            (unsigned long long)number, (long)getpid(), s->started_at,
+            (double)(hw_now_ns() - s->started_ns) / 1e9, s->workers);
+    put_counts(out, stats);
+    put_pauses(out, &s->dispatch->ledger->pauses);
+    put_reload(out, s->last_reload);
+    put_ledger(out, s);
+    fprintf(out, ",\"replaced\":%llu,\"unreplaced\":%llu}\n",
+            (unsigned long long)hw_stats_get(&stats->counts[HW_COUNT_REPLACED]),
+            (unsigned long long)hw_stats_get(&stats->counts[HW_COUNT_UNREPLACED]));
+}
+
+char *hw_status_write(const struct hw_status *status, size_t *len)
+{
+    char *text = NULL;
+    FILE *out = open_memstream(&text, len);
+    if (!out)
+        return NULL;
+    put(out, status);
+    bool failed = ferror(out);
+    if (fclose(out) == 0 && !failed)
+        return text;
+    free(text);
+    return NULL;
+}

@@ -1,0 +1,38 @@
+/* status.h -- how a host is, as one JSON object: for the control socket's GET /state.
+ *
+ *     {"state":"serving"|"draining","hookward":"0.1.0","version":"0123456789abcdef","number":1,
+ *      "pid":1,"started_at":1790000000.0,"uptime":1.5,"workers":8,
+ *      "counts":{"received":0,…},"errors":{"handler_error":1,…},
+ *      "pauses":[{"pattern":"Badge.*","since":1790000000.0},…],
+ *      "reload":{"at":1790000000.0,"ok":true,"text":"…"},
+ *      "ledger":{"type":"sqlite","path":"/…","health":"well"|"slow"|"failed"},
+ *      "replaced":0,"unreplaced":0}
+ *
+ * Times are seconds since 1970; "errors" has those that occurred; "reload" is the last attempt,
+ * absent before the first; "path" is absent when the ledger is in memory.
+ * Not     what is in the ledger's rows: counting them must not keep the host from its work, so the
+ *         command reads the file itself.
+ * Thread  leader only. */
+#ifndef HW_STATUS_H
+#define HW_STATUS_H
+
+#include "base/config.h"
+#include "host/last_reload.h"
+#include "trip/dispatch.h"
+#include "trip/release.h"
+
+struct hw_status {
+    /* constant after start */
+    const struct hw_config *config; /* what the host was started with */
+    const struct hw_dispatch *dispatch;
+    struct hw_shelf *shelf;
+    struct hw_last_reload *last_reload;
+    unsigned workers;
+    double started_at;   /* seconds since 1970 */
+    uint64_t started_ns; /* monotonic */
+};
+
+/* The text is the caller's (free); NULL without memory. */
+char *hw_status_write(const struct hw_status *status, size_t *len);
+
+#endif

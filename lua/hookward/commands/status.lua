@@ -1,0 +1,232 @@
+-- hookward status: how the running host is, and what waits in its ledger.
+--
+-- The host is asked for what it alone knows. What is in the ledger's rows is read from the file, by
+-- this process and through indexes, so that the host goes on undisturbed.
+
+local config = require "hookward.config"
+local console = require "hookward.cli.console"
+local control = require "hookward.host.control"
+local core = require "hookward.core"
+local options = require "hookward.cli.options"
+local time = require "hookward.base.time"
+
+local M = {
+  summary = "Say how the running host is.",
+  usage = "[OPTION...]",
+  description = "Shows the running host's state, versions and counts since its start, what it "
+    .. "still has to run, what is paused, the last reload, and the ledger. Exits 0 when all is "
+    .. "well, else 1, and says why on the standard error: no host answers; it is stopping; its "
+    .. "ledger can't be written; its last reload failed, so that an older version runs; or it has "
+    .. "lost workers to handlers that can't be stopped. A pause and a backlog are no failure. "
+    .. "Times are in UTC.",
+  examples = {
+    "hookward status",
+    "hookward status -c /etc/hookward/hookward.lua",
+    "hookward status --json | jq .backlog",
+  },
+}
+
+function M.define(parser)
+  options.config(parser)
+  parser:flag("--json", "Print one JSON object: ok, problems; of the host: state, pid, hookward, "
+    .. "version, number, started_at, uptime, workers, counts, errors, pauses, reload, replaced, "
+    .. "unreplaced; ledger (path, health, size in bytes); backlog (waiting, due, parked, running, "
+    .. "oldest_waiting, next_due). Without a host, state is \"absent\".")
+end
+
+-- ---- what is asked ----
+
+---@class hookward.Backlog
+---@field waiting integer rows that the host still has to run, those that run not counted
+---@field due integer of these: now
+---@field parked integer of these: their event is or was paused
+---@field running integer
+---@field oldest_waiting? number when the first of them was received, seconds since 1970
+---@field next_due? number
+
+-- The file with its log.
+local function size_of(path)
+  local size = 0
+  for _, suffix in ipairs { "", "-wal" } do
+    local file = core.sys.stat(path .. suffix)
+    size = size + (file and file.size or 0)
+  end
+  return size
+end
+
+-- Returns nil without a file.
+local function read_ledger(path, running)
+  if not path or not core.sys.stat(path) then return nil end
+  -- One that may write tidies up after itself.
+  local opened, why = core.ledger.open(path, not running)
+  if not opened then return nil, why end
+  local ledger <close> = opened
+  local backlog, bad = ledger:backlog()
+  return backlog, bad, not running and ledger:pauses() or nil
+end
+
+local function workers(number, verb)
+  return ("%d worker%s %s"):format(number, number == 1 and "" or "s", verb)
+end
+
+-- What is not well, of a host that answered.
+local function find_problems(state, problems)
+  local function add(format, ...) problems[#problems + 1] = format:format(...) end
+  if not state.state then
+    add("the host gave no answer in time; its log may say more")
+    return
+  end
+  if state.state ~= "serving" then add("the host is %s", state.state) end
+  if state.ledger.health == "failed" then
+    add("the ledger can't be written, so no handler runs; the log says why")
+  end
+  if state.reload and not state.reload.ok then
+    add("the last reload failed, so version %s goes on: %s", state.version, state.reload.text)
+  end
+  if state.unreplaced > 0 then
+    add("%s to handlers that can't be stopped; the log names them: fix them, then restart",
+      workers(state.unreplaced, "lost"))
+  end
+end
+
+---@param host hookward.Control
+local function look(host)
+  local state = control.state(host)
+  local found = { problems = {}, host = state or { state = "absent" } }
+  if state then
+    find_problems(state, found.problems)
+  else
+    found.problems[1] = control.absence(host)
+  end
+  local ledger = found.host.ledger or { path = host.ledger }
+  local running = state ~= nil or control.is_running(host)
+  local why, kept
+  found.backlog, why, kept = read_ledger(ledger.path, running)
+  found.problems[#found.problems + 1] = why
+  ledger.size = found.backlog and size_of(ledger.path) or nil
+  found.ledger = ledger
+  found.host.pauses = found.host.pauses or kept
+  return found
+end
+
+-- ---- as JSON ----
+
+local function print_json(found)
+  local shown = { ok = #found.problems == 0, problems = core.json.array(found.problems) }
+  for name, value in pairs(found.host) do shown[name] = value end
+  shown.pauses = core.json.array(found.host.pauses or {})
+  shown.ledger, shown.backlog = found.ledger, found.backlog
+  console.say("%s", assert(core.json.encode(shown)))
+end
+
+-- ---- as text ----
+
+local LABEL = 10 -- characters
+
+local function say(name, format, ...)
+  console.say("%s%s", console.paint("dim", ("%-" .. LABEL .. "s"):format(name)),
+    format:format(...))
+end
+
+local function shown_time(at)
+  return ("%s (%s)"):format(time.short(at), time.distance(at))
+end
+
+local function shown_path(path)
+  return config.shown(path, core.sys.cwd() or "")
+end
+
+local ORDER = { "received", "succeeded", "unhandled", "duplicates", "joined", "replayed",
+  "replays_failed", "retried", "retries_failed", "stuck", "replaced", "reloads", "reloads_failed",
+  "connections", "in_flight" }
+
+-- "received 12, succeeded 10": those that are not 0.
+local function counts_text(counts)
+  local parts = {}
+  for _, name in ipairs(ORDER) do
+    if (counts[name] or 0) > 0 then
+      parts[#parts + 1] = ("%s %d"):format(name:gsub("_", " "), counts[name])
+    end
+  end
+  return #parts > 0 and table.concat(parts, ", ") or "nothing yet"
+end
+
+-- The most frequent first.
+local function errors_text(errors)
+  local names, parts = {}, {}
+  for name in pairs(errors) do names[#names + 1] = name end
+  table.sort(names, function(a, b)
+    if errors[a] ~= errors[b] then return errors[a] > errors[b] end
+    return a < b
+  end)
+  for i, name in ipairs(names) do parts[i] = ("%s %d"):format(name, errors[name]) end
+  return table.concat(parts, ", ")
+end
+
+local function print_host(state)
+  if not state.version then
+    say("state", "%s", state.state or "no answer")
+    return
+  end
+  say("state", "%s, pid %d, for %s", state.state, state.pid,
+    (time.age(state.started_at):gsub(" ago$", "")))
+  say("versions", "hookward %s, handlers %s (no. %d since the start)", state.hookward,
+    state.version, state.number)
+  say("workers", "%d%s", state.workers,
+    state.replaced > 0 and ", " .. workers(state.replaced, "replaced: see the log") or "")
+  say("counts", "%s", counts_text(state.counts))
+  if next(state.errors) then say("errors", "%s", errors_text(state.errors)) end
+  if state.reload then
+    say("reload", "%s %s", state.reload.ok and "succeeded" or "failed", shown_time(state.reload.at))
+  end
+end
+
+local function print_backlog(backlog)
+  say("backlog", "%d to run (%d due now, %d set aside by a pause), %d running", backlog.waiting,
+    backlog.due, backlog.parked, backlog.running)
+  if backlog.oldest_waiting then
+    say("", "the oldest was received %s", shown_time(backlog.oldest_waiting))
+  end
+  if backlog.next_due then say("", "the next is due %s", shown_time(backlog.next_due)) end
+end
+
+-- "1.5 MB"
+local function size_text(bytes)
+  local unit = 1
+  while bytes >= 1024 and unit < 4 do bytes, unit = bytes / 1024, unit + 1 end
+  return ("%.3g %s"):format(bytes, ({ "bytes", "KB", "MB", "GB" })[unit])
+end
+
+local function print_ledger(ledger)
+  if not ledger.path then
+    say("ledger", "in memory")
+    return
+  end
+  say("ledger", "%s%s%s", shown_path(ledger.path),
+    ledger.size and ", " .. size_text(ledger.size) or "",
+    ledger.health and ", " .. ledger.health or "")
+end
+
+local function print_text(found)
+  print_host(found.host)
+  if found.backlog then print_backlog(found.backlog) end
+  for i, pause in ipairs(found.host.pauses or {}) do
+    say(i == 1 and "paused" or "", "%s since %s", console.plain(pause.pattern),
+      shown_time(pause.since))
+  end
+  print_ledger(found.ledger)
+  io.stdout:flush()
+  for _, line in ipairs(found.problems) do
+    console.complain("%s %s", console.paint("red", "error:", 2), line)
+  end
+end
+
+function M.run(args)
+  local host, no_folder = control.find(args.config)
+  if not host then return console.fail(no_folder) end
+  local found = look(host)
+  if args.json then print_json(found) else print_text(found) end
+  return #found.problems == 0 and 0 or 1
+end
+
+return M

@@ -1,0 +1,163 @@
+-- `hookward status`: what it shows, and when it says that something is not well.
+
+local H = require "spec.support.host"
+local cjson = require "cjson"
+
+local A = H.event("Badge.Created")
+local HANDLERS = { ["a.lua"] = [[
+  require "hookward".on("Badge.Created", function(event, job)
+    if job.id == "bad" then return nil, "no" end
+  end)
+]] }
+
+local function start(options)
+  options = options or {}
+  options.handlers = options.handlers or HANDLERS
+  options.ledger = options.ledger or "hookward.db"
+  options.config = options.config or "retries = { 3600 }"
+  return H.start(options)
+end
+
+-- Returns all that it prints, and its exit code.
+local function status(host, arguments)
+  local _, all, code = H.sh(("cd %s && %s status %s"):format(H.quote(host.folder), H.quote(H.binary),
+    arguments or ""))
+  return all, code or 0
+end
+
+local function json(host)
+  local out, code = status(host, "--json")
+  return cjson.decode(out), code
+end
+
+describe("hookward status", function()
+  after_each(H.stop_all)
+
+  it("shows a host that is well, and exits 0", function()
+    local host = start()
+    assert.equal(200, host:notify(A, { id = "1" }).status)
+    assert.equal(400, host:notify(A, { id = "bad" }).status)
+    local out, code = status(host)
+    assert.equal(0, code, out)
+    assert.matches("^state     serving, pid %d+, for %d+s\nversions  hookward %d+%.%d+%.%d+, handlers "
+      .. "%x+ %(no%. 1 since the start%)\nworkers   8\ncounts    received 2, succeeded 1[^\n]*\n"
+      .. "errors    handler_refused 1\nbacklog   0 to run %(0 due now, 0 set aside by a pause%), "
+      .. "0 running\nledger    hookward%.db, %d[%d.]* KB, well\n$", out)
+    local found
+    found, code = json(host)
+    assert.equal(0, code)
+    assert.is_true(found.ok)
+    assert.same({}, found.problems)
+    assert.equal("serving", found.state)
+    assert.equal(2, found.counts.received)
+    assert.same({ handler_refused = 1 }, found.errors)
+    assert.same({ waiting = 0, due = 0, parked = 0, running = 0 }, found.backlog)
+    assert.same({}, found.pauses)
+    assert.is_nil(found.reload)
+    assert.equal("sqlite", found.ledger.type)
+    assert.equal(host.folder .. "/hookward.db", found.ledger.path:gsub("^/private", ""))
+    assert.equal("well", found.ledger.health)
+    assert.is_true(found.ledger.size > 1000)
+  end)
+
+  it("counts what waits for the host's own retry, says when it came, and when the next is due", function()
+    local host = start()
+    host:notify(A, { id = "bad", attempt = 5 })
+    local found, code = json(host)
+    assert.equal(0, code)
+    assert.equal(1, found.backlog.waiting)
+    assert.equal(0, found.backlog.due)
+    local now = os.time()
+    assert.is_true(math.abs(found.backlog.oldest_waiting - now) < 60)
+    assert.is_true(math.abs(found.backlog.next_due - now - 3600) < 600)
+    assert.matches("backlog   1 to run [^\n]*\n +the oldest was received [%dT:Z-]+ %(%d+s ago%)\n +the next "
+      .. "is due [%dT:Z-]+ %(in %d+[mh]%)\n", (status(host)))
+  end)
+
+  it("counts the rows of pools and of lanes, those that run apart", function()
+    local host = start()
+    host:notify(A, { id = "bad" })
+    local values = {}
+    -- id, state, next_run_at, lane, pool, parked
+    for i, v in ipairs { "5, 10, NULL, 'p', 0", "5, 99999999999999, NULL, 'p', 0",
+      "6, 99999999999999, 'l', NULL, 0", "5, NULL, 'l', NULL, 0", "5, NULL, 'l', NULL, 0",
+      "5, NULL, 'm', NULL, 1", "5, NULL, 'm', NULL, 0", "6, 99999999999999, NULL, 'p', 0" } do
+      values[i] = ("('n%d', x'00', 'Other.Event', 0, 1, 0, %d, 1, %s)"):format(i, 1000 * i, v)
+    end
+    assert(H.sh(("sqlite3 -cmd '.timeout 5000' %s/hookward.db %s"):format(H.quote(host.folder),
+      H.quote("INSERT INTO notifications (job_id, digest, event, attempt, deliveries, runs, received_at,"
+        .. " settled_at, state, next_run_at, lane, pool, parked) VALUES "
+        .. table.concat(values, ", ")))))
+    local backlog = json(host).backlog
+    assert.equal(6, backlog.waiting)
+    assert.equal(2, backlog.running)
+    assert.equal(1, backlog.due)
+    assert.equal(1, backlog.parked)
+    assert.equal(1, backlog.oldest_waiting)
+    assert.equal(0.01, backlog.next_due)
+  end)
+
+  it("shows pauses, which are no failure", function()
+    local host = start()
+    H.sh(("cd %s && %s pause '*'"):format(H.quote(host.folder), H.quote(H.binary)))
+    local out, code = status(host)
+    assert.equal(0, code)
+    assert.matches("paused    %* since [%dT:Z-]+ %(%d+s ago%)\n", out)
+    assert.equal("*", json(host).pauses[1].pattern)
+  end)
+
+  it("says when the last reload failed, and exits 1", function()
+    local host = start()
+    H.write(host.folder .. "/handlers/a.lua", "nonsense")
+    host:wait_log("a%.lua:1")
+    local out, code = status(host)
+    assert.equal(1, code)
+    assert.matches("reload    failed [%dT:Z-]+ ", out)
+    assert.matches("error: the last reload failed, so version %x+ goes on: [^\n]*a%.lua:1", out)
+    local found = json(host)
+    assert.is_false(found.ok)
+    assert.is_false(found.reload.ok)
+    H.write(host.folder .. "/handlers/a.lua", HANDLERS["a.lua"] .. "local changed = 1\n")
+    H.wait_until(function()
+      out, code = status(host)
+      return code == 0
+    end, "the reload")
+    assert.matches("no%. 2 since the start", out)
+    assert.matches("reload    succeeded ", out)
+  end)
+
+  it("says when the ledger can't be written, and exits 1", function()
+    local host = start()
+    os.rename(host.folder .. "/hookward.db", host.folder .. "/away.db")
+    assert.equal(400, host:notify(A, { id = "1" }).status)
+    local out, code = status(host)
+    assert.equal(1, code)
+    assert.matches("ledger    hookward%.db, failed", out)
+    assert.matches("error: the ledger can't be written, so no handler runs; the log says why", out)
+  end)
+
+  it("without a host shows what the ledger holds, and exits 1", function()
+    local host = start()
+    host:notify(A, { id = "bad", attempt = 5 })
+    H.sh(("cd %s && %s pause '*'"):format(H.quote(host.folder), H.quote(H.binary)))
+    host:stop()
+    local out, code = status(host)
+    assert.equal(1, code)
+    assert.matches("^state     absent\nbacklog   1 to run ", out)
+    assert.matches("paused    %* since ", out)
+    assert.matches("error: no host is running with hookward%.lua: start it", out)
+    local found
+    found, code = json(host)
+    assert.equal(1, code)
+    assert.equal("absent", found.state)
+    assert.equal(1, #found.problems)
+  end)
+
+  it("knows a ledger in memory", function()
+    local host = start { ledger = "memory:", config = "" }
+    local out, code = status(host)
+    assert.equal(0, code, out)
+    assert.matches("ledger    in memory\n$", out)
+    assert.is_nil(json(host).backlog)
+  end)
+end)
