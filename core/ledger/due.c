@@ -10,6 +10,9 @@
 #include "ledger/file.h"
 #include "ledger/sqlite.h"
 
+/* While there is work, it is enough to bring back more than is picked next. */
+enum { FEW = 100 };
+
 /* Rows that are due, and whose event is paused. */
 struct paused {
     int64_t rows[HW_LEDGER_PARK_STEP];
@@ -52,10 +55,13 @@ int hw_ledger_sqlite_pick(struct hw_ledger *ledger, struct hw_ledger_due *due)
     paused.count = due->count = 0;
     if (!hw_ledger_recovery_ready(s))
         return HW_ELEDGER_UNAVAILABLE;
-    due->again = s->unparking && hw_ledger_unpark(s, due->now_ms);
     int rc = look(s, due, &paused);
+    bool full = due->count == due->max;
+    due->again = false;
     if (rc == 0 && paused.count > 0 && hw_ledger_park(s, paused.rows, paused.count) == 0)
-        due->again |= due->count < due->max;
+        due->again = !full;
+    if (rc == 0 && s->unparking)
+        due->again |= hw_ledger_unpark(s, due->now_ms, full ? FEW : HW_LEDGER_PARK_STEP);
     return rc;
 }
 
