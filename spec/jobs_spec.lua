@@ -1037,6 +1037,44 @@ describe("hookward jobs replay", function()
     assert.equal("interrupted", rows[2].message)
   end)
 
+  it("waits after a Ctrl-C for the one that a host runs, and does not at the second one", function()
+    fill_failed()
+    local gate = host.gate()
+    host.write(folder .. "/handlers/a.lua", gate.source .. 'require "hookward".on("*", wait)')
+    local running = host.start { folder = folder }
+    local function begin(args)
+      local count = running:count_log("begun")
+      local pipe = io.popen(("sh -c 'echo $$ >%s/pid; %s' >%s/out 2>%s/err; echo $?"):format(folder,
+        (command_line(args):gsub("'", "'\\''")), folder, folder))
+      running:wait_log_count("begun", count + 1)
+      return pipe
+    end
+    local function interrupt_it() assert(host.sh(("kill -INT $(cat %s/pid)"):format(quote(folder)))) end
+    local function ended(pipe)
+      local code = tonumber(pipe:read("a"))
+      pipe:close()
+      return code, host.read(folder .. "/out"), host.read(folder .. "/err")
+    end
+    local pipe = begin "replay good bad boom"
+    interrupt_it()
+    socket.sleep(0.2)
+    gate:open()
+    local code, out, err = ended(pipe)
+    assert.equal("good  processed\n", out)
+    assert.equal("interrupted: 2 of 3 left; to go on: the same command with these ids: bad boom\n", err)
+    assert.equal(130, code)
+    pipe = begin "replay bad boom"
+    interrupt_it()
+    socket.sleep(0.2)
+    interrupt_it()
+    code, out, err = ended(pipe) -- while the handler waits
+    assert.same({ 130, "", "" }, { code, out, err }) -- of a signal
+    gate:open()
+    host.wait_until(function() return count_rows "job_id = 'bad' AND runs = 2" == 1 end, "bad to run")
+    assert.equal(2, running:count_log("begun"))
+    assert.equal(1, count_rows "job_id = 'boom' AND runs = 1")
+  end)
+
   it("exits 0 when nothing matches", function()
     local code, out = jobs "replay --yes"
     assert.equal(0, code)

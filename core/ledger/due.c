@@ -10,6 +10,9 @@
 #include "ledger/file.h"
 #include "ledger/sqlite.h"
 
+/* While there is work, it is enough to bring back more than is picked next. */
+enum { FEW = 100 };
+
 /* Puts a row in its place; of more than due->max the one that is due last is left out. */
 static void offer(struct hw_ledger_due *due, const struct hw_ledger_due_row *row)
 {
@@ -111,12 +114,15 @@ int hw_ledger_sqlite_pick(struct hw_ledger *ledger, struct hw_ledger_due *due)
     paused.count = due->count = 0;
     if (!hw_ledger_recovery_ready(s))
         return HW_ELEDGER_UNAVAILABLE;
-    due->again = s->unparking && hw_ledger_unpark(s, due->now_ms);
     int rc = find(s, due, s->statements[HW_LEDGER_PICK], due->max, HW_STR_NONE, &paused);
     if (rc == SQLITE_DONE)
         rc = find_in_pools(s, due, &paused);
+    bool full = due->count == due->max;
+    due->again = false;
     if (rc == SQLITE_DONE && paused.count > 0 && hw_ledger_park(s, paused.rows, paused.count) == 0)
-        due->again |= due->count < due->max;
+        due->again = !full;
+    if (rc == SQLITE_DONE && s->unparking)
+        due->again |= hw_ledger_unpark(s, due->now_ms, full ? FEW : HW_LEDGER_PARK_STEP);
     return rc == SQLITE_DONE ? 0 : HW_ELEDGER_UNAVAILABLE;
 }
 

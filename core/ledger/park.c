@@ -186,14 +186,14 @@ static int go(struct hw_sqlite *s, struct walk *walk, int64_t now_ms)
     return rc;
 }
 
-bool hw_ledger_unpark(struct hw_sqlite *s, int64_t now_ms)
+bool hw_ledger_unpark(struct hw_sqlite *s, int64_t now_ms, int max)
 {
-    struct walk walk = {.at = HW_STR(""), .room = HW_LEDGER_PARK_STEP};
+    struct walk walk = {.at = HW_STR(""), .room = max};
     int rc = go(s, &walk, now_ms);
     bool all = rc == SQLITE_DONE, failed = !all && rc != SQLITE_OK;
     free(walk.text);
     if (walk.begun || failed)
         failed = !end_step(s, all ? SQLITE_OK : rc);
     s->unparking = !all || failed;
-    return !all && !failed;
+    return !failed && (!all || walk.room < max);
 }

@@ -184,9 +184,9 @@ enum { HW_LEDGER_PARK_STEP = 1000 /* rows that are set aside, or brought back, a
  * written now. Returns 0 or HW_ELEDGER_UNAVAILABLE. */
 int hw_ledger_park(struct hw_sqlite *s, const int64_t *rows, size_t count);
 
-/* Brings rows back whose event is not paused any more, a step of them; they are due at once, the
- * oldest first. Returns true when there may be more. */
-bool hw_ledger_unpark(struct hw_sqlite *s, int64_t now_ms);
+/* Brings rows back whose event is not paused any more, at most so many; they are due at once, the
+ * oldest first. Returns true when some were, or when there may be more. */
+bool hw_ledger_unpark(struct hw_sqlite *s, int64_t now_ms, int max);
 
 /* Closes the connections of all readers, and keeps them from looking up until `go`. */
 void hw_ledger_readers_stop(struct hw_sqlite *s);

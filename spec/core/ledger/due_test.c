@@ -95,6 +95,20 @@ static void finds_nothing_without_a_body(void **state)
     close_rig(&r);
 }
 
+/* With a pool it is picked by that pool's limit. */
+static void finds_nothing_of_a_pool(void **state)
+{
+    struct rig r;
+    struct hw_ledger_due_row rows[2];
+    int64_t now = now_ms();
+    (void)state;
+    open_rig(&r, false);
+    give_up(&r, "job", now);
+    exec("UPDATE notifications SET pool = 'a'");
+    assert_int_equal(pick(&r, now + HOUR, 2, rows), 0);
+    close_rig(&r);
+}
+
 static void records_a_start_and_what_comes_of_it_in_one_row(void **state)
 {
     struct rig r;
@@ -148,11 +162,13 @@ static void has_the_host_run_what_failed_when_its_last_look_up_did(void **state)
     deliver(&r, "failed", "a", HW_EHANDLER_ERROR);
     deliver(&r, "done", "a", 0);
     give_up(&r, "failed", now);
+    give_up(&r, "failed", now + HOUR); /* it has its time */
     give_up(&r, "done", now);
     assert_known(&r, "done", "a", HW_SUCCEEDED, 2, false);
-    assert_known(&r, "failed", "a", HW_FAILED, 2, false);
+    assert_known(&r, "failed", "a", HW_FAILED, 3, false);
     assert_int_equal(pick(&r, now + HOUR, 1, &row), 1);
     assert_int_equal(row.seq, 1);
+    assert_int_equal(row.next_run_at, now + MINUTE);
     assert_int_equal(number("SELECT count(*) FROM notifications WHERE next_run_at IS NOT NULL"), 1);
     close_rig(&r);
 }
@@ -173,7 +189,9 @@ static void finds_at_its_next_start_what_was_under_way(void **state)
         assert_int_equal(pick(&r, now_ms(), 1, &row), !last);
         exec("UPDATE notifications SET state = 6"); /* it runs again */
     }
-    exec("UPDATE notifications SET state = 6, lost = 1");
+    exec("UPDATE notifications SET state = 2, lost = 1");
+    free_notification(start(&r, "job"));
+    assert_int_equal(number("SELECT lost FROM notifications"), 1);
     deliver(&r, "job", "a", HW_EHANDLER_ERROR);
     assert_int_equal(number("SELECT lost FROM notifications"), 0); /* three times in a row */
     close_rig(&r);
@@ -188,9 +206,12 @@ static void keeps_a_delay_that_a_clock_behind_would_make_longer(void **state)
     open_rig(&r, false);
     give_up(&r, "ahead", now + 5 * HOUR); /* by the clock of that time */
     give_up(&r, "evenly", now - 1000);
+    give_up(&r, "pooled", now + 5 * HOUR);
+    exec("UPDATE notifications SET pool = 'a' WHERE seq = 3");
     reopen(&r);
     assert_int_equal(number("SELECT next_run_at - settled_at FROM notifications WHERE seq = 1"),
                      MINUTE);
+    assert_true(number("SELECT next_run_at FROM notifications WHERE seq = 3") <= now_ms() + MINUTE);
     assert_int_equal(pick(&r, now_ms() + MINUTE, 3, rows), 2);
     assert_int_equal(number("SELECT next_run_at FROM notifications WHERE seq = 2"),
                      now - 1000 + MINUTE);
@@ -230,6 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(finds_what_is_due_the_longest_due_first),
         CASE(finds_nothing_without_a_body),
+        CASE(finds_nothing_of_a_pool),
         CASE(records_a_start_and_what_comes_of_it_in_one_row),
         CASE(leaves_a_started_one_that_is_held_as_it_is),
         CASE(has_the_host_run_what_failed_when_its_last_look_up_did),
