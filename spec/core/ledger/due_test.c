@@ -44,17 +44,29 @@ static struct hw_notification *start(const struct rig *r, const char *id)
     return n;
 }
 
-static size_t pick(const struct rig *r, int64_t at, size_t max, struct hw_ledger_due_row *rows)
+/* The pools of the rows are not kept. */
+static size_t pick_from(const struct rig *r, int64_t at, size_t max,
+                        const struct hw_ledger_room *rooms, size_t room_count,
+                        struct hw_ledger_due_row *rows)
 {
+    struct hw_arena arena;
     struct hw_ledger_due *due = calloc(1, sizeof *due + max * sizeof *due->rows);
     assert_non_null(due);
-    *due = (struct hw_ledger_due){.now_ms = at, .max = max};
+    hw_arena_init(&arena, NULL, 0);
+    *due = (struct hw_ledger_due){
+        .now_ms = at, .max = max, .rooms = rooms, .room_count = room_count, .arena = &arena};
     assert_int_equal(r->ledger->type->pick(r->ledger, due), 0);
     size_t count = due->count;
     for (size_t i = 0; i < count; i++)
         rows[i] = due->rows[i];
+    hw_arena_fini(&arena);
     free(due);
     return count;
+}
+
+static size_t pick(const struct rig *r, int64_t at, size_t max, struct hw_ledger_due_row *rows)
+{
+    return pick_from(r, at, max, NULL, 0, rows);
 }
 
 static void finds_what_is_due_the_longest_due_first(void **state)
@@ -95,17 +107,33 @@ static void finds_nothing_without_a_body(void **state)
     close_rig(&r);
 }
 
-/* With a pool it is picked by that pool's limit. */
-static void finds_nothing_of_a_pool(void **state)
+/* Rows 1 to 6: 1 and 4 in pool a, 2, 5 and 6 in b, 3 in none; each due later than the one before. */
+static void finds_of_a_pool_what_it_has_room_for(void **state)
 {
     struct rig r;
-    struct hw_ledger_due_row rows[2];
+    struct hw_ledger_due_row rows[8];
+    const struct hw_ledger_room rooms[] = {{HW_STR("a"), 0}, {HW_STR("b"), 2}};
+    char name[] = "job0";
     int64_t now = now_ms();
     (void)state;
     open_rig(&r, false);
-    give_up(&r, "job", now);
-    exec("UPDATE notifications SET pool = 'a'");
-    assert_int_equal(pick(&r, now + HOUR, 2, rows), 0);
+    for (int i = 1; i <= 6; i++) {
+        name[3] = (char)('0' + i);
+        give_up(&r, name, now + i);
+    }
+    exec("UPDATE notifications SET pool = 'a' WHERE seq IN (1, 4);"
+         "UPDATE notifications SET pool = 'b' WHERE seq IN (2, 5, 6)");
+    assert_int_equal(pick_from(&r, now + HOUR, 8, rooms, 2, rows), 3);
+    assert_int_equal(rows[0].seq, 2);
+    assert_int_equal(rows[1].seq, 3);
+    assert_int_equal(rows[2].seq, 5);
+    assert_int_equal(pick_from(&r, now + HOUR, 2, rooms, 2, rows), 2); /* the longest due of all */
+    assert_int_equal(rows[0].seq, 2);
+    assert_int_equal(rows[1].seq, 3);
+    assert_int_equal(pick(&r, now + HOUR, 8, rows), 3); /* of unknown pools one each */
+    assert_int_equal(rows[0].seq, 1);
+    assert_int_equal(rows[1].seq, 2);
+    assert_int_equal(rows[2].seq, 3);
     close_rig(&r);
 }
 
@@ -212,7 +240,7 @@ static void keeps_a_delay_that_a_clock_behind_would_make_longer(void **state)
     assert_int_equal(number("SELECT next_run_at - settled_at FROM notifications WHERE seq = 1"),
                      MINUTE);
     assert_true(number("SELECT next_run_at FROM notifications WHERE seq = 3") <= now_ms() + MINUTE);
-    assert_int_equal(pick(&r, now_ms() + MINUTE, 3, rows), 2);
+    assert_int_equal(pick(&r, now_ms() + MINUTE, 3, rows), 3);
     assert_int_equal(number("SELECT next_run_at FROM notifications WHERE seq = 2"),
                      now - 1000 + MINUTE);
     close_rig(&r);
@@ -251,7 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(finds_what_is_due_the_longest_due_first),
         CASE(finds_nothing_without_a_body),
-        CASE(finds_nothing_of_a_pool),
+        CASE(finds_of_a_pool_what_it_has_room_for),
         CASE(records_a_start_and_what_comes_of_it_in_one_row),
         CASE(leaves_a_started_one_that_is_held_as_it_is),
         CASE(has_the_host_run_what_failed_when_its_last_look_up_did),
