@@ -170,6 +170,7 @@ build = {
         "core/http/turn.c",
         "core/http/unproven.c",
         "core/http/write.c",
+        "core/ledger/backlog.c",
         "core/ledger/bloom.c",
         "core/ledger/clock.c",
         "core/ledger/copy.c",

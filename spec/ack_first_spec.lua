@@ -265,6 +265,55 @@ describe("an ack-first handler", function()
     assert.equal("succeeded 1 1 2 0 -", row(host, "one"))
   end)
 
+  it("is refused over max_backlog, and let in again when there is room", function()
+    local gate = H.gate()
+    local host = start { workers = 2, config = "max_backlog = 3", handlers = gated(nil, gate) }
+    for i = 1, 3 do assert.equal(200, host:notify(BODY, { id = "job" .. i }).status) end
+    local answer = host:notify(BODY, { id = "job4" })
+    assert.equal("overloaded", answer.error)
+    assert.match("too much that is still to run", answer.body, 1, true)
+    assert.equal("0", sql(host, "SELECT count(*) FROM notifications WHERE job_id = 'job4'"))
+    assert.equal("3", sql(host, "SELECT value FROM counters"))
+    host:kill()
+    host = start { folder = host.folder, workers = 2, config = "max_backlog = 3" }
+    assert.equal("overloaded", host:notify(BODY, { id = "job4", attempt = 1 }).error)
+    gate:open()
+    H.wait_until(function() return count(host, 1) == 1 end, "one done")
+    assert.equal(200, host:notify(BODY, { id = "job4", attempt = 2 }).status)
+    gate:open(4)
+    wait_all(host, 4)
+    assert.equal("0", sql(host, "SELECT value FROM counters"))
+  end)
+
+  it("counts as backlog what waits for its retry, not what is dead, replayed or purged", function()
+    local host = start { config = "retries = { 3600 }" }
+    local function backlog() return sql(host, "SELECT value FROM counters") end
+    fail(host)
+    host:notify(BODY, { id = "one" })
+    host:notify(BODY, { id = "two" })
+    wait_row(host, "one", "failed 1 1 1 1 handler_refused")
+    wait_row(host, "two", "failed 1 1 1 1 handler_refused")
+    assert.equal("2", backlog())
+    mend(host)
+    local function jobs(arguments)
+      assert(H.sh(("cd %s && %s jobs %s"):format(H.quote(host.folder), H.quote(H.binary), arguments)))
+    end
+    jobs "replay one"
+    assert.equal("1", backlog())
+    jobs "purge --state failed --yes"
+    assert.equal("0", backlog())
+    host:notify(BODY, { id = "three" })
+    wait_row(host, "three", "succeeded 1 1 1 0 -")
+    assert.equal("0", backlog())
+  end)
+
+  it("is refused while the disk has less than min_disk_free", function()
+    local host = start { config = 'min_disk_free = "1024GB"' }
+    host:wait_log("the disk has less than min_disk_free left")
+    assert.match("too little room on its disk", host:notify(BODY, { id = "one" }).body, 1, true)
+    assert.same({}, runs(host))
+  end)
+
   it("needs a ledger on disk", function()
     local ok, why = pcall(start, { ledger = "memory:" })
     assert.is_false(ok)

@@ -620,8 +620,9 @@ describe("a ledger of the version before", function()
     host:notify(BODY, { id = "done" })
     host:stop()
     sql(host, "DROP INDEX by_due; DROP INDEX by_pool; DROP INDEX by_lane; DROP INDEX by_start;"
-      .. " DROP INDEX by_park; DROP TRIGGER forget_runs; DROP TABLE runs;"
-      .. " DROP TABLE pauses")
+      .. " DROP INDEX by_park; DROP TRIGGER forget_runs;"
+      .. " DROP TRIGGER leave_backlog; DROP TABLE runs;"
+      .. " DROP TABLE pauses; DROP TABLE counters")
     for name in ("retries lost accepted parked lane pool headers"):gmatch "%S+" do
       sql(host, ("ALTER TABLE notifications DROP COLUMN %s"):format(name))
     end

@@ -116,6 +116,8 @@ void hw_config_read(struct hw_config *c, lua_State *L, int index)
     c->max_connections_per_address = (size_t)read_int(L, t, "max_connections_per_address");
     c->max_queue = (size_t)read_int(L, t, "max_queue");
     c->max_unfinished = (size_t)read_int(L, t, "max_unfinished");
+    c->max_backlog = (size_t)read_int(L, t, "max_backlog");
+    c->min_disk_free = (uint64_t)read_int(L, t, "min_disk_free");
     c->max_memory_bodies = (size_t)read_int(L, t, "max_memory_bodies");
     c->codes_only = read_choice(c, L, t, "answers", "codes");
     c->accept_unhandled = read_choice(c, L, t, "unhandled", "accept");

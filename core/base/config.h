@@ -54,8 +54,10 @@ struct hw_config {
     size_t vm_memory, max_body, max_header, max_connections, max_queue;
     size_t max_connections_per_address; /* 0: HW_CROWD_USUAL_PART of max_connections */
     size_t max_unfinished, max_memory_bodies;
-    bool codes_only;       /* answers = "codes" */
-    bool accept_unhandled; /* unhandled = "accept" */
+    size_t max_backlog;     /* rows */
+    uint64_t min_disk_free; /* bytes; 0: not looked at */
+    bool codes_only;        /* answers = "codes" */
+    bool accept_unhandled;  /* unhandled = "accept" */
     bool validate;
     bool ack_first; /* ack = "first" */
     bool by_body;   /* duplicates = "by-body" */

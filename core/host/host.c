@@ -321,6 +321,7 @@ static int init_dispatch(struct hw_host *h)
     h->dispatch_open = true;
     hw_patience_limit(&h->dispatch.patience, c->queue_timeout_ms, c->handler_timeout_ms);
     h->dispatch.retries = c->retries;
+    h->dispatch.backlog_max = c->max_backlog;
     h->dispatch.unproven = &h->unproven;
     init_status(h);
     hw_control_init(&h->control, &h->loop, &h->dispatch, &h->status, ask_reload, h);

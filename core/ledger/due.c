@@ -158,12 +158,25 @@ static int follow_clock(struct hw_sqlite *s, int64_t now)
 /* 6: HW_STARTED, 4: HW_DEAD; 2 = HW_LEDGER_LOST_MAX - 1 */
 static int give_up_lost(struct hw_sqlite *s, int64_t now)
 {
+    static const char count_sql[] =
+        "UPDATE counters SET value = value - (SELECT count(*) FROM notifications"
+        " WHERE state = 6 AND lost >= 2 AND accepted = 1) WHERE name = 'backlog' AND ?1 > 0";
+    static const char lane_sql[] =
+        "UPDATE notifications SET next_run_at = ?1, settled_at = ?1"
+        " WHERE next_run_at IS NULL AND parked = 0 AND seq IN (SELECT min(seq) FROM notifications"
+        " WHERE lane IN (SELECT lane FROM notifications WHERE state = 6 AND lost >= 2)"
+        " AND state <> 6 GROUP BY lane)";
     static const char sql[] =
         "UPDATE notifications SET state = 4, next_run_at = NULL, lost = lost + 1, settled_at = ?1,"
+        " lane = NULL,"
         " error = 'host_lost', detail = NULL,"
         " reason = 'the host ended three times in a row while it ran'"
         " WHERE state = 6 AND lost >= 2";
-    int changes, rc = run(s, sql, now, &changes);
+    int changes, rc = run(s, count_sql, now, &changes);
+    if (rc == SQLITE_OK)
+        rc = run(s, lane_sql, now, &changes);
+    if (rc == SQLITE_OK)
+        rc = run(s, sql, now, &changes);
     if (rc == SQLITE_OK && changes > 0)
         hw_log_say(
             HW_LOG_ERROR,
@@ -200,8 +213,12 @@ int hw_ledger_due_recover(struct hw_sqlite *s, char *why, size_t size)
         rc = give_up_lost(s, now);
     if (rc == SQLITE_OK)
         rc = find_started(s, now);
+    int64_t backlog = 0;
+    if (rc == SQLITE_OK)
+        rc = hw_ledger_backlog_write(s, 0, &backlog);
     if (rc == SQLITE_OK)
         rc = hw_ledger_writer_step(s->statements[HW_LEDGER_END]);
+    atomic_store_explicit(&s->ledger.backlog, backlog, memory_order_relaxed);
     if (rc == SQLITE_OK)
         return 0;
     snprintf(why, size, "%s: %s", s->path, sqlite3_errmsg(s->db));

@@ -50,6 +50,11 @@ static const char *const steps[HW_LEDGER_SCHEMA] = {
     "CREATE INDEX by_notification ON runs (seq);"
     "CREATE TRIGGER forget_runs AFTER DELETE ON notifications"
     " BEGIN DELETE FROM runs WHERE seq = old.seq; END;"
+    "CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;"
+    "INSERT INTO counters VALUES ('backlog', 0);"
+    "CREATE TRIGGER leave_backlog AFTER DELETE ON notifications"
+    " WHEN old.accepted = 1 AND old.state IN (2, 5, 6)"
+    " BEGIN UPDATE counters SET value = value - 1 WHERE name = 'backlog'; END;"
     "CREATE TABLE pauses (pattern TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT;",
 };
 

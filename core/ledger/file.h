@@ -41,6 +41,8 @@
  *             waited_ms, ms         before the run; its own time
  *             error, reason, version  as above
  *
+ *         counters: `backlog`, the rows that were accepted and have yet to run to their end.
+ *
  *         pauses: the patterns of events that are accepted and not run, and since when (ms).
  *
  *         The unique index (job_id, digest) is the identity and serves the look-up by id. An index

@@ -100,6 +100,8 @@ struct hw_ledger {
 
     /* atomic: the committing thread writes, any thread reads */
     _Atomic enum hw_ledger_health health;
+    _Atomic int64_t backlog; /* accepted, and not run to its end yet */
+    atomic_bool disk_is_low; /* under min_disk_free */
 
     /* shared: see pauses.h; the implementation opens and closes it */
     struct hw_pauses pauses;
@@ -108,6 +110,16 @@ struct hw_ledger {
 static inline enum hw_ledger_health hw_ledger_health(struct hw_ledger *ledger)
 {
     return atomic_load_explicit(&ledger->health, memory_order_relaxed);
+}
+
+static inline int64_t hw_ledger_backlog(struct hw_ledger *ledger)
+{
+    return atomic_load_explicit(&ledger->backlog, memory_order_relaxed);
+}
+
+static inline bool hw_ledger_disk_is_low(struct hw_ledger *ledger)
+{
+    return atomic_load_explicit(&ledger->disk_is_low, memory_order_relaxed);
 }
 
 /* Every notification reads it, so it is only written when it changes. */

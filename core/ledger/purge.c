@@ -35,7 +35,7 @@ static int remove_row(struct hw_sqlite *s, const struct hw_ledger_row *row, size
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static int remove_rows(struct hw_sqlite *s, struct hw_purge *purge)
+static int remove_rows(struct hw_sqlite *s, struct hw_purge *purge, int64_t *backlog)
 {
     int64_t until = s->retention.clock.steady() + HOLD_MS;
     int rc = hw_ledger_writer_step(s->statements[HW_LEDGER_BEGIN]);
@@ -43,6 +43,8 @@ static int remove_rows(struct hw_sqlite *s, struct hw_purge *purge)
            (purge->looked_at == 0 || s->retention.clock.steady() < until)) {
         rc = remove_row(s, &purge->rows[purge->looked_at++], &purge->removed);
     }
+    if (rc == SQLITE_OK)
+        rc = hw_ledger_backlog_write(s, 0, backlog); /* the trigger has changed it */
     return rc == SQLITE_OK ? hw_ledger_writer_step(s->statements[HW_LEDGER_END]) : rc;
 }
 
@@ -74,7 +76,10 @@ int hw_ledger_sqlite_purge(struct hw_ledger *ledger, struct hw_purge *purge)
         return empty_log(s, HW_LEDGER_BUSY_MS) == SQLITE_OK ? 0 : HW_ELEDGER_UNAVAILABLE;
     s->spent = true;
     s->committing = true; /* outcomes wait for it */
-    int rc = remove_rows(s, purge);
+    int64_t backlog = hw_ledger_backlog(&s->ledger);
+    int rc = remove_rows(s, purge, &backlog);
+    if (rc == SQLITE_OK)
+        atomic_store_explicit(&s->ledger.backlog, backlog, memory_order_relaxed);
     s->committing = false;
     return hw_ledger_recovery_look(s, rc) ? 0 : HW_ELEDGER_UNAVAILABLE;
 }

@@ -190,5 +190,9 @@ int hw_ledger_rows_write(struct hw_sqlite *s, struct hw_notification *n)
     int rc = line_up(s, n);
     if (rc == SQLITE_OK)
         rc = write_outcome(s, n, &row);
-    return rc == SQLITE_OK ? follow_up(s, n, row) : rc;
+    if (rc != SQLITE_OK)
+        return rc;
+    if (!(n->outcome.held && row))
+        s->backlog_change += hw_ledger_backlog_change(n, row != 0);
+    return follow_up(s, n, row);
 }

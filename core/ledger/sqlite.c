@@ -69,18 +69,24 @@ static int patience_ms(struct hw_ledger *ledger, const struct hw_notification *f
 
 static int write_batch(struct hw_sqlite *s, struct hw_notification *const *batch, size_t count)
 {
+    int64_t backlog = hw_ledger_backlog(&s->ledger);
     int rc = hw_ledger_writer_step(s->statements[HW_LEDGER_BEGIN]);
     HW_CRASH_POINT("after-begin");
+    s->backlog_change = 0;
     for (size_t i = 0; rc == SQLITE_OK && i < count; i++) {
         rc = hw_ledger_rows_write(s, batch[i]);
         if (i == count / 2)
             HW_CRASH_POINT("mid-batch");
     }
+    if (rc == SQLITE_OK && s->backlog_change)
+        rc = hw_ledger_backlog_write(s, s->backlog_change, &backlog);
     HW_CRASH_POINT("before-commit");
     if (rc == SQLITE_OK)
         rc = hw_ledger_writer_step(s->statements[HW_LEDGER_END]);
     HW_CRASH_POINT("after-commit");
     HW_STOP_POINT("after-commit");
+    if (rc == SQLITE_OK)
+        atomic_store_explicit(&s->ledger.backlog, backlog, memory_order_relaxed);
     return rc;
 }
 
@@ -150,6 +156,7 @@ struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *wh
     s->keep_bodies = config->keep_bodies;
     s->retention_ms = config->retention_ms;
     s->dead_retention_ms = config->dead_retention_ms;
+    s->min_disk_free = config->min_disk_free;
     s->patience_ms = HW_LEDGER_BUSY_MS;
     s->wal_hard = HW_LEDGER_WAL_PAGES_HARD;
     hw_bloom_init(&s->seen);

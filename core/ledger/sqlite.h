@@ -7,6 +7,7 @@
  * look_up.c    look-ups, with a connection for each worker
  * recovery.c   deals with failed commits and with lost files
  * tend.c       what is due between batches: write-back, the filter
+ * backlog.c    counts what is accepted and has yet to run; looks at the disk
  * due.c        finds what is to run again: what is due, what was under way when a host ended
  * park.c       what is paused: kept in the file, and its rows set aside while it lasts
  * purge.c      removes rows on request, also from the log
@@ -49,6 +50,7 @@ enum hw_ledger_statement {
     HW_LEDGER_PICK,
     HW_LEDGER_PICK_POOL,
     HW_LEDGER_NEXT_POOL,
+    HW_LEDGER_COUNT,
     HW_LEDGER_LANE,
     HW_LEDGER_PROMOTE,
     HW_LEDGER_PARK,
@@ -77,6 +79,7 @@ struct hw_sqlite {
     const char *path; /* the configuration's */
     bool by_body, keep_bodies;
     uint64_t retention_ms, dead_retention_ms; /* 0 as dead_retention_ms: for ever */
+    uint64_t min_disk_free;                   /* bytes; 0: not looked at */
     struct hw_ledger_lock *lock;
 
     /* ledger thread only */
@@ -89,6 +92,8 @@ struct hw_sqlite {
     bool committing; /* outcomes wait while this connection waits for a lock */
     int patience_ms; /* how long to wait for another program's lock */
     struct hw_ledger_retention retention;
+    int backlog_change;     /* by the transaction that is being written */
+    int64_t disk_looked_at; /* by the steady clock, ms */
     int64_t filled_to;
     bool unparking;          /* rows may be parked whose event is not paused any more */
     bool spent;              /* the log still holds rows that were removed from the database */
@@ -136,6 +141,16 @@ int hw_ledger_rows_write(struct hw_sqlite *s, struct hw_notification *n);
 /* Makes the next of a lane due, after one that is done or was removed; within a transaction. Returns
  * SQLite's code. */
 int hw_ledger_rows_promote(struct hw_sqlite *s, struct hw_str lane, int64_t now_ms);
+
+/* What this outcome changes in the count of what was accepted and has yet to run: 1, 0 or -1.
+ * `in_row`: it was written over a row that was there. */
+int hw_ledger_backlog_change(const struct hw_notification *n, bool in_row);
+
+/* Changes the count, within a transaction, and reads it. Returns SQLite's code. */
+int hw_ledger_backlog_write(struct hw_sqlite *s, int change, int64_t *backlog);
+
+/* Looks at most once a second, and logs what has changed. */
+void hw_ledger_backlog_look_at_disk(struct hw_sqlite *s);
 
 /* Binds a text, or NULL without one. */
 void hw_ledger_rows_bind(sqlite3_stmt *stmt, int index, struct hw_str text);

@@ -48,6 +48,7 @@ static void fill(struct hw_sqlite *s)
 bool hw_ledger_sqlite_tend(struct hw_ledger *ledger, bool idle)
 {
     struct hw_sqlite *s = (struct hw_sqlite *)ledger;
+    hw_ledger_backlog_look_at_disk(s);
     if (idle)
         hw_ledger_recovery_try(s);
     if (!idle && s->wal_pages <= WAL_PAGES)

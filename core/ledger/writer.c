@@ -47,6 +47,8 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
         "DELETE FROM notifications WHERE seq > ?1 AND seq <= ?2 AND received_at < ?3"
         " AND settled_at < ?3 AND next_run_at IS NULL AND lane IS NULL AND parked = 0"
         " AND state <> 5 AND (state <> 4 OR settled_at < ?4)",
+    [HW_LEDGER_COUNT] = "UPDATE counters SET value = value + ?1 WHERE name = 'backlog'"
+                        " RETURNING value",
     [HW_LEDGER_LANE] = "SELECT 1 FROM notifications WHERE lane = ?1 LIMIT 1",
     [HW_LEDGER_PROMOTE] =
         "UPDATE notifications SET next_run_at = ?2, settled_at = ?2 WHERE seq ="

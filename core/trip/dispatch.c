@@ -325,6 +325,7 @@ static void promote(struct hw_dispatch *d, struct hw_job *job)
 
 static void reply(struct hw_dispatch *d, struct hw_job *job)
 {
+    d->accepting -= job->to_accept; /* it could not be recorded */
     leave(d, job);
     promote(d, job); /* before any answer, which could bring in another copy */
     if (job->pick)
@@ -361,6 +362,7 @@ static void admit_revived(struct hw_dispatch *d, struct hw_job *job)
 static void say_accepted(struct hw_dispatch *d, struct hw_job *job)
 {
     job->counted += job->n.copies;
+    d->accepting--;
     job->to_accept = false;
     job->accepted = true;
     hw_report_accepted(d->report, job);
@@ -417,6 +419,25 @@ static void count_copies(struct hw_job *job)
     job->n.copies_attempt = job->joined_attempt;
 }
 
+/* Returns why nothing more may be accepted; no text if it may. */
+static struct hw_str why_full(struct hw_dispatch *d)
+{
+    if (hw_ledger_disk_is_low(d->ledger))
+        return HW_STR("the host has too little room on its disk; try again later");
+    if ((size_t)hw_ledger_backlog(d->ledger) + d->accepting >= d->backlog_max)
+        return HW_STR("the host has too much that is still to run; try again later");
+    return HW_STR_NONE;
+}
+
+/* It is not recorded either: its sender delivers it again. */
+static void turn_away(struct hw_job *job, struct hw_str why)
+{
+    job->accepting = false;
+    job->turned_away = true;
+    job->n.outcome.reason = why;
+    hw_notification_fail(&job->n, HW_EOVERLOADED);
+}
+
 static bool may_start(struct hw_dispatch *d, const struct hw_job *job)
 {
     if (d->draining || !d->due_take || hw_pauses_hold(&d->ledger->pauses, job->n.event))
@@ -430,6 +451,7 @@ static bool may_start(struct hw_dispatch *d, const struct hw_job *job)
 /* It starts from memory when there is room for it and nothing older waits in the ledger. */
 static void decide_accepted(struct hw_dispatch *d, struct hw_job *job, int64_t now_ms)
 {
+    d->accepting++;
     job->to_accept = job->n.accepted = true;
     job->in_hand = may_start(d, job) && d->due_take(d->due_owner);
     if (job->in_hand && job->n.pool.ptr && !hw_pools_enter(&d->pools, job->n.pool)) {
@@ -593,7 +615,7 @@ static bool may_be_held(const struct hw_dispatch *d)
 /* A repeat is a success even if its count can't be raised now. */
 static bool wants_ledger(const struct hw_dispatch *d, const struct hw_job *job)
 {
-    if (!job->n.outcome.authentic || job->committed)
+    if (!job->n.outcome.authentic || job->committed || job->turned_away)
         return false;
     if (job->n.outcome.held)
         return may_be_held(d);
@@ -644,6 +666,8 @@ void hw_dispatch_settle(void *owner, struct hw_job *done)
         }
         d->with_crew -= !job->committed && !job->left;
         d->held -= job->committed && job->n.outcome.held;
+        if (job->accepting && why_full(d).ptr)
+            turn_away(job, why_full(d));
         if (job->n.from_row && !job->n.outcome.authentic &&
             job->n.outcome.code == 0) { /* not run yet */
             admit_revived(d, job);

@@ -60,6 +60,7 @@ struct hw_job {
     bool in_flight;              /* in the table, or behind one that is */
     bool in_hand;                /* due.h counts it */
     bool to_accept;              /* the ledger has it, to accept it */
+    bool turned_away;            /* there was no room to accept it */
     bool accepted;               /* its senders have their 200 */
     int told;                    /* the code that senders got who could wait no longer; 0: none */
     struct hw_deadline patience; /* when the leader looks next how far it is */

@@ -87,6 +87,12 @@ return {
       .. "notification is in the ledger, before its handler runs. The host then runs it until it "
       .. 'succeeds or `retries` are used up. A handler can say otherwise: hook.on(event, { ack = '
       .. '"first" }, fn).' },
+  { key = "max_backlog", kind = "integer", default = 1000000, min = 1, max = 1000000000,
+    doc = "How many notifications may be accepted ack-first and not have run to their end yet. "
+      .. "Over it the answer is 400 overloaded." },
+  { key = "min_disk_free", kind = "size", default = "256MB", min = "1MB", max = "1024GB",
+    doc = "With less room than that on the ledger's disk nothing more is accepted ack-first: the "
+      .. "answer is 400 overloaded." },
   { key = "answers", kind = "choice", default = "reasons", choices = { "reasons", "codes" },
     doc = 'What a refusal tells the sender: with "reasons", the error code and why, such as the '
       .. 'text of a handler\'s `return nil, reason`; with "codes", only the code and its fixed '
