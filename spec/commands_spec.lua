@@ -234,6 +234,56 @@ describe("check", function()
     assert.matches("\n  B%.%* +handlers/badges%.lua:2  schema: each event's\n", out)
   end)
 
+  local ON_DISK = CONFIG:gsub(', ledger = "memory:"', "")
+  local WAYS = [[
+    local hook = require "hookward"
+    local function handler() end
+    local function key() end
+    hook.on("A.First", { ack = "first" }, handler)
+    hook.on("A.Few", { ack = "first", concurrency = 2 }, handler)
+    hook.on("A.Ordered", { ack = "first", key = key }, handler)
+    hook.on("A.Both", { ack = "first", concurrency = 3, key = key, schema = { type = "object" } }, handler)
+    hook.on("A.Last", { ack = "last" }, handler)
+    hook.on("A.Plain", handler)
+  ]]
+
+  -- What `check --json` and `check` say of the routes above.
+  local function ways(config)
+    local project = cli.project(config)
+    cli.write(project .. "/handlers/badges.lua", WAYS)
+    local found = {}
+    for _, route in ipairs(cjson.decode(works(run { "check", "--json", cwd = project })).routes) do
+      found[route.pattern] = route.way or "none"
+    end
+    return found, works(run { "check", cwd = project })
+  end
+
+  it("shows which routes are acknowledged before they run, and their limits", function()
+    local found, out = ways(ON_DISK)
+    assert.same({ ["A.First"] = "ack first", ["A.Few"] = "ack first, at most 2 at once",
+      ["A.Ordered"] = "ack first, in order by key", ["A.Both"] = "ack first, at most 3 at once, in order by key",
+      ["A.Last"] = "none", ["A.Plain"] = "none" }, found)
+    assert.matches("\n  A%.First +handlers/badges%.lua:2  ack first\n", out)
+    assert.matches("\n  A%.Both +handlers/badges%.lua:2  ack first, at most 3 at once, in order by key; "
+      .. "schema: its own\n", out)
+    assert.matches("\n  A%.Last +handlers/badges%.lua:2\n", out)
+  end)
+
+  it("shows how ack = \"first\" in hookward.lua changes that", function()
+    local found = ways((ON_DISK:gsub("return {", 'return { ack = "first",')))
+    assert.equal("ack first", found["A.Plain"])
+    assert.equal("none", found["A.Last"])
+  end)
+
+  it("reports an acknowledgement that this host can't give", function()
+    local project = cli.project(CONFIG) -- its ledger is in memory
+    cli.write(project .. "/handlers/badges.lua",
+      'require "hookward".on("A.First", { ack = "first" }, function() end)')
+    local result = run { "check", cwd = project }
+    assert.equal(1, result.code)
+    has(result.err, 'handlers/badges.lua:1: hook.on("A.First"): ack = "first" needs a ledger on disk')
+  end)
+
   it("shows how validate = true changes that", function()
     local found = schemas((CONFIG:gsub("return {", "return { validate = true,")))
     assert.same({ ["A.Known"] = "the event's", ["A.Own"] = "its own", ["A.Free"] = "none",

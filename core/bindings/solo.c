@@ -70,6 +70,23 @@ static void record_start(struct hw_worker *worker, const struct hw_config *confi
     go_on(worker, job);
 }
 
+void hw_solo_accept(struct hw_worker *worker, const struct hw_config *config, struct hw_job *job,
+                    bool behind, int64_t now_ms)
+{
+    job->n.accepted = true;
+    if (behind) {
+        hw_retry_queue(&job->n, now_ms);
+        job->n.next_run_at = 0;
+    } else {
+        hw_retry_start(&job->n, now_ms, config->handler_timeout_ms);
+    }
+    hw_commit_batch(worker->shared->ledger, job);
+    if (!job->n.started)
+        return;
+    job->n.copies = 0; /* recorded with the start */
+    go_on(worker, job);
+}
+
 void hw_solo_finish(struct hw_worker *worker, const struct hw_config *config, struct hw_job *job,
                     int64_t now_ms, uint64_t random)
 {

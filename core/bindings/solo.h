@@ -25,6 +25,12 @@ struct hw_solo {
  * +3. */
 struct hw_solo *hw_solo_open(lua_State *L, int config, hw_vm_fit_fn *fit);
 
+/* Accepts the job of an ack-first handler (job->accepting), and runs it as a host does that has room
+ * for it; then hw_solo_finish is to follow. One that is `behind` another of its lane is only
+ * recorded, as queued. `now_ms` is as of hw_retry_settle. */
+void hw_solo_accept(struct hw_worker *worker, const struct hw_config *config, struct hw_job *job,
+                    bool behind, int64_t now_ms);
+
 /* What follows the first run of an authentic job: runs it when its start had to be recorded first,
  * decides whether it is to run again, and records the outcome. `now_ms` and `random` are as of
  * hw_retry_settle. */

@@ -195,7 +195,11 @@ static int run_job(struct app *app)
     hw_stages_run(&app->worker, job);
     if (!job->n.outcome.authentic)
         return job->n.outcome.code;
-    hw_solo_finish(&app->worker, &app->config, job, now_ms(app), 0);
+    if (job->accepting)
+        hw_solo_accept(&app->worker, &app->config, job,
+                       hw_waiting_holds_lane(&app->waiting, job->n.lane), now_ms(app));
+    if (!job->n.accepted || job->n.started || job->n.from_row)
+        hw_solo_finish(&app->worker, &app->config, job, now_ms(app), 0);
     bool recorded = !job->n.outcome.from_ledger && job->n.outcome.code != HW_ELEDGER_UNAVAILABLE;
     if (recorded && hw_waiting_keep(&app->waiting, job))
         hw_notification_starve(&job->n);
@@ -241,8 +245,16 @@ static void set_answer(lua_State *L, struct app *app, int code, struct hw_str re
     set_text(L, "body", (struct hw_str){body, len - (size_t)(body - text)});
     lua_pushinteger(L, code ? hw_error_status(code) : 200);
     lua_setfield(L, -2, "status");
-    if (code)
-        set_text(L, "error", hw_str_of(hw_error_name(code)));
+}
+
+/* Of one that was accepted the answer says nothing. */
+static void set_error(lua_State *L, int code, struct hw_str reason, bool accepted)
+{
+    if (!code)
+        return;
+    set_text(L, "error", hw_str_of(hw_error_name(code)));
+    if (accepted)
+        set_text(L, "message", reason.ptr ? reason : hw_str_of(hw_error_message(code)));
 }
 
 /* What the ledger remembers of it. */
@@ -286,8 +298,13 @@ static void set_notification(lua_State *L, const struct hw_notification *n)
 static void push_result(lua_State *L, struct app *app, int code, const char *why)
 {
     lua_newtable(L);
-    struct hw_str reason = app->job ? app->job->n.outcome.reason : HW_STR_NONE;
-    set_answer(L, app, code, *why ? hw_str_of(why) : reason);
+    bool accepted = app->job && app->job->n.accepted && !app->job->n.by_host;
+    struct hw_str reason = *why       ? hw_str_of(why)
+                           : app->job ? app->job->n.outcome.reason
+                                      : HW_STR_NONE;
+    set_answer(L, app, accepted ? 0 : code, accepted ? HW_STR_NONE : reason);
+    set_error(L, code, reason, accepted);
+    set_bool(L, "accepted", accepted);
     if (app->job)
         set_notification(L, &app->job->n);
     hw_stand_ins_push_lines(L, &app->world);

@@ -18,6 +18,7 @@ struct entry {
     uint32_t deliveries, attempt, retries;
     enum hw_ledger_state state;
     bool given_up, accepted;
+    uint32_t runs;
     int64_t next_run_at; /* nobody picks it here; a spec runs it by itself */
     int32_t next;        /* in the chain */
 };
@@ -118,6 +119,7 @@ static int look_up(struct hw_ledger_reader *reader, const struct hw_identity *id
         known->next_run_at = e->next_run_at;
         known->given_up = e->given_up;
         known->accepted = e->accepted;
+        known->runs = e->runs;
     }
     pthread_mutex_unlock(&m->m);
     return 0;
@@ -138,6 +140,7 @@ static int commit(struct hw_ledger *ledger, struct hw_notification *const *batch
         e->attempt = hw_notification_last_attempt(n);
         if (n->outcome.from_ledger)
             continue;
+        e->runs += n->state == HW_STARTED || (n->outcome.ran && !n->started);
         e->state = n->state;
         e->retries = n->retries;
         e->next_run_at = n->next_run_at;

@@ -485,6 +485,145 @@ describe("the host's own retries", function()
   end)
 end)
 
+describe("an ack-first handler", function()
+  local START = 1715339361.25
+  -- Fails as long as the file of settings says, and logs what it sees of each run.
+  local source = [[
+    local failures = {}
+    hook.on("A.*", %s, function(event, job)
+      hook.log.info("run", { id = job.id, retry = job.retry, last = job.last, again = job.redelivered,
+        attempt = job.attempt })
+      failures[job.id] = (failures[job.id] or 0) + 1
+      if event.Never then return hook.never "the badge is gone" end
+      if failures[job.id] <= (event.Fails or 0) then return nil, "not yet" end
+    end)]]
+  local FIRST = '{ ack = "first" }'
+  local KEYED = '{ ack = "first", key = function(event) return event.Customer end }'
+
+  local function load_at_start(ways, options)
+    local app = load_set(source:format(ways), options)
+    app:clock(START)
+    return app
+  end
+
+  local function seen(results)
+    local values = {}
+    for i, result in ipairs(results) do
+      local run = result:logged("run").fields
+      values[i] = ("%s retry=%d %s"):format(run.id, run.retry, result.state)
+    end
+    return values
+  end
+
+  it("is answered 200, and runs at once", function()
+    local app = load_at_start(FIRST)
+    local result = app:deliver("A.B"):expect(200)
+    assert.is_true(result.accepted)
+    assert.is_true(result.ran)
+    assert.equal("succeeded", result.state)
+    assert.is_nil(result.error)
+    assert.equal('{"status":"processed"}', result.body)
+    assert.same({ id = result.id, retry = 0, last = false, again = false, attempt = 0 },
+      result:logged("run").fields)
+    assert.matches("^200 accepted; then processed\n", tostring(result))
+    assert.same({}, app:advance("30d"))
+  end)
+
+  it("is answered 200 when the run fails, and runs again when its retries are due", function()
+    local app = load_at_start(FIRST)
+    local result = app:deliver("A.B", { Fails = 2 }, { id = "7" }):expect(200, "handler_refused")
+    assert.is_true(result.accepted)
+    assert.equal("failed", result.state)
+    assert.equal("not yet", result.message)
+    assert.equal('{"status":"processed"}', result.body)
+    assert.equal(START + 60, result.next_run_at)
+    assert.matches("^200 accepted; then the run failed: handler_refused: not yet\n", tostring(result))
+    local results = app:advance("1h")
+    assert.same({ "7 retry=1 failed", "7 retry=2 succeeded" }, seen(results))
+    assert.equal(400, results[1].status)
+    assert.equal(200, results[2].status)
+    assert.is_false(results[1].accepted)
+    assert.is_true(results[1]:logged("run").fields.again)
+  end)
+
+  it("is dead after the last retry, and at once after hook.never", function()
+    local app = load_at_start(FIRST, { retries = { 60, 300 } })
+    app:deliver("A.B", { Fails = 9 }, { id = "7" }):expect(200)
+    assert.same({ "7 retry=1 failed", "7 retry=2 dead" }, seen(app:advance("30d")))
+    local never = app:deliver("A.B", { Never = true }):expect(200, "given_up")
+    assert.equal("dead", never.state)
+    assert.is_nil(never.next_run_at)
+    assert.same({}, app:advance("30d"))
+  end)
+
+  it("answers copies 200 without a run, whatever became of the first", function()
+    local app = load_at_start(FIRST)
+    for state, fields in pairs { succeeded = {}, failed = { Fails = 1 }, dead = { Never = true } } do
+      local copy = app:redeliver(app:deliver("A.B", fields)):expect(200)
+      assert.is_true(copy.duplicate)
+      assert.is_false(copy.ran)
+      assert.equal(state, copy.state)
+      assert.is_nil(copy.error)
+      assert.matches("^200 a duplicate, answered from the ledger", tostring(copy))
+    end
+    assert.equal(1, #app:advance("30d"))
+  end)
+
+  it("is refused for what it can't accept", function()
+    local app = load_at_start([[{ ack = "first", schema = { required = { "Fails" } },
+      key = function(event) if event.Fails == 0 then error "no key" end end }]])
+    local violation = app:deliver("A.B"):expect(400, "schema_violation")
+    assert.is_false(violation.accepted)
+    assert.is_false(violation.ran)
+    local failed = app:deliver("A.B", { Fails = 0 }):expect(400, "handler_error")
+    assert.is_false(failed.accepted)
+    assert.is_false(failed.ran)
+    app:deliver("A.B", { Fails = 1 }):expect(200, "handler_refused")
+    app:deliver("B.A"):expect(400, "no_handler")
+  end)
+
+  it("is what `ack` of the configuration makes of each", function()
+    local app = load_at_start("{}", { ack = "first" })
+    assert.is_true(app:deliver("A.B", { Fails = 1 }):expect(200).accepted)
+    app = load_at_start('{ ack = "last" }', { ack = "first" })
+    assert.is_false(app:deliver("A.B", { Fails = 1 }):expect(400).accepted)
+  end)
+
+  it("holds those of one key while their first waits for its retry", function()
+    local app = load_at_start(KEYED, { retries = { 60, 300 } })
+    local function deliver(id, customer, fails)
+      return app:deliver("A.B", { Customer = customer, Fails = fails }, { id = id }):expect(200)
+    end
+    assert.equal("failed", deliver("a1", "a", 1).state)
+    local second = deliver("a2", "a", 9)
+    assert.equal("queued", second.state)
+    assert.is_true(second.accepted)
+    assert.is_false(second.ran)
+    assert.is_nil(second.next_run_at)
+    assert.matches("^200 accepted; then it waits behind another of its key\n", tostring(second))
+    assert.equal("queued", app:redeliver(second):expect(200).state)
+    assert.equal("queued", deliver("a3", "a").state)
+    assert.equal("succeeded", deliver("b1", "b").state)
+    assert.equal("succeeded", deliver("none", nil).state)
+    local results = app:advance(60)
+    assert.same({ "a1 retry=1 succeeded", "a2 retry=0 failed" }, seen(results))
+    assert.is_false(results[2]:logged("run").fields.again)
+    assert.equal(second.sent.body, results[2].sent.body)
+    assert.same({ "a2 retry=1 failed", "a2 retry=2 dead", "a3 retry=0 succeeded" },
+      seen(app:advance("1h")))
+    assert.equal("succeeded", deliver("a4", "a").state)
+  end)
+
+  it("does the same with a ledger in a file", function()
+    local folder = cli.folder {}
+    local app = load_at_start(KEYED, { ledger = folder .. "/test.db" })
+    app:deliver("A.B", { Customer = 1, Fails = 1 }, { id = "a1" }):expect(200)
+    assert.equal("queued", app:deliver("A.B", { Customer = 1 }, { id = "a2" }):expect(200).state)
+    assert.same({ "a1 retry=1 succeeded", "a2 retry=0 succeeded" }, seen(app:advance(60)))
+    assert.is_true(app:deliver("A.B", nil, { id = "b1" }):expect(200).ran)
+  end)
+end)
+
 describe("hook.http", function()
   local source = [[
     hook.on("Call.*", function(event)

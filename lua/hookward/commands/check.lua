@@ -13,10 +13,11 @@ local M = {
   summary = "Say whether the host would start.",
   usage = "[OPTION...]",
   description = "Says whether `hookward serve` would start. It loads configuration, keys and "
-    .. "handlers as the host does, tries the ledger and the addresses, prints keys, routes (with "
-    .. "the schema that a route checks) and retries, counts dead notifications, and reports every "
-    .. "problem. If a host is running with this configuration, it is not disturbed: ledger and "
-    .. "addresses are not tried. Exits 0 when the host would start or is running, else 1.",
+    .. "handlers as the host does, tries the ledger and the addresses, and reports every problem. It "
+    .. "prints keys, routes (which of them are answered before they run, and which check a schema) "
+    .. "and retries, and counts dead notifications. If a host is running with this configuration, it "
+    .. "is not disturbed: ledger and addresses are not tried. Exits 0 when the host would start or "
+    .. "is running, else 1.",
   examples = {
     "hookward check",
     "hookward check -c /etc/hookward/hookward.lua",
@@ -228,6 +229,13 @@ local function describe_retries(report)
   return ("after %s; then dead, kept %s"):format(table.concat(times, ", "), report.dead_kept)
 end
 
+-- "ack first, in order by key; schema: its own"; nil for an ordinary route
+local function describe_route(route)
+  local notes = { route.way }
+  if route.schema then notes[#notes + 1] = "schema: " .. route.schema end
+  return notes[1] and table.concat(notes, "; ")
+end
+
 local function print_text(report)
   local keys, routes = {}, {}
   for i, key in ipairs(report.keys) do
@@ -235,7 +243,7 @@ local function print_text(report)
       "SHA-256 " .. key.fingerprint:sub(1, FINGERPRINT_SHOWN) }
   end
   for i, route in ipairs(report.routes) do
-    routes[i] = { route.pattern, route.place, route.schema and "schema: " .. route.schema }
+    routes[i] = { route.pattern, route.place, describe_route(route) }
   end
   if #keys > 0 then console.say(console.paint("bold", "keys")) end
   console.columns(keys, "  ")

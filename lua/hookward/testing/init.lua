@@ -248,7 +248,7 @@ local function note_sent(app, raw, sent)
   local identity = raw.digest and ("%s %s"):format(raw.digest, raw.id)
   if not identity then return sent end
   sent = sent or app.sent[identity]
-  app.sent[identity] = raw.next_run_at and sent or nil
+  app.sent[identity] = (raw.next_run_at or raw.state == "queued") and sent or nil
   return sent
 end
 

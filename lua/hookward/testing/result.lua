@@ -41,7 +41,11 @@ local function show_log(log)
 end
 
 local function headline(result)
-  if not result.error then
+  if result.accepted then
+    local what = result.error and ("the run failed: %s: %s"):format(result.error, result.message)
+      or result.ran and "processed" or "it waits behind another of its key"
+    return ("%d accepted; then %s"):format(result.status, what)
+  elseif not result.error then
     local what = result.duplicate and "a duplicate, answered from the ledger"
       or result.unhandled and "accepted without a handler" or "processed"
     return ("%d %s"):format(result.status, what)
@@ -125,7 +129,7 @@ function M.new(raw, sent, calls, routes)
   raw.logs = M.logs(lines, true)
   raw.sent, raw.http_calls = sent, calls
   local body = core.json.decode(raw.body)
-  raw.message = body.message
+  raw.message = raw.message or body.message
   if raw.error == "no_handler" then candidates[raw] = routes end
   return setmetatable(raw, Result)
 end
