@@ -160,6 +160,7 @@ build = {
         "core/http/head.c",
         "core/http/header_limit.c",
         "core/http/headers.c",
+        "core/http/kept_headers.c",
         "core/http/line.c",
         "core/http/listener.c",
         "core/http/reading.c",

@@ -591,8 +591,9 @@ body        7 bytes
     local names = {}
     for name in out:gmatch('"([%a_]+)":') do names[#names + 1] = name end
     assert.equal("id digest event state attempt deliveries runs received_at settled_at error next_run_at "
-      .. "retries reason detail key place version body history", table.concat(names, " "))
+      .. "retries reason detail key place version headers body history", table.concat(names, " "))
     assert.equal(cjson.null, cjson.decode(out)[1].body)
+    assert.truthy(out:find('"headers":null', 1, true))
     assert.truthy(out:find('"history":[]', 1, true))
     _, out = jobs "show 2 --json"
     assert.equal("ff", cjson.decode(out)[1].body_hex)
@@ -634,6 +635,14 @@ body        2 bytes
     for shown in screen:match("history.*"):gmatch("[^\n]+") do
       assert.is_true(utf8.len(shown) <= 60, shown)
     end
+  end)
+
+  it("shows the headers that were kept with the body", function()
+    fill { { id = "1", body = "{}" } }
+    assert(db:execute("UPDATE notifications SET headers = '{\"host\":\"a\",\"x-one\":\"1, 2\"}'"))
+    local _, out = jobs "show 1"
+    assert.truthy(out:find('headers\n  {\n    "host": "a",\n    "x-one": "1, 2"\n  }\nbody ', 1, true), out)
+    assert.same({ host = "a", ["x-one"] = "1, 2" }, cjson.decode((select(2, jobs "show 1 --json")))[1].headers)
   end)
 
   it("says why a body was not kept", function()

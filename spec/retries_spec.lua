@@ -202,6 +202,39 @@ describe("the host's own retries", function()
       "SELECT group_concat(retry || ' ' || coalesce(error, '-')) FROM runs"))
   end)
 
+  it("have the headers of the delivery that failed, but for secrets", function()
+    local clock = clocks.new()
+    local host = start(clock, { config = "retries = { 100, 100 }", handlers = { ["a.lua"] =
+      HANDLER:gsub("local down = ", [[
+        local all = {}
+        for name, value in pairs(job.headers) do all[#all + 1] = name .. "=" .. value end
+        table.sort(all)
+        runs:write(table.concat(all, ";"), "\n") %0]], 1) } })
+    fail(host)
+    host:notify(BODY, { id = "job", attempt = 5, headers = { "X-Two: \"b\"", "Cookie: a=b",
+      "Authorization: Basic eA==", "x-two: \195\164", "X-Latin: \228" } })
+    clock.pass(110)
+    wait_row(host, "job", "failed 2 0 handler_refused")
+    host:kill()
+    host = restart(clock, host)
+    clock.pass(110)
+    wait_row(host, "job", "dead 2 0 handler_refused")
+    jobs(host, "replay job")
+    wait_row(host, "job", "failed 1 0 handler_refused")
+    mend(host)
+    clock.pass(110)
+    wait_row(host, "job", "succeeded 1 0 -")
+    local lines = runs(host)
+    assert.equal(2 * 5, #lines)
+    local first = lines[2]:gsub("authorization=[^;]*;", ""):gsub("cookie=[^;]*;", "")
+      :gsub("x%-latin=[^;]*;", "")
+    assert.match("authorization=Basic eA==;", lines[2], 1, true)
+    assert.match('x-two="b", \195\164', first, 1, true)
+    assert.match("x-jobattempt=5;", first, 1, true)
+    for i = 4, 10, 2 do assert.equal(first, lines[i]) end
+    assert.equal("1", sql(host, "SELECT headers IS NULL AND body IS NULL FROM notifications"))
+  end)
+
   it("leave what failed each time dead, until a replay, which starts them anew", function()
     local clock = clocks.new()
     local host = start(clock, { config = "retries = { 10, 20 }" })

@@ -77,7 +77,7 @@ static const struct column columns[] = {
     {"settled_at", push_time},    {"next_run_at", push_time}, {"retries", push_integer},
     {"error", push_text},         {"reason", push_text},      {"key", push_text},
     {"place", push_text},         {"version", push_text},     {"has_body", push_presence},
-    {"detail", push_text},        {"body", push_text},
+    {"detail", push_text},        {"headers", push_text},     {"body", push_text},
 };
 
 static void push_columns(lua_State *L, sqlite3_stmt *stmt, const struct column *of)
@@ -127,8 +127,9 @@ static int ledger_show(lua_State *L)
 {
     struct hw_ledger_handle *handle = hw_ledger_handle_check(L);
     lua_Integer seq = luaL_checkinteger(L, 2);
-    if (sqlite3_prepare_v2(handle->db, COLUMNS ", detail, body FROM notifications WHERE seq = ?",
-                           -1, &handle->select, NULL) != SQLITE_OK ||
+    if (sqlite3_prepare_v2(handle->db,
+                           COLUMNS ", detail, headers, body FROM notifications WHERE seq = ?", -1,
+                           &handle->select, NULL) != SQLITE_OK ||
         sqlite3_bind_int64(handle->select, 1, seq) != SQLITE_OK)
         return hw_ledger_handle_fail(L, handle);
     int rc = sqlite3_step(handle->select);

@@ -44,6 +44,7 @@ static void read_row(lua_State *L, struct hw_solo *s)
     job->n.body = text_of(L, job, "body");
     job->n.id = text_of(L, job, "id");
     job->n.key = text_of(L, job, "key");
+    job->n.headers = text_of(L, job, "headers");
     job->n.attempt = (uint32_t)number_of(L, "attempt");
     job->n.received_at = number_of(L, "received_at");
     job->n.known.deliveries = (uint32_t)number_of(L, "deliveries");

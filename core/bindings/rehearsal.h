@@ -11,7 +11,7 @@
 void hw_rehearsal_fit(lua_State *L, void *ud);
 
 /* rehearse(config, row) -> true | false, code, text | nil, why. Runs the handler for a row as
- * handle:show of ledger_api.h gives it (body, id, attempt, deliveries, received_at, seq, key); its
+ * handle:show of ledger_api.h gives it (body, headers, id, attempt, deliveries, received_at, seq, key); its
  * signature was verified when it came. Nothing is recorded. `code` and `text` say how it failed:
  * the reason, or the error with its traceback. nil: it could not be run. Stack: -0 +1, the
  * function. */

@@ -36,7 +36,8 @@ static bool copy_texts(struct hw_job *to, const struct hw_job *from)
     to->n.key = hw_arena_copy(&to->arena, from->n.key);
     if (from->n.lane.ptr)
         to->n.lane = hw_arena_copy(&to->arena, from->n.lane);
-    return to->n.body.ptr && to->n.id.ptr && to->n.key.ptr && !to->n.lane.ptr == !from->n.lane.ptr;
+    return to->n.body.ptr && to->n.id.ptr && to->n.key.ptr &&
+           !to->n.lane.ptr == !from->n.lane.ptr && hw_job_copy_headers(to, from);
 }
 
 /* The job that runs it again, with what the ledger's load would fill in. */

@@ -31,7 +31,7 @@
  *             parked       INTEGER  1: it was due while its event was paused
  *             lane         TEXT     those of one lane run in order; NULL: none, or it is done
  *             pool         TEXT     at most so many of a pool run at once; NULL: no limit
- *             headers      TEXT     JSON, as long as the body is kept; NULL
+ *             headers      TEXT     of the request (http/kept_headers.h), kept as long as the body; NULL
  *
  *         runs: a row for each run of a notification that did not succeed at its first: of
  *         one that failed, or was not the first. It goes with its notification (a trigger).

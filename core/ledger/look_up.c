@@ -34,7 +34,7 @@ static const char find_by_body[] = "SELECT " KNOWN " FROM notifications WHERE di
 
 static const char body_sql[] =
     "SELECT job_id, digest, attempt, received_at, key, body, deliveries, state, accepted,"
-    " lane, pool, runs"
+    " lane, pool, runs, headers"
     " FROM notifications WHERE seq = ?1";
 
 static const char reason_sql[] = "SELECT reason FROM notifications WHERE seq = ?1";
@@ -212,7 +212,8 @@ static int read_row(struct hw_ledger_reader *r, struct hw_notification *n)
     n->known.deliveries = (uint32_t)sqlite3_column_int64(row, 6);
     n->known.state = (enum hw_ledger_state)sqlite3_column_int(row, 7);
     n->known.accepted = n->accepted = sqlite3_column_int(row, 8) == 1;
-    bool copied = copy_text(n, row, 9, &n->lane) && copy_text(n, row, 10, &n->pool);
+    bool copied = copy_text(n, row, 9, &n->lane) && copy_text(n, row, 10, &n->pool) &&
+                  copy_text(n, row, 12, &n->headers);
     n->known.runs = (uint32_t)sqlite3_column_int64(row, 11);
     n->known.attempt = n->attempt;
     n->known.row = n->from_row;

@@ -1,5 +1,6 @@
 /* rows.c -- see sqlite.h */
 #include "base/clock.h"
+#include "http/kept_headers.h"
 #include "ledger/file.h"
 #include "ledger/sqlite.h"
 
@@ -33,6 +34,16 @@ static bool is_done(const struct hw_notification *n)
     return n->state != HW_QUEUED && n->state != HW_STARTED && n->next_run_at == 0;
 }
 
+static void bind_headers(sqlite3_stmt *stmt, const struct hw_notification *n, bool keep)
+{
+    char text[HW_KEPT_HEADERS_MAX];
+    if (keep && n->request)
+        sqlite3_bind_text64(stmt, 23, text, hw_kept_headers_write(n->request, text),
+                            SQLITE_TRANSIENT, SQLITE_UTF8);
+    else
+        hw_ledger_rows_bind(stmt, 23, keep ? n->headers : HW_STR_NONE);
+}
+
 static void bind_outcome(const struct hw_sqlite *s, sqlite3_stmt *stmt,
                          const struct hw_notification *n)
 {
@@ -63,6 +74,7 @@ static void bind_outcome(const struct hw_sqlite *s, sqlite3_stmt *stmt,
         sqlite3_bind_blob64(stmt, 15, n->body.ptr, n->body.len, SQLITE_STATIC);
     else
         sqlite3_bind_null(stmt, 15);
+    bind_headers(stmt, n, keep);
 }
 
 /* ---- lanes ---- */

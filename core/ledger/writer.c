@@ -15,9 +15,9 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
     [HW_LEDGER_INSERT] =
         "INSERT INTO notifications (job_id, digest, event, state, attempt, deliveries, runs,"
         " received_at, settled_at, error, reason, detail, key, place, body, version, next_run_at,"
-        " retries, accepted, lane, pool)"
+        " retries, accepted, lane, pool, headers)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?18, ?19,"
-        " ?20, ?21, ?22)"
+        " ?20, ?21, ?22, ?23)"
         " ON CONFLICT (job_id, digest) DO UPDATE SET deliveries ="
         " deliveries + excluded.deliveries, attempt = max(attempt, excluded.attempt),"
         " next_run_at = CASE state WHEN 2 THEN coalesce(next_run_at, excluded.next_run_at)"
@@ -26,7 +26,8 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
         "UPDATE notifications SET event = ?3, state = ?4, attempt = max(attempt, ?5),"
         " deliveries = deliveries + ?6, runs = runs + ?7, settled_at = ?9, error = ?10,"
         " reason = ?11, detail = ?12, key = ?13, place = ?14, body = ?15, version = ?16,"
-        " next_run_at = ?18, retries = ?19, accepted = max(accepted, ?20), lane = ?21, pool = ?22,"
+        " next_run_at = ?18, retries = ?19, accepted = max(accepted, ?20), lane = ?21, pool = ?22, "
+        "headers = ?23,"
         " lost = CASE ?4 WHEN 6 THEN lost ELSE 0 END, parked = 0"
         " WHERE seq = ?17 AND digest = ?2 AND (?1 IS NULL OR job_id = ?1)",
     [HW_LEDGER_REPEAT] = "UPDATE notifications SET deliveries = deliveries + ?1,"

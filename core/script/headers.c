@@ -3,6 +3,8 @@
 
 #include <lauxlib.h>
 
+#include "script/json.h"
+
 /* Pushes the name in lower case. max_header limits its length. */
 static void push_lower(lua_State *L, struct hw_str name)
 {
@@ -35,4 +37,11 @@ void hw_headers_push(lua_State *L, const struct hw_request *request)
         }
         lua_rawset(L, -3); /* headers */
     }
+}
+
+void hw_headers_push_kept(lua_State *L, struct hw_str json)
+{
+    struct hw_json_scan scan;
+    if (!json.ptr || hw_json_decode(L, json, &scan))
+        lua_newtable(L);
 }

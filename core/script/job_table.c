@@ -20,7 +20,10 @@ static void make_headers(lua_State *L, int index)
         luaL_error(L, "job.headers can be read while the job's handler runs, not later; read them "
                       "earlier and keep what is needed");
     lua_pop(L, 1);
-    hw_headers_push(L, n->request);
+    if (n->request)
+        hw_headers_push(L, n->request);
+    else
+        hw_headers_push_kept(L, n->headers);
     lua_setfield(L, index, "headers");
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/kept_headers.h"
+
 /* ---- the three headers ---- */
 
 static unsigned find(const struct hw_request *r, struct hw_str lower, struct hw_str *value)
@@ -108,6 +110,17 @@ struct hw_job *hw_job_revive(int64_t row, bool force, uint64_t now_ns)
     return job;
 }
 
+bool hw_job_copy_headers(struct hw_job *to, const struct hw_job *from)
+{
+    char text[HW_KEPT_HEADERS_MAX];
+    struct hw_str headers = from->n.headers;
+    if (from->n.request)
+        headers = (struct hw_str){text, hw_kept_headers_write(from->n.request, text)};
+    if (headers.ptr)
+        to->n.headers = hw_arena_copy(&to->arena, headers);
+    return !headers.ptr || to->n.headers.ptr;
+}
+
 static struct hw_outcome outcome_of_lost(const struct hw_job *job, enum hw_progress progress)
 {
     if (progress == HW_SETTLING)
@@ -144,7 +157,7 @@ struct hw_job *hw_job_stand_in(const struct hw_job *job)
     s->n.lane = job->n.lane;
     s->n.pool = job->n.pool;
     s->n.accepted = job->n.accepted;
-    bool copied = true;
+    bool copied = hw_job_copy_headers(s, job);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (!texts[i]->ptr)
             continue;

@@ -100,6 +100,10 @@ struct hw_job *hw_job_revive(int64_t row, bool force, uint64_t now_ns);
 struct hw_job *hw_job_stand_in(const struct hw_job *job);
 void hw_job_free(struct hw_job *job);
 
+/* Gives `to`, which has no request, the headers of `from` as they are kept. Returns false without
+ * memory. */
+bool hw_job_copy_headers(struct hw_job *to, const struct hw_job *from);
+
 /* True for two copies of one notification, which must never run side by side. */
 bool hw_job_same(const struct hw_job *a, const struct hw_job *b);
 

@@ -297,7 +297,8 @@ describe("the host's own retries", function()
   local source = [[
     hook.on("A.*", function(event, job)
       hook.log.info("run", { retry = job.retry, last = job.last, attempt = job.attempt, id = job.id,
-        received = job.received_at, time = os.time(), again = job.redelivered, body = job.body })
+        received = job.received_at, time = os.time(), again = job.redelivered, body = job.body,
+        source = job.headers["x-source"], secret = job.headers.cookie })
       if event.After then hook.retry_after(event.After) end
       if event.Never == job.retry then return hook.never "the badge is gone" end
       if event.Good ~= job.retry then return nil, "not yet" end
@@ -326,7 +327,9 @@ describe("the host's own retries", function()
 
   it("begin where the sender gives up, and end when one succeeds", function()
     local app = load_at_start()
-    local first = app:deliver("A.B", { Good = 3 }, { id = "7" }):expect(400)
+    local headers = { ["X-Source"] = "spec", Cookie = "a=b" }
+    local first = app:deliver("A.B", { Good = 3 }, { id = "7", headers = headers }):expect(400)
+    assert.equal("a=b", first:logged("run").fields.secret)
     assert.equal("failed", first.state)
     assert.is_nil(first.next_run_at)
     app:clock(START + 10)
@@ -345,6 +348,8 @@ describe("the host's own retries", function()
     local run = results[3]:logged("run").fields
     assert.same({ START, 5, "7", true, first.sent.body },
       { run.received, run.attempt, run.id, run.again, run.body })
+    assert.same({ "spec", "spec", "spec" }, runs(results, "source"))
+    assert.same({}, runs(results, "secret"))
     assert.equal(START + 10 + HOUR, app:clock())
     assert.equal(5, #app.logs)
     assert.is_true(app:redeliver(results[3]):expect(200).duplicate)

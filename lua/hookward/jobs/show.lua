@@ -35,9 +35,9 @@ function M.define(parser)
   parser:option("--digest", "Only the one whose digest begins with HEX.")
     :argname("HEX"):convert(M.read_digest)
   parser:flag("--json", "Print a JSON array of objects: the members of `jobs list`, and "
-    .. "next_run_at, retries, reason, detail, key, place, version, body (null: none; if it is not "
-    .. "UTF-8, body_hex instead), history (an array of runs, the oldest first: began_at, attempt, "
-    .. "retry, waited_ms, ms, error, reason, version).")
+    .. "next_run_at, retries, reason, detail, key, place, version, headers (null: none), body "
+    .. "(null: none; if it is not UTF-8, body_hex instead), history (an array of runs, the oldest "
+    .. "first: began_at, attempt, retry, waited_ms, ms, error, reason, version).")
   store.define(parser)
 end
 
@@ -70,6 +70,13 @@ local function say_body(row, settings)
   local pretty = json.pretty(row.body)
   say_field("body", ("%s%s"):format(text.count(#row.body, "byte"), pretty and "" or ", not JSON"))
   console.say("%s", indent(pretty and pretty or text.block(row.body)))
+end
+
+local function say_headers(row)
+  local pretty = row.headers and row.headers ~= "{}" and json.pretty(row.headers)
+  if not pretty then return end
+  say_field("headers", "")
+  console.say("%s", indent(pretty))
 end
 
 -- The error and its reason come last: only they may be cut on a terminal.
@@ -135,6 +142,7 @@ local function say_row(row, settings)
     console.say("%s", indent(text.block(row.detail)))
   end
   say_history(row.history)
+  say_headers(row)
   say_body(row, settings)
 end
 
@@ -167,6 +175,7 @@ local function members(row)
   for _, name in ipairs { "reason", "detail", "key", "place", "version" } do
     add(name, json.string(row[name]))
   end
+  add("headers", row.headers and text.json(row.headers) or "null")
   if row.body and not utf8.len(row.body) then
     add("body_hex", json.string(hex(row.body)))
   else

@@ -160,6 +160,23 @@ static void refuses_an_attempt_that_is_no_whole_number(void **state)
     bury(job);
 }
 
+/* For one that must do without its request. */
+static void copies_headers_as_they_are_kept(void **state)
+{
+    static const char kept[] = "{\"host\":\"a\",\"content-length\":\"2\",\"x-signature\":\"s\"}";
+    (void)state;
+    struct hw_job *job = cut("X-Signature: s\r\nCookie: c\r\n", false);
+    struct hw_job *first = hw_job_revive(7, false, 42), *second = hw_job_revive(7, false, 42);
+    assert_true(hw_job_copy_headers(second, first)); /* none */
+    assert_null(second->n.headers.ptr);
+    assert_true(hw_job_copy_headers(first, job));
+    bury(job);
+    assert_true(hw_job_copy_headers(second, first));
+    hw_job_free(first);
+    assert_true(hw_str_eq(second->n.headers, hw_str_of(kept)));
+    hw_job_free(second);
+}
+
 static void revives_one_with_nothing_but_its_row(void **state)
 {
     (void)state;
@@ -197,6 +214,7 @@ int main(void)
         cmocka_unit_test(knows_one_without_an_id_by_its_content),
         cmocka_unit_test(leaves_the_id_out_of_the_identity_when_by_body),
         cmocka_unit_test(tells_ids_and_bodies_apart),
+        cmocka_unit_test(copies_headers_as_they_are_kept),
         cmocka_unit_test(refuses_a_signature_that_is_missing_repeated_or_empty),
         cmocka_unit_test(refuses_an_id_out_of_its_form),
         cmocka_unit_test(refuses_an_attempt_that_is_no_whole_number),
