@@ -100,7 +100,20 @@ describe("an ack-first handler", function()
     assert.same({ "one attempt=0 retry=0 last=false again=false" }, runs(host))
     assert.match("accepted event=Order.Created job=one attempt=0 status=200", host:log(), 1, true)
     assert.is_nil(host:log():match("succeeded event=[^\n]*status="))
-    assert.equal("1", sql(host, "SELECT body IS NULL FROM notifications"))
+    assert.equal("1 1 0", sql(host, "SELECT body IS NULL, headers IS NULL,"
+      .. " (SELECT count(*) FROM runs) FROM notifications"))
+  end)
+
+  it("has job.headers at each of its runs, but for secrets once it runs from the ledger", function()
+    local source = handler(nil, { inside = [[
+      runs:write(("%s %s\n"):format(job.headers["x-source"], job.headers.cookie))
+      if job.retry < 2 then return nil, "not yet" end]] })
+    local host = start { config = "retries = { 1, 1 }", handlers = { ["a.lua"] = source } }
+    host:notify(BODY, { id = "one", headers = { "X-Source: here", "Cookie: a=b" } })
+    wait_row(host, "one", "succeeded 1 1 3 2 -")
+    assert.same({ "here a=b", "here nil", "here nil" }, { table.unpack(runs(host), 1, 3) })
+    assert.equal("handler_refused handler_refused -", sql(host, "SELECT group_concat("
+      .. "coalesce(error, '-'), ' ') FROM runs"))
   end)
 
   it("is what `ack` in hookward.lua makes of each, but for one that says otherwise", function()

@@ -14,17 +14,22 @@ static bool was_put_off(const struct hw_notification *n)
     uint32_t before = n->from_row ? n->retry : n->known.retries;
     if (n->outcome.ran)
         return false;
-    return n->outcome.held || n->outcome.code == HW_ELEDGER_UNAVAILABLE ||
-           (n->next_run_at && n->retries == before);
+    return n->outcome.held || n->outcome.code == HW_EPAUSED ||
+           n->outcome.code == HW_ELEDGER_UNAVAILABLE || (n->next_run_at && n->retries == before);
 }
 
+/* It failed, or was not the first. */
+static bool is_sure(const struct hw_notification *n)
+{
+    return n->outcome.code || n->has_stand_in || n->known.runs > 0;
+}
+
+/* What failed before any run has a history only if it was not put off: the statement looks. */
 bool hw_ledger_history_wants(const struct hw_notification *n)
 {
-    const struct hw_known *known = &n->known;
     if (n->state == HW_STARTED || n->state == HW_QUEUED || was_put_off(n))
         return false;
-    return n->outcome.code || n->has_stand_in || known->runs > 0 || known->state == HW_FAILED ||
-           known->state == HW_DEAD;
+    return is_sure(n) || n->known.state == HW_FAILED || n->known.state == HW_DEAD;
 }
 
 static int trim(struct hw_sqlite *s, int64_t row)
@@ -54,6 +59,7 @@ int hw_ledger_history_add(struct hw_sqlite *s, const struct hw_notification *n, 
     hw_ledger_rows_bind(add, 7, o->code ? hw_str_of(hw_error_name(o->code)) : HW_STR_NONE);
     hw_ledger_rows_bind(add, 8, hw_ledger_rows_cut(o->reason));
     hw_ledger_rows_bind(add, 9, o->ran ? hw_str_of(n->version) : HW_STR_NONE);
+    sqlite3_bind_int(add, 10, is_sure(n));
     int rc = hw_ledger_writer_step(add);
     return rc == SQLITE_OK ? trim(s, row) : rc;
 }

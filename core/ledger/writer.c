@@ -36,8 +36,9 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
     [HW_LEDGER_TOUCH] = "UPDATE notifications SET settled_at = max(settled_at, ?1)"
                         " WHERE seq = ?2 AND digest = ?3 AND (?4 IS NULL OR job_id = ?4)",
     [HW_LEDGER_RUN] =
-        "INSERT INTO runs (seq, began_at, attempt, retry, waited_ms, ms, error, reason,"
-        " version) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO runs (seq, began_at, attempt, retry, waited_ms, ms, error, reason, version)"
+        " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9"
+        " WHERE ?10 OR EXISTS (SELECT 1 FROM runs WHERE seq = ?1)",
     [HW_LEDGER_RUN_TRIM] =
         "DELETE FROM runs WHERE seq = ?1 AND rowid <= (SELECT rowid FROM runs WHERE seq = ?1"
         " ORDER BY rowid DESC LIMIT 1 OFFSET ?2)",

@@ -113,6 +113,20 @@ static void has_the_run_of_what_had_succeeded_before(void **state)
     close_rig(&r);
 }
 
+static void has_the_success_of_what_failed_before_any_run(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    struct hw_notification *n = known_delivery(&r, "job", 0);
+    n->outcome.ran = false;
+    end(&r, n, HW_ENO_HANDLER);
+    assert_int_equal(look(&r, "job", "a").runs, 0);
+    end(&r, known_delivery(&r, "job", 1), 0);
+    assert_int_equal(number("SELECT count(error) = 1 AND count(*) = 2 FROM runs"), 1);
+    close_rig(&r);
+}
+
 /* The look-up failed, so nobody knew that there was a row. */
 static void finds_the_row_of_what_was_not_looked_up(void **state)
 {
@@ -148,6 +162,8 @@ static void has_nothing_of_what_was_put_off(void **state)
     assert_int_equal(number("SELECT version IS NULL AND error = 'no_handler' FROM runs"
                             " ORDER BY rowid DESC"),
                      1);
+    end(&r, known_delivery(&r, "held", 1), 0); /* its first run */
+    assert_int_equal(count_runs(), 2);
     close_rig(&r);
 }
 
@@ -249,6 +265,7 @@ int main(void)
         CASE(has_none_for_a_success_at_the_first_run),
         CASE(has_every_run_of_what_failed_at_its_first),
         CASE(has_the_run_of_what_had_succeeded_before),
+        CASE(has_the_success_of_what_failed_before_any_run),
         CASE(finds_the_row_of_what_was_not_looked_up),
         CASE(has_nothing_of_what_was_put_off),
         CASE(has_the_runs_that_their_host_did_not_survive),
