@@ -23,7 +23,7 @@ local HANDLERS = { ["a.lua"] = [[
 
 local function start(options)
   options = options or {}
-  options.handlers = HANDLERS
+  options.handlers = options.handlers or HANDLERS
   options.ledger = options.ledger or "hookward.db"
   options.config = options.config or "retries = { 60 }"
   return H.start(options)
@@ -171,6 +171,53 @@ describe("hookward pause", function()
     local second = tonumber(runs(host):match("\n(%d+) Badge.Created")) -- of seven at once
     assert.is_true(second < 10, "the oldest first, not " .. second)
     assert.equal(5002, select(2, runs(host):gsub("\n", "")))
+  end)
+
+  describe("of an ack-first handler", function()
+    local FIRST = { ["a.lua"] = [[
+      local hook = require "hookward"
+      local runs = io.open("runs", "a")
+      runs:setvbuf("no")
+      local function run(event, job) runs:write(("%s %s\n"):format(job.id, event.Of or "-")) end
+      hook.on("Badge.Created", { ack = "first" }, run)
+      hook.on("Person.Created", { ack = "first", key = function(event) return event.Of end }, run)
+      hook.on("Person.Moved", { ack = "first", concurrency = 2 }, run)
+    ]] }
+
+    it("accepts it, and runs it once it is resumed, also after a kill", function()
+      local host = start { handlers = FIRST }
+      succeed(host, "pause '*'")
+      for i = 1, 20 do
+        local event = H.event(i % 2 == 0 and "Badge.Created" or "Person.Moved")
+        assert.equal(200, host:notify(event, { id = "job" .. i }).status)
+      end
+      wait_sql(host, "SELECT count(*) FROM notifications WHERE state = 5 AND parked", "20")
+      host:kill()
+      host = H.start { folder = host.folder }
+      assert.equal(200, host:notify(A, { id = "job2", attempt = 1 }).status) -- a copy
+      socket.sleep(1.5)
+      assert.equal("", runs(host))
+      assert.matches("backlog   20 to run %(0 due now, 20 set aside", succeed(host, "status"))
+      succeed(host, "resume --all")
+      wait_sql(host, "SELECT count(*) FROM notifications WHERE state = 1 AND NOT parked", "20")
+      assert.equal(20, select(2, runs(host):gsub("\n", "")))
+    end)
+
+    it("keeps the order of a lane", function()
+      local host = start { handlers = FIRST }
+      local expected = {}
+      succeed(host, "pause Person.Created")
+      for i = 1, 12 do
+        if i == 8 then succeed(host, "resume --all") end
+        local of = i % 2 == 0 and "even" or "odd"
+        assert.equal(200, host:notify(H.event("Person.Created", ('"Of":"%s"'):format(of)), { id = "job" .. i }).status)
+        expected[of] = (expected[of] or "") .. ("job%d %s\n"):format(i, of)
+      end
+      wait_sql(host, "SELECT count(*) FROM notifications WHERE state = 1", "12")
+      local ran = { odd = "", even = "" }
+      for line, of in runs(host):gmatch("(%S+ (%a+)\n)") do ran[of] = ran[of] .. line end
+      assert.same(expected, ran)
+    end)
   end)
 
   it("leaves a replay to whoever asks for it", function()

@@ -76,7 +76,7 @@ describe("hookward status", function()
 
   it("counts the rows of pools and of lanes, those that run apart", function()
     local host = start()
-    host:notify(A, { id = "bad" })
+    H.sh(("cd %s && %s pause Other.Event"):format(H.quote(host.folder), H.quote(H.binary)))
     local values = {}
     -- id, state, next_run_at, lane, pool, parked
     for i, v in ipairs { "5, 10, NULL, 'p', 0", "5, 99999999999999, NULL, 'p', 0",
