@@ -125,6 +125,8 @@ describe("hookward pause", function()
     assert.equal("paused", code_of(host:notify(A, { id = "1", attempt = 5 })))
     assert.matches('job=1 [^\n]*next="this host runs it once it is resumed"', host:log())
     wait_sql(host, "SELECT state, parked, next_run_at IS NULL, error FROM notifications", "2 1 1 paused")
+    assert.matches("next run +once its event is resumed", succeed(host, "jobs show 1"))
+    assert.matches("waiting +1 for a run by the host", succeed(host, "jobs stats"))
     host:kill()
     host = H.start { folder = host.folder } -- it stays so
     socket.sleep(2.3) -- two looks at what is due

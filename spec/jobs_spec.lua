@@ -590,7 +590,7 @@ body        7 bytes
     local _, out = jobs "show 1 --json"
     local names = {}
     for name in out:gmatch('"([%a_]+)":') do names[#names + 1] = name end
-    assert.equal("id digest event state attempt deliveries runs received_at settled_at error next_run_at "
+    assert.equal("id digest event state attempt deliveries runs received_at settled_at error next_run_at parked "
       .. "retries reason detail key place version headers body history", table.concat(names, " "))
     assert.equal(cjson.null, cjson.decode(out)[1].body)
     assert.truthy(out:find('"headers":null', 1, true))

@@ -62,8 +62,8 @@ static void push_presence(lua_State *L, sqlite3_stmt *stmt, int i)
 /* typeof() reads only the header of a record, however long the body is. */
 #define COLUMNS                                                                                    \
     "SELECT seq, job_id, digest, event, state, attempt, deliveries, runs, received_at,"            \
-    " settled_at, next_run_at, retries, error, reason, key, place, version, typeof(body) <> "      \
-    "'null'"
+    " settled_at, next_run_at, retries, error, reason, key, place, version, parked,"               \
+    " typeof(body) <> 'null'"
 
 struct column {
     const char *name;
@@ -76,8 +76,9 @@ static const struct column columns[] = {
     {"deliveries", push_integer}, {"runs", push_integer},     {"received_at", push_time},
     {"settled_at", push_time},    {"next_run_at", push_time}, {"retries", push_integer},
     {"error", push_text},         {"reason", push_text},      {"key", push_text},
-    {"place", push_text},         {"version", push_text},     {"has_body", push_presence},
-    {"detail", push_text},        {"headers", push_text},     {"body", push_text},
+    {"place", push_text},         {"version", push_text},     {"parked", push_presence},
+    {"has_body", push_presence},  {"detail", push_text},      {"headers", push_text},
+    {"body", push_text},
 };
 
 static void push_columns(lua_State *L, sqlite3_stmt *stmt, const struct column *of)
@@ -197,12 +198,14 @@ static int ledger_count(lua_State *L)
     return 2;
 }
 
-/* Of each event in each state. A row that runs has a next_run_at only in case its
- * host ends, which says nothing of when it is due. */
+/* Of each event in each state. A row that runs has a next_run_at only in case its host ends, which
+ * says nothing of when it is due. One that is set aside by a pause has none, nor has one that stands
+ * behind another of its lane. */
+#define WAITS "state <> 6 AND (next_run_at IS NOT NULL OR parked = 1 OR lane IS NOT NULL)"
 #define STATS                                                                                      \
     "SELECT event, state, count(*), min(received_at),"                                             \
-    " count(CASE WHEN state <> 6 THEN next_run_at END),"                                           \
-    " min(CASE WHEN state <> 6 AND next_run_at IS NOT NULL THEN received_at END),"                 \
+    " count(CASE WHEN " WAITS " THEN 1 END),"                                                      \
+    " min(CASE WHEN " WAITS " THEN received_at END),"                                              \
     " min(CASE WHEN state <> 6 THEN next_run_at END)"
 
 static const struct column stats_columns[] = {

@@ -35,7 +35,7 @@ function M.define(parser)
   parser:option("--digest", "Only the one whose digest begins with HEX.")
     :argname("HEX"):convert(M.read_digest)
   parser:flag("--json", "Print a JSON array of objects: the members of `jobs list`, and "
-    .. "next_run_at, retries, reason, detail, key, place, version, headers (null: none), body "
+    .. "next_run_at, parked (by a pause), retries, reason, detail, key, place, version, headers (null: none), body "
     .. "(null: none; if it is not UTF-8, body_hex instead), history (an array of runs, the oldest "
     .. "first: began_at, attempt, retry, waited_ms, ms, error, reason, version).")
   store.define(parser)
@@ -130,7 +130,8 @@ local function say_row(row, settings)
   say_field("runs", tostring(row.runs))
   say_field("received", time.iso(row.received_at))
   say_field("settled", time.iso(row.settled_at))
-  say_field("next run", time.iso(row.next_run_at))
+  say_field("next run", row.parked and "once its event is resumed (hookward resume)"
+    or time.iso(row.next_run_at))
   if row.retries > 0 then say_field("retries", tostring(row.retries)) end
   say_field("key", row.key and text.line(row.key))
   say_field("handler", row.place and text.line(row.place))
@@ -171,6 +172,7 @@ local function members(row)
     all[#all + 1] = value
   end
   add("next_run_at", json.string(time.iso(row.next_run_at)))
+  add("parked", tostring(row.parked))
   add("retries", tostring(row.retries))
   for _, name in ipairs { "reason", "detail", "key", "place", "version" } do
     add(name, json.string(row[name]))

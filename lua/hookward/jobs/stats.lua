@@ -121,7 +121,7 @@ local function print_text(stats)
   if stats.waiting > 0 then
     say_field("waiting", ("%d for a run by the host; the oldest was received %s"):format(
       stats.waiting, shown_time(stats.oldest_waiting)))
-    say_field("next due", shown_time(stats.next_due))
+    say_field("next due", stats.next_due and shown_time(stats.next_due))
   end
   if stats.states.dead then
     say_field("dead", ("%d; the oldest was received %s"):format(stats.states.dead,
