@@ -25,8 +25,9 @@
 ---@field digest string SHA-256 of the body, hex
 ---@field received_at number seconds since 1970
 ---@field redelivered boolean a handler may have begun it before
----@field headers table<string, string> lower-case names; values of a repeated name are joined. Of a run
----from the ledger those that were kept: at most 8 KB, no authorization, proxy-authorization, cookie
+---lower-case names; values of a repeated name are joined. In a run from the ledger: what was kept, at
+---most 8 KB, without authorization, proxy-authorization and cookie
+---@field headers table<string, string>
 ---@field body string the raw bytes, as they were signed
 ---@field key string the name of the key that verified it
 
