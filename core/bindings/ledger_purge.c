@@ -47,7 +47,7 @@ static int begin(sqlite3 *db)
 static int promote(sqlite3 *db, const void *lane, int size)
 {
     static const char sql[] =
-        "UPDATE notifications SET next_run_at = ?2, settled_at = ?2 WHERE seq ="
+        "UPDATE notifications SET next_run_at = min(?2, settled_at), settled_at = ?2 WHERE seq ="
         " (SELECT min(seq) FROM notifications WHERE lane = ?1) AND next_run_at IS NULL"
         " AND parked = 0";
     sqlite3_stmt *stmt;

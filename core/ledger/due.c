@@ -162,7 +162,7 @@ static int give_up_lost(struct hw_sqlite *s, int64_t now)
         "UPDATE counters SET value = value - (SELECT count(*) FROM notifications"
         " WHERE state = 6 AND lost >= 2 AND accepted = 1) WHERE name = 'backlog' AND ?1 > 0";
     static const char lane_sql[] =
-        "UPDATE notifications SET next_run_at = ?1, settled_at = ?1"
+        "UPDATE notifications SET next_run_at = min(?1, settled_at), settled_at = ?1"
         " WHERE next_run_at IS NULL AND parked = 0 AND seq IN (SELECT min(seq) FROM notifications"
         " WHERE lane IN (SELECT lane FROM notifications WHERE state = 6 AND lost >= 2)"
         " AND state <> 6 GROUP BY lane)";

@@ -53,7 +53,7 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
                         " RETURNING value",
     [HW_LEDGER_LANE] = "SELECT 1 FROM notifications WHERE lane = ?1 LIMIT 1",
     [HW_LEDGER_PROMOTE] =
-        "UPDATE notifications SET next_run_at = ?2, settled_at = ?2 WHERE seq ="
+        "UPDATE notifications SET next_run_at = min(?2, settled_at), settled_at = ?2 WHERE seq ="
         " (SELECT min(seq) FROM notifications WHERE lane = ?1) AND next_run_at IS NULL"
         " AND parked = 0",
     [HW_LEDGER_REMOVE] = "DELETE FROM notifications WHERE seq = ?1 AND settled_at = ?2"
