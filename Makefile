@@ -189,7 +189,7 @@ $(CRASH): $(BUILD)/core/main.o $(BUILD)/embedded.o $(CRASH_OBJECTS) $(PLAIN_OBJE
 
 crash: all $(CRASH) ## kill the host 200 times under load; nothing answered may be lost
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) \
-	  HOOKWARD_CRASH_ROUNDS=200 busted spec/crash_spec.lua
+	  HOOKWARD_CRASH_ROUNDS=200 busted spec/crash_spec.lua spec/crash_ack_spec.lua
 
 ROUNDS ?= 200
 power-loss: all $(CRASH) $(PRELOADS) ## lose power ROUNDS (200) times; nothing answered may be lost
@@ -210,7 +210,7 @@ check-spec: $(BUILD)/hookward $(CRASH) $(PRELOADS)
 ASAN_FLAGS = BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" WERROR=1
 TSAN_FLAGS = BUILD=build/tsan SANITIZE=thread CFLAGS="-O1 -g" WERROR=1
 TSAN_SPECS = spec/crew_spec.lua spec/identity_spec.lua spec/drain_spec.lua spec/ledger_spec.lua spec/crash_spec.lua \
-             spec/reload_spec.lua spec/retries_spec.lua --exclude-tags=alone
+             spec/crash_ack_spec.lua spec/reload_spec.lua spec/retries_spec.lua --exclude-tags=alone
 TSAN_TESTS = app/app_test trip/crew_test trip/committer_test trip/dispatch_test ledger/memory_test ledger/sqlite_test \
              ledger/recovery_test ledger/due_test
 

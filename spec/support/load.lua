@@ -32,9 +32,10 @@ end
 ---@class hookward.spec.LoadOptions
 ---@field port integer
 ---@field connections integer
----@field next_id fun(): string?
+---@field next_id fun(connection: integer): string? for a connection, counted from 1
 ---@field request fun(id: string): string the bytes that deliver it
 ---@field stop? fun(load: hookward.spec.Load): boolean
+---@field on_answer? fun(id: string) before the connection's next one
 
 ---@param options hookward.spec.LoadOptions
 ---@return hookward.spec.Load
@@ -43,15 +44,16 @@ function M.run(options)
   local by_socket, sockets = {}, {}
 
   local function send(connection)
-    connection.id = options.next_id()
+    connection.id = options.next_id(connection.number)
     if not connection.id then return end
     load.sent[#load.sent + 1] = connection.id
     if not connection.tcp:send(options.request(connection.id)) then load.broken = true end
   end
 
-  for _ = 1, options.connections do
+  for number = 1, options.connections do
     local connection = open(options.port)
     if connection then
+      connection.number = number
       by_socket[connection.tcp] = connection
       sockets[#sockets + 1] = connection.tcp
       send(connection)
@@ -74,6 +76,7 @@ function M.run(options)
       connection.buffer = rest
       load.answered[connection.id] = status
       load.count = load.count + 1
+      if options.on_answer then options.on_answer(connection.id) end
       connection.id = nil
       send(connection)
     end
