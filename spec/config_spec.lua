@@ -154,7 +154,7 @@ describe("the defaults", function()
       handler_timeout_ms = 30000, queue_timeout_ms = 30000, vm_memory = 64 << 20,
       max_body = 1 << 20, max_header = 16384,
       max_connections = 10000, max_unfinished = 1000, max_memory_bodies = 256 << 20, max_queue = 10000,
-      header_timeout_ms = 10000,
+      header_timeout_ms = 10000, ack = "last", max_backlog = 1000000, min_disk_free = 256 << 20,
       body_timeout_ms = 30000, idle_timeout_ms = 120000, drain_timeout_ms = 30000,
       unhandled = "reject", duplicates = "by-job", keep_bodies = false, validate = false,
       retention_ms = 30 * 86400000, log_level = "info", log_format = "text",
@@ -176,12 +176,13 @@ describe("the defaults", function()
     local names = {}
     for name in pairs(settings) do names[#names + 1] = name end
     table.sort(names)
-    assert.are.same({ "answers", "body_timeout_ms", "control", "dead_retention_ms",
+    assert.are.same({ "ack", "answers", "body_timeout_ms", "control", "dead_retention_ms",
       "drain_timeout_ms", "duplicates", "file",
       "file_path", "folder",
       "handler_timeout_ms", "handlers", "header_timeout_ms", "idle_timeout_ms", "keep_bodies",
-      "key_files", "key_patterns", "ledger", "listen", "log_format", "log_level", "max_body",
-      "max_connections", "max_header", "max_memory_bodies", "max_queue", "max_unfinished", "min_key_bits", "path",
+      "key_files", "key_patterns", "ledger", "listen", "log_format", "log_level", "max_backlog", "max_body",
+      "max_connections", "max_header", "max_memory_bodies", "max_queue", "max_unfinished", "min_disk_free",
+      "min_key_bits", "path",
       "queue_timeout_ms", "retention_ms", "retries_ms", "settings_source", "source", "unhandled", "validate",
       "vm_memory", "workers" }, names)
   end)
@@ -255,7 +256,8 @@ describe("a value", function()
       'max_body = "1025MB"', "max_header = 100", 'max_header = "2MB"', "max_queue = 0",
       "max_connections = 0", "max_connections_per_address = 0",
       "max_connections_per_address = 1000001", "max_unfinished = 0", "max_unfinished = 1000001",
-      'max_memory_bodies = "1023KB"', 'max_memory_bodies = "1025GB"', "handler_timeout = 0", 'queue_timeout = "9ms"',
+      'max_memory_bodies = "1023KB"', 'max_memory_bodies = "1025GB"', "max_backlog = 0",
+      "max_backlog = 1000000001", 'min_disk_free = "1023KB"', 'min_disk_free = "1025GB"', "handler_timeout = 0", 'queue_timeout = "9ms"',
       'queue_timeout = "1441m"', "idle_timeout = -1", 'retention = "0s"',
       'max_age = "16XB"', "handler_timeout = 1/0", "handler_timeout = 0/0" } do
       local name = entry:match("^[%w_]+")

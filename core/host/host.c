@@ -193,6 +193,7 @@ static void apply(void *owner, const struct hw_config *config)
     h->intake.service.codes_only = config->codes_only;
     hw_patience_limit(&h->dispatch.patience, config->queue_timeout_ms, config->handler_timeout_ms);
     h->dispatch.retries = config->retries;
+    h->dispatch.backlog_max = config->max_backlog;
     h->drain_timeout_ms = config->drain_timeout_ms;
 }
 

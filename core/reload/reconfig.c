@@ -137,6 +137,7 @@ void hw_reconfig_restart(const struct hw_config *a, const struct hw_config *b,
         {" duplicates", a->by_body == b->by_body},
         {" keep_bodies", a->keep_bodies == b->keep_bodies},
         {" retention", a->retention_ms == b->retention_ms},
+        {" min_disk_free", a->min_disk_free == b->min_disk_free},
         {" dead_retention", a->dead_retention_ms == b->dead_retention_ms},
     };
     names[0] = '\0';

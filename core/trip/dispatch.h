@@ -72,7 +72,7 @@ struct hw_dispatch {
     struct hw_patience patience;
     struct hw_retries retries;
     struct hw_pools pools;         /* what is in hand of them */
-    size_t backlog_max;            /* constant after start */
+    size_t backlog_max;            /* as the configuration says */
     size_t accepting;              /* jobs that the ledger has, to accept them */
     struct hw_forward_clock clock; /* what retries wait by */
     uint64_t random;

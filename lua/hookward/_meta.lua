@@ -213,6 +213,8 @@ function hook.log.error(message, fields) end
 ---@field max_connections_per_address? integer default: a quarter of max_connections, 16 at least
 ---@field max_unfinished? integer default: 1000
 ---@field max_memory_bodies? hookward.Size default: "256MB"
+---@field max_backlog? integer accepted ack-first, and not run to its end yet; default: 1000000
+---@field min_disk_free? hookward.Size under it nothing is accepted ack-first; default: "256MB"
 ---@field max_queue? integer default: 10000
 ---@field header_timeout? hookward.Time default: 10
 ---@field body_timeout? hookward.Time default: 30
@@ -250,6 +252,7 @@ function hook.log.error(message, fields) end
 ---@field errors table<string, integer> refused or failed, by error code; every code is a key
 ---@field replayed integer recorded notifications that ran again and succeeded
 ---@field replays_failed integer recorded notifications that ran again and failed
+---@field acked_first integer answered 200 before they ran (ack-first)
 ---@field retried integer the host's own retries that succeeded
 ---@field retries_failed integer the host's own retries that failed
 ---@field stuck integer handlers that did not return within handler_timeout
