@@ -156,7 +156,7 @@ describe("the defaults", function()
       max_connections = 10000, max_unfinished = 1000, max_memory_bodies = 256 << 20, max_queue = 10000,
       header_timeout_ms = 10000,
       body_timeout_ms = 30000, idle_timeout_ms = 120000, drain_timeout_ms = 30000,
-      unhandled = "reject", duplicates = "by-job", keep_bodies = false, validate = false,
+      ack = "last", unhandled = "reject", duplicates = "by-job", keep_bodies = false, validate = false,
       retention_ms = 30 * 86400000, log_level = "info", log_format = "text",
       settings_source = "return {}",
     }
@@ -176,7 +176,7 @@ describe("the defaults", function()
     local names = {}
     for name in pairs(settings) do names[#names + 1] = name end
     table.sort(names)
-    assert.are.same({ "answers", "body_timeout_ms", "control", "dead_retention_ms",
+    assert.are.same({ "ack", "answers", "body_timeout_ms", "control", "dead_retention_ms",
       "drain_timeout_ms", "duplicates", "file",
       "file_path", "folder",
       "handler_timeout_ms", "handlers", "header_timeout_ms", "idle_timeout_ms", "keep_bodies",
