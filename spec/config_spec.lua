@@ -156,7 +156,7 @@ describe("the defaults", function()
       max_connections = 10000, max_unfinished = 1000, max_memory_bodies = 256 << 20, max_queue = 10000,
       header_timeout_ms = 10000, ack = "last", max_backlog = 1000000, min_disk_free = 256 << 20,
       body_timeout_ms = 30000, idle_timeout_ms = 120000, drain_timeout_ms = 30000,
-      unhandled = "reject", duplicates = "by-job", keep_bodies = false, validate = false,
+      ack = "last", unhandled = "reject", duplicates = "by-job", keep_bodies = false, validate = false,
       retention_ms = 30 * 86400000, log_level = "info", log_format = "text",
       settings_source = "return {}",
     }

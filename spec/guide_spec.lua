@@ -258,6 +258,32 @@ describe("the guide's", function()
     assert.matches("2 successes / 0 failures", sh("%shookward test", at), 1, true)
   end)
 
+  it("ack-first handler, and the spec that shows how to test it, do what the guide says", function()
+    local folder, at = project()
+    sh("cd %s && rm -r handlers/* spec/* && mkdir orders", folder)
+    H.write(folder .. "/orders/orders.lua", block("handlers", "lua", 5))
+    H.write(folder .. "/spec/orders_spec.lua", block("testing", "lua", 3))
+    H.write(folder .. "/spec/more_spec.lua", [[
+      local testing = require "hookward.testing"
+      it("gives up what the ERP does not want, and goes on with the next", function()
+        local app <close> = testing.load("orders")
+        app:stub_http("POST", "https://erp.example.com/orders", { { status = 422 }, { status = 201 } })
+        local first = app:deliver("Order.Created", { CustomerId = 7 }):expect(200, "given_up")
+        assert.equal("dead", first.state)
+        assert.equal(first.digest, first.http_calls[1].headers["idempotency-key"])
+        assert.equal("succeeded", app:deliver("Order.Paid", { CustomerId = 7 }):expect(200).state)
+      end)
+      it("refuses what has no key that it could be", function()
+        local app <close> = testing.load("orders")
+        local null = require "hookward".null
+        app:deliver("Order.Created", { CustomerId = null }):expect(400, "handler_error")
+      end)
+    ]])
+    assert.matches("3 successes / 0 failures", sh("%shookward test", at), 1, true)
+    sh("cd %s && mv orders/* handlers", folder)
+    assert.matches("ack first, at most 2 at once, in order by key", sh("%shookward check", at), 1, true)
+  end)
+
   it("configurations are accepted", function()
     for _, topic in ipairs { "configuration", "deployment" } do
       local folder, at = project()
@@ -359,7 +385,8 @@ describe("the guide's", function()
     -- A replay exits with 1 if some still fail, so exit codes are ignored here.
     local said = ""
     for _, text in ipairs { block("ledger", "sh", 1), block("ledger", "sh", 2),
-      block("ledger", "sh", 3), block("ledger", "sh", 4), block("ledger", "sh", 5), block("debugging", "sh", 3) } do
+      block("ledger", "sh", 3), block("ledger", "sh", 4), block("ledger", "sh", 5), block("ledger", "sh", 6),
+      block("debugging", "sh", 3) } do
       said = said .. select(2, try("%strue; %s", at, text))
     end
     assert.matches("8812", said, 1, true)

@@ -48,6 +48,10 @@
 
 ---@class hookward.HandlerOptions
 ---@field schema? boolean|hookward.Schema refuse a body that breaks the event's own schema, or this one
+---@field ack? "first"|"last" "first": the sender gets 200 once it is in the ledger, then it runs; default: `ack`
+---@field key? fun(event: hookward.Event): string|integer|false|nil those with one key run one after another, in order
+---of arrival; a text of at most 256 bytes or an integer; nil, false: in any order. Needs ack = "first"
+---@field concurrency? integer at most so many of its runs at once, 1 to 1024. Needs ack = "first"
 
 -- ---- the module ----
 
@@ -223,6 +227,7 @@ function hook.log.error(message, fields) end
 ---@field retries? hookward.Time[] the delays before the host's own retries, at most 100, each from 1 s
 ---to 30 days; {}: none; default: { 60, 300, 1800, 7200, 21600 }
 ---@field unhandled? "reject"|"accept" an event without a handler: 400 or 200
+---@field ack? "last"|"first" when a sender gets its 200: after the handler, or before it; default: "last"
 ---@field answers? "reasons"|"codes" whether a refusal tells the sender why; default: "reasons"
 ---@field validate? boolean check every event that has a schema
 ---@field duplicates? "by-job"|"by-body"
@@ -250,6 +255,7 @@ function hook.log.error(message, fields) end
 ---@field duplicates integer answered from the ledger
 ---@field joined integer copies of a notification in flight, which got its answer
 ---@field errors table<string, integer> refused or failed, by error code; every code is a key
+---@field acked_first integer answered 200 before they ran (ack = "first")
 ---@field replayed integer recorded notifications that ran again and succeeded
 ---@field replays_failed integer recorded notifications that ran again and failed
 ---@field acked_first integer answered 200 before they ran (ack-first)
@@ -407,6 +413,7 @@ function testing.load(handlers, options) end
 ---@field logs hookward.testing.Log[]
 ---@field http_calls hookward.testing.HttpCall[]
 ---@field ran? boolean the handler ran
+---@field accepted boolean it was answered 200 before it ran (ack = "first"); error and message are of the run then
 ---@field duplicate? boolean it was answered from the ledger
 ---@field unhandled? boolean accepted without a handler
 ---@field place? string where the handler is: "handlers/badges.lua:8"
@@ -414,7 +421,7 @@ function testing.load(handlers, options) end
 ---@field id? string
 ---@field attempt? integer
 ---@field retry? integer the host's own retry of this number; 0: a delivery
----@field state? "succeeded"|"failed"|"dead"|"unhandled" in the ledger; nil: it is not recorded
+---@field state? "succeeded"|"failed"|"queued"|"dead"|"unhandled" in the ledger; nil: it is not recorded
 ---@field next_run_at? number when the host runs it again by itself, seconds since 1970; nil: it does not
 ---@field digest? string
 ---@field key? string
@@ -479,7 +486,7 @@ function App:clock(at) end
 function App:advance(amount) end
 
 ---The patterns of the handlers, the most specific first.
----@return { pattern: string, place: string, schema: "its own"|"the event's"|"each event's"|nil }[]
+---@return { pattern: string, place: string, schema: "its own"|"the event's"|"each event's"|nil, way: string? }[]
 function App:routes() end
 
 ---Ends the app: calls the functions of hook.on_unload. May be called again.

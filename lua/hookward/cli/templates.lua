@@ -24,6 +24,7 @@ return {
   -- handler_timeout = "30s",
   -- queue_timeout = "30s", -- how long a notification may wait for a worker
   -- unhandled = "reject", -- an event without a handler: "reject" (400) or "accept" (200)
+  -- ack = "last", -- "first": 200 once it is in the ledger, before its handler runs
   -- retries = { 60, 300, 1800, 7200, 21600 }, -- seconds: the host's own, after Accredit's last
   -- max_body = "1MB",
   -- log = { level = "info", format = "text" }, -- or "json"
