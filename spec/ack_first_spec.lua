@@ -482,4 +482,38 @@ describe("`concurrency`", function()
     gate:open(8)
     wait_all(host, 7)
   end)
+
+  local function reload(host, version, options, gate)
+    H.write(host.folder .. "/handlers/a.lua", gated(options, gate)["a.lua"])
+    host:wait_log("reloaded: version " .. version)
+  end
+
+  it("may come with a reload, while there is a backlog", function()
+    local gate = H.gate()
+    local host = start { workers = 2, handlers = gated('{ ack = "first" }', gate) }
+    for i = 1, 3 do host:notify(BODY, { id = "job" .. i }) end
+    reload(host, 2, '{ ack = "first", concurrency = 1 }', gate)
+    gate:open(3)
+    wait_all(host, 3)
+    assert.equal(200, host:notify(BODY, { id = "job4" }).status)
+    gate:open()
+    wait_all(host, 4)
+  end)
+
+  it("holds behind one that breaks a schema", function()
+    local gate = H.gate()
+    local host = start { workers = 4, handlers = gated('{ ack = "first", concurrency = 1 }', gate) }
+    host:notify(BODY, { id = "first" })
+    host:notify(BODY, { id = "bad" })
+    local good = H.event("Order.Created", '"Good":true')
+    for i = 1, 3 do host:notify(good, { id = "good" .. i }) end
+    reload(host, 2, '{ ack = "first", concurrency = 1, schema = { required = { "Good" } } }', gate)
+    gate:open()
+    wait_row(host, "bad", "failed 1 1 0 1 schema_violation")
+    H.wait_until(function() return host:count("begun") == 2 end, "the next begins")
+    socket.sleep(0.3)
+    assert.equal(1, count(host, 6))
+    gate:open(3)
+    wait_all(host, 4)
+  end)
 end)

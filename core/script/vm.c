@@ -320,13 +320,13 @@ static int match(lua_State *L)
         return 1;
     }
     n->outcome.place = keep(L, 3, n);
+    n->ack_first = !lua_isnil(L, 5);
+    n->pool_max = (uint32_t)lua_tointeger(L, 7);
     if (!lua_isnil(L, 4)) {
         n->outcome.reason = keep(L, 4, n);
         lua_pushinteger(L, HW_ESCHEMA_VIOLATION);
         return 1;
     }
-    n->ack_first = !lua_isnil(L, 5);
-    n->pool_max = (uint32_t)lua_tointeger(L, 7);
     if (n->pool_max && !n->pool.ptr)
         n->pool = keep(L, 5, n);
     lua_settop(L, 6);

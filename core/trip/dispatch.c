@@ -139,19 +139,25 @@ static bool is_moot(const struct hw_job *job)
 }
 
 /* Others of its pool or its lane may run now. */
-static void end_due(struct hw_dispatch *d, struct hw_job *job)
+static void end_due(struct hw_dispatch *d, struct hw_job *job, bool moot)
 {
-    bool moot = is_moot(job), others = job->n.pool.ptr || job->n.lane.ptr;
     if (!job->in_hand)
         return;
+    bool others = !moot && (job->pool || job->n.lane.ptr);
     job->in_hand = false;
-    if (job->n.pool.ptr && job->n.outcome.place.ptr)
-        hw_pools_learn(&d->pools, job->n.pool, job->n.pool_max);
-    if (job->n.pool.ptr)
-        hw_pools_leave(&d->pools, job->n.pool);
+    if (job->pool)
+        hw_pools_leave(job->pool);
+    job->pool = NULL;
     d->due_ended(d->due_owner, job->due_at ? job->n.from_row : 0, moot);
-    if (others && !moot)
+    if (others)
         d->due_added(d->due_owner);
+}
+
+/* It was matched to its handler, so the limit is known. */
+static void learn_limit(struct hw_dispatch *d, const struct hw_job *job)
+{
+    if (job->in_hand && job->n.pool.ptr && job->n.outcome.place.ptr)
+        hw_pools_learn(&d->pools, job->n.pool, job->n.pool_max);
 }
 
 static void bury(struct hw_dispatch *d, struct hw_job *job)
@@ -159,10 +165,10 @@ static void bury(struct hw_dispatch *d, struct hw_job *job)
     hw_patience_end(job);
     if (job->n.request)
         hw_request_put(d->requests, job->n.request);
-    if (!job->left) {
+    if (!job->left)
         hw_dispatch_leave_gate(d);
-        end_due(d, job);
-    }
+    learn_limit(d, job);
+    end_due(d, job, is_moot(job));
     hw_job_free(job);
 }
 
@@ -241,14 +247,12 @@ int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw
     return 0;
 }
 
-static bool enter_pool(struct hw_dispatch *d, struct hw_job *job, struct hw_str pool)
+/* The pool is its row's: at its match it may come to another one, for its next run. */
+static bool take_in_hand(struct hw_dispatch *d, struct hw_job *job, struct hw_str pool)
 {
-    if (pool.ptr) {
-        job->n.pool = hw_arena_copy(&job->arena, pool);
-        if (!job->n.pool.ptr || !hw_pools_enter(&d->pools, job->n.pool))
-            return false;
-    }
-    return job->in_hand = true;
+    if (pool.ptr)
+        job->pool = hw_pools_enter(&d->pools, pool);
+    return job->in_hand = job->pool || !pool.ptr;
 }
 
 int hw_dispatch_run_due(struct hw_dispatch *d, const struct hw_ledger_due_row *row)
@@ -257,7 +261,7 @@ int hw_dispatch_run_due(struct hw_dispatch *d, const struct hw_ledger_due_row *r
     if (!job)
         return HW_ENOMEM;
     job->due_at = row->next_run_at;
-    if (!enter_pool(d, job, row->pool)) {
+    if (!take_in_hand(d, job, row->pool)) {
         hw_job_free(job);
         return HW_ENOMEM;
     }
@@ -375,8 +379,7 @@ static void say_accepted(struct hw_dispatch *d, struct hw_job *job)
 static void leave_to_ledger(struct hw_dispatch *d, struct hw_job *job)
 {
     job->let_go = false;
-    if (job->in_hand) /* others of its lane are before it */
-        end_due(d, job);
+    end_due(d, job, false); /* others of its lane are before it */
     if (1 + job->joined > job->counted) {
         job->n.outcome.from_ledger = true;
         record(d, job);
@@ -454,10 +457,8 @@ static void decide_accepted(struct hw_dispatch *d, struct hw_job *job, int64_t n
     d->accepting++;
     job->to_accept = job->n.accepted = true;
     job->in_hand = may_start(d, job) && d->due_take(d->due_owner);
-    if (job->in_hand && job->n.pool.ptr && !hw_pools_enter(&d->pools, job->n.pool)) {
+    if (job->in_hand && !take_in_hand(d, job, job->n.pool))
         d->due_ended(d->due_owner, 0, true); /* without memory */
-        job->in_hand = false;
-    }
     if (job->in_hand)
         hw_retry_start(&job->n, now_ms, d->patience.handler_ms);
     else
@@ -697,7 +698,9 @@ void hw_dispatch_lose(void *owner, struct hw_job *job, bool replaced)
     }
     tell(d, job, HW_EHANDLER_TIMEOUT);
     if (!stand_in)
-        end_due(d, job);
+        end_due(d, job, job->due_at != 0);
+    job->in_hand = false;
+    job->pool = NULL; /* the stand-in has its place */
     job->left = true;
     job->n.has_stand_in = stand_in != NULL;
     if (stand_in) {

@@ -156,6 +156,7 @@ struct hw_job *hw_job_stand_in(const struct hw_job *job)
     s->n.event = job->n.event;
     s->n.lane = job->n.lane;
     s->n.pool = job->n.pool;
+    s->n.pool_max = job->n.pool_max;
     s->n.accepted = job->n.accepted;
     bool copied = hw_job_copy_headers(s, job);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -175,6 +176,8 @@ struct hw_job *hw_job_stand_in(const struct hw_job *job)
     s->n.started = job->n.started;
     s->due_at = job->due_at;
     s->in_hand = job->in_hand;
+    s->pool = job->pool;
+    s->accepted = job->accepted;
     s->told = job->told;
     s->joined = job->joined;
     s->counted = job->counted;

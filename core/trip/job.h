@@ -31,6 +31,7 @@ enum {
 };
 
 struct hw_waiter;
+struct hw_pool;
 
 enum hw_progress {
     HW_WAITING,  /* for a worker, or for another job of the same identity */
@@ -59,6 +60,7 @@ struct hw_job {
     uint32_t counted;            /* of its copies, those that were recorded with its start */
     bool in_flight;              /* in the table, or behind one that is */
     bool in_hand;                /* due.h counts it */
+    struct hw_pool *pool;        /* counts it while it is in hand; NULL: none does */
     bool to_accept;              /* the ledger has it, to accept it */
     bool turned_away;            /* there was no room to accept it */
     bool accepted;               /* its senders have their 200 */

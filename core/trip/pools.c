@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
+
 struct hw_pool {
     struct hw_pool *next;
     size_t max, in_hand;
@@ -54,20 +56,18 @@ size_t hw_pools_room(const struct hw_pools *pools, struct hw_str name)
     return pool->in_hand < pool->max ? pool->max - pool->in_hand : 0;
 }
 
-bool hw_pools_enter(struct hw_pools *pools, struct hw_str name)
+struct hw_pool *hw_pools_enter(struct hw_pools *pools, struct hw_str name)
 {
     struct hw_pool *pool = find_or_add(pools, name);
-    if (!pool)
-        return false;
-    pool->in_hand++;
-    return true;
+    if (pool)
+        pool->in_hand++;
+    return pool;
 }
 
-void hw_pools_leave(struct hw_pools *pools, struct hw_str name)
+void hw_pools_leave(struct hw_pool *pool)
 {
-    struct hw_pool *pool = find(pools, name);
-    if (pool)
-        pool->in_hand--;
+    HW_CHECK(pool->in_hand > 0);
+    pool->in_hand--;
 }
 
 void hw_pools_learn(struct hw_pools *pools, struct hw_str name, uint32_t max)

@@ -28,9 +28,9 @@ void hw_pools_fini(struct hw_pools *pools);
 /* How many more may run now; SIZE_MAX for one that has no limit. */
 size_t hw_pools_room(const struct hw_pools *pools, struct hw_str name);
 
-/* One is in hand from now on; false without memory: it must not run. */
-bool hw_pools_enter(struct hw_pools *pools, struct hw_str name);
-void hw_pools_leave(struct hw_pools *pools, struct hw_str name);
+/* One is in hand from now on, until it leaves; NULL without memory: it must not run. */
+struct hw_pool *hw_pools_enter(struct hw_pools *pools, struct hw_str name);
+void hw_pools_leave(struct hw_pool *pool);
 
 /* All pools that are known, with their room, in the arena; none without memory. */
 struct hw_ledger_room *hw_pools_list(const struct hw_pools *pools, struct hw_arena *arena,
