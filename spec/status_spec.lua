@@ -153,6 +153,16 @@ describe("hookward status", function()
     assert.equal(1, #found.problems)
   end)
 
+  it("knows a host whose socket is gone, as while it stops, from the lock on its ledger", function()
+    local host = start()
+    os.remove(host.folder .. "/.hookward.sock")
+    local out, code = status(host)
+    assert.equal(1, code)
+    assert.matches("^state     unreachable\nbacklog   0 to run", out)
+    assert.matches("error: a host is running with hookward%.db, [^\n]*it is stopping, or its log says why", out)
+    assert.equal("unreachable", json(host).state)
+  end)
+
   it("knows a ledger in memory", function()
     local host = start { ledger = "memory:", config = "" }
     local out, code = status(host)

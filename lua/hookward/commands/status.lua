@@ -31,7 +31,8 @@ function M.define(parser)
   parser:flag("--json", "Print one JSON object: ok, problems; of the host: state, pid, hookward, "
     .. "version, number, started_at, uptime, workers, counts, errors, pauses, reload, replaced, "
     .. "unreplaced; ledger (path, health, size in bytes); backlog (waiting, due, parked, running, "
-    .. "oldest_waiting, next_due). Without a host, state is \"absent\".")
+    .. "oldest_waiting, next_due). Without a host, state is \"absent\"; of one "
+    .. "whose control socket is gone, since it is stopping or for another reason, \"unreachable\".")
 end
 
 -- ---- what is asked ----
@@ -92,14 +93,14 @@ end
 ---@param host hookward.Control
 local function look(host)
   local state = control.state(host)
-  local found = { problems = {}, host = state or { state = "absent" } }
+  local running = state ~= nil or control.is_running(host) or false
+  local found = { problems = {}, host = state or { state = running and "unreachable" or "absent" } }
   if state then
     find_problems(state, found.problems)
   else
     found.problems[1] = control.absence(host)
   end
   local ledger = found.host.ledger or { path = host.ledger }
-  local running = state ~= nil or control.is_running(host)
   local why, kept
   found.backlog, why, kept = read_ledger(ledger.path, running)
   found.problems[#found.problems + 1] = why

@@ -105,8 +105,9 @@ function M.absence(control)
     return ("a host is running with %s, but does not answer this user at its control socket %s: "
       .. "use the host's own user; SIGHUP reloads too"):format(shown(control.ledger), place)
   elseif running then
-    return ("a host is running with %s, but there is no control socket %s: its log says why; set "
-      .. "`control` to a path that the host can write, and restart it; SIGHUP reloads too")
+    return ("a host is running with %s, but there is no control socket %s: it is stopping, or its "
+      .. "log says why; set `control` to a path that the host can write, and restart it; SIGHUP "
+      .. "reloads too")
       :format(shown(control.ledger), place)
   elseif why then
     return ("nobody answers at %s, and this user can't find out whether a host is running (%s): "

@@ -35,9 +35,10 @@ function M.define(parser)
   parser:option("--digest", "Only the one whose digest begins with HEX.")
     :argname("HEX"):convert(M.read_digest)
   parser:flag("--json", "Print a JSON array of objects: the members of `jobs list`, and "
-    .. "next_run_at, parked (by a pause), retries, reason, detail, key, place, version, headers (null: none), body "
-    .. "(null: none; if it is not UTF-8, body_hex instead), history (an array of runs, the oldest "
-    .. "first: began_at, attempt, retry, waited_ms, ms, error, reason, version).")
+    .. "next_run_at, parked (true: set aside by a pause), retries, reason, detail, key, place, "
+    .. "version, headers (null: none), body (null: none; if it is not UTF-8, body_hex instead), "
+    .. "history (an array of runs, the oldest first: began_at, attempt, retry, waited_ms, ms, "
+    .. "error, reason, version).")
   store.define(parser)
 end
 
