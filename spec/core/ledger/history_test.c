@@ -188,6 +188,20 @@ static void has_the_runs_that_their_host_did_not_survive(void **state)
     close_rig(&r);
 }
 
+/* Its thread was given up, and a stand-in was recorded; then the job came back. */
+static void has_what_a_lost_job_came_to_after_all(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    struct hw_notification *n = known_delivery(&r, "job", 0);
+    end(&r, known_delivery(&r, "job", 0), HW_EHANDLER_TIMEOUT);
+    n->has_stand_in = true;
+    end(&r, n, 0);
+    assert_int_equal(number("SELECT count(error) = 1 AND count(*) = 2 FROM runs"), 1);
+    close_rig(&r);
+}
+
 static void keeps_the_latest_of_very_many(void **state)
 {
     struct rig r;
@@ -269,6 +283,7 @@ int main(void)
         CASE(finds_the_row_of_what_was_not_looked_up),
         CASE(has_nothing_of_what_was_put_off),
         CASE(has_the_runs_that_their_host_did_not_survive),
+        CASE(has_what_a_lost_job_came_to_after_all),
         CASE(keeps_the_latest_of_very_many),
         CASE(cuts_a_long_reason),
         CASE(forgets_them_with_their_notification),
