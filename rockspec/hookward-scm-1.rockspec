@@ -90,6 +90,11 @@ build = {
       ["hookward.examples.ordered.handlers.lib.instant"] = "examples/ordered/handlers/lib/instant.lua",
       ["hookward.examples.ordered.handlers.lib.states"] = "examples/ordered/handlers/lib/states.lua",
       ["hookward.examples.ordered.spec.people_spec"] = "examples/ordered/spec/people_spec.lua",
+      ["hookward.examples.outbox.README"] = "examples/outbox/README.md",
+      ["hookward.examples.outbox.hookward"] = "examples/outbox/hookward.lua",
+      ["hookward.examples.outbox.service"] = "examples/outbox/service.lua",
+      ["hookward.examples.outbox.handlers.orders"] = "examples/outbox/handlers/orders.lua",
+      ["hookward.examples.outbox.spec.orders_spec"] = "examples/outbox/spec/orders_spec.lua",
     },
   },
   modules = {

@@ -2,6 +2,7 @@
 -- they are, in order. Those that keep running do so in the background, on ports of their own.
 
 local lfs = require "lfs"
+local socket = require "socket"
 local H = require "spec.support.host"
 local S = require "spec.support.sandbox"
 local cli = require "spec.support.cli"
@@ -41,12 +42,41 @@ function Shell:run(command)
   self.out = self.out .. out
 end
 
+local function free_port()
+  local listener = assert(socket.bind("127.0.0.1", 0))
+  local _, port = listener:getsockname()
+  listener:close()
+  return port
+end
+
 -- `hookward init --example NAME DIR && cd DIR`
 function Shell:make(command, dir)
   self:run(command)
   self.folder = self.folder .. "/" .. dir
   local path = self.folder .. "/hookward.lua"
-  H.write(path, (H.read(path):gsub("127%.0%.0%.1:8080", "127.0.0.1:0")))
+  H.write(path, (H.read(path):gsub("127%.0%.0%.1:8080", "127.0.0.1:0")
+    :gsub("127%.0%.0%.1:8091", "127.0.0.1:" .. free_port())))
+end
+
+-- `lua5.4 service.lua`; ends with the spec.
+function Shell:play_service()
+  local pipe = assert(io.popen(("cd %s && { lua5.4 service.lua >service.log 2>&1 & echo $!; }"):format(
+    H.quote(self.folder))))
+  self.service = pipe:read("l")
+  pipe:close()
+end
+
+-- Before a command whose result takes a moment.
+function Shell:wait_for(command)
+  if command:find("^ls ") then
+    self.host:wait_log("succeeded event")
+  elseif command:find("^hookward jobs list %-%-state dead") then
+    self.host:wait_log("state=dead.*state=dead")
+  elseif command == "cat received.txt" then
+    H.wait_until(function()
+      return select(2, (H.read(self.folder .. "/received.txt") or ""):gsub("\n", "")) == 3
+    end, "three orders")
+  end
 end
 
 function Shell:serve(env)
@@ -68,12 +98,12 @@ function Shell:type(command)
     self:serve(type(env) == "string" and env or "")
   elseif command == "hookward sandbox" then
     self.sandbox = S.start("", false)
-  elseif command:find("^ls ") then -- wait for what it lists
-    self.host:wait_log("succeeded event")
-    self:run(command)
+  elseif command == "lua5.4 service.lua" then
+    self:play_service()
   elseif command:find("^export ") then
     self.exports[#self.exports + 1] = command
   else
+    self:wait_for(command)
     self:run(command)
   end
 end
@@ -86,6 +116,14 @@ local done = {
     it.host:wait_log("succeeded event=Order.Deleted")
   end,
   database = function(it) assert.matches("6f9619ff-8b86-4011-b42d-00cf4fc964ff|20", it.out, 1, true) end,
+  outbox = function(it)
+    local got = {}
+    for event in H.read(it.folder .. "/received.txt"):gmatch('"Event":"Order%.(%a+)"') do
+      got[#got + 1] = event
+    end
+    assert.same({ "Created", "Paid", "Shipped" }, got)
+    assert.matches("dead", it.out, 1, true)
+  end,
   ordered = function(it) assert.matches('"Name": "Ada"', it.out, 1, true) end,
   ["fan-out"] = function() end, -- nothing listens at its targets; see spec/examples_spec.lua
   ["print-queue"] = function(it)
@@ -96,7 +134,11 @@ local done = {
 }
 
 describe("an example #long", function()
+  local current
+
   after_each(function()
+    if current and current.service then assert(H.sh("kill " .. current.service)) end
+    current = nil
     S.stop_all()
     H.stop_all()
     cli.clean()
@@ -108,6 +150,7 @@ describe("an example #long", function()
       assert.matches("^hookward init %-%-example " .. example.name:gsub("%-", "%%-") .. " ", commands[1])
       assert.equal("hookward check", commands[2]:match("^hookward check"))
       local it = shell()
+      current = it
       for _, command in ipairs(commands) do it:type(command) end
       assert.is_truthy(it.host)
       assert.matches("[1-9]%d* success", it.out) -- of the example's own specs

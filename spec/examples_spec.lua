@@ -85,7 +85,8 @@ describe("examples/", function()
     listeners = {}
   end)
 
-  -- A service: its address, and a function that takes a request and answers it if it has a status.
+  -- A service: its address, and a function that takes a request and answers it if it has a status,
+  -- which may be a function of the request.
   local function service()
     local listener = assert(socket.bind("127.0.0.1", 0))
     listener:settimeout(20)
@@ -103,6 +104,7 @@ describe("examples/", function()
         request[name:lower()] = value
       end
       request.body = client:receive(tonumber(request["content-length"]))
+      if type(status) == "function" then status = status(request) end
       if status then
         client:send(("HTTP/1.1 %d X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"):format(status))
         client:close()
@@ -156,6 +158,49 @@ describe("examples/", function()
 
     assert.equal("200 ", answer_to(begin(host, 2)))
     assert.is_true(print_service.is_silent() and archive.is_silent(), "both had it before")
+    assert.equal(0, host:stop())
+  end)
+
+  -- The example with the address of this service.
+  local function start_outbox(crm)
+    local folder = copy_of "outbox"
+    local env = ("OUTBOX_URL=%s/orders"):format(crm.url)
+    return function() return H.start { folder = folder, args = "--listen 127.0.0.1:0", env = env } end
+  end
+
+  local function order(id, customer)
+    return H.event("Order.Created", ('"OrderId":%d,"CustomerId":%d'):format(id, customer))
+  end
+
+  it("outbox keeps the order of a customer across a kill and a failure, and holds up no other", function()
+    local crm = service()
+    local run = start_outbox(crm)
+    local host = run()
+    for id, customer in ipairs { 7, 7, 8 } do
+      assert.equal(200, host:notify(order(id, customer), { id = "order" .. id }).status)
+    end
+    local first, other = crm.take(nil), crm.take(nil) -- both run, in any order
+    if first.body ~= order(1, 7) then first, other = other, first end
+    assert.equal(order(1, 7), first.body)
+    assert.equal(order(3, 8), other.body)
+    host:kill()
+    host = run()
+    assert.equal(200, host:notify(order(4, 7), { id = "order4" }).status)
+    local ids, keys = {}, {}
+    for _ = 1, 5 do
+      local request = crm.take(function(request)
+        return request.body == order(2, 7) and not keys[request.body] and 503 or 200
+      end)
+      keys[request.body] = request["idempotency-key"]
+      local id, customer = request.body:match('"OrderId":(%d),"CustomerId":(%d)')
+      ids[customer] = (ids[customer] or "") .. id
+    end
+    assert.same({ ["7"] = "1224", ["8"] = "3" }, ids)
+    assert.equal(first["idempotency-key"], keys[order(1, 7)])
+    assert.equal(other["idempotency-key"], keys[order(3, 8)])
+    host:wait_log("succeeded event=Order.Created job=order4")
+    host:wait_log("succeeded event=Order.Created job=order3")
+    assert.is_true(crm.is_silent())
     assert.equal(0, host:stop())
   end)
 

@@ -35,6 +35,9 @@ M.list = {
     "README.md", "hookward.lua", "handlers/people.lua", "handlers/lib/instant.lua",
     "handlers/lib/states.lua", "spec/people_spec.lua",
   } },
+  { name = "outbox", summary = "passes orders on to a service that is often away", files = {
+    "README.md", "hookward.lua", "service.lua", "handlers/orders.lua", "spec/orders_spec.lua",
+  } },
 }
 
 ---@param name string
