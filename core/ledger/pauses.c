@@ -68,11 +68,9 @@ bool hw_pauses_matches(struct hw_str p, struct hw_str event)
 
 /* ---- the list ---- */
 
-bool hw_pauses_hold(struct hw_pauses *p, struct hw_str event)
+bool hw_pauses_compare(struct hw_pauses *p, struct hw_str event)
 {
     bool hold = false;
-    if (!hw_pauses_are_any(p))
-        return false;
     pthread_mutex_lock(&p->m);
     for (struct hw_paused *one = p->first; one && !hold; one = one->next)
         hold = hw_pauses_matches(one->pattern, event);

@@ -58,8 +58,12 @@ static inline bool hw_pauses_are_any(const struct hw_pauses *pauses)
     return atomic_load_explicit(&pauses->any, memory_order_acquire);
 }
 
-/* Whether nothing of this event may run. */
-bool hw_pauses_hold(struct hw_pauses *pauses, struct hw_str event);
+/* Whether nothing of this event may run. `compare` is for hold alone. */
+bool hw_pauses_compare(struct hw_pauses *pauses, struct hw_str event);
+static inline bool hw_pauses_hold(struct hw_pauses *pauses, struct hw_str event)
+{
+    return hw_pauses_are_any(pauses) && hw_pauses_compare(pauses, event);
+}
 
 /* Whether this very pattern is paused. */
 bool hw_pauses_has(struct hw_pauses *pauses, struct hw_str pattern);
