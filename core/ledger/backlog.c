@@ -20,10 +20,9 @@ static bool waits(bool accepted, enum hw_ledger_state state)
     return accepted && (state == HW_FAILED || state == HW_QUEUED || state == HW_STARTED);
 }
 
-int hw_ledger_backlog_change(const struct hw_notification *n, bool in_row)
+int hw_ledger_backlog_change(const struct hw_notification *n, bool waited)
 {
-    bool before = n->started || (n->from_row && waits(n->known.accepted, n->known.state));
-    return waits(n->accepted, n->state) - (in_row && n->accepted && before);
+    return waits(n->accepted, n->state) - waited;
 }
 
 int hw_ledger_backlog_write(struct hw_sqlite *s, int change, int64_t *backlog)

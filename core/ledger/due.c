@@ -161,11 +161,6 @@ static int give_up_lost(struct hw_sqlite *s, int64_t now)
     static const char count_sql[] =
         "UPDATE counters SET value = value - (SELECT count(*) FROM notifications"
         " WHERE state = 6 AND lost >= 2 AND accepted = 1) WHERE name = 'backlog' AND ?1 > 0";
-    static const char lane_sql[] =
-        "UPDATE notifications SET next_run_at = min(?1, settled_at), settled_at = ?1"
-        " WHERE next_run_at IS NULL AND parked = 0 AND seq IN (SELECT min(seq) FROM notifications"
-        " WHERE lane IN (SELECT lane FROM notifications WHERE state = 6 AND lost >= 2)"
-        " AND state <> 6 GROUP BY lane)";
     static const char sql[] =
         "UPDATE notifications SET state = 4, next_run_at = NULL, lost = lost + 1, settled_at = ?1,"
         " lane = NULL,"
@@ -173,8 +168,6 @@ static int give_up_lost(struct hw_sqlite *s, int64_t now)
         " reason = 'the host ended three times in a row while it ran'"
         " WHERE state = 6 AND lost >= 2";
     int changes, rc = run(s, count_sql, now, &changes);
-    if (rc == SQLITE_OK)
-        rc = run(s, lane_sql, now, &changes);
     if (rc == SQLITE_OK)
         rc = run(s, sql, now, &changes);
     if (rc == SQLITE_OK && changes > 0)
@@ -201,6 +194,18 @@ static int find_started(struct hw_sqlite *s, int64_t now)
     return rc;
 }
 
+/* Behind one that was just given up, the lane goes on. */
+static int promote_lanes(struct hw_sqlite *s, int64_t now)
+{
+    static const char sql[] =
+        "UPDATE notifications SET next_run_at = min(?1, settled_at), settled_at = ?1 WHERE seq IN"
+        " (SELECT min(seq) FROM notifications AS n WHERE lane IS NOT NULL GROUP BY lane"
+        " HAVING NOT EXISTS (SELECT 1 FROM notifications WHERE lane = n.lane"
+        " AND (next_run_at IS NOT NULL OR parked = 1)))";
+    int changes;
+    return run(s, sql, now, &changes);
+}
+
 int hw_ledger_due_recover(struct hw_sqlite *s, char *why, size_t size)
 {
     int64_t now = (int64_t)(hw_now() * 1000);
@@ -213,6 +218,8 @@ int hw_ledger_due_recover(struct hw_sqlite *s, char *why, size_t size)
         rc = give_up_lost(s, now);
     if (rc == SQLITE_OK)
         rc = find_started(s, now);
+    if (rc == SQLITE_OK)
+        rc = promote_lanes(s, now);
     int64_t backlog = 0;
     if (rc == SQLITE_OK)
         rc = hw_ledger_backlog_write(s, 0, &backlog);

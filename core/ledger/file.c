@@ -37,6 +37,8 @@ static const char *const steps[HW_LEDGER_SCHEMA] = {
     "CREATE INDEX by_pool ON notifications (pool, next_run_at, settled_at)"
     " WHERE next_run_at IS NOT NULL AND pool IS NOT NULL;"
     "CREATE INDEX by_lane ON notifications (lane, seq) WHERE lane IS NOT NULL;"
+    "CREATE INDEX by_head ON notifications (lane)"
+    " WHERE lane IS NOT NULL AND (next_run_at IS NOT NULL OR parked = 1);"
     "CREATE INDEX by_start ON notifications (seq) WHERE state = 6;"
     "CREATE INDEX by_park ON notifications (event, seq) WHERE parked = 1;"
     "CREATE TABLE runs ("

@@ -168,18 +168,57 @@ static int write_repeat(struct hw_sqlite *s, const struct hw_notification *n)
     return hw_ledger_writer_step(s->statements[HW_LEDGER_REPEAT]);
 }
 
+/* Reads what its row holds by now. Another run of it, or a purge, may have changed it since it was
+ * looked up. */
+static int read_before(struct hw_sqlite *s, struct hw_notification *n, int64_t row, bool *waited)
+{
+    sqlite3_stmt *before = s->statements[HW_LEDGER_BEFORE];
+    sqlite3_bind_int64(before, 1, row);
+    sqlite3_bind_blob(before, 2, n->identity.digest, HW_DIGEST_SIZE, SQLITE_STATIC);
+    hw_ledger_rows_bind(before, 3, n->identity.id);
+    int rc = sqlite3_step(before);
+    if (rc == SQLITE_ROW) {
+        struct hw_str lane = {sqlite3_column_blob(before, 2),
+                              (size_t)sqlite3_column_bytes(before, 2)};
+        n->accepted |= sqlite3_column_int(before, 0) == 1;
+        *waited = sqlite3_column_int(before, 1) == 1;
+        if (lane.ptr && !n->lane.ptr && !(n->lane = hw_arena_copy(n->arena, lane)).ptr)
+            rc = SQLITE_NOMEM;
+    }
+    sqlite3_reset(before);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/* An ordinary notification has no lane, and does not count as backlog. */
+static bool may_have_waited(const struct hw_notification *n)
+{
+    return n->accepted || n->known.accepted || n->from_row;
+}
+
+static int write_again(struct hw_sqlite *s, struct hw_notification *n, int64_t row)
+{
+    bool waited = false;
+    int rc = may_have_waited(n) ? read_before(s, n, row, &waited) : SQLITE_OK;
+    if (rc == SQLITE_OK)
+        rc = write_update(s, n, row);
+    if (rc == SQLITE_OK && sqlite3_changes(s->db) > 0)
+        s->backlog_change += hw_ledger_backlog_change(n, waited);
+    return rc;
+}
+
 /* A known row may have been removed since (retention, purge), and its number reused: then this is a
  * new one again, and *row becomes 0. */
-static int write_outcome(struct hw_sqlite *s, const struct hw_notification *n, int64_t *row)
+static int write_outcome(struct hw_sqlite *s, struct hw_notification *n, int64_t *row)
 {
     bool written = n->has_stand_in || n->started;
     *row = written && !n->known.row ? find_row(s, n) : n->known.row;
     if (*row) {
-        int rc = n->outcome.held ? write_held(s, n, *row) : write_update(s, n, *row);
+        int rc = n->outcome.held ? write_held(s, n, *row) : write_again(s, n, *row);
         if (rc != SQLITE_OK || sqlite3_changes(s->db) > 0)
             return rc;
     }
     *row = 0;
+    s->backlog_change += hw_ledger_backlog_change(n, false);
     return write_insert(s, n);
 }
 
@@ -204,7 +243,5 @@ int hw_ledger_rows_write(struct hw_sqlite *s, struct hw_notification *n)
         rc = write_outcome(s, n, &row);
     if (rc != SQLITE_OK)
         return rc;
-    if (!(n->outcome.held && row))
-        s->backlog_change += hw_ledger_backlog_change(n, row != 0);
     return follow_up(s, n, row);
 }

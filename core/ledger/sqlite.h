@@ -40,6 +40,7 @@ enum hw_ledger_statement {
     HW_LEDGER_FIND,
     HW_LEDGER_INSERT,
     HW_LEDGER_UPDATE,
+    HW_LEDGER_BEFORE,
     HW_LEDGER_REPEAT,
     HW_LEDGER_TOUCH,
     HW_LEDGER_RUN,
@@ -143,8 +144,8 @@ int hw_ledger_rows_write(struct hw_sqlite *s, struct hw_notification *n);
 int hw_ledger_rows_promote(struct hw_sqlite *s, struct hw_str lane, int64_t now_ms);
 
 /* What this outcome changes in the count of what was accepted and has yet to run: 1, 0 or -1.
- * `in_row`: it was written over a row that was there. */
-int hw_ledger_backlog_change(const struct hw_notification *n, bool in_row);
+ * `waited`: its row did until now. */
+int hw_ledger_backlog_change(const struct hw_notification *n, bool waited);
 
 /* Changes the count, within a transaction, and reads it. Returns SQLite's code. */
 int hw_ledger_backlog_write(struct hw_sqlite *s, int change, int64_t *backlog);

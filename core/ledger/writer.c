@@ -30,6 +30,8 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
         "headers = ?23,"
         " lost = CASE ?4 WHEN 6 THEN lost ELSE 0 END, parked = 0"
         " WHERE seq = ?17 AND digest = ?2 AND (?1 IS NULL OR job_id = ?1)",
+    [HW_LEDGER_BEFORE] = "SELECT accepted, accepted AND state IN (2, 5, 6), lane FROM notifications"
+                         " WHERE seq = ?1 AND digest = ?2 AND (?3 IS NULL OR job_id = ?3)",
     [HW_LEDGER_REPEAT] = "UPDATE notifications SET deliveries = deliveries + ?1,"
                          " attempt = max(attempt, ?2)"
                          " WHERE seq = ?3 AND digest = ?4 AND (?5 IS NULL OR job_id = ?5)",
@@ -54,8 +56,9 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
     [HW_LEDGER_LANE] = "SELECT 1 FROM notifications WHERE lane = ?1 LIMIT 1",
     [HW_LEDGER_PROMOTE] =
         "UPDATE notifications SET next_run_at = min(?2, settled_at), settled_at = ?2 WHERE seq ="
-        " (SELECT min(seq) FROM notifications WHERE lane = ?1) AND next_run_at IS NULL"
-        " AND parked = 0",
+        " (SELECT min(seq) FROM notifications WHERE lane = ?1) AND NOT EXISTS"
+        " (SELECT 1 FROM notifications WHERE lane = ?1"
+        " AND (next_run_at IS NOT NULL OR parked = 1))",
     [HW_LEDGER_REMOVE] = "DELETE FROM notifications WHERE seq = ?1 AND settled_at = ?2"
                          " RETURNING lane",
     [HW_LEDGER_PICK] = "SELECT seq, next_run_at, retries, event FROM notifications"

@@ -427,7 +427,8 @@ static struct hw_str why_full(struct hw_dispatch *d)
 {
     if (hw_ledger_disk_is_low(d->ledger))
         return HW_STR("the host has too little room on its disk; try again later");
-    if ((size_t)hw_ledger_backlog(d->ledger) + d->accepting >= d->backlog_max)
+    int64_t backlog = hw_ledger_backlog(d->ledger);
+    if ((backlog > 0 ? (size_t)backlog : 0) + d->accepting >= d->backlog_max)
         return HW_STR("the host has too much that is still to run; try again later");
     return HW_STR_NONE;
 }

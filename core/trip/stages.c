@@ -120,6 +120,8 @@ static int look_up(struct hw_worker *w, struct hw_job *job)
     int rc = hw_ledger_look_up(w->shared->ledger, w->reader, &job->n.identity, &job->n.known);
     if (rc)
         return hw_notification_fail(&job->n, rc);
+    if (job->n.from_row) /* it may have been accepted since it was loaded */
+        job->n.accepted |= job->n.known.accepted;
     if (job->n.known.accepted && !job->n.from_row) {
         job->n.outcome.from_ledger = true; /* it had its 200, whatever became of it */
         return SETTLED;
@@ -256,7 +258,12 @@ static int look_up_again(struct hw_worker *w, struct hw_job *job)
 {
     if (job->due_at)
         return look_up_due(w, job);
-    return job->force ? 0 : look_up(w, job);
+    int rc = look_up(w, job);
+    if (!job->force || rc != SETTLED)
+        return rc;
+    job->n.outcome.from_ledger = false;
+    job->n.known.row = job->n.from_row;
+    return 0;
 }
 
 /* A revived job comes here twice. The first time it is loaded, so that the leader knows its
