@@ -32,9 +32,23 @@ static void put_character(struct writer *w, struct hw_str s, size_t i, size_t le
         put(w, s.ptr + i, len);
 }
 
+/* How many characters from i on are written as they are. */
+static size_t count_plain(struct hw_str s, size_t i)
+{
+    size_t from = i;
+    while (i < s.len && s.ptr[i] >= 0x20 && s.ptr[i] < 0x7f && s.ptr[i] != '"' && s.ptr[i] != '\\')
+        i++;
+    return i - from;
+}
+
 static void put_value(struct writer *w, struct hw_str s)
 {
     for (size_t i = 0, len; i < s.len && !w->failed; i += len) {
+        len = count_plain(s, i);
+        if (len > 0) {
+            put(w, s.ptr + i, len);
+            continue;
+        }
         len = hw_str_utf8(s, i);
         w->failed = len == 0;
         put_character(w, s, i, len);
