@@ -52,6 +52,17 @@ describe("hookward ledger", function()
     assert.equal(5, ran(host))
   end)
 
+  it("copies the history and the headers too", function()
+    local host = start()
+    assert.equal(400, host:notify(H.event("Backup.Failed"), { id = "f", headers = { "X-Kept: 1" } }).status)
+    assert.equal(0, (hookward(host, "ledger backup copy.db")))
+    assert.equal(0, host:stop())
+    assert.equal(0, (hookward(host, "ledger restore copy.db --yes")))
+    local _, out = hookward(host, "jobs show f --json")
+    assert.match('"x-kept":"1"', out, 1, true)
+    assert.match('"history":%[{"began_at":"[^"]+Z","attempt":0,.*"reason":"kept"', out)
+  end)
+
   it("copies while notifications arrive, and the copy is intact", function()
     local host = start()
     local clients = {}
