@@ -29,9 +29,11 @@ static bool is_in_hand(const struct hw_due *due, int64_t row)
 static void on_picked(void *owner, int code, const struct hw_ledger_due *found)
 {
     struct hw_due *due = owner;
-    due->asking = false;
-    due->more = code == 0 && (found->count == found->max || found->again);
-    for (size_t i = 0; i < found->count && !is_full(due); i++) {
+    size_t i = 0;
+    bool again = code == 0 && (found->again || due->added);
+    due->asking = due->added = false;
+    due->more = again || (code == 0 && found->count == found->max);
+    for (; i < found->count && !is_full(due); i++) {
         const struct hw_ledger_due_row *row = &found->rows[i];
         if (due->dispatch->draining || is_in_hand(due, row->seq))
             continue;
@@ -41,7 +43,8 @@ static void on_picked(void *owner, int code, const struct hw_ledger_due *found)
             return; /* without memory; the next look finds it again */
         due->rows[due->count++] = row->seq;
     }
-    if (code == 0 && found->again)
+    due->more |= i < found->count; /* what was just accepted took the places */
+    if (again)
         ask(due);
 }
 
@@ -73,12 +76,16 @@ static void on_added(void *owner)
 {
     struct hw_due *due = owner;
     due->more = true;
+    due->added = due->asking;
     ask(due);
 }
 
+/* While all places are taken, something may fall due: the next place is the ledger's. */
 static void on_timer(uv_timer_t *timer)
 {
-    ask(timer->data);
+    struct hw_due *due = timer->data;
+    due->more |= is_full(due);
+    ask(due);
 }
 
 int hw_due_start(struct hw_due *due, uv_loop_t *loop, struct hw_dispatch *dispatch,

@@ -26,6 +26,7 @@ struct hw_due {
     size_t count;
     size_t fresh;      /* in hand, from memory: they ran as soon as they were accepted */
     bool asking, more; /* more: the ledger has rows that are due, or may have */
+    bool added;        /* since it was asked: the answer may be without it */
 };
 
 /* Begins to look; the dispatch has its committer by now, and its ledger can be picked from. The loop

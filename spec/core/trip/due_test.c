@@ -178,6 +178,74 @@ static void asks_at_once_when_the_ledger_has_not_seen_all(void **state)
     close_rig(&r);
 }
 
+static void added(struct rig *r)
+{
+    r->d.due_added(r->d.due_owner);
+}
+
+static bool may_take(struct rig *r)
+{
+    return r->d.due_take(r->d.due_owner);
+}
+
+/* The ledger may have looked before it was added. */
+static void asks_again_for_what_was_added_while_it_was_asked(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r, 4);
+    added(&r);
+    assert_int_equal(fake.picks, 1);
+    found(&r, 0, 1, 0);
+    assert_int_equal(fake.picks, 2);
+    assert_false(may_take(&r)); /* it is older */
+    found(&r, 0, 1, 1);
+    assert_int_equal(fake.picks, 2);
+    assert_true(may_take(&r));
+    added(&r);
+    assert_int_equal(fake.picks, 3);
+    close_rig(&r);
+}
+
+static void lets_in_from_memory_while_there_is_room_and_nothing_waits(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r, 4);
+    found(&r, 0, 1, 1);
+    assert_true(may_take(&r));
+    assert_true(may_take(&r));
+    assert_false(may_take(&r)); /* there is no room */
+    ended(&r, 0, false);
+    assert_true(may_take(&r));
+    ended(&r, 1, false);
+    assert_int_equal(fake.picks, 1);
+    added(&r);
+    assert_false(may_take(&r)); /* what was added is before it */
+    close_rig(&r);
+}
+
+/* What is accepted must not keep from running what falls due. */
+static void gives_a_place_to_what_is_due_while_all_are_taken(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r, 3);
+    assert_true(may_take(&r));
+    assert_true(may_take(&r));
+    found(&r, 0, 1, 1); /* there is no place for it */
+    ended(&r, 0, false);
+    assert_int_equal(fake.picks, 2);
+    found(&r, 0, 1, 1);
+    assert_int_equal(fake.ran, 1);
+    look(&r); /* something may be due */
+    assert_int_equal(fake.picks, 2);
+    ended(&r, 0, false);
+    assert_int_equal(fake.picks, 3);
+    assert_false(may_take(&r));
+    close_rig(&r);
+}
+
 static void takes_none_in_a_drain(void **state)
 {
     struct rig r;
@@ -200,6 +268,9 @@ int main(void)
         cmocka_unit_test(asks_at_once_when_one_has_ended_and_there_was_more),
         cmocka_unit_test(leaves_the_rest_to_the_next_look_without_memory),
         cmocka_unit_test(asks_at_once_when_the_ledger_has_not_seen_all),
+        cmocka_unit_test(asks_again_for_what_was_added_while_it_was_asked),
+        cmocka_unit_test(lets_in_from_memory_while_there_is_room_and_nothing_waits),
+        cmocka_unit_test(gives_a_place_to_what_is_due_while_all_are_taken),
         cmocka_unit_test(takes_none_in_a_drain),
     };
     return cmocka_run_group_tests_name("due", tests, NULL, NULL);
