@@ -156,7 +156,7 @@ static int follow_clock(struct hw_sqlite *s, int64_t now)
 }
 
 /* 6: HW_STARTED, 4: HW_DEAD; 2 = HW_LEDGER_LOST_MAX - 1 */
-static int give_up_lost(struct hw_sqlite *s, int64_t now)
+static int give_up_lost(struct hw_sqlite *s, int64_t now, int *given_up)
 {
     static const char count_sql[] =
         "UPDATE counters SET value = value - (SELECT count(*) FROM notifications"
@@ -170,7 +170,8 @@ static int give_up_lost(struct hw_sqlite *s, int64_t now)
     int changes, rc = run(s, count_sql, now, &changes);
     if (rc == SQLITE_OK)
         rc = run(s, sql, now, &changes);
-    if (rc == SQLITE_OK && changes > 0)
+    *given_up = rc == SQLITE_OK ? changes : 0;
+    if (*given_up > 0)
         hw_log_say(
             HW_LOG_ERROR,
             "ledger: %d notification%s under way at the end of the last three hosts, and will "
@@ -194,7 +195,8 @@ static int find_started(struct hw_sqlite *s, int64_t now)
     return rc;
 }
 
-/* Behind one that was just given up, the lane goes on. */
+/* Behind one that was just given up, the lane goes on. This reads all that waits in lanes, so it is
+ * done for such a one only. */
 static int promote_lanes(struct hw_sqlite *s, int64_t now)
 {
     static const char sql[] =
@@ -208,6 +210,7 @@ static int promote_lanes(struct hw_sqlite *s, int64_t now)
 
 int hw_ledger_due_recover(struct hw_sqlite *s, char *why, size_t size)
 {
+    int given_up = 0;
     int64_t now = (int64_t)(hw_now() * 1000);
     int rc = hw_ledger_writer_step(s->statements[HW_LEDGER_BEGIN]);
     if (rc == SQLITE_OK)
@@ -215,10 +218,10 @@ int hw_ledger_due_recover(struct hw_sqlite *s, char *why, size_t size)
     if (rc == SQLITE_OK)
         rc = hw_ledger_history_add_lost(s);
     if (rc == SQLITE_OK)
-        rc = give_up_lost(s, now);
+        rc = give_up_lost(s, now, &given_up);
     if (rc == SQLITE_OK)
         rc = find_started(s, now);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK && given_up > 0)
         rc = promote_lanes(s, now);
     int64_t backlog = 0;
     if (rc == SQLITE_OK)
