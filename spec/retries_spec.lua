@@ -652,10 +652,12 @@ describe("a ledger of the version before", function()
     mend(host)
     host:notify(BODY, { id = "done" })
     host:stop()
-    sql(host, "DROP INDEX by_due; DROP INDEX by_pool; DROP INDEX by_lane; DROP INDEX by_start;"
-      .. " DROP INDEX by_park; DROP TRIGGER forget_runs;"
-      .. " DROP TRIGGER leave_backlog; DROP TABLE runs;"
-      .. " DROP TABLE pauses; DROP TABLE counters")
+    for drop in sql(host, "SELECT 'DROP ' || type || ' ' || name FROM sqlite_schema"
+      .. " WHERE type IN ('trigger', 'index') AND sql NOT NULL AND name <> 'by_identity'"
+      .. " UNION ALL SELECT 'DROP TABLE ' || name FROM sqlite_schema WHERE type = 'table'"
+      .. " AND name <> 'notifications'"):gmatch("[^\n]+") do
+      sql(host, drop)
+    end
     for name in ("retries lost accepted parked lane pool headers"):gmatch "%S+" do
       sql(host, ("ALTER TABLE notifications DROP COLUMN %s"):format(name))
     end
