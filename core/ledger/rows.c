@@ -206,17 +206,29 @@ static int write_again(struct hw_sqlite *s, struct hw_notification *n, int64_t r
     return rc;
 }
 
+/* *done: there was such a row. */
+static int write_over(struct hw_sqlite *s, struct hw_notification *n, int64_t row, bool *done)
+{
+    if (!row)
+        return SQLITE_OK;
+    int rc = n->outcome.held ? write_held(s, n, row) : write_again(s, n, row);
+    *done = rc == SQLITE_OK && sqlite3_changes(s->db) > 0;
+    return rc;
+}
+
 /* A known row may have been removed since (retention, purge), and its number reused: then this is a
- * new one again, and *row becomes 0. */
+ * new one again, whose row is found for what follows. *row becomes 0 for a new one. */
 static int write_outcome(struct hw_sqlite *s, struct hw_notification *n, int64_t *row)
 {
-    bool written = n->has_stand_in || n->started;
-    *row = written && !n->known.row ? find_row(s, n) : n->known.row;
-    if (*row) {
-        int rc = n->outcome.held ? write_held(s, n, *row) : write_again(s, n, *row);
-        if (rc != SQLITE_OK || sqlite3_changes(s->db) > 0)
-            return rc;
+    bool written = n->has_stand_in || n->started, done = false;
+    *row = n->known.row;
+    int rc = write_over(s, n, *row, &done);
+    if (rc == SQLITE_OK && !done && written) {
+        *row = find_row(s, n);
+        rc = write_over(s, n, *row, &done);
     }
+    if (rc != SQLITE_OK || done)
+        return rc;
     *row = 0;
     s->backlog_change += hw_ledger_backlog_change(n, false);
     return write_insert(s, n);

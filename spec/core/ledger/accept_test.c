@@ -167,6 +167,24 @@ static void keeps_what_was_accepted_while_its_replay_waited(void **state)
     close_rig(&r);
 }
 
+static void ends_a_run_whose_row_was_purged_before_its_start(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    finish(&r, take_on(&r, "job", NULL), HW_EHANDLER_REFUSED);
+    struct hw_notification *n = load(&r, 1);
+    deliver(&r, "other", "a", 0);
+    purge(&r, 1);
+    assert_exact(&r, 0);
+    start_again(&r, n);
+    assert_exact(&r, 1);
+    finish(&r, n, 0);
+    assert_int_equal(number("SELECT state FROM notifications WHERE job_id = 'job'"), HW_SUCCEEDED);
+    assert_exact(&r, 0);
+    close_rig(&r);
+}
+
 static void goes_on_at_the_next_start(void **state)
 {
     struct rig r;
@@ -276,6 +294,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(keeps_what_was_accepted_while_its_replay_waited, new_file,
                                         remove_file),
         cmocka_unit_test_setup_teardown(goes_on_at_the_next_start, new_file, remove_file),
+        cmocka_unit_test_setup_teardown(ends_a_run_whose_row_was_purged_before_its_start, new_file,
+                                        remove_file),
         cmocka_unit_test_setup_teardown(counts_a_lost_run_once, new_file, remove_file),
         cmocka_unit_test_setup_teardown(counts_a_forced_replay_as_its_row_is, new_file,
                                         remove_file),
