@@ -32,6 +32,7 @@ struct fake {
     uint32_t attempt; /* of the last job */
     enum hw_ledger_state state;
     int64_t next_run_at;
+    bool lines_up; /* what is accepted has others before it */
 };
 
 struct rig {
@@ -47,6 +48,7 @@ struct rig {
     struct hw_dispatch d;
     int ended, moot;    /* of what was due */
     size_t found, asks; /* by the last pick */
+    int room, added;    /* for what is accepted; what the ledger got meanwhile */
 };
 
 /* ---- the rig ---- */
@@ -58,6 +60,8 @@ static int fake_commit(struct hw_ledger *ledger, struct hw_notification *const *
     f->jobs += count;
     for (size_t i = 0; i < count; i++)
         f->copies += batch[i]->copies;
+    if (f->lines_up)
+        batch[0]->state = HW_QUEUED;
     f->attempt = hw_notification_last_attempt(batch[count - 1]);
     f->state = batch[count - 1]->state;
     f->next_run_at = batch[count - 1]->next_run_at;
@@ -1155,6 +1159,239 @@ static int be_silent(void **state)
     return 0;
 }
 
+/* ---- ack-first ---- */
+
+static void on_taken_ended(void *owner, int64_t row, bool moot)
+{
+    struct rig *r = owner;
+    (void)moot;
+    HW_CHECK(row == 0); /* they ran from memory */
+    r->ended++;
+}
+
+static bool on_take(void *owner)
+{
+    struct rig *r = owner;
+    return r->room > 0 && r->room--;
+}
+
+static void on_added(void *owner)
+{
+    struct rig *r = owner;
+    r->added++;
+}
+
+static void open_accepting(struct rig *r, int room)
+{
+    open_retries(r);
+    r->room = room;
+    r->d.backlog_max = 3;
+    r->d.due_ended = on_taken_ended;
+    r->d.due_take = on_take;
+    r->d.due_added = on_added;
+}
+
+static void close_accepting(struct rig *r, int taken)
+{
+    assert_int_equal(r->ended, taken); /* each gave its place back once */
+    assert_int_equal(r->d.accepting, 0);
+    assert_int_equal(r->d.with_crew, 0);
+    close_rig(r);
+}
+
+/* What a worker does with one that is to be accepted. */
+static void match(struct rig *r, struct hw_job *job)
+{
+    job->accepting = true;
+    settle(r, job, true, 0);
+}
+
+static void answers_what_it_accepts_and_then_runs_it(void **state)
+{
+    struct rig r;
+    struct waiter w[3];
+    (void)state;
+    open_accepting(&r, 1);
+    deliver(&r, "job", "a", "s", &w[0]);
+    struct hw_job *job = take_one(&r);
+    deliver(&r, "job", "a", "s", &w[1]); /* it joins: it gets the same answer */
+    r.fake.unanswered = &w[0];
+    match(&r, job);
+    assert_int_equal(r.fake.early_answers, 0);
+    assert_int_equal(r.fake.state, HW_STARTED);
+    assert_answer(&w[0], 0);
+    assert_answer(&w[1], 0);
+    assert_int_equal(r.fake.copies, 2);
+    r.fake.unanswered = NULL;
+    job = take_one(&r);
+    assert_true(job->n.started && job->n.accepted && job->accepted);
+    deliver(&r, "job", "a", "2", &w[2]); /* not verified yet, so it waits behind it */
+    settle(&r, job, true, HW_EHANDLER_REFUSED);
+    assert_int_equal(r.fake.state, HW_FAILED);
+    assert_int_not_equal(r.fake.next_run_at, 0);
+    assert_int_equal(r.fake.copies, 2);
+    settle(&r, take_one(&r), true, 0);
+    assert_answer(&w[2], 0);
+    close_accepting(&r, 1);
+}
+
+static void answers_copies_of_what_it_accepted_while_that_runs(void **state)
+{
+    struct rig r;
+    struct waiter first, copy;
+    (void)state;
+    open_accepting(&r, 1);
+    deliver(&r, "job", "a", "s", &first);
+    match(&r, take_one(&r));
+    struct hw_job *job = take_one(&r), *second = sample_job("job", "a");
+    second->n.signature = HW_STR("s");
+    second->n.outcome = (struct hw_outcome){0};
+    copy = new_waiter();
+    assert_int_equal(hw_dispatch_enter_gate(&r.d), 0);
+    assert_int_equal(hw_dispatch_admit(&r.d, second, &copy.base), 0);
+    assert_answer(&copy, 0); /* without a disk to wait for, at once */
+    assert_int_equal(r.fake.copies, 2);
+    assert_null(hw_crew_take_rest(r.crew));
+    settle(&r, job, true, 0);
+    assert_int_equal(r.fake.copies, 2);
+    close_accepting(&r, 1);
+}
+
+static void leaves_to_the_ledger_what_has_no_place(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    for (int draining = 0; draining < 2; draining++) {
+        open_accepting(&r, draining);
+        deliver(&r, "job", "a", "s", &w);
+        r.d.draining = draining;
+        match(&r, take_one(&r));
+        assert_answer(&w, 0);
+        assert_int_equal(r.fake.state, HW_QUEUED);
+        assert_int_not_equal(r.fake.next_run_at, 0);
+        assert_int_equal(r.added, 1);
+        close_accepting(&r, 0);
+    }
+}
+
+/* The ledger finds others of its lane before it. */
+static void gives_back_the_place_of_one_that_is_lined_up(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_accepting(&r, 1);
+    r.fake.lines_up = true;
+    deliver(&r, "job", "a", "s", &w);
+    match(&r, take_one(&r));
+    assert_answer(&w, 0);
+    assert_null(hw_crew_take_rest(r.crew));
+    close_accepting(&r, 1);
+}
+
+static void gives_back_the_place_of_one_that_is_not_recorded(void **state)
+{
+    static const struct hw_str pool = {"p", 1};
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    for (int lost = 0; lost < 2; lost++) {
+        open_accepting(&r, 1);
+        deliver(&r, "job", "a", "s", &w);
+        struct hw_job *job = take_one(&r);
+        if (lost) { /* its thread hung in its `key` */
+            job->n.outcome.authentic = true;
+            set_stage(job, HW_RUNNING, hw_now_ns());
+            hw_dispatch_lose(&r.d, job, true);
+        }
+        job->n.pool = pool;
+        job->n.pool_max = 1;
+        r.fake.rc = HW_ELEDGER_UNAVAILABLE;
+        match(&r, job);
+        assert_answer(&w, lost ? HW_EHANDLER_TIMEOUT : HW_ELEDGER_UNAVAILABLE);
+        assert_int_equal(hw_pools_room(&r.d.pools, pool), 1);
+        close_accepting(&r, 1);
+    }
+}
+
+static void turns_away_what_is_over_the_backlog(void **state)
+{
+    static const int64_t backlogs[] = {2, 3, -1};
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        open_accepting(&r, 0);
+        atomic_store(&r.fake.ledger.backlog, backlogs[i]);
+        deliver(&r, "job", "a", "s", &w);
+        match(&r, take_one(&r));
+        assert_answer(&w, i == 1 ? HW_EOVERLOADED : 0);
+        assert_int_equal(r.fake.jobs, i != 1);
+        close_accepting(&r, 0);
+    }
+}
+
+/* The limit is one, until a job of the pool says otherwise. */
+static void starts_of_a_pool_what_it_has_room_for(void **state)
+{
+    struct rig r;
+    struct waiter w[2];
+    (void)state;
+    open_accepting(&r, 2);
+    struct hw_job *jobs[2];
+    for (int i = 0; i < 2; i++) {
+        deliver(&r, i ? "job-2" : "job-1", "a", "s", &w[i]);
+        jobs[i] = take_one(&r);
+        jobs[i]->n.pool = HW_STR("p");
+        jobs[i]->n.pool_max = 1;
+        match(&r, jobs[i]);
+        assert_int_equal(r.fake.state, i ? HW_QUEUED : HW_STARTED);
+        if (i == 0)
+            jobs[0] = take_one(&r);
+    }
+    settle(&r, jobs[0], true, 0);
+    assert_int_equal(hw_pools_room(&r.d.pools, HW_STR("p")), 1);
+    assert_int_equal(r.added, 2); /* the one that was queued; then the place that is free */
+    close_accepting(&r, 1);
+}
+
+/* Its row had no pool, and its handler has got a limit since. */
+static void gives_back_no_place_that_it_did_not_have(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_retries(&r);
+    run_due(&r);
+    struct hw_job *job = start(&r, take_one(&r));
+    job->n.pool = HW_STR("p");
+    job->n.pool_max = 2;
+    job->n.outcome.place = HW_STR("a.lua:1");
+    settle(&r, job, true, 0);
+    assert_int_equal(hw_pools_room(&r.d.pools, HW_STR("p")), 2);
+    close_rig(&r);
+}
+
+/* The ledger thread has ended: the next host runs it. */
+static void puts_off_what_was_accepted_too_late_to_run(void **state)
+{
+    struct rig r;
+    struct waiter w;
+    (void)state;
+    open_accepting(&r, 1);
+    deliver(&r, "job", "a", "s", &w);
+    match(&r, take_one(&r));
+    struct hw_job *job = take_one(&r);
+    job->let_go = true; /* as it comes back from the committer */
+    r.d.with_crew = 0;
+    r.d.draining = r.type.waits = true;
+    settle(&r, job, true, 0);
+    assert_answer(&w, 0);
+    assert_int_equal(r.fake.state, HW_QUEUED);
+    assert_int_not_equal(r.fake.next_run_at, 0);
+    close_accepting(&r, 1);
+}
+
 /* ---- a ledger that can't be written ---- */
 
 static void answers_a_repeat_that_can_not_be_counted(void **state)
@@ -1274,6 +1511,15 @@ int main(void)
         cmocka_unit_test(runs_a_revived_job_behind_the_same_in_flight),
         cmocka_unit_test(answers_when_the_ledger_thread_is_done),
         cmocka_unit_test(frees_what_will_never_run),
+        cmocka_unit_test(answers_what_it_accepts_and_then_runs_it),
+        cmocka_unit_test(answers_copies_of_what_it_accepted_while_that_runs),
+        cmocka_unit_test(leaves_to_the_ledger_what_has_no_place),
+        cmocka_unit_test(gives_back_the_place_of_one_that_is_lined_up),
+        cmocka_unit_test(gives_back_the_place_of_one_that_is_not_recorded),
+        cmocka_unit_test(turns_away_what_is_over_the_backlog),
+        cmocka_unit_test(starts_of_a_pool_what_it_has_room_for),
+        cmocka_unit_test(gives_back_no_place_that_it_did_not_have),
+        cmocka_unit_test(puts_off_what_was_accepted_too_late_to_run),
         cmocka_unit_test(answers_a_repeat_that_can_not_be_counted),
         cmocka_unit_test(refuses_what_is_held_when_nobody_would_let_it_go),
         cmocka_unit_test(runs_anew_what_is_let_go),
