@@ -142,15 +142,18 @@ static int run(struct hw_sqlite *s, const char *sql, int64_t number, int *change
 }
 
 /* What waits must not wait longer than its own delay, by a clock that was set back since. The index
- * has all that this reads. */
+ * has all that this reads, and what is due already is not read: a backlog may be long. */
 static int follow_clock(struct hw_sqlite *s, int64_t now)
 {
     static const char sql[] =
         "UPDATE notifications SET next_run_at = next_run_at - settled_at + ?1, settled_at = ?1"
-        " WHERE next_run_at IS NOT NULL AND pool IS NULL AND settled_at > ?1";
+        " WHERE next_run_at > ?1 AND pool IS NULL AND settled_at > ?1";
     static const char pool_sql[] =
-        "UPDATE notifications SET next_run_at = next_run_at - settled_at + ?1, settled_at = ?1"
-        " WHERE next_run_at IS NOT NULL AND pool IS NOT NULL AND settled_at > ?1";
+        "WITH RECURSIVE each(pool) AS (SELECT min(pool) FROM notifications WHERE pool >= ''"
+        " AND next_run_at IS NOT NULL UNION ALL SELECT (SELECT min(pool) FROM notifications"
+        " WHERE pool > each.pool AND next_run_at IS NOT NULL) FROM each WHERE pool IS NOT NULL)"
+        " UPDATE notifications SET next_run_at = next_run_at - settled_at + ?1, settled_at = ?1"
+        " WHERE pool IN (SELECT pool FROM each) AND next_run_at > ?1 AND settled_at > ?1";
     int changes, rc = run(s, sql, now, &changes);
     return rc == SQLITE_OK ? run(s, pool_sql, now, &changes) : rc;
 }
