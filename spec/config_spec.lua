@@ -156,7 +156,7 @@ describe("the defaults", function()
       max_connections = 10000, max_unfinished = 1000, max_memory_bodies = 256 << 20, max_queue = 10000,
       header_timeout_ms = 10000, ack = "last", max_backlog = 1000000, min_disk_free = 256 << 20,
       body_timeout_ms = 30000, idle_timeout_ms = 120000, drain_timeout_ms = 30000,
-      ack = "last", unhandled = "reject", duplicates = "by-job", keep_bodies = false, validate = false,
+      unhandled = "reject", duplicates = "by-job", keep_bodies = false, validate = false,
       retention_ms = 30 * 86400000, log_level = "info", log_format = "text",
       settings_source = "return {}",
     }
@@ -257,7 +257,8 @@ describe("a value", function()
       "max_connections = 0", "max_connections_per_address = 0",
       "max_connections_per_address = 1000001", "max_unfinished = 0", "max_unfinished = 1000001",
       'max_memory_bodies = "1023KB"', 'max_memory_bodies = "1025GB"', "max_backlog = 0",
-      "max_backlog = 1000000001", 'min_disk_free = "1023KB"', 'min_disk_free = "1025GB"', "handler_timeout = 0", 'queue_timeout = "9ms"',
+      "max_backlog = 1000000001", 'min_disk_free = "1023KB"', 'min_disk_free = "1025GB"',
+      "handler_timeout = 0", 'queue_timeout = "9ms"',
       'queue_timeout = "1441m"', "idle_timeout = -1", 'retention = "0s"',
       'max_age = "16XB"', "handler_timeout = 1/0", "handler_timeout = 0/0" } do
       local name = entry:match("^[%w_]+")
