@@ -488,6 +488,18 @@ describe("`concurrency`", function()
     host:wait_log("reloaded: version " .. version)
   end
 
+  it("is known after a restart as soon as the first run begins", function()
+    local gate = H.gate()
+    local handlers = gated('{ ack = "first", concurrency = 3 }', gate)
+    local host = start { workers = 6, handlers = handlers }
+    for i = 1, 5 do host:notify(BODY, { id = "job" .. i }) end
+    host:kill()
+    host = start { folder = host.folder }
+    H.wait_until(function() return host:count("begun") == 3 end, "three begin")
+    gate:open(6)
+    wait_all(host, 5)
+  end)
+
   it("may come with a reload, while there is a backlog", function()
     local gate = H.gate()
     local host = start { workers = 2, handlers = gated('{ ack = "first" }', gate) }

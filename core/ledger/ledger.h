@@ -50,7 +50,7 @@ struct hw_ledger_due {
     } rows[];
 };
 
-/* How many more of a pool may run. */
+/* How many rows of a pool to find at most. */
 struct hw_ledger_room {
     struct hw_str pool;
     size_t room;

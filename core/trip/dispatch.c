@@ -466,6 +466,16 @@ static void decide_accepted(struct hw_dispatch *d, struct hw_job *job, int64_t n
         hw_retry_queue(&job->n, now_ms);
 }
 
+/* The limit of its pool may be new, or known only now: then others may run beside it. */
+static void decide_started(struct hw_dispatch *d, struct hw_job *job, int64_t now_ms)
+{
+    size_t before = job->pool ? hw_pools_room(&d->pools, job->n.pool) : 0;
+    hw_retry_start(&job->n, now_ms, d->patience.handler_ms);
+    learn_limit(d, job);
+    if (job->pool && hw_pools_room(&d->pools, job->n.pool) > before)
+        d->due_added(d->due_owner);
+}
+
 /* What follows its outcome, or what is recorded of its start. */
 static void decide(struct hw_dispatch *d, struct hw_job *job)
 {
@@ -474,7 +484,7 @@ static void decide(struct hw_dispatch *d, struct hw_job *job)
     if (job->accepting)
         decide_accepted(d, job, now_ms);
     else if (job->starting)
-        hw_retry_start(&job->n, now_ms, d->patience.handler_ms);
+        decide_started(d, job, now_ms);
     else
         hw_retry_settle(&d->retries, &job->n, now_ms, d->random >> 32);
 }

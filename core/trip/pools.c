@@ -91,7 +91,9 @@ struct hw_ledger_room *hw_pools_list(const struct hw_pools *pools, struct hw_are
         *count = 0;
     for (const struct hw_pool *pool = pools->first; rooms && pool; pool = pool->next) {
         struct hw_str name = {pool->name, pool->len};
-        rooms[i++] = (struct hw_ledger_room){name, hw_pools_room(pools, name)};
+        size_t room = hw_pools_room(pools, name);
+        rooms[i++] = (struct hw_ledger_room){
+            name, room > 0 && room < SIZE_MAX ? room + pool->in_hand : room};
     }
     return rooms;
 }

@@ -1,8 +1,8 @@
 /* pools.h -- how many runs of a handler may be under way at once: `concurrency` of hook.on.
  *
  * Why     a service behind a handler may bear two requests at a time, not `workers`.
- * How     counts what is in hand, by the handler's pattern. The limit is known once a notification
- *         of the pool was matched to its handler; until then, after a start, one may run. So a
+ * How     counts what is in hand, by the handler's pattern. The limit is known once a run of the
+ *         pool has begun, or one was accepted; until then, after a start, one may run. So a
  *         changed limit holds from the next run on, and nothing has to be told at a reload.
  * Not     replays: somebody asked for these, so they are not kept waiting.
  * Thread  leader only. */
@@ -32,7 +32,8 @@ size_t hw_pools_room(const struct hw_pools *pools, struct hw_str name);
 struct hw_pool *hw_pools_enter(struct hw_pools *pools, struct hw_str name);
 void hw_pools_leave(struct hw_pool *pool);
 
-/* All pools that are known, with their room, in the arena; none without memory. */
+/* All pools that are known, in the arena; none without memory. One with room is to be looked through
+ * for what is in hand as well: until its start is recorded the ledger takes it for due. */
 struct hw_ledger_room *hw_pools_list(const struct hw_pools *pools, struct hw_arena *arena,
                                      size_t *count);
 

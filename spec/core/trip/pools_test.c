@@ -60,7 +60,7 @@ static void lists_them_with_their_room(void **state)
     const struct hw_ledger_room *rooms = hw_pools_list(&pools, &arena, &count);
     assert_int_equal(count, 2);
     for (size_t i = 0; i < count; i++)
-        assert_int_equal(rooms[i].room, hw_str_eq(rooms[i].pool, A) ? 3 : 4);
+        assert_int_equal(rooms[i].room, hw_str_eq(rooms[i].pool, A) ? 3 : 5);
     hw_arena_fini(&arena);
     hw_pools_fini(&pools);
 }
