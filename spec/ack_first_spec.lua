@@ -145,6 +145,21 @@ describe("an ack-first handler", function()
     assert.match("duplicate job=one attempt=2 status=200", host:log(), 1, true)
   end)
 
+  it("knows its copies by their body", function()
+    local gate = H.gate()
+    local host = start { handlers = gated(nil, gate), workers = 2, config = 'duplicates = "by-body"' }
+    assert.equal(200, host:notify(BODY, { id = "one" }).status)
+    assert.equal(200, host:notify(BODY, { id = "two" }).status)
+    H.wait_until(function() return row(host, "one") == "running 1 2 1 0 -" end, "a copy while it runs")
+    gate:open()
+    wait_row(host, "one", "succeeded 1 2 1 0 -")
+    assert.equal(200, host:notify(BODY, { id = "three" }).status)
+    wait_row(host, "one", "succeeded 1 3 1 0 -")
+    assert.equal("1", sql(host, "SELECT count(*) FROM notifications"))
+    assert.equal("0", sql(host, "SELECT value FROM counters"))
+    assert.equal(1, #runs(host))
+  end)
+
   it("is run again by the host, not by its sender", function()
     local clock = clocks.new()
     local host = start { env = clock.env, config = "retries = { 60, 3600 }" }

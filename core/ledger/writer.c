@@ -80,6 +80,10 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
         "SELECT seq, job_id, digest FROM notifications WHERE seq > ?1 ORDER BY seq LIMIT ?2",
 };
 
+/* A copy has an id of its own. */
+static const char find_by_body[] = "SELECT seq FROM notifications WHERE digest = ?2"
+                                   " ORDER BY job_id = ?1 DESC, seq DESC LIMIT 1";
+
 int hw_ledger_writer_step(sqlite3_stmt *stmt)
 {
     int rc = sqlite3_step(stmt);
@@ -127,8 +131,11 @@ static int on_wal(void *ud, sqlite3 *db, const char *name, int pages)
 static int prepare(struct hw_sqlite *s, char *why, size_t size)
 {
     int rc = 0;
-    for (int i = 0; rc == 0 && i < HW_LEDGER_STATEMENTS; i++)
-        rc = hw_ledger_file_prepare(s->db, &s->statements[i], texts[i], why, size);
+    for (int i = 0; rc == 0 && i < HW_LEDGER_STATEMENTS; i++) {
+        bool by_body = i == HW_LEDGER_FIND && s->by_body;
+        rc = hw_ledger_file_prepare(s->db, &s->statements[i], by_body ? find_by_body : texts[i],
+                                    why, size);
+    }
     return rc;
 }
 
