@@ -466,9 +466,12 @@ static void decide_accepted(struct hw_dispatch *d, struct hw_job *job, int64_t n
         hw_retry_queue(&job->n, now_ms);
 }
 
-/* The limit of its pool may be new, or known only now: then others may run beside it. */
+/* The limit of its pool may be new, or known only now: then others may run beside it. If its row had
+ * no pool yet, it counts from now on, and none begins beside it that has. */
 static void decide_started(struct hw_dispatch *d, struct hw_job *job, int64_t now_ms)
 {
+    if (job->in_hand && !job->pool && job->n.pool.ptr)
+        job->pool = hw_pools_enter(&d->pools, job->n.pool);
     size_t before = job->pool ? hw_pools_room(&d->pools, job->n.pool) : 0;
     hw_retry_start(&job->n, now_ms, d->patience.handler_ms);
     learn_limit(d, job);

@@ -1362,13 +1362,18 @@ static void gives_back_no_place_that_it_did_not_have(void **state)
     struct rig r;
     (void)state;
     open_retries(&r);
+    r.d.due_added = on_added;
     run_due(&r);
-    struct hw_job *job = start(&r, take_one(&r));
+    struct hw_job *job = take_one(&r);
     job->n.pool = HW_STR("p");
     job->n.pool_max = 2;
     job->n.outcome.place = HW_STR("a.lua:1");
+    job = start(&r, job);
+    assert_int_equal(hw_pools_room(&r.d.pools, HW_STR("p")), 1);
+    job->n.outcome.place = HW_STR("a.lua:1");
     settle(&r, job, true, 0);
     assert_int_equal(hw_pools_room(&r.d.pools, HW_STR("p")), 2);
+    assert_int_equal(r.added, 2); /* its limit became known; then its place is free */
     close_rig(&r);
 }
 
