@@ -271,6 +271,20 @@ describe("an ack-first handler", function()
     assert.match("2 notifications were under way when the last host ended", host:log(), 1, true)
   end)
 
+  it("answers copies of what runs from the ledger, forgeries too", function()
+    local gate = H.gate()
+    local host = start { handlers = gated(nil, gate) }
+    host:notify(BODY, { id = "one" })
+    host:kill()
+    host = start { folder = host.folder }
+    H.wait_until(function() return host:count("begun") == 1 end, "it runs")
+    local answer = host:notify(BODY, { id = "one", attempt = 1 })
+    assert.equal(200, answer.status)
+    assert.equal("invalid_signature", host:notify(BODY, { id = "one", signature = ("A"):rep(342) .. "==" }).error)
+    gate:open()
+    wait_row(host, "one", "succeeded 1 2 2 0 -")
+  end)
+
   it("runs at the next start what a stop left queued", function()
     local gate = H.gate()
     local host = start { workers = 2, handlers = gated(nil, gate) }

@@ -218,10 +218,11 @@ int hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waite
     struct hw_job *twin = find(*bucket_of(d, job), job);
     struct hw_job *other = find_joinable(twin, job);
     bool accepted = other && other->accepted;
+    job->beside = twin && !other && twin->accepted;
     if (other && !accepted) {
         join(d, other, job, waiter);
         bury(d, job);
-    } else if (twin && !accepted && go_behind(twin, job)) {
+    } else if (twin && !accepted && !job->beside && go_behind(twin, job)) {
         bury(d, job);
         return HW_EOVERLOADED;
     } else {
@@ -229,6 +230,8 @@ int hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waite
         hw_patience_begin(&d->patience, job, job->n.cut_ns);
         if (accepted)
             record_copy(d, job, other);
+        else if (job->beside)
+            submit(d, job);
         else if (!twin)
             enter(d, job);
     }

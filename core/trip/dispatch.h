@@ -7,7 +7,8 @@
  *            signature joins: it gets the same answer. A copy with another signature (made with
  *            another key, or forged) waits behind the first and is then processed by itself. So two
  *            copies of one notification never run side by side, and no forgery gets the answer of
- *            the original. At most HW_BEHIND_MAX wait like this: honest copies differ only by
+ *            the original. Once the first is accepted, a copy is only verified and looked up, and
+ *            need not wait for that. At most HW_BEHIND_MAX wait like this: honest copies differ only by
  *            their key.
  * Patience   A job that waits longer than queue_timeout is taken out of the queue and never runs. A
  *            job that is overdue in a later stage goes on, but those who wait for it are answered.

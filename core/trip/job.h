@@ -59,6 +59,7 @@ struct hw_job {
     uint32_t joined_attempt;     /* the highest of theirs */
     uint32_t counted;            /* of its copies, those that were recorded with its start */
     bool in_flight;              /* in the table, or behind one that is */
+    bool beside;                 /* a copy of one that is accepted, to be verified: never runs */
     bool in_hand;                /* due.h counts it */
     struct hw_pool *pool;        /* counts it while it is in hand; NULL: none does */
     bool to_accept;              /* the ledger has it, to accept it */

@@ -289,11 +289,17 @@ static void run_started(struct hw_worker *w, struct hw_job *job)
         handle(w, job);
 }
 
+/* The ledger has what it is a copy of; if that was removed just now, its sender tries again. */
+static int keep_clear(struct hw_job *job)
+{
+    return job->beside ? drop(job, HW_EOVERLOADED) : 0;
+}
+
 static void run(struct hw_worker *w, struct hw_job *job)
 {
-    if (verify(w, job) == 0 && look_up(w, job) == 0 && stand_back(w, job) == 0 &&
-        decode(w, job) == 0 && match(w, job) == 0 && accept_first(w, job) == 0 &&
-        stand_aside(w, job) == 0 && record_start(w, job) == 0)
+    if (verify(w, job) == 0 && look_up(w, job) == 0 && keep_clear(job) == 0 &&
+        stand_back(w, job) == 0 && decode(w, job) == 0 && match(w, job) == 0 &&
+        accept_first(w, job) == 0 && stand_aside(w, job) == 0 && record_start(w, job) == 0)
         handle(w, job);
 }
 

@@ -1225,13 +1225,17 @@ static void answers_what_it_accepts_and_then_runs_it(void **state)
     r.fake.unanswered = NULL;
     job = take_one(&r);
     assert_true(job->n.started && job->n.accepted && job->accepted);
-    deliver(&r, "job", "a", "2", &w[2]); /* not verified yet, so it waits behind it */
+    deliver(&r, "job", "a", "2", &w[2]);
+    struct hw_job *copy = take_one(&r); /* it is verified, and looked up, without waiting */
+    assert_true(copy->beside);
+    copy->n.outcome.from_ledger = true;
+    settle(&r, copy, true, 0);
+    assert_answer(&w[2], 0);
+    assert_int_equal(r.fake.copies, 3);
     settle(&r, job, true, HW_EHANDLER_REFUSED);
     assert_int_equal(r.fake.state, HW_FAILED);
     assert_int_not_equal(r.fake.next_run_at, 0);
-    assert_int_equal(r.fake.copies, 2);
-    settle(&r, take_one(&r), true, 0);
-    assert_answer(&w[2], 0);
+    assert_int_equal(r.fake.copies, 3);
     close_accepting(&r, 1);
 }
 
