@@ -30,7 +30,7 @@ static const char find_by_job[] =
 /* The best of the rows with this body: a ledger that was once by-job may hold it under several
  * ids. */
 static const char find_by_body[] = "SELECT " KNOWN " FROM notifications WHERE digest = ?2"
-                                   " ORDER BY state NOT IN (1, 3), seq DESC LIMIT 1";
+                                   " ORDER BY accepted DESC, state NOT IN (1, 3), seq DESC LIMIT 1";
 
 static const char body_sql[] =
     "SELECT job_id, digest, attempt, received_at, key, body, deliveries, state, accepted,"

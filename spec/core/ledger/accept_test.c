@@ -200,6 +200,23 @@ static void goes_on_at_the_next_start(void **state)
     close_rig(&r);
 }
 
+/* Another row of its body may be there, of a delivery whose look-up failed. */
+static void knows_by_body_what_was_accepted(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r, true);
+    free_notification(take_on(&r, "job", NULL));
+    struct hw_notification *n = new_delivery(&r, "copy", "a");
+    n->outcome.code = HW_ELEDGER_UNAVAILABLE;
+    hw_retry_settle(&no_retries, n, 0, 0);
+    commit(&r, n);
+    free_notification(n);
+    assert_int_equal(number("SELECT count(*) FROM notifications"), 2);
+    assert_true(look(&r, "third", "a").accepted);
+    close_rig(&r);
+}
+
 /* ---- the count ---- */
 
 /* Its thread was given up: what was recorded in its place is dead, and then it comes back. */
@@ -296,6 +313,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(goes_on_at_the_next_start, new_file, remove_file),
         cmocka_unit_test_setup_teardown(ends_a_run_whose_row_was_purged_before_its_start, new_file,
                                         remove_file),
+        cmocka_unit_test_setup_teardown(knows_by_body_what_was_accepted, new_file, remove_file),
         cmocka_unit_test_setup_teardown(counts_a_lost_run_once, new_file, remove_file),
         cmocka_unit_test_setup_teardown(counts_a_forced_replay_as_its_row_is, new_file,
                                         remove_file),
