@@ -191,10 +191,12 @@ end
 local POINTS = { "after-begin", "mid-batch", "before-commit", "after-commit", "before-answer",
   "after-accept", "after-answer", "before-handler", "after-handler" }
 
+-- Waits until all are done.
 local function work_off(folder, ledger)
   local last, at = -1, socket.gettime()
   repeat
     socket.sleep(0.1)
+    ledger:read_runs()
     local left = tonumber(query(folder, "SELECT count(*) FROM notifications WHERE state NOT IN (1, 4)")())
     if left ~= last then last, at = left, socket.gettime() end
     assert.is_true(socket.gettime() - at < 30, left .. " do not come to their end")

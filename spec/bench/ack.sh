@@ -48,7 +48,14 @@ start() {
   (cd "$w/$1" && exec "$bin" serve 2>log) &
   pid=$!
   pids="$pids $pid"
-  until grep -q 'listening on' "$w/$1/log" || curl -s -o "$w/ignored" "http://127.0.0.1:$port/"; do :; done
+  lua5.4 - "$port" <<'LUA'
+    local socket = require "socket"
+    local until_time = socket.gettime() + 30
+    repeat
+      socket.sleep(0.001)
+      assert(socket.gettime() < until_time, "the host does not listen")
+    until socket.connect("127.0.0.1", arg[1])
+LUA
   ms=$((($(now) - began) / 1000000))
 }
 
