@@ -171,6 +171,19 @@ describe("hookward jobs list", function()
     assert.equal("5 4 3 2 1", list_ids "--event '*'")
   end)
 
+  it("accepts a text of the error, in its code, its reason or its traceback", function()
+    fill { { id = "1", state = "dead", error = "handler_refused", reason = "Connection refused (50%_)" },
+      { id = "2", state = "failed", error = "handler_error", detail = "a.lua:3: attempt to call nil" },
+      { id = "3", state = "succeeded" } }
+    assert.equal("2 1", list_ids "--error handler_")
+    assert.equal("1", list_ids "--error 'connection REFUSED'")
+    assert.equal("2", list_ids "--error a.lua:3")
+    assert.equal("1", list_ids "--error '50%_'")
+    assert.equal("", list_ids "--error '%'refused")
+    assert.equal("2 1", list_ids "--error h --id 1 --id 2 --id 3")
+    assert.equal("", list_ids "--error timeout")
+  end)
+
   it("treats the special characters of SQL and GLOB as plain text", function()
     fill { { id = "x' OR '1'='1", event = "A_.[a-z]?%" }, { id = "2", event = "Ab.c" } }
     assert.equal("x' OR '1'='1", list_ids([[--id "x' OR '1'='1"]]))

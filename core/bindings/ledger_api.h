@@ -38,6 +38,7 @@
  *     states        array of names
  *     event         an exact name, "Entity.*", "*.Event" or "*", as in hook.on
  *     ids           array of job ids
+ *     error         a text in the error's code, reason or detail; ASCII letters of either case
  *     since, until  seconds since 1970: received at that time or later; or earlier
  *     after, upto   seq: above; up to and including
  *     limit         of list: the most rows. Default: all

@@ -90,6 +90,13 @@ static void read_event(lua_State *L, struct hw_ledger_filters *f, const char *na
     }
 }
 
+static void read_error(lua_State *L, struct hw_ledger_filters *f, const char *name)
+{
+    if (lua_type(L, -1) != LUA_TSTRING)
+        luaL_error(L, "ledger: %s must be a string", name);
+    f->error.ptr = lua_tolstring(L, -1, &f->error.len);
+}
+
 static int64_t read_ms(lua_State *L, const char *name)
 {
     double ms = lua_tonumber(L, -1) * 1000;
@@ -143,9 +150,11 @@ static const struct filter {
     void (*read)(lua_State *L, struct hw_ledger_filters *f,
                  const char *name); /* the value is on top */
 } known_filters[] = {
-    {"states", read_states}, {"event", read_event}, {"ids", read_ids},
-    {"since", read_since},   {"until", read_until}, {"after", read_after},
-    {"upto", read_upto},     {"limit", read_limit}, {"oldest_first", read_oldest_first},
+    {"states", read_states}, {"event", read_event},
+    {"ids", read_ids},       {"since", read_since},
+    {"until", read_until},   {"after", read_after},
+    {"error", read_error},   {"upto", read_upto},
+    {"limit", read_limit},   {"oldest_first", read_oldest_first},
 };
 
 static const struct filter *find_filter(lua_State *L, int key)
@@ -192,9 +201,20 @@ void hw_ledger_filters_read(lua_State *L, int index, struct hw_ledger_filters *f
     " AND (?3 IS NULL OR substr(event, 1, length(?3)) = ?3)"                                       \
     " AND (?4 IS NULL OR substr(event, -length(?4)) = ?4)"                                         \
     " AND received_at BETWEEN ?5 AND ?6"                                                           \
-    " AND seq > ?7 AND seq <= ?8"
+    " AND seq > ?7 AND seq <= ?8"                                                                  \
+    " AND (?9 IS NULL OR instr(lower(coalesce(error, '') || char(10) || coalesce(reason, '')"      \
+    " || char(10) || coalesce(detail, '')), lower(?9)) > 0)"
 
-enum { BIND_STATES = 1, BIND_PATTERN, BIND_SINCE = 5, BIND_UNTIL, BIND_AFTER, BIND_UPTO, BIND_IDS };
+enum {
+    BIND_STATES = 1,
+    BIND_PATTERN,
+    BIND_SINCE = 5,
+    BIND_UNTIL,
+    BIND_AFTER,
+    BIND_UPTO,
+    BIND_ERROR,
+    BIND_IDS
+};
 
 const char *hw_ledger_filters_push_sql(lua_State *L, const struct hw_ledger_filters *f,
                                        const char *what, const char *tail)
@@ -250,6 +270,8 @@ int hw_ledger_filters_bind(lua_State *L, const struct hw_ledger_filters *f, sqli
         rc = sqlite3_bind_int64(stmt, BIND_AFTER, f->after);
     if (rc == SQLITE_OK)
         rc = sqlite3_bind_int64(stmt, BIND_UPTO, f->upto);
+    if (rc == SQLITE_OK && f->error.ptr)
+        rc = bind_text(stmt, BIND_ERROR, f->error);
     return rc == SQLITE_OK ? bind_ids(L, f, stmt) : rc;
 }
 

@@ -26,6 +26,7 @@ struct hw_ledger_filters {
     int64_t states; /* a bit for each state */
     enum hw_ledger_pattern pattern;
     struct hw_str event; /* without the star */
+    struct hw_str error; /* a part of its error, reason or detail; no text: any */
     int ids;             /* where the array is on the stack; 0: none */
     int64_t since_ms, until_ms;
     int64_t after, upto; /* seq: greater than `after`, at most `upto` */

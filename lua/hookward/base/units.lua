@@ -1,5 +1,9 @@
 -- Sizes and times as people write them: "64KB", "1.5h".
 
+-- Locals, because a handler may set any global.
+local ipairs, tonumber, type = ipairs, tonumber, type
+local floor, math_type, tointeger = math.floor, math.type, math.tointeger
+
 local M = {}
 
 local sizes = { b = 1, kb = 1024, mb = 1024 ^ 2, gb = 1024 ^ 3 }
@@ -13,8 +17,8 @@ local function read(value, units, plain)
     number = tonumber(digits or "")
     if unit ~= "" then factor = units[unit and unit:lower()] end
   end
-  if math.type(number) == nil or factor == nil then return nil end
-  return math.tointeger(math.floor(number * factor + 0.5))
+  if math_type(number) == nil or factor == nil then return nil end
+  return tointeger(floor(number * factor + 0.5))
 end
 
 ---@param value number|string a number of bytes, or "500B", "64KB", "1MB", "2GB" (1024 each)

@@ -38,6 +38,8 @@ function M.define(parser)
     .. "(none does), unhandled, queued or running. May be repeated.")
     :argname("STATE"):count("*"):convert(read_state)
   M.define_event(parser)
+  parser:option("--error", "Only those whose error, reason or traceback has this text in it; small "
+    .. "and capital letters are the same."):argname("TEXT")
   parser:option("--id", "Only this job id. May be repeated."):argname("ID"):count("*")
   parser:option("--since", "Only those received at this time or later: an ISO 8601 time (UTC if it "
     .. "names no zone), seconds since 1970 as @N, or an age such as 90s, 10m, 2h or 30d.")
@@ -58,7 +60,7 @@ function M.read(args)
   if args.since and args.until_time and args.since > args.until_time then
     return nil, "--since is later than --until"
   end
-  return { states = some(args.state), event = args.event, ids = some(args.id), since = args.since,
+  return { states = some(args.state), event = args.event, error = args.error, ids = some(args.id), since = args.since,
     ["until"] = args.until_time }
 end
 
