@@ -60,8 +60,8 @@ function M.read(args)
   if args.since and args.until_time and args.since > args.until_time then
     return nil, "--since is later than --until"
   end
-  return { states = some(args.state), event = args.event, error = args.error, ids = some(args.id), since = args.since,
-    ["until"] = args.until_time }
+  return { states = some(args.state), event = args.event, error = args.error, ids = some(args.id),
+    since = args.since, ["until"] = args.until_time }
 end
 
 ---@param by_state table<string, integer>
