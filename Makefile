@@ -201,7 +201,7 @@ reload-storm: all $(CRASH) ## make 500 edits under load and 1,000 reloads
 	  HOOKWARD_RELOAD_EDITS=500 busted spec/reload_spec.lua
 
 # More jobs than cores: specs wait more than they compute.
-SPEC_JOBS = $(shell echo $$(($(JOBS) * 2)))
+SPEC_JOBS = $(shell echo $$(($(JOBS) * 3)))
 
 check-spec: $(BUILD)/hookward $(CRASH) $(PRELOADS)
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) \

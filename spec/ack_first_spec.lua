@@ -1,6 +1,7 @@
 -- Ack-first: accepted, durable, answered 200, and only then run; across failures, kills and restarts.
 
 local H = require "spec.support.host"
+local sql = require "spec.support.sql"
 local clocks = require "spec.support.clock"
 local socket = require "socket"
 
@@ -42,12 +43,6 @@ local function runs(host)
   local lines = {}
   for line in (H.read(host.folder .. "/runs") or ""):gmatch("[^\n]+") do lines[#lines + 1] = line end
   return lines
-end
-
-local function sql(host, text)
-  local out = assert(H.sh(("sqlite3 -cmd '.timeout 5000' -separator ' ' %s/hookward.db %s"):format(
-    H.quote(host.folder), H.quote(text))))
-  return (out:gsub("\n$", ""))
 end
 
 local STATES = { [1] = "succeeded", [2] = "failed", [4] = "dead", [5] = "queued", [6] = "running" }

@@ -7,9 +7,9 @@ local H = require "spec.support.host"
 local load = require "spec.support.load"
 local socket = require "socket"
 
-local ROUNDS = tonumber(os.getenv("HOOKWARD_CRASH_ROUNDS") or 6)
+local ROUNDS = tonumber(os.getenv("HOOKWARD_CRASH_ROUNDS") or 3)
 local CRASHING = os.getenv("HOOKWARD_CRASH")
-local UNFINISHED = ROUNDS < 50 and 1200 or 3000
+local UNFINISHED = ROUNDS < 50 and 600 or 3000
 local WORKERS = 8
 
 -- Each run appends two lines to a file, and reads a byte from a FIFO between them: the spec lets as

@@ -1,6 +1,7 @@
 -- `hookward pause` and `resume`: what is paused does not run, and nothing of it is lost.
 
 local H = require "spec.support.host"
+local sql = require "spec.support.sql"
 local socket = require "socket"
 
 local A, B = H.event("Badge.Created"), H.event("Person.Created")
@@ -42,12 +43,6 @@ end
 
 local function runs(host)
   return H.read(host.folder .. "/runs")
-end
-
-local function sql(host, text)
-  local out = assert(H.sh(("sqlite3 -cmd '.timeout 5000' -separator ' ' %s/hookward.db %s"):format(
-    H.quote(host.folder), H.quote(text))))
-  return (out:gsub("\n$", ""))
 end
 
 local function wait_sql(host, text, expected)

@@ -2,6 +2,7 @@
 -- slept through, the host's clock is moved (spec/preload/clock.c).
 
 local H = require "spec.support.host"
+local sql = require "spec.support.sql"
 local clocks = require "spec.support.clock"
 local socket = require "socket"
 
@@ -48,12 +49,6 @@ local function runs(host)
   local lines = {}
   for line in H.read(host.folder .. "/runs"):gmatch("[^\n]+") do lines[#lines + 1] = line end
   return lines
-end
-
-local function sql(host, text)
-  local out = assert(H.sh(("sqlite3 -cmd '.timeout 5000' -separator ' ' %s/hookward.db %s"):format(
-    H.quote(host.folder), H.quote(text))))
-  return (out:gsub("\n$", ""))
 end
 
 local function jobs(host, arguments)
@@ -359,7 +354,7 @@ describe("the host's own retries", function()
       return host, clock
     end
 
-    it("back while the host runs, wait no longer than their delay", function()
+    it("back while the host runs, wait no longer than their delay #long", function()
       local host, clock = pending()
       clock.set(-5 * HOUR)
       look_twice(host)
@@ -396,7 +391,7 @@ describe("the host's own retries", function()
       wait_row(host, "later", "succeeded 1 0 -")
     end)
 
-    it("forward, run with a worker less than there are, beside what arrives", function()
+    it("forward, run with a worker less than there are, beside what arrives #long", function()
       local clock, gate = clocks.new(), H.gate()
       local host = start(clock, { handlers = { ["a.lua"] = HANDLER:gsub("return nil,",
         "if job.retry > 0 then wait() return end %0", 1):gsub("^", gate.source:gsub("%%", "%%%%"), 1) },
@@ -416,7 +411,7 @@ describe("the host's own retries", function()
     end)
   end)
 
-  it("leave a row that was purged, and keep one that is purged while it runs from running again", function()
+  it("leave a row that was purged, and keep one that is purged while it runs from running again #long", function()
     local clock, gate = clocks.new(), H.gate()
     local host = start(clock, { handlers = { ["a.lua"] = waiting(gate) }, config = "retries = { 100 }" })
     gate:open(2)
@@ -481,7 +476,7 @@ describe("the host's own retries", function()
     assert.equal(2, #runs(host))
   end)
 
-  it("have nothing to do when a delivery was faster", function()
+  it("have nothing to do when a delivery was faster #long", function()
     local clock, gate = clocks.new(), H.gate()
     local host = start(clock, { handlers = { ["a.lua"] = HANDLER, ["b.lua"] = gate.source
       .. 'require("hookward").on("Slow.Tested", wait)' }, config = "workers = 1, retries = { 100 }" })
@@ -541,7 +536,7 @@ describe("the host's own retries", function()
     end
   end
 
-  it("run nothing whose start can't be recorded", function()
+  it("run nothing whose start can't be recorded #long", function()
     local clock = clocks.new()
     local host = start(clock, { config = "retries = { 100 }" })
     fail(host)
@@ -587,7 +582,7 @@ describe("the host's own retries", function()
     error(id .. " is still there\n" .. host:log(), 2)
   end
 
-  it("stay in the ledger past retention, and so does what is dead, but for dead_retention", function()
+  it("stay in the ledger past retention, and so does what is dead, but for dead_retention #long", function()
     local clock = clocks.new()
     local host = start(clock, { config = "retries = { '30d' }, retention = '1d'" })
     fail(host)

@@ -255,7 +255,6 @@ function hook.log.error(message, fields) end
 ---@field duplicates integer answered from the ledger
 ---@field joined integer copies of a notification in flight, which got its answer
 ---@field errors table<string, integer> refused or failed, by error code; every code is a key
----@field acked_first integer answered 200 before they ran (ack = "first")
 ---@field replayed integer recorded notifications that ran again and succeeded
 ---@field replays_failed integer recorded notifications that ran again and failed
 ---@field acked_first integer answered 200 before they ran (ack-first)
