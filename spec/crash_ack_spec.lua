@@ -213,7 +213,7 @@ end
 describe("a host that is killed with thousands of accepted notifications", function()
   after_each(H.stop_all)
 
-  it(("loses none, repeats none that was recorded, and keeps the order, over %d kills"):format(ROUNDS),
+  it(("loses none, repeats none that was recorded, and keeps the order, over %d kills #long"):format(ROUNDS),
     function()
       assert(CRASHING, "HOOKWARD_CRASH names a binary with crash points (see the Makefile)")
       math.randomseed(tonumber(os.getenv("HOOKWARD_CRASH_SEED") or 1))
