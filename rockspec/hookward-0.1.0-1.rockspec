@@ -250,6 +250,7 @@ build = {
         "core/trip/crew.c",
         "core/trip/dispatch.c",
         "core/trip/due.c",
+        "core/trip/in_flight.c",
         "core/trip/intake.c",
         "core/trip/job.c",
         "core/trip/patience.c",

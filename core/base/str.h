@@ -41,6 +41,24 @@ static inline bool hw_str_eq(struct hw_str a, struct hw_str b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+/* Writes the escape of a character that may not stand in a JSON string as it is (RFC 8259, section
+ * 7). Returns its length, or 0 when the character needs none. */
+static inline size_t hw_str_json_escape(char out[6], unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    if (c == '"' || c == '\\') {
+        out[0] = '\\';
+        out[1] = (char)c;
+        return 2;
+    }
+    if (c >= 0x20)
+        return 0;
+    memcpy(out, "\\u00", 4);
+    out[4] = hex[c >> 4];
+    out[5] = hex[c & 15];
+    return 6;
+}
+
 /* Compares ASCII letters without regard to case; `lower` must be in lower case already. */
 static inline bool hw_str_is(struct hw_str s, struct hw_str lower)
 {

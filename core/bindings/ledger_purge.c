@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "bindings/ledger_handle.h"
+#include "ledger/file.h"
 
 /* ---- one step ---- */
 
@@ -43,15 +44,11 @@ static int begin(sqlite3 *db)
     return rc;
 }
 
-/* The next of a lane is due, now that the one before it is gone; as core/ledger/rows.c has it. */
+/* The next of a lane is due, now that the one before it is gone. */
 static int promote(sqlite3 *db, const void *lane, int size)
 {
-    static const char sql[] =
-        "UPDATE notifications SET next_run_at = min(?2, settled_at), settled_at = ?2 WHERE seq ="
-        " (SELECT min(seq) FROM notifications WHERE lane = ?1) AND next_run_at IS NULL"
-        " AND parked = 0";
     sqlite3_stmt *stmt;
-    int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
+    int rc = sqlite3_prepare_v2(db, HW_LEDGER_PROMOTE_SQL, -1, &stmt, NULL);
     if (rc != SQLITE_OK)
         return rc;
     sqlite3_bind_text(stmt, 1, lane, size, SQLITE_TRANSIENT);

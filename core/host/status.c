@@ -13,15 +13,12 @@
 
 static void put_char(FILE *out, struct hw_str text, size_t i, size_t n)
 {
-    unsigned char c = (unsigned char)text.ptr[i];
+    char escape[6];
+    size_t escaped = hw_str_json_escape(escape, (unsigned char)text.ptr[i]);
     if (n == 0)
         fputs("\\ufffd", out);
-    else if (c == '"' || c == '\\')
-        fprintf(out, "\\%c", c);
-    else if (c < 0x20)
-        fprintf(out, "\\u%04x", c);
     else
-        fwrite(text.ptr + i, 1, n, out);
+        fwrite(escaped ? escape : text.ptr + i, 1, escaped ? escaped : n, out);
 }
 
 static void put_text(FILE *out, struct hw_str text)

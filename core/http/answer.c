@@ -76,11 +76,9 @@ static size_t escape(char *out, struct hw_str text)
         n = hw_str_utf8(text, i);
         if (i + (n ? n : 1) > HW_ANSWER_REASON_MAX)
             break;
-        if (c == '"' || c == '\\') {
-            *at++ = '\\';
-            *at++ = (char)c;
-        } else if (c < 0x20) {
-            at += sprintf(at, "\\u%04x", c);
+        size_t escaped = hw_str_json_escape(at, c);
+        if (escaped) {
+            at += escaped;
         } else if (n == 0) {
             n = 1;
             at += sprintf(at, "\\ufffd");

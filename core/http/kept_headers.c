@@ -1,8 +1,6 @@
 /* kept_headers.c -- see kept_headers.h */
 #include "http/kept_headers.h"
 
-#include <stdio.h>
-
 struct writer {
     char *text;
     size_t len;
@@ -22,14 +20,9 @@ static void put(struct writer *w, const char *bytes, size_t len)
 
 static void put_character(struct writer *w, struct hw_str s, size_t i, size_t len)
 {
-    char escape[8];
-    unsigned char c = (unsigned char)s.ptr[i];
-    if (c == '"' || c == '\\')
-        put(w, escape, (size_t)snprintf(escape, sizeof escape, "\\%c", c));
-    else if (c < 0x20)
-        put(w, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04x", c));
-    else
-        put(w, s.ptr + i, len);
+    char escape[6];
+    size_t escaped = hw_str_json_escape(escape, (unsigned char)s.ptr[i]);
+    put(w, escaped ? escape : s.ptr + i, escaped ? escaped : len);
 }
 
 /* How many characters from i on are written as they are. */

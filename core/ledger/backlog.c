@@ -4,8 +4,6 @@
  * How     the count is a row of its own, changed in the transaction that changes what it counts. So
  *         it is exact after a crash, and a start does not have to count. A trigger lowers it for
  *         rows that are removed. The disk is looked at once a second. */
-#include <stdio.h>
-#include <string.h>
 #include <sys/statvfs.h>
 
 #include "base/log.h"
@@ -43,15 +41,11 @@ int hw_ledger_backlog_write(struct hw_sqlite *s, int change, int64_t *backlog)
 void hw_ledger_backlog_look_at_disk(struct hw_sqlite *s)
 {
     struct statvfs disk;
-    char folder[4096];
     int64_t now = s->retention.clock.steady();
     if (s->min_disk_free == 0 || (s->disk_looked_at && now - s->disk_looked_at < LOOK_MS))
         return;
     s->disk_looked_at = now;
-    snprintf(folder, sizeof folder, "%s", s->path);
-    char *slash = strrchr(folder, '/');
-    snprintf(slash ? slash : folder, 3, slash ? "/" : ".");
-    if (statvfs(folder, &disk))
+    if (statvfs(s->path, &disk))
         return;
     bool low = (uint64_t)disk.f_bavail * disk.f_frsize < s->min_disk_free;
     if (low == atomic_exchange_explicit(&s->ledger.disk_is_low, low, memory_order_relaxed))

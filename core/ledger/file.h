@@ -58,6 +58,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Makes the next of a lane (?1) due, at the time ?2, unless another of it is due, runs, waits for its
+ * retry or is parked. For whatever takes a row out of its lane. */
+#define HW_LEDGER_PROMOTE_SQL                                                                      \
+    "UPDATE notifications SET next_run_at = min(?2, settled_at), settled_at = ?2 WHERE seq ="      \
+    " (SELECT min(seq) FROM notifications WHERE lane = ?1) AND NOT EXISTS"                         \
+    " (SELECT 1 FROM notifications WHERE lane = ?1"                                                \
+    " AND (next_run_at IS NOT NULL OR parked = 1))"
+
 enum {
     HW_LEDGER_SCHEMA = 2,
     HW_LEDGER_APPLICATION_ID = 0x686f6f6b, /* "hook" */

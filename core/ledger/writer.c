@@ -26,9 +26,8 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
         "UPDATE notifications SET event = ?3, state = ?4, attempt = max(attempt, ?5),"
         " deliveries = deliveries + ?6, runs = runs + ?7, settled_at = ?9, error = ?10,"
         " reason = ?11, detail = ?12, key = ?13, place = ?14, body = ?15, version = ?16,"
-        " next_run_at = ?18, retries = ?19, accepted = max(accepted, ?20), lane = ?21, pool = ?22, "
-        "headers = ?23,"
-        " lost = CASE ?4 WHEN 6 THEN lost ELSE 0 END, parked = 0"
+        " next_run_at = ?18, retries = ?19, accepted = max(accepted, ?20), lane = ?21, pool = ?22,"
+        " headers = ?23, lost = CASE ?4 WHEN 6 THEN lost ELSE 0 END, parked = 0"
         " WHERE seq = ?17 AND digest = ?2 AND (?1 IS NULL OR job_id = ?1)",
     [HW_LEDGER_BEFORE] = "SELECT accepted, accepted AND state IN (2, 5, 6), lane FROM notifications"
                          " WHERE seq = ?1 AND digest = ?2 AND (?3 IS NULL OR job_id = ?3)",
@@ -54,11 +53,7 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
     [HW_LEDGER_COUNT] = "UPDATE counters SET value = value + ?1 WHERE name = 'backlog'"
                         " RETURNING value",
     [HW_LEDGER_LANE] = "SELECT 1 FROM notifications WHERE lane = ?1 LIMIT 1",
-    [HW_LEDGER_PROMOTE] =
-        "UPDATE notifications SET next_run_at = min(?2, settled_at), settled_at = ?2 WHERE seq ="
-        " (SELECT min(seq) FROM notifications WHERE lane = ?1) AND NOT EXISTS"
-        " (SELECT 1 FROM notifications WHERE lane = ?1"
-        " AND (next_run_at IS NOT NULL OR parked = 1))",
+    [HW_LEDGER_PROMOTE] = HW_LEDGER_PROMOTE_SQL,
     [HW_LEDGER_REMOVE] = "DELETE FROM notifications WHERE seq = ?1 AND settled_at = ?2"
                          " RETURNING lane",
     [HW_LEDGER_PICK] = "SELECT seq, next_run_at, retries, event FROM notifications"

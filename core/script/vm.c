@@ -41,8 +41,8 @@ static void set_deadline(struct hw_vm *vm, uint64_t now_ns)
 
 /* ---- new and free ---- */
 
-/* In the registry: the decoded event, from decode to handle; the handler, its pattern and its
- * `key`, from match to handle. */
+/* In the registry: the decoded event, from decode to handle; the handler, from match to handle; its
+ * pattern and its `key`, from the match of an ack-first one on. */
 static const char event_key, handler_key, pattern_key, lane_key;
 
 /* The entries keep a value, so that setting one again never allocates: nothing is protected then. */
@@ -56,8 +56,6 @@ static void forget_event(lua_State *L)
 {
     forget(L, &event_key);
     forget(L, &handler_key);
-    forget(L, &pattern_key);
-    forget(L, &lane_key);
 }
 
 /* Runs protected; the VM is its light userdata argument. */
@@ -329,9 +327,11 @@ static int match(lua_State *L)
     }
     if (n->pool_max && !n->pool.ptr)
         n->pool = keep(L, 5, n);
-    lua_settop(L, 6);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &lane_key);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &pattern_key);
+    if (n->ack_first) {
+        lua_settop(L, 6);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &lane_key);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &pattern_key);
+    }
     lua_settop(L, 2);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &handler_key);
     lua_pushinteger(L, n->pool_max && !n->pool.ptr ? HW_ENOMEM : 0);

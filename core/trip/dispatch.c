@@ -2,8 +2,6 @@
 #include "trip/dispatch.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <sys/random.h>
 
 #include "base/check.h"
 #include "base/crash.h"
@@ -17,22 +15,16 @@ int hw_dispatch_init(struct hw_dispatch *d, uv_loop_t *loop, struct hw_ledger *l
 {
     *d = (struct hw_dispatch){
         .ledger = ledger, .requests = requests, .report = report, .open_max = open_max};
-    d->bucket_count = 64;
-    while (d->bucket_count < open_max && d->bucket_count < 65536)
-        d->bucket_count *= 2;
-    d->buckets = calloc(d->bucket_count, sizeof(struct hw_job *));
-    if (!d->buckets)
+    if (hw_in_flight_init(&d->in_flight, open_max))
         return HW_ENOMEM;
-    if (getrandom(&d->seed, sizeof d->seed, 0) != sizeof d->seed)
-        d->seed = hw_now_ns();
-    d->random = d->seed ^ hw_now_ns();
+    d->random = d->in_flight.seed ^ hw_now_ns();
     hw_patience_init(&d->patience, loop, on_impatient, d);
     return 0;
 }
 
 void hw_dispatch_fini(struct hw_dispatch *d)
 {
-    free(d->buckets);
+    hw_in_flight_fini(&d->in_flight);
     hw_pools_fini(&d->pools);
 }
 
@@ -67,21 +59,6 @@ void hw_dispatch_leave_gate(struct hw_dispatch *d)
 
 /* ---- jobs in flight ---- */
 
-static struct hw_job **bucket_of(struct hw_dispatch *d, const struct hw_job *job)
-{
-    uint64_t h;
-    memcpy(&h, job->n.identity.digest, sizeof h);
-    h = hw_str_hash(h ^ d->seed, job->n.identity.id) * 0x9e3779b97f4a7c15u;
-    return &d->buckets[(h >> 40) & (d->bucket_count - 1)];
-}
-
-static struct hw_job *find(struct hw_job *first, const struct hw_job *job)
-{
-    while (first && !hw_job_same(first, job))
-        first = first->bucket_next;
-    return first;
-}
-
 /* A job that came back from a thread that was given up, and has yet to run, counts again. */
 static void submit(struct hw_dispatch *d, struct hw_job *job)
 {
@@ -94,21 +71,8 @@ static void submit(struct hw_dispatch *d, struct hw_job *job)
 
 static void enter(struct hw_dispatch *d, struct hw_job *job)
 {
-    struct hw_job **bucket = bucket_of(d, job);
-    job->in_flight = true;
-    job->bucket_next = *bucket;
-    *bucket = job;
+    hw_in_flight_add(&d->in_flight, job);
     submit(d, job);
-}
-
-static void leave(struct hw_dispatch *d, struct hw_job *job)
-{
-    if (!job->in_flight)
-        return;
-    struct hw_job **link = bucket_of(d, job);
-    while (*link != job)
-        link = &(*link)->bucket_next;
-    *link = job->bucket_next;
 }
 
 /* ---- waiters ---- */
@@ -183,26 +147,6 @@ static void join(struct hw_dispatch *d, struct hw_job *other, const struct hw_jo
         other->joined_attempt = copy->n.attempt;
 }
 
-static struct hw_job *find_joinable(struct hw_job *first, const struct hw_job *job)
-{
-    while (first && !hw_str_eq(first->n.signature, job->n.signature))
-        first = first->behind;
-    return first;
-}
-
-/* Returns 0, or HW_EOVERLOADED: too many wait there. */
-static int go_behind(struct hw_job *first, struct hw_job *job)
-{
-    unsigned count = 0;
-    while (first->behind && count++ < HW_BEHIND_MAX)
-        first = first->behind;
-    if (first->behind || count == HW_BEHIND_MAX)
-        return HW_EOVERLOADED;
-    first->behind = job;
-    job->in_flight = true;
-    return 0;
-}
-
 /* A copy of one that was accepted, and has its answer: only the ledger has to know of it. */
 static void record_copy(struct hw_dispatch *d, struct hw_job *job, const struct hw_job *first)
 {
@@ -215,14 +159,14 @@ static void record_copy(struct hw_dispatch *d, struct hw_job *job, const struct 
 
 int hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waiter *waiter)
 {
-    struct hw_job *twin = find(*bucket_of(d, job), job);
-    struct hw_job *other = find_joinable(twin, job);
+    struct hw_job *twin = hw_in_flight_find(&d->in_flight, job);
+    struct hw_job *other = hw_in_flight_find_signed(twin, job);
     bool accepted = other && other->accepted;
     job->beside = twin && !other && twin->accepted;
     if (other && !accepted) {
         join(d, other, job, waiter);
         bury(d, job);
-    } else if (twin && !accepted && !job->beside && go_behind(twin, job)) {
+    } else if (twin && !accepted && !job->beside && hw_in_flight_go_behind(twin, job)) {
         bury(d, job);
         return HW_EOVERLOADED;
     } else {
@@ -333,7 +277,7 @@ static void promote(struct hw_dispatch *d, struct hw_job *job)
 static void reply(struct hw_dispatch *d, struct hw_job *job)
 {
     d->accepting -= job->to_accept; /* it could not be recorded */
-    leave(d, job);
+    hw_in_flight_remove(&d->in_flight, job);
     promote(d, job); /* before any answer, which could bring in another copy */
     if (job->pick)
         d->picked(d->due_owner, job->n.outcome.code, job->pick);
@@ -351,10 +295,10 @@ static void reply(struct hw_dispatch *d, struct hw_job *job)
 /* A revived job was loaded: now its identity is known, and it is admitted like any other. */
 static void admit_revived(struct hw_dispatch *d, struct hw_job *job)
 {
-    struct hw_job *twin = find(*bucket_of(d, job), job);
+    struct hw_job *twin = hw_in_flight_find(&d->in_flight, job);
     atomic_store_explicit(&job->progress, HW_WAITING, memory_order_relaxed);
     job->accepted = job->n.accepted;
-    if (twin && hw_notification_fail(&job->n, go_behind(twin, job))) {
+    if (twin && hw_notification_fail(&job->n, hw_in_flight_go_behind(twin, job))) {
         reply(d, job);
         return;
     }
@@ -377,6 +321,16 @@ static void say_accepted(struct hw_dispatch *d, struct hw_job *job)
     HW_CRASH_POINT("after-accept");
 }
 
+/* It comes back from the ledger thread, to go on. */
+static void count_recorded(struct hw_dispatch *d, struct hw_job *job)
+{
+    d->held -= job->n.outcome.held;
+    if (job->to_accept)
+        say_accepted(d, job);
+    else if (job->n.started)
+        job->counted += job->n.copies;
+}
+
 /* The ledger has it, and due.h finds it there. Copies that joined it after they were counted are
  * recorded now. */
 static void leave_to_ledger(struct hw_dispatch *d, struct hw_job *job)
@@ -387,7 +341,7 @@ static void leave_to_ledger(struct hw_dispatch *d, struct hw_job *job)
         job->n.outcome.from_ledger = true;
         record(d, job);
     } else {
-        leave(d, job);
+        hw_in_flight_remove(&d->in_flight, job);
         promote(d, job);
         bury(d, job);
     }
@@ -400,11 +354,7 @@ static void leave_to_ledger(struct hw_dispatch *d, struct hw_job *job)
 static void let_go(struct hw_dispatch *d, struct hw_job *job)
 {
     bool accepted = job->to_accept;
-    d->held -= job->n.outcome.held;
-    if (accepted)
-        say_accepted(d, job);
-    else if (job->n.started)
-        job->counted += job->n.copies;
+    count_recorded(d, job);
     if (accepted && !job->n.started) {
         leave_to_ledger(d, job);
         return;
@@ -437,8 +387,11 @@ static struct hw_str why_full(struct hw_dispatch *d)
 }
 
 /* It is not recorded either: its sender delivers it again. */
-static void turn_away(struct hw_job *job, struct hw_str why)
+static void turn_away_if_full(struct hw_dispatch *d, struct hw_job *job)
 {
+    struct hw_str why = why_full(d);
+    if (!why.ptr)
+        return;
     job->accepting = false;
     job->turned_away = true;
     job->n.outcome.reason = why;
@@ -545,17 +498,13 @@ static void record(struct hw_dispatch *d, struct hw_job *job)
 /* Takes back a job that no worker has; false: a worker has it by now. */
 static bool withdraw(struct hw_dispatch *d, struct hw_job *job)
 {
-    struct hw_job *first = job->in_flight ? find(*bucket_of(d, job), job) : job;
+    struct hw_job *first = job->in_flight ? hw_in_flight_find(&d->in_flight, job) : job;
     if (first == job) {
         bool withdrawn = hw_crew_withdraw(d->crew, job);
         d->with_crew -= withdrawn;
         return withdrawn;
     }
-    while (first->behind != job)
-        first = first->behind;
-    first->behind = job->behind;
-    job->behind = NULL;
-    job->in_flight = false;
+    hw_in_flight_leave_behind(first, job);
     return true;
 }
 
@@ -565,7 +514,7 @@ static bool may_be_refused(struct hw_dispatch *d, const struct hw_job *job)
 {
     if (!job->due_at)
         return true;
-    const struct hw_job *first = job->in_flight ? find(*bucket_of(d, job), job) : job;
+    const struct hw_job *first = job->in_flight ? hw_in_flight_find(&d->in_flight, job) : job;
     return first != job && first->left;
 }
 
@@ -653,14 +602,9 @@ static bool is_too_late(const struct hw_dispatch *d, const struct hw_job *job)
 /* The next host runs it. Of one that is due the ledger knows that, unless its start is recorded. */
 static void put_off(struct hw_dispatch *d, struct hw_job *job)
 {
-    if (job->let_go && job->to_accept) {
-        say_accepted(d, job);
-        job->counted -= job->n.copies; /* as below */
-    }
     if (job->let_go) {
         d->with_crew++; /* settle takes it off */
-        d->held -= job->n.outcome.held;
-        job->counted += job->n.copies;
+        count_recorded(d, job);
     }
     job->starting = job->let_go = job->n.outcome.held = false;
     job->n.outcome.authentic = job->n.started || !job->due_at;
@@ -684,8 +628,8 @@ void hw_dispatch_settle(void *owner, struct hw_job *done)
         }
         d->with_crew -= !job->committed && !job->left;
         d->held -= job->committed && job->n.outcome.held;
-        if (job->accepting && why_full(d).ptr)
-            turn_away(job, why_full(d));
+        if (job->accepting)
+            turn_away_if_full(d, job);
         if (job->n.from_row && !job->n.outcome.authentic &&
             job->n.outcome.code == 0) { /* not run yet */
             admit_revived(d, job);

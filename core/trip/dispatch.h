@@ -26,13 +26,12 @@
 #include "ledger/ledger.h"
 #include "trip/committer.h"
 #include "trip/crew.h"
+#include "trip/in_flight.h"
 #include "trip/job.h"
 #include "trip/patience.h"
 #include "trip/pools.h"
 #include "trip/report.h"
 #include "trip/retry.h"
-
-enum { HW_BEHIND_MAX = 16 };
 
 /* What hw_dispatch_pick asked for; `code` is 0 or HW_ELEDGER_UNAVAILABLE. */
 typedef void hw_due_picked_fn(void *owner, int code, const struct hw_ledger_due *due);
@@ -77,9 +76,7 @@ struct hw_dispatch {
     size_t accepting;              /* jobs that the ledger has, to accept them */
     struct hw_forward_clock clock; /* what retries wait by */
     uint64_t random;
-    struct hw_job **buckets;
-    size_t bucket_count; /* a power of two */
-    uint64_t seed;       /* a stranger must not be able to choose a bucket */
+    struct hw_in_flight in_flight;
 };
 
 /* Returns 0 or HW_ENOMEM. `crew`, `committer` and the time-outs of `patience` are set later, before

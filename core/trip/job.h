@@ -6,6 +6,7 @@
  *         verify    any crew thread, and so on to handle
  *         look up
  *         decode
+ *         match
  *         handle
  *         commit    the ledger thread
  *         reply     leader
@@ -36,7 +37,7 @@ struct hw_pool;
 enum hw_progress {
     HW_WAITING,  /* for a worker, or for another job of the same identity */
     HW_CHECKING, /* a worker verifies it, looks it up, decodes it */
-    HW_RUNNING,  /* its handler runs */
+    HW_RUNNING,  /* scripts run: the check of its schema, its key, its handler */
     HW_SETTLING  /* the handler has returned; the outcome is being recorded */
 };
 
@@ -57,7 +58,7 @@ struct hw_job {
     struct hw_waiter *waiters;   /* the connections that get its answer */
     uint32_t joined;             /* copies that came while it was in flight */
     uint32_t joined_attempt;     /* the highest of theirs */
-    uint32_t counted;            /* of its copies, those that were recorded with its start */
+    uint32_t counted;            /* of its copies, those that are recorded */
     bool in_flight;              /* in the table, or behind one that is */
     bool beside;                 /* a copy of one that is accepted, to be verified: never runs */
     bool in_hand;                /* due.h counts it */

@@ -119,8 +119,8 @@ static void close_rig(struct rig *r)
 {
     assert_null(hw_crew_take_rest(r->crew));
     assert_int_equal(r->d.open, 0); /* every job that came in has left */
-    for (size_t i = 0; i < r->d.bucket_count; i++)
-        assert_null(r->d.buckets[i]);
+    for (size_t i = 0; i < r->d.in_flight.bucket_count; i++)
+        assert_null(r->d.in_flight.buckets[i]);
     uv_walk(&r->loop, on_walk, NULL);
     uv_run(&r->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&r->loop), 0);
@@ -852,7 +852,8 @@ static void frees_what_will_never_run(void **state)
         hw_waiter_leave(&w[i].base);
     hw_dispatch_drop(&r.d, hw_crew_take_rest(r.crew));
     assert_int_equal(r.d.open, 0);
-    memset(r.d.buckets, 0, r.d.bucket_count * sizeof *r.d.buckets); /* the host has stopped */
+    memset(r.d.in_flight.buckets, 0,
+           r.d.in_flight.bucket_count * sizeof *r.d.in_flight.buckets); /* the host has stopped */
     close_rig(&r);
 }
 
