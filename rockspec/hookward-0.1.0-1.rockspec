@@ -251,6 +251,7 @@ build = {
         "core/trip/dispatch.c",
         "core/trip/due.c",
         "core/trip/in_flight.c",
+        "core/trip/in_hand.c",
         "core/trip/intake.c",
         "core/trip/job.c",
         "core/trip/patience.c",

@@ -193,7 +193,7 @@ static void apply(void *owner, const struct hw_config *config)
     h->intake.service.codes_only = config->codes_only;
     hw_patience_limit(&h->dispatch.patience, config->queue_timeout_ms, config->handler_timeout_ms);
     h->dispatch.retries = config->retries;
-    h->dispatch.backlog_max = config->max_backlog;
+    h->dispatch.in_hand.backlog_max = config->max_backlog;
     h->drain_timeout_ms = config->drain_timeout_ms;
 }
 
@@ -322,7 +322,7 @@ static int init_dispatch(struct hw_host *h)
     h->dispatch_open = true;
     hw_patience_limit(&h->dispatch.patience, c->queue_timeout_ms, c->handler_timeout_ms);
     h->dispatch.retries = c->retries;
-    h->dispatch.backlog_max = c->max_backlog;
+    h->dispatch.in_hand.backlog_max = c->max_backlog;
     h->dispatch.unproven = &h->unproven;
     init_status(h);
     hw_control_init(&h->control, &h->loop, &h->dispatch, &h->status, ask_reload, h);

@@ -13,8 +13,11 @@ static void record(struct hw_dispatch *d, struct hw_job *job);
 int hw_dispatch_init(struct hw_dispatch *d, uv_loop_t *loop, struct hw_ledger *ledger,
                      struct hw_requests *requests, struct hw_report *report, size_t open_max)
 {
-    *d = (struct hw_dispatch){
-        .ledger = ledger, .requests = requests, .report = report, .open_max = open_max};
+    *d = (struct hw_dispatch){.ledger = ledger,
+                              .requests = requests,
+                              .report = report,
+                              .open_max = open_max,
+                              .in_hand = {.ledger = ledger}};
     if (hw_in_flight_init(&d->in_flight, open_max))
         return HW_ENOMEM;
     d->random = d->in_flight.seed ^ hw_now_ns();
@@ -25,7 +28,7 @@ int hw_dispatch_init(struct hw_dispatch *d, uv_loop_t *loop, struct hw_ledger *l
 void hw_dispatch_fini(struct hw_dispatch *d)
 {
     hw_in_flight_fini(&d->in_flight);
-    hw_pools_fini(&d->pools);
+    hw_pools_fini(&d->in_hand.pools);
 }
 
 /* ---- the gate ---- */
@@ -102,28 +105,6 @@ static bool is_moot(const struct hw_job *job)
     return job->due_at && (!o->authentic || (!o->ran && o->code == HW_ELEDGER_UNAVAILABLE));
 }
 
-/* Others of its pool or its lane may run now. */
-static void end_due(struct hw_dispatch *d, struct hw_job *job, bool moot)
-{
-    if (!job->in_hand)
-        return;
-    bool others = !moot && (job->pool || job->n.lane.ptr);
-    job->in_hand = false;
-    if (job->pool)
-        hw_pools_leave(job->pool);
-    job->pool = NULL;
-    d->due_ended(d->due_owner, job->due_at ? job->n.from_row : 0, moot);
-    if (others)
-        d->due_added(d->due_owner);
-}
-
-/* It was matched to its handler, so the limit is known. */
-static void learn_limit(struct hw_dispatch *d, const struct hw_job *job)
-{
-    if (job->in_hand && job->n.pool.ptr && job->n.outcome.place.ptr)
-        hw_pools_learn(&d->pools, job->n.pool, job->n.pool_max);
-}
-
 static void bury(struct hw_dispatch *d, struct hw_job *job)
 {
     hw_patience_end(job);
@@ -131,8 +112,8 @@ static void bury(struct hw_dispatch *d, struct hw_job *job)
         hw_request_put(d->requests, job->n.request);
     if (!job->left)
         hw_dispatch_leave_gate(d);
-    learn_limit(d, job);
-    end_due(d, job, is_moot(job));
+    hw_in_hand_learn(&d->in_hand, job);
+    hw_in_hand_end(&d->in_hand, job, is_moot(job));
     hw_job_free(job);
 }
 
@@ -194,21 +175,13 @@ int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw
     return 0;
 }
 
-/* The pool is its row's: at its match it may come to another one, for its next run. */
-static bool take_in_hand(struct hw_dispatch *d, struct hw_job *job, struct hw_str pool)
-{
-    if (pool.ptr)
-        job->pool = hw_pools_enter(&d->pools, pool);
-    return job->in_hand = job->pool || !pool.ptr;
-}
-
 int hw_dispatch_run_due(struct hw_dispatch *d, const struct hw_ledger_due_row *row)
 {
     struct hw_job *job = hw_job_revive(row->seq, false, hw_now_ns());
     if (!job)
         return HW_ENOMEM;
     job->due_at = row->next_run_at;
-    if (!take_in_hand(d, job, row->pool)) {
+    if (!hw_in_hand_take(&d->in_hand, job, row->pool)) {
         hw_job_free(job);
         return HW_ENOMEM;
     }
@@ -231,7 +204,7 @@ int hw_dispatch_pick(struct hw_dispatch *d, size_t max)
     }
     *pick = (struct hw_ledger_due){
         .now_ms = hw_forward_clock_ms(&d->clock), .max = max, .arena = &job->arena};
-    pick->rooms = hw_pools_list(&d->pools, &job->arena, &pick->room_count);
+    pick->rooms = hw_pools_list(&d->in_hand.pools, &job->arena, &pick->room_count);
     job->pick = pick;
     hw_dispatch_enter_side_gate(d);
     hw_committer_put(d->committer, job, d->with_crew);
@@ -276,11 +249,11 @@ static void promote(struct hw_dispatch *d, struct hw_job *job)
 
 static void reply(struct hw_dispatch *d, struct hw_job *job)
 {
-    d->accepting -= job->to_accept; /* it could not be recorded */
+    d->in_hand.accepting -= job->to_accept; /* it could not be recorded */
     hw_in_flight_remove(&d->in_flight, job);
     promote(d, job); /* before any answer, which could bring in another copy */
     if (job->pick)
-        d->picked(d->due_owner, job->n.outcome.code, job->pick);
+        d->picked(d->in_hand.owner, job->n.outcome.code, job->pick);
     else if (!job->purge && !job->pause && !is_moot(job))
         hw_report_job(d->report, job);
     answer_all(job, job->n.outcome.code, job->n.outcome.reason);
@@ -313,7 +286,7 @@ static void admit_revived(struct hw_dispatch *d, struct hw_job *job)
 static void say_accepted(struct hw_dispatch *d, struct hw_job *job)
 {
     job->counted += job->n.copies;
-    d->accepting--;
+    d->in_hand.accepting--;
     job->to_accept = false;
     job->accepted = true;
     hw_report_accepted(d->report, job);
@@ -336,7 +309,7 @@ static void count_recorded(struct hw_dispatch *d, struct hw_job *job)
 static void leave_to_ledger(struct hw_dispatch *d, struct hw_job *job)
 {
     job->let_go = false;
-    end_due(d, job, false); /* others of its lane are before it */
+    hw_in_hand_end(&d->in_hand, job, false); /* others of its lane are before it */
     if (1 + job->joined > job->counted) {
         job->n.outcome.from_ledger = true;
         record(d, job);
@@ -345,8 +318,7 @@ static void leave_to_ledger(struct hw_dispatch *d, struct hw_job *job)
         promote(d, job);
         bury(d, job);
     }
-    if (d->due_added)
-        d->due_added(d->due_owner);
+    hw_in_hand_add(&d->in_hand);
 }
 
 /* It was held, and the ledger can be written again: it runs as if it had just come. Or its start is
@@ -375,21 +347,10 @@ static void count_copies(struct hw_job *job)
     job->n.copies_attempt = job->joined_attempt;
 }
 
-/* Returns why nothing more may be accepted; no text if it may. */
-static struct hw_str why_full(struct hw_dispatch *d)
-{
-    if (hw_ledger_disk_is_low(d->ledger))
-        return HW_STR("the host has too little room on its disk; try again later");
-    int64_t backlog = hw_ledger_backlog(d->ledger);
-    if ((backlog > 0 ? (size_t)backlog : 0) + d->accepting >= d->backlog_max)
-        return HW_STR("the host has too much that is still to run; try again later");
-    return HW_STR_NONE;
-}
-
 /* It is not recorded either: its sender delivers it again. */
 static void turn_away_if_full(struct hw_dispatch *d, struct hw_job *job)
 {
-    struct hw_str why = why_full(d);
+    struct hw_str why = hw_in_hand_why_full(&d->in_hand);
     if (!why.ptr)
         return;
     job->accepting = false;
@@ -398,52 +359,15 @@ static void turn_away_if_full(struct hw_dispatch *d, struct hw_job *job)
     hw_notification_fail(&job->n, HW_EOVERLOADED);
 }
 
-static bool may_start(struct hw_dispatch *d, const struct hw_job *job)
-{
-    if (d->draining || !d->due_take || hw_pauses_hold(&d->ledger->pauses, job->n.event))
-        return false;
-    if (!job->n.pool.ptr)
-        return true;
-    hw_pools_learn(&d->pools, job->n.pool, job->n.pool_max);
-    return hw_pools_room(&d->pools, job->n.pool) > 0;
-}
-
-/* It starts from memory when there is room for it and nothing older waits in the ledger. */
-static void decide_accepted(struct hw_dispatch *d, struct hw_job *job, int64_t now_ms)
-{
-    d->accepting++;
-    job->to_accept = job->n.accepted = true;
-    job->in_hand = may_start(d, job) && d->due_take(d->due_owner);
-    if (job->in_hand && !take_in_hand(d, job, job->n.pool))
-        d->due_ended(d->due_owner, 0, true); /* without memory */
-    if (job->in_hand)
-        hw_retry_start(&job->n, now_ms, d->patience.handler_ms);
-    else
-        hw_retry_queue(&job->n, now_ms);
-}
-
-/* The limit of its pool may be new, or known only now: then others may run beside it. If its row had
- * no pool yet, it counts from now on, and none begins beside it that has. */
-static void decide_started(struct hw_dispatch *d, struct hw_job *job, int64_t now_ms)
-{
-    if (job->in_hand && !job->pool && job->n.pool.ptr)
-        job->pool = hw_pools_enter(&d->pools, job->n.pool);
-    size_t before = job->pool ? hw_pools_room(&d->pools, job->n.pool) : 0;
-    hw_retry_start(&job->n, now_ms, d->patience.handler_ms);
-    learn_limit(d, job);
-    if (job->pool && hw_pools_room(&d->pools, job->n.pool) > before)
-        d->due_added(d->due_owner);
-}
-
 /* What follows its outcome, or what is recorded of its start. */
 static void decide(struct hw_dispatch *d, struct hw_job *job)
 {
     int64_t now_ms = hw_forward_clock_ms(&d->clock);
     d->random = d->random * 6364136223846793005u + 1442695040888963407u;
     if (job->accepting)
-        decide_accepted(d, job, now_ms);
+        hw_in_hand_accept(&d->in_hand, job, !d->draining, now_ms, d->patience.handler_ms);
     else if (job->starting)
-        decide_started(d, job, now_ms);
+        hw_in_hand_start(&d->in_hand, job, now_ms, d->patience.handler_ms);
     else
         hw_retry_settle(&d->retries, &job->n, now_ms, d->random >> 32);
 }
@@ -659,7 +583,7 @@ void hw_dispatch_lose(void *owner, struct hw_job *job, bool replaced)
     }
     tell(d, job, HW_EHANDLER_TIMEOUT);
     if (!stand_in)
-        end_due(d, job, job->due_at != 0);
+        hw_in_hand_end(&d->in_hand, job, job->due_at != 0);
     job->in_hand = false;
     job->pool = NULL; /* the stand-in has its place */
     job->left = true;

@@ -27,26 +27,14 @@
 #include "trip/committer.h"
 #include "trip/crew.h"
 #include "trip/in_flight.h"
+#include "trip/in_hand.h"
 #include "trip/job.h"
 #include "trip/patience.h"
-#include "trip/pools.h"
 #include "trip/report.h"
 #include "trip/retry.h"
 
 /* What hw_dispatch_pick asked for; `code` is 0 or HW_ELEDGER_UNAVAILABLE. */
 typedef void hw_due_picked_fn(void *owner, int code, const struct hw_ledger_due *due);
-
-/* One that hw_dispatch_run_due took over, or that due->take let in, has come to its end, or needs no
- * worker any more. `row` is 0 for the latter. `moot`: it did not run, and may be found again at
- * once. */
-typedef void hw_due_ended_fn(void *owner, int64_t row, bool moot);
-
-/* True when one that was accepted may run at once, from memory: then it is in hand until
- * due_ended. */
-typedef bool hw_due_take_fn(void *owner);
-
-/* The ledger has something new that is due, or that has become due. */
-typedef void hw_due_added_fn(void *owner);
 
 struct hw_dispatch {
     /* constant after init */
@@ -58,10 +46,6 @@ struct hw_dispatch {
     struct hw_report *report;
     size_t open_max;
     hw_due_picked_fn *picked;
-    hw_due_ended_fn *due_ended;
-    hw_due_take_fn *due_take; /* NULL: nothing is run from the ledger */
-    hw_due_added_fn *due_added;
-    void *due_owner;
     struct hw_unproven *unproven; /* keeps requests that were not authentic; may be NULL */
 
     /* leader only */
@@ -71,9 +55,7 @@ struct hw_dispatch {
     bool draining;
     struct hw_patience patience;
     struct hw_retries retries;
-    struct hw_pools pools;         /* what is in hand of them */
-    size_t backlog_max;            /* as the configuration says */
-    size_t accepting;              /* jobs that the ledger has, to accept them */
+    struct hw_in_hand in_hand;
     struct hw_forward_clock clock; /* what retries wait by */
     uint64_t random;
     struct hw_in_flight in_flight;

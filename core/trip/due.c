@@ -37,7 +37,7 @@ static void on_picked(void *owner, int code, const struct hw_ledger_due *found)
         const struct hw_ledger_due_row *row = &found->rows[i];
         if (due->dispatch->draining || is_in_hand(due, row->seq))
             continue;
-        if (row->pool.ptr && hw_pools_room(&due->dispatch->pools, row->pool) == 0)
+        if (row->pool.ptr && hw_pools_room(&due->dispatch->in_hand.pools, row->pool) == 0)
             continue; /* one that was just accepted took the place; they take turns */
         if (hw_dispatch_run_due(due->dispatch, row))
             return; /* without memory; the next look finds it again */
@@ -96,11 +96,11 @@ int hw_due_start(struct hw_due *due, uv_loop_t *loop, struct hw_dispatch *dispat
     if (!due->rows)
         return HW_ENOMEM;
     due->dispatch = dispatch;
-    dispatch->due_owner = due;
+    dispatch->in_hand.owner = due;
     dispatch->picked = on_picked;
-    dispatch->due_ended = on_ended;
-    dispatch->due_take = take;
-    dispatch->due_added = on_added;
+    dispatch->in_hand.ended = on_ended;
+    dispatch->in_hand.take = take;
+    dispatch->in_hand.added = on_added;
     uv_timer_init(loop, &due->timer);
     due->timer.data = due;
     uint64_t spread_ms = dispatch->random % SPREAD_MS;

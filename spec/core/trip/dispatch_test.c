@@ -879,8 +879,8 @@ static void open_retries(struct rig *r)
 {
     open_rig(r);
     r->d.retries = (struct hw_retries){.count = 1, .delays_ms = {1000}};
-    r->d.due_owner = r;
-    r->d.due_ended = on_due_ended;
+    r->d.in_hand.owner = r;
+    r->d.in_hand.ended = on_due_ended;
     r->d.picked = on_picked;
 }
 
@@ -1186,16 +1186,16 @@ static void open_accepting(struct rig *r, int room)
 {
     open_retries(r);
     r->room = room;
-    r->d.backlog_max = 3;
-    r->d.due_ended = on_taken_ended;
-    r->d.due_take = on_take;
-    r->d.due_added = on_added;
+    r->d.in_hand.backlog_max = 3;
+    r->d.in_hand.ended = on_taken_ended;
+    r->d.in_hand.take = on_take;
+    r->d.in_hand.added = on_added;
 }
 
 static void close_accepting(struct rig *r, int taken)
 {
     assert_int_equal(r->ended, taken); /* each gave its place back once */
-    assert_int_equal(r->d.accepting, 0);
+    assert_int_equal(r->d.in_hand.accepting, 0);
     assert_int_equal(r->d.with_crew, 0);
     close_rig(r);
 }
@@ -1315,7 +1315,7 @@ static void gives_back_the_place_of_one_that_is_not_recorded(void **state)
         r.fake.rc = HW_ELEDGER_UNAVAILABLE;
         match(&r, job);
         assert_answer(&w, lost ? HW_EHANDLER_TIMEOUT : HW_ELEDGER_UNAVAILABLE);
-        assert_int_equal(hw_pools_room(&r.d.pools, pool), 1);
+        assert_int_equal(hw_pools_room(&r.d.in_hand.pools, pool), 1);
         close_accepting(&r, 1);
     }
 }
@@ -1356,7 +1356,7 @@ static void starts_of_a_pool_what_it_has_room_for(void **state)
             jobs[0] = take_one(&r);
     }
     settle(&r, jobs[0], true, 0);
-    assert_int_equal(hw_pools_room(&r.d.pools, HW_STR("p")), 1);
+    assert_int_equal(hw_pools_room(&r.d.in_hand.pools, HW_STR("p")), 1);
     assert_int_equal(r.added, 2); /* the one that was queued; then the place that is free */
     close_accepting(&r, 1);
 }
@@ -1367,17 +1367,17 @@ static void gives_back_no_place_that_it_did_not_have(void **state)
     struct rig r;
     (void)state;
     open_retries(&r);
-    r.d.due_added = on_added;
+    r.d.in_hand.added = on_added;
     run_due(&r);
     struct hw_job *job = take_one(&r);
     job->n.pool = HW_STR("p");
     job->n.pool_max = 2;
     job->n.outcome.place = HW_STR("a.lua:1");
     job = start(&r, job);
-    assert_int_equal(hw_pools_room(&r.d.pools, HW_STR("p")), 1);
+    assert_int_equal(hw_pools_room(&r.d.in_hand.pools, HW_STR("p")), 1);
     job->n.outcome.place = HW_STR("a.lua:1");
     settle(&r, job, true, 0);
-    assert_int_equal(hw_pools_room(&r.d.pools, HW_STR("p")), 2);
+    assert_int_equal(hw_pools_room(&r.d.in_hand.pools, HW_STR("p")), 2);
     assert_int_equal(r.added, 2); /* its limit became known; then its place is free */
     close_rig(&r);
 }

@@ -73,13 +73,13 @@ static void found(struct rig *r, int code, int64_t first, size_t count)
     due->count = count;
     for (size_t i = 0; i < count; i++)
         due->rows[i].seq = first + (int64_t)i;
-    r->d.picked(r->d.due_owner, code, due);
+    r->d.picked(r->d.in_hand.owner, code, due);
     free(due);
 }
 
 static void ended(struct rig *r, int64_t row, bool moot)
 {
-    r->d.due_ended(r->d.due_owner, row, moot);
+    r->d.in_hand.ended(r->d.in_hand.owner, row, moot);
 }
 
 static void takes_one_less_than_there_are_workers(void **state)
@@ -171,21 +171,21 @@ static void asks_at_once_when_the_ledger_has_not_seen_all(void **state)
     struct hw_ledger_due due = {.max = 2, .again = true};
     (void)state;
     open_rig(&r, 3);
-    r.d.picked(r.d.due_owner, HW_ELEDGER_UNAVAILABLE, &due);
+    r.d.picked(r.d.in_hand.owner, HW_ELEDGER_UNAVAILABLE, &due);
     assert_int_equal(fake.picks, 1);
-    r.d.picked(r.d.due_owner, 0, &due);
+    r.d.picked(r.d.in_hand.owner, 0, &due);
     assert_int_equal(fake.picks, 2);
     close_rig(&r);
 }
 
 static void added(struct rig *r)
 {
-    r->d.due_added(r->d.due_owner);
+    r->d.in_hand.added(r->d.in_hand.owner);
 }
 
 static bool may_take(struct rig *r)
 {
-    return r->d.due_take(r->d.due_owner);
+    return r->d.in_hand.take(r->d.in_hand.owner);
 }
 
 /* The ledger may have looked before it was added. */
