@@ -714,14 +714,14 @@ describe("hookward jobs purge", function()
   it("lets a lane go on once its head is removed, and not before", function()
     fill { { id = "1", state = "queued" }, { id = "2", state = "failed", next_run = 1 },
       { id = "3", state = "queued" } }
-    local db = connect()
+    local connection = connect()
     local function is_due(id)
-      local cursor = db:execute("SELECT next_run_at IS NOT NULL FROM notifications WHERE job_id = " .. id)
+      local cursor = connection:execute("SELECT next_run_at IS NOT NULL FROM notifications WHERE job_id = " .. id)
       local value = cursor:fetch()
       cursor:close()
       return value == 1
     end
-    assert(db:execute "UPDATE notifications SET lane = 'a'")
+    assert(connection:execute "UPDATE notifications SET lane = 'a'")
     jobs "purge --id 3 --state queued -y"
     assert.is_false(is_due "1")
     jobs "purge --id 2 --state failed -y"
