@@ -60,6 +60,14 @@ describe("hookward status", function()
     assert.is_true(found.ledger.size > 1000)
   end)
 
+  it("counts what was answered before it ran", function()
+    local host = H.start { ledger = "hookward.db", handlers = { ["a.lua"] =
+      'require "hookward".on("A.A", { ack = "first" }, function() end)' } }
+    assert.equal(200, host:notify(H.event("A.A")).status)
+    local _, out = H.sh(("cd %s && %s status"):format(H.quote(host.folder), H.quote(H.binary)))
+    assert.match("counts    received 1, acked first 1", out, 1, true)
+  end)
+
   it("counts what waits for the host's own retry, says when it came, and when the next is due", function()
     local host = start()
     host:notify(A, { id = "bad", attempt = 5 })

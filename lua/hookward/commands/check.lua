@@ -14,8 +14,8 @@ local M = {
   usage = "[OPTION...]",
   description = "Says whether `hookward serve` would start. It loads configuration, keys and "
     .. "handlers as the host does, tries the ledger and the addresses, and reports every problem. "
-    .. "It prints keys, routes (which are answered before they run, which check a "
-    .. "schema), retries and what is paused, and counts dead notifications. If a host is running "
+    .. "It prints keys, routes (and which of them are ack-first or check a schema), "
+    .. "retries and what is paused, and counts dead notifications. If a host is running "
     .. "with this configuration, it is not disturbed: ledger and addresses are not tried. Exits 0 "
     .. "when the host would start or is running, else 1.",
   examples = {

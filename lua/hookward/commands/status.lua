@@ -11,7 +11,7 @@ local options = require "hookward.cli.options"
 local time = require "hookward.base.time"
 
 local M = {
-  summary = "Say how the running host is.",
+  summary = "Show the state of the running host.",
   usage = "[OPTION...]",
   description = "Shows the running host's state, versions and counts since its start, what it "
     .. "still has to run, what is paused, the last reload, and the ledger. Exits 0 when all is "
@@ -137,9 +137,9 @@ local function shown_path(path)
   return config.shown(path, core.sys.cwd() or "")
 end
 
-local ORDER = { "received", "succeeded", "unhandled", "duplicates", "joined", "replayed",
-  "replays_failed", "retried", "retries_failed", "stuck", "replaced", "reloads", "reloads_failed",
-  "connections", "in_flight" }
+local ORDER = { "received", "acked_first", "succeeded", "unhandled", "duplicates", "joined",
+  "replayed", "replays_failed", "retried", "retries_failed", "stuck", "replaced", "reloads",
+  "reloads_failed", "connections", "in_flight" }
 
 -- "received 12, succeeded 10": those that are not 0.
 local function counts_text(counts)
