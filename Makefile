@@ -23,7 +23,7 @@ PACKAGES_CI    = $(PACKAGES_TEST) clang libclang-rt-14-dev clang-format wrk ngin
 # What an installed program needs.
 PACKAGES_INSTALLED = libuv1 libssl3 libsqlite3-0 libcurl4 lua-argparse ca-certificates
 
-LIBS = libuv libcrypto sqlite3 libcurl
+LIBS = libuv libssl libcrypto sqlite3 libcurl
 
 # pkg-config must not run before the packages are installed, hence `=`. $(eval) runs it only once.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags lua5.4 $(LIBS)))$(PKG_CFLAGS)

@@ -106,7 +106,7 @@ build = {
       libdirs = {
         "$(LIBUV_LIBDIR)", "$(OPENSSL_LIBDIR)", "$(SQLITE_LIBDIR)", "$(CURL_LIBDIR)",
       },
-      libraries = { "uv", "crypto", "sqlite3", "curl", "pthread", "m", "dl" },
+      libraries = { "uv", "ssl", "crypto", "sqlite3", "curl", "pthread", "m", "dl" },
       sources = {
         "core/bindings/module.c",
         "core/app/api.c",
