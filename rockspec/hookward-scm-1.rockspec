@@ -276,6 +276,7 @@ build = {
     ["hookward.base.files"] = "lua/hookward/base/files.lua",
     ["hookward.base.suggest"] = "lua/hookward/base/suggest.lua",
     ["hookward.base.time"] = "lua/hookward/base/time.lua",
+    ["hookward.base.tls_advice"] = "lua/hookward/base/tls_advice.lua",
     ["hookward.base.units"] = "lua/hookward/base/units.lua",
     ["hookward.cli.actions"] = "lua/hookward/cli/actions.lua",
     ["hookward.cli.console"] = "lua/hookward/cli/console.lua",

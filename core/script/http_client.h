@@ -14,7 +14,7 @@
 /* Pushes the table behind hook.http:
  *
  *     request { url =, method =, body =, headers =, timeout =, unix =, answer_max =, ca =,
- *               expect =, send_rate = }
+ *               client_cert =, client_key =, expect =, send_rate = }
  *     get(url, options)          options: what request takes but for url, method, body
  *     post(url, body, options)
  *
@@ -30,6 +30,8 @@
  *     send_rate   bytes of the body to send a second
  *     ca          a file of certificates (PEM), the only ones that are trusted. By default those of
  *                 the environment's SSL_CERT_FILE and SSL_CERT_DIR, else the system's
+ *     client_cert, client_key  files (PEM) of the certificate that the server is shown and of its
+ *                 key, which must not be encrypted; without client_key it is in client_cert
  *
  * Each returns { status = integer, headers = { lower-case name -> value }, body = string }, where
  * the values of repeated headers are joined with ", "; or nil, one line that says what went wrong,
@@ -38,7 +40,8 @@
  *     resolve    there is no such host
  *     connect    nobody listens there
  *     timeout
- *     tls        the certificate is not trusted, or no common version or cipher was found
+ *     tls        the certificate is not trusted, a file of certificates can't be used, or no common
+ *                version or cipher was found
  *     closed     the server closed the connection
  *     proxy      the environment's proxy (proxy.h) can't be resolved or reached
  *     failed     anything else

@@ -153,6 +153,19 @@ static CURLcode configure_trust(CURL *easy, const struct hw_http_request *r)
     return rc;
 }
 
+/* The key may be in the certificate's file, as curl's own option has it. */
+static CURLcode configure_identity(CURL *easy, const struct hw_http_request *r)
+{
+    CURLcode rc = CURLE_OK;
+    if (!r->client_cert)
+        return rc;
+    rc |= curl_easy_setopt(easy, CURLOPT_SSLCERT, r->client_cert);
+    rc |= curl_easy_setopt(easy, CURLOPT_SSLKEY, r->client_key ? r->client_key : r->client_cert);
+    /* without a password OpenSSL asks for one at the terminal */
+    rc |= curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "");
+    return rc;
+}
+
 static CURLcode configure_protocols(CURL *easy)
 {
 #if LIBCURL_VERSION_NUM >= 0x075500 /* 7.85.0 */
@@ -236,6 +249,7 @@ static CURLcode configure(CURL *easy, const struct hw_http_request *r, struct hw
     rc |= configure_protocols(easy);
     rc |= configure_body(easy, r, x);
     rc |= configure_trust(easy, r);
+    rc |= configure_identity(easy, r);
     return rc == CURLE_OK ? CURLE_OK : CURLE_FAILED_INIT;
 }
 
@@ -252,6 +266,7 @@ static const char *kind_of(CURLcode rc)
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_ISSUER_ERROR:
         return "tls";

@@ -22,6 +22,7 @@ struct hw_http_request {
     const char *url;
     const char *unix_path; /* or NULL */
     const char *ca;        /* a file of the only certificates that are trusted, or NULL */
+    const char *client_cert, *client_key; /* files (PEM) to identify with; or NULL */
     char method[32];
     struct hw_str body; /* ptr NULL: none */
     long timeout_ms;

@@ -71,6 +71,16 @@ static void read_ca(lua_State *L, struct hw_http_options *o, int index)
     o->out.ca = option_text(L, index, "ca");
 }
 
+static void read_client_cert(lua_State *L, struct hw_http_options *o, int index)
+{
+    o->out.client_cert = option_text(L, index, "client_cert");
+}
+
+static void read_client_key(lua_State *L, struct hw_http_options *o, int index)
+{
+    o->out.client_key = option_text(L, index, "client_key");
+}
+
 static void read_method(lua_State *L, struct hw_http_options *o, int index)
 {
     const char *method = option_text(L, index, "method");
@@ -153,6 +163,8 @@ static const struct option {
     {"unix", read_unix, false},
     {"answer_max", read_answer_max, false},
     {"ca", read_ca, false},
+    {"client_cert", read_client_cert, false},
+    {"client_key", read_client_key, false},
     {"expect", read_expect, false},
     {"send_rate", read_send_rate, false},
 };
@@ -265,6 +277,8 @@ bool hw_http_options_complete(lua_State *L, struct hw_http_options *o, int body)
         lua_pushliteral(L, "the url must begin with http:// or https://");
         return false;
     }
+    if (o->out.client_key && !o->out.client_cert)
+        luaL_error(L, "hook.http: client_key needs client_cert, the certificate that it is for");
     if (!o->body_is_json) {
         lua_pushnil(L);
     } else if (hw_json_encode(L, body) != 0) { /* reason */

@@ -138,6 +138,8 @@ hook.http = {}
 ---@field unix? string the path of a Unix socket to connect to instead of the url's host
 ---@field answer_max? integer bytes of the answer's body; a longer one is an error
 ---@field ca? string a file of certificates (PEM): only these are trusted
+---@field client_cert? string a file (PEM) of the certificate that the server is shown
+---@field client_key? string a file (PEM) of its key, not encrypted; default: it is in client_cert
 ---@field expect? number seconds to wait for a 100 Continue before the body is sent
 ---@field send_rate? integer bytes of the body to send per second
 

@@ -51,4 +51,21 @@ function M.time(name)
   end
 end
 
+---Adds the options for TLS to a host. --key is the signing key of the commands that have these.
+function M.tls(parser)
+  parser:option("--ca", "For https: trust only this certificate authority (PEM)."):argname("FILE")
+  parser:option("--client-cert", "For https: show the host this client certificate (PEM).")
+    :argname("FILE")
+  parser:option("--client-key", "Its private key (PEM; default: it is in the file of "
+    .. "--client-cert)."):argname("FILE")
+end
+
+---What is wrong with the values of these options; nil if nothing is.
+---@return string?
+function M.tls_misuse(args)
+  if args.client_key and not args.client_cert then
+    return "--client-key needs --client-cert, the certificate that it is for"
+  end
+end
+
 return M

@@ -27,6 +27,7 @@ local M = {
     "hookward sandbox --speed 100 --misbehave duplicate,repeat",
     "hookward sandbox --fail 'events=503:ACR_00.000.001*2' --json",
     "hookward sandbox --key sandbox.key --key-form xml   # keeps its key",
+    "hookward sandbox --url https://localhost:8443 --ca tls/cert.pem",
   },
 }
 
@@ -65,6 +66,7 @@ function M.define(parser)
     :count("*")
   parser:option("--timeout", "How long to wait for a host's answer (default: 100s, like .NET).")
     :argname("TIME"):convert(options.time "--timeout")
+  options.tls(parser)
   parser:option("--token-life", "How long a token is valid (default: 1h)."):argname("TIME")
     :convert(options.time "--token-life")
   parser:flag("--public", "Allow an address that other machines can reach, although everybody "
@@ -113,7 +115,7 @@ end
 
 function M.run(args)
   local listen = args.listen or "127.0.0.1:8090"
-  local why = first_unknown(args)
+  local why = options.tls_misuse(args) or first_unknown(args)
   if why then return console.misuse("hookward sandbox", "%s", why) end
   if not is_local(listen) and not args.public then
     return console.misuse("hookward sandbox", "--listen %s can be reached from other machines, and "
@@ -133,6 +135,7 @@ function M.run(args)
       key_is_given = args.key ~= nil, misbehave = args.misbehave, fail = args.fail,
       timeout = args.timeout or 100, token_life = args.token_life or 3600,
       json = args.json or false,
+      ca = args.ca, client_cert = args.client_cert, client_key = args.client_key,
     },
   }, "hookward sandbox")
   if not settings then return console.fail(lines) end

@@ -6,6 +6,7 @@ local console = require "hookward.cli.console"
 local core = require "hookward.core"
 local files = require "hookward.base.files"
 local options = require "hookward.cli.options"
+local tls_advice = require "hookward.base.tls_advice"
 
 local sys = core.sys
 
@@ -22,6 +23,7 @@ local M = {
     "hookward send Person.Updated --data '{\"PersonId\": 7}' --retries 5",
     "hookward send --raw @body.json --to https://example.com/hooks --key key.pem",
     "hookward send Person.Updated --header 'X-Signature: forged'   # refused?",
+    "hookward send Person.Updated --to https://localhost:8443 --ca tls/cert.pem",
   },
 }
 
@@ -66,7 +68,7 @@ function M.define(parser)
     :convert(options.time "--delay")
   parser:option("--timeout", "How long to wait for an answer (default: 100s, like .NET).")
     :argname("TIME"):convert(options.time "--timeout")
-  parser:option("--ca", "Trust only this certificate authority (PEM)."):argname("FILE")
+  options.tls(parser)
   parser:option("--header", "Add this header, or replace it; without a value, leave it out. "
     .. "May be repeated."):argname("HEADER"):count("*"):convert(header)
   parser:flag("--json", "Print one JSON object: ok, event, job_id, to, attempts.")
@@ -210,11 +212,11 @@ local function deliver(job, attempt)
     body = job.body,
     headers = headers_of(job.id, attempt, job.signature, job.headers),
     timeout = job.timeout,
-    ca = job.ca,
+    ca = job.ca, client_cert = job.client_cert, client_key = job.client_key,
   }
   local outcome = { attempt = attempt, ms = math.floor((sys.now() - begun) * 1000 + 0.5) }
   if not answer then
-    outcome.failure = is_refused(why) and NOBODY or why
+    outcome.failure = is_refused(why) and NOBODY or tls_advice.explain(why) or why
     return outcome
   end
   outcome.status, outcome.body = answer.status, answer.body
@@ -253,6 +255,8 @@ local function play(job, first, retries, delay, on_outcome)
 end
 
 function M.run(args)
+  local misused = options.tls_misuse(args)
+  if misused then return console.misuse("hookward send", "%s", misused) end
   local body, event = build_body(args)
   if not body then return console.misuse("hookward send", "%s", event) end
   local found, lines = look_up(args)
@@ -269,6 +273,7 @@ function M.run(args)
     id = args.job_id or tostring(math.random(100000, 99999999)),
     target = target, body = body, signature = signature, headers = args.header,
     timeout = args.timeout or 100, ca = args.ca,
+    client_cert = args.client_cert, client_key = args.client_key,
   }
   if not args.json then console.say("%s, job %s, to %s", event, job.id, target.shown) end
   local outcomes = play(job, args.attempt or 0, args.retries or 0, args.delay or 1,

@@ -10,6 +10,7 @@ local core = require "hookward.core"
 local print_queue = require "hookward.sandbox.print_queue"
 local screen = require "hookward.sandbox.screen"
 local time = require "hookward.base.time"
+local tls_advice = require "hookward.base.tls_advice"
 
 local M = {}
 
@@ -46,6 +47,7 @@ local function options_of(job, attempt, signature)
   return {
     method = "POST", url = job.url, body = job.body, timeout = settings.timeout, expect = EXPECT,
     answer_max = 64 * 1024,
+    ca = settings.ca, client_cert = settings.client_cert, client_key = settings.client_key,
     send_rate = job.ways.slow and math.max(1, math.ceil(#job.body / slow)) or nil,
     headers = {
       ["content-type"] = "application/json; charset=utf-8",
@@ -61,6 +63,7 @@ end
 local function send(job, attempt, note, done, signature)
   local begun = core.sys.now()
   local function on_outcome(answer, why)
+    why = why and (tls_advice.explain(why) or why)
     local ms = math.floor((core.sys.now() - begun) * 1000 + 0.5)
     done(answer ~= nil and answer.status == 200,
       { answer = answer, why = why, ms = ms, note = note })

@@ -86,7 +86,7 @@ end
 
 local function text_of(outcome, name, message)
   local answer = outcome.answer
-  if not answer then return console.paint("red", console.plain(outcome.why)) end
+  if not answer then return console.paint("red", console.plain(outcome.why, 400)) end
   local text = name and name .. (message and ": " .. message or "") or ""
   return console.paint(answer.status == 200 and "green" or "red", tostring(answer.status))
     .. (text ~= "" and " " .. console.plain(text, 200) or "")

@@ -471,11 +471,14 @@ static void raises_for_misuse(void **state)
         "R, U)\n"
         "refused('url must be a string, not nil', h.get) refused('not table', h.get, {})\n"
         "refused('url contains a zero byte', h.get, U .. '\\0')\n"
-        "refused(\"unknown option 'timeot' (known: headers, timeout, unix, answer_max, ca, expect, "
+        "refused(\"unknown option 'timeot' (known: headers, timeout, unix, answer_max, ca, "
+        "client_cert, client_key, expect, "
         "send_rate)\", "
         "h.get, U, { timeot = 1 })\n"
         "refused(\"unknown option 'uri' (known: url, method, body, headers, timeout, unix, "
-        "answer_max, ca, expect, send_rate)\", R, { uri = U })\n"
+        "answer_max, ca, client_cert, client_key, expect, send_rate)\", R, { uri = U })\n"
+        "refused('client_key needs client_cert', h.get, U, { client_key = 'k' })\n"
+        "refused('client_cert must be a string, not boolean', h.get, U, { client_cert = true })\n"
         "refused(\"unknown option 'url'\", h.get, U, { url = U })\n"
         "refused(\"unknown option 'body'\", h.post, U, 'x', { body = 'y' })\n"
         "refused(\"unknown option '1'\", h.get, U, { 'x' })\n"
@@ -587,8 +590,9 @@ static bool is_listening(int port)
     return listening;
 }
 
-/* Starts the program on a port that was free a moment ago. */
-static pid_t start_tls(const char *key, const char *cert, int *port)
+/* Starts the program on a port that was free a moment ago. With `wants` it takes only a client whose
+ * certificate is the same. */
+static pid_t start_tls(const char *key, const char *cert, bool wants, int *port)
 {
     static struct server probe;
     char port_text[16];
@@ -597,8 +601,12 @@ static pid_t start_tls(const char *key, const char *cert, int *port)
     *port = probe.port;
     stop_server(&probe);
     snprintf(port_text, sizeof port_text, "%d", *port);
-    const char *const argv[] = {"openssl", "s_server", "-accept", port_text, "-key", key,
-                                "-cert",   cert,       "-www",    "-quiet",  NULL};
+    const char *argv[] = {"openssl", "s_server", "-accept", port_text, "-key",
+                          key,       "-cert",    cert,      "-www",    "-quiet",
+                          "-CAfile", cert,       "-Verify", "1",       "-verify_return_error",
+                          "-tls1_2", NULL};
+    if (!wants)
+        argv[10] = NULL;
     assert_true(program(argv, &pid));
     for (int i = 0; i < 500 && !is_listening(*port); i++)
         usleep(10000);
@@ -617,7 +625,7 @@ static void verifies_certificates(void **state)
         rmdir(folder);
         skip();
     }
-    f->tls = start_tls(key, cert, &port);
+    f->tls = start_tls(key, cert, false, &port);
     lua_pushfstring(f->L, "https://localhost:%d/", port);
     lua_setglobal(f->L, "S");
     lua_pushfstring(f->L, "https://127.0.0.1:%d/", port);
@@ -639,6 +647,42 @@ static void verifies_certificates(void **state)
     unlink(key);
     unlink(cert);
     rmdir(folder);
+}
+
+static void shows_a_client_certificate(void **state)
+{
+    struct fixture *f = *state;
+    char folder[] = P_tmpdir "/hw-http-XXXXXX", key[64], cert[64], command[512];
+    int port;
+    assert_non_null(mkdtemp(folder));
+    snprintf(key, sizeof key, "%s/key", folder);
+    snprintf(cert, sizeof cert, "%s/cert", folder);
+    if (!make_certificate(key, cert)) {
+        rmdir(folder);
+        skip();
+    }
+    snprintf(command, sizeof command,
+             "cat %s %s >%s/both && openssl pkey -in %s -aes128 -passout pass:x -out %s/locked",
+             key, cert, folder, key, folder);
+    assert_int_equal(system(command), 0);
+    f->tls = start_tls(key, cert, true, &port);
+    lua_pushfstring(f->L, "https://localhost:%d/", port);
+    lua_setglobal(f->L, "S");
+    lua_pushfstring(f->L, "%s/", folder);
+    lua_setglobal(f->L, "F");
+    run(f, "local function get(cert, key)\n"
+           "  return h.get(S, { ca = F .. 'cert', client_cert = cert and F .. cert,\n"
+           "    client_key = key and F .. key })\n"
+           "end\n"
+           "is(get('cert', 'key').status, 200)\n"
+           "is(get('both').status, 200)\n"
+           "local function bad(...)\n"
+           "  local r, e, kind = get(...) is(r, nil) is(kind, 'tls')\n"
+           "end\n"
+           "bad() bad('none', 'key') bad('cert', 'none') bad('cert')\n"
+           "bad('cert', 'locked') -- and nobody is asked for its password");
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
 }
 
 /* ---- memory ---- */
@@ -742,6 +786,7 @@ int main(void)
         TEST(raises_for_misuse),
         TEST(speaks_over_a_unix_socket),
         TEST(verifies_certificates),
+        TEST(shows_a_client_certificate),
         TEST(running_out_of_memory_loses_nothing),
     };
     signal(SIGPIPE, SIG_IGN);

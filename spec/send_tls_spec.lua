@@ -1,0 +1,103 @@
+-- `hookward send` and `hookward sandbox` speak to a TLS host, and say what to do when they can't.
+
+local cli = require "spec.support.cli"
+local H = require "spec.support.host"
+local sandbox = require "spec.support.sandbox"
+local tls = require "spec.support.tls_server"
+
+describe("over TLS", function()
+  local folder, stops
+  setup(function() folder, stops = tls.certificates(), {} end)
+  teardown(function()
+    for _, stop in ipairs(stops) do stop() end
+    cli.clean()
+    H.stop_all()
+  end)
+
+  local function start(name, arguments)
+    local port, stop = tls.start(folder, name, arguments)
+    stops[#stops + 1] = stop
+    return port
+  end
+
+  local function send(url, ...)
+    return cli.run { "send", "A.B", "--to", url, "--key", (H.keys()), "--timeout", "300ms", cwd = folder, ... }
+  end
+
+  -- Exactly one line of failure: what was wrong, what to do.
+  local function says(text, url, ...)
+    local result = send(url, ...)
+    assert.equal(1, result.code)
+    assert.equal(2, #cli.lines(result.out), result.out)
+    assert.matches("attempt 0: " .. text, result.out, 1, true)
+  end
+
+  describe("send", function()
+    it("says what to do about a certificate that it can't trust", function()
+      local port = start "server"
+      local url = "https://localhost:" .. port
+      says("its certificate is signed by no authority that is trusted here: name the authority's certificate with "
+        .. "--ca FILE", url)
+      says("its certificate is signed by no authority", url, "--ca", "other.pem")
+      says("its certificate is not for 127.0.0.2: call it by a name that the certificate has",
+        "https://127.0.0.2:" .. port, "--ca", "ca.pem")
+      says("none.pem: no certificates in PEM can be read from it: name the authority's certificate with --ca FILE",
+        url, "--ca", "none.pem")
+      says("its certificate has expired: renew it", "https://localhost:" .. start "expired", "--ca", "ca.pem")
+      says("its certificate is not valid yet: check the clock", "https://localhost:" .. start "early", "--ca", "ca.pem")
+    end)
+
+    it("trusts what --ca names", function()
+      local result = send("https://127.0.0.1:" .. start "server", "--ca", "ca.pem")
+      assert.matches("attempt 0: .*timed out", result.out) -- this server answers no POST
+    end)
+
+    it("shows a client certificate, or says that one is wanted", function()
+      for _, version in ipairs { "-tls1_2", "-tls1_3" } do
+        local port = start("server", "-CAfile ca.pem -Verify 1 -verify_return_error " .. version)
+        local url = "https://localhost:" .. port
+        says("", url, "--ca", "ca.pem")
+        assert.matches("--client-cert FILE --client-key FILE", send(url, "--ca", "ca.pem").out, 1, true)
+        local result = send(url, "--ca", "ca.pem", "--client-cert", "client.pem", "--client-key", "client.key")
+        assert.matches("attempt 0: .*timed out", result.out)
+        says("the host does not accept the client certificate (", url, "--ca", "ca.pem",
+          "--client-cert", "other.pem", "--client-key", "other.key")
+        says("server.key: not the key of the client certificate, or encrypted, or not readable", url, "--ca", "ca.pem",
+          "--client-cert", "client.pem", "--client-key", "server.key")
+        says("none: no certificate in PEM can be read from it", url, "--ca", "ca.pem", "--client-cert", "none")
+      end
+    end)
+
+    it("says so where plain HTTP is spoken", function()
+      local host = H.start { handlers = { ["a.lua"] = "" } }
+      says("it speaks plain HTTP there, not TLS: use http://", "https://127.0.0.1:" .. host.port)
+      assert.equal(0, host:stop())
+    end)
+
+    it("does not confuse the client's key with the signing key", function()
+      local result = send("https://localhost:1", "--client-key", "client.key")
+      assert.equal(2, result.code)
+      assert.matches("--client-key needs --client-cert", result.err, 1, true)
+    end)
+  end)
+
+  describe("the sandbox", function()
+    it("delivers with the same options, and gives the same advice", function()
+      local port = start("server", "-CAfile ca.pem -Verify 1 -verify_return_error")
+      local url = "https://localhost:" .. port
+      local function first_answer(...)
+        local account = sandbox.start(("--speed 10000 --timeout 300ms --url %s %s"):format(url,
+          table.concat({ ... }, " ")))
+        account:sign_in():trigger(url)
+        local answered = account:wait "answered"
+        assert.equal(0, account:stop())
+        return answered.failure
+      end
+      local ca = ("--ca %s/ca.pem"):format(folder)
+      assert.matches("name the authority's certificate with --ca FILE", first_answer(), 1, true)
+      assert.matches("the host asks for a client certificate", first_answer(ca), 1, true)
+      assert.matches("timed out", first_answer(ca, ("--client-cert %s/client.pem --client-key %s/client.key")
+        :format(folder, folder)))
+    end)
+  end)
+end)
