@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <uv.h>
@@ -29,7 +30,17 @@ struct hw_committer {
     struct hw_job *first, **last;
     size_t count, running; /* jobs in the list; jobs that are still with the crew */
     bool waiting, gathering, stopping;
+
+    /* atomic: the ledger thread writes, any thread reads */
+    _Atomic uint64_t pulse;
 };
+
+/* Between two pieces of work, of which each may wait for the disk. */
+static void beat(struct hw_committer *c)
+{
+    uint64_t pulse = atomic_load_explicit(&c->pulse, memory_order_relaxed);
+    atomic_store_explicit(&c->pulse, pulse + 1, memory_order_relaxed);
+}
 
 /* Commits the records of a list's first jobs, at most a batch. *link is where the list goes on
  * behind them. */
@@ -134,6 +145,7 @@ static void run_errands(struct hw_committer *c, struct hw_job *jobs)
             hw_commit_pause(c->ledger, job);
         else
             job->n.outcome.code = c->ledger->type->pick(c->ledger, job->pick);
+        beat(c);
     }
     c->committed(c->owner, jobs);
 }
@@ -169,6 +181,7 @@ static void tend(struct hw_committer *c, bool idle, uint64_t *wait_ns)
 {
     bool more = c->ledger->type->tend && c->ledger->type->tend(c->ledger, idle);
     *wait_ns = more ? TEND_SOON_NS : TEND_NS;
+    beat(c);
 }
 
 static bool is_enough_locked(const struct hw_committer *c)
@@ -186,18 +199,29 @@ static void gather_locked(struct hw_committer *c)
     c->gathering = false;
 }
 
+/* Sleeps until there are jobs, or until somebody knocks, or until `until`. */
+static void doze_locked(struct hw_committer *c, uint64_t until)
+{
+    uint64_t now = uv_hrtime();
+    c->waiting = true;
+    if (now < until)
+        uv_cond_timedwait(&c->filled, &c->m, until - now);
+    c->waiting = false;
+    beat(c);
+}
+
 /* Returns the jobs that wait, or NULL when the thread should end. */
 static struct hw_job *wait_for_jobs(struct hw_committer *c, uint64_t *wait_ns)
 {
+    uint64_t until = uv_hrtime() + *wait_ns;
     uv_mutex_lock(&c->m);
     while (!c->first && !c->stopping) {
-        c->waiting = true;
-        int rc = uv_cond_timedwait(&c->filled, &c->m, *wait_ns);
-        c->waiting = false;
-        if (rc == 0 || c->first || c->stopping)
+        doze_locked(c, until);
+        if (c->first || c->stopping || uv_hrtime() < until)
             continue;
         uv_mutex_unlock(&c->m);
         tend(c, true, wait_ns);
+        until = uv_hrtime() + *wait_ns;
         uv_mutex_lock(&c->m);
     }
     gather_locked(c);
@@ -227,11 +251,13 @@ static void on_thread(void *arg)
         while (jobs) {
             struct hw_job *done = jobs;
             jobs = hw_commit_batch(c->ledger, done);
+            beat(c);
             c->committed(c->owner, done);
             tend_between(c, &wait_ns, &tended);
         }
         if (held)
             settle_held(c, held);
+        beat(c);
         if (errands) {
             run_errands(c, errands);
             tend_between(c, &wait_ns, &tended);
@@ -274,6 +300,19 @@ void hw_committer_put(struct hw_committer *c, struct hw_job *jobs, size_t runnin
         c->last = &(*c->last)->next;
     c->running = running;
     if (c->waiting || (c->gathering && is_enough_locked(c)))
+        uv_cond_signal(&c->filled);
+    uv_mutex_unlock(&c->m);
+}
+
+uint64_t hw_committer_pulse(const struct hw_committer *c)
+{
+    return atomic_load_explicit(&c->pulse, memory_order_relaxed);
+}
+
+void hw_committer_knock(struct hw_committer *c)
+{
+    uv_mutex_lock(&c->m);
+    if (c->waiting)
         uv_cond_signal(&c->filled);
     uv_mutex_unlock(&c->m);
 }

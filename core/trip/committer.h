@@ -9,6 +9,9 @@
  *         are held. A batch of them is recorded as not run. If that succeeds, all that are held go
  *         back to the crew; otherwise they are refused.
  * Idle    between batches the thread tends the ledger (write-back, retention).
+ * Pulse   A counter that goes up between two pieces of work: a batch, an errand, a round of
+ *         tending. It shows that the thread is not stuck in the kernel. A commit that fails counts
+ *         like one that succeeds. It costs a store for each batch.
  * Thread  put: the leader; the rest as said. */
 #ifndef HW_COMMITTER_H
 #define HW_COMMITTER_H
@@ -33,6 +36,13 @@ struct hw_committer *hw_committer_start(struct hw_ledger *ledger, hw_committed_f
  * many more are with the crew: while they are more than the jobs that wait here, the commit may
  * wait for them for a moment. */
 void hw_committer_put(struct hw_committer *committer, struct hw_job *jobs, size_t running);
+
+/* The thread's pulse; any thread. */
+uint64_t hw_committer_pulse(const struct hw_committer *committer);
+
+/* Has the thread raise its pulse if it is idle; otherwise its work does so. Any thread; does not
+ * block. */
+void hw_committer_knock(struct hw_committer *committer);
 
 /* Commits what is there, then ends the thread. */
 void hw_committer_stop(struct hw_committer *committer);

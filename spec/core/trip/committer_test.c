@@ -377,6 +377,62 @@ static void tends_the_ledger_under_load(void **state)
     close_fake(f);
 }
 
+/* Waits until the pulse is over `before`. */
+static void wait_for_pulse(struct fake *f, uint64_t before)
+{
+    uint64_t until = uv_hrtime() + (uint64_t)PATIENCE_S * 1000000000;
+    while (hw_committer_pulse(f->committer) == before && uv_hrtime() < until)
+        usleep(100);
+    assert_true(hw_committer_pulse(f->committer) > before);
+}
+
+static void has_a_pulse_when_somebody_knocks(void **state)
+{
+    struct fake *f = open_fake();
+    (void)state;
+    start(f);
+    uv_sem_wait(&f->tended); /* from here on it sleeps for long */
+    for (int i = 0; i < 100; i++) {
+        uint64_t before = hw_committer_pulse(f->committer);
+        hw_committer_knock(f->committer);
+        wait_for_pulse(f, before);
+    }
+    hw_committer_stop(f->committer);
+    close_fake(f);
+}
+
+static void has_no_pulse_while_a_commit_hangs_and_one_when_it_ends(void **state)
+{
+    struct fake *f = open_fake();
+    (void)state;
+    f->slow = true;
+    f->fails_at = 1;
+    start(f);
+    hw_committer_put(f->committer, jobs_from(1, 1), 0);
+    uv_sem_wait(&f->entered);
+    uint64_t before = hw_committer_pulse(f->committer);
+    for (int i = 0; i < 20; i++) {
+        hw_committer_knock(f->committer);
+        usleep(1000);
+    }
+    assert_int_equal(hw_committer_pulse(f->committer), before);
+    let_commit(f, 1); /* which fails */
+    wait_for_pulse(f, before);
+    hw_committer_stop(f->committer);
+    close_fake(f);
+}
+
+static void tends_the_ledger_while_somebody_knocks(void **state)
+{
+    struct fake *f = open_fake();
+    (void)state;
+    start(f);
+    while (uv_sem_trywait(&f->tended))
+        hw_committer_knock(f->committer);
+    hw_committer_stop(f->committer);
+    close_fake(f);
+}
+
 static int fake_pick(struct hw_ledger *ledger, struct hw_ledger_due *due)
 {
     (void)ledger;
@@ -495,6 +551,9 @@ int main(void)
         cmocka_unit_test(stops_without_ever_having_had_a_job),
         cmocka_unit_test(tends_the_ledger_while_nothing_comes),
         cmocka_unit_test(tends_the_ledger_under_load),
+        cmocka_unit_test(has_a_pulse_when_somebody_knocks),
+        cmocka_unit_test(has_no_pulse_while_a_commit_hangs_and_one_when_it_ends),
+        cmocka_unit_test(tends_the_ledger_while_somebody_knocks),
         cmocka_unit_test(lets_go_whose_start_is_recorded),
         cmocka_unit_test(lets_go_what_is_accepted),
         cmocka_unit_test(runs_an_errand_after_what_is_to_be_committed),
