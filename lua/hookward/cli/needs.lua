@@ -3,8 +3,8 @@
 local modules = { argparse = "argparse" } -- module -> rock
 
 -- library -> Debian's package
-local libraries = { libuv = "libuv1", libcrypto = "libssl3", libsqlite3 = "libsqlite3-0",
-  libcurl = "libcurl4" }
+local libraries = { libuv = "libuv1", libssl = "libssl3", libcrypto = "libssl3",
+  libsqlite3 = "libsqlite3-0", libcurl = "libcurl4" }
 
 local function missing_module()
   for module, rock in pairs(modules) do

@@ -1,0 +1,39 @@
+/* pem_file.h -- a PEM file of the TLS settings, read whole before anything of it is parsed.
+ *
+ * Why     what is parsed and what is hashed must be the same bytes, also while the file is being
+ *         exchanged; and a file that can't be read should be explained to a person.
+ * Thread  pure; any. */
+#ifndef HW_PEM_FILE_H
+#define HW_PEM_FILE_H
+
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "signing/key_numbers.h"
+
+enum { HW_PEM_FILE_MAX = 4 * 1024 * 1024 /* bytes; a revocation list may be long */ };
+
+struct hw_pem_file {
+    const char *path;
+    char *bytes;
+    size_t len;
+};
+
+/* What kind of file is read, for the advice when its reader has no right to. */
+enum hw_pem_use { HW_PEM_CERTIFICATE, HW_PEM_KEY, HW_PEM_OTHER };
+
+/* Reads the file at `path`, which must outlive *file. `digest`: gets its name and its bytes too.
+ * Returns 0, or HW_EFAILED with one line in `why` that names the file. Call fini in both cases. */
+int hw_pem_file_read(struct hw_pem_file *file, const char *path, enum hw_pem_use use,
+                     EVP_MD_CTX *digest, const struct hw_reason *why);
+void hw_pem_file_fini(struct hw_pem_file *file); /* wipes the bytes */
+
+/* A read-only BIO on the bytes, for BIO_free; NULL without memory. */
+BIO *hw_pem_file_open(const struct hw_pem_file *file);
+
+/* True when the file has a block whose name ends in `name`: "PRIVATE KEY". */
+bool hw_pem_file_has(const struct hw_pem_file *file, const char *name);
+
+#endif
