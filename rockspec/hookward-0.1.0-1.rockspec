@@ -177,6 +177,7 @@ build = {
         "core/http/server.c",
         "core/http/tls_clients.c",
         "core/http/tls_context.c",
+        "core/http/tls_development.c",
         "core/http/tls_tickets.c",
         "core/http/turn.c",
         "core/http/unproven.c",

@@ -436,6 +436,55 @@ describe("init", function()
     assert.are.equal(7, #listing(folder))
   end)
 
+  describe("--tls", function()
+    local folder
+    setup(function()
+      folder = os.tmpname()
+      os.remove(folder)
+      works(run { "init", "--tls", folder })
+    end)
+    teardown(function() sh("rm -r " .. cli.quote(folder)) end)
+
+    it("makes a certificate for localhost that verifies when it is named, and no authority", function()
+      local certificate = folder .. "/tls/cert.pem"
+      local text = sh("openssl x509 -noout -text -in " .. certificate)
+      has(text, "DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1")
+      has(text, "NIST CURVE: P-256")
+      has(text, "CA:FALSE")
+      has(sh("openssl x509 -noout -checkend $((364 * 86400)) -in " .. certificate), "will not expire")
+      assert.is_nil(sh("openssl x509 -noout -checkend $((366 * 86400)) -in " .. certificate .. " || :")
+        :find("will not expire", 1, true))
+      has(sh(("openssl verify -verify_hostname localhost -purpose sslserver -CAfile %s %s"):format(certificate,
+        certificate)), ": OK")
+      assert.are.equal(sh("openssl x509 -noout -pubkey -in " .. certificate),
+        sh(("openssl pkey -pubout -in %s/tls/key.pem"):format(folder)))
+    end)
+
+    it("keeps its key to its owner and out of git", function()
+      assert.are.equal("600", cli.mode(folder .. "/tls/key.pem"))
+      assert.are.equal("644", cli.mode(folder .. "/tls/cert.pem"))
+      sh(("cd %s && git init -q && git add ."):format(folder))
+      local tracked = sh(("cd %s && git ls-files"):format(folder))
+      has(tracked, "tls/cert.pem")
+      assert.is_nil(tracked:find("key.pem", 1, true))
+    end)
+
+    it("is what the configuration listens with, also that of an example", function()
+      local function read(path)
+        local settings = assert(loadfile(path .. "/hookward.lua"))()
+        assert.are.equal("127.0.0.1:8443", settings.listen)
+        assert.are.same({ cert = "tls/cert.pem", key = "tls/key.pem" }, settings.tls)
+      end
+      read(folder)
+      works(run { "init", "--tls", "--example", "print-queue", folder .. "/badges" })
+      read(folder .. "/badges")
+      has(cli.read(folder .. "/badges/.gitignore"), "\ntls/key.pem\n")
+      for example in sh("ls examples/*/hookward.lua"):gmatch("%S+") do
+        has(cli.read(example), '\n  listen = "127.0.0.1:8080",\n') -- what --tls replaces
+      end
+    end)
+  end)
+
   it("refuses a file", function()
     local folder = cli.folder { a = "" }
     fails(run { "init", folder .. "/a" }, 1, "already exists, and is not a folder")

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "http/tls_development.h"
 #include "signing/diagnose.h"
 #include "signing/private_key.h"
 #include "signing/signature.h"
@@ -215,6 +216,20 @@ static int api_keygen(lua_State *L)
     return good ? 2 : fail(L, "OpenSSL can't make a key");
 }
 
+static int api_development_certificate(lua_State *L)
+{
+    BIO *key = BIO_new(BIO_s_secmem()), *certificate = BIO_new(BIO_s_mem());
+    bool good = key && certificate && hw_tls_development_make(key, certificate);
+    if (good) {
+        push_bio(L, key);
+        push_bio(L, certificate);
+    }
+    BIO_free(key);
+    BIO_free(certificate);
+    ERR_clear_error();
+    return good ? 2 : fail(L, "OpenSSL can't make a certificate");
+}
+
 /* ---- the public half ---- */
 
 static int api_public_key(lua_State *L)
@@ -286,6 +301,7 @@ void hw_crypto_push_api(lua_State *L)
         {"diagnose", api_diagnose},
         {"sign", api_sign},
         {"keygen", api_keygen},
+        {"development_certificate", api_development_certificate},
         {"sha256", api_sha256},
         {"uuid", api_uuid},
         {"public_key", api_public_key},

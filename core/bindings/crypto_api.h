@@ -13,6 +13,7 @@
  *     keys(paths, min_bits)  -> array of { name, form, bits, fingerprint }
  *     key(text, min_bits)    -> { form, bits, fingerprint } of a public key in any form
  *     keygen(bits)           -> private PEM (PKCS#8), public PEM (SubjectPublicKeyInfo)
+ *     development_certificate() -> key PEM (PKCS#8), certificate PEM (http/tls_development.h)
  *     sign(private_key, body) -> Base64 of the RSASSA-PKCS1-v1_5 SHA-256 signature; the key is
  *                               PEM or .NET XML
  *     public_key(private_key, form) -> the public half: "pem" (SubjectPublicKeyInfo), "der" (the

@@ -27,16 +27,20 @@ local M = {
     .. "already exists must be empty, except for .git. Annotations for editors with "
     .. "lua-language-server go into .hookward/; --annotations updates them to this version.\n\n"
     .. "With --example NAME the project is one of the examples, with its README.md: "
-    .. example_list() .. ".",
+    .. example_list() .. ".\n\n"
+    .. "With --tls the host listens with TLS, with a certificate for localhost in tls/ that is "
+    .. "valid for a year and trusted by nobody: name it, as in `hookward send --ca tls/cert.pem`.",
   examples = {
     "hookward init my-hooks",
     "cd my-hooks && hookward serve",
     "hookward init --example print-queue badges",
+    "hookward init --tls my-hooks",
     "hookward init --annotations .",
   },
 }
 
 local KEY_BITS = 2048
+local TLS_KEY, TLS_CERT = "tls/key.pem", "tls/cert.pem"
 local IN_THE_WAY_SHOWN = 5
 
 local function example(name)
@@ -51,6 +55,7 @@ end
 function M.define(parser)
   parser:argument("DIR", "The folder to make."):target("dir")
   parser:option("--example", "Make the project from this example."):argname("NAME"):convert(example)
+  parser:flag("--tls", "Listen with TLS, with a certificate for development.")
   parser:flag("--annotations", "Only write the annotations, into an existing project.")
 end
 
@@ -143,14 +148,33 @@ local function texts_of(chosen)
   return texts
 end
 
-local function write_all(dir, chosen)
+-- The configuration with TLS: on another port, since 8080 is known for plain HTTP.
+local function with_tls(text)
+  return (text:gsub('\n  listen = "127%.0%.0%.1:8080",[^\n]*\n',
+    '\n  listen = "127.0.0.1:8443",\n  tls = { cert = "tls/cert.pem", key = "tls/key.pem" },\n', 1))
+end
+
+local function write_tls(dir)
+  local key, certificate = core.crypto.development_certificate()
+  if not key then return nil, certificate end
+  local ok, why = write_file(dir, TLS_KEY, key, files.SECRET)
+  if not ok then return nil, why end
+  return write_file(dir, TLS_CERT, certificate)
+end
+
+local function write_all(dir, chosen, tls)
   local texts, why = texts_of(chosen)
   if not texts then return nil, why end
+  if tls then
+    texts[config.DEFAULT_FILE] = with_tls(texts[config.DEFAULT_FILE])
+    texts[".gitignore"] = texts[".gitignore"] .. TLS_KEY .. "\n"
+  end
   local private, public = core.crypto.keygen(KEY_BITS)
   if not private then return nil, public end
   local ok
   ok, why = write_file(dir, "development.key", private, files.SECRET)
   if ok then ok, why = write_file(dir, "keys/development.pem", public) end
+  if ok and tls then ok, why = write_tls(dir) end
   for name, text in pairs(texts) do
     if ok then ok, why = write_file(dir, name, text) end
   end
@@ -174,7 +198,7 @@ function M.run(args, cli)
   if args.annotations then return renew_annotations(dir) end
   local refused = refusal(dir)
   if refused then return console.fail(refused) end
-  local ok, why = write_all(dir, args.example)
+  local ok, why = write_all(dir, args.example, args.tls)
   if not ok then return console.fail(why) end
   local program, folder = program_name(cli.program), quote(dir)
   local here = dir == "."
@@ -184,8 +208,9 @@ function M.run(args, cli)
     console.say("%s/README.md says what it does and how to try it.", dir)
   else
     console.say("and deliver a signed notification to it, from another terminal:")
-    console.say("  %s send BadgeExportZipFile.Created%s", program,
-      here and "" or (" -c %s/hookward.lua"):format(folder))
+    console.say("  %s send BadgeExportZipFile.Created%s%s", program,
+      here and "" or (" -c %s/hookward.lua"):format(folder),
+      args.tls and (" --ca %s%s"):format(here and "" or folder .. "/", TLS_CERT) or "")
   end
   return 0
 end
