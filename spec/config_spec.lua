@@ -68,6 +68,12 @@ local function value_of(entry, name)
   return settings[name]
 end
 
+local function addresses_of(listeners)
+  local list = {}
+  for i, listener in ipairs(listeners) do list[i] = listener.address end
+  return list
+end
+
 after_each(cli.clean)
 
 describe("units", function()
@@ -161,7 +167,7 @@ describe("the defaults", function()
       settings_source = "return {}",
     }
     for name, value in pairs(expected) do assert.are.equal(value, settings[name], name) end
-    assert.are.same({ "127.0.0.1:8080" }, settings.listen)
+    assert.are.same({ { address = "127.0.0.1:8080", proxy_protocol = false } }, settings.listen)
     assert.is_nil(settings.max_age_ms)
   end)
 
@@ -176,15 +182,15 @@ describe("the defaults", function()
     local names = {}
     for name in pairs(settings) do names[#names + 1] = name end
     table.sort(names)
-    assert.are.same({ "ack", "answers", "body_timeout_ms", "control", "dead_retention_ms",
+    assert.are.same({ "ack", "allow", "answers", "body_timeout_ms", "control", "dead_retention_ms",
       "drain_timeout_ms", "duplicates", "file",
       "file_path", "folder",
       "handler_timeout_ms", "handlers", "header_timeout_ms", "idle_timeout_ms", "keep_bodies",
       "key_files", "key_patterns", "ledger", "listen", "log_format", "log_level", "max_backlog", "max_body",
       "max_connections", "max_header", "max_memory_bodies", "max_queue", "max_unfinished", "min_disk_free",
       "min_key_bits", "path",
-      "queue_timeout_ms", "retention_ms", "retries_ms", "settings_source", "source", "unhandled", "validate",
-      "vm_memory", "workers" }, names)
+      "queue_timeout_ms", "retention_ms", "retries_ms", "settings_source", "source", "trusted_proxies",
+      "unhandled", "validate", "vm_memory", "workers" }, names)
   end)
 
   it("are integers where they are numbers", function()
@@ -195,10 +201,10 @@ describe("the defaults", function()
 end)
 
 describe("every entry of the schema", function()
-  local function each(entries, visit, prefix)
+  local function each(entries, visit, parent)
     for _, entry in ipairs(entries) do
-      visit(entry, (prefix or "") .. entry.key)
-      if entry.fields then each(entry.fields, visit, entry.key .. ".") end
+      visit(entry, (parent and parent.key .. "." or "") .. entry.key, parent)
+      if entry.fields then each(entry.fields, visit, entry) end
     end
   end
 
@@ -210,11 +216,12 @@ describe("every entry of the schema", function()
   end)
 
   it("accepts its own example, and its limits", function()
-    each(schema, function(entry, name)
-      local group = name:match("^(.*)%.")
-      local path = group and group .. " = { %s = %s }" or "%s = %s"
+    each(schema, function(entry, name, parent)
+      local rest = name:find("^tls") and 'cert = "c", key = "k", client_ca = "a", ' or ""
+      local path = parent and parent.key .. " = { " .. rest .. "%s = %s }" or "%s = %s"
       for _, value in ipairs { entry.example or false, entry.min or false, entry.max or false } do
-        if value and not entry.not_yet then
+        if value and not entry.not_yet and not (parent and parent.not_yet) then
+          if type(value) == "table" then value = value[1] end
           local text = type(value) == "string" and ("%q"):format(value) or value
           if entry.most then text = ("{ %s }"):format(text) end
           assert.is_truthy(load_text("return { " .. path:format(entry.key, text) .. " }"), name)
@@ -309,17 +316,38 @@ end)
 
 describe("listen", function()
   it("is one address or a list", function()
-    assert.are.same({ "127.0.0.1:0" }, value_of('listen = "127.0.0.1:0"', "listen"))
+    assert.are.same({ "127.0.0.1:0" }, addresses_of(value_of('listen = "127.0.0.1:0"', "listen")))
     assert.are.same({ "[::]:8443", "localhost:80", "systemd" },
-      value_of('listen = { "[::]:8443", "localhost:80", "systemd" }', "listen"))
+      addresses_of(value_of('listen = { "[::]:8443", "localhost:80", "systemd" }', "listen")))
+  end)
+
+  it("takes listeners with options, alone or in a list", function()
+    assert.are.same({ "unix:/h,mode=0660,group=www" },
+      addresses_of(value_of('listen = { "unix:/h", mode = "0660", group = "www" }', "listen")))
+    assert.are.same({ "unix:/h,mode=660" },
+      addresses_of(value_of('listen = { "unix:/h", mode = 0660 }', "listen")))
+    assert.are.same({ "a:1", "b:2", "c:3" },
+      addresses_of(value_of('listen = { "a:1", { "b:2" }, { "c:3", tls = nil } }', "listen")))
+    for text, why in pairs {
+      ['{ "a:1", mode = "0660" }'] = 'listen: "a:1": only a Unix socket has a mode and a group',
+      ['{ "b:1", { "unix:/h", mode = "rw" } }'] = "listen: mode: expected three octal digits, "
+        .. 'such as 0660; found "rw"',
+      ['{ { "a:1", tsl = {} } }'] = "listen: tsl: a listener has no such option; did you mean tls?",
+      ['{ x = "a:1" }'] = "listen: x: a listener has no such option; it has mode, group",
+      ["{ mode = '0600' }"] = "listen: a listener begins with its address",
+      ['{ ":1", proxy_protocol = false }'] = "names no host",
+    } do
+      local line = line_of("listen = " .. text)
+      assert.is_truthy(line:find(why, 1, true), line)
+    end
   end)
 
   it("resolves a Unix socket from the configuration's folder", function()
     local settings, _, folder = load_text('return { listen = { "unix:h.sock", "unix:/run/h" } }')
-    assert.are.same({ "unix:" .. folder .. "/h.sock", "unix:/run/h" }, settings.listen)
+    assert.are.same({ "unix:" .. folder .. "/h.sock", "unix:/run/h" }, addresses_of(settings.listen))
     for _, text in ipairs { "unix:/h,mode=0660", "unix:/h,group=www-data,mode=600", "unix:/h,x=1/s",
       "unix:/a,b" } do
-      assert.are.equal(text, value_of(("listen = %q"):format(text), "listen")[1])
+      assert.are.equal(text, value_of(("listen = %q"):format(text), "listen")[1].address)
     end
     for text, why in pairs { ["unix:/h,mode=rw"] = "three octal digits", ["unix:/h,group="] = "a group",
       ["unix:/h,owner=me"] = 'no option "owner"', ["unix:/h,mode=0888"] = "three octal digits" } do
@@ -329,13 +357,13 @@ describe("listen", function()
 
   it("refuses a socket's path that is too long for the system", function()
     assert.are.equal("unix:/" .. ("a"):rep(106),
-      value_of(('listen = "unix:/%s"'):format(("a"):rep(106)), "listen")[1])
+      value_of(('listen = "unix:/%s"'):format(("a"):rep(106)), "listen")[1].address)
     assert.is_truthy(line_of(('listen = "unix:/%s"'):format(("a"):rep(107)))
       :find("at most 107 bytes, this one 108", 1, true))
   end)
 
   it("counts an address once if it is listed twice", function()
-    assert.are.same({ "a:1" }, value_of('listen = { "a:1", "a:1" }', "listen"))
+    assert.are.same({ "a:1" }, addresses_of(value_of('listen = { "a:1", "a:1" }', "listen")))
   end)
 
   it("says what to write instead of common mistakes", function()
@@ -355,8 +383,7 @@ describe("listen", function()
   end)
 
   it("refuses everything else", function()
-    for _, value in ipairs { "{}", '""', '"a:65536"', '"unix:"', "true", '{ "a:1", false }',
-      '{ x = "a:1" }' } do
+    for _, value in ipairs { "{}", '""', '"a:65536"', '"unix:"', "true", '{ "a:1", false }' } do
       assert.is_truthy(line_of("listen = " .. value):find("expected an address", 1, true), value)
     end
     assert.is_truthy(line_of('listen = { "a:1", false }'):find("found false at [2]", 1, true))
@@ -477,7 +504,9 @@ end)
 
 describe("what this version does not support", function()
   it("is refused and not ignored", function()
-    for name, entry in pairs { tls = 'tls = { cert = "a", key = "b" }', admin = 'admin = "127.0.0.1:1"' } do
+    for name, entry in pairs { tls = 'tls = { cert = "a", key = "b" }', allow = 'allow = "::1"',
+      trusted_proxies = 'trusted_proxies = "::1"',
+      max_failures_per_address = "max_failures_per_address = 1", admin = 'admin = "127.0.0.1:1"' } do
       assert.are.equal(("hookward.lua: %s: not supported by this version yet"):format(name),
         line_of(entry))
     end
@@ -614,7 +643,7 @@ describe("an override", function()
     local settings = load_text('return { workers = 2, listen = "a:1", log = { level = "warn" } }',
       { workers = 3, listen = { "b:2", "c:3" }, ["log.level"] = "debug" })
     assert.are.equal(3, settings.workers)
-    assert.are.same({ "b:2", "c:3" }, settings.listen)
+    assert.are.same({ "b:2", "c:3" }, addresses_of(settings.listen))
     assert.are.equal("debug", settings.log_level)
   end)
 
@@ -625,7 +654,7 @@ describe("an override", function()
     assert.are.equal(cwd .. "/h", settings.handlers)
     assert.are.equal(cwd .. "/l.db", settings.ledger)
     assert.are.same({ cwd .. "/k/*" }, settings.key_patterns)
-    assert.are.same({ "unix:" .. cwd .. "/s" }, settings.listen)
+    assert.are.same({ "unix:" .. cwd .. "/s" }, addresses_of(settings.listen))
   end)
 
   it("that is wrong is refused with the flag's name", function()

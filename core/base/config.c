@@ -2,6 +2,7 @@
 #include "base/config.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
 static const char *keep(struct hw_config *c, lua_State *L, struct hw_str text)
 {
@@ -61,6 +62,72 @@ static const char **read_list(struct hw_config *c, lua_State *L, int table, cons
     return list;
 }
 
+/* ---- listen and tls ---- */
+
+/* A string, or NULL when there is none. */
+static const char *read_path(struct hw_config *c, lua_State *L, int table, const char *key)
+{
+    bool given = lua_getfield(L, table, key) != LUA_TNIL;
+    lua_pop(L, 1);
+    return given ? read_str(c, L, table, key).ptr : NULL;
+}
+
+static void *take(struct hw_config *c, lua_State *L, size_t size)
+{
+    void *memory = hw_arena_alloc(&c->arena, size);
+    if (!memory)
+        luaL_error(L, "out of memory");
+    return memset(memory, 0, size);
+}
+
+static void read_pairs(struct hw_config *c, lua_State *L, int table, struct hw_tls_files *tls)
+{
+    lua_getfield(L, table, "pairs");
+    luaL_checktype(L, -1, LUA_TTABLE);
+    tls->pair_count = lua_rawlen(L, -1);
+    tls->pairs = take(c, L, (tls->pair_count + 1) * sizeof *tls->pairs);
+    for (size_t i = 0; i < tls->pair_count; i++) {
+        lua_rawgeti(L, -1, (lua_Integer)i + 1);
+        int pair = lua_gettop(L);
+        tls->pairs[i].cert = read_str(c, L, pair, "cert").ptr;
+        tls->pairs[i].key = read_str(c, L, pair, "key").ptr;
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
+static const struct hw_tls_files *read_tls(struct hw_config *c, lua_State *L, int table)
+{
+    struct hw_tls_files *tls = NULL;
+    if (lua_getfield(L, table, "tls") == LUA_TTABLE) {
+        int t = lua_gettop(L);
+        tls = take(c, L, sizeof *tls);
+        read_pairs(c, L, t, tls);
+        tls->client_ca = read_path(c, L, t, "client_ca");
+        tls->crl = read_path(c, L, t, "crl");
+        tls->client_names = read_list(c, L, t, "client_names", &tls->name_count);
+    }
+    lua_pop(L, 1);
+    return tls;
+}
+
+static void read_listen(struct hw_config *c, lua_State *L, int table)
+{
+    lua_getfield(L, table, "listen");
+    luaL_checktype(L, -1, LUA_TTABLE);
+    c->listen_count = lua_rawlen(L, -1);
+    c->listen = take(c, L, (c->listen_count + 1) * sizeof *c->listen);
+    for (size_t i = 0; i < c->listen_count; i++) {
+        lua_rawgeti(L, -1, (lua_Integer)i + 1);
+        int t = lua_gettop(L);
+        c->listen[i] = (struct hw_listen){.address = read_str(c, L, t, "address").ptr,
+                                          .proxy_protocol = read_bool(L, t, "proxy_protocol"),
+                                          .tls = read_tls(c, L, t)};
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
 static bool read_choice(struct hw_config *c, lua_State *L, int table, const char *key,
                         const char *value)
 {
@@ -90,7 +157,10 @@ void hw_config_read(struct hw_config *c, lua_State *L, int index)
     c->file = read_str(c, L, t, "file").ptr;
     c->file_path = read_str(c, L, t, "file_path").ptr;
     c->folder = read_str(c, L, t, "folder").ptr;
-    c->listen = read_list(c, L, t, "listen", &c->listen_count);
+    read_listen(c, L, t);
+    c->allow = read_list(c, L, t, "allow", &c->allow_count);
+    c->trusted_proxies = read_list(c, L, t, "trusted_proxies", &c->trusted_proxy_count);
+    c->max_failures_per_address = (unsigned)read_int(L, t, "max_failures_per_address");
     c->path = read_str(c, L, t, "path");
     c->control = read_str(c, L, t, "control").ptr;
     c->handlers = read_str(c, L, t, "handlers").ptr;

@@ -23,6 +23,26 @@ struct hw_retries {
     uint64_t delays_ms[HW_RETRIES_MAX];
 };
 
+/* The files of a listener that speaks TLS. All paths are absolute. */
+struct hw_tls_pair {
+    const char *cert, *key;
+};
+
+struct hw_tls_files {
+    struct hw_tls_pair *pairs; /* the first is for clients that name no host that is known */
+    size_t pair_count;
+    const char *client_ca;     /* NULL: clients are not asked for a certificate */
+    const char *crl;           /* NULL: none */
+    const char **client_names; /* only these clients are accepted; count 0: any of client_ca's */
+    size_t name_count;
+};
+
+struct hw_listen {
+    const char *address;            /* as bind.h takes it */
+    bool proxy_protocol;            /* each connection begins with a header of the PROXY protocol */
+    const struct hw_tls_files *tls; /* NULL: plain HTTP; never with a Unix socket */
+};
+
 /* Replaces parts of what scripts see, in each new VM, before any script is loaded. It is called in
  * protected mode. For tests and for debugging. */
 typedef void hw_vm_fit_fn(lua_State *L, void *ud);
@@ -33,8 +53,13 @@ struct hw_config {
     const char *file;      /* its name in messages */
     const char *file_path; /* absolute; "" when the configuration comes from no file */
     const char *folder;    /* absolute */
-    const char **listen;
+    struct hw_listen *listen;
     size_t listen_count;
+    const char **allow; /* the networks that may send; count 0: every one */
+    size_t allow_count;
+    const char **trusted_proxies; /* networks, or "unix" */
+    size_t trusted_proxy_count;
+    unsigned max_failures_per_address; /* 0: no limit */
     struct hw_str path;
     const char *control; /* the path of the control socket */
     const char *handlers;

@@ -74,24 +74,26 @@ static int trial_ledger(lua_State *L)
 /* Two checks of the same port at the same time are in each other's way for a moment. */
 enum { TRIES = 3, PAUSE_US = 50000 };
 
-static int try_address(struct hw_bound *bound, const char *const *all, size_t count, size_t i,
+static int try_address(struct hw_bound *bound, const struct hw_listen *all, size_t count, size_t i,
                        char *why, size_t size)
 {
     *bound = (struct hw_bound){.fd = -1};
-    if (strcmp(all[i], "systemd") == 0)
+    const char *address = all[i].address;
+    if (strcmp(address, "systemd") == 0)
         return hw_bind_systemd_count() ? 0 : hw_bind_systemd_missing(why, size);
-    bool shared = hw_bind_is_shared(all[i], all, count);
-    int rc = hw_bind_open(bound, all[i], shared, why, size);
+    bool shared = hw_bind_is_shared(address, all, count);
+    int rc = hw_bind_open(bound, address, shared, why, size);
     for (int n = 1; rc && n < TRIES; n++) {
         usleep(PAUSE_US);
-        rc = hw_bind_open(bound, all[i], shared, why, size);
+        rc = hw_bind_open(bound, address, shared, why, size);
     }
     return rc;
 }
 
-/* Opens all at the same time, as a host does, since one may be in another's way. The addresses are
+/* Opens all at the same time, as a host does, since one may be in another's way. The listeners are
  * in the table at 1. Stack: -0 +1, the lines. */
-static void try_all(lua_State *L, const char *const *all, size_t count, struct hw_bound *bounds)
+static void try_all(lua_State *L, const struct hw_listen *all, size_t count,
+                    struct hw_bound *bounds)
 {
     char why[1024];
     lua_newtable(L);
@@ -106,7 +108,7 @@ static void try_all(lua_State *L, const char *const *all, size_t count, struct h
 
 static int trial_listen(lua_State *L)
 {
-    const char *all[HW_LISTENERS_MAX];
+    struct hw_listen all[HW_LISTENERS_MAX] = {0};
     struct hw_bound bounds[HW_LISTENERS_MAX];
     luaL_checktype(L, 1, LUA_TTABLE);
     size_t count = lua_rawlen(L, 1);
@@ -116,10 +118,11 @@ static int trial_listen(lua_State *L)
         lua_rawseti(L, -2, 1);
         return 1;
     }
-    luaL_checkstack(L, (int)count + LUA_MINSTACK, NULL);
+    luaL_checkstack(L, 2 * (int)count + LUA_MINSTACK, NULL);
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 1, (lua_Integer)i + 1);
-        all[i] = luaL_checkstring(L, -1);
+        lua_getfield(L, -1, "address");
+        all[i].address = luaL_checkstring(L, -1);
     }
     try_all(L, all, count, bounds);
     return 1;

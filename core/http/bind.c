@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "base/config.h"
 #include "base/descriptors.h"
 #include "base/error.h"
 
@@ -110,15 +111,14 @@ static bool split(const char *address, char *host, size_t size, const char **por
     return true;
 }
 
-bool hw_bind_is_shared(const char *address, const char *const *all, size_t count)
+bool hw_bind_is_shared(const char *address, const struct hw_listen *all, size_t count)
 {
     const char *port = strrchr(address, ':');
     if (address[0] != '[' || !port)
         return false;
     for (size_t i = 0; i < count; i++) {
-        const char *other = strrchr(all[i], ':');
-        if (all[i][0] != '[' && strncmp(all[i], "unix:", 5) != 0 && other &&
-            strcmp(other, port) == 0)
+        const char *text = all[i].address, *other = strrchr(text, ':');
+        if (text[0] != '[' && strncmp(text, "unix:", 5) != 0 && other && strcmp(other, port) == 0)
             return true;
     }
     return false;

@@ -10,6 +10,8 @@
 
 enum { HW_BIND_BACKLOG = 4096, HW_BIND_SYSTEMD_FIRST = 3 };
 
+struct hw_listen;
+
 struct hw_bound {
     int fd; /* non-blocking, closed on exec; -1: closed */
     bool is_unix;
@@ -38,7 +40,7 @@ int hw_bind_inherited(struct hw_bound *bound, int fd, char *why, size_t why_size
 
 /* Whether `address` is IPv6 and an IPv4 address of the list has the same port. Then each of the two
  * accepts only clients of its own family. */
-bool hw_bind_is_shared(const char *address, const char *const *all, size_t count);
+bool hw_bind_is_shared(const char *address, const struct hw_listen *all, size_t count);
 
 /* Closes it, and removes the file of a Unix socket. Idempotent. */
 void hw_bind_close(struct hw_bound *bound);

@@ -72,10 +72,11 @@ static int open_systemd(struct hw_listeners *all, struct hw_service *service, ch
     return rc ? fail(why, size, "systemd", uv_strerror(rc)) : 0;
 }
 
-static int open_one(struct hw_listeners *all, const char *address, bool v6_only,
+static int open_one(struct hw_listeners *all, const struct hw_listen *listen, bool v6_only,
                     struct hw_service *service, char *why, size_t size)
 {
     struct hw_bound bound;
+    const char *address = listen->address;
     if (all->count == HW_LISTENERS_MAX)
         return fail(why, size, address, "more than 64 listeners");
     if (strcmp(address, "systemd") == 0)
@@ -92,12 +93,12 @@ void hw_listeners_init(struct hw_listeners *all, struct hw_server *server)
     hw_acceptor_init(&all->acceptor, server);
 }
 
-int hw_listeners_open(struct hw_listeners *all, const char *const *addresses, size_t count,
+int hw_listeners_open(struct hw_listeners *all, const struct hw_listen *listen, size_t count,
                       struct hw_service *service, char *why, size_t size)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = open_one(all, addresses[i], hw_bind_is_shared(addresses[i], addresses, count), service,
+        rc = open_one(all, &listen[i], hw_bind_is_shared(listen[i].address, listen, count), service,
                       why, size);
     return rc;
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <uv.h>
 
+#include "base/config.h"
 #include "http/acceptor.h"
 #include "http/connection.h"
 
@@ -28,7 +29,7 @@ void hw_listeners_init(struct hw_listeners *all, struct hw_server *server);
 
 /* Opens each address: one that bind.h takes, or "systemd" (all sockets of LISTEN_FDS). `service`
  * gets the requests of their clients. Returns 0, or HW_EFAILED with one line in `why`. */
-int hw_listeners_open(struct hw_listeners *all, const char *const *addresses, size_t count,
+int hw_listeners_open(struct hw_listeners *all, const struct hw_listen *listen, size_t count,
                       struct hw_service *service, char *why, size_t why_size);
 
 /* Opens the control socket of this host, for its user only (0600). Its connections are exempt from

@@ -116,6 +116,17 @@ static bool same_list(const char *const *a, size_t n, const char *const *b, size
     return same;
 }
 
+static bool same_listen(const struct hw_config *a, const struct hw_config *b)
+{
+    bool same = a->listen_count == b->listen_count;
+    for (size_t i = 0; same && i < a->listen_count; i++) {
+        const struct hw_listen *one = &a->listen[i], *other = &b->listen[i];
+        same = strcmp(one->address, other->address) == 0 &&
+               one->proxy_protocol == other->proxy_protocol && !one->tls == !other->tls;
+    }
+    return same;
+}
+
 bool hw_reconfig_same_files(const struct hw_config *a, const struct hw_config *b)
 {
     return strcmp(a->handlers, b->handlers) == 0 &&
@@ -129,7 +140,7 @@ void hw_reconfig_restart(const struct hw_config *a, const struct hw_config *b,
         const char *name;
         bool same;
     } all[] = {
-        {" listen", same_list(a->listen, a->listen_count, b->listen, b->listen_count)},
+        {" listen", same_listen(a, b)},
         {" path", hw_str_eq(a->path, b->path)},
         {" control", strcmp(a->control, b->control) == 0},
         {" ledger", strcmp(a->ledger, b->ledger) == 0},

@@ -200,9 +200,31 @@ function hook.log.error(message, fields) end
 ---@alias hookward.Time number|string seconds, or "500ms", "90s", "10m", "1h", "30d"
 ---@alias hookward.Size integer|string bytes, or "64KB", "1MB"
 
+---@class hookward.TlsPair
+---@field cert string the certificate, then those that signed it; a PEM file
+---@field key string its private key; a PEM file
+
+---@class hookward.TlsClients
+---@field client_ca? string ask clients for a certificate of these authorities; a PEM file
+---@field crl? string revoked client certificates; a PEM file
+---@field client_names? string|string[] only clients with one of these names
+
+---@class hookward.TlsOne: hookward.TlsPair, hookward.TlsClients
+---@class hookward.TlsMany: hookward.TlsClients the pairs are at [1], [2], ...
+---@field [integer] hookward.TlsPair
+---@alias hookward.TlsSettings hookward.TlsOne|hookward.TlsMany
+
+---@class hookward.ListenTable
+---@field [1] string the address
+---@field tls? hookward.TlsSettings|false
+---@field mode? string a Unix socket's, such as "0660"
+---@field group? string a Unix socket's
+---@field proxy_protocol? boolean each connection begins with a header of the PROXY protocol
+---@alias hookward.Listen string|hookward.ListenTable
+
 ---@class hookward.Settings what hookward.lua returns
----@field listen? string|string[] "127.0.0.1:8080", "unix:/run/hookward.sock,mode=0660,group=www",
----"systemd"
+---@field listen? hookward.Listen|hookward.Listen[] "127.0.0.1:8080",
+---"unix:/run/hookward.sock,mode=0660,group=www", "systemd"
 ---@field path? string default: "/baseWebhookNotification"
 ---@field control? string the control socket: a path, or "systemd"; default: ".hookward.sock"
 ---@field handlers? string the folder of the scripts; default: "handlers"
@@ -237,7 +259,10 @@ function hook.log.error(message, fields) end
 ---@field keep_bodies? boolean also keep the bodies of successes
 ---@field retention? hookward.Time default: "30d"
 ---@field dead_retention? hookward.Time|"never" how long what is dead is kept; default: "never"
----@field tls? { cert: string, key: string, client_ca?: string }
+---@field tls? hookward.TlsSettings
+---@field allow? string|string[] addresses and networks that may send; {}: all
+---@field trusted_proxies? string|string[] those whose X-Forwarded-For is believed
+---@field max_failures_per_address? integer a minute; over it, requests are verified last
 ---@field admin? string|string[] where the admin pages listen
 ---@field log? { level?: "debug"|"info"|"warn"|"error", format?: "text"|"json" }
 ---@field accredit? { url?: string, token?: string }

@@ -126,7 +126,8 @@ end
 
 -- The first address of `listen` that can be connected to.
 local function default_target(settings)
-  for _, address in ipairs(settings.listen) do
+  for _, listener in ipairs(settings.listen) do
+    local address = listener.address
     local host, port = address:match("^(.*):(%d+)$")
     if address:find("^unix:") then return address end
     if host and port ~= "0" then

@@ -5,12 +5,17 @@
 
 local sys = require "hookward.core".sys
 local kinds = require "hookward.config.kinds"
+local listen = require "hookward.config.listen"
 local schema = require "hookward.config.schema"
 local suggest = require "hookward.base.suggest"
+local tls = require "hookward.config.tls"
 
 local M = { DEFAULT_FILE = "hookward.lua", CONTROL = kinds.CONTROL, absolute = kinds.absolute }
 
 local show = kinds.show
+
+-- These two have files of their own.
+kinds.kinds.listen, kinds.kinds.tls = listen, tls
 
 local MAX_LINES = 10 -- of errors in one file
 
@@ -64,7 +69,7 @@ end
 
 -- Checks one value against its entry, and puts what the host gets into self.values.
 function Check:value(entry, value, place, base)
-  if entry.not_yet then
+  if entry.not_yet and value ~= entry.default then
     return self:complain(place .. ": not supported by this version yet")
   end
   local kind = kinds.kinds[entry.kind]
@@ -100,7 +105,7 @@ function Check:all(values, entries, prefix, place)
   self:unknown(values, entries, prefix, place)
   for _, entry in ipairs(entries) do
     local value = values[entry.key]
-    if value ~= nil and entry.fields then
+    if value ~= nil and entry.kind == "table" then
       self:table(entry, value, place)
     elseif value ~= nil then
       self:value(entry, value, place .. prefix .. entry.key, self.folder)
@@ -110,9 +115,9 @@ end
 
 function Check:defaults(entries)
   for _, entry in ipairs(entries) do
-    if entry.fields then
+    if entry.kind == "table" then
       self:defaults(entry.fields)
-    elseif entry.default ~= nil and not entry.not_yet then
+    elseif entry.default ~= nil then
       self:value(entry, entry.default, entry.key, self.folder)
     end
   end
@@ -123,7 +128,7 @@ end
 function Check:overrides(entries, prefix, overrides, cwd)
   for _, entry in ipairs(entries) do
     local value = overrides[prefix .. entry.key]
-    if entry.fields then
+    if entry.kind == "table" then
       self:overrides(entry.fields, prefix .. entry.key .. ".", overrides, cwd)
     elseif value ~= nil then
       self:value(entry, value, entry.flag or prefix .. entry.key, cwd)
@@ -205,7 +210,7 @@ end
 ---@field file string its name in messages: the file as the user gave it, or who passed a table
 ---@field file_path string the file's absolute path; "" if there is none
 ---@field folder string absolute
----@field listen string[]
+---@field listen hookward.Listener[]
 ---@field path string
 ---@field control string the absolute path of the control socket
 ---@field handlers string an absolute folder
@@ -241,6 +246,7 @@ local function check(source, values, folder)
   if source.values then self:all(source.values, schema, "", source.name .. ": ") end
   self:overrides(schema, "", source.overrides or {}, source.cwd)
   local config = self.values
+  listen.inherit(config.listen, config.tls)
   config.settings_source, config.settings = config.settings, nil
   local text, not_plain = kinds.source(source, "source")
   config.source = text

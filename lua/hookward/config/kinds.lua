@@ -33,6 +33,7 @@ end
 
 -- ---- showing values in messages ----
 
+---@return boolean list the table has only the keys 1 to n
 local function is_list(value)
   local count = 0
   for key in next, value do
@@ -41,6 +42,8 @@ local function is_list(value)
   end
   return count == #value
 end
+
+M.is_list = is_list
 
 ---Shows a value in one short line.
 function M.show(value)
@@ -74,9 +77,12 @@ local function in_range(number, entry, unit)
   return number
 end
 
-local function integer(value)
+---@return integer? value as an integer, if it is a whole number
+function M.integer(value)
   return math.type(value) and math.tointeger(value)
 end
+
+local integer = M.integer
 
 -- Reads a value, or a list of at least one, each by `read_one`.
 local function read_list(value, read_one, ...)
@@ -93,75 +99,6 @@ local function read_list(value, read_one, ...)
     seen[one] = true
   end
   return list
-end
-
-local function host_and_port(value)
-  local host, port = value:match("^%[([%x:%.%%%w]+)%]:(%d+)$")
-  if not host then host, port = value:match("^([%w%.%-_]+):(%d+)$") end
-  if host and tonumber(port) <= 65535 then return host, math.tointeger(tonumber(port)) end
-end
-
--- For the most common mistakes: suggests what was probably meant.
-local function listen_slip(value)
-  local port = value:match("^:(%d+)$") or value:match("^%*:(%d+)$")
-  if port then
-    return ('%s names no host; write "127.0.0.1:%s", or "0.0.0.0:%s" for every interface')
-      :format(M.show(value), port, port)
-  elseif value:find("^%d+$") then
-    return ('%s names no host; write "127.0.0.1:%s"'):format(M.show(value), value)
-  elseif value:find("^%a+://") then
-    return ("%s is a URL; write host:port alone"):format(M.show(value))
-  elseif value:find("^[%w%.%-]+$") then
-    return ('%s names no port; write "%s:8080"'):format(M.show(value), value)
-  end
-  local v6, v6_port = value:match("^(%x*:[%x:]*):(%d+)$")
-  if v6 then
-    return ('an IPv6 address needs brackets; write "[%s]:%s"'):format(v6, v6_port)
-  end
-end
-
-local socket_options = {
-  mode = { pattern = "^0?[0-7][0-7][0-7]$", expects = "three octal digits, such as 0660" },
-  group = { pattern = "^[%w_][%w_.-]*$", expects = "the name or number of a group" },
-}
-
--- Checks the options after a socket's path, such as ",mode=0660" and ",group=www". The host reads
--- them.
-local function check_socket_options(options)
-  for name, value in options:gmatch(",(%a+)=([^,]*)") do
-    local option = socket_options[name]
-    if not option then
-      return nil, ("%s: a socket has no option %s; it has mode and group")
-        :format(options, M.show(name))
-    elseif not value:find(option.pattern) then
-      return nil, ("%s: expected %s; found %s"):format(name, option.expects, M.show(value))
-    end
-  end
-  return true
-end
-
-local function read_socket(text, base)
-  local path, options = text, ""
-  while true do -- a comma may also be a part of the path
-    local head, option = path:match("^(.+)(,%a+=[^,/]*)$")
-    if not head then break end
-    path, options = head, option .. options
-  end
-  local ok, why = check_socket_options(options)
-  if not ok then return nil, why end
-  path = M.absolute(base, path)
-  if #path <= SOCKET_PATH_MAX then return "unix:" .. path .. options end
-  return nil, ("%s: a socket's path has at most %d bytes, this one %d"):format(path,
-    SOCKET_PATH_MAX, #path)
-end
-
-local function read_address(value, base)
-  if integer(value) then value = tostring(integer(value)) end
-  if type(value) ~= "string" then return nil end
-  local socket = value:match("^unix:(.+)$")
-  if socket and not socket:find("%c") then return read_socket(socket, base) end
-  if value == "systemd" or host_and_port(value) then return value end
-  return nil, listen_slip(value)
 end
 
 -- systemd tells only the service which folder it made, not a user who runs a command.
@@ -183,9 +120,19 @@ local function read_control(value, base)
     SOCKET_PATH_MAX, #path)
 end
 
-local function read_path(value, base)
+---@param base string an absolute folder
+---@return string? absolute nil if the value is no path
+function M.read_path(value, base)
   if type(value) ~= "string" or value == "" or value:find("%z") then return nil end
   return M.absolute(base, value)
+end
+
+local read_path = M.read_path
+
+-- The host reads networks once more, into numbers.
+local function read_network(value)
+  if type(value) ~= "string" or not value:find("^[%x:.]+/?%d*$") then return nil end
+  return value
 end
 
 local function read_pattern(value, base)
@@ -268,13 +215,16 @@ end
 -- ---- the kinds, by name ----
 
 M.kinds = {
-  listen = {
-    expects = function() return "an address, or a list of addresses" end,
-    read = function(value, _, base) return read_list(value, read_address, base) end,
-  },
   control = {
     expects = function() return 'the path of a socket, or "systemd"' end,
     read = function(value, _, base) return read_control(value, base) end,
+  },
+  networks = {
+    expects = function() return "an address, a network such as 203.0.113.0/24, or a list" end,
+    read = function(value)
+      if type(value) == "table" and next(value) == nil then return {} end
+      return read_list(value, read_network)
+    end,
   },
   url_path = {
     expects = function() return "a path that begins with /, without query or spaces" end,

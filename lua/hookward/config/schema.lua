@@ -19,7 +19,10 @@ return {
     doc = 'Where to listen: "host:port", "[::]:8443", "unix:/run/hookward.sock", "systemd" '
       .. "(socket activation), or a list of these. With port 0 the kernel chooses a port, and the "
       .. "log names it. A Unix socket may have a mode and a group: "
-      .. '"unix:/run/hookward.sock,mode=0660,group=www-data".' },
+      .. '"unix:/run/hookward.sock,mode=0660,group=www-data". A listener with options '
+      .. 'of its own is a table: { "0.0.0.0:8443", tls = { ... }, proxy_protocol = true }, or '
+      .. '{ "unix:h.sock", mode = "0660", group = "www-data" }. tls = false exempts it '
+      .. 'from `tls` below.' },
   { key = "path", kind = "url_path", default = "/baseWebhookNotification",
     doc = "The path to which notifications are posted. Every other path is a 404." },
   { key = "control", kind = "control", default = ".hookward.sock",
@@ -116,11 +119,32 @@ return {
     as = "dead_retention_ms",
     doc = 'How long the ledger keeps what is dead, with its body: a time, but never less than '
       .. '`retention`; or "never": until `hookward jobs purge` removes it.' },
-  { key = "tls", kind = "table", not_yet = true, fields = {
-    { key = "cert", kind = "path", doc = "The certificate chain, PEM." },
-    { key = "key", kind = "path", doc = "Its private key, PEM." },
-    { key = "client_ca", kind = "path", doc = "Ask clients for a certificate of this authority." },
-  }, doc = "Speak TLS on every TCP address of `listen`." },
+  { key = "tls", kind = "tls", not_yet = true, fields = {
+    { key = "cert", kind = "path", example = "cert.pem",
+      doc = "The certificate, PEM, followed by those that signed it." },
+    { key = "key", kind = "path", example = "key.pem",
+      doc = "Its private key, PEM, without a passphrase." },
+    { key = "client_ca", kind = "path", example = "ca.pem",
+      doc = "Ask clients for a certificate, and accept only those that one of these authorities "
+        .. "signed." },
+    { key = "client_names", kind = "patterns", example = { "sender.example" },
+      doc = "Accept only client certificates with one of these names (subjectAltName)." },
+    { key = "crl", kind = "path", example = "crl.pem",
+      doc = "The authority's list of revoked client certificates, PEM." },
+  }, doc = "Speak TLS on every TCP listener without a `tls` of its own: { cert = ..., key = ... }, "
+      .. "or a list of such pairs, of which each client gets the one for the name that it asks "
+      .. "for (SNI), else the first." },
+  { key = "allow", kind = "networks", not_yet = true, example = { "203.0.113.0/24" }, default = {},
+    doc = "The addresses and networks that may send; everybody else gets 403 not_allowed. An empty "
+      .. "list allows all. Loopback and Unix sockets are always allowed." },
+  { key = "trusted_proxies", kind = "networks", not_yet = true, example = { "10.0.0.0/8" },
+    default = {},
+    doc = "Proxies and load balancers whose X-Forwarded-For is believed: the address that it names "
+      .. "then counts for limits, `allow`, the log and job.remote." },
+  { key = "max_failures_per_address", kind = "integer", not_yet = true, example = 100, min = 1,
+    max = 1000000,
+    doc = "Requests of one address within a minute that may fail to be authentic. Over it, that "
+      .. "address's requests are verified last, after everybody else's. Off by default." },
   { key = "admin", kind = "listen", not_yet = true, example = "127.0.0.1:9090",
     doc = "Where the admin pages listen: health, metrics, dashboard." },
   { key = "log", kind = "table", fields = {

@@ -83,7 +83,7 @@ local function flatten(values)
   local flat = {}
   for _, entry in ipairs(schema) do
     local value = values[entry.key]
-    if entry.fields and type(value) == "table" then
+    if entry.kind == "table" and type(value) == "table" then
       for _, field in ipairs(entry.fields) do
         flat[entry.key .. "." .. field.key] = value[field.key]
       end

@@ -118,8 +118,8 @@ static void open_listener(struct rig *r, char path[128], const char *name,
     char address[160], why[256];
     snprintf(path, 128, "%s/%s", r->folder, name);
     snprintf(address, sizeof address, "unix:%s", path);
-    const char *addresses[] = {address};
-    HW_CHECK(hw_listeners_open(&r->listeners, addresses, 1, service, why, sizeof why) == 0);
+    struct hw_listen listen = {.address = address};
+    HW_CHECK(hw_listeners_open(&r->listeners, &listen, 1, service, why, sizeof why) == 0);
 }
 
 static int open_fifo(struct rig *r, const char *name)
