@@ -83,6 +83,10 @@ static void push_key(lua_State *L, const struct hw_key *key)
     lua_setfield(L, -2, "bits");
     lua_pushstring(L, key->fingerprint);
     lua_setfield(L, -2, "fingerprint");
+    if (key->not_after) {
+        lua_pushinteger(L, key->not_after);
+        lua_setfield(L, -2, "not_after");
+    }
 }
 
 static int api_keys(lua_State *L)

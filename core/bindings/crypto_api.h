@@ -10,8 +10,9 @@
 
 /* Pushes a table of functions. Each returns nil and one line on failure.
  *
- *     keys(paths, min_bits)  -> array of { name, form, bits, fingerprint }
- *     key(text, min_bits)    -> { form, bits, fingerprint } of a public key in any form
+ *     keys(paths, min_bits)  -> array of { name, form, bits, fingerprint, not_after? }
+ *     key(text, min_bits)    -> { form, bits, fingerprint, not_after? } of a public key in any form;
+ *                               not_after: of a certificate, seconds since 1970
  *     keygen(bits)           -> private PEM (PKCS#8), public PEM (SubjectPublicKeyInfo)
  *     development_certificate() -> key PEM (PKCS#8), certificate PEM (http/tls_development.h)
  *     sign(private_key, body) -> Base64 of the RSASSA-PKCS1-v1_5 SHA-256 signature; the key is

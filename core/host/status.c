@@ -85,6 +85,16 @@ static void put_reload(FILE *out, struct hw_last_reload *last)
     putc('}', out);
 }
 
+static void put_addresses(FILE *out, const char *const *addresses)
+{
+    fputs(",\"addresses\":[", out);
+    for (size_t i = 0; addresses[i]; i++) {
+        fputs(i ? "," : "", out);
+        put_text(out, hw_str_of(addresses[i]));
+    }
+    putc(']', out);
+}
+
 static void put_ledger(FILE *out, const struct hw_status *s)
 {
     static const char *const healths[] = {
@@ -114,6 +124,7 @@ static void put(FILE *out, const struct hw_status *s)
     put_pauses(out, &s->dispatch->ledger->pauses);
     put_reload(out, s->last_reload);
     put_ledger(out, s);
+    put_addresses(out, s->addresses);
     fprintf(out, ",\"replaced\":%llu,\"unreplaced\":%llu}\n",
             (unsigned long long)hw_stats_get(&stats->counts[HW_COUNT_REPLACED]),
             (unsigned long long)hw_stats_get(&stats->counts[HW_COUNT_UNREPLACED]));

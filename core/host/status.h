@@ -6,7 +6,7 @@
  *      "pauses":[{"pattern":"Badge.*","since":1790000000.0},…],
  *      "reload":{"at":1790000000.0,"ok":true,"text":"…"},
  *      "ledger":{"type":"sqlite","path":"/…","health":"well"|"slow"|"failed"},
- *      "replaced":0,"unreplaced":0}
+ *      "addresses":["127.0.0.1:8080",…],"replaced":0,"unreplaced":0}
  *
  * Times are seconds since 1970; "errors" has those that occurred; "reload" is the last attempt,
  * absent before the first; "path" is absent when the ledger is in memory.
@@ -27,6 +27,7 @@ struct hw_status {
     const struct hw_dispatch *dispatch;
     struct hw_shelf *shelf;
     struct hw_last_reload *last_reload;
+    const char *const *addresses; /* as of hw_host_addresses; ends with NULL */
     unsigned workers;
     double started_at;   /* seconds since 1970 */
     uint64_t started_ns; /* monotonic */

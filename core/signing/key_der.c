@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/pkcs12.h>
 #include <openssl/x509.h>
+#include <time.h>
 
 /* Does a SEQUENCE begin here? *total is its length, header included. */
 static bool der_sequence(struct hw_str bytes, size_t *total)
@@ -100,6 +101,12 @@ static int refuse_der(const unsigned char *in, long len, const struct hw_reason 
     return hw_refuse(why, "DER, but not of a public key or a certificate");
 }
 
+static int64_t end_of(const X509 *certificate)
+{
+    struct tm tm;
+    return ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+}
+
 int hw_key_der_read(struct hw_key_numbers *numbers, struct hw_str bytes,
                     const struct hw_der_forms *forms, const struct hw_reason *why)
 {
@@ -130,6 +137,7 @@ int hw_key_der_read(struct hw_key_numbers *numbers, struct hw_str bytes,
     X509 *certificate = d2i_X509(NULL, &at, len);
     if (certificate) {
         int rc = read_spki(numbers, X509_get_X509_PUBKEY(certificate), forms->certificate, why);
+        numbers->not_after = end_of(certificate);
         X509_free(certificate);
         return rc;
     }

@@ -10,6 +10,7 @@
 #include <openssl/bn.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/str.h"
 
@@ -27,7 +28,8 @@ int hw_refuse(const struct hw_reason *why, const char *format, ...)
  * *numbers with fini, and the reader may leave errors in OpenSSL's queue. */
 struct hw_key_numbers {
     BIGNUM *n, *e;
-    const char *form; /* static */
+    const char *form;  /* static */
+    int64_t not_after; /* of a certificate: seconds since 1970; 0: it has no end */
 };
 
 void hw_key_numbers_fini(struct hw_key_numbers *numbers);

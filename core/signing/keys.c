@@ -81,6 +81,7 @@ int hw_key_parse(struct hw_key *key, struct hw_str text, int min_bits, char *why
         rc = check_numbers(&numbers, min_bits, &reason);
     if (rc == 0) {
         key->form = numbers.form;
+        key->not_after = numbers.not_after;
         key->bits = BN_num_bits(numbers.n);
         key->pkey = make_pkey(&numbers);
         if (!key->pkey || !set_fingerprint(key)) {

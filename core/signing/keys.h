@@ -29,6 +29,8 @@ struct hw_key {
     char *name;       /* the file's name without its folder */
     const char *form; /* "PEM", "PEM certificate", "Base64 of PKCS#1", …; static */
     int bits;
+    int64_t
+        not_after; /* of a certificate: seconds since 1970; it verifies after that too; 0: none */
     char fingerprint[65]; /* SHA-256 of the SubjectPublicKeyInfo's DER, hex */
     EVP_PKEY *pkey;
     struct hw_rsa *rsa; /* the same key, prepared for verifying; NULL when it is in no set */
