@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "http/tls_files.h"
+#include "base/config.h"
 #include "signing/key_numbers.h"
 
 enum { HW_TLS_CLIENT_MAX = 256, HW_TLS_WHY_MAX = 200 }; /* bytes, the end included */

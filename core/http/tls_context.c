@@ -172,12 +172,14 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
     return SSL_TLSEXT_ERR_ALERT_FATAL; /* the alert: no_application_protocol */
 }
 
+/* A ticket of TLS 1.3 is used once (RFC 8446, C.4), so its client gets a new one each time. */
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                      EVP_MAC_CTX *mac, int encrypt)
 {
     struct session *session = session_of(ssl);
-    return hw_tls_tickets_use(&session->context->tickets, hw_now_ns(), name, iv, cipher, mac,
-                              encrypt);
+    int rc =
+        hw_tls_tickets_use(&session->context->tickets, hw_now_ns(), name, iv, cipher, mac, encrypt);
+    return rc == 1 && !encrypt && SSL_version(ssl) >= TLS1_3_VERSION ? 2 : rc;
 }
 
 static int on_verify(int ok, X509_STORE_CTX *step)

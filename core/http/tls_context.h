@@ -18,9 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/config.h"
 #include "base/str.h"
 #include "http/certificate.h"
-#include "http/tls_files.h"
 
 struct hw_tls_context;
 
