@@ -326,6 +326,7 @@ build = {
     ["hookward.handlers.router"] = "lua/hookward/handlers/router.lua",
     ["hookward.handlers.validator"] = "lua/hookward/handlers/validator.lua",
     ["hookward.host.control"] = "lua/hookward/host/control.lua",
+    ["hookward.host.doors"] = "lua/hookward/host/doors.lua",
     ["hookward.host.library"] = "lua/hookward/host/library.lua",
     ["hookward.host.pauses"] = "lua/hookward/host/pauses.lua",
     ["hookward.host.unproven"] = "lua/hookward/host/unproven.lua",

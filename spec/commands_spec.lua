@@ -708,7 +708,7 @@ describe("send", function()
   end)
 
   it("works over a Unix socket", function()
-    local project = cli.project('return { listen = "unix:h.sock" }')
+    local project = cli.project('return { listen = "unix:h.sock,mode=0600" }')
     local result = run { "send", "A.B", cwd = project }
     assert.are.equal(1, result.code)
     has(result.out, "to unix:" .. project .. "/h.sock")

@@ -14,7 +14,7 @@
 /* Pushes the table behind hook.http:
  *
  *     request { url =, method =, body =, headers =, timeout =, unix =, answer_max =, ca =,
- *               client_cert =, client_key =, expect =, send_rate = }
+ *               client_cert =, client_key =, connect =, proxy_protocol =, expect =, send_rate = }
  *     get(url, options)          options: what request takes but for url, method, body
  *     post(url, body, options)
  *
@@ -24,6 +24,10 @@
  *     headers     name -> string or number
  *     timeout     seconds for the whole exchange; 10 by default
  *     unix        the path of a Unix socket to connect to, in place of the url's host
+ *     connect     "host:port" to connect to, in place of the url's host and port; the certificate
+ *                 must still be for the url's host
+ *     proxy_protocol  true: the connection begins with a header of the PROXY protocol (version 1), as
+ *                 that of a load balancer
  *     answer_max  bytes of the answer's body, 64 MB by default and at most; more is an error
  *     expect      seconds: sends Expect: 100-continue, and waits so long at most for a 100 Continue
  *                 before it sends the body

@@ -87,6 +87,7 @@ void hw_http_exchange_init(struct hw_http_exchange *x)
 void hw_http_exchange_fini(struct hw_http_exchange *x)
 {
     curl_slist_free_all(x->headers);
+    curl_slist_free_all(x->connect);
     free(x->head.ptr);
     free(x->body.ptr);
     hw_http_exchange_init(x);
@@ -218,9 +219,27 @@ static CURLcode configure_proxy(CURL *easy, const struct hw_http_request *r,
                                 struct hw_http_exchange *x)
 {
     CURLcode rc = CURLE_OK;
-    x->proxy = r->unix_path ? NULL : hw_proxy_of(r->url, &x->proxy_variable);
+    x->proxy = r->unix_path || r->connect ? NULL : hw_proxy_of(r->url, &x->proxy_variable);
     rc |= curl_easy_setopt(easy, CURLOPT_PROXY, x->proxy ? x->proxy : "");
     rc |= curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+    return rc;
+}
+
+static CURLcode configure_place(CURL *easy, const struct hw_http_request *r,
+                                struct hw_http_exchange *x)
+{
+    CURLcode rc = CURLE_OK;
+    if (r->unix_path)
+        rc |= curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, r->unix_path);
+    if (r->connect) {
+        char rule[300];
+        int len = snprintf(rule, sizeof rule, "::%s", r->connect); /* whatever the url's are */
+        x->connect = len < (int)sizeof rule ? curl_slist_append(NULL, rule) : NULL;
+        rc |= x->connect ? curl_easy_setopt(easy, CURLOPT_CONNECT_TO, x->connect)
+                         : CURLE_OUT_OF_MEMORY;
+    }
+    if (r->proxy_protocol)
+        rc |= curl_easy_setopt(easy, CURLOPT_HAPROXYPROTOCOL, 1L);
     return rc;
 }
 
@@ -235,8 +254,7 @@ static CURLcode configure(CURL *easy, const struct hw_http_request *r, struct hw
     rc |= curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     rc |= curl_easy_setopt(easy, CURLOPT_USERAGENT, "hookward/" HW_VERSION);
     rc |= curl_easy_setopt(easy, CURLOPT_URL, r->url);
-    if (r->unix_path)
-        rc |= curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, r->unix_path);
+    rc |= configure_place(easy, r, x);
     rc |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, x->headers);
     rc |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, r->timeout_ms);
     rc |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,

@@ -21,6 +21,8 @@ enum {
 struct hw_http_request {
     const char *url;
     const char *unix_path; /* or NULL */
+    const char *connect;   /* "host:port" to connect to in place of the url's, or NULL */
+    bool proxy_protocol;   /* begin the connection with a header of the PROXY protocol */
     const char *ca;        /* a file of the only certificates that are trusted, or NULL */
     const char *client_cert, *client_key; /* files (PEM) to identify with; or NULL */
     char method[32];
@@ -39,6 +41,7 @@ struct hw_http_bytes {
 /* All memory of one exchange. */
 struct hw_http_exchange {
     struct curl_slist *headers; /* the request's header lines */
+    struct curl_slist *connect; /* what request.connect is to curl */
     struct hw_http_bytes head;  /* the answer's header lines, without its status line */
     struct hw_http_bytes body;  /* the answer's body */
     size_t body_max;

@@ -71,6 +71,20 @@ static void read_ca(lua_State *L, struct hw_http_options *o, int index)
     o->out.ca = option_text(L, index, "ca");
 }
 
+static void read_connect(lua_State *L, struct hw_http_options *o, int index)
+{
+    o->out.connect = option_text(L, index, "connect");
+    if (!strrchr(o->out.connect, ':') || strlen(o->out.connect) > 255)
+        luaL_error(L, "hook.http: connect must be host:port");
+}
+
+static void read_proxy_protocol(lua_State *L, struct hw_http_options *o, int index)
+{
+    if (!lua_isboolean(L, index))
+        luaL_error(L, "hook.http: proxy_protocol must be true or false");
+    o->out.proxy_protocol = lua_toboolean(L, index);
+}
+
 static void read_client_cert(lua_State *L, struct hw_http_options *o, int index)
 {
     o->out.client_cert = option_text(L, index, "client_cert");
@@ -161,6 +175,8 @@ static const struct option {
     {"headers", read_headers, false},
     {"timeout", read_timeout, false},
     {"unix", read_unix, false},
+    {"connect", read_connect, false},
+    {"proxy_protocol", read_proxy_protocol, false},
     {"answer_max", read_answer_max, false},
     {"ca", read_ca, false},
     {"client_cert", read_client_cert, false},

@@ -136,6 +136,8 @@ hook.http = {}
 ---@field headers? table<string, string|number>
 ---@field timeout? number seconds, for the whole exchange; default: 10
 ---@field unix? string the path of a Unix socket to connect to instead of the url's host
+---@field connect? string "host:port" to connect to instead of the url's; a certificate must be for the url's
+---@field proxy_protocol? boolean begin the connection with a header of the PROXY protocol
 ---@field answer_max? integer bytes of the answer's body; a longer one is an error
 ---@field ca? string a file of certificates (PEM): only these are trusted
 ---@field client_cert? string a file (PEM) of the certificate that the server is shown

@@ -4,6 +4,7 @@ local catalogue = require "hookward.handlers.catalogue"
 local config = require "hookward.config"
 local console = require "hookward.cli.console"
 local core = require "hookward.core"
+local doors = require "hookward.host.doors"
 local files = require "hookward.base.files"
 local options = require "hookward.cli.options"
 local tls_advice = require "hookward.base.tls_advice"
@@ -124,21 +125,25 @@ end
 
 -- ---- where to, and with which key ----
 
--- The first address of `listen` that can be connected to.
+---@class hookward.send.Target
+---@field url string
+---@field unix? string
+---@field proxy_protocol? boolean
+---@field shown string
+
+-- The first listener that can be connected to.
+---@return hookward.send.Target?
 local function default_target(settings)
-  for _, listener in ipairs(settings.listen) do
-    local address = listener.address
-    local host, port = address:match("^(.*):(%d+)$")
-    if address:find("^unix:") then return address end
-    if host and port ~= "0" then
-      host = ({ ["0.0.0.0"] = "127.0.0.1", ["[::]"] = "[::1]" })[host] or host
-      return ("http://%s:%s"):format(host, port)
+  for _, door in ipairs(doors.all(settings)) do
+    if door.url then
+      return { url = door.url, unix = door.unix, proxy_protocol = door.proxy_protocol,
+        shown = door.unix and door.address or door.url }
     end
   end
   return nil, ("%s: `listen` names no port; name the URL with --to"):format(settings.file)
 end
 
--- { url, unix, shown }
+---@return hookward.send.Target?
 local function parse_target(text, path)
   local socket = text:match("^unix:(.+)$")
   if socket then return { url = "http://localhost" .. path, unix = socket, shown = text } end
@@ -164,11 +169,13 @@ local function look_up(args)
       return nil, lines
     end
   end
-  local to, why
-  if args.to then to = args.to else to, why = default_target(settings) end
-  if not to then return nil, { why } end
+  local target, why
+  if not args.to then
+    target, why = default_target(settings)
+    if not target then return nil, { why } end
+  end
   return {
-    to = to,
+    target = target,
     path = settings and settings.path or DEFAULT_PATH,
     key = args.key or config.shown(settings.folder .. "/development.key", assert(sys.cwd())),
   }
@@ -210,6 +217,7 @@ local function deliver(job, attempt)
     method = "POST",
     url = job.target.url,
     unix = job.target.unix,
+    proxy_protocol = job.target.proxy_protocol,
     body = job.body,
     headers = headers_of(job.id, attempt, job.signature, job.headers),
     timeout = job.timeout,
@@ -262,7 +270,8 @@ function M.run(args)
   if not body then return console.misuse("hookward send", "%s", event) end
   local found, lines = look_up(args)
   if not found then return console.fail(lines) end
-  local target, why = parse_target(found.to, found.path)
+  local target, why = found.target, nil
+  if not target then target, why = parse_target(args.to, found.path) end
   if not target then return console.misuse("hookward send", "%s", why) end
   local key, signature
   key, why = read_key(found.key)

@@ -471,12 +471,16 @@ static void raises_for_misuse(void **state)
         "R, U)\n"
         "refused('url must be a string, not nil', h.get) refused('not table', h.get, {})\n"
         "refused('url contains a zero byte', h.get, U .. '\\0')\n"
-        "refused(\"unknown option 'timeot' (known: headers, timeout, unix, answer_max, ca, "
+        "refused(\"unknown option 'timeot' (known: headers, timeout, unix, connect, "
+        "proxy_protocol, answer_max, ca, "
         "client_cert, client_key, expect, "
         "send_rate)\", "
         "h.get, U, { timeot = 1 })\n"
         "refused(\"unknown option 'uri' (known: url, method, body, headers, timeout, unix, "
+        "connect, proxy_protocol, "
         "answer_max, ca, client_cert, client_key, expect, send_rate)\", R, { uri = U })\n"
+        "refused('connect must be host:port', h.get, U, { connect = 'h' })\n"
+        "refused('proxy_protocol must be', h.get, U, { proxy_protocol = 1 })\n"
         "refused('client_key needs client_cert', h.get, U, { client_key = 'k' })\n"
         "refused('client_cert must be a string, not boolean', h.get, U, { client_cert = true })\n"
         "refused(\"unknown option 'url'\", h.get, U, { url = U })\n"
@@ -538,6 +542,15 @@ static void speaks_over_a_unix_socket(void **state)
     stop_server(&unix_server);
     unlink(path);
     rmdir(folder);
+}
+
+static void begins_with_a_proxy_header(void **state)
+{
+    struct fixture *f = *state;
+    answer_with(f, ok);
+    run(f, "is(h.get(U, { proxy_protocol = true }).body, 'ok')");
+    sync_with(&f->server);
+    assert_int_equal(strncmp(f->server.seen, "PROXY TCP4 127.0.0.1 127.0.0.1 ", 31), 0);
 }
 
 /* ---- TLS, against the openssl program ---- */
@@ -636,6 +649,9 @@ static void verifies_certificates(void **state)
            "  local r, e, kind = h.get(...) is(r, nil) assert(e:lower():find('certificate'), e)\n"
            "  is(kind, 'tls')\n"
            "end\n"
+           "local at = S:match('://(.-)/')\n"
+           "is(h.get('https://localhost:1/', { ca = CA, connect = at }).status, 200)\n"
+           "bad('https://other:1/', { ca = CA, connect = at })\n"
            "bad(S) is(h.get(S, { ca = CA }).status, 200)\n"
            "bad(S) -- the kept connection is not used by a request that trusts others\n"
            "local r, e = h.get(OTHER, { ca = CA }) is(r, nil) assert(e:find('127.0.0.1'), e)\n"
@@ -785,6 +801,7 @@ int main(void)
         TEST(tells_programs_what_went_wrong),
         TEST(raises_for_misuse),
         TEST(speaks_over_a_unix_socket),
+        TEST(begins_with_a_proxy_header),
         TEST(verifies_certificates),
         TEST(shows_a_client_certificate),
         TEST(running_out_of_memory_loses_nothing),
