@@ -290,6 +290,7 @@ build = {
     ["hookward.cli.actions"] = "lua/hookward/cli/actions.lua",
     ["hookward.cli.console"] = "lua/hookward/cli/console.lua",
     ["hookward.cli.examples"] = "lua/hookward/cli/examples.lua",
+    ["hookward.cli.man"] = "lua/hookward/cli/man.lua",
     ["hookward.cli.needs"] = "lua/hookward/cli/needs.lua",
     ["hookward.cli.options"] = "lua/hookward/cli/options.lua",
     ["hookward.cli.templates"] = "lua/hookward/cli/templates.lua",

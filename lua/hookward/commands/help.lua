@@ -3,23 +3,27 @@
 
 local console = require "hookward.cli.console"
 local guide = require "hookward.guide"
+local man = require "hookward.cli.man"
 local suggest = require "hookward.base.suggest"
 
 local M = {
   summary = "Read the guide.",
-  usage = "[TOPIC | COMMAND]",
+  usage = "[TOPIC | COMMAND | --man PAGE]",
   description = "Prints a topic of the guide, or what `hookward COMMAND --help` prints. Without an "
-    .. "argument it lists the topics.",
+    .. "argument it lists the topics. With --man it prints a manual page as troff.",
   examples = {
     "hookward help",
     "hookward help handlers",
     "hookward help configuration | less",
     "hookward help send",
+    "hookward help --man hookward | man -l -",
   },
 }
 
 function M.define(parser)
   parser:argument("TOPIC", "A topic of the guide, or a command."):target("topic"):args("?")
+  parser:option("--man", "A manual page, as troff: hookward or hookward.lua.")
+    :argname("PAGE"):choices(man.names)
 end
 
 local function names(cli)
@@ -40,6 +44,10 @@ local function list()
 end
 
 function M.run(args, cli)
+  if args.man then
+    io.stdout:write(man.text(args.man, cli.parser))
+    return 0
+  end
   if not args.topic then return list() end
   for _, topic in ipairs(guide.topics) do
     if topic.name == args.topic then

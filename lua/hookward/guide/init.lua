@@ -49,11 +49,19 @@ function M.has(name)
   return false
 end
 
+---A topic's file as it is, without the reference.
+---@param name string the topic's name
+---@return string? text Markdown
+---@return string? why
+function M.source(name)
+  return source_of("hookward.guide." .. name)
+end
+
 ---@param name string the topic's name
 ---@return string? text Markdown
 ---@return string? why
 function M.text(name)
-  local text, why = source_of("hookward.guide." .. name)
+  local text, why = M.source(name)
   if not text then return nil, why end
   local at, to = text:find(REFERENCE, 1, true)
   return at and text:sub(1, at - 1) .. reference.text() .. text:sub(to + 1) or text

@@ -45,19 +45,28 @@ local function wrap(text)
   return table.concat(lines, "\n")
 end
 
-local function add(lines, entries, prefix)
+local function add(items, entries, prefix)
   for _, entry in ipairs(entries) do
-    lines[#lines + 1] = wrap(("- `%s%s`: %s"):format(prefix, entry.key, facts(entry)))
-    lines[#lines + 1] = "  " .. wrap(entry.doc
-      .. (entry.not_yet and " This version does not support it and refuses it." or ""), "  ")
-    if entry.fields then add(lines, entry.fields, prefix .. entry.key .. ".") end
+    items[#items + 1] = { name = prefix .. entry.key, facts = facts(entry), doc = entry.doc
+      .. (entry.not_yet and " This version does not support it and refuses it." or "") }
+    if entry.fields then add(items, entry.fields, prefix .. entry.key .. ".") end
   end
+  return items
+end
+
+---Every key, those inside a table as "log.level".
+---@return { name: string, facts: string, doc: string }[] items
+function M.items()
+  return add({}, schema, "")
 end
 
 ---@return string text a Markdown list with every key
 function M.text()
   local lines = {}
-  add(lines, schema, "")
+  for _, item in ipairs(M.items()) do
+    lines[#lines + 1] = wrap(("- `%s`: %s"):format(item.name, item.facts))
+    lines[#lines + 1] = "  " .. wrap(item.doc)
+  end
   return table.concat(lines, "\n") .. "\n"
 end
 
