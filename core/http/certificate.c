@@ -311,7 +311,7 @@ static int check_order(const struct hw_certificate *c, const char *cert,
 }
 
 /* Of the chain's certificate number `i`, from 0. */
-static int check_time(struct hw_certificate *c, size_t i, const struct hw_reason *why)
+static int check_time(const struct hw_certificate *c, size_t i, const struct hw_reason *why)
 {
     char when[32], number[32] = "";
     time_t now = time(NULL), not_before = hw_certificate_time(X509_get0_notBefore(c->chain[i]));
@@ -326,17 +326,26 @@ static int check_time(struct hw_certificate *c, size_t i, const struct hw_reason
                          "%s: the certificate%s is not valid before %s; is this machine's clock "
                          "right?",
                          c->file, number, hw_certificate_when(not_before, when));
-    c->not_before = i == 0 || not_before > c->not_before ? not_before : c->not_before;
-    c->not_after = i == 0 || not_after < c->not_after ? not_after : c->not_after;
     return 0;
 }
 
-static int check_times(struct hw_certificate *c, const struct hw_reason *why)
+int hw_certificate_check_time(const struct hw_certificate *c, const struct hw_reason *why)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < c->count; i++)
         rc = check_time(c, i, why);
     return rc;
+}
+
+/* A chain is valid as long as all of it is. */
+static void set_times(struct hw_certificate *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        time_t not_before = hw_certificate_time(X509_get0_notBefore(c->chain[i]));
+        time_t not_after = hw_certificate_time(X509_get0_notAfter(c->chain[i]));
+        c->not_before = i == 0 || not_before > c->not_before ? not_before : c->not_before;
+        c->not_after = i == 0 || not_after < c->not_after ? not_after : c->not_after;
+    }
 }
 
 static int describe(struct hw_certificate *c, const char *cert, const struct hw_reason *why)
@@ -345,6 +354,7 @@ static int describe(struct hw_certificate *c, const char *cert, const struct hw_
     if (!key)
         return hw_refuse(why, "%s: OpenSSL can't use the key of this certificate", cert);
     name_kind(key, c->kind, sizeof c->kind);
+    set_times(c);
     c->file = strdup(cert);
     c->names = list_names(c->chain[0]);
     c->issuer = name_issuer(c->chain[0]);
@@ -362,7 +372,6 @@ int hw_certificate_read(struct hw_certificate *c, const char *cert, const char *
     rc = rc ? rc : read_key(c, key, digest, why);
     rc = rc ? rc : check_fit(c, cert, key, why);
     rc = rc ? rc : check_order(c, cert, why);
-    rc = rc ? rc : check_times(c, why);
     ERR_clear_error();
     return rc;
 }

@@ -35,10 +35,15 @@ struct hw_certificate {
     time_t not_before, not_after; /* of the leaf, or of a certificate above it if that is less */
 };
 
-/* Reads the two files, which may be one. `digest`: gets the names and the bytes of both. Returns 0,
- * or HW_EFAILED with one line in `why`. Call fini in both cases. */
+/* Reads the two files, which may be one, and checks all but the time. `digest`: gets the names and
+ * the bytes of both. Returns 0, or HW_EFAILED with one line in `why`. Call fini in both cases. */
 int hw_certificate_read(struct hw_certificate *certificate, const char *cert, const char *key,
                         EVP_MD_CTX *digest, const struct hw_reason *why);
+
+/* Returns 0 if every certificate of the chain is valid now, else HW_EFAILED with one line in `why`.
+ */
+int hw_certificate_check_time(const struct hw_certificate *certificate,
+                              const struct hw_reason *why);
 void hw_certificate_fini(struct hw_certificate *certificate);
 
 /* Whole days until `not_after`, rounded down; negative once it is past. */

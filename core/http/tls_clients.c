@@ -35,15 +35,14 @@ static int add_authority(struct hw_tls_clients *c, X509 *one, const char *path,
                : hw_refuse(why, "%s: OpenSSL can't use %s", path, name);
 }
 
-/* Adds every certificate of the text. *last: the latest time that one of them is valid. */
 static int add_authorities(struct hw_tls_clients *c, BIO *in, const char *path, size_t *count,
-                           time_t *last, const struct hw_reason *why)
+                           const struct hw_reason *why)
 {
     X509 *one;
     int rc = 0;
     while (rc == 0 && (one = PEM_read_bio_X509(in, NULL, NULL, NULL))) {
-        time_t not_after = hw_certificate_time(X509_get0_notAfter(one));
-        *last = not_after > *last ? not_after : *last;
+        time_t until = hw_certificate_time(X509_get0_notAfter(one));
+        c->ca_until = until > c->ca_until ? until : c->ca_until;
         rc = add_authority(c, one, path, why);
         X509_free(one);
         ++*count;
@@ -56,13 +55,11 @@ static int load_authorities(struct hw_tls_clients *c, const char *path, EVP_MD_C
 {
     struct hw_pem_file file;
     size_t count = 0;
-    time_t last = 0;
-    char when[32];
     int rc = hw_pem_file_read(&file, path, HW_PEM_OTHER, digest, why);
     BIO *in = rc == 0 ? hw_pem_file_open(&file) : NULL;
     ERR_clear_error();
     if (in)
-        rc = add_authorities(c, in, path, &count, &last, why);
+        rc = add_authorities(c, in, path, &count, why);
     BIO_free(in);
     bool whole = hw_certificate_ended_well();
     hw_pem_file_fini(&file);
@@ -74,9 +71,6 @@ static int load_authorities(struct hw_tls_clients *c, const char *path, EVP_MD_C
                              ? "a certificate in it is damaged; get the file anew"
                              : "no certificate in PEM (\"-----BEGIN CERTIFICATE-----\"); client_ca "
                                "takes the certificate that signed the clients' ones");
-    if (last < time(NULL))
-        return hw_refuse(why, "%s: this CA's certificate expired on %s; get the new one", path,
-                         hw_certificate_when(last, when));
     return 0;
 }
 
@@ -85,13 +79,9 @@ static int load_authorities(struct hw_tls_clients *c, const char *path, EVP_MD_C
 static int add_list(struct hw_tls_clients *c, X509_CRL *list, const char *path,
                     const struct hw_reason *why)
 {
-    char when[32];
-    const ASN1_TIME *next = X509_CRL_get0_nextUpdate(list);
-    if (next && X509_cmp_current_time(next) < 0)
-        return hw_refuse(why,
-                         "%s: the list was to be renewed by %s; get the new one, or have your CA "
-                         "make it: openssl ca -gencrl",
-                         path, hw_certificate_when(hw_certificate_time(next), when));
+    time_t until = hw_certificate_time(X509_CRL_get0_nextUpdate(list));
+    if (until && (!c->list_until || until < c->list_until))
+        c->list_until = until;
     return X509_STORE_add_crl(c->store, list) == 1
                ? 0
                : hw_refuse(why, "%s: OpenSSL can't use this list", path);
@@ -122,11 +112,28 @@ static int load_lists(struct hw_tls_clients *c, const char *path, EVP_MD_CTX *di
     return rc;
 }
 
+int hw_tls_clients_check_time(const struct hw_tls_clients *c, const struct hw_reason *why)
+{
+    char when[32];
+    time_t now = time(NULL);
+    if (c->store && c->ca_until < now)
+        return hw_refuse(why, "%s: this CA's certificate expired on %s; get the new one",
+                         c->ca_file, hw_certificate_when(c->ca_until, when));
+    if (c->list_until && c->list_until < now)
+        return hw_refuse(why,
+                         "%s: the list was to be renewed by %s; get the new one, or have your CA "
+                         "make it: openssl ca -gencrl",
+                         c->list_file, hw_certificate_when(c->list_until, when));
+    return 0;
+}
+
 /* ---- loading ---- */
 
 static int copy_names(struct hw_tls_clients *c, const struct hw_tls_files *files,
                       EVP_MD_CTX *digest, const struct hw_reason *why)
 {
+    c->ca_file = strdup(files->client_ca);
+    c->list_file = strdup(files->crl ? files->crl : "");
     c->names = calloc(files->name_count + 1, sizeof *c->names);
     for (size_t i = 0; c->names && i < files->name_count; i++) {
         const char *name = files->client_names[i];
@@ -135,7 +142,7 @@ static int copy_names(struct hw_tls_clients *c, const struct hw_tls_files *files
             return hw_refuse(why, "out of memory");
         c->name_count++;
     }
-    return c->names ? 0 : hw_refuse(why, "out of memory");
+    return c->names && c->ca_file && c->list_file ? 0 : hw_refuse(why, "out of memory");
 }
 
 int hw_tls_clients_load(struct hw_tls_clients *c, const struct hw_tls_files *files,
@@ -166,6 +173,8 @@ void hw_tls_clients_fini(struct hw_tls_clients *c)
     for (size_t i = 0; i < c->name_count; i++)
         free(c->names[i]);
     free(c->names);
+    free(c->ca_file);
+    free(c->list_file);
     *c = (struct hw_tls_clients){0};
 }
 

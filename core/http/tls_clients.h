@@ -14,6 +14,7 @@
 #include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 #include "base/config.h"
 #include "signing/key_numbers.h"
@@ -31,12 +32,18 @@ struct hw_tls_clients {
     STACK_OF(X509_NAME) * issuers;
     char **names;
     size_t name_count;
+    char *ca_file, *list_file;
+    time_t ca_until;   /* when the last of the authorities ends */
+    time_t list_until; /* when the first of the lists is to be renewed; 0: never */
 };
 
-/* Reads client_ca and crl, if set. `digest`: gets all that is read, and the names. Returns 0, or
- * HW_EFAILED with one line in `why`. Call fini in both cases. */
+/* Reads client_ca and crl, if set, and checks all but the time. `digest`: gets all that is read, and
+ * the names. Returns 0, or HW_EFAILED with one line in `why`. Call fini in both cases. */
 int hw_tls_clients_load(struct hw_tls_clients *clients, const struct hw_tls_files *files,
                         EVP_MD_CTX *digest, const struct hw_reason *why);
+
+/* Returns 0 if authorities and lists are valid now, else HW_EFAILED with one line in `why`. */
+int hw_tls_clients_check_time(const struct hw_tls_clients *clients, const struct hw_reason *why);
 void hw_tls_clients_fini(struct hw_tls_clients *clients);
 
 /* Has the context ask for certificates and verify them. hw_tls_clients_verify is to be called by

@@ -311,23 +311,49 @@ static void free_context(struct hw_tls_context *c)
     free(c);
 }
 
-struct hw_tls_context *hw_tls_context_make(const struct hw_tls_files *files, char *why,
-                                           size_t why_size)
+static struct hw_tls_context *read_files(const struct hw_tls_files *files,
+                                         const struct hw_reason *why)
 {
-    struct hw_reason reason = {why, why_size};
     struct hw_tls_context *c = calloc(1, sizeof *c);
     if (!c) {
-        hw_refuse(&reason, "out of memory");
+        hw_refuse(why, "out of memory");
         return NULL;
     }
     atomic_init(&c->refs, 1);
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
-    int rc = load(c, files, digest, &reason);
+    int rc = load(c, files, digest, why);
     EVP_MD_CTX_free(digest);
     if (rc == 0)
         return c;
     free_context(c);
     return NULL;
+}
+
+static int check_time(const struct hw_tls_context *c, const struct hw_reason *why)
+{
+    int rc = hw_tls_clients_check_time(&c->clients, why);
+    for (size_t i = 0; rc == 0 && i < c->pair_count; i++)
+        rc = hw_certificate_check_time(&c->pairs[i].certificate, why);
+    return rc;
+}
+
+struct hw_tls_context *hw_tls_context_renew(const struct hw_tls_files *files,
+                                            struct hw_tls_context *old, char *why, size_t size)
+{
+    struct hw_reason reason = {why, size};
+    struct hw_tls_context *c = read_files(files, &reason);
+    if (!c)
+        return NULL;
+    bool same = old && hw_tls_context_same(c, old);
+    if (!same && check_time(c, &reason) == 0)
+        return c;
+    free_context(c);
+    return same ? hw_tls_context_ref(old) : NULL;
+}
+
+struct hw_tls_context *hw_tls_context_make(const struct hw_tls_files *files, char *why, size_t size)
+{
+    return hw_tls_context_renew(files, NULL, why, size);
 }
 
 struct hw_tls_context *hw_tls_context_ref(struct hw_tls_context *c)

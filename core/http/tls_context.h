@@ -28,6 +28,12 @@ struct hw_tls_context;
  * that names the file and the fix. */
 struct hw_tls_context *hw_tls_context_make(const struct hw_tls_files *files, char *why,
                                            size_t why_size);
+
+/* The same for the context of a reload; `old`: the one that is live, or NULL. When the files hold
+ * what they held when `old` was made, returns `old`, with one reference more, even if they have
+ * expired since. */
+struct hw_tls_context *hw_tls_context_renew(const struct hw_tls_files *files,
+                                            struct hw_tls_context *old, char *why, size_t why_size);
 struct hw_tls_context *hw_tls_context_ref(struct hw_tls_context *context);
 void hw_tls_context_unref(struct hw_tls_context *context); /* NULL does nothing */
 

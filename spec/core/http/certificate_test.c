@@ -39,6 +39,7 @@ static int read_into(struct hw_certificate *certificate)
     struct hw_reason reason = {why, sizeof why};
     EVP_DigestInit_ex(digest, EVP_sha256(), NULL);
     int rc = hw_certificate_read(certificate, cert, key, digest, &reason);
+    rc = rc ? rc : hw_certificate_check_time(certificate, &reason);
     EVP_MD_CTX_free(digest);
     return rc;
 }

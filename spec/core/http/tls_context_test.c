@@ -751,6 +751,28 @@ static void test_notices_every_difference(void **state)
     hw_tls_context_unref(first);
 }
 
+/* Time passes: what was live when it expired stays live, and is not taken anew. */
+static void test_keeps_what_has_expired_meanwhile(void **state)
+{
+    (void)state;
+    const struct made *one = A_CERT(.name = "a.example");
+    struct hw_tls_pair pair = pair_of("1", one);
+    const struct hw_tls_files files = {.pairs = &pair, .pair_count = 1};
+    struct hw_tls_context *old = make_context(&files);
+    struct hw_tls_context *same = hw_tls_context_renew(&files, old, why, sizeof why);
+    assert_ptr_equal(same, old);
+    hw_tls_context_unref(same);
+    WRITE_CERTS(pair.cert, A_CERT(.name = "b.example", .key = one->key));
+    struct hw_tls_context *other = hw_tls_context_renew(&files, old, why, sizeof why);
+    assert_ptr_not_equal(other, old);
+    assert_non_null(other);
+    hw_tls_context_unref(other);
+    WRITE_CERTS(pair.cert, A_CERT(.name = "a", .key = one->key, .from_days = -9, .to_days = -1));
+    assert_null(hw_tls_context_renew(&files, old, why, sizeof why));
+    assert_non_null(strstr(why, "expired on 2"));
+    hw_tls_context_unref(old);
+}
+
 /* A reload drops the context while connections have sessions of it. */
 static void test_a_session_outlives_its_listener(void **state)
 {
@@ -788,6 +810,7 @@ int main(void)
         T(test_a_ca_in_the_middle_needs_no_list_of_the_root),
         T(test_refuses_unusable_files_of_client_certificates),
         T(test_notices_every_difference),
+        T(test_keeps_what_has_expired_meanwhile),
         T(test_a_session_outlives_its_listener),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
