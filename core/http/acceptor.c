@@ -143,7 +143,8 @@ static void count(struct hw_acceptor *a, enum hw_count which)
 static int take(const struct hw_door *door, struct hw_arrival *arrival)
 {
     socklen_t len = sizeof arrival->peer;
-    *arrival = (struct hw_arrival){.is_unix = door->is_unix, .service = door->service};
+    *arrival =
+        (struct hw_arrival){.is_unix = door->is_unix, .service = door->service, .tls = door->tls};
     arrival->fd = hw_descriptors_lift(
         accept4(door->fd, &arrival->peer.any, &len, SOCK_CLOEXEC | SOCK_NONBLOCK));
     return arrival->fd < 0 ? -errno : 0;

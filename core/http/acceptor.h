@@ -24,6 +24,7 @@
 
 struct hw_server;
 struct hw_service;
+struct hw_tls_context;
 struct hw_acceptor;
 
 enum {
@@ -49,6 +50,8 @@ struct hw_door {
     uv_poll_t poll;
     struct hw_acceptor *acceptor;
     struct hw_service *service; /* of the connections that are accepted here */
+    struct hw_tls_context
+        *tls; /* of the connections from now on; NULL: plain. It has a reference */
     struct hw_door *next;
     int fd;
     bool is_unix;

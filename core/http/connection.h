@@ -12,6 +12,8 @@
 #include "http/server.h"
 #include "http/service.h"
 
+struct hw_tls_context;
+
 /* A connection that was just accepted. */
 struct hw_arrival {
     int fd;
@@ -19,6 +21,7 @@ struct hw_arrival {
     struct hw_address peer;     /* as accept4 returned it */
     struct hw_service *service; /* gets its requests */
     struct hw_place place;      /* in the server's crowd */
+    struct hw_tls_context *tls; /* NULL: plain. Borrowed for the call */
 };
 
 /* Takes the arrival over, with its descriptor and its place, even when it fails. Returns 0 or a

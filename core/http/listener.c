@@ -10,12 +10,14 @@
 #include "base/log.h"
 #include "http/address.h"
 #include "http/bind.h"
+#include "http/tls_set.h"
 
 struct hw_listener {
     struct hw_door door;
     struct hw_bound bound;
     struct hw_listener *next;
     struct hw_service *service;
+    const char *tls_address; /* as the configuration names it; NULL: it is plain */
 };
 
 static int fail(char *why, size_t size, const char *address, const char *what)
@@ -26,8 +28,8 @@ static int fail(char *why, size_t size, const char *address, const char *what)
 
 /* ---- opening ---- */
 
-/* Takes the socket over, even when it fails. */
-static int add(struct hw_listeners *all, struct hw_bound *bound, bool exempt,
+/* Takes the socket over, even when it fails. `listen`: NULL for the control socket. */
+static int add(struct hw_listeners *all, struct hw_bound *bound, const struct hw_listen *listen,
                struct hw_service *service)
 {
     struct hw_listener *l = calloc(1, sizeof *l);
@@ -37,10 +39,11 @@ static int add(struct hw_listeners *all, struct hw_bound *bound, bool exempt,
     }
     l->bound = *bound;
     l->service = service;
+    l->tls_address = listen && listen->tls && !bound->is_unix ? listen->address : NULL;
     l->next = all->first;
     all->first = l;
     all->count++;
-    return hw_acceptor_open(&all->acceptor, &l->door, bound->fd, bound->is_unix, exempt, service);
+    return hw_acceptor_open(&all->acceptor, &l->door, bound->fd, bound->is_unix, !listen, service);
 }
 
 int hw_listeners_open_control(struct hw_listeners *all, const char *path,
@@ -51,12 +54,12 @@ int hw_listeners_open_control(struct hw_listeners *all, const char *path,
         return fail(why, size, path, "more than 64 listeners");
     if (hw_bind_private(&bound, path, why, size))
         return HW_EFAILED;
-    int rc = add(all, &bound, true, service);
+    int rc = add(all, &bound, NULL, service);
     return rc ? fail(why, size, path, uv_strerror(rc)) : 0;
 }
 
-static int open_systemd(struct hw_listeners *all, struct hw_service *service, char *why,
-                        size_t size)
+static int open_systemd(struct hw_listeners *all, const struct hw_listen *listen,
+                        struct hw_service *service, char *why, size_t size)
 {
     struct hw_bound bound;
     int count = hw_bind_systemd_count(), rc = 0;
@@ -67,7 +70,7 @@ static int open_systemd(struct hw_listeners *all, struct hw_service *service, ch
             return fail(why, size, "systemd", "more than 64 listeners");
         if (hw_bind_inherited(&bound, HW_BIND_SYSTEMD_FIRST + i, why, size))
             return HW_EFAILED;
-        rc = add(all, &bound, false, service);
+        rc = add(all, &bound, listen, service);
     }
     return rc ? fail(why, size, "systemd", uv_strerror(rc)) : 0;
 }
@@ -80,10 +83,10 @@ static int open_one(struct hw_listeners *all, const struct hw_listen *listen, bo
     if (all->count == HW_LISTENERS_MAX)
         return fail(why, size, address, "more than 64 listeners");
     if (strcmp(address, "systemd") == 0)
-        return open_systemd(all, service, why, size);
+        return open_systemd(all, listen, service, why, size);
     if (hw_bind_open(&bound, address, v6_only, why, size))
         return HW_EFAILED;
-    int rc = add(all, &bound, false, service);
+    int rc = add(all, &bound, listen, service);
     return rc ? fail(why, size, address, uv_strerror(rc)) : 0;
 }
 
@@ -101,6 +104,20 @@ int hw_listeners_open(struct hw_listeners *all, const struct hw_listen *listen, 
         rc = open_one(all, &listen[i], hw_bind_is_shared(listen[i].address, listen, count), service,
                       why, size);
     return rc;
+}
+
+void hw_listeners_set_tls(struct hw_listeners *all, const struct hw_tls_set *set)
+{
+    for (struct hw_listener *l = all->first; l; l = l->next) {
+        struct hw_tls_context *old = l->door.tls;
+        struct hw_tls_context *next = l->tls_address ? hw_tls_set_find(set, l->tls_address) : NULL;
+        if (!next || next == old)
+            continue;
+        if (old)
+            hw_tls_context_inherit(next, old);
+        l->door.tls = hw_tls_context_ref(next);
+        hw_tls_context_unref(old);
+    }
 }
 
 void hw_listeners_resume(struct hw_listeners *all)
@@ -130,7 +147,8 @@ void hw_listeners_each(const struct hw_listeners *all, void (*each)(void *ud, co
             continue;
         name(l, address, sizeof address);
         if (!l->bound.is_unix)
-            snprintf(text, sizeof text, "http://%s%.*s", address, HW_STR_ARG(l->service->shown));
+            snprintf(text, sizeof text, "http%s://%s%.*s", l->tls_address ? "s" : "", address,
+                     HW_STR_ARG(l->service->shown));
         each(ud, l->bound.is_unix ? address : text);
     }
 }
@@ -172,6 +190,7 @@ void hw_listeners_free(struct hw_listeners *all)
 {
     for (struct hw_listener *l = all->first, *next; l; l = next) {
         next = l->next;
+        hw_tls_context_unref(l->door.tls);
         free(l);
     }
     all->first = NULL;

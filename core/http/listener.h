@@ -17,6 +17,7 @@
 enum { HW_LISTENERS_MAX = 64, HW_LISTENER_NAME_MAX = 128 };
 
 struct hw_listener;
+struct hw_tls_set;
 
 struct hw_listeners {
     struct hw_listener *first;
@@ -32,13 +33,17 @@ void hw_listeners_init(struct hw_listeners *all, struct hw_server *server);
 int hw_listeners_open(struct hw_listeners *all, const struct hw_listen *listen, size_t count,
                       struct hw_service *service, char *why, size_t why_size);
 
+/* Gives each listener with `tls` its context in the set: connections from now on get it. A listener
+ * that the set does not have keeps what it has. */
+void hw_listeners_set_tls(struct hw_listeners *all, const struct hw_tls_set *set);
+
 /* Opens the control socket of this host, for its user only (0600). Its connections are exempt from
  * the limits on connections and requests. */
 int hw_listeners_open_control(struct hw_listeners *all, const char *path,
                               struct hw_service *service, char *why, size_t why_size);
 
-/* Calls `each` for each address, with the port that the kernel chose: "http://127.0.0.1:8080/path"
- * or "unix:/path". Services that are not shown (service.h) are left out. */
+/* Calls `each` for each address, with the port that the kernel chose: "http://127.0.0.1:8080/path",
+ * "https://…" or "unix:/path". Services that are not shown (service.h) are left out. */
 void hw_listeners_each(const struct hw_listeners *all, void (*each)(void *ud, const char *address),
                        void *ud);
 
