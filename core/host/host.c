@@ -15,6 +15,7 @@
 #include "base/sigpipe.h"
 #include "base/version.h"
 #include "host/control.h"
+#include "host/expiry.h"
 #include "host/last_reload.h"
 #include "host/parts.h"
 #include "host/signals.h"
@@ -45,11 +46,13 @@ struct hw_host {
     bool loop_open, dispatch_open, log_open, log_joined, guard;
     char *addresses[HW_LISTENERS_MAX + 1];
     struct hw_reload *reload;
+    struct hw_tls_set *tls; /* what it was started with; NULL once the reload thread has it */
     struct hw_status status;
 
     /* leader only */
     uv_loop_t loop;
     uv_timer_t drain_timer;
+    struct hw_expiry expiry;
     struct hw_server server;
     struct hw_listeners listeners;
     struct hw_report report;
@@ -203,6 +206,13 @@ static void renew(void *owner)
     hw_crew_visit_free(h->dispatch.crew, hw_worker_renew);
 }
 
+static void set_tls(void *owner, struct hw_tls_set *tls)
+{
+    struct hw_host *h = owner;
+    hw_listeners_set_tls(&h->listeners, tls);
+    hw_expiry_set(&h->expiry, tls);
+}
+
 static void told(void *owner, const struct hw_reload_result *result)
 {
     struct hw_host *h = owner;
@@ -282,6 +292,7 @@ static int init_loop(struct hw_host *h, char *why, size_t size)
     }
     h->loop_open = true;
     uv_timer_init(&h->loop, &h->drain_timer);
+    hw_expiry_start(&h->expiry, &h->loop);
     uv_async_init(&h->loop, &h->stop, on_stop);
     uv_async_init(&h->loop, &h->hangup, on_hangup);
     h->drain_timer.data = h->stop.data = h->hangup.data = h;
@@ -341,9 +352,11 @@ static int start_server(struct hw_host *h, char *why, size_t size)
         return HW_EFAILED;
     int rc =
         hw_listeners_open(&h->listeners, c->listen, c->listen_count, &h->intake.service, why, size);
-    if (rc == 0)
-        open_control(h);
-    return rc;
+    if (rc)
+        return rc;
+    set_tls(h, h->tls);
+    open_control(h);
+    return 0;
 }
 
 static int start_committer(struct hw_host *h, char *why, size_t size)
@@ -362,12 +375,16 @@ static int start_reload(struct hw_host *h, char *why, size_t size)
     struct hw_reload_config config = {.config = h->config,
                                       .modules = h->modules,
                                       .shelf = &h->stages.shelf,
+                                      .tls = h->tls,
                                       .loop = &h->loop,
                                       .renew = renew,
                                       .apply = apply,
+                                      .set_tls = set_tls,
                                       .told = told,
                                       .owner = h};
     int rc = hw_reload_start(&config, &h->reload);
+    hw_tls_set_unref(h->tls);
+    h->tls = NULL;
     return rc ? hw_error_no_thread(-rc, why, size) : 0;
 }
 
@@ -405,7 +422,8 @@ static int start(struct hw_host *h, const struct hw_modules *modules, char *why,
     if (rc)
         return rc;
     h->log_joined = true;
-    rc = hw_host_load(c, modules, c->workers, &h->stages, why, size);
+    h->tls = hw_tls_set_make(c->listen, c->listen_count, NULL, why, size);
+    rc = h->tls ? hw_host_load(c, modules, c->workers, &h->stages, why, size) : HW_EFAILED;
     if (rc == 0)
         rc = start_workers(h, why, size);
     if (rc == 0)
@@ -476,6 +494,8 @@ void hw_host_free(struct hw_host *h)
     for (char **address = h->addresses; *address; address++)
         free(*address);
     hw_last_reload_fini(&h->last_reload);
+    hw_expiry_fini(&h->expiry);
+    hw_tls_set_unref(h->tls);
     hw_config_fini(h->config);
     free(h->config);
     free(h);

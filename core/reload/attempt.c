@@ -100,30 +100,60 @@ static bool read_signed(struct hw_attempt *a, struct hw_config **config, bool *o
     return whole;
 }
 
-/* Reads configuration, keys and scripts. *config is NULL when it can't be read; *release is NULL
- * when anything is wrong with them. Returns false when something changed meanwhile. */
-static bool read_all(struct hw_attempt *a, struct hw_config **config, struct hw_release **release,
-                     char *why, size_t size)
+/* What an attempt has read. */
+struct found {
+    struct hw_config *config;   /* NULL when it can't be read */
+    struct hw_release *release; /* NULL when anything is wrong with keys, scripts or files of TLS */
+    struct hw_tls_set *tls;     /* the same */
+};
+
+static void read_parts(struct hw_attempt *a, struct found *f, char *why, size_t size)
+{
+    const struct hw_config *config = f->config;
+    f->release = hw_release_make(config, a->modules, a->number + 1, why, size);
+    if (f->release)
+        f->tls = hw_tls_set_make(config->listen, config->listen_count, a->tls, why, size);
+    if (f->release && !f->tls) {
+        hw_release_unref(f->release);
+        f->release = NULL;
+    }
+}
+
+/* Reads configuration, keys, scripts and the files of TLS. Returns false when something changed
+ * meanwhile. */
+static bool read_all(struct hw_attempt *a, struct found *f, char *why, size_t size)
 {
     bool ok;
-    *release = NULL;
-    if (!read_signed(a, config, &ok, why, size))
+    *f = (struct found){0};
+    if (!read_signed(a, &f->config, &ok, why, size))
         return false;
-    if (!*config)
+    if (!f->config)
         return true;
-    a->read = *config; /* it names the files that were signed */
+    a->read = f->config; /* it names the files that were signed */
     HW_STOP_POINT("config-signed");
     if (ok)
-        *release = hw_release_make(*config, a->modules, a->number + 1, why, size);
+        read_parts(a, f, why, size);
     return is_same_content(a);
 }
 
 /* ---- taking effect ---- */
 
-/* `waiting`: the settings that wait for the next start, each after a space. */
-static void describe_live(struct hw_attempt_result *result, const struct hw_release *release,
-                          bool changed, bool after_failure, const char *waiting)
+/* ", 2 certificates"; "" without any. */
+static const char *describe_tls(const struct hw_tls_set *tls, char *text, size_t size)
 {
+    size_t count = hw_tls_set_count(tls);
+    text[0] = '\0';
+    if (count)
+        snprintf(text, size, ", %zu certificate%s", count, count == 1 ? "" : "s");
+    return text;
+}
+
+static void describe_live(const struct hw_attempt *a, struct hw_attempt_result *result,
+                          bool changed, bool after_failure)
+{
+    const struct hw_release *release = a->shelf->current;
+    const char *waiting = a->to_restart;
+    char certificates[64];
     const char *how = changed         ? "reloaded"
                       : after_failure ? "in order again"
                       : waiting[0]    ? "nothing to reload"
@@ -131,10 +161,11 @@ static void describe_live(struct hw_attempt_result *result, const struct hw_rele
     result->ok = true;
     result->changed = changed;
     snprintf(result->text, sizeof result->text,
-             "%s: version %llu (%s), %zu script%s, %zu key%s%s%s", how,
+             "%s: version %llu (%s), %zu script%s, %zu key%s%s%s%s", how,
              (unsigned long long)release->number, release->version, release->bundle->count,
              release->bundle->count == 1 ? "" : "s", release->keys->count,
              release->keys->count == 1 ? "" : "s",
+             describe_tls(a->tls, certificates, sizeof certificates),
              waiting[0] ? "; these take effect at the next start:" : "", waiting);
 }
 
@@ -172,54 +203,62 @@ static bool publish(struct hw_attempt *a, struct hw_release *release,
     return true;
 }
 
-/* Takes over the release in any case, the configuration only on success. */
-static bool take_effect(struct hw_attempt *a, struct hw_config *config, struct hw_release *release,
-                        bool after_failure, struct hw_attempt_result *result)
+/* Takes over the release in any case, configuration and contexts only on success. */
+static bool take_effect(struct hw_attempt *a, struct found *f, bool after_failure,
+                        struct hw_attempt_result *result)
 {
     struct hw_release *live = a->shelf->current; /* only this thread replaces it */
-    bool changed =
-        !hw_release_same(live, release) || !hw_reconfig_same_limits(hw_attempt_live(a), config);
-    if (hw_release_same(live, release))
-        hw_release_unref(release);
-    else if (!publish(a, release, result))
+    bool same = hw_release_same(live, f->release);
+    bool changed = !same || !hw_tls_set_same(a->tls, f->tls) ||
+                   !hw_reconfig_same_limits(hw_attempt_live(a), f->config);
+    if (same)
+        hw_release_unref(f->release);
+    else if (!publish(a, f->release, result))
         return false;
-    adopt(a, config);
-    describe_live(result, a->shelf->current, changed, after_failure, a->to_restart);
+    adopt(a, f->config);
+    hw_tls_set_unref(a->tls);
+    a->tls = f->tls;
+    describe_live(a, result, changed, after_failure);
     return true;
 }
 
 bool hw_attempt_run(struct hw_attempt *a, bool after_failure, struct hw_attempt_result *result)
 {
-    struct hw_config *config;
-    struct hw_release *release;
+    struct found f;
     result->ok = result->changed = false;
-    bool whole = read_all(a, &config, &release, result->text, sizeof result->text);
-    if (whole && release && take_effect(a, config, release, after_failure, result))
+    bool whole = read_all(a, &f, result->text, sizeof result->text);
+    if (whole && f.release && take_effect(a, &f, after_failure, result))
         return true;
-    if (!whole && release)
-        hw_release_unref(release);
+    if (!whole && f.release)
+        hw_release_unref(f.release);
+    hw_tls_set_unref(f.tls);
     if (!whole || a->in_vain) {
-        hw_reconfig_free(config);
+        hw_reconfig_free(f.config);
         a->read = NULL;
         return false;
     }
-    if (config) {
+    if (f.config) {
         hw_reconfig_free(a->tried);
-        a->tried = config;
+        a->tried = f.config;
     }
     return true;
 }
 
 void hw_attempt_init(struct hw_attempt *a, const struct hw_config *first,
                      const struct hw_modules *modules, struct hw_shelf *shelf,
-                     const atomic_bool *stopping)
+                     struct hw_tls_set *tls, const atomic_bool *stopping)
 {
-    *a = (struct hw_attempt){
-        .first = first, .modules = modules, .shelf = shelf, .stopping = stopping, .number = 1};
+    *a = (struct hw_attempt){.first = first,
+                             .modules = modules,
+                             .shelf = shelf,
+                             .tls = hw_tls_set_ref(tls),
+                             .stopping = stopping,
+                             .number = 1};
 }
 
 void hw_attempt_fini(struct hw_attempt *a)
 {
     hw_reconfig_free(a->live);
     hw_reconfig_free(a->tried);
+    hw_tls_set_unref(a->tls);
 }

@@ -2,8 +2,9 @@
  *
  * How     The files are signed (watch.h) before configuration, keys and scripts are read, and
  *         compared afterwards; what changed meanwhile is read again. Then the scripts are loaded
- *         into as many new VMs as there are workers. Only if all of that works, the release
- *         (release.h) is published; otherwise the old one stays.
+ *         into as many new VMs as there are workers, and the files of TLS are read. Only if all of
+ *         that works, the release (release.h) is published, and the TLS contexts are live with it;
+ *         otherwise the old ones stay.
  * Not     when to try, and who is told of it: reload.c.
  * Thread  the reload thread; init before it starts, fini after it has ended. */
 #ifndef HW_ATTEMPT_H
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/config.h"
+#include "http/tls_set.h"
 #include "reload/reconfig.h"
 #include "trip/release.h"
 
@@ -30,6 +32,7 @@ struct hw_attempt {
     /* reload thread only: the results so far */
     uint64_t number;         /* of the last release */
     struct hw_config *live;  /* NULL: the one that the host was started with */
+    struct hw_tls_set *tls;  /* the live one; never NULL */
     struct hw_config *tried; /* a later one that failed; the files that it names are watched */
     char to_restart[HW_RECONFIG_NAMES_MAX]; /* the settings of the last warning */
 
@@ -47,9 +50,10 @@ struct hw_attempt_result {
     char text[HW_ATTEMPT_WHY_MAX]; /* one line: what is live now, or why it is not */
 };
 
+/* `tls`: the set that is live; gets a reference. */
 void hw_attempt_init(struct hw_attempt *attempt, const struct hw_config *first,
                      const struct hw_modules *modules, struct hw_shelf *shelf,
-                     const atomic_bool *stopping);
+                     struct hw_tls_set *tls, const atomic_bool *stopping);
 void hw_attempt_fini(struct hw_attempt *attempt);
 
 /* Makes an attempt; `after_failure`: the one before it failed. Returns false, without a result,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "http/tls_set.h"
 #include "script/limits.h"
 #include "script/modules.h"
 
@@ -127,9 +128,17 @@ static bool same_listen(const struct hw_config *a, const struct hw_config *b)
     return same;
 }
 
+static bool same_tls_files(const struct hw_config *a, const struct hw_config *b)
+{
+    bool same = a->listen_count == b->listen_count;
+    for (size_t i = 0; same && i < a->listen_count; i++)
+        same = hw_tls_set_same_files(a->listen[i].tls, b->listen[i].tls);
+    return same;
+}
+
 bool hw_reconfig_same_files(const struct hw_config *a, const struct hw_config *b)
 {
-    return strcmp(a->handlers, b->handlers) == 0 &&
+    return strcmp(a->handlers, b->handlers) == 0 && same_tls_files(a, b) &&
            same_list(a->key_patterns, a->pattern_count, b->key_patterns, b->pattern_count);
 }
 

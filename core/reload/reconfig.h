@@ -33,7 +33,8 @@ void hw_reconfig_free(struct hw_config *config); /* NULL does nothing */
 /* True when all settings are equal that take effect at once, without a new release. */
 bool hw_reconfig_same_limits(const struct hw_config *a, const struct hw_config *b);
 
-/* True when both name the same handlers folder and the same patterns of key files. */
+/* True when both name the same handlers folder, the same patterns of key files, and the same files
+ * of TLS. */
 bool hw_reconfig_same_files(const struct hw_config *a, const struct hw_config *b);
 
 /* Names the settings that differ and take effect at the next start, each after a space:

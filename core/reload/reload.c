@@ -34,6 +34,7 @@ struct hw_reload {
     struct hw_reload_result result;
     bool has_to_apply;
     struct hw_config to_apply; /* its numbers and flags only */
+    struct hw_tls_set *tls_to_set;
     struct hw_folders *to_watch;
     bool to_renew;
 
@@ -87,6 +88,8 @@ static void hand_over(struct hw_reload *r, const struct hw_reload_result *result
     r->to_apply = *hw_attempt_live(&r->attempt);
     r->to_apply.workers = r->config.config->workers; /* a change waits for the next start */
     r->has_to_apply = true;
+    hw_tls_set_unref(r->tls_to_set);
+    r->tls_to_set = hw_tls_set_ref(r->attempt.tls);
     uv_mutex_unlock(&r->m);
     uv_async_send(&r->done);
 }
@@ -254,9 +257,11 @@ static void on_done(uv_async_t *async)
     struct hw_reload_result result = r->result;
     struct hw_config to_apply = r->to_apply;
     bool has_to_apply = r->has_to_apply;
+    struct hw_tls_set *tls = r->tls_to_set;
     struct hw_folders *folders = r->to_watch;
     bool to_renew = r->to_renew;
     r->fresh = r->has_to_apply = r->to_renew = false;
+    r->tls_to_set = NULL;
     r->to_watch = NULL;
     uv_cond_broadcast(&r->poked);
     uv_mutex_unlock(&r->m);
@@ -264,6 +269,9 @@ static void on_done(uv_async_t *async)
         r->config.renew(r->config.owner);
     if (has_to_apply)
         r->config.apply(r->config.owner, &to_apply);
+    if (tls)
+        r->config.set_tls(r->config.owner, tls);
+    hw_tls_set_unref(tls);
     if (folders)
         watch(r, folders);
     free_folders(folders);
@@ -293,7 +301,8 @@ int hw_reload_start(const struct hw_reload_config *config, struct hw_reload **ou
         return UV_ENOMEM;
     r->config = *config;
     r->renewed = 1;
-    hw_attempt_init(&r->attempt, config->config, config->modules, config->shelf, &r->stopping);
+    hw_attempt_init(&r->attempt, config->config, config->modules, config->shelf, config->tls,
+                    &r->stopping);
     r->watches = (struct hw_watches){.loop = config->loop, .changed = on_changed, .owner = r};
     config->loop->data = &r->watches; /* read by the events; nobody else uses it */
     r->done.data = r;
@@ -329,6 +338,7 @@ void hw_reload_unwatch(struct hw_reload *r)
 void hw_reload_free(struct hw_reload *r)
 {
     free_folders(r->to_watch);
+    hw_tls_set_unref(r->tls_to_set);
     hw_attempt_fini(&r->attempt);
     uv_cond_destroy(&r->poked);
     uv_mutex_destroy(&r->m);

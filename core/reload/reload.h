@@ -2,7 +2,7 @@
  *
  * How     A thread of its own waits for a change (watch.h), a signal, or `hookward reload`, and
  *         lets a burst of edits come to rest. Then it makes an attempt (attempt.h): configuration
- *         (reconfig.h), keys and scripts are read, loaded and published (release.h). The leader
+ *         (reconfig.h), keys, scripts and certificates are read, loaded and published (release.h). The leader
  *         applies the limits and logs the outcome. Old VMs are closed on this thread too.
  * Promise a failed attempt changes nothing and is logged. A request (hw_reload_ask) always gets a
  *         result, unless the host stops first.
@@ -35,11 +35,14 @@ struct hw_reload_config {
     const struct hw_config *config; /* what the host was started with; it outlives this */
     const struct hw_modules *modules;
     struct hw_shelf *shelf;
+    struct hw_tls_set *tls; /* what is live at the start; gets a reference */
     uv_loop_t *loop;
     /* Leader only. renew: free workers may take the release that was published. apply: take over
-     * the limits that may change in a running host. told: an attempt is over. */
+     * the limits that may change in a running host. set_tls: listeners get these contexts, which
+     * are borrowed for the call. told: an attempt is over. */
     void (*renew)(void *owner);
     void (*apply)(void *owner, const struct hw_config *config);
+    void (*set_tls)(void *owner, struct hw_tls_set *tls);
     void (*told)(void *owner, const struct hw_reload_result *result);
     void *owner;
 };

@@ -14,6 +14,7 @@
 
 #include "base/descriptors.h"
 #include "base/str.h"
+#include "http/tls_set.h"
 #include "script/bundle.h"
 
 /* ---- the signature ---- */
@@ -174,6 +175,25 @@ static void add_place(struct signature *s, const char *path, const char *end)
         add_bytes(s, &st.st_ino, sizeof st.st_ino);
 }
 
+/* ---- the files of TLS ---- */
+
+/* Calls `each` with every file of every listener. */
+static void each_tls_file(const struct hw_config *config, void (*each)(void *ud, const char *path),
+                          void *ud)
+{
+    for (size_t i = 0; i < config->listen_count; i++)
+        if (config->listen[i].tls)
+            hw_tls_set_each_file(config->listen[i].tls, each, ud);
+}
+
+static void sign_file(void *ud, const char *path)
+{
+    struct stat st;
+    add_file(ud, path, stat(path, &st) == 0 ? &st : NULL);
+}
+
+/* ---- all of it ---- */
+
 static uint64_t sign_all(const struct hw_config *config, bool content)
 {
     struct signature s = {HW_STR_HASH, content};
@@ -187,6 +207,7 @@ static uint64_t sign_all(const struct hw_config *config, bool content)
     walk(config->handlers, 0, sign, &s);
     for (size_t i = 0; i < config->pattern_count; i++)
         sign_keys(&s, config->key_patterns[i]);
+    each_tls_file(config, sign_file, &s);
     return s.h;
 }
 
@@ -220,6 +241,31 @@ static void collect(void *ud, const char *path, const struct stat *st)
         add_folder(ud, path);
 }
 
+/* A file of TLS may be a link that is exchanged (as certbot's are), or the file that it leads to may
+ * be written: both folders are watched. */
+struct tls_folders {
+    const struct hw_config *config;
+    struct hw_folders *folders;
+};
+
+static void collect_folder_of(const struct tls_folders *t, const char *path)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int len = slash > path ? (int)(slash - path) : 1;
+    snprintf(folder, sizeof folder, "%.*s", len, path);
+    if (strcmp(folder, t->config->folder) != 0)
+        add_folder(t->folders, folder);
+}
+
+static void collect_tls_file(void *ud, const char *path)
+{
+    char real[PATH_MAX];
+    collect_folder_of(ud, path);
+    if (realpath(path, real))
+        collect_folder_of(ud, real);
+}
+
 void hw_watch_folders(const struct hw_config *config, struct hw_folders *folders)
 {
     char folder[PATH_MAX];
@@ -231,6 +277,7 @@ void hw_watch_folders(const struct hw_config *config, struct hw_folders *folders
         if (pattern_folder(config->key_patterns[i], folder, sizeof folder) &&
             strcmp(folder, config->folder) != 0)
             add_folder(folders, folder);
+    each_tls_file(config, collect_tls_file, &(struct tls_folders){config, folders});
 }
 
 void hw_folders_fini(struct hw_folders *folders)

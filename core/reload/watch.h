@@ -35,14 +35,14 @@ struct hw_folders {
     bool more; /* there are more folders than the list has room for */
 };
 
-/* A number that changes whenever a script, key file or configuration file is added, removed,
- * written, renamed, or reached by another link. Opens no file. */
+/* A number that changes whenever a script, key file, file of TLS or configuration file is added,
+ * removed, written, renamed, or reached by another link. Opens no file. */
 uint64_t hw_watch_signature(const struct hw_config *config);
 
 /* The same by the content of the files; reads all of them. */
 uint64_t hw_watch_content(const struct hw_config *config);
 
-/* Lists the folders of scripts and keys as they are now. */
+/* Lists the folders of scripts, keys and files of TLS as they are now. */
 void hw_watch_folders(const struct hw_config *config, struct hw_folders *folders);
 void hw_folders_fini(struct hw_folders *folders);
 
