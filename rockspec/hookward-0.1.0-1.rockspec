@@ -142,6 +142,7 @@ build = {
         "core/bindings/stand_ins.c",
         "core/bindings/sys_api.c",
         "core/bindings/testing_api.c",
+        "core/bindings/tls_api.c",
         "core/bindings/trial.c",
         "core/bindings/versions.c",
         "core/bindings/waiting.c",

@@ -27,6 +27,7 @@
 #include "bindings/replay.h"
 #include "bindings/sys_api.h"
 #include "bindings/testing_api.h"
+#include "bindings/tls_api.h"
 #include "bindings/trial.h"
 #include "bindings/versions.h"
 #include "script/api.h"
@@ -72,6 +73,7 @@ static void push_parts(lua_State *L)
         {"sys", hw_sys_push_api},
         {"testing", hw_testing_push_api},
         {"timestamp", hw_api_push_timestamp},
+        {"tls", hw_tls_push_api},
         {"trial", hw_trial_push_api},
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {

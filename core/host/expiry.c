@@ -33,12 +33,6 @@ static uint64_t said_at(const struct hw_expiry *e, const struct hw_certificate *
     return 0;
 }
 
-static bool ends_soon(const struct hw_certificate *certificate, time_t now)
-{
-    int64_t left = (int64_t)certificate->not_after - (int64_t)now;
-    return left <= (int64_t)HW_CERTIFICATE_NOTICE_DAYS * HW_CERTIFICATE_DAY_S;
-}
-
 /* The timer may be a moment early. */
 static bool is_due(uint64_t at_ns, uint64_t now_ns)
 {
@@ -58,7 +52,7 @@ static void look_at(const struct hw_expiry *e, const struct hw_certificate *cert
                     uint64_t now_ns, struct hw_expiry_said *next, size_t *count)
 {
     uint64_t at_ns = said_at(e, certificate);
-    char *file = ends_soon(certificate, now) ? strdup(certificate->file) : NULL;
+    char *file = hw_certificate_ends_soon(certificate, now) ? strdup(certificate->file) : NULL;
     if (!file)
         return;
     if (is_due(at_ns, now_ns)) {

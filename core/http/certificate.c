@@ -28,6 +28,12 @@ int64_t hw_certificate_days(time_t not_after, time_t now)
     return left % HW_CERTIFICATE_DAY_S < 0 ? days - 1 : days;
 }
 
+bool hw_certificate_ends_soon(const struct hw_certificate *c, time_t now)
+{
+    int64_t left = (int64_t)c->not_after - (int64_t)now;
+    return left <= (int64_t)HW_CERTIFICATE_NOTICE_DAYS * HW_CERTIFICATE_DAY_S;
+}
+
 const char *hw_certificate_when(time_t time, char text[32])
 {
     struct tm parts;

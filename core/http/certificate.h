@@ -49,6 +49,9 @@ void hw_certificate_fini(struct hw_certificate *certificate);
 /* Whole days until `not_after`, rounded down; negative once it is past. */
 int64_t hw_certificate_days(time_t not_after, time_t now);
 
+/* Whether it ends within HW_CERTIFICATE_NOTICE_DAYS, or has ended. */
+bool hw_certificate_ends_soon(const struct hw_certificate *certificate, time_t now);
+
 /* Writes "2026-11-29 12:00 UTC". Returns `text`. */
 const char *hw_certificate_when(time_t time, char text[32]);
 

@@ -14,7 +14,7 @@ local M = {
   usage = "[OPTION...]",
   description = "Says whether `hookward serve` would start. It loads configuration, keys and "
     .. "handlers as the host does, tries the ledger and the addresses, and reports every problem. "
-    .. "It prints keys, routes (and which of them are ack-first or check a schema), "
+    .. "It prints keys, the certificates of TLS, routes (and which of them are ack-first or check a schema), "
     .. "retries and what is paused, and counts dead notifications. If a host is running "
     .. "with this configuration, it is not disturbed: ledger and addresses are not tried. Exits 0 "
     .. "when the host would start or is running, else 1.",
@@ -34,14 +34,16 @@ function M.define(parser)
   options.config(parser)
   parser:flag("--offline", "Check only configuration, keys and handlers, not the ledger and the "
     .. "addresses.")
-  parser:flag("--json", "Print one JSON object: ok, file, running, keys, routes, retries (in "
-    .. "seconds), warnings, errors.")
+  parser:flag("--json", "Print one JSON object: ok, file, running, keys, certificates (of "
+    .. "TLS; not_after in seconds since 1970, and in days), routes, retries (in seconds), warnings, "
+    .. "errors.")
 end
 
 ---@class hookward.Report
 ---@field errors string[]
 ---@field warnings string[]
 ---@field keys table[]
+---@field certificates table[] of TLS
 ---@field routes table[]
 ---@field retries integer[] the host's own, in milliseconds
 ---@field dead_kept? string how long what is dead is kept: "until purged", "for 90d"
@@ -76,6 +78,24 @@ local function check_keys(report, settings)
   end
   if #report.keys > 0 and #report.keys == #settings.key_files then
     report:error(select(2, core.crypto.keys(settings.key_files, settings.min_key_bits)))
+  end
+end
+
+-- Listeners without a `tls` of their own share one table.
+local function check_certificates(report, settings)
+  local seen = {}
+  for _, listener in ipairs(settings.listen) do
+    local tls = listener.tls
+    local found = tls and not seen[tls] and core.tls.check(tls)
+    if found then
+      seen[tls] = true
+      for _, line in ipairs(found.errors) do report:error(line) end
+      for _, line in ipairs(found.warnings) do
+        report:warn("%s", config.shown(line, settings.folder))
+      end
+      table.move(found.certificates, 1, #found.certificates, #report.certificates + 1,
+        report.certificates)
+    end
   end
 end
 
@@ -169,8 +189,8 @@ end
 ---@return hookward.Report
 local function check(file, offline)
   local settings, lines, rest, bad = config.load(file)
-  local report = setmetatable({ file = file, errors = {}, warnings = {}, keys = {}, routes = {},
-    retries = {}, running = false }, Report)
+  local report = setmetatable({ file = file, errors = {}, warnings = {}, keys = {},
+    certificates = {}, routes = {}, retries = {}, running = false }, Report)
   for _, line in ipairs(lines or {}) do report:error(line) end
   settings, bad = settings or rest, bad or {}
   if not settings then return report end
@@ -180,6 +200,7 @@ local function check(file, offline)
     report:error(no_keys)
     check_keys(report, settings)
   end
+  if not bad.listen and not bad.tls then check_certificates(report, settings) end
   if no_handlers and not bad.handlers then
     report:error(no_handlers)
   elseif not bad.handlers and not bad.settings then
@@ -199,11 +220,17 @@ local function print_json(report)
   local array = core.json.array
   local retries = {}
   for i, ms in ipairs(report.retries) do retries[i] = ms / 1000 end
+  local certificates = {}
+  for i, one in ipairs(report.certificates) do
+    certificates[i] = { file = one.file, names = array(one.names), issuer = one.issuer,
+      not_after = one.not_after, days = one.days, key = one.key }
+  end
   console.say("%s", assert(core.json.encode {
     ok = #report.errors == 0,
     file = report.file,
     running = report.running,
     keys = array(report.keys),
+    certificates = array(certificates),
     routes = array(report.routes),
     retries = array(retries),
     warnings = array(report.warnings),
@@ -236,6 +263,17 @@ local function describe_route(route)
   return notes[1] and table.concat(notes, "; ")
 end
 
+-- "cert.pem", "a.example, b.example", "ECDSA P-256", "by Example CA", "until 2027-02-27 (89 days)"
+local function describe_certificates(report)
+  local rows = {}
+  for i, one in ipairs(report.certificates) do
+    rows[i] = { config.shown(one.file, report.folder), console.plain(table.concat(one.names, ", ")),
+      one.key, "by " .. console.plain(one.issuer),
+      ("until %s (%d days)"):format(os.date("!%Y-%m-%d", one.not_after), one.days) }
+  end
+  return rows
+end
+
 local function print_text(report)
   local keys, routes = {}, {}
   for i, key in ipairs(report.keys) do
@@ -247,6 +285,8 @@ local function print_text(report)
   end
   if #keys > 0 then console.say(console.paint("bold", "keys")) end
   console.columns(keys, "  ")
+  if #report.certificates > 0 then console.say(console.paint("bold", "certificates")) end
+  console.columns(describe_certificates(report), "  ")
   if #routes > 0 then console.say(console.paint("bold", "routes")) end
   console.columns(routes, "  ")
   if report.dead_kept then
