@@ -31,6 +31,9 @@
     X(HW_COUNT_TURNED_AWAY, "turned_away", "connections that were closed at once: see the log")    \
     X(HW_COUNT_MADE_ROOM, "made_room", "idle connections that were closed for new ones")           \
     X(HW_COUNT_OUT_OF_FILES, "out_of_files", "times that no file or memory was left for one")      \
+    X(HW_COUNT_HANDSHAKES, "handshakes", "TLS handshakes that were completed")                     \
+    X(HW_COUNT_HANDSHAKES_RESUMED, "handshakes_resumed", "those of them that resumed a session")   \
+    X(HW_COUNT_HANDSHAKES_FAILED, "handshakes_failed", "TLS handshakes that failed")               \
     X(HW_COUNT_CONNECTIONS, "connections", "connections that are open now")                        \
     X(HW_COUNT_IN_FLIGHT, "in_flight", "complete requests without an answer now")                  \
     X(HW_COUNT_RELOADS, "reloads", "versions that took effect since the start")                    \

@@ -25,7 +25,9 @@
 #include "http/address.h"
 #include "http/connection_state.h"
 #include "http/connections.h"
+#include "http/handshake.h"
 #include "http/reading.h"
+#include "http/tls.h"
 #include "http/write.h"
 
 static void on_written(uv_stream_t *stream, int status);
@@ -44,6 +46,8 @@ void hw_connection_close(struct hw_connection *c)
     if (c->state == CLOSED)
         return;
     c->state = CLOSED;
+    if (c->tls)
+        hw_tls_end(c->tls);
     hw_deadline_clear(&c->deadline);
     hw_turn_leave(&c->turn);
     hw_waiter_leave(&c->waiter);
@@ -54,7 +58,7 @@ void hw_connection_close(struct hw_connection *c)
 
 /* Closing with unread bytes in the socket sends a reset, and a reset may destroy the answer before
  * the client has read it (RFC 9112, 9.6). */
-static void linger(struct hw_connection *c)
+void hw_connection_end(struct hw_connection *c)
 {
     int fd;
     bool unread = c->hard_close || c->request || hw_reading_has_unread(c);
@@ -62,6 +66,10 @@ static void linger(struct hw_connection *c)
     if (c->eof || !unread || uv_fileno(&c->u.handle, &fd)) {
         hw_connection_close(c);
         return;
+    }
+    if (c->tls) {
+        hw_tls_end(c->tls);
+        hw_tls_drop(c->tls);
     }
     shutdown(fd, SHUT_WR);
     c->state = LINGER;
@@ -91,7 +99,7 @@ static void forget_request(struct hw_connection *c)
 static void answered(struct hw_connection *c)
 {
     if (c->close || c->server->draining) {
-        linger(c);
+        hw_connection_end(c);
         return;
     }
     forget_request(c);
@@ -108,9 +116,17 @@ static struct hw_answer begin_answer(struct hw_connection *c)
         .close = c->close, .keep_alive_1_0 = c->old_keep_alive, .head = c->head};
 }
 
+/* Returns as hw_write. */
+static int write_all(struct hw_connection *c, const uv_buf_t *bufs, unsigned count)
+{
+    if (c->tls)
+        return hw_tls_write(c->tls, bufs, count);
+    return hw_write(&c->u.stream, bufs, count, on_written);
+}
+
 static void send_answer(struct hw_connection *c, const uv_buf_t *bufs, unsigned count)
 {
-    int rc = hw_write(&c->u.stream, bufs, count, on_written);
+    int rc = write_all(c, bufs, count);
     if (rc < 0) {
         hw_connection_close(c);
     } else if (rc > 0) {
@@ -175,6 +191,8 @@ static bool is_head(const struct hw_request *r)
 void hw_connection_refuse(struct hw_connection *c, int code, const char *why)
 {
     char text[160];
+    if (hw_handshake_fail(c, hw_str_of(why)))
+        return;
     report(c, code, why, c->request);
     int n = why ? snprintf(text, sizeof text, "%s: %s", hw_error_message(code), why) : 0;
     c->close = c->hard_close = true;
@@ -201,7 +219,7 @@ static void accept_head(struct hw_connection *c)
             return;
         }
         uv_buf_t buf = buf_of(hw_answer_continue);
-        if (hw_write(&c->u.stream, &buf, 1, on_written) < 0) {
+        if (write_all(c, &buf, 1) < 0) {
             hw_connection_close(c);
             return;
         }
@@ -327,6 +345,17 @@ static int open_stream(struct hw_connection *c, const struct hw_arrival *arrival
     return rc;
 }
 
+/* Returns 0 or UV_ENOMEM. */
+static int open_tls(struct hw_connection *c, struct hw_tls_context *context)
+{
+    struct hw_server *server = c->server;
+    if (!server->tls)
+        server->tls = hw_tls_shared_new();
+    if (server->tls)
+        c->tls = hw_tls_new(server->tls, context, &c->u.stream, on_written);
+    return c->tls ? 0 : UV_ENOMEM;
+}
+
 static int refuse_arrival(struct hw_server *server, struct hw_place *place, int fd, int rc)
 {
     hw_crowd_leave(&server->crowd, place);
@@ -356,6 +385,10 @@ int hw_connection_open(struct hw_server *server, const struct hw_arrival *arriva
         close(arrival->fd);
         return rc;
     }
+    if (arrival->tls && open_tls(c, arrival->tls)) {
+        hw_connection_close(c);
+        return UV_ENOMEM;
+    }
     if (!arrival->is_unix)
         uv_tcp_nodelay(&c->u.tcp, 1);
     set_deadline(c, HW_DEADLINE_FIRST);
@@ -368,6 +401,9 @@ int hw_connection_open(struct hw_server *server, const struct hw_arrival *arriva
 void hw_connection_on_end(struct hw_connection *c, int error)
 {
     bool answering = c->state == BUSY || c->state == FLUSH;
+    const char *what = error == UV_EOF ? "the client closed the connection" : uv_strerror(error);
+    if (hw_handshake_fail(c, hw_str_of(what)))
+        return;
     if (answering && error == UV_EOF) {
         c->eof = true; /* it may have closed only its own half and still want the answer */
         hw_reading_stop(c);
@@ -403,9 +439,7 @@ static void on_answer(struct hw_waiter *waiter, int code, struct hw_str reason)
 
 void hw_connection_on_turn(struct hw_turn *turn)
 {
-    struct hw_connection *c = HW_CONNECTION_WITH(turn, turn);
-    hw_connection_advance(c);
-    hw_reading_start(c);
+    hw_reading_resume(HW_CONNECTION_WITH(turn, turn));
 }
 
 static void give_up_waiting(struct hw_connection *c)
@@ -435,6 +469,9 @@ void hw_connection_on_deadline(struct hw_deadlines *all, struct hw_deadline *dea
     if (deadline->kind <= HW_DEADLINE_BODY && is_still_reading(c))
         return;
     switch (deadline->kind) {
+    case HW_DEADLINE_HANDSHAKE:
+        hw_handshake_fail(c, HW_STR("it took longer than header_timeout"));
+        break;
     case HW_DEADLINE_HEAD:
         hw_connection_refuse(c, HW_EREQUEST_TIMEOUT, "the header took longer than header_timeout");
         break;
@@ -461,6 +498,7 @@ static void on_closed(uv_handle_t *handle)
     struct hw_connection *c = handle->data;
     struct hw_server *server = c->server;
     hw_connections_remove(c);
+    hw_tls_free(c->tls);
     free(c);
     server->on_room(server);
 }

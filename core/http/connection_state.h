@@ -1,7 +1,7 @@
-/* connection_state.h -- the memory of one connection, for the three files that work on it.
+/* connection_state.h -- the memory of one connection, for the four files that work on it.
  *
- * connection.c takes it through its states, reading.c reads its bytes from the socket, and
- * connections.c keeps all connections of a server. No other file includes this.
+ * connection.c takes it through its states, reading.c reads its bytes from the socket, handshake.c
+ * begins its TLS, and connections.c keeps all connections of a server. No other file includes this.
  * Thread  leader only. */
 #ifndef HW_CONNECTION_STATE_H
 #define HW_CONNECTION_STATE_H
@@ -11,6 +11,7 @@
 #include "http/address.h"
 #include "http/server.h"
 #include "http/service.h"
+#include "http/tls.h"
 
 /* Drawn at the top of connection.c. Their order matters: up to BODY a request is being read. */
 enum hw_connection_state { IDLE, HEAD, BODY, BUSY, FLUSH, LINGER, CLOSED };
@@ -25,6 +26,7 @@ struct hw_connection {
     } u;
     struct hw_server *server;   /* constant */
     struct hw_service *service; /* constant */
+    struct hw_tls *tls;         /* NULL: plain */
     struct hw_connection *prev, *next;
     enum hw_connection_state state;
     struct hw_request *request; /* being read; while BUSY it holds the next request's bytes */
@@ -49,11 +51,15 @@ struct hw_connection {
 /* Closes it, whatever its state. Idempotent. */
 void hw_connection_close(struct hw_connection *c);
 
+/* Closes it once the client has what was written: reads on for a moment where closing at once would
+ * send a reset. */
+void hw_connection_end(struct hw_connection *c);
+
 /* Goes on as far as the bytes that have arrived, and the connection's turn, allow. */
 void hw_connection_advance(struct hw_connection *c);
 
 /* Answers with an error and closes, since it may be unknown where the next request begins. `why`
- * follows the code's own text; it may be NULL. */
+ * follows the code's own text; it may be NULL. During a TLS handshake there is no answer. */
 void hw_connection_refuse(struct hw_connection *c, int code, const char *why);
 
 /* Reading ended or failed: UV_EOF, UV_ENOBUFS without memory for bytes, or another libuv error. */

@@ -55,7 +55,7 @@ static struct hw_connection *find_longest(struct hw_server *server, enum hw_dead
                                           uint64_t ms)
 {
     struct hw_deadline *ring = &server->deadlines.lists[kind];
-    bool must_idle = kind == HW_DEADLINE_FIRST || kind == HW_DEADLINE_IDLE;
+    bool must_idle = kind <= HW_DEADLINE_HANDSHAKE;
     int looks = LOOKS;
     for (struct hw_deadline *d = ring->next; d != ring && looks > 0; d = d->next, looks--) {
         struct hw_connection *c = HW_CONNECTION_WITH(deadline, d);
@@ -72,8 +72,8 @@ static struct hw_connection *find_longest(struct hw_server *server, enum hw_dead
  * answer. */
 static struct hw_connection *find_dispensable(struct hw_server *server)
 {
-    static const enum hw_deadline_kind stale[] = {HW_DEADLINE_WRITE, HW_DEADLINE_BODY,
-                                                  HW_DEADLINE_HEAD};
+    static const enum hw_deadline_kind stale[] = {HW_DEADLINE_WRITE, HW_DEADLINE_HANDSHAKE,
+                                                  HW_DEADLINE_BODY, HW_DEADLINE_HEAD};
     struct hw_connection *c = find_longest(server, HW_DEADLINE_IDLE, 0);
     struct hw_connection *silent = find_longest(server, HW_DEADLINE_FIRST, 0);
     if (!c || (silent && waits_since(silent) <= waits_since(c)))

@@ -25,14 +25,15 @@ enum {
 };
 
 enum hw_deadline_kind {
-    HW_DEADLINE_FIRST,  /* the first byte must come */
-    HW_DEADLINE_IDLE,   /* the next request must begin */
-    HW_DEADLINE_HEAD,   /* the head must be complete */
-    HW_DEADLINE_BODY,   /* the body must be complete */
-    HW_DEADLINE_ANSWER, /* the job must have its outcome */
-    HW_DEADLINE_APP,    /* the app must have answered */
-    HW_DEADLINE_WRITE,  /* the client must take the answer */
-    HW_DEADLINE_LINGER, /* the client must close */
+    HW_DEADLINE_FIRST,     /* the first byte must come */
+    HW_DEADLINE_IDLE,      /* the next request must begin */
+    HW_DEADLINE_HANDSHAKE, /* the TLS handshake that began must be complete */
+    HW_DEADLINE_HEAD,      /* the head must be complete */
+    HW_DEADLINE_BODY,      /* the body must be complete */
+    HW_DEADLINE_ANSWER,    /* the job must have its outcome */
+    HW_DEADLINE_APP,       /* the app must have answered */
+    HW_DEADLINE_WRITE,     /* the client must take the answer */
+    HW_DEADLINE_LINGER,    /* the client must close */
 
     /* of jobs: see patience.c */
     HW_DEADLINE_LOOK,   /* its progress is to be looked at */

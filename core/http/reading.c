@@ -3,8 +3,12 @@
 
 #include <sys/ioctl.h>
 
+#include "http/handshake.h"
+#include "http/tls.h"
+
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
+static void pass_on(struct hw_connection *c);
 
 /* ---- start and stop ---- */
 
@@ -17,11 +21,41 @@ static bool wants_to_read(const struct hw_connection *c)
     return c->state != CLOSED && (c->state != LINGER || c->lingered < HW_LINGER_MAX);
 }
 
+static bool has_kept(const struct hw_connection *c)
+{
+    return c->tls && c->state != LINGER && hw_tls_has_bytes(c->tls);
+}
+
+static bool may_start(const struct hw_connection *c)
+{
+    return !c->reading && !c->eof && wants_to_read(c) && !hw_turn_is_held(&c->turn);
+}
+
+static void start(struct hw_connection *c)
+{
+    c->reading = uv_read_start(&c->u.stream, on_alloc, on_read) == 0;
+}
+
 void hw_reading_start(struct hw_connection *c)
 {
-    if (!c->reading && !c->eof && wants_to_read(c) && !hw_turn_is_held(&c->turn) &&
-        uv_read_start(&c->u.stream, on_alloc, on_read) == 0)
-        c->reading = true;
+    if (!may_start(c))
+        return;
+    if (has_kept(c))
+        hw_turn_hold(&c->server->turns, &c->turn);
+    else
+        start(c);
+}
+
+/* It reads while it goes on: otherwise its first answer would hold it once more. */
+void hw_reading_resume(struct hw_connection *c)
+{
+    if (has_kept(c) && may_start(c))
+        start(c);
+    hw_connection_advance(c);
+    if (has_kept(c) && c->reading)
+        pass_on(c);
+    else
+        hw_reading_start(c);
 }
 
 void hw_reading_stop(struct hw_connection *c)
@@ -34,6 +68,8 @@ void hw_reading_stop(struct hw_connection *c)
 bool hw_reading_has_unread(struct hw_connection *c)
 {
     int fd, count = 0;
+    if (has_kept(c))
+        return true;
     return uv_fileno(&c->u.handle, &fd) == 0 && ioctl(fd, FIONREAD, &count) == 0 && count > 0;
 }
 
@@ -92,17 +128,10 @@ static uv_buf_t room_for(struct hw_connection *c)
     return buf_in(c->request, want < turn ? want : turn);
 }
 
-/* ---- callbacks ---- */
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-    (void)suggested;
-    *buf = room_for(handle->data);
-}
+/* ---- what a read has brought ---- */
 
 static void on_bytes(struct hw_connection *c, size_t n)
 {
-    hw_turn_read(&c->server->turns, &c->turn, n);
     if (c->state == LINGER) {
         c->lingered += n;
     } else {
@@ -113,10 +142,9 @@ static void on_bytes(struct hw_connection *c, size_t n)
         hw_reading_stop(c);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+/* `n` plain bytes are in the room that was given for them; 0: none came; or an error. */
+static void take(struct hw_connection *c, ssize_t n)
 {
-    (void)buf;
-    struct hw_connection *c = stream->data;
     if (n > 0) {
         on_bytes(c, (size_t)n);
         return;
@@ -130,4 +158,78 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         hw_connection_drop_request(c); /* it was taken for bytes that did not come */
     if (n < 0)
         hw_connection_on_end(c, (int)n);
+}
+
+/* ---- TLS ---- */
+
+/* Room for bytes of the socket: as much as is needed of plain ones, and a little more. */
+static uv_buf_t room_for_tls(struct hw_connection *c)
+{
+    size_t need = needed(c), want = need + HW_REQUEST_FIRST;
+    size_t turn = hw_turn_room(&c->server->turns, &c->turn, need);
+    if (want > turn)
+        want = turn;
+    return uv_buf_init(c->server->tls->in, (unsigned)(want < HW_TLS_IN ? want : HW_TLS_IN));
+}
+
+/* Takes plain bytes once. Returns false when there can't be more of them at present. */
+static bool pass_on_once(struct hw_connection *c)
+{
+    if (!hw_tls_is_ready(c->tls))
+        return hw_handshake_advance(c);
+    uv_buf_t room = room_for(c);
+    ssize_t n = room.len ? hw_tls_read(c->tls, room.base, room.len) : UV_ENOBUFS;
+    take(c, n == UV_EAGAIN ? 0 : n);
+    return n > 0;
+}
+
+/* Hands the plain bytes of what was fed, or kept, to the connection as long as it has a use for
+ * them, and keeps the rest. */
+static void pass_on(struct hw_connection *c)
+{
+    while (c->reading && !hw_turn_is_held(&c->turn) && has_kept(c) && pass_on_once(c))
+        ;
+    if (!c->tls)
+        return;
+    if (c->eof || c->state == LINGER || c->state == CLOSED)
+        hw_tls_drop(c->tls);
+    else if (hw_tls_keep(c->tls))
+        hw_connection_close(c);
+    if (has_kept(c))
+        hw_reading_stop(c);
+}
+
+static void take_for_tls(struct hw_connection *c, size_t n)
+{
+    hw_tls_feed(c->tls, c->server->tls->in, n);
+    pass_on(c);
+    hw_turn_read(&c->server->turns, &c->turn, n);
+}
+
+/* ---- callbacks ---- */
+
+/* After the last answer bytes are only dropped: they need not be decrypted. */
+static bool goes_through_tls(const struct hw_connection *c)
+{
+    return c->tls && c->state != LINGER;
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct hw_connection *c = handle->data;
+    (void)suggested;
+    *buf = goes_through_tls(c) ? room_for_tls(c) : room_for(c);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    (void)buf;
+    struct hw_connection *c = stream->data;
+    if (n > 0 && goes_through_tls(c)) {
+        take_for_tls(c, (size_t)n);
+        return;
+    }
+    if (n > 0)
+        hw_turn_read(&c->server->turns, &c->turn, (size_t)n);
+    take(c, n);
 }

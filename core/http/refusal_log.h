@@ -20,14 +20,18 @@ enum {
     HW_REFUSAL_LOG_METHOD_MAX = 32 /* the same, of the method */
 };
 
+/* How many lines of one kind this second had. */
+struct hw_refusal_quota {
+    int64_t second;
+    uint32_t lines, suppressed;
+};
+
 struct hw_refusal_log {
     /* constant after start */
     struct hw_stats *stats;
 
-    struct {
-        int64_t second;
-        uint32_t lines, suppressed;
-    } rows[HW_ERROR_END - HW_ERROR_BASE];
+    struct hw_refusal_quota rows[HW_ERROR_END - HW_ERROR_BASE];
+    struct hw_refusal_quota handshakes; /* TLS handshakes that failed */
 };
 
 /* All but the code may be {NULL, 0}. */
@@ -39,6 +43,9 @@ struct hw_refusal {
 
 /* Counts it, and logs it unless there were too many. */
 void hw_refusal_log_add(struct hw_refusal_log *log, const struct hw_refusal *refusal);
+
+/* Counts and logs a TLS handshake that failed, in the same way. */
+void hw_refusal_log_handshake(struct hw_refusal_log *log, struct hw_str why, struct hw_str peer);
 
 /* Returns true when a refusal with `code` may be logged, and counts it as logged; *suppressed is
  * then how many were not logged since the last one. */

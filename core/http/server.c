@@ -3,6 +3,7 @@
 
 #include "base/config.h"
 #include "base/files.h"
+#include "http/tls.h"
 
 /* Never more connections than there are descriptors for. */
 static struct hw_crowd_limits limits_of(const struct hw_config *config)
@@ -35,6 +36,7 @@ void hw_server_apply(struct hw_server *server, const struct hw_config *config)
                           ? config->header_timeout_ms
                           : config->idle_timeout_ms);
     hw_deadlines_last(deadlines, HW_DEADLINE_IDLE, config->idle_timeout_ms);
+    hw_deadlines_last(deadlines, HW_DEADLINE_HANDSHAKE, config->header_timeout_ms);
     hw_deadlines_last(deadlines, HW_DEADLINE_HEAD, config->header_timeout_ms);
     hw_deadlines_last(deadlines, HW_DEADLINE_BODY, config->body_timeout_ms);
     hw_deadlines_last(deadlines, HW_DEADLINE_ANSWER,
@@ -59,4 +61,5 @@ void hw_server_fini(struct hw_server *server)
 {
     hw_requests_fini(&server->requests);
     hw_crowd_fini(&server->crowd);
+    hw_tls_shared_free(server->tls);
 }

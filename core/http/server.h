@@ -17,6 +17,7 @@
 
 struct hw_config;
 struct hw_connection;
+struct hw_tls_shared;
 
 enum {
     HW_WRITE_TIMEOUT_MS = 30000,
@@ -43,6 +44,7 @@ struct hw_server {
     struct hw_crowd crowd;
     struct hw_connection *connections;
     size_t connection_count;
+    struct hw_tls_shared *tls; /* NULL until there is a TLS connection */
     bool draining;
     char scratch[16 * 1024]; /* bytes that are dropped are read into it */
 };

@@ -11,6 +11,7 @@ void hw_turns_init(struct hw_turns *all, uv_loop_t *loop, hw_turn_fn *resume)
     all->check.data = all->idle.data = all;
     all->number = 1; /* a new connection has 0 */
     all->held.prev = all->held.next = &all->held;
+    all->held_handshakes.prev = all->held_handshakes.next = &all->held_handshakes;
     all->resume = resume;
     uv_check_start(&all->check, on_check);
     uv_unref((uv_handle_t *)&all->check);
@@ -26,14 +27,19 @@ static void enter(const struct hw_turns *all, struct hw_turn *turn)
     turn->bytes = 0;
 }
 
-void hw_turn_hold(struct hw_turns *all, struct hw_turn *turn)
+static void hold_after(struct hw_turns *all, struct hw_turn *turn, struct hw_turn *prev)
 {
     if (hw_turn_is_held(turn))
         return;
-    turn->prev = all->held.prev;
-    turn->next = &all->held;
+    turn->prev = prev;
+    turn->next = prev->next;
     turn->prev->next = turn->next->prev = turn;
     uv_idle_start(&all->idle, on_idle);
+}
+
+void hw_turn_hold(struct hw_turns *all, struct hw_turn *turn)
+{
+    hold_after(all, turn, all->held.prev);
 }
 
 void hw_turn_leave(struct hw_turn *turn)
@@ -53,6 +59,17 @@ bool hw_turn_begin(struct hw_turns *all, struct hw_turn *turn)
         return false;
     }
     turn->requests++;
+    return true;
+}
+
+bool hw_turn_shake(struct hw_turns *all, struct hw_turn *turn, bool has_begun)
+{
+    struct hw_turn *ring = &all->held_handshakes;
+    if (all->handshakes == HW_TURN_HANDSHAKES) {
+        hold_after(all, turn, has_begun ? ring : ring->prev);
+        return false;
+    }
+    all->handshakes++;
     return true;
 }
 
@@ -76,6 +93,7 @@ static void begin_turn(struct hw_turns *all)
 {
     all->number++;
     all->bytes = 0;
+    all->handshakes = 0;
 }
 
 static void on_check(uv_check_t *check)
@@ -83,19 +101,30 @@ static void on_check(uv_check_t *check)
     begin_turn(check->data);
 }
 
-/* One that is held again meanwhile goes to the end and waits for the next turn. */
-static void on_idle(uv_idle_t *idle)
+/* Those of a ring go on, `most` of them. One that is held again meanwhile waits for the next turn. */
+static void resume(struct hw_turns *all, struct hw_turn *ring, int most)
 {
-    struct hw_turns *all = idle->data;
-    struct hw_turn *last = all->held.prev;
-    begin_turn(all); /* also for those that were held after the last on_check */
-    for (int i = 0; i < HW_TURN_RESUMED && all->held.next != &all->held; i++) {
-        struct hw_turn *turn = all->held.next;
+    struct hw_turn *last = ring->prev;
+    for (int i = 0; i < most && ring->next != ring; i++) {
+        struct hw_turn *turn = ring->next;
         hw_turn_leave(turn);
         all->resume(turn);
         if (turn == last)
             break;
     }
-    if (all->held.next == &all->held)
+}
+
+static bool is_empty(const struct hw_turn *ring)
+{
+    return ring->next == ring;
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    struct hw_turns *all = idle->data;
+    begin_turn(all); /* also for those that were held after the last on_check */
+    resume(all, &all->held, HW_TURN_RESUMED);
+    resume(all, &all->held_handshakes, HW_TURN_HANDSHAKES);
+    if (is_empty(&all->held) && is_empty(&all->held_handshakes))
         uv_idle_stop(idle);
 }

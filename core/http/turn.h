@@ -7,7 +7,8 @@
  *         until a later turn. Held ones go on in the order that they were held, HW_TURN_RESUMED in
  *         a turn. Once all together have read HW_TURN_BYTES_ALL in a turn, those that need more
  *         than HW_TURN_BYTES_LEAST are held too: large bodies wait for each other, small ones for
- *         none.
+ *         none. TLS handshakes have a queue of their own, so that a flood of them holds up nobody
+ *         who is connected: HW_TURN_HANDSHAKES steps are taken in a turn.
  * Thread  leader only. */
 #ifndef HW_TURN_H
 #define HW_TURN_H
@@ -22,7 +23,8 @@ enum {
     HW_TURN_BYTES = 64 * 1024,
     HW_TURN_BYTES_LEAST = 4 * 1024,
     HW_TURN_RESUMED = 8,
-    HW_TURN_BYTES_ALL = HW_TURN_RESUMED * HW_TURN_BYTES
+    HW_TURN_BYTES_ALL = HW_TURN_RESUMED * HW_TURN_BYTES,
+    HW_TURN_HANDSHAKES = 4 /* of all connections together; one may take a millisecond (RSA) */
 };
 
 /* A connection's part of this turn. */
@@ -37,11 +39,13 @@ struct hw_turn {
 typedef void hw_turn_fn(struct hw_turn *turn);
 
 struct hw_turns {
-    uv_check_t check;    /* runs at the end of a turn */
-    uv_idle_t idle;      /* keeps the loop from sleeping while one is held */
-    uint64_t number;     /* of the present turn, from 1 */
-    size_t bytes;        /* read in this turn */
-    struct hw_turn held; /* a ring */
+    uv_check_t check;               /* runs at the end of a turn */
+    uv_idle_t idle;                 /* keeps the loop from sleeping while one is held */
+    uint64_t number;                /* of the present turn, from 1 */
+    size_t bytes;                   /* read in this turn */
+    unsigned handshakes;            /* steps taken in this turn */
+    struct hw_turn held;            /* a ring */
+    struct hw_turn held_handshakes; /* another one */
     hw_turn_fn *resume;
 };
 
@@ -56,6 +60,11 @@ size_t hw_turn_room(struct hw_turns *all, struct hw_turn *turn, size_t need);
 
 /* Counts `bytes` as read. */
 void hw_turn_read(struct hw_turns *all, struct hw_turn *turn, size_t bytes);
+
+/* Counts one more step of a TLS handshake. Returns false when it has to wait; the connection is
+ * then held. One that `has_begun` waits in front of those that have not, for which no memory is in
+ * use yet. */
+bool hw_turn_shake(struct hw_turns *all, struct hw_turn *turn, bool has_begun);
 
 /* Holds it until a later turn. Idempotent. */
 void hw_turn_hold(struct hw_turns *all, struct hw_turn *turn);

@@ -299,6 +299,9 @@ function hook.log.error(message, fields) end
 ---file was left
 ---@field made_room integer idle connections that were closed for new ones
 ---@field out_of_files integer how often no file or memory was left for a new connection
+---@field handshakes integer TLS handshakes that were completed
+---@field handshakes_resumed integer those of them that resumed an earlier session
+---@field handshakes_failed integer TLS handshakes that failed: the log says why
 ---@field version string the version of the scripts and settings in use: 16 hex digits
 ---@field release integer 1 at the start, one more with each version since
 ---@field reloads integer versions that took effect since the start

@@ -28,7 +28,8 @@ struct rig {
     uv_loop_t loop;
     struct hw_server server;
     struct hw_service service;
-    int fd; /* the client's end; -1 when it is closed */
+    int fd;                     /* the client's end; -1 when it is closed */
+    struct hw_tls_context *tls; /* of connections to come; NULL: plain */
 
     /* what the client sent, and what the model has read of it */
     char *sent;
@@ -185,7 +186,7 @@ static struct hw_config rig_config(void)
 static void rig_connect(struct rig *r)
 {
     int ends[2];
-    struct hw_arrival arrival = {.is_unix = true, .service = &r->service};
+    struct hw_arrival arrival = {.is_unix = true, .service = &r->service, .tls = r->tls};
     arrival.peer.any.sa_family = AF_UNIX;
     HW_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
     HW_CHECK(hw_crowd_enter(&r->server.crowd, &arrival.place, &arrival.peer.any) == HW_CROWD_IN);
@@ -194,12 +195,12 @@ static void rig_connect(struct rig *r)
     HW_CHECK(hw_connection_open(&r->server, &arrival) == 0);
 }
 
-static void rig_open(struct rig *r)
+static void rig_open_tls(struct rig *r, struct hw_tls_context *tls)
 {
     static const struct hw_service_type type = {
         .accept = rig_on_accept, .complete = rig_on_complete, .expired = rig_on_expired};
     struct hw_config config = rig_config();
-    *r = (struct rig){.service = {.type = &type, .patience = HW_DEADLINE_APP}};
+    *r = (struct rig){.service = {.type = &type, .patience = HW_DEADLINE_APP}, .tls = tls};
     r->sent = malloc(r->sent_cap = 1); /* never NULL */
     HW_CHECK(r->sent);
     rig_of_service = r;
@@ -210,6 +211,11 @@ static void rig_open(struct rig *r)
     r->server.on_room = rig_on_room;
     hw_connections_init(&r->server, &config);
     rig_connect(r);
+}
+
+static inline void rig_open(struct rig *r)
+{
+    rig_open_tls(r, NULL);
 }
 
 static void rig_on_walk(uv_handle_t *handle, void *unused)
@@ -240,19 +246,25 @@ static void rig_close(struct rig *r)
 
 /* ---- what the client does ---- */
 
-/* Sends what the socket takes; returns how much that was. */
-static size_t rig_send(struct rig *r, const char *bytes, size_t len)
+/* Tells the model that these bytes of requests were sent. */
+static void rig_was_sent(struct rig *r, const char *bytes, size_t len)
 {
     if (r->sent_len + len > r->sent_cap) {
         r->sent_cap = 2 * (r->sent_len + len);
         r->sent = realloc(r->sent, r->sent_cap);
         HW_CHECK(r->sent);
     }
+    memcpy(r->sent + r->sent_len, bytes, len);
+    r->sent_len += len;
+}
+
+/* Sends what the socket takes; returns how much that was. */
+static inline size_t rig_send(struct rig *r, const char *bytes, size_t len)
+{
     ssize_t n = r->fd < 0 ? -1 : send(r->fd, bytes, len, MSG_NOSIGNAL);
     if (n <= 0)
         return 0;
-    memcpy(r->sent + r->sent_len, bytes, (size_t)n);
-    r->sent_len += (size_t)n;
+    rig_was_sent(r, bytes, (size_t)n);
     return (size_t)n;
 }
 
@@ -286,24 +298,36 @@ static void rig_count_answers(struct rig *r)
     }
 }
 
-/* Reads at most `max` bytes; returns how many there were. */
-static size_t rig_receive(struct rig *r, size_t max)
+/* Room for `max` bytes of answers. */
+static char *rig_room(struct rig *r, size_t max)
 {
-    if (r->fd < 0 || max == 0)
-        return 0;
     if (r->got_len + max + 1 > r->got_cap) {
         r->got_cap = 2 * (r->got_len + max + 1);
         r->got = realloc(r->got, r->got_cap);
         HW_CHECK(r->got);
     }
-    ssize_t n = recv(r->fd, r->got + r->got_len, max, 0);
+    return r->got + r->got_len;
+}
+
+/* `len` bytes of answers are in the room. */
+static void rig_has_got(struct rig *r, size_t len)
+{
+    r->got_len += len;
+    r->got[r->got_len] = '\0';
+    rig_count_answers(r);
+}
+
+/* Reads at most `max` bytes; returns how many there were. */
+static inline size_t rig_receive(struct rig *r, size_t max)
+{
+    if (r->fd < 0 || max == 0)
+        return 0;
+    ssize_t n = recv(r->fd, rig_room(r, max), max, 0);
     if (n == 0 || (n < 0 && errno != EAGAIN))
         r->ended = true;
     if (n <= 0)
         return 0;
-    r->got_len += (size_t)n;
-    r->got[r->got_len] = '\0';
-    rig_count_answers(r);
+    rig_has_got(r, (size_t)n);
     return (size_t)n;
 }
 
@@ -332,7 +356,7 @@ static void rig_turn(struct rig *r)
     HW_CHECK(r->accepted + r->refused - before <= HW_TURN_REQUESTS + 1);
 }
 
-static void rig_answer(struct rig *r, int code, struct hw_str reason)
+static inline void rig_answer(struct rig *r, int code, struct hw_str reason)
 {
     struct hw_waiter *waiter = r->waiters;
     if (!waiter)
@@ -351,7 +375,7 @@ static inline void rig_reply(struct rig *r, struct hw_str body)
 }
 
 /* Makes all deadlines of this kind that are set pass. */
-static void rig_pass(struct rig *r, enum hw_deadline_kind kind)
+static inline void rig_pass(struct rig *r, enum hw_deadline_kind kind)
 {
     uint64_t before = r->server.deadlines.durations_ms[kind];
     hw_deadlines_last(&r->server.deadlines, kind, 0);
