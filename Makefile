@@ -18,7 +18,9 @@ PACKAGES_BUILD = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libuv1-dev l
 PACKAGES_RUN   = $(PACKAGES_BUILD) openssl curl ca-certificates
 PACKAGES_TEST  = $(PACKAGES_RUN) libcmocka-dev lua-busted lua-socket lua-filesystem lua-sql-sqlite3 \
                  luarocks lua-check unzip git procps sqlite3
-PACKAGES_CI    = $(PACKAGES_TEST) clang libclang-rt-14-dev clang-format wrk nginx systemd
+PACKAGES_DEB   = $(PACKAGES_BUILD) debhelper dpkg-dev fakeroot
+PACKAGES_CI    = $(PACKAGES_TEST) $(PACKAGES_DEB) clang libclang-rt-14-dev clang-format wrk nginx systemd \
+                 lintian mmdebstrap groff-base man-db mandoc
 
 # What an installed program needs.
 PACKAGES_INSTALLED = libuv1 libssl3 libsqlite3-0 libcurl4 lua-argparse ca-certificates
@@ -41,7 +43,7 @@ WARN   = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite
          $(if $(WERROR),-Werror)
 CFLAGS ?= -O2 -g
 SAN    = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-ALL_CFLAGS  = -std=c11 -D_GNU_SOURCE -fvisibility=hidden -Icore $(WARN) $(CFLAGS) $(SAN) -pthread
+ALL_CFLAGS  = $(CPPFLAGS) -std=c11 -D_GNU_SOURCE -fvisibility=hidden -Icore $(WARN) $(CFLAGS) $(SAN) -pthread
 ALL_LDFLAGS = $(LDFLAGS) $(SAN) -pthread -rdynamic
 
 SOURCES  = $(filter-out core/main.c,$(wildcard core/*.c core/*/*.c))
@@ -51,11 +53,11 @@ EXAMPLES = $(wildcard $(addprefix examples/*/,*.md *.lua */*.lua */*/*.lua .giti
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c spec/core/*/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all rock rockspec build-tests fuzzers crash power-loss test-rock reload-storm bench-lookup bench-verify bench-floods bench-ack help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
+.PHONY: all pages uninstall deb setup-deb rock rockspec build-tests fuzzers crash power-loss test-rock reload-storm bench-lookup bench-verify bench-floods bench-ack help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
-all: $(BUILD)/hookward ## build the binary: build/hookward
+all: $(BUILD)/hookward pages ## build the binary: build/hookward
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -110,6 +112,8 @@ setup-run:
 	$(call install_missing,$(PACKAGES_RUN))
 setup-test:
 	$(call install_missing,$(PACKAGES_TEST))
+setup-deb:
+	$(call install_missing,$(PACKAGES_DEB))
 setup-ci:
 	$(call install_missing,$(PACKAGES_CI))
 
@@ -290,9 +294,79 @@ top: ## show the longest functions and files, and the includes from room to room
 	@lua5.4 spec/bench/longest.lua $(filter %.c,$(wildcard core/*.c core/*/*.c))
 	@lua5.4 spec/rooms.lua --arrows
 
-install: all ## install into PREFIX (/usr/local), with the packages that the program needs
+# ---- installing ----
+
+# The manual pages and the completions are what the program itself prints.
+PAGES = $(addprefix $(BUILD)/share/,hookward.1 hookward.lua.5 hookward.bash hookward.zsh hookward.fish)
+
+pages: $(PAGES)
+
+$(BUILD)/share/hookward.1: $(BUILD)/hookward
+	$(call print,help --man hookward)
+
+$(BUILD)/share/hookward.lua.5: $(BUILD)/hookward
+	$(call print,help --man hookward.lua)
+
+$(BUILD)/share/hookward.%: $(BUILD)/hookward
+	$(call print,completion $*)
+
+define print
+	@mkdir -p $(@D)
+	$(Q)$(abspath $(BUILD)/hookward) $(1) >$@.new && mv $@.new $@
+endef
+
+BINDIR  = $(PREFIX)/bin
+UNITDIR = $(PREFIX)/lib/systemd/system
+MANDIR  = $(PREFIX)/share/man
+DOCDIR  = $(PREFIX)/share/doc/hookward
+BASHDIR = $(PREFIX)/share/bash-completion/completions
+ZSHDIR  = $(PREFIX)/share/zsh/site-functions
+FISHDIR = $(PREFIX)/share/fish/vendor_completions.d
+
+install: all pages ## install into PREFIX (/usr/local), with the packages that the program needs
 	$(if $(DESTDIR),,$(call install_missing,$(PACKAGES_INSTALLED)))
-	install -D -m 755 $(BUILD)/hookward $(DESTDIR)$(PREFIX)/bin/hookward
+	install -D -m 755 $(BUILD)/hookward $(DESTDIR)$(BINDIR)/hookward
+	install -D -m 644 $(BUILD)/share/hookward.1 $(DESTDIR)$(MANDIR)/man1/hookward.1
+	install -D -m 644 $(BUILD)/share/hookward.lua.5 $(DESTDIR)$(MANDIR)/man5/hookward.lua.5
+	install -D -m 644 $(BUILD)/share/hookward.bash $(DESTDIR)$(BASHDIR)/hookward
+	install -D -m 644 $(BUILD)/share/hookward.zsh $(DESTDIR)$(ZSHDIR)/_hookward
+	install -D -m 644 $(BUILD)/share/hookward.fish $(DESTDIR)$(FISHDIR)/hookward.fish
+	@install -d $(DESTDIR)$(UNITDIR)
+	@for unit in hookward.service hookward.socket; do \
+	  echo "install rockspec/systemd/$$unit $(DESTDIR)$(UNITDIR)"; \
+	  sed 's,@BINDIR@,$(BINDIR),' rockspec/systemd/$$unit >$(DESTDIR)$(UNITDIR)/$$unit && \
+	  chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; \
+	done
+	@echo "install examples $(DESTDIR)$(DOCDIR)"
+	@for file in $(EXAMPLES); do \
+	  install -D -m 644 $$file $(DESTDIR)$(DOCDIR)/$$file || exit 1; \
+	done
+
+uninstall: ## remove what `make install` has installed, with the same PREFIX
+	rm -f $(addprefix $(DESTDIR),$(BINDIR)/hookward $(MANDIR)/man1/hookward.1 $(MANDIR)/man5/hookward.lua.5 \
+	  $(BASHDIR)/hookward $(ZSHDIR)/_hookward $(FISHDIR)/hookward.fish \
+	  $(UNITDIR)/hookward.service $(UNITDIR)/hookward.socket)
+	rm -rf $(DESTDIR)$(DOCDIR)
+
+# ---- the Debian package ----
+
+# rockspec/debian becomes debian/ in a copy of the sources, and Debian's own tools build there.
+DEB_VERSION = $(shell sed -n '1s/.*(\(.*\)).*/\1/p' rockspec/debian/changelog)
+DEB = build/hookward_$(DEB_VERSION)_$(shell dpkg --print-architecture).deb
+
+deb: setup-deb ## build the Debian package: build/hookward_VERSION_ARCH.deb
+	@$(MAKE) --no-print-directory $(DEB)
+	@echo "the package: $(DEB)"
+
+$(DEB): $(wildcard core/*.[ch] core/*/*) $(LUA) $(EXAMPLES) $(wildcard rockspec/*/* rockspec/debian/*/*) \
+        Makefile README.md LICENSE CHANGELOG.md
+	@echo "  deb  $@"
+	$(Q)rm -rf build/deb && mkdir -p build/deb/hookward
+	$(Q)cp -r core lua examples rockspec Makefile README.md LICENSE CHANGELOG.md build/deb/hookward
+	$(Q)mv build/deb/hookward/rockspec/debian build/deb/hookward/debian
+	$(Q)cd build/deb/hookward && env -u MAKEFLAGS -u MAKELEVEL DEB_BUILD_OPTIONS=parallel=$(JOBS) \
+	  dpkg-buildpackage -b -us -uc >../log 2>&1 || { tail -30 ../log; exit 1; }
+	$(Q)mv build/deb/$(@F) $@
 
 clean: ## remove what was built
 	rm -rf build

@@ -462,46 +462,119 @@ describe("the guide's", function()
     assert.equal(2, select(2, out:gsub("would verify with key accredit.pem if", "")), out)
   end)
 
+  -- The units that are installed; the guide does not repeat them.
+  local service = D.unit(D.shipped "hookward.service")
+  local socket_unit = D.unit(D.shipped "hookward.socket")
+
   -- A project of the specs, with the guide's paths moved into its folder.
-  local function deployed()
+  local function deployed(listen)
     local folder, at = project()
     sh("mkdir %s/state", folder)
     trust(folder)
-    H.write(folder .. "/hookward.lua", D.exchange(block("deployment", "lua", 1),
-      { ["/var/lib/hookward/"] = folder .. "/state/" }))
+    H.write(folder .. "/hookward.lua", D.exchange(block("deployment", "lua", 1), {
+      ["/var/lib/hookward/"] = folder .. "/state/", ["127.0.0.1:8080"] = listen }))
     return folder, at
   end
 
-  it("units for systemd run a host, reload it and stop it", function()
-    local folder, at = deployed()
-    local socket, service = D.unit(block("deployment", "ini", 1)), D.unit(block("deployment", "ini", 2))
-    local command = D.exchange(service.Service.ExecStart, { ["/etc/hookward"] = folder })
+  -- The command of a unit, in the folder of a project.
+  local function placed(line, folder)
+    return D.exchange(line, { ["/etc/hookward"] = folder })
+  end
+
+  local function run_as_service(listen, socket)
+    local folder, at = deployed(listen)
     local host = D.start { socket = socket, service = service, folder = folder,
-      args = assert(command:match("^/usr/local/bin/hookward serve (.*)$")) }
+      args = assert(placed(service.Service.ExecStart, folder):match("^/usr/local/bin/hookward serve (.*)$")) }
     local event = H.event("BadgeExportZipFile.Created", '"BadgeExportZipFileId":"1"')
     assert.equal(200, host:notify(event).status)
     assert.equal("rw-------", lfs.attributes(folder .. "/state/hookward.db", "permissions"))
     assert.matches("Max open files +" .. service.Service.LimitNOFILE, H.read("/proc/" .. host.pid .. "/limits"))
-    sh("MAINPID=%d; %s", host.pid, service.Service.ExecReload)
-    host:wait_log("nothing has changed")
-    assert.matches("nothing has changed", sh("export RUNTIME_DIRECTORY=%s/hookward; %shookward reload",
-      folder, at), 1, true)
+    assert.matches("nothing has changed", sh("export RUNTIME_DIRECTORY=%s/hookward; %s%s", folder, at,
+      placed(service.Service.ExecReload, folder):gsub("^/usr/local/bin/", "")), 1, true)
+    sh("kill -HUP %d", host.pid)
+    host:wait_log_count("nothing has changed", 2)
     assert.equal(0, host:stop())
+  end
+
+  it("unit for systemd runs a host, reloads it and stops it", function()
+    run_as_service("127.0.0.1:0")
+  end)
+
+  it("unit for systemd runs a host on the socket of the other unit", function()
+    run_as_service("systemd", socket_unit)
   end)
 
   -- The commands for users, owners and systemd do nothing here; the others run.
+  local STUBS = [[
+    useradd() { :; }; chown() { :; }; systemctl() { echo "systemctl $*"; }; sudo() { shift 2; "$@"; }
+    apt() { echo "apt $*"; }
+    install() { # without owners, which are not here
+      local words=
+      while [ $# -gt 0 ]; do
+        case $1 in -o | -g) shift ;; *) words="$words $1" ;; esac
+        shift
+      done
+      command install $words
+    }
+    set -e; umask 022
+  ]]
+
   it("commands for systemd make a project that only its service can read", function()
     local folder = H.folder()
-    local stubs = "useradd() { :; }; chown() { :; }; systemctl() { :; }; sudo() { shift 2; \"$@\"; }; "
-      .. "install() { mkdir -p " .. folder .. "/state; }; hookward() { " .. program .. " \"$@\"; }; set -e; umask 022; "
-    local out = sh("%s%s%s", stubs, D.exchange(block("deployment", "sh", "useradd"),
-      { ["/etc/hookward"] = folder .. "/etc" }), D.exchange(block("deployment", "sh", "systemctl enable"),
-      { ["/etc/hookward"] = folder .. "/etc" }))
+    local out = sh("%s hookward() { %s \"$@\"; }\n%s%s", STUBS, program,
+      D.exchange(block("deployment", "sh", "useradd"),
+        { ["/etc/hookward"] = folder .. "/etc", ["/var/lib/hookward\n"] = folder .. "/state\n" }),
+      D.exchange(block("deployment", "sh", "enable --now hookward.service"), { ["/etc/hookward"] = folder .. "/etc" }))
     assert.matches("ok: 1 key, 1 route", out, 1, true)
+    assert.matches("\nsystemctl enable --now hookward.service\n", out, 1, true)
     assert.equal("rw-r-----", lfs.attributes(folder .. "/etc/development.key", "permissions"))
     assert.equal("rwxr-x---", lfs.attributes(folder .. "/etc/handlers", "permissions"))
-    local service = D.unit(block("deployment", "ini", 2)).Service
-    assert.equal("/etc/" .. service.User, service.WorkingDirectory)
+    assert.equal("rwx------", lfs.attributes(folder .. "/state", "permissions"))
+    assert.equal("/etc/" .. service.Service.User, service.Service.WorkingDirectory)
+  end)
+
+  it("commands for the package and the socket name what there is", function()
+    local folder = H.folder()
+    sh("mkdir -p %s/etc/keys %s/build && touch %s/accredit.pem %s/build/hookward_1_all.deb", folder, folder, folder,
+      folder)
+    local out = sh("%s cd %s\n%s%s", STUBS, folder, D.exchange(block("deployment", "sh", "apt install"),
+      { ["/etc/hookward"] = folder .. "/etc" }), block("deployment", "sh", "hookward.socket"))
+    assert.equal("rw-r-----", lfs.attributes(folder .. "/etc/keys/accredit.pem", "permissions"))
+    assert.matches("apt install ./build/hookward_1_all.deb\n", out, 1, true)
+    for name in out:gmatch("(hookward%.%l+)") do D.shipped(name) end
+    assert.matches("hookward.socket hookward.service\n$", out)
+    local address = D.unit(block("deployment", "ini", "[Socket]")).Socket.ListenStream
+    assert.matches("^0%.0%.0%.0:%d+$", address)
+    assert.matches("The address is in hookward.socket, " .. socket_unit.Socket.ListenStream .. ".",
+      text_of "deployment", 1, true)
+  end)
+
+  it("lines for `systemctl edit` are some that the unit has, or shows in a comment", function()
+    local unit = D.shipped "hookward.service"
+    for line in block("deployment", "ini", "[Service]"):gmatch("\n(%u[^\n]*)") do
+      assert(unit:find("\n" .. line:match("^%u%w+="), 1, true) or unit:find("\n#" .. line, 1, true), line)
+    end
+  end)
+
+  it("hook for certbot copies a renewed certificate for the service alone", function()
+    local folder = H.folder()
+    local function renew(name)
+      local hook = D.exchange(block("deployment", "sh", "RENEWED_LINEAGE"), { ["/etc/hookward"] = folder .. "/etc" })
+      H.write(folder .. "/hook", (hook:gsub("set %-e\n", function() return STUBS end, 1)))
+      sh("cd %s && mkdir -p live/%s && RENEWED_LINEAGE=%s/live/%s sh hook", folder, name, folder, name)
+    end
+    sh("mkdir -p %s/live/hooks.example.com", folder)
+    for _, file in ipairs { "fullchain", "privkey" } do
+      H.write(("%s/live/hooks.example.com/%s.pem"):format(folder, file), file)
+    end
+    renew "other.example.com"
+    assert.is_nil(lfs.attributes(folder .. "/etc"))
+    renew "hooks.example.com"
+    assert.equal("rwxr-x---", lfs.attributes(folder .. "/etc/tls", "permissions"))
+    assert.equal("rw-r-----", lfs.attributes(folder .. "/etc/tls/privkey.pem", "permissions"))
+    assert.equal("fullchain", H.read(folder .. "/etc/tls/fullchain.pem"))
+    renew "hooks.example.com"
+    assert.equal("fullchain.pem\nprivkey.pem\n", sh("ls %s/etc/tls", folder))
   end)
 
   it("container has time for a drain, and a volume for the ledger", function()
@@ -519,8 +592,7 @@ describe("the guide's", function()
   it("units for systemd leave room for the default settings", function()
     local defaults = {}
     for _, entry in ipairs(dofile "lua/hookward/config/schema.lua") do defaults[entry.key] = entry.default end
-    local socket, service = D.unit(block("deployment", "ini", 1)), D.unit(block("deployment", "ini", 2))
-    assert.equal(defaults.listen, socket.Socket.ListenStream)
+    assert.equal(defaults.listen, socket_unit.Socket.ListenStream)
     assert.is_true(tonumber(service.Service.TimeoutStopSec) > defaults.drain_timeout)
     assert.is_true(tonumber(service.Service.LimitNOFILE) > defaults.max_connections)
     assert.equal("/var/lib/" .. service.Service.StateDirectory .. "/",
@@ -529,12 +601,10 @@ describe("the guide's", function()
 
   -- Where it is installed, as in CI.
   if D.program "systemd-analyze" then
-    it("units pass systemd-analyze verify", function()
-      assert.equal("", D.verify {
-        ["hookward.socket"] = block("deployment", "ini", 1),
-        ["hookward.service"] = D.exchange(block("deployment", "ini", 2),
-          { ["/usr/local/bin/hookward"] = H.binary }),
-      })
+    it("units pass systemd-analyze verify, and expose little", function()
+      local text = D.shipped("hookward.service", H.binary:match("^(.*)/"))
+      assert.equal("", D.verify { ["hookward.socket"] = D.shipped "hookward.socket", ["hookward.service"] = text })
+      assert.is_true(D.exposure(text) <= 2.0)
     end)
   end
 

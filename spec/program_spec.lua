@@ -52,15 +52,50 @@ describe("the program", function()
     assert.equal(0, host:stop())
   end)
 
+  -- With DESTDIR it installs no packages; the binary is built already.
+  local function make(target, folder)
+    sh("env -u MAKEFLAGS -u MAKELEVEL make -s %s BUILD=%s DESTDIR=%s PREFIX=/usr", target,
+      H.quote(H.binary:match("^(.*)/")), folder)
+  end
+
+  local function files_in(folder)
+    local list = {}
+    for path in sh("cd %s && find . -type f | sort", folder):gmatch("%./([^\n]+)") do
+      list[#list + 1] = path
+      list[path] = true
+    end
+    return list
+  end
+
   it("is installed by `make install`, and runs from there", function()
     local folder = H.folder()
-    -- With DESTDIR it installs no packages; the binary is built already.
-    local build = H.quote(H.binary:match("^(.*)/"))
-    sh("env -u MAKEFLAGS -u MAKELEVEL make -s install BUILD=%s DESTDIR=%s PREFIX=/usr", build,
-      folder)
+    make("install", folder)
     local out = sh("cd %s && PATH=%s/usr/bin:$PATH && hookward init badges && cd badges && hookward check",
       folder, folder)
     assert.matches("ok: 1 key, 1 route", out, 1, true)
+  end)
+
+  it("is installed with units, manual pages, completions and examples; `make uninstall` leaves nothing", function()
+    local folder = H.folder()
+    make("install", folder)
+    local installed = files_in(folder)
+    for _, path in ipairs { "bin/hookward", "lib/systemd/system/hookward.service",
+      "lib/systemd/system/hookward.socket", "share/man/man1/hookward.1", "share/man/man5/hookward.lua.5",
+      "share/bash-completion/completions/hookward", "share/zsh/site-functions/_hookward",
+      "share/fish/vendor_completions.d/hookward.fish" } do
+      assert.is_true(installed["usr/" .. path], path)
+    end
+    for _, shell in ipairs { { "bash", "bash-completion/completions/hookward" },
+      { "zsh", "zsh/site-functions/_hookward" }, { "fish", "fish/vendor_completions.d/hookward.fish" } } do
+      assert.equal(sh("%s completion %s", H.quote(H.binary), shell[1]), H.read(folder .. "/usr/share/" .. shell[2]))
+    end
+    assert.equal(sh("%s help --man hookward", H.quote(H.binary)), H.read(folder .. "/usr/share/man/man1/hookward.1"))
+    assert.matches("\nExecStart=/usr/bin/hookward serve ", H.read(folder .. "/usr/lib/systemd/system/hookward.service"))
+    local example = "usr/share/doc/hookward/examples/print-queue/"
+    sh("diff -r examples/print-queue %s/%s", folder, example)
+    H.write(folder .. "/usr/bin/other", "")
+    make("uninstall", folder)
+    assert.same({ "usr/bin/other", ["usr/bin/other"] = true }, files_in(folder))
   end)
 
   it("needs the packages that the README and the Makefile name", function()

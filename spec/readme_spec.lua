@@ -118,7 +118,7 @@ describe("the README's", function()
 
   it("make commands are targets of the Makefile", function() -- `make install`: program_spec.lua
     local help = assert(H.sh("make help"))
-    for _, text in ipairs { block("sh", "make run"), block("sh", "make install") } do
+    for _, text in ipairs { block("sh", "make run"), block("sh", "make deb"), block("sh", "make install") } do
       for target in text:gmatch("make (%l%S*)") do
         assert.match("make " .. target .. " ", help, 1, true)
       end

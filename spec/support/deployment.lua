@@ -1,5 +1,6 @@
--- For the guide's page of deployment: reads a unit and runs its commands as systemd would, and runs
--- a server block in an nginx of its own. Paths and ports are replaced.
+-- For the units that are installed and the guide's page of deployment: reads a unit and runs its
+-- commands as systemd would, and runs a server block in an nginx of its own. Paths and ports are
+-- replaced.
 
 local H = require "spec.support.host"
 
@@ -23,53 +24,79 @@ end
 
 -- ---- systemd ----
 
--- The directives that a unit of the guide may have, each with its reason. Others are an error.
+-- The directives that a unit may have, each with its reason. Others are an error.
 local DIRECTIVES = {
   Unit = {
     Description = "for people",
-    Requires = "the socket is made first, and handed over",
-    After = "the socket is made first",
+    Documentation = "for people",
+    After = "an address is there before it listens",
   },
   Socket = { ListenStream = "connections wait while the host restarts" },
   Service = {
+    Type = "READY=1 comes when it listens",
     User = "no root",
     WorkingDirectory = "the folder of the project",
     ExecStart = "run by the spec",
     ExecReload = "run by the spec",
+    WatchdogSec = "a host that is stuck is started again",
     Restart = "a crash is not the end",
     RestartSec = "a cause may need a moment to go away",
     KillMode = "SIGTERM is for the host; what handlers started ends after it",
     TimeoutStopSec = "above drain_timeout: checked by the spec",
     LimitNOFILE = "above max_connections: checked by the spec",
     EnvironmentFile = "secrets for os.getenv; may be missing",
+    AmbientCapabilities = "ports below 1024",
+    CapabilityBoundingSet = "and nothing else",
     RuntimeDirectory = "where its control socket is",
     StateDirectory = "the one folder that it writes: the ledger's",
     StateDirectoryMode = "the ledger has personal data",
+    ReadWritePaths = "what handlers write",
     UMask = "what handlers write is for its user alone, as the ledger is",
     NoNewPrivileges = "no set-uid program gives a handler more",
     ProtectSystem = "nothing is written but the state",
     ProtectHome = "nothing is read of people's homes",
     PrivateTmp = "no meeting others in /tmp",
+    PrivateMounts = "it mounts nothing that others see",
     PrivateDevices = "it needs none",
+    ProtectProc = "nothing is seen of other users' processes",
+    ProcSubset = "nor of the kernel",
+    ProtectClock = "it sets none",
+    ProtectHostname = "it sets none",
     ProtectKernelTunables = "it changes none",
     ProtectKernelModules = "it loads none",
+    ProtectKernelLogs = "it reads none",
     ProtectControlGroups = "it changes none",
     RestrictAddressFamilies = "TCP and Unix sockets are all it opens",
+    RestrictNamespaces = "it makes none",
+    RestrictRealtime = "it needs no such priority",
     RestrictSUIDSGID = "it makes no such file",
     LockPersonality = "it needs no other one",
-    CapabilityBoundingSet = "none: systemd binds the port",
+    RemoveIPC = "nothing is left behind",
+    KeyringMode = "it needs none of the user's keys",
+    MemoryDenyWriteExecute = "Lua does not compile to machine code",
+    SystemCallArchitectures = "one is enough",
     SystemCallFilter = "what a service needs",
+    SystemCallErrorNumber = "a handler's program gets an error, and is not killed",
   },
   Install = { WantedBy = "started at boot" },
 }
 
+---The text of a unit as `make install` installs it.
+---@param name string "hookward.service"
+---@param bindir? string the folder of the program, default /usr/local/bin
+function M.shipped(name, bindir)
+  return (H.read("rockspec/systemd/" .. name):gsub("@BINDIR@", bindir or "/usr/local/bin"))
+end
+
 ---Reads a unit file into a table of its sections, each with the last value of each key. A directive
----that is not in DIRECTIVES is an error.
+---that is not in DIRECTIVES is an error, also in a comment.
 function M.unit(text)
   local unit, section = {}, nil
   for line in text:gmatch("[^\n]+") do
-    local name, key, value = line:match("^%[(%a+)%]$"), line:match("^(%a+)=(.*)$")
-    if name then
+    local name, key, value = line:match("^%[(%a+)%]$"), line:match("^#?(%a+)=(.*)$")
+    if line:find("^#") then
+      assert(not key or DIRECTIVES[section][key], line)
+    elseif name then
       section, unit[name] = name, {}
     else
       assert(key and section and DIRECTIVES[section], "not a line of a unit: " .. line)
@@ -91,20 +118,35 @@ function M.verify(units)
   return select(2, H.sh("systemd-analyze verify --man=no " .. table.concat(paths, " ")))
 end
 
----Starts a service as systemd does: with its limits, and the socket already open as fd 3.
----@param options table service and socket (units), folder (the project), args (what follows
---- `hookward serve`)
-function M.start(options)
-  local service = options.service.Service
-  local address = options.socket.Socket.ListenStream:match("^(.-):%d+$")
+---The exposure that `systemd-analyze security` computes for a service, from 0 to 10.
+---@param text string the unit
+---@return number
+function M.exposure(text)
+  local path = H.folder() .. "/hookward.service"
+  H.write(path, text)
+  local _, out = H.sh("systemd-analyze security --no-pager --offline=true " .. path)
+  return assert(tonumber(out:match("exposure level for hookward%.service: ([%d.]+)")), out)
+end
+
+-- A prefix for a command that gets a socket as fd 3.
+local function with_socket(socket)
+  local address = socket.Socket.ListenStream:match("^(.-):%d+$")
   local perl = ([[$^F = 10; my $s = IO::Socket::INET->new(LocalAddr => "%s:0", Listen => 64) or die $!;
     POSIX::dup2(fileno($s), 3) if fileno($s) != 3;
     $ENV{LISTEN_FDS} = 1; $ENV{LISTEN_PID} = $$; exec @ARGV or die]]):format(address)
+  return " perl -MIO::Socket::INET -MPOSIX -e " .. H.quote(perl)
+end
+
+---Starts a service as systemd does: with its limits, and its socket, if any, already open as fd 3.
+---@param options table service (a unit), socket (a unit, or nil), folder (the project), args (what
+--- follows `hookward serve`)
+function M.start(options)
+  local service = options.service.Service
   local shell = ('umask %s; ulimit -n %s; exec "$@"'):format(service.UMask, service.LimitNOFILE)
   local run = options.folder .. "/" .. service.RuntimeDirectory
   H.sh("mkdir -p " .. run)
   return H.start { folder = options.folder, args = options.args, env = "RUNTIME_DIRECTORY=" .. run,
-    wrap = ("sh -c %s sh perl -MIO::Socket::INET -MPOSIX -e %s"):format(H.quote(shell), H.quote(perl)) }
+    wrap = ("sh -c %s sh"):format(H.quote(shell)) .. (options.socket and with_socket(options.socket) or "") }
 end
 
 -- ---- nginx ----

@@ -1,0 +1,10 @@
+-- The configuration of the service. `man hookward.lua` explains every key; `hookward check --offline
+-- -c /etc/hookward/hookward.lua`, as root, checks it. A saved edit takes effect by itself.
+return {
+  listen = "127.0.0.1:8080", -- or "0.0.0.0:8443", or "systemd": see hookward.socket
+  path = "/baseWebhookNotification",
+  handlers = "handlers",
+  keys = { "keys/*" }, -- save Accredit's Signature Key here, whatever its form
+  ledger = "/var/lib/hookward/hookward.db",
+  control = "systemd", -- in /run/hookward
+}
