@@ -98,7 +98,7 @@ local options = {
   tls = "a table, or false",
   proxy_protocol = "true or false",
 }
-local not_yet = { tls = true, proxy_protocol = true }
+local not_yet = { proxy_protocol = true }
 
 local function check_names(value)
   for _, key in ipairs(kinds.sorted_keys(value)) do

@@ -119,7 +119,7 @@ return {
     as = "dead_retention_ms",
     doc = 'How long the ledger keeps what is dead, with its body: a time, but never less than '
       .. '`retention`; or "never": until `hookward jobs purge` removes it.' },
-  { key = "tls", kind = "tls", not_yet = true, fields = {
+  { key = "tls", kind = "tls", fields = {
     { key = "cert", kind = "path", example = "cert.pem",
       doc = "The certificate, PEM, followed by those that signed it." },
     { key = "key", kind = "path", example = "key.pem",
