@@ -321,6 +321,17 @@ describe("listen", function()
       addresses_of(value_of('listen = { "[::]:8443", "localhost:80", "systemd" }', "listen")))
   end)
 
+  it("takes names of sockets that are handed over", function()
+    local long = ("x"):rep(255)
+    for _, name in ipairs { "https", "hookward.socket", long } do
+      assert.are.same({ "systemd:" .. name },
+        addresses_of(value_of(('listen = "systemd:%s"'):format(name), "listen")))
+    end
+    for _, name in ipairs { "", "a:b", "a\\nb", long .. "x" } do
+      assert.is_truthy(line_of(('listen = "systemd:%s"'):format(name)):find('expected "systemd:NAME"', 1, true))
+    end
+  end)
+
   it("takes listeners with options, alone or in a list", function()
     assert.are.same({ "unix:/h,mode=0660,group=www" },
       addresses_of(value_of('listen = { "unix:/h", mode = "0660", group = "www" }', "listen")))

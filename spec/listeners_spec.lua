@@ -3,6 +3,7 @@
 local lfs = require "lfs"
 local socket = require "socket"
 local H = require "spec.support.host"
+local handover = require "spec.support.handover"
 
 local BODY = H.event("A.Done")
 local HANDLERS = { ["a.lua"] = [[
@@ -19,7 +20,10 @@ end
 
 describe("the host", function()
   local host
-  after_each(H.stop_all)
+  after_each(function()
+    H.stop_all()
+    handover.close_all()
+  end)
 
   local function start(options)
     options.handlers = options.handlers or HANDLERS
@@ -209,6 +213,55 @@ describe("the host", function()
     assert.matches("systemd.*more than 64 listeners", start_error { listen = '"systemd"',
       wrap = activated([[$s = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1");
         POSIX::dup2(fileno($s), $_) for 4 .. 67; 1]], nil, 65) })
+  end)
+
+  it("takes sockets from systemd by their names, each for its listener", function()
+    local path = H.folder() .. "/named.sock"
+    local given = handover.new({ "127.0.0.1:0", "unix:" .. path, "127.0.0.1:0", "127.0.0.1:0" },
+      { "web", "local", "web", "other.socket" })
+    start { listen = '{ "systemd:local", { "systemd:web" } }', wrap = given:wrap() }
+    for _, port in ipairs { given.ports[1], given.ports[3] } do
+      host:wait_log(("listening on http://127.0.0.1:%d/"):format(port))
+      assert.equal(200, exchange(host:connect(nil, port)))
+    end
+    assert.equal(200, exchange(assert(H.connect_unix(path))))
+    host:wait_log('warn [^\n]*listen` does not take[^\n]*systemd:other%.socket %(fd 6%)\n')
+    host:wait_log("listening on unix:" .. path .. "\n")
+    assert.is_nil(host:log():find("listening on http://127.0.0.1:" .. given.ports[4], 1, true))
+    assert.equal(0, host:stop())
+    assert.equal("socket", lfs.attributes(path, "mode"))
+  end)
+
+  it("takes with \"systemd\" what no other listener names", function()
+    local given = handover.new({ "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0" }, { "a", "b", "c" })
+    start { listen = '{ "systemd", "systemd:b" }', wrap = given:wrap() }
+    for _, port in ipairs(given.ports) do assert.equal(200, exchange(host:connect(nil, port))) end
+    assert.equal(3, host:count_log("listening on"))
+    assert.equal(0, host:count_log("does not take"))
+    assert.equal(0, host:stop())
+  end)
+
+  it("names sockets without a name unknown", function()
+    local given = handover.new { "127.0.0.1:0", "127.0.0.1:0" }
+    start { listen = '{ "systemd:unknown" }', wrap = given:wrap() }
+    for _, port in ipairs(given.ports) do assert.equal(200, exchange(host:connect(nil, port))) end
+  end)
+
+  it("does not listen under a name that was not handed over, and says which were", function()
+    local given = handover.new({ "127.0.0.1:0", "127.0.0.1:0" }, { "web", "other" })
+    assert.equal('listen = "systemd:https": no socket of that name was handed over; '
+      .. 'there are "systemd:web", "systemd:other"\n',
+      start_error { listen = '{ "systemd:web", "systemd:https" }', wrap = given:wrap() })
+  end)
+
+  it("does not listen on a socket that does not listen, or is none of streams", function()
+    for make, why in pairs {
+      ['$s = IO::Socket::INET->new(Proto => "udp", LocalAddr => "127.0.0.1")'] = "no stream socket[^\n]*ListenStream=",
+      ['$s = IO::Socket->new; $s->socket(2, 1, 0)'] = "does not listen[^\n]*Accept=no",
+    } do
+      assert.matches("systemd: fd 3 %(unknown%)[^\n]*" .. why, start_error { listen = '"systemd"',
+        wrap = activated(make) })
+    end
   end)
 
   it("does not listen on what was handed to another process, or is not a socket", function()

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "http/bind.h"
+#include "http/inherited.h"
 #include "http/listener.h"
 #include "ledger/file.h"
 #include "ledger/lock.h"
@@ -79,8 +80,8 @@ static int try_address(struct hw_bound *bound, const struct hw_listen *all, size
 {
     *bound = (struct hw_bound){.fd = -1};
     const char *address = all[i].address;
-    if (strcmp(address, "systemd") == 0)
-        return hw_bind_systemd_count() ? 0 : hw_bind_systemd_missing(why, size);
+    if (hw_inherited_is_meant(address))
+        return hw_inherited_check(all, count, i, why, size);
     bool shared = hw_bind_is_shared(address, all, count);
     int rc = hw_bind_open(bound, address, shared, why, size);
     for (int n = 1; rc && n < TRIES; n++) {

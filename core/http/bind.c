@@ -118,7 +118,8 @@ bool hw_bind_is_shared(const char *address, const struct hw_listen *all, size_t 
         return false;
     for (size_t i = 0; i < count; i++) {
         const char *text = all[i].address, *other = strrchr(text, ':');
-        if (text[0] != '[' && strncmp(text, "unix:", 5) != 0 && other && strcmp(other, port) == 0)
+        if (text[0] != '[' && strncmp(text, "unix:", 5) != 0 && strncmp(text, "systemd:", 8) != 0 &&
+            other && strcmp(other, port) == 0)
             return true;
     }
     return false;
@@ -303,35 +304,4 @@ int hw_bind_open(struct hw_bound *bound, const char *address, bool v6_only, char
     if (!read_unix(&a, address + 5))
         return fail(why, size, address, "the path is longer than 107 bytes");
     return bind_unix(bound, &a, address, why, size);
-}
-
-/* ---- systemd: sd_listen_fds(3) ---- */
-
-int hw_bind_systemd_count(void)
-{
-    const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
-    int count = fds ? atoi(fds) : 0;
-    return pid && atol(pid) == (long)getpid() && count > 0 ? count : 0;
-}
-
-int hw_bind_systemd_missing(char *why, size_t size)
-{
-    return fail(
-        why, size, "systemd",
-        "no socket was handed over: systemd does so for a service with a .socket unit, as in "
-        "`hookward help deployment`; without systemd use --listen 127.0.0.1:8080");
-}
-
-int hw_bind_inherited(struct hw_bound *bound, int fd, char *why, size_t size)
-{
-    struct sockaddr_storage address;
-    socklen_t len = sizeof address;
-    char name[32];
-    snprintf(name, sizeof name, "systemd: fd %d", fd);
-    *bound = (struct hw_bound){.fd = fd};
-    if (getsockname(fd, (struct sockaddr *)&address, &len) || fcntl(fd, F_SETFD, FD_CLOEXEC) ||
-        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK))
-        return fail_by_errno(bound, why, size, name);
-    bound->is_unix = address.ss_family == AF_UNIX;
-    return start(bound, name, why, size);
 }

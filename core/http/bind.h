@@ -1,6 +1,6 @@
-/* bind.h -- opens a listening socket for an address: TCP, Unix, or handed over by systemd.
+/* bind.h -- opens a listening socket for an address: TCP or Unix.
  *
- * Not     the loop; accepting connections (acceptor.h).
+ * Not     sockets that are handed over (inherited.h); the loop; accepting connections (acceptor.h).
  * Thread  any; no state. */
 #ifndef HW_BIND_H
 #define HW_BIND_H
@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { HW_BIND_BACKLOG = 4096, HW_BIND_SYSTEMD_FIRST = 3 };
+enum { HW_BIND_BACKLOG = 4096 };
 
 struct hw_listen;
 
@@ -27,16 +27,6 @@ int hw_bind_open(struct hw_bound *bound, const char *address, bool v6_only, char
 
 /* Opens a Unix socket for this user only (0600). Returns as above. */
 int hw_bind_private(struct hw_bound *bound, const char *path, char *why, size_t why_size);
-
-/* How many sockets systemd handed over (sd_listen_fds(3)). Their descriptors begin at
- * HW_BIND_SYSTEMD_FIRST. */
-int hw_bind_systemd_count(void);
-
-/* Writes to `why` that systemd handed over no socket. Returns HW_EFAILED. */
-int hw_bind_systemd_missing(char *why, size_t why_size);
-
-/* Takes over one of systemd's sockets. Returns as hw_bind_open. */
-int hw_bind_inherited(struct hw_bound *bound, int fd, char *why, size_t why_size);
 
 /* Whether `address` is IPv6 and an IPv4 address of the list has the same port. Then each of the two
  * accepts only clients of its own family. */

@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "http/address.h"
 #include "http/bind.h"
+#include "http/inherited.h"
 #include "http/tls_set.h"
 
 struct hw_listener {
@@ -58,35 +60,40 @@ int hw_listeners_open_control(struct hw_listeners *all, const char *path,
     return rc ? fail(why, size, path, uv_strerror(rc)) : 0;
 }
 
-static int open_systemd(struct hw_listeners *all, const struct hw_listen *listen,
-                        struct hw_service *service, char *why, size_t size)
+/* Takes over the sockets that listen[which] gets from the service manager. */
+static int open_inherited(struct hw_listeners *all, const struct hw_listen *listen, size_t count,
+                          size_t which, struct hw_service *service, char *why, size_t size)
 {
     struct hw_bound bound;
-    int count = hw_bind_systemd_count(), rc = 0;
-    if (count == 0)
-        return hw_bind_systemd_missing(why, size);
-    for (int i = 0; i < count && rc == 0; i++) {
+    const char *address = listen[which].address;
+    int rc = 0;
+    if (hw_inherited_check(listen, count, which, why, size))
+        return HW_EFAILED;
+    for (size_t i = 0; rc == 0 && i < hw_inherited_count(); i++) {
+        if (!hw_inherited_is_for(i, listen, count, which))
+            continue;
         if (all->count == HW_LISTENERS_MAX)
-            return fail(why, size, "systemd", "more than 64 listeners");
-        if (hw_bind_inherited(&bound, HW_BIND_SYSTEMD_FIRST + i, why, size))
+            return fail(why, size, address, "more than 64 listeners");
+        if (hw_inherited_take(&bound, i, why, size))
             return HW_EFAILED;
-        rc = add(all, &bound, listen, service);
+        rc = add(all, &bound, &listen[which], service);
     }
-    return rc ? fail(why, size, "systemd", uv_strerror(rc)) : 0;
+    return rc ? fail(why, size, address, uv_strerror(rc)) : 0;
 }
 
-static int open_one(struct hw_listeners *all, const struct hw_listen *listen, bool v6_only,
-                    struct hw_service *service, char *why, size_t size)
+static int open_one(struct hw_listeners *all, const struct hw_listen *listen, size_t count,
+                    size_t which, struct hw_service *service, char *why, size_t size)
 {
     struct hw_bound bound;
-    const char *address = listen->address;
+    const char *address = listen[which].address;
+    bool v6_only = hw_bind_is_shared(address, listen, count);
+    if (hw_inherited_is_meant(address))
+        return open_inherited(all, listen, count, which, service, why, size);
     if (all->count == HW_LISTENERS_MAX)
         return fail(why, size, address, "more than 64 listeners");
-    if (strcmp(address, "systemd") == 0)
-        return open_systemd(all, listen, service, why, size);
     if (hw_bind_open(&bound, address, v6_only, why, size))
         return HW_EFAILED;
-    int rc = add(all, &bound, listen, service);
+    int rc = add(all, &bound, &listen[which], service);
     return rc ? fail(why, size, address, uv_strerror(rc)) : 0;
 }
 
@@ -101,8 +108,9 @@ int hw_listeners_open(struct hw_listeners *all, const struct hw_listen *listen, 
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = open_one(all, &listen[i], hw_bind_is_shared(listen[i].address, listen, count), service,
-                      why, size);
+        rc = open_one(all, listen, count, i, service, why, size);
+    if (rc == 0)
+        hw_inherited_warn(listen, count);
     return rc;
 }
 
@@ -130,10 +138,17 @@ void hw_listeners_resume(struct hw_listeners *all)
 /* The address as in `listen`, with the port that the kernel chose. */
 static void name(const struct hw_listener *l, char *text, size_t size)
 {
-    struct sockaddr_storage address;
+    union {
+        struct sockaddr any;
+        struct sockaddr_un path;
+        struct sockaddr_storage room;
+    } address = {0};
     socklen_t len = sizeof address;
-    if (!l->bound.is_unix && getsockname(l->bound.fd, (struct sockaddr *)&address, &len) == 0)
-        hw_address_text((struct sockaddr *)&address, text, size);
+    bool known = l->bound.fd >= 0 && getsockname(l->bound.fd, &address.any, &len) == 0;
+    if (!l->bound.is_unix && known)
+        hw_address_text(&address.any, text, size);
+    else if (!l->bound.path && known && address.path.sun_path[0])
+        snprintf(text, size, "unix:%s", address.path.sun_path);
     else
         snprintf(text, size, "unix:%s", l->bound.path ? l->bound.path : "(systemd)");
 }

@@ -226,7 +226,7 @@ function hook.log.error(message, fields) end
 
 ---@class hookward.Settings what hookward.lua returns
 ---@field listen? hookward.Listen|hookward.Listen[] "127.0.0.1:8080",
----"unix:/run/hookward.sock,mode=0660,group=www", "systemd"
+---"unix:/run/hookward.sock,mode=0660,group=www", "systemd", "systemd:NAME"
 ---@field path? string default: "/baseWebhookNotification"
 ---@field control? string the control socket: a path, or "systemd"; default: ".hookward.sock"
 ---@field handlers? string the folder of the scripts; default: "handlers"

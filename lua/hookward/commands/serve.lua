@@ -23,7 +23,7 @@ local M = {
 function M.define(parser)
   options.config(parser)
   parser:option("--listen", "Listen here, instead of where the configuration says: host:port, "
-    .. "[v6]:port, unix:PATH or systemd. May be repeated.")
+    .. "[v6]:port, unix:PATH, systemd or systemd:NAME. May be repeated.")
     :argname("ADDRESS"):count("*")
   parser:option("--handlers", "The folder of the scripts."):argname("DIR")
   parser:option("--keys", "A key file, or a pattern of key files. May be repeated.")

@@ -14,8 +14,10 @@ local M = {}
 
 local show = kinds.show
 
+local NAME_MAX = 255 -- bytes of FileDescriptorName=
+
 ---@class hookward.Listener
----@field address string "host:port", "unix:/path,mode=0660,group=www", "systemd"
+---@field address string "host:port", "unix:/path,mode=0660,group=www", "systemd", "systemd:NAME"
 ---@field proxy_protocol boolean
 ---@field tls? hookward.Tls|false false: plain, whatever the top level says; nil: as that says
 
@@ -81,12 +83,21 @@ local function read_socket(text, base)
     kinds.SOCKET_PATH_MAX, #path)
 end
 
+-- A name is what FileDescriptorName= takes.
+local function read_handed_over(value)
+  local name = value:match("^systemd:(.*)$")
+  if #name <= NAME_MAX and name:find("^[^%c:\128-\255]+$") then return value end
+  return nil, ('%s: expected "systemd:NAME", with the FileDescriptorName= of the socket'):format(
+    show(value))
+end
+
 local function read_address(value, base)
   if kinds.integer(value) then value = tostring(kinds.integer(value)) end
   if type(value) ~= "string" then return nil end
   local socket = value:match("^unix:(.+)$")
   if socket and not socket:find("%c") then return read_socket(socket, base) end
   if value == "systemd" or host_and_port(value) then return value end
+  if value:find("^systemd:") then return read_handed_over(value) end
   return nil, listen_slip(value)
 end
 

@@ -17,7 +17,8 @@
 return {
   { key = "listen", kind = "listen", default = "127.0.0.1:8080", flag = "--listen",
     doc = 'Where to listen: "host:port", "[::]:8443", "unix:/run/hookward.sock", "systemd" '
-      .. "(socket activation), or a list of these. With port 0 the kernel chooses a port, and the "
+      .. '(all sockets that systemd hands over), "systemd:NAME" (those with this '
+      .. "FileDescriptorName=), or a list of these. With port 0 the kernel chooses a port, and the "
       .. "log names it. A Unix socket may have a mode and a group: "
       .. '"unix:/run/hookward.sock,mode=0660,group=www-data". A listener with options '
       .. 'of its own is a table: { "0.0.0.0:8443", tls = { ... }, proxy_protocol = true }, or '
