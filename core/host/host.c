@@ -17,10 +17,12 @@
 #include "host/control.h"
 #include "host/expiry.h"
 #include "host/last_reload.h"
+#include "host/manager.h"
 #include "host/parts.h"
 #include "host/signals.h"
 #include "host/status.h"
 #include "http/connections.h"
+#include "http/inherited.h"
 #include "http/listener.h"
 #include "reload/reload.h"
 #include "script/bundle.h"
@@ -61,6 +63,7 @@ struct hw_host {
     struct hw_control control;
     struct hw_unproven unproven;
     struct hw_due due;
+    struct hw_manager manager;
     uint64_t drain_timeout_ms;
     size_t room; /* for connections, when it was last computed */
     bool draining, stopped, cut_off;
@@ -107,6 +110,7 @@ static void on_stop(uv_async_t *async)
     hw_listeners_close(&h->listeners);
     hw_connections_drain(&h->server);
     uv_timer_start(&h->drain_timer, on_drain_timeout, h->drain_timeout_ms, 0);
+    hw_manager_stop(&h->manager, h->drain_timeout_ms);
     finish_if_idle(h);
 }
 
@@ -158,13 +162,14 @@ static void on_no_files(struct hw_server *server)
 static uint64_t ask_reload(void *owner)
 {
     struct hw_host *h = owner;
-    return hw_reload_ask(h->reload);
+    uint64_t number = hw_reload_ask(h->reload);
+    hw_manager_asked(&h->manager, number);
+    return number;
 }
 
 static void on_hangup(uv_async_t *async)
 {
-    struct hw_host *h = async->data;
-    hw_reload_ask(h->reload);
+    ask_reload(async->data);
 }
 
 void hw_host_reload(struct hw_host *host)
@@ -213,6 +218,12 @@ static void set_tls(void *owner, struct hw_tls_set *tls)
     hw_expiry_set(&h->expiry, tls);
 }
 
+static void began(void *owner)
+{
+    struct hw_host *h = owner;
+    hw_manager_reloading(&h->manager);
+}
+
 static void told(void *owner, const struct hw_reload_result *result)
 {
     struct hw_host *h = owner;
@@ -221,6 +232,7 @@ static void told(void *owner, const struct hw_reload_result *result)
     else if (result->attempt.changed)
         hw_stats_add(&h->server.stats, HW_COUNT_RELOADS, 1);
     hw_last_reload_put(&h->last_reload, result);
+    hw_manager_reloaded(&h->manager, result->asked);
     hw_control_reloaded(&h->control, result->asked, result->attempt.ok ? 0 : HW_ERELOAD_FAILED,
                         hw_str_of(result->attempt.text));
 }
@@ -377,6 +389,7 @@ static int start_reload(struct hw_host *h, char *why, size_t size)
                                       .shelf = &h->stages.shelf,
                                       .tls = h->tls,
                                       .loop = &h->loop,
+                                      .began = began,
                                       .renew = renew,
                                       .apply = apply,
                                       .set_tls = set_tls,
@@ -412,6 +425,7 @@ static int start_threads(struct hw_host *h, char *why, size_t size)
     keep_addresses(h);
     hw_host_warn_of_keys(h->stages.shelf.current->keys, hw_host_addresses(h));
     hw_listeners_report(&h->listeners);
+    hw_manager_start(&h->manager, &h->loop, &h->status, &h->due);
     return start_crew(h, why, size);
 }
 
@@ -422,6 +436,9 @@ static int start(struct hw_host *h, const struct hw_modules *modules, char *why,
     if (rc)
         return rc;
     h->log_joined = true;
+    hw_inherited_count();
+    if (!h->guard)
+        hw_manager_open(&h->manager); /* before there are scripts, which must not see any of it */
     h->tls = hw_tls_set_make(c->listen, c->listen_count, NULL, why, size);
     rc = h->tls ? hw_host_load(c, modules, c->workers, &h->stages, why, size) : HW_EFAILED;
     if (rc == 0)
@@ -496,6 +513,7 @@ void hw_host_free(struct hw_host *h)
     hw_last_reload_fini(&h->last_reload);
     hw_expiry_fini(&h->expiry);
     hw_tls_set_unref(h->tls);
+    hw_manager_close(&h->manager);
     hw_config_fini(h->config);
     free(h->config);
     free(h);
@@ -514,6 +532,7 @@ struct hw_host *hw_host_start(struct hw_config *config, const struct hw_modules 
     hw_last_reload_init(&h->last_reload);
     h->config = config;
     h->guard = guard;
+    h->manager.notify.fd = -1;
     h->drain_timeout_ms = config->drain_timeout_ms;
     h->modules = modules;
     if (start(h, modules, why, why_size) == 0)

@@ -30,7 +30,9 @@ struct hw_reload {
     bool ended;     /* the thread will not touch this any more */
 
     /* guarded by m: for the leader */
-    bool fresh; /* `result` was not taken yet */
+    bool began;       /* an attempt, later than `result`, and it was not told so yet */
+    bool fresh;       /* `result` was not taken yet */
+    bool fresh_began; /* likewise: that its attempt began */
     struct hw_reload_result result;
     bool has_to_apply;
     struct hw_config to_apply; /* its numbers and flags only */
@@ -82,6 +84,8 @@ static void hand_over(struct hw_reload *r, const struct hw_reload_result *result
         uv_cond_wait(&r->poked, &r->m);
     r->result = *result;
     r->fresh = true;
+    r->fresh_began = r->began;
+    r->began = false;
     free_folders(r->to_watch);
     r->to_watch = folders;
     r->to_renew = true;
@@ -158,12 +162,21 @@ static bool attempt(struct hw_reload *r, uint64_t *asked, struct hw_attempt_resu
     return !r->stopping;
 }
 
+static void tell_begun(struct hw_reload *r)
+{
+    uv_mutex_lock(&r->m);
+    r->began = true;
+    uv_mutex_unlock(&r->m);
+    uv_async_send(&r->done);
+}
+
 /* Returns false when the thread should end. */
 static bool reload(struct hw_reload *r, uint64_t asked)
 {
     struct hw_reload_result result = {0};
     if (asked == r->answered && !wait_for_quiet(r, &asked))
         return false;
+    tell_begun(r);
     if (!attempt(r, &asked, &result.attempt))
         return false;
     bool ok = result.attempt.ok;
@@ -253,18 +266,20 @@ static void on_done(uv_async_t *async)
 {
     struct hw_reload *r = async->data;
     uv_mutex_lock(&r->m);
-    bool fresh = r->fresh;
+    bool began = r->began, fresh = r->fresh, fresh_began = r->fresh_began;
     struct hw_reload_result result = r->result;
     struct hw_config to_apply = r->to_apply;
     bool has_to_apply = r->has_to_apply;
     struct hw_tls_set *tls = r->tls_to_set;
     struct hw_folders *folders = r->to_watch;
     bool to_renew = r->to_renew;
-    r->fresh = r->has_to_apply = r->to_renew = false;
+    r->began = r->fresh = r->fresh_began = r->has_to_apply = r->to_renew = false;
     r->tls_to_set = NULL;
     r->to_watch = NULL;
     uv_cond_broadcast(&r->poked);
     uv_mutex_unlock(&r->m);
+    if (fresh_began)
+        r->config.began(r->config.owner);
     if (to_renew)
         r->config.renew(r->config.owner);
     if (has_to_apply)
@@ -279,6 +294,8 @@ static void on_done(uv_async_t *async)
         say(&result);
         r->config.told(r->config.owner, &result);
     }
+    if (began)
+        r->config.began(r->config.owner);
 }
 
 uint64_t hw_reload_ask(struct hw_reload *r)

@@ -37,9 +37,10 @@ struct hw_reload_config {
     struct hw_shelf *shelf;
     struct hw_tls_set *tls; /* what is live at the start; gets a reference */
     uv_loop_t *loop;
-    /* Leader only. renew: free workers may take the release that was published. apply: take over
-     * the limits that may change in a running host. set_tls: listeners get these contexts, which
-     * are borrowed for the call. told: an attempt is over. */
+    /* Leader only. began: an attempt is being made. renew: free workers may take the release that
+     * was published. apply: take over the limits that may change in a running host. set_tls:
+     * listeners get these contexts, which are borrowed for the call. told: an attempt is over. */
+    void (*began)(void *owner);
     void (*renew)(void *owner);
     void (*apply)(void *owner, const struct hw_config *config);
     void (*set_tls)(void *owner, struct hw_tls_set *tls);

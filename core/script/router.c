@@ -59,6 +59,16 @@ void hw_router_push_routes(lua_State *from, lua_State *to)
     lua_settop(from, top);
 }
 
+size_t hw_router_count(lua_State *L)
+{
+    size_t count = 0;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &routes_key);
+    if (lua_pcall(L, 0, 1, 0) == LUA_OK)
+        count = lua_rawlen(L, -1);
+    lua_pop(L, 1);
+    return count;
+}
+
 /* ---- unloading ---- */
 
 static int warn(lua_State *L)

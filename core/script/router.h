@@ -7,6 +7,7 @@
 
 #include <lua.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Ends the registration of handlers and keeps the router's functions; after all scripts are loaded.
  * The flags are those of struct hw_vm_config. May raise. Stack: -0 +0. */
@@ -25,6 +26,9 @@ static inline void hw_router_push_resolve(lua_State *L)
 /* Pushes the routes on the other state, the most specific first: an array of { pattern =, place =,
  * schema = } (vm.h). Stack of `from`: -0 +0, of `to`: -0 +1. */
 void hw_router_push_routes(lua_State *from, lua_State *to);
+
+/* How many routes there are; 0 when the state is out of memory. Stack: -0 +0. */
+size_t hw_router_count(lua_State *L);
 
 /* For lua_pcall: runs the functions of hook.on_unload, and logs the error of one that fails. Does
  * nothing in a state whose scripts could not be loaded. */

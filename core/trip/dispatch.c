@@ -461,11 +461,19 @@ static void refuse_waiting(struct hw_dispatch *d, struct hw_job *job)
     record(d, job);
 }
 
+static void set_stuck(struct hw_dispatch *d, struct hw_job *job, bool stuck)
+{
+    d->stuck += (size_t)stuck - (size_t)job->stuck;
+    job->stuck = stuck;
+}
+
 /* The job goes on: its sender will deliver again, and then finds it recorded. */
 static void tell(struct hw_dispatch *d, struct hw_job *job, int code)
 {
-    if (code == HW_EHANDLER_TIMEOUT && job->told != code)
+    if (code == HW_EHANDLER_TIMEOUT && job->told != code) {
         hw_report_stuck(d->report, job);
+        set_stuck(d, job, true);
+    }
     job->told = code;
     answer_all(job, code, HW_STR_NONE);
 }
@@ -544,6 +552,7 @@ void hw_dispatch_settle(void *owner, struct hw_job *done)
         struct hw_job *job = done;
         done = job->next;
         job->next = NULL;
+        set_stuck(d, job, false);
         if (is_too_late(d, job))
             put_off(d, job);
         if (job->let_go) {
@@ -582,6 +591,7 @@ void hw_dispatch_lose(void *owner, struct hw_job *job, bool replaced)
         wait_for(waiter, stand_in);
     }
     tell(d, job, HW_EHANDLER_TIMEOUT);
+    set_stuck(d, job, !replaced); /* otherwise no worker is missing */
     if (!stand_in)
         hw_in_hand_end(&d->in_hand, job, job->due_at != 0);
     job->in_hand = false;

@@ -52,6 +52,7 @@ struct hw_dispatch {
     size_t with_crew; /* jobs that were submitted and have no outcome yet */
     size_t held;      /* jobs that the committer holds until the ledger can be written */
     size_t open;      /* requests that entered the gate and whose job is not freed yet */
+    size_t stuck;     /* jobs whose handler did not return in time, and has not yet */
     bool draining;
     struct hw_patience patience;
     struct hw_retries retries;

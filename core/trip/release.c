@@ -84,6 +84,7 @@ int hw_release_fill(struct hw_release *r, unsigned vm_count, bool (*give_up)(voi
         if (!r->vms[r->vm_count])
             return HW_EFAILED;
     }
+    r->handler_count = vm_count ? hw_vm_count_handlers(r->vms[0]) : 0;
     return 0;
 }
 
@@ -214,6 +215,14 @@ void hw_shelf_describe(struct hw_shelf *shelf, uint64_t *number, char version[17
     struct hw_release *release = shelf->current;
     *number = release->number;
     memcpy(version, release->version, sizeof release->version);
+    uv_mutex_unlock(&shelf->m);
+}
+
+void hw_shelf_count(struct hw_shelf *shelf, size_t *handlers, size_t *keys)
+{
+    uv_mutex_lock(&shelf->m);
+    *handlers = shelf->current->handler_count;
+    *keys = shelf->current->keys->count;
     uv_mutex_unlock(&shelf->m);
 }
 

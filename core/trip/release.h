@@ -28,6 +28,7 @@ struct hw_release {
     struct hw_keyset *keys;
     struct hw_retries retries;
     unsigned vm_count;
+    size_t handler_count; /* set by fill */
 
     /* atomic */
     atomic_int refs;
@@ -86,6 +87,9 @@ struct hw_release *hw_shelf_take(struct hw_shelf *shelf, unsigned worker, struct
 
 /* Number and version of the current release; any thread. */
 void hw_shelf_describe(struct hw_shelf *shelf, uint64_t *number, char version[17]);
+
+/* How many handlers and keys it has; any thread. */
+void hw_shelf_count(struct hw_shelf *shelf, size_t *handlers, size_t *keys);
 
 /* Hands over a VM for hw_shelf_sweep. Closes it at once when there is no memory for that. */
 void hw_shelf_retire(struct hw_shelf *shelf, struct hw_vm *vm);
