@@ -462,6 +462,14 @@ describe("the guide's", function()
     assert.equal(2, select(2, out:gsub("would verify with key accredit.pem if", "")), out)
   end)
 
+  it("commands for 3 a.m. examine a host and its front door", function()
+    local folder, at = project()
+    local host = H.start { folder = folder }
+    local out = sh("%s%s", at, D.exchange(block("debugging", "sh", "hookward doctor"), {
+      ["/etc/hookward"] = folder, ["https://hooks.example.com"] = "http://127.0.0.1:" .. host.port }))
+    assert.equal(2, select(2, out:gsub("an unsigned POST is refused with missing_signature", "")), out)
+  end)
+
   -- The units that are installed; the guide does not repeat them.
   local service = D.unit(D.shipped "hookward.service")
   local socket_unit = D.unit(D.shipped "hookward.socket")

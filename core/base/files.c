@@ -1,6 +1,7 @@
 /* files.c -- see files.h */
 #include "base/files.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/resource.h>
 
@@ -15,6 +16,19 @@ size_t hw_files_limit(void)
 {
     struct rlimit limit;
     return getrlimit(RLIMIT_NOFILE, &limit) ? SIZE_MAX : (size_t)limit.rlim_cur;
+}
+
+void hw_files_limits(size_t *soft, size_t *hard)
+{
+    struct rlimit limit;
+    bool known = getrlimit(RLIMIT_NOFILE, &limit) == 0;
+    *soft = known ? (size_t)limit.rlim_cur : SIZE_MAX;
+    *hard = known ? (size_t)limit.rlim_max : SIZE_MAX;
+}
+
+size_t hw_files_wanted(size_t connections, size_t workers)
+{
+    return (size_t)files_beside(workers) + connections;
 }
 
 /* Under a very low limit a quarter is still for connections. */

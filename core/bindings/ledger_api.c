@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bindings/ledger_backlog.h"
+#include "bindings/ledger_check.h"
 #include "bindings/ledger_handle.h"
 #include "bindings/ledger_purge.h"
 #include "ledger/copy.h"
@@ -245,6 +246,8 @@ static int ledger_open(lua_State *L)
         {"count", ledger_count},
         {"stats", ledger_stats},
         {"backlog", hw_ledger_backlog_call},
+        {"check", hw_ledger_check_call},
+        {"limit", hw_ledger_limit_call},
         {"pauses", hw_ledger_pauses_call},
         {"pause", hw_ledger_pause_call},
         {"purge", hw_ledger_purge_call},

@@ -31,6 +31,7 @@
  *     handle:purge(filters, on_progress) -> integer, boolean
  *                                       removes rows, and calls on_progress(count so far). false: a
  *                                       reader keeps the write-ahead log, which still has them
+ *     handle:check(seconds) -> lines, done; handle:limit(seconds): see ledger_check.h
  *     handle:close()                    also __close and __gc
  *
  * Filters, all optional, all must hold:

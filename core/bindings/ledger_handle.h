@@ -8,6 +8,7 @@
 
 #include <lauxlib.h>
 #include <sqlite3.h>
+#include <stdint.h>
 
 #include "ledger/filters.h"
 
@@ -15,6 +16,7 @@ struct hw_ledger_handle {
     sqlite3 *db;            /* NULL: closed */
     sqlite3_stmt *select;   /* in use, or NULL */
     sqlite3_stmt *deletion; /* in use, or NULL */
+    uint64_t deadline_ns;   /* of ledger_check.h; monotonic */
 };
 
 /* open(path, write) -> handle | nil, why. Its methods are `methods`. */

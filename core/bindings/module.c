@@ -22,6 +22,7 @@
 #include "bindings/crypto_api.h"
 #include "bindings/host_api.h"
 #include "bindings/ledger_api.h"
+#include "bindings/machine_api.h"
 #include "bindings/process_api.h"
 #include "bindings/rehearsal.h"
 #include "bindings/replay.h"
@@ -63,6 +64,7 @@ static void push_parts(lua_State *L)
         {"ledger", hw_ledger_push_api},
         {"libraries", hw_versions_push},
         {"log", hw_api_push_log},
+        {"machine", hw_machine_push_api},
         {"never", hw_api_push_never},
         {"process", hw_process_push_api},
         {"rehearse", hw_rehearsal_push},

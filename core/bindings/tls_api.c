@@ -9,6 +9,7 @@
 #include "http/certificate.h"
 #include "http/tls_clients.h"
 #include "http/tls_context.h"
+#include "http/tls_development.h"
 
 enum { TEXT_MAX = 1024 };
 
@@ -132,13 +133,15 @@ static void push_names(lua_State *L, const char *names)
 
 static void add_facts(lua_State *L, int array, const struct hw_certificate *certificate)
 {
-    lua_createtable(L, 0, 7);
+    lua_createtable(L, 0, 8);
     set_text(L, "file", certificate->file);
     set_text(L, "issuer", certificate->issuer);
     set_text(L, "key", certificate->kind);
     set_number(L, "not_before", certificate->not_before);
     set_number(L, "not_after", certificate->not_after);
     set_number(L, "days", hw_certificate_days(certificate->not_after, time(NULL)));
+    lua_pushboolean(L, strcmp(certificate->issuer, HW_TLS_DEVELOPMENT_NAME) == 0);
+    lua_setfield(L, -2, "development");
     push_names(L, certificate->names);
     lua_setfield(L, -2, "names");
     lua_rawseti(L, array, (lua_Integer)lua_rawlen(L, array) + 1);

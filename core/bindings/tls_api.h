@@ -9,7 +9,8 @@
 /* Pushes a table of functions.
  *
  *     check(files) -> {
- *         certificates = { { file, names, issuer, key, not_before, not_after, days }, … },
+ *         certificates = { { file, names, issuer, key, not_before, not_after, days,
+ *                            development }, … },
  *         errors = { … }, warnings = { … } }
  *
  * `files` is a listener's `tls` as hookward.config gives it: pairs = { { cert, key }, … },
@@ -19,7 +20,7 @@
  *
  * Of a certificate: file, its path; names, an array of DNS names and addresses; issuer and key,
  * texts ("ECDSA P-256"); not_before and not_after, seconds since 1970; days, whole days until
- * not_after, negative once it is past. A pair that can't be read has only its error.
+ * not_after, negative once it is past; development, whether `hookward init --tls` made it. A pair that can't be read has only its error.
  *
  * Misuse (a wrong type) raises an error. Stack: -0 +1. */
 void hw_tls_push_api(lua_State *L);

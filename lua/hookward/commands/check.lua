@@ -93,6 +93,12 @@ local function check_certificates(report, settings)
       for _, line in ipairs(found.warnings) do
         report:warn("%s", config.shown(line, settings.folder))
       end
+      for _, one in ipairs(found.certificates) do
+        if one.development then
+          report:warn("%s: a certificate for development, which no sender trusts; get another "
+            .. "before you go live", config.shown(one.file, settings.folder))
+        end
+      end
       table.move(found.certificates, 1, #found.certificates, #report.certificates + 1,
         report.certificates)
     end

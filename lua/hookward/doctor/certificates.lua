@@ -1,0 +1,74 @@
+-- The certificates of the listeners that speak TLS, checked as the host does at its start.
+
+local config = require "hookward.config"
+local core = require "hookward.core"
+local time = require "hookward.base.time"
+
+local M = {}
+
+-- The different `tls` of all listeners. Listeners without one of their own share a table.
+local function all_of(settings)
+  local list, seen = {}, {}
+  for _, listener in ipairs(settings.listen) do
+    local tls = listener.tls
+    if tls and not seen[tls] then list[#list + 1] = tls end
+    seen[tls or 0] = true
+  end
+  return list
+end
+
+local function one_certificate(findings, settings, one)
+  local shown = config.shown(one.file, settings.folder)
+  if one.development then
+    findings:warning(shown .. ": a certificate for development", "no sender trusts it",
+      "get one for your name before you go live: `hookward help deployment`")
+  end
+  if one.not_after > core.sys.now() then
+    findings:ok(("%s: for %s, by %s, %s, expires %s"):format(shown, table.concat(one.names, ", "),
+      one.issuer, one.key, time.distance(one.not_after)))
+  end
+end
+
+local function one_tls(findings, patient, tls)
+  local settings = patient.settings
+  local found = core.tls.check(tls)
+  for _, line in ipairs(found.errors) do
+    findings:line("problem", config.shown(line, settings.folder), patient.running
+      and "the running host goes on with the certificate that it has, until that expires, and "
+        .. "would not start again" or "no host starts with it",
+      "`hookward help deployment` shows how certificates are made and renewed")
+  end
+  for _, line in ipairs(found.warnings) do
+    findings:line("warning", config.shown(line, settings.folder),
+      "once it has expired, senders hang up and deliver nothing",
+      "renew it; the host takes the new one by itself")
+  end
+  for _, one in ipairs(found.certificates) do one_certificate(findings, settings, one) end
+end
+
+---@param findings hookward.doctor.Findings
+---@param patient hookward.doctor.Patient
+function M.examine(findings, patient)
+  local settings, bad = patient.settings, patient.bad
+  if not settings or bad.listen or bad.tls then
+    return findings:skipped("the configuration does not say where the certificates are")
+  end
+  local all = all_of(settings)
+  for _, tls in ipairs(all) do one_tls(findings, patient, tls) end
+  if #all == 0 then findings:ok "none: no listener speaks TLS" end
+end
+
+-- A name that a certificate with this one is for: any, for a star.
+local function name_for(pattern)
+  local name = pattern:gsub("^%*", "doctor")
+  return name:find(":", 1, true) and ("[%s]"):format(name) or name
+end
+
+---@param tls hookward.Tls
+---@return { name: string, file: string }? certificate the first one, with a name for a URL
+function M.name_of(tls)
+  local one = core.tls.check(tls).certificates[1]
+  return one and one.names[1] and { name = name_for(one.names[1]), file = one.file }
+end
+
+return M

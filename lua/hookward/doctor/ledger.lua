@@ -1,0 +1,202 @@
+-- The ledger: is its file whole, how large is it, what in it failed, how much disk is left.
+--
+-- It is only read, and each look has a limit of time: a host that runs is not held up.
+
+local core = require "hookward.core"
+local patients = require "hookward.doctor.patient"
+local time = require "hookward.base.time"
+local units = require "hookward.base.units"
+
+local M = {}
+
+local CHECK_TIME = 10 -- seconds
+local COUNT_TIME = 10 -- seconds
+local WARNED_OF = 64 << 20 -- bytes: the check of a larger file is announced
+local LATE = 600 -- seconds: what waits longer than this to be run is late
+
+local RESTORE = "stop the host, put the latest backup in its place (`hookward ledger restore "
+  .. "FILE`), or save what can be read: sqlite3 %s .recover"
+
+-- "1.5 MB"
+local function size_text(bytes)
+  local unit = 1
+  while bytes >= 1024 and unit < 5 do bytes, unit = bytes / 1024, unit + 1 end
+  return ("%.3g %s"):format(bytes, ({ "bytes", "KB", "MB", "GB", "TB" })[unit])
+end
+
+local function size_of(path)
+  local size = 0
+  for _, suffix in ipairs { "", "-wal" } do
+    local file = core.sys.stat(path .. suffix)
+    size = size + (file and file.size or 0)
+  end
+  return size
+end
+
+-- ---- disk ----
+
+local function disk(findings, settings, folder)
+  local found, why = core.machine.disk(folder)
+  if not found then return findings:skipped(why) end
+  local least = settings.min_disk_free
+  local free = size_text(found.free)
+  local matters = "under min_disk_free nothing more is accepted ack-first (400 overloaded), and "
+    .. "on a full disk nothing at all (400 ledger_unavailable)"
+  local fix = ("make room on the disk of %s, or move `ledger` to another; `hookward jobs purge` "
+    .. "empties the ledger, a backup and a restore make its file smaller"):format(folder)
+  if found.free < least then
+    findings:problem(("disk: %s left, less than min_disk_free (%s)"):format(free,
+      units.show_size(least)), matters, fix)
+  elseif found.free < 2 * least then
+    findings:warning(("disk: %s left, and min_disk_free is %s"):format(free,
+      units.show_size(least)), matters, fix)
+  else
+    findings:ok(("disk: %s left of %s"):format(free, size_text(found.size)))
+  end
+end
+
+-- ---- the file ----
+
+local function quick_check(findings, ledger, path, seconds, announce)
+  if seconds == 0 then return findings:skipped("the file was not checked (--check-time 0)") end
+  local size = size_of(path)
+  if size > WARNED_OF then
+    announce(("checking %s of ledger, at most %g s"):format(size_text(size), seconds))
+  end
+  local lines, done = ledger:check(seconds)
+  announce(nil)
+  local matters = "what was processed may run again or be lost, and writing may make it worse"
+  if not lines then
+    return findings:problem(tostring(done), matters, RESTORE:format(path))
+  elseif #lines > 0 then
+    return findings:problem(("%s is damaged: %s"):format(patients.shown(path), lines[1]), matters,
+      RESTORE:format(path))
+  elseif not done then
+    return findings:skipped(("no damage was found in %g s; the rest of the file was not checked")
+      :format(seconds), "`hookward doctor --check-time 10m`")
+  end
+  findings:ok(("%s: %s, no damage (quick_check)"):format(patients.shown(path), size_text(size)))
+end
+
+-- ---- its rows ----
+
+local function first_of(a, b)
+  return a and b and math.min(a, b) or a or b
+end
+
+local function count_states(groups)
+  local found = { failed = 0, dead = 0 }
+  for _, group in ipairs(groups) do
+    if found[group.state] then
+      found[group.state] = found[group.state] + group.count
+      found[group.state .. "_at"] = first_of(found[group.state .. "_at"], group.oldest)
+    end
+  end
+  return found
+end
+
+local function plural(count, word)
+  return ("%d %s%s"):format(count, word, count == 1 and "" or "s")
+end
+
+local function failures(findings, ledger)
+  ledger:limit(COUNT_TIME)
+  local groups, why = ledger:stats {}
+  ledger:limit(nil)
+  if not groups then
+    return findings:skipped(("what failed could not be counted in %d s (%s)"):format(COUNT_TIME,
+      why), "`hookward jobs stats`")
+  end
+  local found = count_states(groups)
+  if found.failed > 0 then
+    findings:warning(("%s failed, the oldest was received %s"):format(
+      plural(found.failed, "notification"), time.age(found.failed_at)),
+      "their work is not done; Accredit or the host tries again, until it succeeds or is given up",
+      "`hookward jobs list --state failed` shows why; after a cure, `hookward jobs replay`")
+  end
+  if found.dead > 0 then
+    findings:warning(("%s %s dead, the oldest was received %s"):format(
+      plural(found.dead, "notification"), found.dead == 1 and "is" or "are",
+      time.age(found.dead_at)),
+      "nobody tries them again; they keep their bodies, which may hold personal data",
+      "`hookward jobs replay --state dead` after a cure, or `hookward jobs purge --state dead`")
+  end
+  if found.failed + found.dead == 0 then findings:ok("nothing in it failed or is dead") end
+end
+
+local function backlog(findings, patient, ledger)
+  local found, why = ledger:backlog()
+  if not found then return findings:skipped(why) end
+  local oldest = found.oldest_waiting
+  local what = ("%s due to be run"):format(plural(found.due, "notification"))
+    .. (oldest and (", the oldest of all that wait was received " .. time.age(oldest)) or "")
+  if found.due > 0 and not patient.running then
+    findings:warning(what, "no host is running that would run them", "`hookward serve`")
+  elseif found.due > 0 and oldest and oldest < core.sys.now() - LATE then
+    findings:warning(what, "the host can't keep up, or what they need is away",
+      "`hookward status` and the log show what runs and what fails; more `workers` if these are "
+        .. "slow")
+  elseif found.waiting > 0 then
+    findings:ok(("%d to be run, %d of them now"):format(found.waiting, found.due))
+  end
+end
+
+-- ---- the whole ----
+
+-- One that may write tidies up after itself; beside a host nothing is written.
+local function open(patient, path)
+  local ledger, why = core.ledger.open(path, not patient.running)
+  if ledger then return ledger end
+  if not patient.running then ledger = core.ledger.open(path, false) end
+  return ledger, why
+end
+
+local function read(findings, patient, path, announce)
+  local opened, why = open(patient, path)
+  if not opened then
+    return findings:line("problem", why, "without it the host does not start, and a running one "
+      .. "answers 400 ledger_unavailable", RESTORE:format(path))
+  end
+  local ledger <close> = opened
+  quick_check(findings, ledger, path, patient.args.check_time or CHECK_TIME, announce)
+  failures(findings, ledger)
+  backlog(findings, patient, ledger)
+  local newest = ledger:list { limit = 1 }
+  return newest and newest[1] and newest[1].received_at
+end
+
+---@param findings hookward.doctor.Findings
+---@param patient hookward.doctor.Patient
+---@param announce fun(text: string?) shows what takes long; nil: it is over
+---@return number? newest when the newest notification was received
+function M.examine(findings, patient, announce)
+  local settings = patient.settings
+  if not settings or patient.bad.ledger then
+    findings:skipped("the configuration does not say where the ledger is")
+    return nil
+  elseif settings.ledger == "memory:" then
+    findings:warning('ledger = "memory:"', "it forgets everything when the host ends, so that what "
+      .. "Accredit delivers again then runs again", "name a file, unless this is a test")
+    return nil
+  end
+  local path = settings.ledger
+  local folder = path:match("^(.*)/") .. "/"
+  if not patient.running then
+    local _, why = core.trial.ledger(path) -- before anything else opens the file
+    if why then findings:line("problem", why, "no host starts with it", "set `ledger`") end
+  end
+  local newest
+  if core.sys.stat(path) then
+    newest = read(findings, patient, path, announce)
+  elseif patient.running then
+    findings:problem(patients.shown(path) .. ": is gone", "the running host answers 400 "
+      .. "ledger_unavailable", "put it back, or restart the host: it makes a new one, to which "
+      .. "everything is new")
+  else
+    findings:ok(patients.shown(path) .. ": not there yet; the first start makes it")
+  end
+  disk(findings, settings, folder)
+  return newest
+end
+
+return M

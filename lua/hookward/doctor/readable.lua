@@ -1,0 +1,82 @@
+-- Can the user that the host runs as read its files? What root has copied or renewed may be a file
+-- that only root can read.
+
+local core = require "hookward.core"
+local patients = require "hookward.doctor.patient"
+
+local M = {}
+
+local sys = core.sys
+
+-- The script files of a folder, not of those in it.
+local function scripts(folder)
+  local files = {}
+  for _, name in ipairs(sys.list(folder) or {}) do
+    if name:find("%.lua$") then files[#files + 1] = folder .. "/" .. name end
+  end
+  return files
+end
+
+-- { path, secret = true: a private key }
+local function files_of(settings)
+  local files = {}
+  local function add(path, secret)
+    if path and path ~= "" then files[#files + 1] = { path, secret = secret } end
+  end
+  add(settings.file_path)
+  add(settings.handlers)
+  for _, path in ipairs(scripts(settings.handlers)) do add(path) end
+  for _, path in ipairs(settings.key_files) do add(path) end
+  for _, listener in ipairs(settings.listen) do
+    local tls = listener.tls
+    for _, pair in ipairs(tls and tls.pairs or {}) do
+      add(pair.cert)
+      add(pair.key, true)
+    end
+    add(tls and tls.client_ca)
+    add(tls and tls.crl)
+  end
+  return files
+end
+
+local function fix_of(file, user)
+  local path = file[1]
+  if not file.secret then
+    return ("let it read the file and enter its folders: chown root:%s %s && chmod 640 %s"):format(
+      user.name, path, path)
+  end
+  return ("install -o root -g %s -m 640 FROM %s; for a certificate that certbot renews, a deploy "
+    .. "hook does that: /etc/letsencrypt/renewal-hooks/deploy/hookward with\n"
+    .. '  install -o root -g %s -m 640 "$RENEWED_LINEAGE/privkey.pem" %s'):format(user.name, path,
+    user.name, path)
+end
+
+---@param findings hookward.doctor.Findings
+---@param patient hookward.doctor.Patient
+function M.examine(findings, patient)
+  local settings, user = patient.settings, patient.user
+  if not settings then return end
+  local seen, unknown, count, refused = {}, false, 0, 0
+  for _, file in ipairs(files_of(settings)) do
+    local path = file[1]
+    if not seen[path] and sys.stat(path) then
+      local may, why = core.machine.readable(path, user)
+      count = count + 1
+      unknown = unknown or may == nil
+      if may == false then
+        refused = refused + 1
+        findings:problem(("%s can't be read by %s, %s: %s"):format(patients.shown(path), user.name,
+          user.role, why), "the next start or reload fails", fix_of(file, user))
+      end
+    end
+    seen[path] = true
+  end
+  if unknown then
+    findings:skipped(("whether %s, %s, can read them"):format(user.name, user.role),
+      "run the doctor as root, or as that user")
+  elseif refused == 0 then
+    findings:ok(("%s, %s, can read all %d"):format(user.name, user.role, count))
+  end
+end
+
+return M
