@@ -78,6 +78,7 @@ struct hw_notification {
     double received_at;     /* seconds since 1970 */
     uint64_t cut_ns;        /* monotonic: its last byte came then, or it was revived */
     struct hw_address peer; /* who sent it; no address when it runs again */
+    struct hw_str client;   /* the name that its sender's TLS certificate proves; none: {NULL, 0} */
     int64_t from_row;      /* it runs again, from this row of the ledger; 0: a request brought it */
     bool by_host;          /* the host runs it by itself, since its sender delivers it no more */
     uint32_t retry;        /* it is the host's own retry of this number; 0: it is none */

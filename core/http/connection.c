@@ -175,7 +175,8 @@ static void report(struct hw_connection *c, int code, const char *why, const str
     char peer[HW_ADDRESS_TEXT_MAX];
     struct hw_refusal refusal = {.code = code,
                                  .why = hw_str_of(why),
-                                 .peer = hw_connection_peer(&c->waiter, peer, sizeof peer)};
+                                 .peer = hw_connection_peer(&c->waiter, peer, sizeof peer),
+                                 .client = c->waiter.client};
     if (r && (code == HW_ENOT_FOUND || code == HW_EMETHOD_NOT_ALLOWED)) {
         refusal.method = hw_http_view(r->bytes, r->http.method);
         refusal.path = hw_http_view(r->bytes, r->http.path);

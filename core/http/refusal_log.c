@@ -47,6 +47,7 @@ void hw_refusal_log_add(struct hw_refusal_log *log, const struct hw_refusal *ref
     hw_log_text(&line, "path", cut(refusal->path, HW_REFUSAL_LOG_PATH_MAX));
     hw_log_text(&line, "why", refusal->why);
     hw_log_text(&line, "peer", refusal->peer);
+    hw_log_text(&line, "client", refusal->client);
     if (suppressed)
         hw_log_int(&line, "suppressed", suppressed);
     hw_log_end(&line);

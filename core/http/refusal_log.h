@@ -38,6 +38,7 @@ struct hw_refusal_log {
 struct hw_refusal {
     int code;
     struct hw_str why, peer;
+    struct hw_str client;       /* the name that its certificate proves */
     struct hw_str method, path; /* of a 404 or 405; without the query, which may hold secrets */
 };
 

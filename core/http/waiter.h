@@ -27,6 +27,8 @@ struct hw_waiter {
     uint64_t ticket;                /* of a reload that was asked for */
     hw_answer_fn *answer;
     const struct hw_address *peer; /* the client's, in its connection; NULL: there is none */
+    struct hw_str client;          /* the name that its TLS certificate proves; {NULL, 0}: none. The
+                             connection's */
 };
 
 static inline void hw_waiter_join(struct hw_waiter *waiter, struct hw_waiter **list)

@@ -117,6 +117,8 @@ void hw_job_table_push(lua_State *L, const struct hw_notification *n)
     set_bool(L, "redelivered", may_have_run(n));
     set_text(L, "body", n->body);
     set_text(L, "key", n->key);
+    if (n->client.ptr)
+        set_text(L, "client", n->client);
     set_metatable(L);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &current_key);

@@ -21,6 +21,15 @@ static int on_accept(struct hw_service *service, const struct hw_request *r)
     return hw_dispatch_look_at_gate(intake->dispatch);
 }
 
+/* A handler may trust a client's name, so none is run without it. Returns false without memory. */
+static bool keep_client(struct hw_job *job, const struct hw_waiter *waiter)
+{
+    if (!waiter->client.ptr)
+        return true;
+    job->n.client = hw_arena_copy(&job->arena, waiter->client);
+    return job->n.client.ptr != NULL;
+}
+
 static int on_complete(struct hw_service *service, struct hw_request *request,
                        struct hw_waiter *waiter, struct hw_str *reason)
 {
@@ -44,6 +53,13 @@ static int on_complete(struct hw_service *service, struct hw_request *request,
     }
     if (waiter->peer)
         job->n.peer = *waiter->peer;
+    if (!keep_client(job, waiter)) {
+        hw_request_put(intake->dispatch->requests, job->n.request);
+        hw_job_free(job);
+        hw_dispatch_leave_gate(intake->dispatch);
+        *reason = HW_NOTIFICATION_STARVED;
+        return HW_EOVERLOADED;
+    }
     return hw_dispatch_admit(intake->dispatch, job, waiter); /* it counts at the gate from here */
 }
 

@@ -145,14 +145,15 @@ struct hw_job *hw_job_stand_in(const struct hw_job *job)
     if (!s)
         return NULL;
     s->n.outcome = outcome_of_lost(job, progress);
-    struct hw_str *const texts[] = {&s->n.body,         &s->n.id,    &s->n.identity.id,
-                                    &s->n.key,          &s->n.event, &s->n.outcome.reason,
-                                    &s->n.lane,         &s->n.pool,  &s->n.outcome.detail,
-                                    &s->n.outcome.place};
+    struct hw_str *const texts[] = {&s->n.body,          &s->n.id,    &s->n.identity.id,
+                                    &s->n.key,           &s->n.event, &s->n.outcome.reason,
+                                    &s->n.lane,          &s->n.pool,  &s->n.outcome.detail,
+                                    &s->n.outcome.place, &s->n.client};
     s->n.identity = job->n.identity;
     s->n.body = job->n.body;
     s->n.id = job->n.id;
     s->n.key = job->n.key;
+    s->n.client = job->n.client;
     s->n.event = job->n.event;
     s->n.lane = job->n.lane;
     s->n.pool = job->n.pool;

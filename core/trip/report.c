@@ -37,6 +37,7 @@ static void add_end(struct hw_log_line *line, const struct hw_job *job)
 {
     add_answer(line, job);
     hw_log_text(line, "key", job->n.key);
+    hw_log_text(line, "client", job->n.client);
     add_times(line, &job->n.outcome, job->n.cut_ns);
     hw_log_text(line, "place", job->n.outcome.place);
     if (job->n.outcome.ran)
@@ -171,6 +172,7 @@ void hw_report_accepted(struct hw_report *report, const struct hw_job *job)
     add_job(&line, job);
     hw_log_int(&line, "status", 200);
     hw_log_text(&line, "key", job->n.key);
+    hw_log_text(&line, "client", job->n.client);
     add_times(&line, &job->n.outcome, job->n.cut_ns);
     hw_log_text(&line, "place", job->n.outcome.place);
     hw_log_end(&line);

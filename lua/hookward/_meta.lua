@@ -30,6 +30,8 @@
 ---@field headers table<string, string>
 ---@field body string the raw bytes, as they were signed
 ---@field key string the name of the key that verified it
+---@field client? string the name that the sender's TLS certificate proves; nil without `client_ca`, and
+---when the host runs it again from its ledger
 
 ---nothing or a true value: 200; nil or false, with or without a reason: 400; the integers 200 and 400;
 ---hook.never(reason): 400, for good

@@ -14,8 +14,8 @@ local M = {
   usage = "[OPTION...]",
   description = "Says whether `hookward serve` would start. It loads configuration, keys and "
     .. "handlers as the host does, tries the ledger and the addresses, and reports every problem. "
-    .. "It prints keys, the certificates of TLS, routes (and which of them are ack-first or check a schema), "
-    .. "retries and what is paused, and counts dead notifications. If a host is running "
+    .. "It prints keys, the certificates of TLS, routes (and which of them are ack-first or check "
+    .. "a schema), retries and what is paused, and counts dead notifications. If a host is running "
     .. "with this configuration, it is not disturbed: ledger and addresses are not tried. Exits 0 "
     .. "when the host would start or is running, else 1.",
   examples = {
@@ -34,8 +34,8 @@ function M.define(parser)
   options.config(parser)
   parser:flag("--offline", "Check only configuration, keys and handlers, not the ledger and the "
     .. "addresses.")
-  parser:flag("--json", "Print one JSON object: ok, file, running, keys, certificates (of "
-    .. "TLS; not_after in seconds since 1970, and in days), routes, retries (in seconds), warnings, "
+  parser:flag("--json", "Print one JSON object: ok, file, running, keys, certificates (of TLS; "
+    .. "not_after in seconds since 1970, and in days), routes, retries (in seconds), warnings, "
     .. "errors.")
 end
 
