@@ -18,6 +18,8 @@
 
 #define APP "hookward.testing.app"
 
+enum { CLIENT_MAX = 256 };
+
 /* A loaded set of handlers. */
 struct app {
     struct hw_config config;
@@ -33,6 +35,7 @@ struct app {
     /* of the call that is running */
     struct hw_request *request;
     struct hw_job *job;
+    char client[CLIENT_MAX]; /* what the sender's certificate proves; "": it has none */
 };
 
 /* ---- a set of handlers ---- */
@@ -218,6 +221,8 @@ static int run(struct app *app, struct hw_str bytes, char *why, size_t size)
     if (app->world.clock_stands)
         app->job->n.received_at = app->world.at;
     app->job->n.copies = 1;
+    if (app->client[0])
+        app->job->n.client = hw_arena_copy(&app->job->arena, hw_str_of(app->client));
     return run_job(app);
 }
 
@@ -312,13 +317,14 @@ static void push_result(lua_State *L, struct app *app, int code, const char *why
     clear_call(app);
 }
 
-/* app:request(bytes, at) */
+/* app:request(bytes, at, remote, client) */
 static int l_request(lua_State *L)
 {
     char why[256] = "";
     struct hw_str bytes;
     struct app *app = check_app(L);
     bytes.ptr = luaL_checklstring(L, 2, &bytes.len);
+    snprintf(app->client, sizeof app->client, "%s", luaL_optstring(L, 5, ""));
     lua_settop(L, 3);
     lua_getiuservalue(L, 1, 1); /* app bytes at on_http */
     clear_call(app);

@@ -16,7 +16,7 @@
  *
  *     open(config, on_http, at) -> app, lines | nil, why, lines
  *                              loads keys and scripts as a host does
- *     app:request(bytes, at) -> result
+ *     app:request(bytes, at, remote, client) -> result
  *                              one HTTP request
  *     app:next_due() -> integer | nil
  *                              when the first of the host's own retries is due, in milliseconds

@@ -427,6 +427,7 @@ function testing.load(handlers, options) end
 ---@field attempt? integer|false X-JobAttempt; default: 0
 ---@field headers? table<string, string|number|false> false leaves a header out
 ---@field at? number|string the time of this delivery, as for app:clock
+---@field client? string job.client: the name that the sender's certificate proves; default: none
 
 ---@class hookward.testing.Delivery
 ---@field body? string in place of the body made from event and fields
@@ -435,6 +436,7 @@ function testing.load(handlers, options) end
 ---@field attempt? integer|false
 ---@field headers? table<string, string|number|false>
 ---@field at? number|string
+---@field client? string
 
 ---@class hookward.testing.Result the result of a delivery
 ---@field status integer of the answer

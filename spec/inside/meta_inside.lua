@@ -74,7 +74,7 @@ local function probe(source, event)
     hook.on("*", function(event, job) ]] .. source .. " end)" }
   local app <close> = testing.load(folder .. "/handlers")
   app:stub_http("*", "*", { headers = { A = "1" } })
-  local result = app:deliver(event or "A.B", { Text = "x" }):expect(200)
+  local result = app:deliver(event or "A.B", { Text = "x" }, { client = "a.example" }):expect(200)
   return result.logs, result
 end
 

@@ -268,10 +268,19 @@ end
 
 local function send(app, sent)
   local bytes = request.bytes(app.settings.path, sent)
-  return run(app, sent, core_of(app).request, bytes, sent.at or app.at)
+  return run(app, sent, core_of(app).request, bytes, sent.at or app.at, sent.remote,
+    sent.client)
 end
 
-local post_options = { "body", "signature", "id", "attempt", "headers", "at" }
+local CLIENT_MAX = 255 -- bytes
+
+local function check_client(client, what)
+  if client ~= nil and (type(client) ~= "string" or #client == 0 or #client > CLIENT_MAX) then
+    spec.misuse("%s: client must be the name in a certificate, such as \"sender.example\"", what)
+  end
+end
+
+local post_options = { "body", "signature", "id", "attempt", "headers", "at", "client" }
 
 ---Posts a body, as a sender would.
 ---@param options hookward.testing.Post
@@ -282,7 +291,8 @@ function App:post(options)
     spec.misuse("app:post: body must be a string, got %s", type(options.body))
   end
   local sent = { body = options.body, signature = options.signature, id = options.id,
-    attempt = options.attempt or 0, headers = options.headers }
+    attempt = options.attempt or 0, headers = options.headers, client = options.client }
+  check_client(sent.client, "app:post")
   sent.at = options.at and read_time(options.at, "app:post: at")
   if sent.signature == nil then sent.signature = self:sign(sent.body) end
   if sent.id == nil then
@@ -292,7 +302,7 @@ function App:post(options)
   return send(self, sent)
 end
 
-local deliver_options = { "id", "attempt", "headers", "at", "body", "signature" }
+local deliver_options = { "id", "attempt", "headers", "at", "body", "signature", "client" }
 
 ---Delivers a notification, signed.
 ---@param event string its name
@@ -316,6 +326,7 @@ function App:deliver(event, fields, options)
     headers = options.headers,
     signature = options.signature,
     at = at,
+    client = options.client,
   }
 end
 
