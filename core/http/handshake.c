@@ -29,6 +29,7 @@ static void complete(struct hw_connection *c)
     count(c, HW_COUNT_HANDSHAKES);
     if (hw_tls_is_resumed(c->tls))
         count(c, HW_COUNT_HANDSHAKES_RESUMED);
+    c->waiter.client = hw_tls_client(c->tls);
     hw_deadline_set(&c->server->deadlines, &c->deadline, HW_DEADLINE_FIRST);
 }
 

@@ -263,6 +263,11 @@ bool hw_tls_is_resumed(const struct hw_tls *tls)
     return SSL_session_reused(tls->ssl);
 }
 
+struct hw_str hw_tls_client(const struct hw_tls *tls)
+{
+    return hw_tls_context_client(tls->ssl);
+}
+
 static bool is_capital(unsigned char c)
 {
     return c >= 'A' && c <= 'Z';

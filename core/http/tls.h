@@ -77,6 +77,9 @@ bool hw_tls_has_begun(const struct hw_tls *tls); /* the client has sent somethin
 bool hw_tls_is_ready(const struct hw_tls *tls);  /* the handshake is complete */
 bool hw_tls_is_resumed(const struct hw_tls *tls);
 
+/* The name that the client's certificate proves; {NULL, 0}: none. It lives as long as `tls`. */
+struct hw_str hw_tls_client(const struct hw_tls *tls);
+
 /* Why it failed, in a few words. It lives as long as `tls`. */
 struct hw_str hw_tls_why(const struct hw_tls *tls);
 
