@@ -160,6 +160,7 @@ build = {
         "core/host/signals.c",
         "core/host/status.c",
         "core/host/summary.c",
+        "core/host/takeover.c",
         "core/http/acceptor.c",
         "core/http/address.c",
         "core/http/answer.c",

@@ -146,7 +146,7 @@ static struct hw_config *read_config(lua_State *L)
     return config;
 }
 
-/* start(config, signals) */
+/* start(config, signals) -> host | nil, why, stopped: a signal ended it before it had started */
 static int start(lua_State *L)
 {
     char why[1024];
@@ -161,8 +161,9 @@ static int start(lua_State *L)
     if (h->instance)
         return 1;
     lua_pushnil(L);
-    lua_pushstring(L, why);
-    return 2;
+    lua_pushstring(L, why[0] ? why : "it was stopped while it waited for the host before");
+    lua_pushboolean(L, !why[0]);
+    return 3;
 }
 
 void hw_host_push_start(lua_State *L)

@@ -21,6 +21,7 @@
 #include "host/parts.h"
 #include "host/signals.h"
 #include "host/status.h"
+#include "host/takeover.h"
 #include "http/connections.h"
 #include "http/inherited.h"
 #include "http/listener.h"
@@ -53,7 +54,7 @@ struct hw_host {
 
     /* leader only */
     uv_loop_t loop;
-    uv_timer_t drain_timer;
+    uv_timer_t drain_timer, grace_timer;
     struct hw_expiry expiry;
     struct hw_server server;
     struct hw_listeners listeners;
@@ -99,6 +100,29 @@ static void on_drain_timeout(uv_timer_t *timer)
     finish(h);
 }
 
+static void end_idle(struct hw_host *h)
+{
+    h->dispatch.parting = false;
+    hw_connections_drain(&h->server);
+    finish_if_idle(h);
+}
+
+static void on_grace_over(uv_timer_t *timer)
+{
+    end_idle(timer->data);
+}
+
+/* Somebody takes over: a request that is on its way should not find its connection closed. */
+static void part(struct hw_host *h)
+{
+    uint64_t half = h->drain_timeout_ms / 2;
+    h->dispatch.parting = true;
+    hw_connections_part(&h->server);
+    uv_timer_start(&h->grace_timer, on_grace_over,
+                   half < HW_TAKEOVER_GRACE_MS ? half : HW_TAKEOVER_GRACE_MS, 0);
+    finish_if_idle(h);
+}
+
 static void on_stop(uv_async_t *async)
 {
     struct hw_host *h = async->data;
@@ -108,10 +132,12 @@ static void on_stop(uv_async_t *async)
     hw_log_say(HW_LOG_INFO, "stopping: finishing what was begun%s",
                hw_signals_was_interrupted() ? "; a second Ctrl-C (SIGINT) ends at once" : "");
     hw_listeners_close(&h->listeners);
-    hw_connections_drain(&h->server);
     uv_timer_start(&h->drain_timer, on_drain_timeout, h->drain_timeout_ms, 0);
     hw_manager_stop(&h->manager, h->drain_timeout_ms);
-    finish_if_idle(h);
+    if (hw_takeover_is_meant(h->config))
+        part(h);
+    else
+        end_idle(h);
 }
 
 void hw_host_stop(struct hw_host *host)
@@ -304,10 +330,11 @@ static int init_loop(struct hw_host *h, char *why, size_t size)
     }
     h->loop_open = true;
     uv_timer_init(&h->loop, &h->drain_timer);
+    uv_timer_init(&h->loop, &h->grace_timer);
     hw_expiry_start(&h->expiry, &h->loop);
     uv_async_init(&h->loop, &h->stop, on_stop);
     uv_async_init(&h->loop, &h->hangup, on_hangup);
-    h->drain_timer.data = h->stop.data = h->hangup.data = h;
+    h->drain_timer.data = h->grace_timer.data = h->stop.data = h->hangup.data = h;
     return 0;
 }
 
@@ -429,7 +456,31 @@ static int start_threads(struct hw_host *h, char *why, size_t size)
     return start_crew(h, why, size);
 }
 
-static int start(struct hw_host *h, const struct hw_modules *modules, char *why, size_t size)
+static int check_inherited(const struct hw_config *c, char *why, size_t size)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < c->listen_count; i++)
+        rc = hw_inherited_check(c->listen, c->listen_count, i, why, size);
+    return rc;
+}
+
+/* Keys, scripts, ledger. Whoever told the host to stop while it waited needs no `why`. */
+static int load(struct hw_host *h, char *why, size_t size)
+{
+    const struct hw_config *c = h->config;
+    int rc = check_inherited(c, why, size);
+    if (rc == 0)
+        rc = hw_host_load_scripts(c, h->modules, c->workers, &h->stages, why, size);
+    if (rc)
+        return rc;
+    if (hw_takeover_wait(c, !h->guard, &h->manager)) {
+        snprintf(why, size, "%s", "");
+        return HW_EDRAINING;
+    }
+    return hw_host_open_ledger(c, &h->stages, why, size);
+}
+
+static int start(struct hw_host *h, char *why, size_t size)
 {
     struct hw_config *c = h->config;
     int rc = hw_log_join(c->log_level, c->log_json, why, size);
@@ -440,7 +491,7 @@ static int start(struct hw_host *h, const struct hw_modules *modules, char *why,
     if (!h->guard)
         hw_manager_open(&h->manager); /* before there are scripts, which must not see any of it */
     h->tls = hw_tls_set_make(c->listen, c->listen_count, NULL, why, size);
-    rc = h->tls ? hw_host_load(c, modules, c->workers, &h->stages, why, size) : HW_EFAILED;
+    rc = h->tls ? load(h, why, size) : HW_EFAILED;
     if (rc == 0)
         rc = start_workers(h, why, size);
     if (rc == 0)
@@ -535,7 +586,7 @@ struct hw_host *hw_host_start(struct hw_config *config, const struct hw_modules 
     h->manager.notify.fd = -1;
     h->drain_timeout_ms = config->drain_timeout_ms;
     h->modules = modules;
-    if (start(h, modules, why, why_size) == 0)
+    if (start(h, why, why_size) == 0)
         return h;
     hw_host_free(h);
     return NULL;

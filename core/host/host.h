@@ -24,8 +24,9 @@
 struct hw_host;
 
 /* Takes over `config` (from malloc), even when it fails. `modules` must outlive the host. `guard`:
- * the process's SIGPIPE is not ours, so no write may raise it. Returns NULL with one line in
- * `why`. */
+ * the process is not ours: no write may raise its SIGPIPE, no signal is for the host, and the
+ * service manager does not mean it. Returns NULL with one line in `why`, or with "" when a signal
+ * asked it to stop while it waited for the host before (takeover.h). */
 struct hw_host *hw_host_start(struct hw_config *config, const struct hw_modules *modules,
                               bool guard, char *why, size_t why_size);
 

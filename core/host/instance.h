@@ -25,8 +25,8 @@ enum hw_instance_state {
 struct hw_instance;
 
 /* `config` and `modules` as in hw_host_start. `signals`: the signals of the process are for this
- * host (signals.h), from before it starts until it has ended. Returns NULL with one line in
- * `why`. */
+ * host (signals.h), from before it starts until it has ended. Returns NULL with `why` as
+ * hw_host_start. */
 struct hw_instance *hw_instance_start(struct hw_config *config, const struct hw_modules *modules,
                                       bool signals, char *why, size_t why_size);
 

@@ -6,18 +6,29 @@
 #include "base/log.h"
 #include "script/modules.h"
 
-int hw_host_load(const struct hw_config *config, const struct hw_modules *modules,
-                 unsigned vm_count, struct hw_stages *stages, char *why, size_t why_size)
+int hw_host_load_scripts(const struct hw_config *config, const struct hw_modules *modules,
+                         unsigned vm_count, struct hw_stages *stages, char *why, size_t why_size)
 {
     memset(stages, 0, sizeof *stages);
     struct hw_release *first = hw_release_make(config, modules, 1, why, why_size);
     if (!first)
         return HW_EFAILED;
     hw_shelf_init(&stages->shelf, first);
-    if (hw_release_fill(first, vm_count, NULL, NULL, why, why_size))
-        return HW_EFAILED;
+    return hw_release_fill(first, vm_count, NULL, NULL, why, why_size);
+}
+
+int hw_host_open_ledger(const struct hw_config *config, struct hw_stages *stages, char *why,
+                        size_t why_size)
+{
     stages->ledger = hw_ledger_open(config, why, why_size);
     return stages->ledger ? 0 : HW_EFAILED;
+}
+
+int hw_host_load(const struct hw_config *config, const struct hw_modules *modules,
+                 unsigned vm_count, struct hw_stages *stages, char *why, size_t why_size)
+{
+    int rc = hw_host_load_scripts(config, modules, vm_count, stages, why, why_size);
+    return rc ? rc : hw_host_open_ledger(config, stages, why, why_size);
 }
 
 static bool is_local(const char *address)

@@ -9,8 +9,16 @@
 #include "base/config.h"
 #include "trip/stages.h"
 
-/* Loads keys and scripts (in `vm_count` VMs), and opens the ledger. `config` must outlive them.
- * Returns 0, or HW_EFAILED with one line in `why`. Call hw_host_unload in both cases. */
+/* Loads keys and scripts (in `vm_count` VMs). `config` must outlive them. Returns 0, or HW_EFAILED
+ * with one line in `why`. Call hw_host_unload in both cases. */
+int hw_host_load_scripts(const struct hw_config *config, const struct hw_modules *modules,
+                         unsigned vm_count, struct hw_stages *stages, char *why, size_t why_size);
+
+/* Opens the ledger, after that. Returns as above. */
+int hw_host_open_ledger(const struct hw_config *config, struct hw_stages *stages, char *why,
+                        size_t why_size);
+
+/* Both. */
 int hw_host_load(const struct hw_config *config, const struct hw_modules *modules,
                  unsigned vm_count, struct hw_stages *stages, char *why, size_t why_size);
 void hw_host_unload(struct hw_stages *stages);

@@ -113,6 +113,11 @@ bool hw_signals_was_interrupted(void)
     return P.interrupts > 0;
 }
 
+bool hw_signals_was_asked_to_stop(void)
+{
+    return P.asked_to_stop;
+}
+
 int hw_signals_add(const struct hw_signals_target *target)
 {
     pthread_mutex_lock(&P.m);

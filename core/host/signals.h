@@ -26,6 +26,9 @@ void hw_signals_release(void);
 /* True when a SIGINT came since catch. Then the next one ends the process. */
 bool hw_signals_was_interrupted(void);
 
+/* True when a SIGTERM or SIGINT came since catch. */
+bool hw_signals_was_asked_to_stop(void);
+
 /* What a signal reaches. Both functions are async-signal-safe; `reload` may be NULL. */
 struct hw_signals_target {
     void *host;

@@ -79,9 +79,15 @@ static int start(struct hw_bound *bound, const char *address, char *why, size_t 
     return 0;
 }
 
+static bool is_in_place(const struct hw_bound *bound)
+{
+    struct stat st;
+    return lstat(bound->path, &st) == 0 && st.st_dev == bound->device && st.st_ino == bound->inode;
+}
+
 void hw_bind_close(struct hw_bound *bound)
 {
-    if (bound->path)
+    if (bound->path && is_in_place(bound))
         unlink(bound->path);
     free(bound->path);
     if (bound->fd >= 0)
@@ -260,6 +266,16 @@ static int give_to_group(const struct unix_address *a, char *why, size_t size, c
     return fail(why, size, address, what);
 }
 
+static void keep_path(struct hw_bound *bound, const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st))
+        return;
+    bound->path = strdup(path);
+    bound->device = st.st_dev;
+    bound->inode = st.st_ino;
+}
+
 /* bind() creates the file with the socket's mode less the umask. The umask belongs to the process,
  * so it can't be changed here. If a mode was given, only this user may open the file until its mode
  * and its group are set. */
@@ -273,7 +289,7 @@ static int bind_unix(struct hw_bound *bound, const struct unix_address *a, const
     if (bound->fd < 0 || (a->mode != NO_MODE && fchmod(bound->fd, 0600)) ||
         bind(bound->fd, (const struct sockaddr *)&a->sun, sizeof a->sun))
         return fail_by_errno(bound, why, size, address);
-    bound->path = strdup(path);
+    keep_path(bound, path);
     if (a->group[0] && give_to_group(a, why, size, address)) {
         hw_bind_close(bound);
         return HW_EFAILED;

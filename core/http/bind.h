@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 enum { HW_BIND_BACKLOG = 4096 };
 
@@ -15,7 +16,9 @@ struct hw_listen;
 struct hw_bound {
     int fd; /* non-blocking, closed on exec; -1: closed */
     bool is_unix;
-    char *path; /* the file of a Unix socket, removed at the end; NULL: there is none */
+    char *path;   /* the file of a Unix socket, removed at the end; NULL: there is none */
+    dev_t device; /* … if it is still the same file: another host may have put its own there */
+    ino_t inode;
 };
 
 /* Opens "host:port", "[v6]:port" or "unix:/path". The path may be followed by ",mode=0660" and

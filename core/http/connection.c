@@ -111,7 +111,7 @@ static void answered(struct hw_connection *c)
 static struct hw_answer begin_answer(struct hw_connection *c)
 {
     hw_crowd_end(&c->server->crowd, &c->place);
-    c->close = c->close || (c->eof && !c->request) || c->server->draining;
+    c->close = c->close || (c->eof && !c->request) || c->server->parting;
     return (struct hw_answer){
         .close = c->close, .keep_alive_1_0 = c->old_keep_alive, .head = c->head};
 }

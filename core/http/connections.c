@@ -97,9 +97,14 @@ bool hw_connections_make_room(struct hw_server *server)
 
 /* ---- draining ---- */
 
+void hw_connections_part(struct hw_server *server)
+{
+    server->parting = true;
+}
+
 void hw_connections_drain(struct hw_server *server)
 {
-    server->draining = true;
+    server->parting = server->draining = true;
     for (struct hw_connection *c = server->connections; c; c = c->next)
         if (c->state == IDLE && !c->request && !hw_reading_has_unread(c))
             hw_connection_close(c);

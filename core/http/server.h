@@ -45,8 +45,9 @@ struct hw_server {
     struct hw_connection *connections;
     size_t connection_count;
     struct hw_tls_shared *tls; /* NULL until there is a TLS connection */
-    bool draining;
-    char scratch[16 * 1024]; /* bytes that are dropped are read into it */
+    bool parting;              /* answers say `Connection: close` */
+    bool draining;             /* and a connection ends with its answer */
+    char scratch[16 * 1024];   /* bytes that are dropped are read into it */
 };
 
 /* For hw_connections_init alone, which names the functions that deadlines and turns call. */

@@ -133,6 +133,9 @@ static inline void hw_ledger_set_health(struct hw_ledger *ledger, enum hw_ledger
 struct hw_config;
 struct hw_ledger *hw_ledger_open(const struct hw_config *config, char *why, size_t why_size);
 
+/* Whether a host has it open, in this process or another. The caller must not have its file open. */
+bool hw_ledger_is_taken(const struct hw_config *config);
+
 /* memory.c: for tests and trials; bounded, and forgets the oldest. */
 enum { HW_LEDGER_MEMORY_MAX = 65536 };
 struct hw_ledger *hw_ledger_memory_open(void);

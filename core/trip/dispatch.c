@@ -35,7 +35,7 @@ void hw_dispatch_fini(struct hw_dispatch *d)
 
 int hw_dispatch_look_at_gate(const struct hw_dispatch *d)
 {
-    if (d->draining)
+    if (d->draining && !d->parting)
         return HW_EDRAINING;
     return d->open >= d->open_max ? HW_EOVERLOADED : 0;
 }

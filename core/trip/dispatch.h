@@ -54,6 +54,7 @@ struct hw_dispatch {
     size_t open;      /* requests that entered the gate and whose job is not freed yet */
     size_t stuck;     /* jobs whose handler did not return in time, and has not yet */
     bool draining;
+    bool parting; /* it drains, and still lets in what comes: the sender can't know of it yet */
     struct hw_patience patience;
     struct hw_retries retries;
     struct hw_in_hand in_hand;

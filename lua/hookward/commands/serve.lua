@@ -48,7 +48,8 @@ local function serve(settings)
   core.process.split_init()
   core.process.return_memory()
   core.process.raise_files(settings.max_connections, settings.workers)
-  local host, why = core.start(settings, true)
+  local host, why, stopped = core.start(settings, true)
+  if stopped then return 0 end
   if not host then return console.fail(config.shown(why, settings.folder)) end
   local state
   repeat state = host:wait() until state ~= "running"
