@@ -4,6 +4,7 @@
 local H = require "spec.support.host"
 local S = require "spec.support.sandbox"
 local D = require "spec.support.deployment"
+local handover = require "spec.support.handover"
 local lfs = require "lfs"
 
 local GUIDE = "lua/hookward/guide/"
@@ -555,6 +556,21 @@ describe("the guide's", function()
     assert.matches("^0%.0%.0%.0:%d+$", address)
     assert.matches("The address is in hookward.socket, " .. socket_unit.Socket.ListenStream .. ".",
       text_of "deployment", 1, true)
+  end)
+
+  it("listeners by name take what systemd hands over under these names", function()
+    local given = handover.new({ "127.0.0.1:0", "127.0.0.1:0" }, { "outside", "inside" })
+    local folder = H.folder()
+    sh("cd %s && mkdir tls && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 20 "
+      .. "-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout tls/key.pem -out tls/cert.pem", folder)
+    local listen = block("deployment", "lua", "systemd:inside"):match("listen = (%b{})")
+    local host = H.start { listen = listen:gsub("tls/", folder .. "/tls/"), wrap = given:wrap(),
+      handlers = { ["a.lua"] = 'require "hookward".on("*", function() end)' } }
+    assert.matches("404$", sh("curl -s -o /dev/null -w '%%{http_code}' http://127.0.0.1:%d/", given.ports[2]))
+    assert.matches("404$", sh("curl -s -o /dev/null -w '%%{http_code}' --cacert %s/tls/cert.pem https://127.0.0.1:%d/",
+      folder, given.ports[1]))
+    assert.equal(0, host:stop())
+    handover.close_all()
   end)
 
   it("lines for `systemctl edit` are some that the unit has, or shows in a comment", function()
