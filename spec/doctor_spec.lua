@@ -6,6 +6,7 @@ local clocks = require "spec.support.clock"
 local H = require "spec.support.host"
 local lfs = require "lfs"
 local socket = require "socket"
+local tls = require "spec.support.tls_server"
 
 local OK = { ["a.lua"] = 'require "hookward".on("A.*", function(event) return event.Event == "A.Good" end)' }
 
@@ -354,6 +355,96 @@ describe("hookward doctor", function()
       local found = diagnose(host.folder)
       host:signal "CONT"
       found.find("problem", "host", "a host runs, but did not answer in time")
+    end)
+  end)
+
+  describe("beside a host with TLS", function()
+    local made -- two certificates for localhost that nobody has signed
+    setup(function()
+      made = os.tmpname()
+      os.remove(made)
+      for _, name in ipairs { "a", "b" } do
+        assert(H.sh(("mkdir -p %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "
+          .. "%s/%s.key -out %s/%s.pem -subj /CN=%s.example -addext subjectAltName=DNS:*.%s.example -days 30"):format(
+          made, made, name, made, name, name, name)))
+      end
+    end)
+    teardown(function() H.sh("rm -r " .. made) end)
+
+    local TLS = 'tls = { cert = "tls/cert.pem", key = "tls/key.pem"%s },'
+
+    -- A project whose certificate is not for its address.
+    local function laid_out(more)
+      local folder = project { config = TLS:format(more or "") }
+      H.sh(("mkdir %s/tls && cp %s/a.pem %s/tls/cert.pem && cp %s/a.key %s/tls/key.pem"):format(folder, made, folder,
+        made, folder))
+      return folder
+    end
+
+    it("calls it by a name of its certificate, and trusts only that", function()
+      local folder = laid_out()
+      local host = H.start { folder = folder }
+      local found = diagnose(folder)
+      assert.equal(0, found.problems)
+      found.find("ok", "certificates", "tls/cert.pem: for *.a.example, by a.example, ECDSA P-256, expires in 29d")
+      found.find("ok", "files", "can read all 6")
+      found.find("ok", "front door", "an unsigned POST is refused with missing_signature")
+      -- A new certificate without its key: the host goes on with the old one.
+      H.sh(("cp %s/b.pem %s/tls/cert.pem"):format(made, folder))
+      host:wait_log "reload"
+      found = diagnose(folder)
+      found.find("problem", "certificates", "tls/key.pem: ")
+      found.find("problem", "host", "its last reload failed ")
+      found.find("skipped", "front door", "it can't be called without its certificate")
+      -- The whole new pair, and a host that has no time to notice.
+      host:signal "STOP"
+      H.sh(("cp %s/b.key %s/tls/key.pem"):format(made, folder))
+      host:signal "CONT"
+      host:wait_log "reloaded"
+      assert.equal(0, diagnose(folder).problems)
+    end)
+
+    it("finds that the host shows another certificate than the one in the file", function()
+      local folder = laid_out()
+      local host = H.start { folder = folder }
+      local other = project { config = TLS:format "" }
+      H.sh(("mkdir %s/tls && cp %s/b.pem %s/tls/cert.pem && cp %s/b.key %s/tls/key.pem"):format(other, made, other,
+        made, other))
+      H.write(other .. "/hookward.lua", (H.read(other .. "/hookward.lua"):gsub("127%.0%.0%.1:0",
+        host:log():match("https://(127%.0%.0%.1:%d+)/"))))
+      local one = diagnose(other).find("problem", "front door", "the host shows another certificate than tls/cert.pem")
+      assert.matches("hookward reload", one.fix, 1, true)
+    end)
+
+    it("takes a wanted client certificate for a good sign, and shows one", function()
+      local folder = laid_out(', client_ca = "tls/cert.pem"')
+      H.start { folder = folder }
+      local found = diagnose(folder)
+      assert.equal(0, found.problems)
+      found.find("ok", "front door", "asks for a client certificate, as it should")
+      diagnose(folder, "--client-cert tls/cert.pem --client-key tls/key.pem").find("ok", "front door",
+        "an unsigned POST is refused with missing_signature")
+    end)
+
+    it("finds a certificate for development, one that expires, and a key that the host can't read", function()
+      local folder = laid_out()
+      assert(H.sh(("openssl req -x509 -key %s/a.key -out %s/tls/cert.pem -subj /CN=a.example -days 9"):format(made,
+        folder)))
+      diagnose(folder).find("warning", "certificates", "tls/cert.pem: the certificate expires in ")
+      local signed = tls.certificates()
+      H.sh(("cp %s/expired.pem %s/tls/cert.pem && cp %s/expired.key %s/tls/key.pem"):format(signed, folder, signed,
+        folder))
+      diagnose(folder).find("problem", "certificates", "tls/cert.pem: the certificate expired on 2021-01-01")
+      local trial = cli.folder() .. "/demo"
+      cli.run { "init", "--tls", trial }
+      diagnose(trial).find("warning", "certificates", "tls/cert.pem: a certificate for development")
+      -- Another user has the ledger, as that of a service has.
+      H.sh(("cd %s && touch hookward.db && chown 65534 hookward.db && chmod -R go+rX . && chmod 600 tls/key.pem")
+        :format(trial))
+      if lfs.attributes(trial .. "/hookward.db", "uid") ~= lfs.attributes(trial, "uid") then -- by root
+        local one = diagnose(trial).find("problem", "files", "tls/key.pem can't be read by ")
+        assert.matches(' -m 640 "$RENEWED_LINEAGE/privkey.pem" ' .. trial .. "/tls/key.pem", one.fix, 1, true)
+      end
     end)
   end)
 

@@ -99,7 +99,7 @@ describe("the README's", function()
   it("project commands work in that order, and so do those of the sandbox", function()
     local folder = H.folder()
     local project = folder .. "/badges"
-    run(folder, (block("sh", "hookward init"):gsub("hookward serve.*", "")))
+    run(folder, (block("sh", "hookward init badges"):gsub("hookward serve.*", "")))
     local path = project .. "/hookward.lua"
     H.write(path, (H.read(path):gsub("127%.0%.0%.1:8080", "127.0.0.1:0")))
     local host = H.start { folder = project }
@@ -114,6 +114,17 @@ describe("the README's", function()
     host:wait_log_count("succeeded event=BadgeExportZipFile.Created", 2)
     local list = run(project, block("sh", "hookward events"):match("hookward jobs list"))
     assert.equal(2, select(2, list:gsub("succeeded", "")), list)
+  end)
+
+  it("commands for TLS in a minute work in that order", function()
+    local folder = H.folder()
+    run(folder, (block("sh", "hookward init --tls"):gsub("hookward serve.*", "")))
+    local path = folder .. "/secure/hookward.lua"
+    H.write(path, (H.read(path):gsub("127%.0%.0%.1:8443", "127.0.0.1:0")))
+    local host = H.start { folder = folder .. "/secure" }
+    run(folder .. "/secure", ("%s --to https://localhost:%s"):format(block("sh", "--ca tls/cert.pem"):gsub("\n$", ""),
+      host:log():match("https://127%.0%.0%.1:(%d+)/")))
+    host:wait_log("succeeded event=BadgeExportZipFile.Created")
   end)
 
   it("make commands are targets of the Makefile", function() -- `make install`: program_spec.lua

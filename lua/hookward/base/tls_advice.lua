@@ -46,6 +46,13 @@ local causes = {
     .. "(--client-cert FILE --client-key FILE), or has no cipher in common" },
 }
 
+---Is the certificate signed by nobody who is trusted?
+---@param why string libcurl's text
+---@return boolean
+function M.is_untrusted(why)
+  return M.explain(why) == TRUST
+end
+
 ---@param why string libcurl's text
 ---@return string? line what was wrong and what to do; nil: it is not about TLS, or not recognised
 function M.explain(why)

@@ -7,6 +7,7 @@
 local console = require "hookward.cli.console"
 local core = require "hookward.core"
 local doors = require "hookward.host.doors"
+local patients = require "hookward.doctor.patient"
 local tls_advice = require "hookward.base.tls_advice"
 
 local M = {}
@@ -151,8 +152,18 @@ local function judge_refused(findings, probe)
     .. "it is stopping", "restart the host")
 end
 
+-- A listener with another certificate than the one in the file.
+local function judge_other_certificate(findings, probe)
+  findings:problem(("%s: the host shows another certificate than %s"):format(probe.shown,
+    patients.shown(probe.door.certificate.file)), "the one in the file, perhaps a renewed one, is "
+    .. "not in effect", "`hookward reload` makes it so, or says why not")
+end
+
 local function judge_failure(findings, probe, why, kind)
   if kind == "connect" then return judge_refused(findings, probe) end
+  if probe.door.certificate and tls_advice.is_untrusted(why) then
+    return judge_other_certificate(findings, probe)
+  end
   local said = tls_advice.explain(why)
   local wants = said and why:find("certificate required", 1, true)
     or why:find("handshake failure", 1, true)
@@ -200,47 +211,53 @@ local function knock(findings, probe, args)
   judge_failure(findings, probe, why, kind)
 end
 
--- Gives the doors whose port the kernel or systemd chose the addresses that the host has.
+-- Doors whose port the kernel or systemd chose are at one of the host's other addresses. Returns
+-- those that can be called, and whether there are others.
 local function find_ports(all, addresses, path)
-  local known = {}
-  for _, door in ipairs(all) do known[door.address] = true end
-  local rest = {}
-  for _, address in ipairs(addresses) do
-    if not known[address] then rest[#rest + 1] = address end
-  end
-  local found = {}
+  local known, lost = {}, {}
   for _, door in ipairs(all) do
-    local host = door.address:match("^(.*):0$")
-    for i = #rest, 1, -1 do
-      if not door.url and (not host or rest[i]:find(host .. ":", 1, true) == 1) then
-        local one = doors.of({ address = table.remove(rest, i), tls = door.tls,
-          proxy_protocol = door.proxy_protocol }, path)
-        if one.unix then one.tls = nil end
-        found[#found + 1] = one
-      end
-    end
+    known[door.address] = true
+    if not door.url then lost[#lost + 1] = door end
+  end
+  local found, alike = {}, true
+  for _, door in ipairs(lost) do
+    alike = alike and door.tls == lost[1].tls and door.proxy_protocol == lost[1].proxy_protocol
+  end
+  for _, door in ipairs(all) do
     if door.url then found[#found + 1] = door end
   end
-  return found
+  if not alike or not lost[1] then return found, #lost > 0 end
+  for _, address in ipairs(addresses) do
+    if not known[address] then
+      found[#found + 1] = doors.of({ address = address, proxy_protocol = lost[1].proxy_protocol,
+        tls = not address:find("^unix:") and lost[1].tls or nil }, path)
+    end
+  end
+  return found, #addresses < #all
+end
+
+local function knock_at(findings, patient, door, name_of)
+  door.certificate = door.tls and name_of(door.tls)
+  if door.tls and not door.certificate then
+    return findings:skipped(door.url .. ": it can't be called without its certificate")
+  end
+  knock(findings, { door = door, shown = door.unix and door.address or door.url, public = false,
+    running = patient.running, asks_clients = door.tls ~= nil and door.tls.client_ca ~= nil },
+    patient.args)
 end
 
 local function knock_at_all(findings, patient, name_of)
-  local settings, state = patient.settings, patient.state
-  if not settings or patient.bad.listen then
+  local settings, state, bad = patient.settings, patient.state, patient.bad
+  if not settings or bad.listen or bad.tls then
     return findings:skipped("the configuration does not say where the host listens",
       "--url URL names an address")
   end
-  local all = find_ports(doors.all(settings), state and state.addresses or {}, settings.path)
-  if #all == 0 then
-    return findings:skipped("`listen` names no port" .. (patient.running and "" or ", and no host "
-      .. "is running that has one"), "--url URL names an address")
+  local all, more = find_ports(doors.all(settings), state and state.addresses or {}, settings.path)
+  if more then
+    findings:skipped("`listen` has ports that only a running host knows, or sockets of systemd "
+      .. "with different options", "--url URL names an address")
   end
-  for _, door in ipairs(all) do
-    door.certificate = door.tls and name_of(door.tls)
-    knock(findings, { door = door, shown = door.unix and door.address or door.url, public = false,
-      running = patient.running, asks_clients = door.tls ~= nil and door.tls.client_ca ~= nil },
-      patient.args)
-  end
+  for _, door in ipairs(all) do knock_at(findings, patient, door, name_of) end
 end
 
 ---@param findings hookward.doctor.Findings

@@ -34,7 +34,7 @@ function M.of(listener, path)
     return door
   end
   local host, port = listener.address:match("^(.*):(%d+)$")
-  if host and port ~= "0" then
+  if host and host ~= "systemd" and port ~= "0" then
     door.url = ("%s://%s:%s%s"):format(door.tls and "https" or "http", ANY[host] or host, port,
       path)
   end
