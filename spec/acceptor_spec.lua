@@ -198,35 +198,44 @@ describe("the acceptor", function()
   end)
 
   describe("with a greedy address", function()
-    -- Every address of 127.0.0.0/8 is this machine's own.
-    local function from(address)
-      local tcp = socket.tcp4()
-      assert(tcp:bind(address, 0))
-      return host:connect(nil, nil, nil, tcp)
-    end
-
     it("accepts max_connections_per_address, and closes more", function()
-      start { listen = '{ "unix:h.sock", "127.0.0.1:0" }', config = "max_connections_per_address = 2",
+      start { listen = '{ "unix:h.sock", ' .. H.WITH_PROXY .. " }",
+        config = "max_connections_per_address = 2",
         handlers = { ["a.lua"] = "require 'hookward'.on('*', function() end)" } }
-      local first, second, third = host:connect(), host:connect(), host:connect()
+      local first, second = host:connect_as "203.0.113.7", host:connect_as "203.0.113.7"
       assert.equal(200, use(first).status)
       assert.equal(200, use(second).status)
-      assert.is_true(third:is_closed())
-      assert.equal(200, use(from "127.0.0.2").status)
-      for _ = 1, 3 do
-        assert.equal(200, use(assert(H.connect_unix(host.folder .. "/h.sock"))).status)
-      end
-      host:wait_log("an address reached max_connections_per_address[^\n]*count=1 max=2 peer=127%.0%.0%.1:")
+      assert.is_true(host:connect_as("203.0.113.7"):is_closed())
+      assert.equal(200, use(host:connect_as "203.0.113.8").status)
+      host:wait_log("an address reached max_connections_per_address[^\n]*count=1 max=2 "
+        .. "peer=203%.0%.113%.7:4711")
       second:close()
-      H.wait_until(function() return use(host:connect()) end)
+      H.wait_until(function() return use(host:connect_as "203.0.113.7") end)
+    end)
+
+    it("exempts loopback, Unix sockets and trusted proxies", function()
+      start { listen = '{ "unix:h.sock", ' .. H.WITH_PROXY .. " }",
+        config = "max_connections_per_address = 2, trusted_proxies = '198.51.100.0/24'",
+        handlers = { ["a.lua"] = "require 'hookward'.on('*', function() end)" } }
+      local clients = {}
+      for _ = 1, 3 do
+        clients[#clients + 1] = host:connect()
+        clients[#clients + 1] = assert(H.connect_unix(host.folder .. "/h.sock"))
+        clients[#clients + 1] = host:connect_as "198.51.100.1"
+        clients[#clients + 1] = host:connect_as "127.0.0.1"
+      end
+      for _, client in ipairs(clients) do assert.equal(200, use(client).status) end
+      for _, client in ipairs(clients) do client:close() end
     end)
 
     it("accepts a quarter of max_connections by default, and 16 at least", function()
       for max, expected in pairs { [100] = 25, [20] = 16, [3] = 3 } do
-        start { config = ("max_connections = %d"):format(max),
+        start { config = ("max_connections = %d"):format(max), listen = "{ " .. H.WITH_PROXY .. " }",
           handlers = { ["a.lua"] = "require 'hookward'.on('*', function() end)" } }
         local clients, open = {}, 0
-        for i = 1, expected + 1 do clients[i] = host:connect() end
+        for i = 1, expected + (max > expected and 1 or 0) do
+          clients[i] = host:connect_as "203.0.113.7"
+        end
         for _, client in ipairs(clients) do
           if use(client) then open = open + 1 end
         end
@@ -295,16 +304,16 @@ describe("the acceptor", function()
     end)
 
     it("gives one address no more than its share of max_unfinished", function()
-      start { config = "max_unfinished = 100", handlers = HANDLERS }
+      start { config = "max_unfinished = 100", listen = "{ " .. H.WITH_PROXY .. " }",
+        handlers = HANDLERS }
+      local function begin(address) return host:connect_as(address):send(head(1)) end
       local clients = {}
-      for i = 1, 25 do clients[i] = host:connect():send(head(1)) end
+      for i = 1, 25 do clients[i] = begin "203.0.113.7" end
       settle()
-      assert.equal("overloaded", host:connect():send(head(1)):receive().error)
-      local other = socket.tcp4()
-      assert(other:bind("127.0.0.2", 0))
-      local from_elsewhere = host:connect(nil, nil, nil, other):send(head(1))
+      assert.equal("overloaded", begin("203.0.113.7"):receive().error)
+      clients[26] = begin "203.0.113.8"
+      for i = 27, 60 do clients[i] = host:connect():send(head(1)) end -- loopback
       settle()
-      clients[25], clients[26] = from_elsewhere, clients[25]
       for _, client in ipairs(clients) do
         client:send("x")
         assert.equal("missing_signature", client:receive().error)

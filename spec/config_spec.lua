@@ -28,6 +28,11 @@ local sys = {
     pipe:close()
     return files
   end,
+  -- core/http/networks.h has the rules; here it is enough that there are two answers.
+  network = function(text)
+    if text:find("^[%x.:]+/?%d*$") then return "other" end
+    return nil, ("%q is no address"):format(text)
+  end,
 }
 
 package.preload["hookward.core"] = function() return { sys = sys } end
@@ -515,9 +520,7 @@ end)
 
 describe("what this version does not support", function()
   it("is refused and not ignored", function()
-    for name, entry in pairs { allow = 'allow = "::1"',
-      trusted_proxies = 'trusted_proxies = "::1"',
-      max_failures_per_address = "max_failures_per_address = 1", admin = 'admin = "127.0.0.1:1"' } do
+    for name, entry in pairs { admin = 'admin = "127.0.0.1:1"' } do
       assert.are.equal(("hookward.lua: %s: not supported by this version yet"):format(name),
         line_of(entry))
     end

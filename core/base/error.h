@@ -44,6 +44,7 @@
     /* the protocol */                                                                             \
     X(HW_EMALFORMED_REQUEST, "malformed_request", 400, "the request is not valid HTTP/1.1")        \
     X(HW_ETLS_REQUIRED, "tls_required", 400, "this port speaks TLS: use https://")                 \
+    X(HW_ENOT_ALLOWED, "not_allowed", 403, "this address may not send here")                       \
     X(HW_ENOT_FOUND, "not_found", 404, "there is nothing at this path")                            \
     X(HW_EMETHOD_NOT_ALLOWED, "method_not_allowed", 405, "only POST is allowed here")              \
     X(HW_EREQUEST_TIMEOUT, "request_timeout", 408, "the request took too long to arrive")          \

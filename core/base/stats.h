@@ -24,11 +24,13 @@
     X(HW_COUNT_ACKED_FIRST, "acked_first", "answered 200 before they ran (ack-first)")             \
     X(HW_COUNT_RETRIED, "retried", "the host's own retries that succeeded")                        \
     X(HW_COUNT_RETRIES_FAILED, "retries_failed", "the host's own retries that failed")             \
+    X(HW_COUNT_VERIFIED_LAST, "verified_last", "put last: max_failures_per_address")               \
     X(HW_COUNT_STUCK, "stuck", "handlers that did not return in time")                             \
     X(HW_COUNT_REPLACED, "replaced", "workers replaced: their handler could not be stopped")       \
     X(HW_COUNT_UNREPLACED, "unreplaced", "workers lost in that way and not replaced")              \
     X(HW_COUNT_ACCEPTED, "accepted", "connections that were accepted")                             \
     X(HW_COUNT_TURNED_AWAY, "turned_away", "connections that were closed at once: see the log")    \
+    X(HW_COUNT_BAD_PROXY_HEADERS, "bad_proxy_headers", "closed: no proper PROXY protocol header")  \
     X(HW_COUNT_MADE_ROOM, "made_room", "idle connections that were closed for new ones")           \
     X(HW_COUNT_OUT_OF_FILES, "out_of_files", "times that no file or memory was left for one")      \
     X(HW_COUNT_HANDSHAKES, "handshakes", "TLS handshakes that were completed")                     \

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/descriptors.h"
+#include "http/networks.h"
 
 enum { COLUMNS_DEFAULT = 80, MODE_BITS = 07777 };
 
@@ -253,6 +254,37 @@ static int sys_write_new(lua_State *L)
     return 3;
 }
 
+/* ---- networks ---- */
+
+static bool is_before(const uint64_t a[2], const uint64_t b[2])
+{
+    return a[0] != b[0] ? a[0] < b[0] : a[1] < b[1];
+}
+
+static bool has_loopback(const struct hw_network *n)
+{
+    static const uint64_t v4[2][2] = {{0, 0x7f000000}, {0, 0x7fffffff}},
+                          v6[2][2] = {{0, 1}, {0, 1}};
+    const uint64_t(*local)[2] = n->is_v6 ? v6 : v4;
+    return !is_before(local[1], n->first) && !is_before(n->last, local[0]);
+}
+
+/* network(text) -> "loopback" if it has such an address, "other"; or nil and why it is no network */
+static int sys_network(lua_State *L)
+{
+    struct hw_network network;
+    struct hw_str text;
+    char why[HW_NETWORK_WHY_MAX];
+    text.ptr = luaL_checklstring(L, 1, &text.len);
+    if (hw_network_read(&network, text, why, sizeof why)) {
+        lua_pushnil(L);
+        lua_pushstring(L, why);
+        return 2;
+    }
+    lua_pushstring(L, has_loopback(&network) ? "loopback" : "other");
+    return 1;
+}
+
 /* ---- terminal and time ---- */
 
 static int sys_isatty(lua_State *L)
@@ -292,13 +324,13 @@ static int sys_now(lua_State *L)
 void hw_sys_push_api(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"glob", sys_glob},     {"matches", sys_matches},
-        {"list", sys_list},     {"realpath", sys_realpath},
-        {"cwd", sys_cwd},       {"stat", sys_stat},
-        {"mkdir", sys_mkdir},   {"write_new", sys_write_new},
-        {"isatty", sys_isatty}, {"columns", sys_columns},
-        {"sleep", sys_sleep},   {"now", sys_now},
-        {NULL, NULL},
+        {"glob", sys_glob},       {"matches", sys_matches},
+        {"list", sys_list},       {"realpath", sys_realpath},
+        {"cwd", sys_cwd},         {"stat", sys_stat},
+        {"mkdir", sys_mkdir},     {"write_new", sys_write_new},
+        {"isatty", sys_isatty},   {"columns", sys_columns},
+        {"sleep", sys_sleep},     {"now", sys_now},
+        {"network", sys_network}, {NULL, NULL},
     };
     luaL_newlib(L, functions);
 }

@@ -35,7 +35,8 @@ struct app {
     /* of the call that is running */
     struct hw_request *request;
     struct hw_job *job;
-    char client[CLIENT_MAX]; /* what the sender's certificate proves; "": it has none */
+    char client[CLIENT_MAX];  /* what the sender's certificate proves; "": it has none */
+    struct hw_address remote; /* of the call */
 };
 
 /* ---- a set of handlers ---- */
@@ -165,6 +166,16 @@ static struct app *check_app(lua_State *L)
 
 /* ---- one request ---- */
 
+/* "unix" or an IP address */
+static void read_remote(lua_State *L, int index, struct hw_address *remote)
+{
+    struct hw_str text = hw_str_of(luaL_optstring(L, index, "127.0.0.1"));
+    if (hw_str_eq(text, HW_STR("unix")))
+        *remote = (struct hw_address){.any = {.sa_family = AF_UNIX}};
+    else
+        luaL_argcheck(L, hw_address_read(remote, text), index, "no address");
+}
+
 /* Reads it as http/connection.c does, but in one piece. Returns 0 with app->request, or the code of
  * the refusal. */
 static int parse(struct app *app, struct hw_str bytes, char *why, size_t size)
@@ -223,6 +234,7 @@ static int run(struct app *app, struct hw_str bytes, char *why, size_t size)
     app->job->n.copies = 1;
     if (app->client[0])
         app->job->n.client = hw_arena_copy(&app->job->arena, hw_str_of(app->client));
+    app->job->n.peer = app->remote;
     return run_job(app);
 }
 
@@ -325,6 +337,7 @@ static int l_request(lua_State *L)
     struct app *app = check_app(L);
     bytes.ptr = luaL_checklstring(L, 2, &bytes.len);
     snprintf(app->client, sizeof app->client, "%s", luaL_optstring(L, 5, ""));
+    read_remote(L, 4, &app->remote);
     lua_settop(L, 3);
     lua_getiuservalue(L, 1, 1); /* app bytes at on_http */
     clear_call(app);

@@ -205,11 +205,12 @@ void hw_control_init(struct hw_control *control, uv_loop_t *loop, struct hw_disp
 {
     static const struct hw_service_type type = {
         .accept = on_accept, .complete = on_complete, .expired = on_expired};
-    *control = (struct hw_control){.service = {.type = &type, .patience = HW_DEADLINE_ANSWER},
-                                   .dispatch = dispatch,
-                                   .status = status,
-                                   .ask_reload = ask_reload,
-                                   .owner = owner};
+    *control = (struct hw_control){
+        .service = {.type = &type, .is_private = true, .patience = HW_DEADLINE_ANSWER},
+        .dispatch = dispatch,
+        .status = status,
+        .ask_reload = ask_reload,
+        .owner = owner};
     control->turn.data = control;
     uv_async_init(loop, &control->turn, on_turn);
 }

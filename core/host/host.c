@@ -63,6 +63,7 @@ struct hw_host {
     struct hw_intake intake;
     struct hw_control control;
     struct hw_unproven unproven;
+    struct hw_failures failures;
     struct hw_due due;
     struct hw_manager manager;
     uint64_t drain_timeout_ms;
@@ -216,11 +217,19 @@ static void warn_of_files(struct hw_host *h, const struct hw_config *config)
     h->room = room;
 }
 
+static void limit_failures(struct hw_host *h, const struct hw_config *config)
+{
+    if (hw_failures_limit(&h->failures, config->max_failures_per_address))
+        hw_log_say(HW_LOG_ERROR,
+                   "out of memory: max_failures_per_address is off; reload once more");
+}
+
 static void apply(void *owner, const struct hw_config *config)
 {
     struct hw_host *h = owner;
     hw_log_set(config->log_level, config->log_json);
     hw_server_apply(&h->server, config);
+    limit_failures(h, config);
     warn_of_files(h, config);
     hw_listeners_resume(&h->listeners); /* there may be room now for connections that wait */
     h->dispatch.open_max = config->max_queue;
@@ -375,6 +384,8 @@ static int init_dispatch(struct hw_host *h)
     h->dispatch.retries = c->retries;
     h->dispatch.in_hand.backlog_max = c->max_backlog;
     h->dispatch.unproven = &h->unproven;
+    h->dispatch.failures = &h->failures;
+    limit_failures(h, c);
     init_status(h);
     hw_control_init(&h->control, &h->loop, &h->dispatch, &h->status, ask_reload, h);
     return hw_intake_init(&h->intake, c, &h->dispatch);
@@ -550,6 +561,7 @@ void hw_host_free(struct hw_host *h)
     if (h->dispatch_open)
         hw_dispatch_fini(&h->dispatch);
     hw_unproven_fini(&h->unproven);
+    hw_failures_fini(&h->failures);
     hw_due_fini(&h->due);
     for (unsigned i = 0; i < h->worker_count; i++)
         hw_worker_fini(&h->workers[i]);

@@ -7,79 +7,16 @@
 #include <unistd.h>
 
 #include "base/descriptors.h"
-#include "base/files.h"
-#include "base/log.h"
 #include "http/address.h"
 #include "http/connection.h"
 #include "http/connections.h"
 
 static void on_knock(uv_poll_t *poll, int status, int events);
 static void on_rested(uv_timer_t *timer);
-static void on_tell(uv_timer_t *timer);
 
 static uint64_t now_of(const struct hw_acceptor *a)
 {
     return uv_now(a->server->loop);
-}
-
-/* ---- reporting trouble ---- */
-
-static const char *const texts[HW_ACCEPTOR_TROUBLES] = {
-    [HW_ACCEPTOR_MADE_ROOM] =
-        "max_connections reached: the connections idle longest were closed for new ones",
-    [HW_ACCEPTOR_FULL] = "max_connections reached and none can be closed: new ones wait",
-    [HW_ACCEPTOR_ADDRESS_FULL] =
-        "an address reached max_connections_per_address: its further connections were closed",
-    [HW_ACCEPTOR_NO_FILE] = "no file is left for a new connection (ulimit -n): an idle connection "
-                            "is closed, or the new one waits",
-    [HW_ACCEPTOR_NO_MEMORY] = "no memory is left for a new connection: it is closed, or it waits",
-    [HW_ACCEPTOR_FAILED] = "a new connection could not be accepted: it waits",
-    [HW_ACCEPTOR_TURNED_AWAY] = "no file is left (ulimit -n): new connections were closed at once",
-};
-
-/* `peer` may be NULL. */
-static void say(struct hw_acceptor *a, enum hw_acceptor_trouble trouble, uint64_t count,
-                const struct hw_address *peer)
-{
-    struct hw_log_line line;
-    char text[96];
-    hw_log_begin(&line, HW_LOG_WARN, hw_str_of(texts[trouble]));
-    hw_log_int(&line, "count", (int64_t)count);
-    if (trouble == HW_ACCEPTOR_MADE_ROOM || trouble == HW_ACCEPTOR_FULL)
-        hw_log_int(&line, "max", (int64_t)a->server->crowd.limits.connections);
-    if (trouble == HW_ACCEPTOR_ADDRESS_FULL)
-        hw_log_int(&line, "max", (int64_t)a->server->crowd.limits.per_address);
-    if (trouble == HW_ACCEPTOR_NO_FILE || trouble == HW_ACCEPTOR_TURNED_AWAY)
-        hw_log_int(&line, "max", (int64_t)hw_files_limit());
-    if (trouble == HW_ACCEPTOR_FAILED)
-        hw_log_text(&line, "why", hw_str_of(uv_strerror(a->error)));
-    if (peer)
-        hw_log_text(&line, "peer", hw_address_text(&peer->any, text, sizeof text));
-    hw_log_end(&line);
-}
-
-static void note(struct hw_acceptor *a, enum hw_acceptor_trouble trouble,
-                 const struct hw_address *peer)
-{
-    uint64_t count = hw_seldom_count(&a->troubles[trouble], now_of(a));
-    if (count)
-        say(a, trouble, count, peer);
-    if (!uv_is_active((uv_handle_t *)&a->tell))
-        uv_timer_start(&a->tell, on_tell, HW_SELDOM_MS, 0);
-}
-
-/* Reports what has been counted since the last report of each kind. */
-static void tell_rest(struct hw_acceptor *a, uint64_t now)
-{
-    bool some = false;
-    for (int i = 0; i < HW_ACCEPTOR_TROUBLES; i++) {
-        uint64_t count = hw_seldom_due(&a->troubles[i], now);
-        if (count)
-            say(a, i, count, NULL);
-        some = some || count || a->troubles[i].untold;
-    }
-    if (some)
-        uv_timer_start(&a->tell, on_tell, HW_SELDOM_MS, 0);
 }
 
 /* ---- doors ---- */
@@ -145,9 +82,21 @@ static int take(const struct hw_door *door, struct hw_arrival *arrival)
     socklen_t len = sizeof arrival->peer;
     *arrival =
         (struct hw_arrival){.is_unix = door->is_unix, .service = door->service, .tls = door->tls};
+    if (door->proxy_protocol)
+        arrival->header_to = &door->acceptor->troubles;
     arrival->fd = hw_descriptors_lift(
         accept4(door->fd, &arrival->peer.any, &len, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (door->is_unix)
+        arrival->peer.any.sa_family = AF_UNIX;
     return arrival->fd < 0 ? -errno : 0;
+}
+
+/* Whether the limits per address don't concern a new connection: its client is not known yet, or is
+ * exempt. */
+static bool counts_in_total(const struct hw_door *door, const struct hw_arrival *arrival)
+{
+    return door->proxy_protocol ||
+           hw_access_is_exempt(&door->acceptor->server->access, &arrival->peer);
 }
 
 /* Returns true when the connection was entered in the crowd, or is exempt. */
@@ -156,15 +105,13 @@ static bool enter(struct hw_door *door, struct hw_arrival *arrival)
     struct hw_acceptor *a = door->acceptor;
     if (door->exempt)
         return true;
-    switch (hw_crowd_enter(&a->server->crowd, &arrival->place, &arrival->peer.any)) {
-    case HW_CROWD_IN:
+    enum hw_crowd_answer answer =
+        hw_crowd_enter(&a->server->crowd, &arrival->place,
+                       counts_in_total(door, arrival) ? NULL : &arrival->peer.any);
+    if (answer == HW_CROWD_IN)
         return true;
-    case HW_CROWD_ADDRESS_FULL:
-        note(a, HW_ACCEPTOR_ADDRESS_FULL, &arrival->peer);
-        break;
-    case HW_CROWD_NO_MEMORY:
-        note(a, HW_ACCEPTOR_NO_MEMORY, NULL);
-    }
+    hw_troubles_note_refused(&a->troubles, answer, &arrival->peer);
+    count(a, HW_COUNT_TURNED_AWAY);
     return false;
 }
 
@@ -175,9 +122,8 @@ static void welcome(struct hw_door *door, struct hw_arrival *arrival)
     a->no_files_since = 0;
     if (!enter(door, arrival)) {
         close(arrival->fd);
-        count(a, HW_COUNT_TURNED_AWAY);
     } else if (hw_connection_open(a->server, arrival)) {
-        note(a, HW_ACCEPTOR_NO_MEMORY, NULL);
+        hw_troubles_note(&a->troubles, HW_TROUBLE_NO_MEMORY, NULL, NULL);
         count(a, HW_COUNT_TURNED_AWAY);
     }
 }
@@ -189,7 +135,7 @@ static bool find_file(struct hw_door *door)
 {
     struct hw_acceptor *a = door->acceptor;
     uint64_t now = now_of(a);
-    note(a, HW_ACCEPTOR_NO_FILE, NULL);
+    hw_troubles_note(&a->troubles, HW_TROUBLE_NO_FILE, NULL, NULL);
     count(a, HW_COUNT_OUT_OF_FILES);
     if (!a->no_files_since)
         a->no_files_since = now;
@@ -211,7 +157,7 @@ static void turn_away(struct hw_door *door)
         keep_spare(a);
         if (rc)
             return;
-        note(a, HW_ACCEPTOR_TURNED_AWAY, &arrival.peer);
+        hw_troubles_note(&a->troubles, HW_TROUBLE_TURNED_AWAY, &arrival.peer, NULL);
         count(a, HW_COUNT_TURNED_AWAY);
     }
 }
@@ -229,8 +175,10 @@ static void wait_a_while(struct hw_door *door, int error)
 {
     struct hw_acceptor *a = door->acceptor;
     bool no_memory = error == -ENOMEM || error == -ENOBUFS;
-    a->error = error;
-    note(a, no_memory ? HW_ACCEPTOR_NO_MEMORY : HW_ACCEPTOR_FAILED, NULL);
+    if (no_memory)
+        hw_troubles_note(&a->troubles, HW_TROUBLE_NO_MEMORY, NULL, NULL);
+    else
+        hw_troubles_note(&a->troubles, HW_TROUBLE_FAILED, NULL, uv_strerror(error));
     count(a, HW_COUNT_OUT_OF_FILES);
     rest(door);
 }
@@ -259,10 +207,10 @@ static bool has_room(struct hw_door *door, bool first)
     if (!first)
         return false;
     if (hw_connections_make_room(a->server)) {
-        note(a, HW_ACCEPTOR_MADE_ROOM, NULL);
+        hw_troubles_note(&a->troubles, HW_TROUBLE_MADE_ROOM, NULL, NULL);
         return true;
     }
-    note(a, HW_ACCEPTOR_FULL, NULL);
+    hw_troubles_note(&a->troubles, HW_TROUBLE_FULL, NULL, NULL);
     rest(door);
     return false;
 }
@@ -310,8 +258,8 @@ void hw_acceptor_init(struct hw_acceptor *a, struct hw_server *server)
 {
     *a = (struct hw_acceptor){.server = server, .spare = -1, .rest_ms = HW_ACCEPTOR_REST_MS};
     uv_timer_init(server->loop, &a->rest);
-    uv_timer_init(server->loop, &a->tell);
-    a->rest.data = a->tell.data = a;
+    a->rest.data = a;
+    hw_troubles_init(&a->troubles, server->loop, &server->crowd);
     keep_spare(a);
 }
 
@@ -336,11 +284,9 @@ void hw_acceptor_close(struct hw_acceptor *a)
     for (struct hw_door *door = a->doors; door; door = door->next)
         close_door(door);
     a->doors = NULL;
-    if (!uv_is_closing((uv_handle_t *)&a->rest)) {
-        tell_rest(a, UINT64_MAX - HW_SELDOM_MS);
+    if (!uv_is_closing((uv_handle_t *)&a->rest))
         uv_close((uv_handle_t *)&a->rest, NULL);
-        uv_close((uv_handle_t *)&a->tell, NULL);
-    }
+    hw_troubles_close(&a->troubles);
     if (a->spare >= 0)
         close(a->spare);
     a->spare = -1;
@@ -361,10 +307,4 @@ static void on_knock(uv_poll_t *poll, int status, int events)
 static void on_rested(uv_timer_t *timer)
 {
     hw_acceptor_resume(timer->data);
-}
-
-static void on_tell(uv_timer_t *timer)
-{
-    struct hw_acceptor *a = timer->data;
-    tell_rest(a, now_of(a));
 }

@@ -11,7 +11,7 @@
  *         without free descriptors can still be controlled. When none has been free for longer than
  *         HW_ACCEPTOR_PATIENCE_MS, it is used to accept connections and close them at once, so that
  *         a sender can try later or elsewhere instead of waiting.
- * Log     each kind of trouble at once, then once a minute with a count (seldom.h).
+ * Log     trouble.h
  * Thread  leader only; init: whoever has the loop. */
 #ifndef HW_ACCEPTOR_H
 #define HW_ACCEPTOR_H
@@ -20,7 +20,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "base/seldom.h"
+#include "http/trouble.h"
 
 struct hw_server;
 struct hw_service;
@@ -35,17 +35,6 @@ enum {
     HW_ACCEPTOR_PATIENCE_MS = 1000, /* without descriptors; then new connections are closed */
 };
 
-enum hw_acceptor_trouble {
-    HW_ACCEPTOR_MADE_ROOM,
-    HW_ACCEPTOR_FULL,
-    HW_ACCEPTOR_ADDRESS_FULL,
-    HW_ACCEPTOR_NO_FILE,
-    HW_ACCEPTOR_NO_MEMORY,
-    HW_ACCEPTOR_FAILED,
-    HW_ACCEPTOR_TURNED_AWAY,
-    HW_ACCEPTOR_TROUBLES
-};
-
 struct hw_door {
     uv_poll_t poll;
     struct hw_acceptor *acceptor;
@@ -55,7 +44,8 @@ struct hw_door {
     struct hw_door *next;
     int fd;
     bool is_unix;
-    bool exempt; /* its connections are not entered in the crowd */
+    bool exempt;         /* its connections are not entered in the crowd */
+    bool proxy_protocol; /* its connections begin with a header: see preamble.h */
     bool open, resting;
 };
 
@@ -65,10 +55,9 @@ struct hw_acceptor {
     int spare;               /* the reserved descriptor; -1: it is in use */
     uint64_t rest_ms;        /* length of the next rest */
     uint64_t asked_at;       /* when on_no_files was last called; 0: never */
-    int error;               /* -errno of the last HW_ACCEPTOR_FAILED or HW_ACCEPTOR_NO_MEMORY */
     uint64_t no_files_since; /* by the loop's clock; 0: descriptors are free */
-    uv_timer_t rest, tell;
-    struct hw_seldom troubles[HW_ACCEPTOR_TROUBLES];
+    uv_timer_t rest;
+    struct hw_troubles troubles;
 };
 
 void hw_acceptor_init(struct hw_acceptor *acceptor, struct hw_server *server);

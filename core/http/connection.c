@@ -26,6 +26,7 @@
 #include "http/connection_state.h"
 #include "http/connections.h"
 #include "http/handshake.h"
+#include "http/preamble.h"
 #include "http/reading.h"
 #include "http/tls.h"
 #include "http/write.h"
@@ -91,6 +92,7 @@ static uv_buf_t buf_of(struct hw_str bytes)
 
 static void forget_request(struct hw_connection *c)
 {
+    c->waiter.peer = &c->peer;
     c->refusal = 0;
     c->head = c->old_keep_alive = c->hard_close = false;
 }
@@ -165,7 +167,7 @@ void hw_connection_reply(struct hw_waiter *waiter, const struct hw_reply *reply)
 
 struct hw_str hw_connection_peer(struct hw_waiter *waiter, char *text, size_t size)
 {
-    return hw_address_text(&connection_of(waiter)->peer.any, text, size);
+    return hw_address_text(&waiter->peer->any, text, size);
 }
 
 /* Logs and counts a refusal. `r` may be NULL, or a request whose head is not complete: then the log
@@ -204,10 +206,27 @@ void hw_connection_refuse(struct hw_connection *c, int code, const char *why)
 
 /* ---- reading a request ---- */
 
+/* Finds out who sends the request. Returns 0, or HW_ENOT_ALLOWED. */
+static int look_at_client(struct hw_connection *c)
+{
+    const struct hw_access *access = &c->server->access;
+    const struct hw_request *r = c->request;
+    if (c->service->is_private)
+        return 0;
+    bool forwarded = hw_access_find_client(access, &r->http, r->bytes, &c->peer, &c->client);
+    c->waiter.peer = forwarded ? &c->client : &c->peer;
+    return hw_access_may_send(access, c->waiter.peer, forwarded || c->named) ? 0 : HW_ENOT_ALLOWED;
+}
+
 static void accept_head(struct hw_connection *c)
 {
     struct hw_request *r = c->request;
     struct hw_http *http = &r->http;
+    int stranger = look_at_client(c);
+    if (stranger) { /* its body is not even read */
+        hw_connection_refuse(c, stranger, NULL);
+        return;
+    }
     c->refusal = c->service->type->accept(c->service, r);
     c->head = is_head(r);
     c->close = !http->keep_alive;
@@ -376,9 +395,9 @@ int hw_connection_open(struct hw_server *server, const struct hw_arrival *arriva
     c->peer = arrival->peer;
     c->waiter.answer = on_answer;
     c->waiter.peer = &c->peer;
-    if (arrival->is_unix)
-        c->peer.any.sa_family = AF_UNIX;
     int rc = open_stream(c, arrival);
+    if (rc == 0 && arrival->header_to && hw_preamble_expect(c, arrival->header_to))
+        rc = UV_ENOMEM;
     c->u.handle.data = c;
     hw_connections_add(c);
     if (rc) {
@@ -484,6 +503,10 @@ void hw_connection_on_deadline(struct hw_deadlines *all, struct hw_deadline *dea
         give_up_waiting(c);
         break;
     case HW_DEADLINE_FIRST:
+        if (c->preamble)
+            hw_preamble_fail(c, "it took longer than header_timeout");
+        hw_connection_close(c);
+        break;
     case HW_DEADLINE_IDLE:
     case HW_DEADLINE_WRITE:
     case HW_DEADLINE_LINGER:
@@ -500,6 +523,7 @@ static void on_closed(uv_handle_t *handle)
     struct hw_server *server = c->server;
     hw_connections_remove(c);
     hw_tls_free(c->tls);
+    hw_preamble_end(c);
     free(c);
     server->on_room(server);
 }

@@ -18,10 +18,11 @@ struct hw_tls_context;
 struct hw_arrival {
     int fd;
     bool is_unix;
-    struct hw_address peer;     /* as accept4 returned it */
-    struct hw_service *service; /* gets its requests */
-    struct hw_place place;      /* in the server's crowd */
-    struct hw_tls_context *tls; /* NULL: plain. Borrowed for the call */
+    struct hw_address peer;        /* as accept4 returned it */
+    struct hw_service *service;    /* gets its requests */
+    struct hw_place place;         /* in the server's crowd */
+    struct hw_tls_context *tls;    /* NULL: plain. Borrowed for the call */
+    struct hw_troubles *header_to; /* NULL: no header of the PROXY protocol; see preamble.h */
 };
 
 /* Takes the arrival over, with its descriptor and its place, even when it fails. Returns 0 or a

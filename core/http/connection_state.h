@@ -1,7 +1,8 @@
-/* connection_state.h -- the memory of one connection, for the four files that work on it.
+/* connection_state.h -- the memory of one connection, for the files that work on it.
  *
- * connection.c takes it through its states, reading.c reads its bytes from the socket, handshake.c
- * begins its TLS, and connections.c keeps all connections of a server. No other file includes this.
+ * connection.c takes it through its states, reading.c reads its bytes from the socket, preamble.c and
+ * handshake.c those before its first request, and connections.c keeps all connections of a server. No
+ * other file includes this.
  * Thread  leader only. */
 #ifndef HW_CONNECTION_STATE_H
 #define HW_CONNECTION_STATE_H
@@ -33,16 +34,19 @@ struct hw_connection {
     struct hw_deadline deadline;
     struct hw_turn turn;
     struct hw_waiter waiter;
-    struct hw_address peer;
+    struct hw_address peer;       /* see access.h */
+    bool named;                   /* a header named the peer: it is not the socket's address */
+    struct hw_preamble *preamble; /* its header is still being read; NULL: no */
     struct hw_place place;
     size_t lingered; /* bytes */
 
     /* of the present request */
-    int refusal;         /* decided at the head; sent once the body was read */
-    bool close;          /* its answer is the last one */
-    bool head;           /* its method is HEAD */
-    bool old_keep_alive; /* HTTP/1.0 with Connection: keep-alive */
-    bool hard_close;     /* the client may still send bytes that nobody will parse */
+    struct hw_address client; /* named by X-Forwarded-For; only when waiter.peer points here */
+    int refusal;              /* decided at the head; sent once the body was read */
+    bool close;               /* its answer is the last one */
+    bool head;                /* its method is HEAD */
+    bool old_keep_alive;      /* HTTP/1.0 with Connection: keep-alive */
+    bool hard_close;          /* the client may still send bytes that nobody will parse */
 
     bool eof; /* the client will send no more; it may still read */
     bool reading;

@@ -1,17 +1,17 @@
 /* crowd.c -- see crowd.h */
 #include "http/crowd.h"
 
-#include <netinet/in.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 #include <uv.h>
+
+#include "http/origin.h"
 
 enum { FIRST_BUCKETS = 64 };
 
 struct hw_origin {
     struct hw_origin *next;
-    uint64_t address; /* see address_of */
+    uint64_t address; /* see origin.h */
     size_t connections, unfinished;
 };
 
@@ -36,41 +36,9 @@ void hw_crowd_fini(struct hw_crowd *crowd)
 
 /* ---- origins ---- */
 
-/* An IPv4 address becomes a number that no /64 in use has: the low half of ::ffff:a.b.c.d. */
-static uint64_t of_v4(const unsigned char bytes[4])
-{
-    return 0xffff00000000u | (uint64_t)bytes[0] << 24 | (uint64_t)bytes[1] << 16 |
-           (uint64_t)bytes[2] << 8 | bytes[3];
-}
-
-static uint64_t of_v6(const struct in6_addr *a)
-{
-    uint64_t prefix = 0;
-    if (IN6_IS_ADDR_V4MAPPED(a))
-        return of_v4(a->s6_addr + 12);
-    for (int i = 0; i < 8; i++)
-        prefix = prefix << 8 | a->s6_addr[i];
-    return prefix;
-}
-
-/* The number of the peer's origin. Returns false for a peer without an address. */
-static bool address_of(const struct sockaddr *peer, uint64_t *address)
-{
-    if (peer->sa_family == AF_INET)
-        *address =
-            of_v4((const unsigned char *)&((const struct sockaddr_in *)peer)->sin_addr.s_addr);
-    else if (peer->sa_family == AF_INET6)
-        *address = of_v6(&((const struct sockaddr_in6 *)peer)->sin6_addr);
-    else
-        return false;
-    return true;
-}
-
 static struct hw_origin **bucket_of(const struct hw_crowd *crowd, uint64_t address)
 {
-    uint64_t h = (address ^ crowd->seed) * 0x9e3779b97f4a7c15u;
-    h = (h ^ h >> 29) * 0xbf58476d1ce4e5b9u;
-    return &crowd->buckets[(h >> 32) & (crowd->bucket_count - 1)];
+    return &crowd->buckets[hw_origin_hash(address, crowd->seed) & (crowd->bucket_count - 1)];
 }
 
 /* Doubles the buckets. Without memory the table stays as it is. */
@@ -136,22 +104,31 @@ size_t hw_crowd_part(size_t whole, double part)
 
 /* ---- connections ---- */
 
+enum hw_crowd_answer hw_crowd_join(struct hw_crowd *crowd, struct hw_place *place,
+                                   const struct sockaddr *peer)
+{
+    uint64_t address;
+    if (!hw_origin_of(peer, &address))
+        return HW_CROWD_IN;
+    struct hw_origin *origin = take_origin(crowd, address);
+    if (!origin)
+        return HW_CROWD_NO_MEMORY;
+    if (origin->connections >= crowd->limits.per_address) {
+        forget_if_empty(crowd, origin);
+        return HW_CROWD_ADDRESS_FULL;
+    }
+    origin->connections++;
+    place->origin = origin;
+    return HW_CROWD_IN;
+}
+
 enum hw_crowd_answer hw_crowd_enter(struct hw_crowd *crowd, struct hw_place *place,
                                     const struct sockaddr *peer)
 {
-    uint64_t address;
     *place = (struct hw_place){0};
-    if (address_of(peer, &address)) {
-        struct hw_origin *origin = take_origin(crowd, address);
-        if (!origin)
-            return HW_CROWD_NO_MEMORY;
-        if (origin->connections >= crowd->limits.per_address) {
-            forget_if_empty(crowd, origin);
-            return HW_CROWD_ADDRESS_FULL;
-        }
-        origin->connections++;
-        place->origin = origin;
-    }
+    enum hw_crowd_answer answer = peer ? hw_crowd_join(crowd, place, peer) : HW_CROWD_IN;
+    if (answer != HW_CROWD_IN)
+        return answer;
     crowd->connections++;
     place->counted = true;
     return HW_CROWD_IN;

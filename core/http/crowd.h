@@ -2,11 +2,10 @@
  *
  * Why     a connection costs a stranger nothing. Without limits one address could take all of them,
  *         and nobody else would be served.
- * How     connections and unfinished requests are counted in total and for each origin. An origin
- *         is an IPv4 address, or the /64 of an IPv6 address, which is what one subscriber has; it
- *         is remembered while it has connections. A Unix socket has no origin: its file's mode says
- *         who may open it. A connection that no limit concerns (the control socket's) is not
- *         entered.
+ * How     connections and unfinished requests are counted in total and for each origin (origin.h),
+ *         which is remembered while it has connections. Some count in total only: those without an
+ *         origin, those that are exempt (access.h), and those whose client is not known yet. A
+ *         connection that no limit concerns (the control socket's) is not entered.
  * Victims over max_unfinished the oldest request is refused, over max_memory_bodies the largest.
  *         Any client can cause a refusal with each connection that it opens, so finding the request
  *         must be cheap: the oldest is the first of a ring, the largest is the top of a heap.
@@ -37,7 +36,7 @@ struct hw_crowd_limits {
 /* A connection's part. Zeroed, it is not counted. It must not move in memory while it has an
  * unfinished request. */
 struct hw_place {
-    struct hw_origin *origin; /* NULL: a Unix socket's */
+    struct hw_origin *origin; /* NULL: it counts in total only */
     bool counted, unfinished;
     struct hw_place *prev, *next; /* among the unfinished ones */
     struct hw_heap_node node;     /* the same; the key is its request's memory in bytes */
@@ -73,10 +72,15 @@ static inline bool hw_crowd_is_full(const struct hw_crowd *crowd)
     return crowd->connections >= crowd->limits.connections;
 }
 
-/* Counts a connection; the caller has checked hw_crowd_is_full. On HW_CROWD_IN `place` is filled
- * in, and hw_crowd_leave must be called with it later. */
+/* Counts a connection; the caller has checked hw_crowd_is_full. `peer` NULL: in total only. On
+ * HW_CROWD_IN `place` is filled in, and hw_crowd_leave must be called with it later. */
 enum hw_crowd_answer hw_crowd_enter(struct hw_crowd *crowd, struct hw_place *place,
                                     const struct sockaddr *peer);
+
+/* From now on a connection that counted in total only counts for its peer's origin as well. Unless it
+ * returns HW_CROWD_IN, nothing has changed. Not while it has an unfinished request. */
+enum hw_crowd_answer hw_crowd_join(struct hw_crowd *crowd, struct hw_place *place,
+                                   const struct sockaddr *peer);
 
 /* Stops counting a connection, and its unfinished request. Idempotent. */
 void hw_crowd_leave(struct hw_crowd *crowd, struct hw_place *place);

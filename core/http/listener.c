@@ -45,7 +45,10 @@ static int add(struct hw_listeners *all, struct hw_bound *bound, const struct hw
     l->next = all->first;
     all->first = l;
     all->count++;
-    return hw_acceptor_open(&all->acceptor, &l->door, bound->fd, bound->is_unix, !listen, service);
+    int rc =
+        hw_acceptor_open(&all->acceptor, &l->door, bound->fd, bound->is_unix, !listen, service);
+    l->door.proxy_protocol = listen && listen->proxy_protocol;
+    return rc;
 }
 
 int hw_listeners_open_control(struct hw_listeners *all, const char *path,

@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 
 #include "http/handshake.h"
+#include "http/preamble.h"
 #include "http/tls.h"
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
@@ -218,13 +219,20 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct hw_connection *c = handle->data;
     (void)suggested;
-    *buf = goes_through_tls(c) ? room_for_tls(c) : room_for(c);
+    if (c->preamble)
+        *buf = hw_preamble_room(c);
+    else
+        *buf = goes_through_tls(c) ? room_for_tls(c) : room_for(c);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     (void)buf;
     struct hw_connection *c = stream->data;
+    if (c->preamble) {
+        hw_preamble_on_read(c, n);
+        return;
+    }
     if (n > 0 && goes_through_tls(c)) {
         take_for_tls(c, (size_t)n);
         return;

@@ -3,6 +3,7 @@
 
 #include "base/config.h"
 #include "base/files.h"
+#include "base/log.h"
 #include "http/tls.h"
 
 /* Never more connections than there are descriptors for. */
@@ -28,6 +29,9 @@ void hw_server_apply(struct hw_server *server, const struct hw_config *config)
 {
     struct hw_deadlines *deadlines = &server->deadlines;
     server->crowd.limits = limits_of(config);
+    if (hw_access_apply(&server->access, config))
+        hw_log_say(HW_LOG_ERROR,
+                   "out of memory: allow and trusted_proxies stay as they were; reload once more");
     server->requests.limits =
         (struct hw_http_limits){(uint32_t)config->max_header, config->max_body};
     server->requests.bytes_max = memory_of(config);
@@ -53,6 +57,7 @@ void hw_server_init(struct hw_server *server, const struct hw_config *config,
     hw_deadlines_init(&server->deadlines, server->loop, on_deadline);
     hw_turns_init(&server->turns, server->loop, on_turn);
     hw_crowd_init(&server->crowd);
+    hw_access_init(&server->access);
     server->refusal_log.stats = &server->stats;
     hw_server_apply(server, config);
 }
@@ -62,4 +67,5 @@ void hw_server_fini(struct hw_server *server)
     hw_requests_fini(&server->requests);
     hw_crowd_fini(&server->crowd);
     hw_tls_shared_free(server->tls);
+    hw_access_fini(&server->access);
 }

@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "base/stats.h"
+#include "http/access.h"
 #include "http/answer.h"
 #include "http/crowd.h"
 #include "http/deadline.h"
@@ -42,6 +43,7 @@ struct hw_server {
     struct hw_refusal_log refusal_log;
     struct hw_answer_clock clock;
     struct hw_crowd crowd;
+    struct hw_access access;
     struct hw_connection *connections;
     size_t connection_count;
     struct hw_tls_shared *tls; /* NULL until there is a TLS connection */

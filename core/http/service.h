@@ -21,6 +21,7 @@ struct hw_service {
     struct hw_str shown; /* the path that the log shows after the address; ptr NULL: not shown */
     enum hw_deadline_kind patience; /* how long a client waits for its answer; HW_DEADLINE_KINDS:
                                        the service keeps the time itself */
+    bool is_private; /* whoever can connect may use it: access.h does not concern it */
 
     /* leader only */
     bool codes_only; /* its answers carry the code and the code's own text, never a reason */

@@ -25,7 +25,7 @@ void hw_unproven_fini(struct hw_unproven *u)
         forget_oldest(u);
 }
 
-static bool is_about_signature(int code)
+bool hw_unproven_concerns(int code)
 {
     return code == HW_EMISSING_SIGNATURE || code == HW_EMALFORMED_SIGNATURE ||
            code == HW_EINVALID_SIGNATURE;
@@ -52,7 +52,7 @@ void hw_unproven_keep(struct hw_unproven *u, const struct hw_request *r,
                       struct hw_hasher *hasher)
 {
     struct hw_unproven_request entry = {.code = code, .head_len = r->head_len, .at = hw_now()};
-    if (!is_about_signature(code) || describe_body(&entry, r, digest, hasher))
+    if (!hw_unproven_concerns(code) || describe_body(&entry, r, digest, hasher))
         return;
     entry.bytes = entry.len <= HW_UNPROVEN_BYTES ? malloc(entry.len) : NULL;
     if (!entry.bytes)

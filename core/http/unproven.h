@@ -43,6 +43,9 @@ struct hw_unproven {
 /* It must be zeroed before the first use. */
 void hw_unproven_fini(struct hw_unproven *u);
 
+/* Whether a code says that a request was not authentic. */
+bool hw_unproven_concerns(int code);
+
 /* Keeps a copy of a complete request if `code` concerns its signature; without memory it keeps
  * none. `digest` is the body's, or NULL: then `hasher` computes it where it is needed. */
 void hw_unproven_keep(struct hw_unproven *u, const struct hw_request *request,

@@ -83,6 +83,15 @@ static void set_bool(lua_State *L, const char *name, bool value)
     lua_setfield(L, -2, name);
 }
 
+/* What runs again without a request has none. */
+static void set_remote(lua_State *L, const struct hw_address *peer)
+{
+    char text[HW_ADDRESS_TEXT_MAX];
+    struct hw_str host = hw_address_host(&peer->any, text, sizeof text);
+    if (host.ptr)
+        set_text(L, "remote", host);
+}
+
 static void set_digest(lua_State *L, const uint8_t digest[HW_DIGEST_SIZE])
 {
     static const char hex[] = "0123456789abcdef";
@@ -103,7 +112,7 @@ static bool may_have_run(const struct hw_notification *n)
 
 void hw_job_table_push(lua_State *L, const struct hw_notification *n)
 {
-    lua_createtable(L, 0, 11);
+    lua_createtable(L, 0, 12);
     set_text(L, "id", n->id);
     lua_pushinteger(L, n->attempt);
     lua_setfield(L, -2, "attempt");
@@ -119,6 +128,7 @@ void hw_job_table_push(lua_State *L, const struct hw_notification *n)
     set_text(L, "key", n->key);
     if (n->client.ptr)
         set_text(L, "client", n->client);
+    set_remote(L, &n->peer);
     set_metatable(L);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &current_key);

@@ -63,7 +63,7 @@ static void run_job_locked(struct hw_thread *t)
 {
     struct hw_crew *c = t->crew;
     take_worker_locked(t);
-    struct hw_job *job = t->job = hw_queue_pop(&c->ready);
+    struct hw_job *job = t->job = hw_queue_pop(c->ready.head ? &c->ready : &c->ready_last);
     begin_locked(t);
     uv_mutex_unlock(&c->m);
     hw_stages_run(t->worker, job);
@@ -123,6 +123,13 @@ static void tell_lost_locked(struct hw_crew *c)
     }
 }
 
+/* Leader only. */
+static void take_fresh_locked(struct hw_crew *c)
+{
+    hw_queue_move_all(&c->fresh, &c->ready);
+    hw_queue_move_all(&c->fresh_last, &c->ready_last);
+}
+
 /* Settles what is done, then runs the loop once, which blocks only if there is nothing else to
  * do. */
 static void turn_locked(struct hw_crew *c)
@@ -140,7 +147,7 @@ static void turn_locked(struct hw_crew *c)
     uv_run(c->config.loop, mode);
     uv_mutex_lock(&c->m);
     c->polling = c->woken = false;
-    hw_queue_move_all(&c->fresh, &c->ready);
+    take_fresh_locked(c);
 }
 
 static void lead_locked(struct hw_thread *t)
@@ -158,7 +165,8 @@ static void lead_locked(struct hw_thread *t)
     if (c->config.guard)
         hw_sigpipe_restore(&before);
     c->leader = NULL;
-    if (c->ready.count > 1 || (c->ready.head && c->busy) || c->tidying)
+    size_t ready = c->ready.count + c->ready_last.count;
+    if (ready > 1 || (ready && c->busy) || c->tidying)
         hw_threads_rouse_locked(c);
 }
 
@@ -178,7 +186,7 @@ static void park_locked(struct hw_thread *t)
 static bool should_run_locked(const struct hw_thread *t)
 {
     const struct hw_crew *c = t->crew;
-    if (!c->ready.head || !(t->worker || c->free_workers))
+    if (!hw_threads_has_ready_locked(c) || !(t->worker || c->free_workers))
         return false;
     return c->leader || !(c->lead_wanted || c->done.count >= SETTLE_MAX);
 }
@@ -256,7 +264,7 @@ static void on_wake(uv_async_t *async)
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct hw_crew *c = prepare->data;
-    if (c->fresh.head)
+    if (c->fresh.head || c->fresh_last.head)
         uv_async_send(&c->wake);
 }
 
@@ -316,7 +324,9 @@ int hw_crew_start(const struct hw_crew_config *config, struct hw_crew **out)
     c->threads = threads;
     c->thread_count = config->worker_count + 1;
     hw_queue_init(&c->fresh);
+    hw_queue_init(&c->fresh_last);
     hw_queue_init(&c->ready);
+    hw_queue_init(&c->ready_last);
     hw_queue_init(&c->done);
     for (unsigned i = config->worker_count; i-- > 0;) {
         config->workers[i].next = c->free_workers;
@@ -330,18 +340,34 @@ int hw_crew_start(const struct hw_crew_config *config, struct hw_crew **out)
 
 void hw_crew_submit(struct hw_crew *crew, struct hw_job *job)
 {
-    hw_queue_push(&crew->fresh, job);
+    hw_queue_push(job->last_in_line ? &crew->fresh_last : &crew->fresh, job);
+}
+
+/* A job that finished after the caller looked is in a queue as well. */
+static bool waits_locked(const struct hw_job *job)
+{
+    return job->link && atomic_load_explicit(&job->progress, memory_order_relaxed) == HW_WAITING;
+}
+
+void hw_crew_hurry(struct hw_crew *c, struct hw_job *job)
+{
+    uv_mutex_lock(&c->m);
+    take_fresh_locked(c);
+    if (waits_locked(job)) {
+        hw_queue_take_out(&c->ready_last, job);
+        job->last_in_line = false;
+        hw_queue_push(&c->ready, job);
+    }
+    uv_mutex_unlock(&c->m);
 }
 
 bool hw_crew_withdraw(struct hw_crew *c, struct hw_job *job)
 {
     uv_mutex_lock(&c->m);
-    hw_queue_move_all(&c->fresh, &c->ready);
-    /* A job that finished after the caller looked is in a queue as well. */
-    bool waits =
-        job->link && atomic_load_explicit(&job->progress, memory_order_relaxed) == HW_WAITING;
+    take_fresh_locked(c);
+    bool waits = waits_locked(job);
     if (waits)
-        hw_queue_take_out(&c->ready, job);
+        hw_queue_take_out(job->last_in_line ? &c->ready_last : &c->ready, job);
     uv_mutex_unlock(&c->m);
     return waits;
 }
@@ -431,7 +457,8 @@ struct hw_job *hw_crew_take_done(struct hw_crew *c)
 struct hw_job *hw_crew_take_rest(struct hw_crew *c)
 {
     hw_queue_move_all(&c->done, &c->ready);
-    hw_queue_move_all(&c->fresh, &c->ready);
+    take_fresh_locked(c);
+    hw_queue_move_all(&c->ready_last, &c->ready);
     return hw_queue_take_all(&c->ready);
 }
 

@@ -24,12 +24,15 @@ struct hw_crew;
  * is to be freed as one that was joined. */
 int hw_crew_start(const struct hw_crew_config *config, struct hw_crew **out);
 
-/* Leader only: takes the job over, to be run. */
+/* Leader only: takes the job over, to be run; if it is last in line, after those that are not. */
 void hw_crew_submit(struct hw_crew *crew, struct hw_job *job);
 
 /* Leader only: takes back a job that was submitted and is still in the queue. False: a worker has
  * it or had it. Only for a job that was not settled since it was submitted. */
 bool hw_crew_withdraw(struct hw_crew *crew, struct hw_job *job);
+
+/* Leader only: a job that was submitted last in line, and still waits, is so no more. */
+void hw_crew_hurry(struct hw_crew *crew, struct hw_job *job);
 
 /* Leader only, within a callback of the loop: calls `visit` for each free worker. It must be quick:
  * meanwhile no thread can take them. */

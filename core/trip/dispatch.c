@@ -69,6 +69,8 @@ static void submit(struct hw_dispatch *d, struct hw_job *job)
         hw_dispatch_enter_side_gate(d);
     job->left = false;
     d->with_crew++;
+    if (job->last_in_line)
+        hw_stats_add(d->report->stats, HW_COUNT_VERIFIED_LAST, 1);
     hw_crew_submit(d->crew, job);
 }
 
@@ -138,11 +140,25 @@ static void record_copy(struct hw_dispatch *d, struct hw_job *job, const struct 
     record(d, job);
 }
 
+/* Whoever waits for one that is last in line would be last as well: it goes to its proper place, with
+ * those behind it. */
+static void hurry(struct hw_dispatch *d, struct hw_job *first)
+{
+    if (first->last_in_line)
+        hw_crew_hurry(d->crew, first);
+    for (struct hw_job *job = first->behind; job; job = job->behind)
+        job->last_in_line = false; /* it is in no queue yet */
+}
+
 int hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waiter *waiter)
 {
     struct hw_job *twin = hw_in_flight_find(&d->in_flight, job);
     struct hw_job *other = hw_in_flight_find_signed(twin, job);
     bool accepted = other && other->accepted;
+    job->last_in_line =
+        d->failures && hw_failures_is_over(d->failures, &job->n.peer.any, job->n.cut_ns / 1000000);
+    if (twin && !job->last_in_line)
+        hurry(d, twin);
     job->beside = twin && !other && twin->accepted;
     if (other && !accepted) {
         join(d, other, job, waiter);
@@ -240,6 +256,18 @@ int hw_dispatch_pause(struct hw_dispatch *d, struct hw_job *job, struct hw_waite
     return 0;
 }
 
+void hw_dispatch_distrust(struct hw_dispatch *d, const struct hw_request *request,
+                          const struct hw_address *peer, int code, const uint8_t *digest,
+                          struct hw_hasher *hasher)
+{
+    if (!hw_unproven_concerns(code))
+        return;
+    if (d->unproven)
+        hw_unproven_keep(d->unproven, request, peer, code, digest, hasher);
+    if (d->failures && peer)
+        hw_failures_note(d->failures, &peer->any, hw_now_ns() / 1000000);
+}
+
 /* The next copy takes its place in the table; the others stay behind that one. */
 static void promote(struct hw_dispatch *d, struct hw_job *job)
 {
@@ -259,9 +287,9 @@ static void reply(struct hw_dispatch *d, struct hw_job *job)
     answer_all(job, job->n.outcome.code, job->n.outcome.reason);
     if (!job->pick)
         HW_CRASH_POINT("after-answer");
-    if (job->n.outcome.code && !job->n.outcome.authentic && job->n.request && d->unproven)
-        hw_unproven_keep(d->unproven, job->n.request, &job->n.peer, job->n.outcome.code,
-                         job->n.identity.digest, NULL);
+    if (job->n.outcome.code && !job->n.outcome.authentic && job->n.request)
+        hw_dispatch_distrust(d, job->n.request, &job->n.peer, job->n.outcome.code,
+                             job->n.identity.digest, NULL);
     bury(d, job);
 }
 
@@ -331,7 +359,7 @@ static void let_go(struct hw_dispatch *d, struct hw_job *job)
         leave_to_ledger(d, job);
         return;
     }
-    job->let_go = false;
+    job->let_go = job->last_in_line = false; /* it was verified */
     job->n.outcome = (struct hw_outcome){0};
     hw_patience_begin(&d->patience, job, hw_now_ns());
     atomic_store_explicit(&job->progress, HW_WAITING, memory_order_release);

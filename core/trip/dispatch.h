@@ -10,6 +10,8 @@
  *            the original. Once the first is accepted, a copy is only verified and looked up, and
  *            need not wait for that. At most HW_BEHIND_MAX wait like this: honest copies differ only by
  *            their key.
+ * Last       Jobs of an address with too many failures (failures.h) are last in line: a worker takes
+ *            them only when no other job waits.
  * Patience   A job that waits longer than queue_timeout is taken out of the queue and never runs. A
  *            job that is overdue in a later stage goes on, but those who wait for it are answered.
  * Waiters    An intrusive list that only the leader sees. Connections enter it when their request
@@ -21,6 +23,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "http/failures.h"
 #include "http/unproven.h"
 #include "http/waiter.h"
 #include "ledger/ledger.h"
@@ -47,6 +50,7 @@ struct hw_dispatch {
     size_t open_max;
     hw_due_picked_fn *picked;
     struct hw_unproven *unproven; /* keeps requests that were not authentic; may be NULL */
+    struct hw_failures *failures; /* counts them; may be NULL */
 
     /* leader only */
     size_t with_crew; /* jobs that were submitted and have no outcome yet */
@@ -79,6 +83,12 @@ void hw_dispatch_leave_gate(struct hw_dispatch *d);
 
 /* The gate for requests of the operator, which are never refused. */
 void hw_dispatch_enter_side_gate(struct hw_dispatch *d);
+
+/* A request of this client was not authentic, for the reason `code`: keeps it and counts it. `digest`
+ * and `hasher` are as hw_unproven_keep takes them. For other reasons it does nothing. */
+void hw_dispatch_distrust(struct hw_dispatch *d, const struct hw_request *request,
+                          const struct hw_address *peer, int code, const uint8_t *digest,
+                          struct hw_hasher *hasher);
 
 /* Takes the job over. Returns 0: the waiter gets its answer later, never within this call. Or
  * returns HW_EOVERLOADED: too many copies wait behind each other. */

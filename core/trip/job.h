@@ -70,7 +70,8 @@ struct hw_job {
     int told;                    /* the code that senders got who could wait no longer; 0: none */
     struct hw_deadline patience; /* when the leader looks next how far it is */
     uint64_t missed_ns;          /* the last due_ns that it missed */
-    bool left; /* its thread was given up: it no longer counts at the gate or in the crew */
+    bool left;         /* its thread was given up: it no longer counts at the gate or in the crew */
+    bool last_in_line; /* a worker takes it only when no other job waits */
 
     /* guarded by the crew's m */
     struct hw_job **link; /* what points to it in its queue; NULL: it is in none */

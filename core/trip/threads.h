@@ -59,12 +59,14 @@ struct hw_crew {
     uv_thread_t watchdog;
 
     /* leader only */
-    struct hw_queue fresh; /* submitted since the leader last held m */
+    struct hw_queue fresh;      /* submitted since the leader last held m */
+    struct hw_queue fresh_last; /* likewise, those that are last in line */
     uv_prepare_t prepare;
 
     /* guarded by m */
     uv_mutex_t m;
     struct hw_queue ready, done;
+    struct hw_queue ready_last; /* taken only when `ready` is empty */
     struct hw_worker *free_workers;
     struct hw_thread *idle; /* the last to park is the first to be roused: its cache is warm */
     struct hw_thread *leader;
@@ -87,9 +89,14 @@ struct hw_crew {
 
 /* ---- who is awake ---- */
 
+static inline bool hw_threads_has_ready_locked(const struct hw_crew *c)
+{
+    return c->ready.head || c->ready_last.head;
+}
+
 static inline bool hw_threads_can_run_locked(const struct hw_crew *c)
 {
-    return c->ready.head && c->free_workers;
+    return hw_threads_has_ready_locked(c) && c->free_workers;
 }
 
 /* Wakes one more thread, if there is work for it and a core to run on. */

@@ -32,6 +32,8 @@
 ---@field key string the name of the key that verified it
 ---@field client? string the name that the sender's TLS certificate proves; nil without `client_ca`, and
 ---when the host runs it again from its ledger
+---@field remote? string the client's address: "203.0.113.7", "2001:db8::7", "unix"; nil when the host
+---runs it again from its ledger
 
 ---nothing or a true value: 200; nil or false, with or without a reason: 400; the integers 200 and 400;
 ---hook.never(reason): 400, for good
@@ -291,6 +293,7 @@ function hook.log.error(message, fields) end
 ---@field acked_first integer answered 200 before they ran (ack-first)
 ---@field retried integer the host's own retries that succeeded
 ---@field retries_failed integer the host's own retries that failed
+---@field verified_last integer notifications that were verified after others (max_failures_per_address)
 ---@field stuck integer handlers that did not return within handler_timeout
 ---@field replaced integer workers that were replaced because their handler could not be stopped
 ---@field unreplaced integer workers lost in the same way after `workers` replacements: restart the host
@@ -299,6 +302,7 @@ function hook.log.error(message, fields) end
 ---@field accepted integer connections that were accepted
 ---@field turned_away integer connections that were closed at once: their address had too many, or no
 ---file was left
+---@field bad_proxy_headers integer connections closed without a proper PROXY protocol header
 ---@field made_room integer idle connections that were closed for new ones
 ---@field out_of_files integer how often no file or memory was left for a new connection
 ---@field handshakes integer TLS handshakes that were completed
@@ -428,6 +432,7 @@ function testing.load(handlers, options) end
 ---@field headers? table<string, string|number|false> false leaves a header out
 ---@field at? number|string the time of this delivery, as for app:clock
 ---@field client? string job.client: the name that the sender's certificate proves; default: none
+---@field remote? string job.remote: an address or "unix"; default: "127.0.0.1"
 
 ---@class hookward.testing.Delivery
 ---@field body? string in place of the body made from event and fields
@@ -437,6 +442,7 @@ function testing.load(handlers, options) end
 ---@field headers? table<string, string|number|false>
 ---@field at? number|string
 ---@field client? string
+---@field remote? string
 
 ---@class hookward.testing.Result the result of a delivery
 ---@field status integer of the answer

@@ -165,7 +165,9 @@ function M.start(options)
   if not ok or not self:alive() then
     error((ok and "the host did not start" or err) .. "\n" .. self:log(), 2)
   end
-  self.port = tonumber(self:log():match("listening on http://[^\n]-:(%d+)/"))
+  local pattern = "listening on http://%s:(%%d+)/"
+  self.port = tonumber(self:log():match(pattern:format("127%.0%.0%.1"))
+    or self:log():match(pattern:format("[^\n]-")))
   return self
 end
 
@@ -289,6 +291,24 @@ function Host:connect(address, port, room, tcp)
   tcp:settimeout(PATIENCE)
   tcp:setoption("tcp-nodelay", true)
   return setmetatable({ tcp = tcp }, Client)
+end
+
+---For `listen`: a plain listener, and one for connect_as.
+M.WITH_PROXY = '"127.0.0.1:0", { "127.0.0.2:0", proxy_protocol = true }'
+
+---The line of the PROXY protocol for a client of this address.
+function M.proxy_line(address)
+  local v6 = address:find(":", 1, true)
+  return ("PROXY %s %s %s 4711 80\r\n"):format(v6 and "TCP6" or "TCP4", address,
+    v6 and "2001:db8::1" or "192.0.2.1")
+end
+
+---Opens a connection as a load balancer does for a client of this address; see M.WITH_PROXY. Without
+---an address nothing is sent.
+function Host:connect_as(address)
+  local port = self:log():match("listening on https?://127%.0%.0%.2:(%d+)")
+  local client = self:connect("127.0.0.2", math.tointeger(port))
+  return address and client:send(M.proxy_line(address)) or client
 end
 
 ---The same over a Unix socket; nil and a reason if nothing listens there.

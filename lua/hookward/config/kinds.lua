@@ -1,6 +1,7 @@
 -- The kinds of values in a configuration: how to read each, and what to say about a wrong one.
 
 local suggest = require "hookward.base.suggest"
+local sys = require "hookward.core".sys
 local units = require "hookward.base.units"
 
 local M = {
@@ -10,6 +11,7 @@ local M = {
 
 local RUN_FOLDER = "/run/hookward" -- what RuntimeDirectory=hookward makes
 local SOCKET_PATH_MAX = M.SOCKET_PATH_MAX
+local NETWORKS_MAX = 10000 -- HW_NETWORKS_MAX
 local SETTINGS_DEPTH = 100 -- Lua's parser takes 200 nested tables
 
 -- ---- paths ----
@@ -129,10 +131,15 @@ end
 
 local read_path = M.read_path
 
--- The host reads networks once more, into numbers.
-local function read_network(value)
-  if type(value) ~= "string" or not value:find("^[%x:.]+/?%d*$") then return nil end
-  return value
+-- The host reads networks with the same function (core/http/networks.h).
+local function read_network(value, entry)
+  if type(value) ~= "string" then return nil end
+  if value == "unix" then
+    if entry.unix then return value end
+    return nil, '"unix": clients of Unix sockets are always allowed; leave it out'
+  end
+  local kind, why = sys.network(value)
+  return kind and value, why
 end
 
 local function read_pattern(value, base)
@@ -221,9 +228,12 @@ M.kinds = {
   },
   networks = {
     expects = function() return "an address, a network such as 203.0.113.0/24, or a list" end,
-    read = function(value)
+    read = function(value, entry)
       if type(value) == "table" and next(value) == nil then return {} end
-      return read_list(value, read_network)
+      if type(value) == "table" and #value > NETWORKS_MAX then
+        return nil, ("%d networks; at most %d are taken"):format(#value, NETWORKS_MAX)
+      end
+      return read_list(value, read_network, entry)
     end,
   },
   url_path = {

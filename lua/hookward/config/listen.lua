@@ -109,7 +109,6 @@ local options = {
   tls = "a table, or false",
   proxy_protocol = "true or false",
 }
-local not_yet = { proxy_protocol = true }
 
 local function check_names(value)
   for _, key in ipairs(kinds.sorted_keys(value)) do
@@ -119,8 +118,6 @@ local function check_names(value)
       return nil, ("%s: a listener has no such option; %s"):format(
         type(key) == "string" and key or ("[%s]"):format(show(key)),
         nearest and ("did you mean %s?"):format(nearest) or "it has " .. table.concat(names, ", "))
-    elseif not_yet[key] and value[key] then
-      return nil, key .. ": not supported by this version yet"
     end
   end
   return true

@@ -9,6 +9,7 @@
 --   choices  the texts that are allowed
 --   example  for messages, if the default is not a good example
 --   as       its name in the table that the host gets, if that differs
+--   unix     networks may name "unix"
 --   secret   its value is never shown
 --   flag     the flag of `hookward serve` that overrides it
 --   not_yet  known, but refused by this version
@@ -135,14 +136,14 @@ return {
   }, doc = "Speak TLS on every TCP listener without a `tls` of its own: { cert = ..., key = ... }, "
       .. "or a list of such pairs, of which each client gets the one for the name that it asks "
       .. "for (SNI), else the first." },
-  { key = "allow", kind = "networks", not_yet = true, example = { "203.0.113.0/24" }, default = {},
+  { key = "allow", kind = "networks", example = { "203.0.113.0/24" }, default = {},
     doc = "The addresses and networks that may send; everybody else gets 403 not_allowed. An empty "
       .. "list allows all. Loopback and Unix sockets are always allowed." },
-  { key = "trusted_proxies", kind = "networks", not_yet = true, example = { "10.0.0.0/8" },
-    default = {},
+  { key = "trusted_proxies", kind = "networks", unix = true,
+    example = { "10.0.0.0/8" }, default = {},
     doc = "Proxies and load balancers whose X-Forwarded-For is believed: the address that it names "
       .. "then counts for limits, `allow`, the log and job.remote." },
-  { key = "max_failures_per_address", kind = "integer", not_yet = true, example = 100, min = 1,
+  { key = "max_failures_per_address", kind = "integer", example = 100, min = 1,
     max = 1000000,
     doc = "Requests of one address within a minute that may fail to be authentic. Over it, that "
       .. "address's requests are verified last, after everybody else's. Off by default." },

@@ -280,7 +280,16 @@ local function check_client(client, what)
   end
 end
 
-local post_options = { "body", "signature", "id", "attempt", "headers", "at", "client" }
+local post_options = { "body", "signature", "id", "attempt", "headers", "at", "client", "remote" }
+
+local function check_remote(remote, what)
+  if remote == nil or remote == "unix" then return end
+  local is_address = type(remote) == "string" and not remote:find("/", 1, true)
+    and core.sys.network(remote)
+  if is_address then return end
+  spec.misuse('%s: remote must be an address such as "203.0.113.7", or "unix", not %s', what,
+    type(remote) == "string" and ("%q"):format(remote) or tostring(remote))
+end
 
 ---Posts a body, as a sender would.
 ---@param options hookward.testing.Post
@@ -291,8 +300,10 @@ function App:post(options)
     spec.misuse("app:post: body must be a string, got %s", type(options.body))
   end
   local sent = { body = options.body, signature = options.signature, id = options.id,
-    attempt = options.attempt or 0, headers = options.headers, client = options.client }
+    attempt = options.attempt or 0, headers = options.headers, client = options.client,
+    remote = options.remote }
   check_client(sent.client, "app:post")
+  check_remote(sent.remote, "app:post")
   sent.at = options.at and read_time(options.at, "app:post: at")
   if sent.signature == nil then sent.signature = self:sign(sent.body) end
   if sent.id == nil then
@@ -302,7 +313,8 @@ function App:post(options)
   return send(self, sent)
 end
 
-local deliver_options = { "id", "attempt", "headers", "at", "body", "signature", "client" }
+local deliver_options = { "id", "attempt", "headers", "at", "body", "signature", "client",
+  "remote" }
 
 ---Delivers a notification, signed.
 ---@param event string its name
@@ -327,6 +339,7 @@ function App:deliver(event, fields, options)
     signature = options.signature,
     at = at,
     client = options.client,
+    remote = options.remote,
   }
 end
 
