@@ -112,7 +112,7 @@ static bool may_have_run(const struct hw_notification *n)
 
 void hw_job_table_push(lua_State *L, const struct hw_notification *n)
 {
-    lua_createtable(L, 0, 12);
+    lua_createtable(L, 0, 13);
     set_text(L, "id", n->id);
     lua_pushinteger(L, n->attempt);
     lua_setfield(L, -2, "attempt");
