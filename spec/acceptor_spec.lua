@@ -2,7 +2,6 @@
 
 local H = require "spec.support.host"
 local cli = require "spec.support.cli"
-local socket = require "socket"
 
 local BODY = H.event("A.Done")
 
