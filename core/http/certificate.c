@@ -319,7 +319,7 @@ static int check_order(const struct hw_certificate *c, const char *cert,
 /* Of the chain's certificate number `i`, from 0. */
 static int check_time(const struct hw_certificate *c, size_t i, const struct hw_reason *why)
 {
-    char when[32], number[32] = "";
+    char when[32], number[48] = "";
     time_t now = time(NULL), not_before = hw_certificate_time(X509_get0_notBefore(c->chain[i]));
     time_t not_after = hw_certificate_time(X509_get0_notAfter(c->chain[i]));
     if (i > 0)
