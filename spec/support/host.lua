@@ -165,7 +165,7 @@ function M.start(options)
   if not ok or not self:alive() then
     error((ok and "the host did not start" or err) .. "\n" .. self:log(), 2)
   end
-  local pattern = "listening on http://%s:(%%d+)/"
+  local pattern = "listening on https?://%s:(%%d+)/"
   self.port = tonumber(self:log():match(pattern:format("127%.0%.0%.1"))
     or self:log():match(pattern:format("[^\n]-")))
   return self
