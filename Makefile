@@ -53,7 +53,7 @@ EXAMPLES = $(wildcard $(addprefix examples/*/,*.md *.lua */*.lua */*/*.lua .giti
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c spec/core/*/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all pages uninstall deb setup-deb rock rockspec build-tests fuzzers crash power-loss test-rock reload-storm bench-lookup bench-verify bench-floods bench-ack help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
+.PHONY: all pages uninstall deb setup-deb test-package rock rockspec build-tests fuzzers crash power-loss test-rock reload-storm bench-lookup bench-verify bench-floods bench-ack help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -163,7 +163,7 @@ PLAIN_OBJECTS = $(filter-out $(CRASH_SOURCES:core/%.c=$(BUILD)/core/%.o),$(OBJEC
 # file. Tests tagged #long run in `make asan`, or in targets of their own.
 test: setup-test ## install what is missing, build, run the tests except the longest and the rock's
 	@$(MAKE) --no-print-directory -j$(JOBS) build-tests
-	@$(MAKE) --no-print-directory check-core check-spec SPECS=--exclude-tags=rock,long
+	@$(MAKE) --no-print-directory check-core check-spec SPECS=--exclude-tags=rock,long,package
 
 test-rock: setup-test ## build the rock, run its tests
 	@$(MAKE) --no-print-directory -j$(JOBS) $(SPEC_ROCK)/bin/hookward build-tests
@@ -221,7 +221,7 @@ TSAN_TESTS = app/app_test trip/crew_test trip/committer_test trip/dispatch_test 
 asan: ## run the tests, the longest too, with AddressSanitizer and UBSan
 	@HOOKWARD_SPEC_PATIENCE=60 $(MAKE) --no-print-directory $(ASAN_FLAGS) -j$(JOBS) build-tests
 	@HOOKWARD_SPEC_PATIENCE=60 $(MAKE) --no-print-directory $(ASAN_FLAGS) check-core check-spec \
-	  SPECS=--exclude-tags=rock
+	  SPECS=--exclude-tags=rock,package
 
 tsan: ## test the crew and the ledger with ThreadSanitizer
 	@$(MAKE) --no-print-directory $(TSAN_FLAGS) -j$(JOBS) build-tests
@@ -367,6 +367,20 @@ $(DEB): $(wildcard core/*.[ch] core/*/*) $(LUA) $(EXAMPLES) $(wildcard rockspec/
 	$(Q)cd build/deb/hookward && env -u MAKEFLAGS -u MAKELEVEL DEB_BUILD_OPTIONS=parallel=$(JOBS) \
 	  dpkg-buildpackage -b -us -uc >../log 2>&1 || { tail -30 ../log; exit 1; }
 	$(Q)mv build/deb/$(@F) $@
+
+# A bare Debian 12 with what the package depends on, kept until `make clean`.
+DEBIAN_ROOT = build/debian-root.tar
+
+$(DEBIAN_ROOT): spec/support/debian_root.sh
+	@echo "  root $@"
+	$(Q)sh $< $@ $(PACKAGES_INSTALLED) adduser >build/debian-root.log 2>&1 || { tail -30 build/debian-root.log; exit 1; }
+
+test-package: setup-ci ## build the Debian package; install, run, upgrade and remove it in a bare Debian
+	@if [ "$$(id -u)" != 0 ]; then echo "test-package: skipped, since a root of Debian takes root"; else \
+	  $(MAKE) --no-print-directory -j$(JOBS) $(DEB) $(DEBIAN_ROOT) $(BUILD)/hookward $(CRASH) $(PRELOADS) && \
+	  HOOKWARD_DEB=$(abspath $(DEB)) HOOKWARD_ROOT=$(abspath $(DEBIAN_ROOT)) \
+	    $(MAKE) --no-print-directory check-spec SPECS="spec/package_spec.lua --tags=package"; \
+	fi
 
 clean: ## remove what was built
 	rm -rf build

@@ -14,10 +14,10 @@ Manager.__index = Manager
 
 local open = {}
 
----@param options? table watchdog (an interval in seconds)
+---@param options? table watchdog (an interval in seconds), path (of its socket)
 ---@return hookward.spec.Manager
 function M.new(options)
-  local path = H.folder() .. "/notify"
+  local path = options and options.path or H.folder() .. "/notify"
   local dgram = unix.dgram()
   assert(dgram:bind(path))
   local env = "NOTIFY_SOCKET=" .. path
