@@ -53,7 +53,7 @@ EXAMPLES = $(wildcard $(addprefix examples/*/,*.md *.lua */*.lua */*/*.lua .giti
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c spec/core/*/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all pages uninstall deb setup-deb test-package rock rockspec build-tests fuzzers crash power-loss test-rock reload-storm bench-lookup bench-verify bench-floods bench-ack help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
+.PHONY: all pages uninstall deb setup-deb test-package rock rockspec build-tests fuzzers crash power-loss test-rock reload-storm bench-lookup bench-verify bench-floods bench-ack bench-tls help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -283,6 +283,9 @@ bench-floods: setup-ci all $(BUILD)/flood ## measure answers and memory under te
 ACK ?= rate backlog rows
 bench-ack: all ## measure ack-first: its rate, a backlog that grows, a long one
 	for what in $(ACK); do HOOKWARD=$(BUILD)/hookward sh spec/bench/ack.sh $$what || exit 1; done
+
+bench-tls: setup-ci all ## measure what TLS costs: https beside http, handshakes beside nginx's
+	HOOKWARD=$(BUILD)/hookward sh spec/bench/tls.sh
 
 bench-verify: $(BUILD)/verify ## measure what a verification costs, and compare with OpenSSL
 	$(BUILD)/verify
