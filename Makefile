@@ -25,11 +25,13 @@ PACKAGES_CI    = $(PACKAGES_TEST) $(PACKAGES_DEB) clang libclang-rt-14-dev clang
 # What an installed program needs.
 PACKAGES_INSTALLED = libuv1 libssl3 libsqlite3-0 libcurl4 lua-argparse ca-certificates
 
-LIBS = libuv libssl libcrypto sqlite3 libcurl
+# libcurl is loaded when it is first needed (core/script/curl.h).
+LINKED = libuv libssl libcrypto sqlite3
+LIBS   = $(LINKED) libcurl
 
 # pkg-config must not run before the packages are installed, hence `=`. $(eval) runs it only once.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags lua5.4 $(LIBS)))$(PKG_CFLAGS)
-PKG_LIBS = $(eval PKG_LIBS := $$(LUA_LIBS) $$(shell pkg-config --libs $(LIBS)) -lm)$(PKG_LIBS)
+PKG_LIBS = $(eval PKG_LIBS := $$(LUA_LIBS) $$(shell pkg-config --libs $(LINKED)) -lm -ldl)$(PKG_LIBS)
 
 # The program contains all of Lua if the static library exists: C modules that a handler loads find
 # the Lua that they were made for in the program, also the functions that the host does not use.

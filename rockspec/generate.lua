@@ -62,7 +62,7 @@ build = {
       libdirs = {
         "$(LIBUV_LIBDIR)", "$(OPENSSL_LIBDIR)", "$(SQLITE_LIBDIR)", "$(CURL_LIBDIR)",
       },
-      libraries = { "uv", "ssl", "crypto", "sqlite3", "curl", "pthread", "m", "dl" },
+      libraries = { "uv", "ssl", "crypto", "sqlite3", "pthread", "m", "dl" },
       sources = {
 @SOURCES@
       },

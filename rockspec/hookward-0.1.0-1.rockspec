@@ -106,7 +106,7 @@ build = {
       libdirs = {
         "$(LIBUV_LIBDIR)", "$(OPENSSL_LIBDIR)", "$(SQLITE_LIBDIR)", "$(CURL_LIBDIR)",
       },
-      libraries = { "uv", "ssl", "crypto", "sqlite3", "curl", "pthread", "m", "dl" },
+      libraries = { "uv", "ssl", "crypto", "sqlite3", "pthread", "m", "dl" },
       sources = {
         "core/bindings/module.c",
         "core/app/api.c",
@@ -231,6 +231,7 @@ build = {
         "core/script/api.c",
         "core/script/bundle.c",
         "core/script/command.c",
+        "core/script/curl.c",
         "core/script/error_text.c",
         "core/script/forked.c",
         "core/script/globals.c",

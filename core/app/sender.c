@@ -32,22 +32,22 @@ static void on_timer(uv_timer_t *timer);
 
 struct hw_sender *hw_sender_new(uv_loop_t *loop)
 {
-    hw_http_exchange_init_curl();
     struct hw_sender *s = calloc(1, sizeof *s);
     CURLM *multi = hw_http_exchange_new_multi();
     if (!s || !multi) {
         free(s);
-        curl_multi_cleanup(multi);
+        if (multi)
+            hw_curl.multi_cleanup(multi);
         return NULL;
     }
     s->loop = loop;
     s->multi = multi;
     uv_timer_init(loop, &s->timer);
     s->timer.data = s;
-    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, s);
-    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timeout);
-    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, s);
+    hw_curl.multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    hw_curl.multi_setopt(multi, CURLMOPT_SOCKETDATA, s);
+    hw_curl.multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timeout);
+    hw_curl.multi_setopt(multi, CURLMOPT_TIMERDATA, s);
     return s;
 }
 
@@ -78,13 +78,13 @@ int hw_sender_begin(struct hw_sender *s, struct hw_send *send)
 {
     if (s->count >= HW_SENDS_MAX || s->stopped)
         return HW_EOVERLOADED;
-    send->easy = curl_easy_init();
+    send->easy = hw_curl.easy_init();
     if (!send->easy)
         return HW_ENOMEM;
     bool good = hw_http_exchange_begin(send->easy, &send->request, &send->exchange) &&
-                curl_easy_setopt(send->easy, CURLOPT_PRIVATE, send) == CURLE_OK;
-    if (!good || curl_multi_add_handle(s->multi, send->easy) != CURLM_OK) {
-        curl_easy_cleanup(send->easy);
+                hw_curl.easy_setopt(send->easy, CURLOPT_PRIVATE, send) == CURLE_OK;
+    if (!good || hw_curl.multi_add_handle(s->multi, send->easy) != CURLM_OK) {
+        hw_curl.easy_cleanup(send->easy);
         return HW_ENOMEM;
     }
     link_in(s, send);
@@ -94,9 +94,9 @@ int hw_sender_begin(struct hw_sender *s, struct hw_send *send)
 static void finish(struct hw_sender *s, struct hw_send *send, CURLcode rc)
 {
     link_out(s, send);
-    curl_multi_remove_handle(s->multi, send->easy);
+    hw_curl.multi_remove_handle(s->multi, send->easy);
     long status = hw_http_exchange_end(send->easy, rc, &send->exchange);
-    curl_easy_cleanup(send->easy);
+    hw_curl.easy_cleanup(send->easy);
     send->easy = NULL;
     send->sent(send, status);
 }
@@ -105,12 +105,12 @@ static void finish_all_done(struct hw_sender *s)
 {
     CURLMsg *message;
     int rest;
-    while ((message = curl_multi_info_read(s->multi, &rest))) {
+    while ((message = hw_curl.multi_info_read(s->multi, &rest))) {
         char *send = NULL;
         if (message->msg != CURLMSG_DONE)
             continue;
         CURLcode rc = message->data.result;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &send);
+        hw_curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &send);
         finish(s, (struct hw_send *)send, rc);
     }
 }
@@ -159,7 +159,7 @@ void hw_sender_stop(struct hw_sender *s)
     s->stopped = true;
     while (s->sends)
         finish(s, s->sends, CURLE_ABORTED_BY_CALLBACK);
-    curl_multi_cleanup(s->multi);
+    hw_curl.multi_cleanup(s->multi);
     while (s->watches)
         drop_watch(s->watches);
     uv_close((uv_handle_t *)&s->timer, NULL);
@@ -190,7 +190,7 @@ static int on_socket(CURL *easy, curl_socket_t socket, int what, void *sender, v
         w = new_watch(s, socket);
     if (!w)
         return -1;
-    curl_multi_assign(s->multi, socket, w);
+    hw_curl.multi_assign(s->multi, socket, w);
     uv_poll_start(&w->poll, events[what], on_poll);
     return 0;
 }
@@ -210,7 +210,7 @@ static int on_timeout(CURLM *multi, long ms, void *sender)
 static void act(struct hw_sender *s, curl_socket_t socket, int events)
 {
     int running;
-    curl_multi_socket_action(s->multi, socket, events, &running);
+    hw_curl.multi_socket_action(s->multi, socket, events, &running);
     finish_all_done(s);
 }
 

@@ -31,7 +31,7 @@ struct hw_send {
     struct hw_send *prev, *next;
 };
 
-/* Returns NULL when out of memory. */
+/* Returns NULL when out of memory or without libcurl. */
 struct hw_sender *hw_sender_new(uv_loop_t *loop);
 
 /* Returns 0. Or HW_EOVERLOADED or HW_ENOMEM: `sent` is not called then. */

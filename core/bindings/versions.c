@@ -1,11 +1,11 @@
 /* versions.c -- see versions.h */
 #include "bindings/versions.h"
 
-#include <curl/curl.h>
 #include <openssl/crypto.h>
 #include <sqlite3.h>
 #include <uv.h>
 
+#include "script/curl.h"
 #include "signing/rsa.h"
 
 static void set_text(lua_State *L, const char *name, const char *text)
@@ -21,7 +21,8 @@ static int libraries(lua_State *L)
     set_text(L, "libuv", uv_version_string());
     set_text(L, "openssl", OpenSSL_version(OPENSSL_VERSION_STRING));
     set_text(L, "sqlite", sqlite3_libversion());
-    set_text(L, "libcurl", curl_version_info(CURLVERSION_NOW)->version);
+    set_text(L, "libcurl",
+             hw_curl_load() ? "none" : hw_curl.version_info(CURLVERSION_NOW)->version);
     set_text(L, "rsa", hw_rsa_way());
     return 1;
 }

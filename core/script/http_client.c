@@ -57,9 +57,9 @@ static const struct hw_http_line *client_of(lua_State *L)
         struct hw_http_line *client = lua_newuserdatauv(L, sizeof *client, 0); /* nil client */
         *client = (struct hw_http_line){NULL, NULL};
         hw_owned_set(L, CLIENT, NULL, close_client);
-        hw_http_exchange_init_curl();
-        if (!hw_http_exchange_open_line(client))
-            luaL_error(L, "hook.http: libcurl can't be initialised");
+        const char *why = hw_curl_load();
+        if (why || !hw_http_exchange_open_line(client))
+            luaL_error(L, "hook.http: %s", why ? why : "not enough memory for libcurl");
         lua_pushvalue(L, -1);
         lua_rawsetp(L, LUA_REGISTRYINDEX, &key); /* nil client */
         lua_remove(L, -2);                       /* client */

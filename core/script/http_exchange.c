@@ -4,7 +4,6 @@
  * that is gone; its connections may be closed much later. */
 #include "script/http_exchange.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,29 +12,18 @@
 #include "base/version.h"
 #include "script/proxy.h"
 
-static void init_curl(void)
-{
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
-void hw_http_exchange_init_curl(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, init_curl);
-}
-
 /* ---- curl's descriptors: a child must not inherit them ---- */
 
 enum { POLL_MS = 1000 }; /* the same as in curl_easy_perform */
 
 static void wake(void *multi)
 {
-    curl_multi_wakeup(multi);
+    hw_curl.multi_wakeup(multi);
 }
 
 CURLM *hw_http_exchange_new_multi(void)
 {
-    CURLM *multi = curl_multi_init();
+    CURLM *multi = hw_curl_load() ? NULL : hw_curl.multi_init();
     if (multi)
         hw_descriptors_seal_pair(wake, multi);
     return multi;
@@ -50,7 +38,8 @@ static void seal_resolver(CURLM *multi)
     FD_ZERO(&readable);
     FD_ZERO(&writable);
     FD_ZERO(&exceptional);
-    if (curl_multi_fdset(multi, &readable, &writable, &exceptional, &last) == CURLM_OK && last >= 0)
+    if (hw_curl.multi_fdset(multi, &readable, &writable, &exceptional, &last) == CURLM_OK &&
+        last >= 0)
         hw_descriptors_seal_pair_of(last);
 }
 
@@ -63,7 +52,10 @@ static curl_socket_t on_open(void *unused, curlsocktype purpose, struct curl_soc
 
 bool hw_http_exchange_open_line(struct hw_http_line *line)
 {
-    *line = (struct hw_http_line){curl_easy_init(), hw_http_exchange_new_multi()};
+    *line = (struct hw_http_line){NULL, NULL};
+    if (hw_curl_load())
+        return false;
+    *line = (struct hw_http_line){hw_curl.easy_init(), hw_http_exchange_new_multi()};
     if (line->easy && line->multi)
         return true;
     hw_http_exchange_close_line(line);
@@ -72,8 +64,10 @@ bool hw_http_exchange_open_line(struct hw_http_line *line)
 
 void hw_http_exchange_close_line(struct hw_http_line *line)
 {
-    curl_easy_cleanup(line->easy);
-    curl_multi_cleanup(line->multi);
+    if (line->easy)
+        hw_curl.easy_cleanup(line->easy);
+    if (line->multi)
+        hw_curl.multi_cleanup(line->multi);
     *line = (struct hw_http_line){NULL, NULL};
 }
 
@@ -86,8 +80,10 @@ void hw_http_exchange_init(struct hw_http_exchange *x)
 
 void hw_http_exchange_fini(struct hw_http_exchange *x)
 {
-    curl_slist_free_all(x->headers);
-    curl_slist_free_all(x->connect);
+    if (x->headers)
+        hw_curl.slist_free_all(x->headers);
+    if (x->connect)
+        hw_curl.slist_free_all(x->connect);
     free(x->head.ptr);
     free(x->body.ptr);
     hw_http_exchange_init(x);
@@ -95,7 +91,7 @@ void hw_http_exchange_fini(struct hw_http_exchange *x)
 
 bool hw_http_exchange_add_header(struct hw_http_exchange *x, const char *line)
 {
-    struct curl_slist *longer = curl_slist_append(x->headers, line);
+    struct curl_slist *longer = hw_curl_load() ? NULL : hw_curl.slist_append(x->headers, line);
     if (longer)
         x->headers = longer;
     return longer != NULL;
@@ -141,16 +137,16 @@ static CURLcode configure_trust(CURL *easy, const struct hw_http_request *r)
     const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
     CURLcode rc = CURLE_OK;
     if (r->ca) {
-        rc |= curl_easy_setopt(easy, CURLOPT_CAINFO, r->ca);
-        rc |= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+        rc |= hw_curl.easy_setopt(easy, CURLOPT_CAINFO, r->ca);
+        rc |= hw_curl.easy_setopt(easy, CURLOPT_CAPATH, NULL);
     } else {
         if (file && *file)
-            rc |= curl_easy_setopt(easy, CURLOPT_CAINFO, file);
+            rc |= hw_curl.easy_setopt(easy, CURLOPT_CAINFO, file);
         if (folder && *folder)
-            rc |= curl_easy_setopt(easy, CURLOPT_CAPATH, folder);
+            rc |= hw_curl.easy_setopt(easy, CURLOPT_CAPATH, folder);
     }
-    rc |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    rc |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     return rc;
 }
 
@@ -160,19 +156,19 @@ static CURLcode configure_identity(CURL *easy, const struct hw_http_request *r)
     CURLcode rc = CURLE_OK;
     if (!r->client_cert)
         return rc;
-    rc |= curl_easy_setopt(easy, CURLOPT_SSLCERT, r->client_cert);
-    rc |= curl_easy_setopt(easy, CURLOPT_SSLKEY, r->client_key ? r->client_key : r->client_cert);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_SSLCERT, r->client_cert);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_SSLKEY, r->client_key ? r->client_key : r->client_cert);
     /* without a password OpenSSL asks for one at the terminal */
-    rc |= curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "");
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_KEYPASSWD, "");
     return rc;
 }
 
 static CURLcode configure_protocols(CURL *easy)
 {
 #if LIBCURL_VERSION_NUM >= 0x075500 /* 7.85.0 */
-    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    return hw_curl.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 #else
-    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+    return hw_curl.easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
 }
 
@@ -184,12 +180,12 @@ static CURLcode configure_slow_body(CURL *easy, const struct hw_http_request *r,
     x->to_send = r->body;
     x->sent = 0;
     x->send_rate = r->send_rate;
-    rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
-    rc |= curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_slow_body);
-    rc |= curl_easy_setopt(easy, CURLOPT_READDATA, x);
-    rc |= curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
-    rc |= curl_easy_setopt(easy, CURLOPT_SEEKDATA, x);
-    rc |= curl_easy_setopt(easy, CURLOPT_MAX_SEND_SPEED_LARGE, (curl_off_t)r->send_rate);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_READFUNCTION, on_slow_body);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_READDATA, x);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_SEEKDATA, x);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_MAX_SEND_SPEED_LARGE, (curl_off_t)r->send_rate);
     return rc;
 }
 
@@ -200,17 +196,17 @@ static CURLcode configure_body(CURL *easy, const struct hw_http_request *r,
     bool wants_length = r->body.ptr || strcmp(r->method, "POST") == 0 ||
                         strcmp(r->method, "PUT") == 0 || strcmp(r->method, "PATCH") == 0;
     if (wants_length) {
-        rc |= curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body.ptr ? r->body.ptr : "");
-        rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
+        rc |= hw_curl.easy_setopt(easy, CURLOPT_POST, 1L);
+        rc |= hw_curl.easy_setopt(easy, CURLOPT_POSTFIELDS, r->body.ptr ? r->body.ptr : "");
+        rc |= hw_curl.easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
         if (r->expect_ms)
-            rc |= curl_easy_setopt(easy, CURLOPT_EXPECT_100_TIMEOUT_MS, r->expect_ms);
+            rc |= hw_curl.easy_setopt(easy, CURLOPT_EXPECT_100_TIMEOUT_MS, r->expect_ms);
         if (r->send_rate)
             rc |= configure_slow_body(easy, r, x);
     } else if (strcmp(r->method, "HEAD") == 0) {
-        rc |= curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+        rc |= hw_curl.easy_setopt(easy, CURLOPT_NOBODY, 1L);
     }
-    rc |= curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
     return rc;
 }
 
@@ -220,8 +216,8 @@ static CURLcode configure_proxy(CURL *easy, const struct hw_http_request *r,
 {
     CURLcode rc = CURLE_OK;
     x->proxy = r->unix_path || r->connect ? NULL : hw_proxy_of(r->url, &x->proxy_variable);
-    rc |= curl_easy_setopt(easy, CURLOPT_PROXY, x->proxy ? x->proxy : "");
-    rc |= curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_PROXY, x->proxy ? x->proxy : "");
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_NOPROXY, "");
     return rc;
 }
 
@@ -230,16 +226,16 @@ static CURLcode configure_place(CURL *easy, const struct hw_http_request *r,
 {
     CURLcode rc = CURLE_OK;
     if (r->unix_path)
-        rc |= curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, r->unix_path);
+        rc |= hw_curl.easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, r->unix_path);
     if (r->connect) {
         char rule[300];
         int len = snprintf(rule, sizeof rule, "::%s", r->connect); /* whatever the url's are */
-        x->connect = len < (int)sizeof rule ? curl_slist_append(NULL, rule) : NULL;
-        rc |= x->connect ? curl_easy_setopt(easy, CURLOPT_CONNECT_TO, x->connect)
+        x->connect = len < (int)sizeof rule ? hw_curl.slist_append(NULL, rule) : NULL;
+        rc |= x->connect ? hw_curl.easy_setopt(easy, CURLOPT_CONNECT_TO, x->connect)
                          : CURLE_OUT_OF_MEMORY;
     }
     if (r->proxy_protocol)
-        rc |= curl_easy_setopt(easy, CURLOPT_HAPROXYPROTOCOL, 1L);
+        rc |= hw_curl.easy_setopt(easy, CURLOPT_HAPROXYPROTOCOL, 1L);
     return rc;
 }
 
@@ -247,22 +243,22 @@ static CURLcode configure(CURL *easy, const struct hw_http_request *r, struct hw
 {
     long connect_ms = HW_HTTP_EXCHANGE_CONNECT_MS;
     CURLcode rc = CURLE_OK;
-    rc |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->error);
-    rc |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L); /* signals are not safe with threads */
-    rc |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
-    rc |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    rc |= curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    rc |= curl_easy_setopt(easy, CURLOPT_USERAGENT, "hookward/" HW_VERSION);
-    rc |= curl_easy_setopt(easy, CURLOPT_URL, r->url);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_ERRORBUFFER, x->error);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L); /* signals are not safe with threads */
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_USERAGENT, "hookward/" HW_VERSION);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_URL, r->url);
     rc |= configure_place(easy, r, x);
-    rc |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, x->headers);
-    rc |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, r->timeout_ms);
-    rc |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                           r->timeout_ms < connect_ms ? r->timeout_ms : connect_ms);
-    rc |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    rc |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
-    rc |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    rc |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_HTTPHEADER, x->headers);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_TIMEOUT_MS, r->timeout_ms);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                              r->timeout_ms < connect_ms ? r->timeout_ms : connect_ms);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_WRITEDATA, x);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    rc |= hw_curl.easy_setopt(easy, CURLOPT_HEADERDATA, x);
     rc |= configure_proxy(easy, r, x);
     rc |= configure_protocols(easy);
     rc |= configure_body(easy, r, x);
@@ -331,11 +327,11 @@ long hw_http_exchange_end(CURL *easy, CURLcode rc, struct hw_http_exchange *x)
 {
     long status = -1;
     if (rc == CURLE_OK)
-        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_reset(easy); /* keeps the connections */
+        hw_curl.easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    hw_curl.easy_reset(easy); /* keeps the connections */
     if (rc == CURLE_OK)
         return status;
-    const char *why = x->error[0] ? x->error : curl_easy_strerror(rc);
+    const char *why = x->error[0] ? x->error : hw_curl.easy_strerror(rc);
     hw_http_exchange_fail(x, kind_of(rc), x->refused ? x->refused : why);
     if (x->proxy && !x->refused)
         tell_proxy(x);
@@ -347,20 +343,20 @@ static CURLcode perform(const struct hw_http_line *line)
 {
     int running, rest;
     CURLcode rc = CURLE_FAILED_INIT;
-    if (curl_multi_add_handle(line->multi, line->easy) != CURLM_OK)
+    if (hw_curl.multi_add_handle(line->multi, line->easy) != CURLM_OK)
         return rc;
-    CURLMcode mc = curl_multi_perform(line->multi, &running);
+    CURLMcode mc = hw_curl.multi_perform(line->multi, &running);
     if (mc == CURLM_OK && running)
         seal_resolver(line->multi);
     while (mc == CURLM_OK && running) {
-        mc = curl_multi_poll(line->multi, NULL, 0, POLL_MS, NULL);
+        mc = hw_curl.multi_poll(line->multi, NULL, 0, POLL_MS, NULL);
         if (mc == CURLM_OK)
-            mc = curl_multi_perform(line->multi, &running);
+            mc = hw_curl.multi_perform(line->multi, &running);
     }
-    CURLMsg *message = mc == CURLM_OK ? curl_multi_info_read(line->multi, &rest) : NULL;
+    CURLMsg *message = mc == CURLM_OK ? hw_curl.multi_info_read(line->multi, &rest) : NULL;
     if (message)
         rc = message->data.result;
-    curl_multi_remove_handle(line->multi, line->easy);
+    hw_curl.multi_remove_handle(line->multi, line->easy);
     return rc;
 }
 

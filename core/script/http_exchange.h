@@ -5,11 +5,11 @@
 #ifndef HW_HTTP_EXCHANGE_H
 #define HW_HTTP_EXCHANGE_H
 
-#include <curl/curl.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/str.h"
+#include "script/curl.h"
 #include "script/proxy.h"
 
 enum {
@@ -64,16 +64,13 @@ void hw_http_exchange_fini(struct hw_http_exchange *x);
  * being sent, and "Name;" sends it empty. False if there is no memory. */
 bool hw_http_exchange_add_header(struct hw_http_exchange *x, const char *line);
 
-/* Initialises libcurl, at the first call. */
-void hw_http_exchange_init_curl(void);
-
 /* A curl handle and the connections that it keeps. */
 struct hw_http_line {
     CURL *easy;
     CURLM *multi;
 };
 
-/* False if there is no memory; then there is nothing to close. A line may be closed twice. */
+/* False if there is no libcurl or no memory; then there is nothing to close. A line may be closed twice. */
 bool hw_http_exchange_open_line(struct hw_http_line *line);
 void hw_http_exchange_close_line(struct hw_http_line *line);
 

@@ -2,7 +2,6 @@
 #include "script/proxy.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <strings.h>
 
 #include "base/str.h"
+#include "script/curl.h"
 
 /* A host as curl's parser gives it: a name, an IPv4 address in its plain form, or "[::1]". */
 struct host {
@@ -136,19 +136,19 @@ const char *hw_proxy_of(const char *url, const char **variable)
     const char *unused;
     const char *const *names = strncasecmp(url, "https:", 6) == 0 ? for_https : for_http;
     const char *proxy = first_of(names, variable), *list = first_of(exceptions, &unused);
-    if (!proxy)
-        return NULL;
+    if (!proxy || hw_curl_load())
+        return proxy;
     char *host = NULL;
-    CURLU *parts = curl_url();
-    if (parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK)
-        curl_url_get(parts, CURLUPART_HOST, &host, 0);
-    curl_url_cleanup(parts);
+    CURLU *parts = hw_curl.url();
+    if (parts && hw_curl.url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK)
+        hw_curl.url_get(parts, CURLUPART_HOST, &host, 0);
+    hw_curl.url_cleanup(parts);
     if (host) {
         struct host h = host_of(host);
         if (is_loopback(&h) || (list && is_excepted(&h, list)))
             proxy = NULL;
     }
-    curl_free(host);
+    hw_curl.free(host);
     return proxy;
 }
 
