@@ -154,6 +154,52 @@ describe("hookward check", function()
     assert.equal(0, code, out)
   end)
 
+  it("warns of allow, trusted_proxies and proxy_protocol where they can't mean what they say", function()
+    local folder = project { ledger = "memory:" }
+    local function warnings(listen, rest)
+      H.write(folder .. "/hookward.lua", ("return { listen = %s, ledger = 'memory:', %s }"):format(listen,
+        rest))
+      local _, out = run(folder, "check --offline --json")
+      local found = {}
+      for _, line in ipairs(cjson.decode(out).warnings) do
+        if not line:find("memory:", 1, true) then found[#found + 1] = line:match("^%a[%w_]+") end
+      end
+      return table.concat(found, " ")
+    end
+    local LOCAL, ALL = "{ '127.0.0.1:0', '[::1]:0', 'unix:s' }", "'0.0.0.0:0'"
+    local PROXIED = "{ { '0.0.0.0:0', proxy_protocol = true } }"
+    assert.equal("allow", warnings(LOCAL, "allow = '10.0.0.0/8'"))
+    assert.equal("", warnings(LOCAL, "allow = '10.0.0.0/8', trusted_proxies = '127.0.0.1'"))
+    assert.equal("", warnings(LOCAL, "trusted_proxies = '0.0.0.0/0'"))
+    assert.equal("", warnings(LOCAL, "trusted_proxies = { 'unix', '::1' }"))
+    assert.equal("trusted_proxies", warnings(LOCAL, "trusted_proxies = { '10.0.0.0/8', 'fd00::/8' }"))
+    assert.equal("trusted_proxies", warnings("'unix:s'", "trusted_proxies = '127.0.0.1'"))
+    assert.equal("", warnings("{ { '127.0.0.1:0', proxy_protocol = true } }",
+      "allow = '10.0.0.0/8', trusted_proxies = '10.0.0.1'"))
+    assert.equal("", warnings(ALL, "allow = '10.0.0.0/8', trusted_proxies = '10.0.0.0/8'"))
+    assert.equal("trusted_proxies", warnings(ALL, "trusted_proxies = { '10.0.0.0/8', 'unix' }"))
+    assert.equal("", warnings("'systemd'", "allow = '10.0.0.0/8', trusted_proxies = 'unix'"))
+    assert.equal("proxy_protocol", warnings(PROXIED, "allow = {}"))
+    assert.equal("", warnings(PROXIED, "trusted_proxies = '10.0.0.1'"))
+  end)
+
+  it("says of a network how it is to be written", function()
+    local folder = project { ledger = "memory:" }
+    H.write(folder .. "/hookward.lua", [[return { ledger = "memory:", allow = "203.0.113.5/24",
+      trusted_proxies = { "unix", "::ffff:10.0.0.1" }, max_failures_per_address = 0 }]])
+    local code, out = run(folder, "check --offline")
+    assert.equal(1, code)
+    local function has(text) assert.is_truthy(out:find("error: hookward.lua: " .. text, 1, true), out) end
+    has('allow: "203.0.113.5/24" has bits set behind its prefix; write "203.0.113.0/24" for the block, '
+      .. 'or "203.0.113.5" for the address\n')
+    has 'trusted_proxies: "::ffff:10.0.0.1" is an IPv4 address; write "10.0.0.1"\n'
+    has "max_failures_per_address: expected a whole number from 1 to 1000000"
+    H.write(folder .. "/hookward.lua", 'return { ledger = "memory:", allow = "unix", trusted_proxies = 10 }')
+    out = select(2, run(folder, "check --offline"))
+    has 'allow: "unix": clients of Unix sockets are always allowed; leave it out\n'
+    has "trusted_proxies: expected an address, a network such as 203.0.113.0/24, or a list"
+  end)
+
   it("says in one line when the host retries by itself", function()
     for config, line in pairs {
       [""] = "after 1m, 5m, 30m, 2h, 6h; then dead, kept until purged",

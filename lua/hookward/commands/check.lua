@@ -185,8 +185,63 @@ local function check_retries(report, settings)
   end
 end
 
+-- "loopback", "unix", "systemd" (which may be anything) or "open"
+local function reach_of(listener)
+  local address = listener.address
+  if address:find("^unix:") then return "unix" end
+  if address:find("^systemd") then return "systemd" end
+  local is_loopback = address:find("^127%.") or address:find("^localhost:")
+    or address:find("^%[::1%]:")
+  return is_loopback and "loopback" or "open"
+end
+
+-- Which kinds of listeners there are, and which of them have proxy_protocol.
+local function reaches(listeners)
+  local all, proxied = {}, {}
+  for _, listener in ipairs(listeners) do
+    local reach = reach_of(listener)
+    all[reach] = true
+    if listener.proxy_protocol then proxied[reach] = true end
+  end
+  return all, proxied
+end
+
+-- Only what is certain: a peer's address may also come from the PROXY protocol, and the service
+-- manager's sockets may be anything.
+local function check_proxies(report, networks, all, proxied)
+  local kinds = { unix = false, loopback = false }
+  for _, network in ipairs(networks) do
+    kinds[network == "unix" and "unix" or core.sys.network(network)] = true
+  end
+  local seen = all.open or all.systemd or next(proxied) or all.unix and kinds.unix
+    or all.loopback and kinds.loopback
+  if #networks > 0 and not seen then
+    report:warn("trusted_proxies has no effect: every listener is on loopback or a Unix socket, and "
+      .. "it names %s", all.loopback and 'no loopback address, such as "127.0.0.1"'
+        or 'no "unix"')
+  elseif kinds.unix and not all.unix and not all.systemd then
+    report:warn('trusted_proxies: "unix" has no effect, since no listener is a Unix socket')
+  end
+  if proxied.open and #networks == 0 then
+    report:warn("proxy_protocol: whoever reaches that listener may claim any address; name the load "
+      .. "balancer in trusted_proxies")
+  end
+end
+
+-- Behind a proxy that is not trusted all clients are local, and so allowed.
+local function check_strangers(report, settings)
+  local all, proxied = reaches(settings.listen)
+  local local_only = not (all.open or all.systemd or next(proxied))
+  if #settings.allow > 0 and local_only and #settings.trusted_proxies == 0 then
+    report:warn("allow has no effect: every listener is on loopback or a Unix socket, whose clients "
+      .. "are always allowed; name the proxy in trusted_proxies")
+  end
+  check_proxies(report, settings.trusted_proxies, all, proxied)
+end
+
 local function check_rest(report, settings)
   check_patience(report, settings)
+  check_strangers(report, settings)
   if settings.ledger == "memory:" then
     report:warn('ledger = "memory:" forgets everything when the host ends; it is for tests')
   end
