@@ -216,15 +216,15 @@ local function check_proxies(report, networks, all, proxied)
   local seen = all.open or all.systemd or next(proxied) or all.unix and kinds.unix
     or all.loopback and kinds.loopback
   if #networks > 0 and not seen then
-    report:warn("trusted_proxies has no effect: every listener is on loopback or a Unix socket, and "
-      .. "it names %s", all.loopback and 'no loopback address, such as "127.0.0.1"'
+    report:warn("trusted_proxies has no effect: every listener is on loopback or a Unix socket, "
+      .. "and it names %s", all.loopback and 'no loopback address, such as "127.0.0.1"'
         or 'no "unix"')
   elseif kinds.unix and not all.unix and not all.systemd then
     report:warn('trusted_proxies: "unix" has no effect, since no listener is a Unix socket')
   end
   if proxied.open and #networks == 0 then
-    report:warn("proxy_protocol: whoever reaches that listener may claim any address; name the load "
-      .. "balancer in trusted_proxies")
+    report:warn("proxy_protocol: whoever reaches that listener may claim any address; name the "
+      .. "load balancer in trusted_proxies")
   end
 end
 
@@ -233,8 +233,8 @@ local function check_strangers(report, settings)
   local all, proxied = reaches(settings.listen)
   local local_only = not (all.open or all.systemd or next(proxied))
   if #settings.allow > 0 and local_only and #settings.trusted_proxies == 0 then
-    report:warn("allow has no effect: every listener is on loopback or a Unix socket, whose clients "
-      .. "are always allowed; name the proxy in trusted_proxies")
+    report:warn("allow has no effect: every listener is on loopback or a Unix socket, whose "
+      .. "clients are always allowed; name the proxy in trusted_proxies")
   end
   check_proxies(report, settings.trusted_proxies, all, proxied)
 end
