@@ -30,6 +30,7 @@ local DIRECTIVES = {
     Description = "for people",
     Documentation = "for people",
     After = "an address is there before it listens",
+    StartLimitIntervalSec = "systemd never gives up",
   },
   Socket = { ListenStream = "connections wait while the host restarts" },
   Service = {
