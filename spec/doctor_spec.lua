@@ -97,6 +97,17 @@ describe("hookward doctor", function()
       assert.equal(3, #cli.lines(host:log()), host:log())
     end)
 
+    it("begins with the PROXY protocol's header where that is expected", function()
+      local host = start { listen = '{ "127.0.0.1:0", proxy_protocol = true }' }
+      local found = diagnose(host.folder)
+      assert.equal(0, found.problems)
+      found.find("ok", "front door", "an unsigned POST is refused with missing_signature")
+      -- And whoever calls it without the header is told of it.
+      local one = diagnose(host.folder, "--url http://127.0.0.1:" .. host.port).find("problem", "front door",
+        "http://127.0.0.1:" .. host.port)
+      assert.matches("proxy_protocol", one.fix, 1, true)
+    end)
+
     it("calls each listener, also a Unix socket and one with a path of its own", function()
       local folder = H.folder()
       local host = start { listen = ('{ "127.0.0.1:0", "unix:%s/s,mode=0600" }'):format(folder),

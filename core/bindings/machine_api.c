@@ -82,7 +82,12 @@ static int machine_user_name(lua_State *L)
         lua_pushstring(L, user->pw_name);
     else
         lua_pushfstring(L, "%I", uid);
-    return 1;
+    const struct group *group = user ? getgrgid(user->pw_gid) : NULL;
+    if (group)
+        lua_pushstring(L, group->gr_name);
+    else
+        lua_pushfstring(L, "%I", user ? (lua_Integer)user->pw_gid : uid);
+    return 2;
 }
 
 static int machine_owner(lua_State *L)

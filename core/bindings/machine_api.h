@@ -16,7 +16,7 @@
  *     clock()       -> true when it is kept in step by NTP or the like, false when it is not; nil
  *                      when the kernel does not say
  *     user()        -> the effective uid
- *     user_name(uid) -> its name, or the number as a text
+ *     user_name(uid) -> its name and that of its group, or the numbers as texts
  *     owner(path)   -> uid; or nil and one line
  *     readable(path, who) -> true; or false and why; nil when that can't be found out
  *     watchable(who) -> true when one more inotify instance with a watch can be made; or false and

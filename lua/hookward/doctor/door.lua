@@ -194,10 +194,11 @@ local function call_local(door, request)
   return request
 end
 
+-- Each door gets a connection of its own, hence the header.
 local function request_of(probe, args)
   local door = probe.door
   local request = { method = "POST", url = door.url, unix = door.unix, body = "{}",
-    headers = { ["Content-Type"] = "application/json" }, timeout = TIMEOUT,
+    headers = { ["Content-Type"] = "application/json", Connection = "close" }, timeout = TIMEOUT,
     proxy_protocol = door.proxy_protocol, ca = args.ca, client_cert = args.client_cert,
     client_key = args.client_key }
   return probe.public and request or call_local(door, request)

@@ -41,14 +41,15 @@ end
 
 local function fix_of(file, user)
   local path = file[1]
+  local _, group = core.machine.user_name(user.uid)
   if not file.secret then
     return ("let it read the file and enter its folders: chown root:%s %s && chmod 640 %s"):format(
-      user.name, path, path)
+      group, path, path)
   end
   return ("install -o root -g %s -m 640 FROM %s; for a certificate that certbot renews, a deploy "
-    .. "hook does that: /etc/letsencrypt/renewal-hooks/deploy/hookward with\n"
-    .. '  install -o root -g %s -m 640 "$RENEWED_LINEAGE/privkey.pem" %s'):format(user.name, path,
-    user.name, path)
+    .. "hook does that: in /etc/letsencrypt/renewal-hooks/deploy/hookward\n"
+    .. '  install -o root -g %s -m 640 "$RENEWED_LINEAGE/privkey.pem" %s'):format(group, path,
+    group, path)
 end
 
 ---@param findings hookward.doctor.Findings
