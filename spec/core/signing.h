@@ -15,6 +15,23 @@
 
 enum { SIGNING_TEXT_MAX = 4096 };
 
+/* A fresh key of 2048 to 4096 bits. Verifying sees no difference between two primes and three, which
+ * are found in a quarter of the time. */
+static inline EVP_PKEY *signing_make_key(int bits, uint64_t exponent)
+{
+    EVP_PKEY *pkey = NULL;
+    BIGNUM *e = BN_new();
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    HW_CHECK(BN_set_word(e, exponent) && EVP_PKEY_keygen_init(ctx) == 1 &&
+             EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, bits) == 1 &&
+             EVP_PKEY_CTX_set_rsa_keygen_primes(ctx, 3) == 1 &&
+             EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, e) == 1 &&
+             EVP_PKEY_generate(ctx, &pkey) == 1);
+    EVP_PKEY_CTX_free(ctx);
+    BN_free(e);
+    return pkey;
+}
+
 /* The Base64 text of `bytes`. */
 static inline const char *signing_base64(char *out, const uint8_t *bytes, size_t len)
 {

@@ -275,7 +275,7 @@ static int set_up(void **state)
 {
     (void)state;
     char path[100];
-    EVP_PKEY *key = EVP_RSA_gen(2048), *ec = EVP_EC_gen("P-256");
+    EVP_PKEY *key = signing_make_key(2048, 65537), *ec = EVP_EC_gen("P-256");
     L = luaL_newstate();
     if (!L || !key || !ec || !mkdtemp(folder))
         return -1;

@@ -401,9 +401,9 @@ static int set_up(void **state)
     char paths[2][100], why[300];
     if (!mkdtemp(folder))
         return -1;
-    key = EVP_RSA_gen(2048);
-    large = EVP_RSA_gen(3072);
-    stranger = EVP_RSA_gen(2048);
+    key = signing_make_key(2048, 65537);
+    large = signing_make_key(3072, 65537);
+    stranger = signing_make_key(2048, 65537);
     snprintf(paths[0], sizeof paths[0], "%s/key.pem", folder);
     snprintf(paths[1], sizeof paths[1], "%s/large.pem", folder);
     signing_write_public(paths[0], key);

@@ -856,7 +856,7 @@ static int set_up(void **state)
 {
     (void)state;
     for (int i = 0; i < SIZES; i++) {
-        if (!(keys[i] = EVP_RSA_gen((size_t)sizes[i])))
+        if (!(keys[i] = signing_make_key(sizes[i], 65537)))
             return -1;
     }
     guard_open(&guard, HW_KEY_FILE_MAX);

@@ -294,32 +294,18 @@ static int check_bytes(struct hw_verifier *own, const uint8_t *bytes, size_t len
     return rc;
 }
 
-static EVP_PKEY *make_key(size_t bits, uint64_t exponent)
-{
-    EVP_PKEY *pkey = NULL;
-    BIGNUM *e = BN_new();
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-    HW_CHECK(BN_set_word(e, exponent) && EVP_PKEY_keygen_init(ctx) == 1 &&
-             EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, (int)bits) == 1 &&
-             EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, e) == 1 &&
-             EVP_PKEY_generate(ctx, &pkey) == 1);
-    EVP_PKEY_CTX_free(ctx);
-    BN_free(e);
-    return pkey;
-}
-
 /* Moduli that don't fill whole words or bytes; exponents short and long. */
 static void verifies_with_every_size_and_exponent(void **state)
 {
     (void)state;
     const struct {
-        size_t bits;
+        int bits;
         uint64_t e;
     } kinds[] = {{2048, 3},     {2048, 17},         {2052, 65537}, {2056, 65537},
                  {2090, 65539}, {2112, 0x10000001}, {3000, 5},     {4096, 65537}};
     static EVP_PKEY *kept[sizeof kinds / sizeof kinds[0]]; /* for the next runs */
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        EVP_PKEY *pkey = kept[i] = kept[i] ? kept[i] : make_key(kinds[i].bits, kinds[i].e);
+        EVP_PKEY *pkey = kept[i] = kept[i] ? kept[i] : signing_make_key(kinds[i].bits, kinds[i].e);
         struct hw_verifier *own = verifier_of(pkey);
         uint8_t digest[HW_DIGEST_SIZE], bytes[1024];
         for (int n = 0; n < 20; n++) {
@@ -406,7 +392,7 @@ static void refuses_bytes_after_the_digest(void **state)
 static void refuses_a_signature_over_the_modulus(void **state)
 {
     (void)state;
-    EVP_PKEY *pkey = make_key(2052, 65537); /* 257 bytes: s + n still fits them */
+    EVP_PKEY *pkey = signing_make_key(2052, 65537); /* 257 bytes: s + n still fits them */
     struct hw_verifier *own = verifier_of(pkey);
     uint8_t digest[HW_DIGEST_SIZE], bytes[257];
     BIGNUM *n = NULL;
@@ -496,9 +482,9 @@ static void agrees_with_the_wycheproof_vectors(void **state)
 
 /* ---- */
 
-static EVP_PKEY *add_key(char *path, const char *name, size_t bits)
+static EVP_PKEY *add_key(char *path, const char *name, int bits)
 {
-    EVP_PKEY *pkey = EVP_RSA_gen(bits);
+    EVP_PKEY *pkey = signing_make_key(bits, 65537);
     snprintf(path, 100, "%s/%s", folder, name);
     if (pkey)
         signing_write_public(path, pkey);

@@ -49,7 +49,7 @@ static void write_key(void)
 {
     static EVP_PKEY *pkey; /* one for all tests: it takes a while to make */
     if (!pkey)
-        pkey = EVP_RSA_gen(2048);
+        pkey = signing_make_key(2048, 65537);
     signing_write_public(folder_path(&folder, "key.pem", key), pkey);
 }
 
