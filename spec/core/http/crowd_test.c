@@ -205,6 +205,23 @@ static void test_who_is_not_entered_is_not_counted(void **state)
     hw_crowd_leave(&crowd, &nowhere);
 }
 
+static void test_who_joins_its_address_later_counts_for_it_from_then_on(void **state)
+{
+    (void)state;
+    struct hw_place places[4];
+    struct sockaddr_in peer = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc0000201)};
+    for (int i = 0; i < 4; i++) /* nobody knows yet whose they are */
+        assert_int_equal(hw_crowd_enter(&crowd, &places[i], NULL), HW_CROWD_IN);
+    assert_int_equal(crowd.connections, 4);
+    assert_int_equal(hw_crowd_join(&crowd, &places[0], (struct sockaddr *)&peer), HW_CROWD_IN);
+    assert_int_equal(hw_crowd_join(&crowd, &places[1], (struct sockaddr *)&peer), HW_CROWD_IN);
+    assert_int_equal(hw_crowd_join(&crowd, &places[2], (struct sockaddr *)&peer),
+                     HW_CROWD_ADDRESS_FULL);
+    hw_crowd_leave(&crowd, &places[0]);
+    assert_int_equal(hw_crowd_join(&crowd, &places[3], (struct sockaddr *)&peer), HW_CROWD_IN);
+    leave_all(places, 4);
+}
+
 /* ---- seldom.h ---- */
 
 static void test_a_flood_is_told_once_a_minute_and_whole(void **state)
@@ -235,6 +252,7 @@ int main(void)
         CASE(test_it_knows_the_oldest_and_the_largest),
         CASE(test_the_share_hurts_nobody_in_a_small_house),
         CASE(test_who_is_not_entered_is_not_counted),
+        CASE(test_who_joins_its_address_later_counts_for_it_from_then_on),
         CASE(test_a_flood_is_told_once_a_minute_and_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

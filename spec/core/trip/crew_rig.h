@@ -20,7 +20,8 @@ enum {
     MANY = 200000,       /* jobs */
     WINDOW = 64,         /* of them at once */
     PATIENCE_MS = 60000, /* far more than anything here takes */
-    WORKERS_MAX = 8
+    WORKERS_MAX = 8,
+    ORDER_MAX = 8
 };
 
 static struct folder folder;
@@ -69,6 +70,8 @@ struct rig {
     /* leader only, without a lock on purpose: the lead must be enough to protect it */
     uint8_t *times; /* how often a job came back, by its number */
     int64_t born;
+    int64_t order[ORDER_MAX]; /* the numbers of the first that came back */
+    size_t ordered;
 
     /* guarded by m, and constant once the leader has seen it */
     int64_t total;
@@ -163,6 +166,8 @@ static inline void on_inbox(uv_async_t *async)
 static inline void settle_one(struct rig *r, struct hw_job *job, size_t *failed)
 {
     r->times[job->n.from_row]++;
+    if (r->ordered < ORDER_MAX)
+        r->order[r->ordered++] = job->n.from_row;
     *failed += job->n.outcome.code != 0 || !job->n.outcome.ran;
     if (r->born < r->total)
         hw_crew_submit(r->crew, new_job(++r->born, quick_body));

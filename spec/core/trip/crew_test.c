@@ -122,8 +122,11 @@ static void keeps_what_is_queued_when_it_stops(void **state)
     for (int i = 1; i <= WORKERS; i++)
         submit(&r, new_blocking(i));
     wait_for_began(WORKERS);
-    for (int i = 1; i <= QUEUED; i++)
-        submit(&r, new_job(WORKERS + i, quick_body));
+    for (int i = 1; i <= QUEUED; i++) {
+        struct hw_job *job = new_job(WORKERS + i, quick_body);
+        job->last_in_line = i % 3 == 0;
+        submit(&r, job);
+    }
     stop(&r);
     uint64_t until = uv_hrtime() + (uint64_t)PATIENCE_MS * 1000000;
     while (hw_crew_join(r.crew, 1) > WORKERS && uv_hrtime() < until)
@@ -156,6 +159,47 @@ static void withdraws_nothing_that_is_done(void **state)
     assert_int_equal(hw_crew_join(r.crew, PATIENCE_MS), 0);
     assert_int_equal(finish(&r), 0);
     assert_each_came(&r, 2, 1);
+}
+
+/* Waits for one more turn of the loop. */
+static void await_turn(struct rig *r)
+{
+    uv_mutex_lock(&r->m);
+    size_t turns = r->turns;
+    uv_async_send(&r->inbox);
+    while (r->turns == turns)
+        assert_int_equal(uv_cond_timedwait(&r->changed, &r->m, (uint64_t)PATIENCE_MS * 1000000), 0);
+    uv_mutex_unlock(&r->m);
+}
+
+static struct hw_job *new_last(int64_t number)
+{
+    struct hw_job *job = new_job(number, quick_body);
+    job->last_in_line = true;
+    return job;
+}
+
+static void runs_what_is_last_in_line_when_nothing_else_waits(void **state)
+{
+    struct rig r;
+    (void)state;
+    close_gate();
+    start(&r, 1, 2, 5);
+    submit(&r, new_blocking(1));
+    wait_for_began(1);
+    for (int i = 2; i <= 5; i++) {
+        submit(&r, i < 4 ? new_last(i) : new_job(i, quick_body));
+        await_turn(&r);
+        await_turn(&r); /* what was submitted in a turn is in the queue after it */
+    }
+    open_gate();
+    assert_int_equal(wait_for(&r, 5), 5);
+    stop(&r);
+    assert_int_equal(hw_crew_join(r.crew, PATIENCE_MS), 0);
+    static const int64_t expected[] = {1, 4, 5, 2, 3};
+    assert_memory_equal(r.order, expected, sizeof expected);
+    assert_int_equal(finish(&r), 0);
+    assert_each_came(&r, 5, 1);
 }
 
 static void on_submit(uv_timer_t *timer)
@@ -226,6 +270,7 @@ int main(void)
         cmocka_unit_test(settles_again_what_another_thread_returns),
         cmocka_unit_test(keeps_what_is_queued_when_it_stops),
         cmocka_unit_test(withdraws_nothing_that_is_done),
+        cmocka_unit_test(runs_what_is_last_in_line_when_nothing_else_waits),
         cmocka_unit_test(runs_what_a_timer_submits),
         cmocka_unit_test(stops_when_a_timer_says_so),
         cmocka_unit_test(stops_at_once_when_it_has_nothing_to_do),
