@@ -67,11 +67,17 @@ describe("the host", function()
   -- The time that RELOADING=1 gives is that of /proc/uptime, in microseconds.
   local function uptime() return tonumber(H.read("/proc/uptime"):match("^[%d.]+")) * 1e6 end
 
-  local function check_reload(after)
+  -- Another reload may come between: the host looks once more at files that were written just before
+  -- it read them.
+  local function check_reload(after, status)
     local began, reloading = m:wait("RELOADING=1", after)
-    local ready = m:wait("READY=1", began)
-    assert.is_true(math.abs(uptime() - tonumber(reloading.MONOTONIC_USEC)) < 20e6)
-    return ready, reloading
+    local at = began
+    repeat
+      local ready
+      at, ready = m:wait("READY=1", at)
+    until ready.STATUS:find(status)
+    assert.is_true(math.abs(uptime() - tonumber(reloading.MONOTONIC_USEC)) < 60e6)
+    return at, reloading
   end
 
   it("says when it reloads, by signal, by command and by edit, also if that fails", function()
@@ -80,26 +86,24 @@ describe("the host", function()
     local before = uptime()
     host:signal("HUP")
     local reloading
-    at, reloading = check_reload(at)
+    at, reloading = check_reload(at, "^2 handlers")
     assert.is_true(tonumber(reloading.MONOTONIC_USEC) >= before - 20000) -- uptime has 10 ms steps
 
     assert.equal(0, cli.run { "reload", cwd = host.folder }.code)
-    at = check_reload(at)
+    at = check_reload(at, "^2 handlers")
 
     H.write(host.folder .. "/handlers/b.lua", 'require "hookward".on("C.*", function() end)')
-    at = check_reload(at)
-    assert.matches("^3 handlers", m.all[at].STATUS)
+    at = check_reload(at, "^3 handlers")
 
     H.write(host.folder .. "/handlers/b.lua", "syntax error")
-    at = check_reload(at)
-    assert.equal("the last reload failed, the version before goes on (see the log); 3 handlers, "
-      .. "1 key; 0 notifications processed, 0 waiting, 0 failed; ledger ok", m.all[at].STATUS)
+    local failed = "^the last reload failed, the version before goes on %(see the log%); 3 handlers, "
+      .. "1 key; 0 notifications processed, 0 waiting, 0 failed; ledger ok$"
+    at = check_reload(at, failed)
     host:signal("HUP")
-    at = check_reload(at)
+    at = check_reload(at, failed)
 
     os.remove(host.folder .. "/handlers/b.lua")
-    at = check_reload(at)
-    assert.matches("^2 handlers", m.all[at].STATUS)
+    check_reload(at, "^2 handlers")
     assert.equal(0, host:stop())
   end)
 
