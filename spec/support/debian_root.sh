@@ -9,9 +9,13 @@ set -eu
 tar=$1; shift
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-sources=$(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI) $(ORIGIN)' 'Created-By: Packages' |
-  awk -v keyring=$keyring '$1 ~ /^bookworm(-updates|-security)?$/ && $2 == "main" && $4 ~ /^(Debian|\$)/ {
-    print "deb [signed-by=" keyring "] " $3, $1, $2 }' | sort -u)
+find_sources() {
+  apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI) $(ORIGIN)' 'Created-By: Packages' |
+    awk -v keyring=$keyring '$1 ~ /^bookworm(-updates|-security)?$/ && $2 == "main" && $4 ~ /^(Debian|\$)/ {
+      print "deb [signed-by=" keyring "] " $3, $1, $2 }' | sort -u
+}
+sources=$(find_sources)
+[ -n "$sources" ] || { apt-get update -qq; sources=$(find_sources); } # its lists may have been removed
 [ -n "$sources" ] || { echo "apt on this machine has no source of Debian 12" >&2; exit 1; }
 
 settings=$(mktemp)
