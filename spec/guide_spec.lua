@@ -1,6 +1,7 @@
 -- The guide is correct: its blocks compile, load and run, its commands have the options that it
 -- shows, and `hookward help` prints it.
 
+local certificates = require "spec.support.certificates"
 local H = require "spec.support.host"
 local S = require "spec.support.sandbox"
 local D = require "spec.support.deployment"
@@ -571,6 +572,39 @@ describe("the guide's", function()
       folder, given.ports[1]))
     assert.equal(0, host:stop())
     handover.close_all()
+  end)
+
+  it("certificates are the ones that clients get, and client certificates are asked for", function()
+    local made = certificates.authority()
+    made:sign("fullchain")
+    made:sign("other", { alt = "DNS:other.example" })
+    made:sign("sender", { alt = "DNS:sender.example" })
+    made:revoke {}
+    local folder = H.folder()
+    sh("mkdir %s/tls %s/handlers", folder, folder)
+    for to, from in pairs { ["fullchain.pem"] = "fullchain.pem", ["privkey.pem"] = "fullchain.key",
+      ["other.pem"] = "other.pem", ["other.key"] = "other.key", ["clients-ca.pem"] = "ca.pem",
+      ["clients-crl.pem"] = "crl.pem" } do
+      sh("cp %s/%s %s/tls/%s", made.folder, from, folder, to)
+    end
+    H.write(folder .. "/handlers/a.lua", 'require "hookward".on("*", function() end)')
+    sh("mkdir %s/keys && cp %s %s/keys", folder, select(2, H.keys()), folder)
+    local function start(text, listen)
+      H.write(folder .. "/hookward.lua", (D.exchange(text, listen):gsub("return {", 'return { ledger = "memory:",', 1)))
+      return H.start { folder = folder }
+    end
+    local host = start(block("deployment", "lua", "tls/other.pem"), { ["127.0.0.1:8080"] = "127.0.0.1:0",
+      ["0.0.0.0:8443"] = "127.0.0.2:0" })
+    local port = host:log():match("https://127%.0%.0%.2:(%d+)")
+    assert.equal("fullchain", (certificates.served(port, "", "127.0.0.2")))
+    assert.equal("other", (certificates.served(port, "-servername other.example", "127.0.0.2")))
+    assert.equal(404, host:connect():send("GET / HTTP/1.1\r\nHost: a\r\n\r\n"):receive().status)
+    assert.equal(0, host:stop())
+    host = start(block("deployment", "lua", "clients-ca.pem"), { ["0.0.0.0:8443"] = "127.0.0.1:0" })
+    assert.equal(0, (certificates.deliver(host, { ca = made:path "ca.pem" })))
+    assert.equal(200, (certificates.deliver(host, { ca = made:path "ca.pem", cert = made:path "sender" })))
+    host:wait_log("succeeded [^\n]*client=sender%.example")
+    assert.equal(0, host:stop())
   end)
 
   it("lines for `systemctl edit` are some that the unit has, or shows in a comment", function()

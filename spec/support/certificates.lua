@@ -81,8 +81,10 @@ end
 
 ---The common name of the certificate that a host serves; nil and what openssl says.
 ---@param options? string further arguments of `openssl s_client`
-function M.served(port, options)
-  local _, out = H.sh(("openssl s_client -connect 127.0.0.1:%d %s </dev/null"):format(port, options or ""))
+---@param address? string of the host, by default 127.0.0.1
+function M.served(port, options, address)
+  local _, out = H.sh(("openssl s_client -connect %s:%d %s </dev/null"):format(address or "127.0.0.1", port,
+    options or ""))
   return out:match("subject=CN = ([^\n]+)"), out
 end
 
