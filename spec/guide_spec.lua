@@ -703,6 +703,40 @@ describe("the guide's", function()
     end)
   end
 
+  -- A host with the configuration of a block, at addresses of this machine.
+  local function start_block(text)
+    local exchanged = text:gsub("10%.0%.0%.5:%d+", "127.0.0.2:0"):gsub("127%.0%.0%.1:%d+", "127.0.0.1:0")
+    local config = exchanged:match("return (%b{})"):sub(2, -2):gsub("listen = %b{},", "")
+    return H.start { listen = exchanged:match("listen = (%b{})"), config = config,
+      handlers = { ["a.lua"] = 'require "hookward".on("*", function() end)' } }
+  end
+
+  it("configurations behind a load balancer find the client's address", function()
+    assert.equal("proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n",
+      block("deployment", "nginx", "X-Forwarded-For"))
+    local host = start_block(block("deployment", "lua", '"unix": the peers'))
+    host:notify("forged", { signature = false, headers = { "X-Forwarded-For: 198.51.100.1, 203.0.113.7, 10.0.0.9" } })
+    host:wait_log("error=missing_signature[^\n]*peer=203%.0%.113%.7\n")
+    assert.equal(0, host:stop())
+    host = start_block(block("deployment", "lua", "proxy_protocol = true"))
+    local client = host:connect_as("203.0.113.8"):send(H.request("forged", { signature = false }))
+    assert.equal("missing_signature", client:receive().error)
+    host:wait_log("error=missing_signature[^\n]*peer=203%.0%.113%.8:4711\n")
+    client:close()
+    assert.equal(0, host:stop())
+  end)
+
+  it("configuration against strangers lets in whom it names", function()
+    local host = H.start { config = "trusted_proxies = '127.0.0.1', "
+      .. block("deployment", "lua", "max_failures_per_address = 100"):match("return (%b{})"):sub(2, -2),
+      handlers = { ["a.lua"] = 'require "hookward".on("*", function() end)' } }
+    for address, status in pairs { ["203.0.113.7"] = 200, ["2001:db8::9"] = 200, ["198.51.100.8"] = 403 } do
+      local options = { headers = { "X-Forwarded-For: " .. address } }
+      assert.equal(status, host:notify(H.event("Person.Updated"), options).status)
+    end
+    assert.equal(0, host:stop())
+  end)
+
   it("backup can be made while the host runs, and restored when it is stopped", function()
     local folder, at = project()
     trust(folder)

@@ -60,8 +60,8 @@ return {
       .. "is closed. If none is idle, a stuck one is closed; else new ones wait." },
   { key = "max_connections_per_address", kind = "integer", example = 2500, min = 1, max = 1000000,
     doc = "Connections of one IPv4 address, or of one IPv6 /64; more are closed at once. The "
-      .. "default is a quarter of max_connections (at least 16). A proxy in front is one address: "
-      .. "raise the limit there. Unix sockets are exempt." },
+      .. "default is a quarter of max_connections (at least 16). Loopback, Unix sockets and "
+      .. "trusted_proxies are exempt." },
   { key = "max_unfinished", kind = "integer", default = 1000, min = 1, max = 1000000,
     doc = "Requests that have begun and are still incomplete. Over it, the one that began first is "
       .. "answered 400. One address has the same share of these as of the connections." },
@@ -142,7 +142,8 @@ return {
   { key = "trusted_proxies", kind = "networks", unix = true,
     example = { "10.0.0.0/8" }, default = {},
     doc = "Proxies and load balancers whose X-Forwarded-For is believed: the address that it names "
-      .. "then counts for limits, `allow`, the log and job.remote." },
+      .. 'counts for `allow`, max_failures_per_address, the log and job.remote. "unix" stands for '
+      .. "the peers of Unix sockets." },
   { key = "max_failures_per_address", kind = "integer", example = 100, min = 1,
     max = 1000000,
     doc = "Requests of one address within a minute that may fail to be authentic. Over it, that "
