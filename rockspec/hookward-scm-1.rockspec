@@ -157,6 +157,7 @@ build = {
         "core/host/manager.c",
         "core/host/notify.c",
         "core/host/parts.c",
+        "core/host/relay.c",
         "core/host/signals.c",
         "core/host/status.c",
         "core/host/summary.c",

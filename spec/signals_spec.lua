@@ -1,6 +1,8 @@
 -- What signals do to `hookward serve`, and what it does for orphans as process 1.
 
 local H = require "spec.support.host"
+local handover = require "spec.support.handover"
+local manager = require "spec.support.manager"
 
 local HANDLERS = { ["a.lua"] = [[
   local hook = require "hookward"
@@ -11,7 +13,12 @@ local HANDLERS = { ["a.lua"] = [[
 ]] }
 
 describe("hookward serve", function()
-  after_each(H.stop_all)
+  local m
+  after_each(function()
+    H.stop_all()
+    manager.stop_all()
+    handover.close_all()
+  end)
 
   it("ignores SIGUSR1, SIGUSR2 and SIGPIPE", function()
     local host = H.start { handlers = HANDLERS }
@@ -38,8 +45,10 @@ describe("hookward serve", function()
   end
 
   -- `first` is the process that is number 1 in the namespace.
-  local function start_as_first()
-    local host = H.start { handlers = HANDLERS, wrap = "unshare --pid --fork" }
+  local function start_as_first(options)
+    options = options or {}
+    options.handlers, options.wrap = HANDLERS, options.wrap or "unshare --pid --fork"
+    local host = H.start(options)
     host.first = tonumber(children(host.pid):match("%d+"))
     return host
   end
@@ -64,6 +73,24 @@ describe("hookward serve", function()
       os.execute("kill -TERM " .. host.first)
       assert.equal(0, host:wait())
       assert.matches("stopped\n$", host:log())
+    end)
+
+    it("as process 1 passes on what the host tells the service manager", function()
+      m = manager.new { watchdog = 0.2 }
+      local given = handover.new()
+      local host = start_as_first { env = m.env .. " WATCHDOG_PID=1", listen = '"systemd"',
+        wrap = "unshare --pid --fork " .. given:wrap() }
+      assert.equal(given.port, host.port)
+      m:wait("READY=1")
+      m:wait_for_pings(3)
+      assert.equal(200, host:notify(H.event("A.A")).status)
+      os.execute("kill -STOP " .. host.first) -- so that the messages come from there
+      m:wait_for_silence(0.5)
+      os.execute("kill -CONT " .. host.first)
+      m:wait_for_pings(3)
+      os.execute("kill -TERM " .. host.first)
+      assert.equal(0, host:wait())
+      m:wait("STOPPING=1")
     end)
 
     it("as process 1 passes signals on, and ends as the host does", function()

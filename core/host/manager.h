@@ -16,8 +16,7 @@
  *         two intervals after the thread began to hang. A commit that fails, a ledger that was
  *         removed, workers that are stuck in handlers: these show in STATUS=, and stop no ping,
  *         since a restart does not help there.
- * Not     MAINPID=: a host whose process 1 stands by (init.h) has another pid in its namespace than
- *         the manager, outside, knows it by.
+ * Not     MAINPID=: see relay.h.
  * Thread  open, wait, start, close: whoever has the host; the rest: leader only. */
 #ifndef HW_MANAGER_H
 #define HW_MANAGER_H

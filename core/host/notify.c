@@ -98,17 +98,24 @@ void hw_notify_say_state(struct hw_notify *n, const char *format, ...)
 
 /* ---- open and close ---- */
 
+bool hw_notify_reach(struct hw_notify *n, const char *address)
+{
+    *n = (struct hw_notify){.fd = -1};
+    if (read_address(n, address))
+        n->fd = hw_descriptors_socket(AF_UNIX, SOCK_DGRAM, 0);
+    return n->fd >= 0;
+}
+
 void hw_notify_open(struct hw_notify *n)
 {
     const char *text = getenv("NOTIFY_SOCKET");
-    *n = (struct hw_notify){.fd = -1, .watchdog_us = read_watchdog()};
-    if (text && read_address(n, text))
-        n->fd = hw_descriptors_socket(AF_UNIX, SOCK_DGRAM, 0);
-    if (text && n->fd < 0)
+    *n = (struct hw_notify){.fd = -1};
+    if (text && !hw_notify_reach(n, text))
         hw_log_say(HW_LOG_WARN,
                    "the service manager is not told how the host is: NOTIFY_SOCKET "
                    "is \"%.120s\", which can't be used",
                    text);
+    n->watchdog_us = read_watchdog();
     clear_environment();
 }
 

@@ -31,6 +31,9 @@ struct hw_notify {
 void hw_notify_open(struct hw_notify *notify);
 void hw_notify_close(struct hw_notify *notify);
 
+/* Opens it for this address and leaves the environment alone. Returns false when it can't be used. */
+bool hw_notify_reach(struct hw_notify *notify, const char *address);
+
 /* Sends a message, as printf. It must be at most HW_NOTIFY_MAX - 1 bytes; what is over is cut. */
 void hw_notify_say(struct hw_notify *notify, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
