@@ -22,6 +22,8 @@ PACKAGES_DEB   = $(PACKAGES_BUILD) debhelper dpkg-dev fakeroot
 PACKAGES_CI    = $(PACKAGES_TEST) $(PACKAGES_DEB) clang libclang-rt-14-dev clang-format wrk nginx systemd \
                  lintian mmdebstrap groff-base man-db mandoc
 
+PACKAGES_DOTNET = mono-runtime mono-mcs libmono-system-net-http4.0-cil libmono-system-security4.0-cil
+
 # What an installed program needs.
 PACKAGES_INSTALLED = libuv1 libssl3 libsqlite3-0 libcurl4 lua-argparse ca-certificates
 
@@ -55,7 +57,7 @@ EXAMPLES = $(wildcard $(addprefix examples/*/,*.md *.lua */*.lua */*/*.lua .giti
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c spec/core/*/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all pages uninstall deb setup-deb test-package rock rockspec build-tests fuzzers crash power-loss test-rock reload-storm bench-lookup bench-verify bench-floods bench-ack bench-tls help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
+.PHONY: all pages uninstall deb setup-deb test-package rock rockspec build-tests fuzzers crash power-loss test-rock test-dotnet reload-storm bench-lookup bench-verify bench-floods bench-ack bench-tls help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -169,11 +171,16 @@ PLAIN_OBJECTS = $(filter-out $(CRASH_SOURCES:core/%.c=$(BUILD)/core/%.o),$(OBJEC
 # file. Tests tagged #long run in `make asan`, or in targets of their own.
 test: setup-test ## install what is missing, build, run the tests except the longest and the rock's
 	@$(MAKE) --no-print-directory -j$(JOBS) build-tests
-	@$(MAKE) --no-print-directory check-core check-spec SPECS=--exclude-tags=rock,long,package
+	@$(MAKE) --no-print-directory check-core check-spec SPECS=--exclude-tags=rock,long,package,dotnet
 
 test-rock: setup-test ## build the rock, run its tests
 	@$(MAKE) --no-print-directory -j$(JOBS) $(SPEC_ROCK)/bin/hookward build-tests
 	@$(MAKE) --no-print-directory check-spec SPECS=--tags=rock
+
+test-dotnet: setup-test ## install Mono, deliver with a .NET client
+	$(call install_missing,$(PACKAGES_DOTNET))
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(CRASH) $(PRELOADS)
+	@$(MAKE) --no-print-directory check-spec SPECS=spec/dotnet_spec.lua
 
 # Libraries that specs load before the host to replace functions of libc; always without sanitizers.
 PRELOADS = $(patsubst spec/preload/%.c,build/preload/%.so,$(wildcard spec/preload/*.c))
@@ -227,7 +234,7 @@ TSAN_TESTS = app/app_test trip/crew_test trip/committer_test trip/dispatch_test 
 asan: ## run the tests, the longest too, with AddressSanitizer and UBSan
 	@HOOKWARD_SPEC_PATIENCE=60 $(MAKE) --no-print-directory $(ASAN_FLAGS) -j$(JOBS) build-tests
 	@HOOKWARD_SPEC_PATIENCE=60 $(MAKE) --no-print-directory $(ASAN_FLAGS) check-core check-spec \
-	  SPECS=--exclude-tags=rock,package
+	  SPECS=--exclude-tags=rock,package,dotnet
 
 tsan: ## test the crew and the ledger with ThreadSanitizer
 	@$(MAKE) --no-print-directory $(TSAN_FLAGS) -j$(JOBS) build-tests
