@@ -47,19 +47,19 @@ static void forget(struct hw_expiry_said *said, size_t count)
     free(said);
 }
 
-/* Names one if it is due, and remembers when it was named in the next free place of `next`. */
+/* Names one if it is due, and remembers when it was named in the next free place of `next`, also
+ * while the clock says that it does not end soon. */
 static void look_at(const struct hw_expiry *e, const struct hw_certificate *certificate, time_t now,
                     uint64_t now_ns, struct hw_expiry_said *next, size_t *count)
 {
     uint64_t at_ns = said_at(e, certificate);
-    char *file = hw_certificate_ends_soon(certificate, now) ? strdup(certificate->file) : NULL;
+    bool due = is_due(at_ns, now_ns) && hw_certificate_ends_soon(certificate, now);
+    char *file = due || at_ns ? strdup(certificate->file) : NULL;
     if (!file)
         return;
-    if (is_due(at_ns, now_ns)) {
+    if (due)
         say(certificate, hw_certificate_days(certificate->not_after, now));
-        at_ns = now_ns;
-    }
-    next[(*count)++] = (struct hw_expiry_said){file, certificate->not_after, at_ns};
+    next[(*count)++] = (struct hw_expiry_said){file, certificate->not_after, due ? now_ns : at_ns};
 }
 
 void hw_expiry_look(struct hw_expiry *e, time_t now, uint64_t now_ns)

@@ -15,10 +15,17 @@
 
 static struct folder folder;
 static char file[FOLDER_PATH_MAX], handlers[FOLDER_PATH_MAX], pattern[FOLDER_PATH_MAX];
+static char tls[4][FOLDER_PATH_MAX];
 static const char *patterns[] = {pattern};
+static struct hw_tls_pair pair = {tls[0], tls[1]};
+static const struct hw_tls_files tls_files = {
+    .pairs = &pair, .pair_count = 1, .client_ca = tls[2], .crl = tls[3]};
+static struct hw_listen listen_at[] = {{.address = "plain"}, {.address = "b", .tls = &tls_files}};
 static struct hw_config config = {.file_path = file,
                                   .folder = folder.path,
                                   .handlers = handlers,
+                                  .listen = listen_at,
+                                  .listen_count = 2,
                                   .key_patterns = patterns,
                                   .pattern_count = 1};
 
@@ -41,7 +48,12 @@ static int set_up(void **state)
     folder_path(&folder, "handlers", handlers);
     folder_path(&folder, "*.pem", pattern);
     HW_CHECK(mkdir(at("handlers"), 0700) == 0 && mkdir(at("handlers/lib"), 0700) == 0);
-    HW_CHECK(mkdir(at("elsewhere"), 0700) == 0);
+    HW_CHECK(mkdir(at("elsewhere"), 0700) == 0 && mkdir(at("tls"), 0700) == 0);
+    for (size_t i = 0; i < 4; i++) {
+        static const char *const names[] = {"tls/cert", "tls/key", "tls/ca", "tls/crl"};
+        folder_path(&folder, names[i], tls[i]);
+        folder_write(&folder, names[i], "PEM");
+    }
     folder_write(&folder, "hookward.lua", "return {}");
     folder_write(&folder, "key.pem", "key");
     folder_write(&folder, "handlers/a.lua", "return 1");
@@ -75,8 +87,10 @@ static bool changed(void)
 static void changes_with_each_file(void **state)
 {
     (void)state;
-    static const char *const names[] = {"hookward.lua", "key.pem", "handlers/a.lua",
-                                        "handlers/lib/b.lua", "elsewhere/c.lua"};
+    static const char *const names[] = {
+        "hookward.lua",    "key.pem",  "handlers/a.lua", "handlers/lib/b.lua",
+        "elsewhere/c.lua", "tls/cert", "tls/key",        "tls/ca",
+        "tls/crl"};
     see();
     assert_false(changed());
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -106,8 +120,10 @@ static void changes_with_what_comes_and_goes(void **state)
 static void tells_the_content_of_files_whose_times_are_the_same(void **state)
 {
     (void)state;
-    static const char *const names[] = {"hookward.lua", "key.pem", "handlers/a.lua",
-                                        "handlers/lib/b.lua", "elsewhere/c.lua"};
+    static const char *const names[] = {
+        "hookward.lua",    "key.pem",  "handlers/a.lua", "handlers/lib/b.lua",
+        "elsewhere/c.lua", "tls/cert", "tls/key",        "tls/ca",
+        "tls/crl"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         folder_write(&folder, names[i], "return 1");
         uint64_t content = hw_watch_content(&config);
@@ -127,6 +143,46 @@ static void tells_in_which_file_a_byte_is(void **state)
     folder_write(&folder, "handlers/a.lua", "a");
     folder_write(&folder, "handlers/lib/b.lua", "bc");
     assert_true(content != hw_watch_content(&config));
+}
+
+static bool has(const struct hw_folders *folders, const char *path)
+{
+    for (size_t i = 0; i < folders->count; i++)
+        if (strcmp(folders->paths[i], path) == 0)
+            return true;
+    return false;
+}
+
+static bool is_watched(const char *name)
+{
+    static struct hw_folders folders;
+    hw_watch_folders(&config, &folders);
+    bool found = has(&folders, at(name));
+    hw_folders_fini(&folders);
+    return found;
+}
+
+/* As certbot does it: a link is exchanged, or what it leads to is written. */
+static void follows_the_links_of_certificates(void **state)
+{
+    (void)state;
+    char from[FOLDER_PATH_MAX];
+    assert_true(is_watched("tls"));
+    assert_false(is_watched("elsewhere"));
+    unlink(tls[0]);
+    folder_write(&folder, "elsewhere/cert1", "PEM");
+    folder_write(&folder, "elsewhere/cert2", "PEM");
+    link_to("../elsewhere/cert1", "tls/cert");
+    see();
+    assert_true(is_watched("tls") && is_watched("elsewhere"));
+    assert_false(changed());
+    link_to("../elsewhere/cert2", "tls/new");
+    HW_CHECK(rename(folder_path(&folder, "tls/new", from), tls[0]) == 0);
+    assert_true(changed());
+    folder_write(&folder, "elsewhere/cert2", "another one");
+    assert_true(changed());
+    unlink(tls[0]);
+    assert_true(changed());
 }
 
 static void waits_for_no_pipe(void **state)
@@ -239,21 +295,14 @@ static void bears_that_nothing_is_there(void **state)
     assert_true(changed());
 }
 
-static bool has(const struct hw_folders *folders, const char *path)
-{
-    for (size_t i = 0; i < folders->count; i++)
-        if (strcmp(folders->paths[i], path) == 0)
-            return true;
-    return false;
-}
-
 static void names_the_folders_but_not_the_configurations_own(void **state)
 {
     (void)state;
     static struct hw_folders folders;
     hw_watch_folders(&config, &folders);
-    assert_int_equal(2, folders.count);
+    assert_int_equal(3, folders.count);
     assert_true(has(&folders, handlers) && has(&folders, at("handlers/lib")));
+    assert_true(has(&folders, at("tls")));
     hw_folders_fini(&folders);
     patterns[0] = "/keys\\[1\\]/sub/*.pem"; /* as the configuration escapes its own folder */
     hw_watch_folders(&config, &folders);
@@ -267,6 +316,7 @@ static void names_as_many_folders_as_it_may(void **state)
     (void)state;
     static struct hw_folders folders;
     char name[64];
+    config.listen_count = 0;
     for (int i = 2; i < HW_WATCH_FOLDERS_MAX; i++) { /* beside handlers and handlers/lib */
         snprintf(name, sizeof name, "handlers/%d", i);
         HW_CHECK(mkdir(at(name), 0700) == 0);
@@ -280,6 +330,7 @@ static void names_as_many_folders_as_it_may(void **state)
     assert_int_equal(HW_WATCH_FOLDERS_MAX, folders.count);
     assert_true(folders.more);
     hw_folders_fini(&folders);
+    config.listen_count = 2;
 }
 
 /* ---- the events ---- */
@@ -345,6 +396,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(changes_with_each_file),
         TEST(changes_with_what_comes_and_goes),
+        TEST(follows_the_links_of_certificates),
         TEST(tells_the_content_of_files_whose_times_are_the_same),
         TEST(tells_in_which_file_a_byte_is),
         TEST(waits_for_no_pipe),
