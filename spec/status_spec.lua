@@ -40,7 +40,8 @@ describe("hookward status", function()
     local out, code = status(host)
     assert.equal(0, code, out)
     assert.matches("^state     serving, pid %d+, for %d+s\nversions  hookward %d+%.%d+%.%d+, handlers "
-      .. "%x+ %(no%. 1 since the start%)\nworkers   8\ncounts    received 2, succeeded 1[^\n]*\n"
+      .. "%x+ %(no%. 1 since the start%)\nlistening 127.0.0.1:%d+\nworkers   8\n"
+      .. "counts    received 2, succeeded 1[^\n]*\n"
       .. "errors    handler_refused 1\nbacklog   0 to run %(0 due now, 0 set aside by a pause%), "
       .. "0 running\nledger    hookward%.db, %d[%d.]* KB, well\n$", out)
     local found
@@ -59,6 +60,24 @@ describe("hookward status", function()
     assert.equal(host.folder .. "/hookward.db", found.ledger.path:gsub("^/private", ""))
     assert.equal("well", found.ledger.health)
     assert.is_true(found.ledger.size > 1000)
+  end)
+
+  it("shows workers that are stuck now, and exits 1 when all are", function()
+    local gate = H.gate()
+    local host = start { config = 'workers = 2, handler_timeout = "30ms"', ledger = "memory:",
+      handlers = { ["a.lua"] = gate.source .. 'require "hookward".on("*", function() wait() end)' } }
+    assert.equal("handler_timeout", host:notify(A).error)
+    local out, code = status(host)
+    assert.matches("workers   2, 1 of them stuck in handlers\n", out, 1, true)
+    assert.equal(0, code)
+    assert.equal("handler_timeout", host:notify(A).error)
+    out, code = status(host)
+    assert.matches("error: no handler runs, since 2 workers are stuck in one that does not return", out, 1, true)
+    assert.equal(1, code)
+    gate:open(2)
+    H.wait_until(function() return json(host).workers_stuck == 0 end, "both to be back")
+    assert.equal(0, (select(2, status(host))))
+    assert.equal(0, host:stop())
   end)
 
   it("counts what was answered before it ran", function()

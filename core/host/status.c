@@ -116,10 +116,10 @@ static void put(FILE *out, const struct hw_status *s)
     hw_shelf_describe(s->shelf, &number, version);
     fprintf(out,
             "{\"state\":\"%s\",\"hookward\":\"%s\",\"version\":\"%s\",\"number\":%llu,\"pid\":%ld,"
-            "\"started_at\":%.3f,\"uptime\":%.3f,\"workers\":%u",
+            "\"started_at\":%.3f,\"uptime\":%.3f,\"workers\":%u,\"workers_stuck\":%zu",
             s->dispatch->draining ? "draining" : "serving", HW_VERSION, version,
             (unsigned long long)number, (long)getpid(), s->started_at,
-            (double)(hw_now_ns() - s->started_ns) / 1e9, s->workers);
+            (double)(hw_now_ns() - s->started_ns) / 1e9, s->workers, s->dispatch->stuck);
     put_counts(out, stats);
     put_pauses(out, &s->dispatch->ledger->pauses);
     put_reload(out, s->last_reload);

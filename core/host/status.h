@@ -1,7 +1,7 @@
 /* status.h -- how a host is, as one JSON object: for the control socket's GET /state.
  *
  *     {"state":"serving"|"draining","hookward":"0.1.0","version":"0123456789abcdef","number":1,
- *      "pid":1,"started_at":1790000000.0,"uptime":1.5,"workers":8,
+ *      "pid":1,"started_at":1790000000.0,"uptime":1.5,"workers":8,"workers_stuck":0,
  *      "counts":{"received":0,…},"errors":{"handler_error":1,…},
  *      "pauses":[{"pattern":"Badge.*","since":1790000000.0},…],
  *      "reload":{"at":1790000000.0,"ok":true,"text":"…"},
@@ -9,7 +9,8 @@
  *      "addresses":["127.0.0.1:8080",…],"replaced":0,"unreplaced":0}
  *
  * Times are seconds since 1970; "errors" has those that occurred; "reload" is the last attempt,
- * absent before the first; "path" is absent when the ledger is in memory.
+ * absent before the first; "path" is absent when the ledger is in memory; "workers_stuck" counts
+ * those whose handler did not return in time and has not yet.
  * Not     what is in the ledger's rows: counting them must not keep the host from its work, so the
  *         command reads the file itself.
  * Thread  leader only. */

@@ -84,6 +84,10 @@ local function find_problems(state, problems)
   if state.reload and not state.reload.ok then
     add("the last reload failed, so version %s goes on: %s", state.version, state.reload.text)
   end
+  if (state.workers_stuck or 0) >= state.workers then
+    add("no handler runs, since %s in one that does not return; the log names them",
+      workers(state.workers, state.workers == 1 and "is stuck" or "are stuck"))
+  end
   if state.unreplaced > 0 then
     add("%s to handlers that can't be stopped; the log names them: fix them, then restart",
       workers(state.unreplaced, "lost"))
@@ -173,7 +177,10 @@ local function print_host(state)
     (time.age(state.started_at):gsub(" ago$", "")))
   say("versions", "hookward %s, handlers %s (no. %d since the start)", state.hookward,
     state.version, state.number)
-  say("workers", "%d%s", state.workers,
+  local stuck = state.workers_stuck or 0 -- an older host does not say
+  if state.addresses then say("listening", "%s", table.concat(state.addresses, ", ")) end
+  say("workers", "%d%s%s", state.workers,
+    stuck > 0 and (", %d of them stuck in handlers"):format(stuck) or "",
     state.replaced > 0 and ", " .. workers(state.replaced, "replaced: see the log") or "")
   say("counts", "%s", counts_text(state.counts))
   if next(state.errors) then say("errors", "%s", errors_text(state.errors)) end
