@@ -47,7 +47,8 @@ local function fix_of(file, user)
       group, path, path)
   end
   return ("install -o root -g %s -m 640 FROM %s; for a certificate that certbot renews, a deploy "
-    .. "hook does that: in /etc/letsencrypt/renewal-hooks/deploy/hookward\n"
+    .. "hook does that (`hookward help deployment` has the whole): in "
+    .. "/etc/letsencrypt/renewal-hooks/deploy/hookward\n"
     .. '  install -o root -g %s -m 640 "$RENEWED_LINEAGE/privkey.pem" %s'):format(group, path,
     group, path)
 end
