@@ -116,6 +116,11 @@ describe("the files of TLS:", function()
       assert.equal("ECDSA P-256", list[2].key)
       assert.equal(9, list[2].days)
       assert.near(os.time() + 9.5 * DAY, list[2].not_after, 60)
+      os.remove(folder .. "/soon.key") -- for another machine it is no error
+      assert.equal(1, (run "check"))
+      code, out = run "check --offline"
+      assert.equal(0, code)
+      assert.matches("warning: soon%.key: No such file or directory\n", out)
     end)
   end)
 
@@ -229,6 +234,15 @@ describe("the files of TLS:", function()
     put("key.pem", "two.key")
     assert.equal(0, (reload()))
     assert.matches("\nReused, TLSv1%.3", session("-sess_in " .. kept))
+    assert.equal(0, host:stop())
+  end)
+
+  it("a name that two certificates have is warned about", function()
+    project '{ cert = "cert.pem", key = "key.pem" }, { cert = "b.pem", key = "b.key" }'
+    put("b.pem", "two.pem")
+    put("b.key", "two.key")
+    local host = H.start { folder = folder }
+    host:wait_log("b%.pem: localhost is also a name of %S*cert%.pem, which is listed first and serves it\n")
     assert.equal(0, host:stop())
   end)
 

@@ -515,6 +515,7 @@ static int start(struct hw_host *h, char *why, size_t size)
                h->stages.shelf.current->keys->count == 1 ? "" : "s", h->worker_count,
                h->worker_count == 1 ? "" : "s", h->stages.ledger->type->name);
     warn_of_files(h, c);
+    hw_tls_set_warn(h->tls);
     return start_threads(h, why, size);
 }
 

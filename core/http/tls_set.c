@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/log.h"
 
 struct listener {
     char *address;
@@ -181,4 +182,13 @@ size_t hw_tls_set_count(const struct hw_tls_set *set)
         for (size_t k = 0; hw_tls_context_certificate(context, k); k++)
             count++;
     return count;
+}
+
+void hw_tls_set_warn(const struct hw_tls_set *set)
+{
+    char line[1024];
+    struct hw_tls_context *context;
+    for (size_t i = 0; (context = hw_tls_set_context(set, i)); i++)
+        if (hw_tls_context_twice(context, line, sizeof line))
+            hw_log_say(HW_LOG_WARN, "%s", line);
 }

@@ -34,6 +34,9 @@ bool hw_tls_set_same(const struct hw_tls_set *a, const struct hw_tls_set *b);
 /* How many certificates there are in all. */
 size_t hw_tls_set_count(const struct hw_tls_set *set);
 
+/* Logs what the listeners can do without and somebody should know. */
+void hw_tls_set_warn(const struct hw_tls_set *set);
+
 /* True when both read the same paths, or both are NULL. */
 bool hw_tls_set_same_files(const struct hw_tls_files *a, const struct hw_tls_files *b);
 

@@ -216,6 +216,8 @@ static bool take_effect(struct hw_attempt *a, struct found *f, bool after_failur
     else if (!publish(a, f->release, result))
         return false;
     adopt(a, f->config);
+    if (!hw_tls_set_same(a->tls, f->tls))
+        hw_tls_set_warn(f->tls);
     hw_tls_set_unref(a->tls);
     a->tls = f->tls;
     describe_live(a, result, changed, after_failure);

@@ -81,15 +81,22 @@ local function check_keys(report, settings)
   end
 end
 
--- Listeners without a `tls` of their own share one table.
-local function check_certificates(report, settings)
+-- Listeners without a `tls` of their own share one table. A file may be missing here that another
+-- machine has, so with --offline that is a warning.
+local function check_certificates(report, settings, offline)
   local seen = {}
   for _, listener in ipairs(settings.listen) do
     local tls = listener.tls
     local found = tls and not seen[tls] and core.tls.check(tls)
     if found then
       seen[tls] = true
-      for _, line in ipairs(found.errors) do report:error(line) end
+      for _, line in ipairs(found.errors) do
+        if offline and line:find(": No such file or directory$") then
+          report:warn("%s", config.shown(line, settings.folder))
+        else
+          report:error(line)
+        end
+      end
       for _, line in ipairs(found.warnings) do
         report:warn("%s", config.shown(line, settings.folder))
       end
@@ -261,7 +268,7 @@ local function check(file, offline)
     report:error(no_keys)
     check_keys(report, settings)
   end
-  if not bad.listen and not bad.tls then check_certificates(report, settings) end
+  if not bad.listen and not bad.tls then check_certificates(report, settings, offline) end
   if no_handlers and not bad.handlers then
     report:error(no_handlers)
   elseif not bad.handlers and not bad.settings then
