@@ -22,6 +22,17 @@ local function absent(findings, patient)
     fix or "`hookward serve`")
 end
 
+local function stuck(findings, state)
+  local count = state.workers_stuck or 0 -- an older host does not say
+  if count == 0 then return end
+  findings:add(count >= state.workers and "problem" or "warning",
+    ("%d of %d workers are stuck in handlers that do not return"):format(count, state.workers),
+    count >= state.workers and "no handler runs, and what arrives is answered 400 queue_timeout"
+      or "fewer notifications are handled at the same time, and none once all are stuck",
+    "the log names the handlers (handler_timeout): what they wait for is away, or has no time-out "
+      .. "of its own")
+end
+
 local function workers(findings, state)
   local replaced, lost = state.replaced or 0, state.unreplaced or 0
   local fix = "the log names the handlers: fix them, then restart the host"
@@ -68,6 +79,7 @@ function M.examine(findings, patient)
     findings:warning("it runs as root", "a fault in a handler then has the whole machine",
       "give it a user of its own: `hookward help deployment`")
   end
+  stuck(findings, state)
   workers(findings, state)
   ledger(findings, state)
   if state.reload and not state.reload.ok then
