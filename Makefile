@@ -253,7 +253,7 @@ $(BUILD)/%_fuzz: spec/fuzz/%_fuzz.c $(OBJECTS) $(BUILD)/embedded.o
 	$(Q)$(CC) $(ALL_CFLAGS) -Ispec/core $(PKG_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
 # New finds go to build/; add those worth keeping to the corpus by hand.
-fuzz: setup-ci ## fuzz each parser, the connection and RSA, FUZZ_SECONDS (60) in total
+fuzz: setup-ci ## fuzz each parser, the connection, RSA and the configuration, FUZZ_SECONDS (60) in total
 	@$(MAKE) --no-print-directory $(FUZZ_FLAGS) -j$(JOBS) fuzzers
 	@for f in $(FUZZERS); do \
 	  mkdir -p build/fuzz/$${f}_finds; echo "fuzzing $$f"; \

@@ -518,6 +518,16 @@ describe("dead_retention", function()
   end)
 end)
 
+describe("a key that nobody knows", function()
+  it("is shown in one line, whatever it is made of", function()
+    for source, shown in pairs { ['["a\\nb"] = 1'] = '["a\\10b"]', ['tls = { ["a\\nb"] = 1 }'] = 'tls: ["a\\10b"]',
+      ['listen = { "127.0.0.1:0", ["a\\nb"] = 1 }'] = 'listen: ["a\\10b"]' } do
+      local line = line_of(source)
+      assert.is_truthy(line:find("hookward.lua: " .. shown, 1, true), line)
+    end
+  end)
+end)
+
 describe("what this version does not support", function()
   it("is refused and not ignored", function()
     for name, entry in pairs { admin = 'admin = "127.0.0.1:1"' } do

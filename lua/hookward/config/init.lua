@@ -61,7 +61,7 @@ function Check:unknown(values, entries, prefix, place)
       local nearest = suggest.nearest(prefix .. key, known_names)
       local names = prefix == "" and "`hookward init DIR` writes a file with the usual keys"
         or "known are " .. table.concat(names_of(entries, prefix), ", ")
-      self:complain(("%s%s%s: unknown key; %s"):format(place, prefix, key,
+      self:complain(("%s%s%s: unknown key; %s"):format(place, prefix, kinds.show_key(key),
         nearest and ("did you mean %s?"):format(nearest) or names))
     end
   end

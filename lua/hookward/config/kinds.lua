@@ -61,6 +61,12 @@ function M.show(value)
   return tostring(value)
 end
 
+---Shows a key: as it is, if it is a short text in one line.
+function M.show_key(key)
+  if type(key) == "string" and #key <= 60 and key:find("^[^%c]+$") then return key end
+  return ("[%s]"):format(M.show(key))
+end
+
 function M.show_example(value)
   if type(value) ~= "table" or next(value) == nil then return M.show(value) end
   local items = {}

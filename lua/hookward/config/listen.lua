@@ -116,7 +116,7 @@ local function check_names(value)
       local names = { "mode", "group", "tls", "proxy_protocol" }
       local nearest = type(key) == "string" and suggest.nearest(key, names)
       return nil, ("%s: a listener has no such option; %s"):format(
-        type(key) == "string" and key or ("[%s]"):format(show(key)),
+        kinds.show_key(key),
         nearest and ("did you mean %s?"):format(nearest) or "it has " .. table.concat(names, ", "))
     end
   end

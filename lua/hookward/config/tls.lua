@@ -27,9 +27,9 @@ local function check_names(value, names)
     for _, name in ipairs(names) do known = known or key == name end
     if not known then
       local nearest = type(key) == "string" and suggest.nearest(key, names)
-      return nil, ("%s: unknown key; %s"):format(type(key) == "string" and key
-        or ("[%s]"):format(show(key)), nearest and ("did you mean %s?"):format(nearest)
-        or "known are " .. table.concat(names, ", "))
+      return nil, ("%s: unknown key; %s"):format(kinds.show_key(key),
+        nearest and ("did you mean %s?"):format(nearest)
+          or "known are " .. table.concat(names, ", "))
     end
   end
   return true
