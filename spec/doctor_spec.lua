@@ -213,6 +213,8 @@ describe("hookward doctor", function()
         assert.equal(0, host:stop())
         H.sh("chmod 600 " .. folder .. "/keys/new.pem")
         diagnose(folder).find("problem", "files", "the owner of the ledger: Permission denied")
+        os.remove(folder .. "/hookward.db")
+        diagnose(folder).find("problem", "files", "the owner of the ledger's folder: Permission denied")
       end)
     end
   end)

@@ -57,17 +57,24 @@ local function user_of_process(pid)
     role = "the user of the running host" }
 end
 
--- Root starts no host as a rule, but a service does whose ledger is there.
+-- Root starts no host as a rule, but a service does to which the ledger, or its folder, belongs.
+---@return hookward.doctor.User?
+local function user_of_ledger(path)
+  local uid, role = machine.owner(path), "the owner of the ledger"
+  if not uid then
+    uid, role = machine.owner(path:match("^(.*/)") or "."), "the owner of the ledger's folder"
+  end
+  return uid and { uid = uid, name = machine.user_name(uid), role = role }
+end
+
 local function find_user(patient)
   local pid = patient.state and patient.state.pid
   local user = pid and user_of_process(pid)
   if user then return user end
   local own = machine.user()
   local ledger = patient.settings and patient.settings.ledger
-  local owner = own == 0 and ledger and machine.owner(ledger)
-  if owner then
-    return { uid = owner, name = machine.user_name(owner), role = "the owner of the ledger" }
-  end
+  user = own == 0 and ledger and ledger ~= "memory:" and user_of_ledger(ledger)
+  if user and user.uid ~= own then return user end
   return { uid = own, name = machine.user_name(own), role = "you" }
 end
 
