@@ -18,7 +18,7 @@ PACKAGES_BUILD = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libuv1-dev l
 PACKAGES_RUN   = $(PACKAGES_BUILD) openssl curl ca-certificates
 PACKAGES_TEST  = $(PACKAGES_RUN) libcmocka-dev lua-busted lua-socket lua-filesystem lua-sql-sqlite3 \
                  luarocks lua-check unzip git procps sqlite3
-PACKAGES_DEB   = $(PACKAGES_BUILD) debhelper dpkg-dev fakeroot
+PACKAGES_DEB   = $(PACKAGES_BUILD) debhelper dpkg-dev
 PACKAGES_CI    = $(PACKAGES_TEST) $(PACKAGES_DEB) clang libclang-rt-14-dev clang-format wrk nginx systemd \
                  lintian mmdebstrap groff-base man-db mandoc
 
@@ -366,7 +366,8 @@ uninstall: ## remove what `make install` has installed, with the same PREFIX
 
 # ---- the Debian package ----
 
-# rockspec/debian becomes debian/ in a copy of the sources, and Debian's own tools build there.
+# rockspec/debian becomes debian/ in a copy of the sources, and Debian's own tools build there. -d:
+# without build-essential, whose C++ it does not need. What would only be stripped is not made.
 DEB_VERSION = $(shell sed -n '1s/.*(\(.*\)).*/\1/p' rockspec/debian/changelog)
 DEB = build/hookward_$(DEB_VERSION)_$(shell dpkg --print-architecture).deb
 
@@ -380,14 +381,15 @@ $(DEB): $(wildcard core/*.[ch] core/*/*) $(LUA) $(EXAMPLES) $(wildcard rockspec/
 	$(Q)rm -rf build/deb && mkdir -p build/deb/hookward
 	$(Q)cp -r core lua examples rockspec Makefile README.md LICENSE CHANGELOG.md build/deb/hookward
 	$(Q)mv build/deb/hookward/rockspec/debian build/deb/hookward/debian
-	$(Q)cd build/deb/hookward && env -u MAKEFLAGS -u MAKELEVEL DEB_BUILD_OPTIONS=parallel=$(JOBS) \
-	  dpkg-buildpackage -b -us -uc >../log 2>&1 || { tail -30 ../log; exit 1; }
+	$(Q)cd build/deb/hookward && env -u MAKEFLAGS -u MAKELEVEL DEB_BUILD_OPTIONS="parallel=$(JOBS) noautodbgsym" \
+	  DEB_CFLAGS_APPEND=-g0 dpkg-buildpackage -d -b -us -uc >../log 2>&1 || { tail -30 ../log; exit 1; }
 	$(Q)mv build/deb/$(@F) $@
 
 # A bare Debian 12 with what the package depends on, kept until `make clean`.
 DEBIAN_ROOT = build/debian-root.tar
 
 $(DEBIAN_ROOT): spec/support/debian_root.sh
+	@mkdir -p build
 	@echo "  root $@"
 	$(Q)sh $< $@ $(PACKAGES_INSTALLED) adduser >build/debian-root.log 2>&1 || { tail -30 build/debian-root.log; exit 1; }
 

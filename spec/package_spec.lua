@@ -84,6 +84,18 @@ describe("the Debian package #package", function()
     assert.matches("^" .. version:gsub("%p", "%%%0") .. "%-%d+\n$", sh("dpkg-deb -f %s Version", H.quote(deb)))
   end)
 
+  it("is built from the packages that the Makefile installs", function()
+    local function sorted(text)
+      local words = {}
+      for word in text:gmatch("[%w+.-]+") do words[#words + 1] = word end
+      table.sort(words)
+      return words
+    end
+    local list = H.read("rockspec/debian/control"):match("\nBuild%-Depends: (.-)\n%u")
+    local given = sh("make -s --eval 'names: ; @echo $(filter-out gcc libc6-dev make,$(PACKAGES_BUILD))' names")
+    assert.same(sorted(given), sorted((list:gsub("debhelper%-compat %(= %d+%),", ""))))
+  end)
+
   -- The root has PACKAGES_INSTALLED and adduser; dpkg wants what else there is in Depends.
   it("is installed with the packages that it names and no others", function()
     local depends = " " .. sh("dpkg-deb -f %s Depends", H.quote(deb)):gsub("[,\n]", " ")
