@@ -105,7 +105,7 @@ describe("the README's", function()
     local host = H.start { folder = project }
     local to = ("http://127.0.0.1:%d"):format(host.port)
     run(project, ("%s --to %s/baseWebhookNotification"):format(
-      block("sh", "hookward send"):gsub("\n$", ""), to))
+      block("sh", "hookward send BadgeExportZipFile.Created\n"):gsub("\n$", ""), to))
     host:wait_log("succeeded event=BadgeExportZipFile.Created")
     local arguments = block("sh", "hookward sandbox --speed"):match("^hookward sandbox (%-%-speed %d+)\n$")
     local sandbox = S.start(assert(arguments), false)
