@@ -168,8 +168,9 @@ CRASH_OBJECTS = $(CRASH_SOURCES:core/%.c=$(BUILD)/crash/core/%.o)
 PLAIN_OBJECTS = $(filter-out $(CRASH_SOURCES:core/%.c=$(BUILD)/core/%.o),$(OBJECTS))
 
 # The rock's tests are a target of their own, since LuaRocks compiles everything again, file after
-# file. Tests tagged #long run in `make asan`, or in targets of their own.
-test: setup-test ## install what is missing, build, run the tests except the longest and the rock's
+# file; so are the Debian package's, which take root. Tests tagged #long run in `make asan`, or in
+# targets of their own.
+test: setup-test ## install what is missing, build, run the tests except the longest and the packages'
 	@$(MAKE) --no-print-directory -j$(JOBS) build-tests
 	@$(MAKE) --no-print-directory check-core check-spec SPECS=--exclude-tags=rock,long,package,dotnet
 

@@ -34,8 +34,10 @@ local function start(options)
   local environment = ("PATH=/usr/sbin:/usr/bin:/sbin:/bin RUNTIME_DIRECTORY=/run/%s %s"):format(
     service.RuntimeDirectory, options.env or "")
   inside("install -d -o %s -g %s -m 755 /run/%s", service.User, service.User, service.RuntimeDirectory)
-  options.wrap = ("env -i %s chroot --userspec=%s:%s %s sh -c %s sh"):format(environment, service.User,
-    service.User, root, H.quote(within))
+  local capability = service.AmbientCapabilities:lower():gsub("^cap_", "+")
+  options.wrap = ("env -i %s chroot %s setpriv --reuid=%s --regid=%s --init-groups --no-new-privs --inh-caps=%s "
+    .. "--ambient-caps=%s --bounding-set=-all,%s sh -c %s sh"):format(environment, root, service.User, service.User,
+    capability, capability, capability, H.quote(within))
   options.folder, options.binary, options.args, options.env = H.folder(), binary, args, nil
   return H.start(options), service
 end
@@ -139,12 +141,13 @@ describe("the Debian package #package", function()
     local m = manager.new { path = root .. "/run/notify" }
     inside("chmod 777 /run/notify")
     local config = root .. "/etc/hookward/hookward.lua"
-    H.write(config, D.exchange(H.read(config), { ["127.0.0.1:8080"] = "127.0.0.1:0" }))
+    H.write(config, D.exchange(H.read(config), { ['"127.0.0.1:8080"'] = '{ "127.0.0.1:0", "127.0.0.2:443" }' }))
     local _, public = H.keys()
     H.write(root .. "/key.pem", H.read(public))
     inside("install -o root -g hookward -m 0640 key.pem /etc/hookward/keys/accredit.pem && rm key.pem")
     local host, service = start { env = "NOTIFY_SOCKET=/run/notify" }
     local ready = m:wait "READY=1"
+    host:wait_log("listening on http://127%.0%.0%.2:443/") -- which takes the unit's capability
     assert.equal(200, host:notify(H.event("BadgeExportZipFile.Created", '"BadgeExportZipFileId":"1"')).status)
     assert.matches("nothing has changed", inside("setpriv --reuid=hookward --regid=hookward --clear-groups %s",
       service.ExecReload), 1, true)
