@@ -192,8 +192,20 @@ describe("hookward doctor", function()
       diagnose(folder).find("warning", "handlers", "no handler is registered")
     end)
 
-    -- Root may read anything, so the host is another user where that is possible.
-    local as = "setpriv --reuid 65534 --regid 65534 --clear-groups"
+    -- Root may read anything, so the host, or the doctor, is another user where that is possible.
+    local as = "setpriv --reuid 65534 --regid 65534 --groups 4242"
+    if H.sh(("%s %s --version"):format(as, H.quote(H.binary))) then
+      it("as a user who may only read, too", function()
+        local host = start()
+        assert.equal(200, host:notify(H.event("A.Good")).status)
+        H.sh(("chmod -R go+rX %s"):format(host.folder))
+        local found = diagnose(host.folder, nil, as)
+        assert.is_true(found.running)
+        found.find("ok", "ledger", "no damage (quick_check)")
+        found.find("warning", "host", "does not answer this user at its control socket")
+        found.find("skipped", "front door", "`listen` has ports that only a running host knows")
+      end)
+    end
     if H.sh(("%s %s --version"):format(as, H.quote(H.binary))) then
       it("and finds files that the user of the host can't read", function()
         local folder = project {}
@@ -207,8 +219,8 @@ describe("hookward doctor", function()
         assert.matches("the user of the running host: Permission denied", one.what, 1, true)
         assert.matches("chmod 640", one.fix, 1, true)
         found.none("ok", "files")
-        -- Group 65534 is a way to read it.
-        H.sh(("chgrp 65534 %s/keys/new.pem && chmod 640 %s/keys/new.pem"):format(folder, folder))
+        -- The host has a group more than its user.
+        H.sh(("chgrp 4242 %s/keys/new.pem && chmod 640 %s/keys/new.pem"):format(folder, folder))
         diagnose(folder).none("problem", "files")
         assert.equal(0, host:stop())
         H.sh("chmod 600 " .. folder .. "/keys/new.pem")
