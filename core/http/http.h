@@ -7,6 +7,7 @@
  *           listener    the addresses of a host           (bind: one socket for one of them)
  *           acceptor    takes in connections              (crowd: how many)
  *           connection  reads requests, writes answers    (turn: how much; deadline: how long)
+ *           access      who the client is, may it send    (preamble, forwarded: behind proxies)
  *           request     the bytes of one request          (head, body: the parser below)
  *           service     gets complete requests            (waiter: whom its answer goes to)
  *           answer      the bytes of an answer            (write: to the socket)
@@ -14,7 +15,7 @@
  * Promises  a service gets a request only once its last byte has arrived, and from a connection one
  *           at a time, so answers leave in the order of the requests. Every limit on connections,
  *           bytes and time holds, whatever a client sends.
- * Threads   the leader alone, but for what is pure (this parser, address.h) and bind.h.
+ * Threads   the leader alone, but for what is pure (this parser, address.h, networks.h) and bind.h.
  *
  * The parser
  * Pure and incremental: no I/O, no allocation, no clock, no state but the caller's struct. However

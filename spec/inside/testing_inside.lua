@@ -54,6 +54,22 @@ describe("deliver", function()
     assert.is_true(seen.redelivered)
   end)
 
+  it("comes from the address that the spec names; a run of the host's own from none", function()
+    local app = load_set [[
+      hook.on("A.B", function(_, job) return nil, "remote=" .. tostring(job.remote) end)]]
+    local function remote(options) return app:deliver("A.B", {}, options).reason end
+    assert.equal("remote=127.0.0.1", remote())
+    assert.equal("remote=203.0.113.7", remote { remote = "203.0.113.7" })
+    assert.equal("remote=2001:db8::7", remote { remote = "2001:DB8::7" })
+    assert.equal("remote=unix", remote { remote = "unix" })
+    local first = app:deliver("A.B", {}, { remote = "203.0.113.7" })
+    assert.equal("remote=203.0.113.7", app:redeliver(first, { attempt = 5 }).reason)
+    assert.equal("remote=nil", app:advance("2m")[1].reason)
+    for _, wrong in ipairs { "localhost", "203.0.113.7:80", "10.0.0.0/8", "", 7 } do
+      raises("app:post: remote must be an address", app.deliver, app, "A.B", {}, { remote = wrong })
+    end
+  end)
+
   it("returns the outcome of the handler as the sender and the log see it", function()
     local app = load_set [[
       hook.on("A.Nil", function() return nil, "not today" end)
