@@ -396,6 +396,7 @@ static void closes_at_garbage(void **state)
         r.got_len = r.got_at = 0; /* an alert */
         assert_int_equal(count(HW_COUNT_HANDSHAKES_FAILED), i + 1);
         assert_line("TLS handshake failed");
+        assert_int_equal(ERR_peek_error(), 0);
         rig_hang_up(&r);
         turns(2);
         r.ended = false;
@@ -510,6 +511,22 @@ static void keeps_time_for_a_handshake_that_waits_for_its_turn(void **state)
     close_many();
 }
 
+/* What they sent was read from the socket, and waits for its turn in TLS. */
+static void keeps_those_that_wait_for_their_turn_in_a_drain(void **state)
+{
+    (void)state;
+    r.server.crowd.limits.unfinished = 2 * MANY;
+    rig_hang_up(&r);
+    rig_turn(&r);
+    connect_many();
+    step_many();
+    uv_run(&r.loop, UV_RUN_NOWAIT);
+    hw_connections_drain(&r.server);
+    uv_run(&r.loop, UV_RUN_NOWAIT);
+    assert_int_equal(r.server.connection_count, MANY - HW_TURN_HANDSHAKES);
+    close_many();
+}
+
 static void limits_how_many_are_unfinished(void **state)
 {
     (void)state;
@@ -543,15 +560,19 @@ static void says_goodbye_after_the_last_answer(void **state)
 /* The client goes on sending, so the host reads on for a moment: without decrypting. */
 static void lingers_after_a_refusal(void **state)
 {
-    char large[40000];
+    static char large[3 * HW_LINGER_MAX];
+    size_t sent = 0;
     (void)state;
     assert_true(client_shake(&client, &r));
-    memset(large, 'x', sizeof large);
     send_text("POST /waits HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999\r\n\r\n");
+    rig_turn(&r);
     client_write(&client, &r, large, sizeof large, RECORD);
-    client_push(&client, &r);
-    turns(10);
-    assert_int_equal(rig_unread(&r), 0);
+    for (int i = 0; i < 20; i++) {
+        sent += client_push(&client, &r);
+        rig_turn(&r);
+    }
+    assert_true(sent > HW_LINGER_MAX);
+    assert_true(rig_unread(&r) >= sent - HW_LINGER_MAX);
     client_read(&client, &r);
     assert_int_equal(r.last_status, 413);
     assert_true(client.notified);
@@ -741,6 +762,7 @@ int main(void)
         IN(says_when_the_client_gives_up, open_rig),
         IN(takes_a_few_steps_a_turn, open_rig),
         IN(keeps_time_for_a_handshake_that_waits_for_its_turn, open_rig),
+        IN(keeps_those_that_wait_for_their_turn_in_a_drain, open_rig),
         IN(limits_how_many_are_unfinished, open_rig),
         IN(says_goodbye_after_the_last_answer, open_rig),
         IN(says_goodbye_after_the_last_answer, open_rig_1_2),
