@@ -80,12 +80,15 @@ describe("client certificates:", function()
     end)
 
     it("one of another authority, an expired one, a revoked one and one with another name are refused", function()
+      local before = host:count_log("TLS handshake failed")
       for _, version in ipairs { "tls1_2", "tls1_3" } do
         is_refused(host, stranger:path "good", version, 48, "client certificate: unable to get local issuer")
         is_refused(host, made:path "late", version, 45, "client certificate: certificate has expired")
         is_refused(host, made:path "lost", version, 44, "client certificate: certificate revoked")
         is_refused(host, made:path "wrong", version, 42, '\\"somebody.example\\" is none of client_names')
       end
+      assert.equal(200, (deliver(host, made:path "good")))
+      assert.equal(before + 8, host:count_log("TLS handshake failed")) -- one line each
       assert.equal(0, (deliver(host, made:path "wrong")))
     end)
 

@@ -44,7 +44,8 @@ static void fail(struct hw_connection *c, struct hw_str why)
 
 bool hw_handshake_fail(struct hw_connection *c, struct hw_str why)
 {
-    if (!c->tls || hw_tls_is_ready(c->tls) || !hw_tls_has_begun(c->tls))
+    bool is_over = c->state > BODY; /* it has failed before */
+    if (!c->tls || is_over || hw_tls_is_ready(c->tls) || !hw_tls_has_begun(c->tls))
         return false;
     fail(c, why);
     return true;
