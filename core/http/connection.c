@@ -396,8 +396,6 @@ int hw_connection_open(struct hw_server *server, const struct hw_arrival *arriva
     c->waiter.answer = on_answer;
     c->waiter.peer = &c->peer;
     int rc = open_stream(c, arrival);
-    if (rc == 0 && arrival->header_to && hw_preamble_expect(c, arrival->header_to))
-        rc = UV_ENOMEM;
     c->u.handle.data = c;
     hw_connections_add(c);
     if (rc) {
@@ -405,7 +403,8 @@ int hw_connection_open(struct hw_server *server, const struct hw_arrival *arriva
         close(arrival->fd);
         return rc;
     }
-    if (arrival->tls && open_tls(c, arrival->tls)) {
+    if ((arrival->header_to && hw_preamble_expect(c, arrival->header_to)) ||
+        (arrival->tls && open_tls(c, arrival->tls))) {
         hw_connection_close(c);
         return UV_ENOMEM;
     }

@@ -272,7 +272,8 @@ bool hw_networks_has(const struct hw_networks *set, const struct sockaddr *addre
     uint64_t number[2];
     if (address->sa_family == AF_UNIX)
         return set->has_unix;
-    if (address->sa_family != AF_INET && address->sa_family != AF_INET6)
+    if (set->v4_count + set->v6_count == 0 ||
+        (address->sa_family != AF_INET && address->sa_family != AF_INET6))
         return false;
     number_of(address, number);
     return hw_address_v4(address) ? has(set->v4, set->v4_count, number)
