@@ -532,6 +532,18 @@ describe("dead_retention", function()
   end)
 end)
 
+describe("networks", function()
+  it("may be one, a list of at most 10,000, or none", function()
+    assert.are.same({ "::1" }, value_of('allow = "::1"', "allow"))
+    assert.are.same({ "unix", "::1" }, value_of('trusted_proxies = { "unix", "::1", "unix" }',
+      "trusted_proxies"))
+    assert.are.same({}, value_of("allow = {}", "allow"))
+    local many = "allow = (function() local t = {} for i = 1, %d do t[i] = '10.0.0.' .. i end return t end)()"
+    assert.are.equal(10000, #value_of(many:format(10000), "allow"))
+    assert.are.equal("hookward.lua: allow: 10001 networks; at most 10000 are taken", line_of(many:format(10001)))
+  end)
+end)
+
 describe("a key that nobody knows", function()
   it("is shown in one line, whatever it is made of", function()
     for source, shown in pairs { ['["a\\nb"] = 1'] = '["a\\10b"]', ['tls = { ["a\\nb"] = 1 }'] = 'tls: ["a\\10b"]',
