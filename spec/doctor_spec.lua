@@ -444,6 +444,20 @@ describe("hookward doctor", function()
       assert.equal(0, diagnose(folder).problems)
     end)
 
+    it("calls it by a name of each certificate that it chooses from", function()
+      local folder = laid_out()
+      H.sh(("cp %s/b.pem %s/b.key %s/tls"):format(made, made, folder))
+      local file = folder .. "/hookward.lua"
+      H.write(file, (H.read(file):gsub('tls = (%b{})', 'tls = { %1, { cert = "tls/b.pem", key = "tls/b.key" } }')))
+      local host = H.start { folder = folder }
+      local found = diagnose(folder)
+      assert.equal(0, found.problems)
+      for _, name in ipairs { "doctor.a.example", "doctor.b.example" } do
+        found.find("ok", "front door", (":%s/baseWebhookNotification (as %s): an unsigned POST"):format(
+          host:log():match("https://127%.0%.0%.1:(%d+)/"), name))
+      end
+    end)
+
     it("finds that the host shows another certificate than the one in the file", function()
       local folder = laid_out()
       local host = H.start { folder = folder }

@@ -125,7 +125,7 @@ local function areas_of(patient)
     { "clock", function(findings) machine.clock(findings, patient, newest) end },
     { "host", host.examine },
     { "front door", function(findings)
-      door.examine(findings, patient, certificates.name_of)
+      door.examine(findings, patient, certificates.names_of)
     end },
   }
 end

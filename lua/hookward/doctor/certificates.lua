@@ -64,11 +64,20 @@ local function name_for(pattern)
   return name:find(":", 1, true) and ("[%s]"):format(name) or name
 end
 
+---@class hookward.doctor.Certificate
+---@field name string one that it is for, as in a URL
+---@field file string
+
 ---@param tls hookward.Tls
----@return { name: string, file: string }? certificate the first one, with a name for a URL
-function M.name_of(tls)
-  local one = core.tls.check(tls).certificates[1]
-  return one and one.names[1] and { name = name_for(one.names[1]), file = one.file }
+---@return hookward.doctor.Certificate[] certificates those that can be read and have a name
+function M.names_of(tls)
+  local list = {}
+  for _, one in ipairs(core.tls.check(tls).certificates) do
+    if one.names[1] then
+      list[#list + 1] = { name = name_for(one.names[1]), file = one.file }
+    end
+  end
+  return list
 end
 
 return M

@@ -237,17 +237,22 @@ local function find_ports(all, addresses, path)
   return found, #addresses < #all
 end
 
-local function knock_at(findings, patient, door, name_of)
-  door.certificate = door.tls and name_of(door.tls)
-  if door.tls and not door.certificate then
+-- A listener with several certificates is called by a name of each.
+local function knock_at(findings, patient, door, names_of)
+  local certificates = door.tls and names_of(door.tls) or {}
+  if door.tls and #certificates == 0 then
     return findings:skipped(door.url .. ": it can't be called without its certificate")
   end
-  knock(findings, { door = door, shown = door.unix and door.address or door.url, public = false,
-    running = patient.running, asks_clients = door.tls ~= nil and door.tls.client_ca ~= nil },
-    patient.args)
+  for i = 1, math.max(1, #certificates) do
+    door.certificate = certificates[i]
+    knock(findings, { door = door, public = false, running = patient.running,
+      shown = (door.unix and door.address or door.url)
+        .. (#certificates > 1 and (" (as %s)"):format(certificates[i].name) or ""),
+      asks_clients = door.tls ~= nil and door.tls.client_ca ~= nil }, patient.args)
+  end
 end
 
-local function knock_at_all(findings, patient, name_of)
+local function knock_at_all(findings, patient, names_of)
   local settings, state, bad = patient.settings, patient.state, patient.bad
   if not settings or bad.listen or bad.tls then
     return findings:skipped("the configuration does not say where the host listens",
@@ -258,14 +263,14 @@ local function knock_at_all(findings, patient, name_of)
     findings:skipped("`listen` has ports that only a running host knows, or sockets of systemd "
       .. "with different options", "--url URL names an address")
   end
-  for _, door in ipairs(all) do knock_at(findings, patient, door, name_of) end
+  for _, door in ipairs(all) do knock_at(findings, patient, door, names_of) end
 end
 
 ---@param findings hookward.doctor.Findings
 ---@param patient hookward.doctor.Patient
----@param name_of fun(tls: hookward.Tls): { name: string, file: string }? the first certificate
-function M.examine(findings, patient, name_of)
-  knock_at_all(findings, patient, name_of)
+---@param names_of fun(tls: hookward.Tls): hookward.doctor.Certificate[]
+function M.examine(findings, patient, names_of)
+  knock_at_all(findings, patient, names_of)
   local url = patient.args.url
   if not url then return end
   knock(findings, { door = { url = url, proxy_protocol = false }, shown = url, public = true,
