@@ -98,6 +98,47 @@ describe("an upgrade", function()
 
   it("loses nothing when one follows another #long", function() check(8, 300) end)
 
+  -- Each client is a curl of its own, so handshakes are under way at any moment.
+  it("loses no client that speaks TLS #long", function()
+    assert(H.sh(("cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 20 "
+      .. "-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem"):format(folder)))
+    given = handover.new()
+    local options = { listen = ('{ "systemd", tls = { cert = "%s/cert.pem", key = "%s/key.pem" } }'):format(folder,
+      folder) }
+    H.write(folder .. "/body", BODY)
+    H.write(folder .. "/send", ([[
+      cd %s
+      while [ ! -e enough ]; do
+        curl -s -o /dev/null -w '%%{http_code}\n' --cacert cert.pem -H 'X-Signature: %s' --data-binary @body \
+          https://127.0.0.1:%d/baseWebhookNotification
+      done >>statuses.$1
+      touch done.$1]]):format(folder, H.sign(BODY), given.port))
+    local first = start(options)
+    for i = 1, 6 do os.execute(("sh %s/send %d &"):format(folder, i)) end
+    local function answers() return H.sh(("cat %s/statuses.*"):format(folder)) or "" end
+    local function wait_for_more(count)
+      local before = select(2, answers():gsub("\n", ""))
+      H.wait_until(function() return select(2, answers():gsub("\n", "")) >= before + count end, "answers")
+    end
+    local log, host = "", first
+    for _ = 1, 3 do
+      wait_for_more(20)
+      options.waits = true
+      local after = start(options)
+      after:wait_log("waiting for the ledger")
+      assert.equal(0, host:stop())
+      log, host = log .. host:log(), after
+    end
+    wait_for_more(20)
+    H.write(folder .. "/enough", "")
+    for i = 1, 6 do
+      H.wait_until(function() return lfs.attributes(("%s/done.%d"):format(folder, i)) end, "the clients to end")
+    end
+    assert.equal("", (answers():gsub("200\n", "")))
+    assert.equal(0, host:stop())
+    assert.is_nil((log .. host:log()):find("[^\n]*handshake[^\n]*failed"))
+  end)
+
   it("waits until the host before has ended, and says so", function()
     given = handover.new { "127.0.0.1:0", "unix:" .. folder .. "/http" }
     local m = manager.new()

@@ -94,7 +94,7 @@ end
 
 local function is_local(address)
   local host = address:match("^(.*):[^:]*$") or address
-  return address:find("^unix:") or address == "systemd" or host == "localhost"
+  return address:find("^unix:") or address:find("^systemd") or host == "localhost"
     or host:find("^127%.%d+%.%d+%.%d+$") or host == "[::1]"
 end
 
