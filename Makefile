@@ -57,7 +57,7 @@ EXAMPLES = $(wildcard $(addprefix examples/*/,*.md *.lua */*.lua */*/*.lua .giti
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c spec/core/*/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all pages uninstall deb setup-deb test-package rock rockspec build-tests fuzzers crash power-loss test-rock test-dotnet reload-storm bench-lookup bench-verify bench-floods bench-ack bench-tls help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
+.PHONY: all pages uninstall deb setup-deb test-package rock rockspec build-tests fuzzers crash power-loss test-rock test-dotnet reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-tls help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -288,11 +288,15 @@ $(BUILD)/verify: spec/bench/verify.c $(OBJECTS) $(BUILD)/embedded.o
 
 $(BUILD)/flood: spec/bench/flood.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< -pthread
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< -lssl -lcrypto -pthread
 
 FLOODS ?=
 bench-floods: setup-ci all $(BUILD)/flood ## measure answers and memory under ten floods, beside nginx
 	HOOKWARD=$(BUILD)/hookward FLOOD=$(BUILD)/flood sh spec/bench/floods.sh $(FLOODS)
+
+STRANGERS ?=
+bench-strangers: all $(BUILD)/flood ## measure answers, memory and descriptors under floods, plain and over TLS
+	HOOKWARD=$(BUILD)/hookward FLOOD=$(BUILD)/flood sh spec/bench/strangers.sh $(STRANGERS)
 
 ACK ?= rate backlog rows
 bench-ack: all ## measure ack-first: its rate, a backlog that grows, a long one
