@@ -322,7 +322,7 @@ describe("the files of TLS:", function()
     io.write(("\n%d exchanges, %d reloads under %d requests; %+d kB\n"):format(exchanges, reloads, total, grown))
     assert.same({}, bad)
     assert.is_true(total > 100)
-    assert.is_true(reloads >= 3)
+    assert.is_true(reloads >= 1)
     if not os.getenv "HOOKWARD_SPEC_PATIENCE" then -- a sanitizer is slow, and holds on to freed memory
       assert.is_true(reloads >= exchanges // 2)
       assert.is_true(grown < 2048, grown .. " kB")
