@@ -57,7 +57,7 @@ EXAMPLES = $(wildcard $(addprefix examples/*/,*.md *.lua */*.lua */*/*.lua .giti
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c spec/core/*/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all pages uninstall deb setup-deb test-package rock rockspec build-tests fuzzers crash power-loss test-rock test-dotnet reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-tls help setup-build setup-run setup-test setup-ci run test check-core check-spec lint \
+.PHONY: all pages uninstall deb setup-deb test-package rock rockspec build-tests fuzzers crash power-loss test-rock test-dotnet reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-tls help setup-build setup-run setup-test setup-ci run test check-core check-spec lint style \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -255,23 +255,25 @@ $(BUILD)/%_fuzz: spec/fuzz/%_fuzz.c $(OBJECTS) $(BUILD)/embedded.o
 	$(Q)$(CC) $(ALL_CFLAGS) -Ispec/core $(PKG_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
 # New finds go to build/; add those worth keeping to the corpus by hand.
+FUZZ_EACH = $(shell echo $$(( $(FUZZ_SECONDS) / $(words $(FUZZERS)) )))
+
 fuzz: setup-ci ## fuzz each parser, the connection, RSA and the configuration, FUZZ_SECONDS (60) in total
 	@$(MAKE) --no-print-directory $(FUZZ_FLAGS) -j$(JOBS) fuzzers
-	@for f in $(FUZZERS); do \
-	  mkdir -p build/fuzz/$${f}_finds; echo "fuzzing $$f"; \
-	  build/fuzz/$${f}_fuzz -max_total_time=$$(( $(FUZZ_SECONDS) / $(words $(FUZZERS)) )) \
-	    -max_len=20000 -artifact_prefix=build/fuzz/$$f- -verbosity=0 -print_final_stats=1 \
-	    build/fuzz/$${f}_finds spec/fuzz/$${f}_corpus || exit 1; \
-	done
+	@printf '%s\n' $(FUZZERS) | xargs -P $(JOBS) -I{} sh -c 'mkdir -p build/fuzz/{}_finds; \
+	  build/fuzz/{}_fuzz -max_total_time=$(FUZZ_EACH) -max_len=20000 -artifact_prefix=build/fuzz/{}- \
+	    -verbosity=0 -print_final_stats=1 build/fuzz/{}_finds spec/fuzz/{}_corpus >build/fuzz/{}.log 2>&1; \
+	  code=$$?; { flock 9; echo "fuzzing {}"; cat build/fuzz/{}.log; } 9>build/fuzz/lock; exit $$code'
 
 # ---- code quality and measurements ----
 
 C_FILES = $(wildcard core/*.[ch] core/*/*.[ch] spec/core/*.[ch] spec/core/*/*.[ch] spec/fuzz/*.c spec/bench/*.c spec/preload/*.c)
 
-lint: ## check with clang-format, luacheck, the order of the rooms, and warnings as errors
+style: ## check with clang-format, luacheck, and the order of the rooms
 	clang-format --dry-run --Werror $(C_FILES)
 	lua5.4 spec/rooms.lua
 	luacheck -q lua rockspec/hookward spec examples core/script/embed.lua rockspec/generate.lua
+
+lint: style ## check the style, and compile with warnings as errors
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/lint WERROR=1 CFLAGS="-O2" all
 
 format: ## format the C code
@@ -400,7 +402,8 @@ $(DEBIAN_ROOT): spec/support/debian_root.sh
 	$(Q)sh $< $@ $(PACKAGES_INSTALLED) adduser >build/debian-root.log 2>&1 || { tail -30 build/debian-root.log; exit 1; }
 
 test-package: setup-ci ## build the Debian package; install, run, upgrade and remove it in a bare Debian
-	@if [ "$$(id -u)" != 0 ]; then echo "test-package: skipped, since a root of Debian takes root"; else \
+	@if [ "$$(id -u)" != 0 ] || ! unshare --mount mount -t tmpfs none /mnt 2>/dev/null; then \
+	  echo "test-package: skipped, since a root of Debian takes a user that may mount"; else \
 	  $(MAKE) --no-print-directory -j$(JOBS) $(DEB) $(DEBIAN_ROOT) $(BUILD)/hookward $(CRASH) $(PRELOADS) && \
 	  HOOKWARD_DEB=$(abspath $(DEB)) HOOKWARD_ROOT=$(abspath $(DEBIAN_ROOT)) \
 	    $(MAKE) --no-print-directory check-spec SPECS="spec/package_spec.lua --tags=package"; \
