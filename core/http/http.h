@@ -8,6 +8,7 @@
  *           acceptor    takes in connections              (crowd: how many)
  *           connection  reads requests, writes answers    (turn: how much; deadline: how long)
  *           access      who the client is, may it send    (preamble, forwarded: behind proxies)
+ *           tls         its bytes, encrypted              (handshake, tls_context: certificates)
  *           request     the bytes of one request          (head, body: the parser below)
  *           service     gets complete requests            (waiter: whom its answer goes to)
  *           answer      the bytes of an answer            (write: to the socket)
