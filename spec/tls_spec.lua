@@ -135,7 +135,8 @@ describe("over TLS the host", function()
     local command = {}
     for i = 1, 20 do
       command[i] = ("-o /dev/null -w '%%{http_code}/%%{num_connects} ' --cacert %s "
-        .. "--resolve localhost:%d:127.0.0.2 -H 'X-JobId: many-%d' -H 'X-Signature: %s' --data-binary @%s https://localhost:%d/baseWebhookNotification")
+        .. "--resolve localhost:%d:127.0.0.2 -H 'X-JobId: many-%d' -H 'X-Signature: %s' "
+        .. "--data-binary @%s https://localhost:%d/baseWebhookNotification")
         :format(ca(), host.tls_port, i, H.sign(BODY), path, host.tls_port)
     end
     local _, out = H.sh("curl -sS " .. table.concat(command, " --next -sS "))
