@@ -396,6 +396,13 @@ describe("listen", function()
     assert.are.same({ "a:1" }, addresses_of(value_of('listen = { "a:1", "a:1" }', "listen")))
   end)
 
+  it("refuses an address that is listed twice with different options, but for port 0", function()
+    assert.matches('listen: "a:1" is listed twice, with different options',
+      line_of('listen = { "a:1", { "a:1", proxy_protocol = true } }'), 1, true)
+    assert.are.same({ "a:0", "a:0" },
+      addresses_of(value_of('listen = { "a:0", { "a:0", proxy_protocol = true } }', "listen")))
+  end)
+
   it("says what to write instead of common mistakes", function()
     local slips = {
       ['":8080"'] = 'write "127.0.0.1:8080", or "0.0.0.0:8080" for every interface',

@@ -182,6 +182,10 @@ local function is_one(value)
   return type(value) ~= "table" or next(value) ~= nil and not kinds.is_list(value)
 end
 
+local function has_options(listener)
+  return listener.proxy_protocol or listener.tls ~= nil
+end
+
 function M.expects()
   return "an address, a listener, or a list of these"
 end
@@ -200,8 +204,14 @@ function M.read(value, _, base)
       found = found or show(item)
       return nil, why, one and found or ("%s at [%d]"):format(found, i)
     end
-    if not seen[listener.address] then list[#list + 1] = listener end
-    seen[listener.address] = true
+    local known = seen[listener.address]
+    local plain = known and not has_options(known) and not has_options(listener)
+    if known and not plain and not listener.address:find(":0$") then
+      return nil, ("%s is listed twice, with different options"):format(show(listener.address))
+    elseif not plain then
+      list[#list + 1] = listener
+    end
+    seen[listener.address] = listener
   end
   if #list > 0 then return list end
 end
