@@ -49,7 +49,8 @@ static void answers_with_the_designs_statuses(void **state)
          " handler_refused handler_error handler_timeout given_up host_lost overloaded paused "
          "queue_timeout "
          "ledger_unavailable draining"
-         " malformed_request reload_failed "},
+         " malformed_request tls_required reload_failed "},
+        {403, " not_allowed "},
         {404, " not_found "},
         {405, " method_not_allowed "},
         {408, " request_timeout "},
