@@ -1,6 +1,8 @@
 /* connections.c -- see connections.h */
 #include "http/connections.h"
 
+#include <malloc.h>
+
 #include "http/connection_state.h"
 #include "http/reading.h"
 
@@ -13,6 +15,18 @@ void hw_connections_init(struct hw_server *server, const struct hw_config *confi
 
 /* ---- the list ---- */
 
+/* What a crowd had in use lies between what others still use, and the C library returns it to the
+ * system only when it is asked to. */
+static void return_memory(struct hw_server *s)
+{
+    if (s->connections_most < HW_CONNECTIONS_CROWD || s->connection_count > s->connections_most / 4)
+        return;
+    s->connections_most = s->connection_count;
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
 void hw_connections_add(struct hw_connection *c)
 {
     struct hw_server *s = c->server;
@@ -22,6 +36,8 @@ void hw_connections_add(struct hw_connection *c)
     s->connections = c;
     hw_stats_add(&s->stats, HW_COUNT_ACCEPTED, 1);
     hw_stats_set(&s->stats, HW_COUNT_CONNECTIONS, ++s->connection_count);
+    if (s->connection_count > s->connections_most)
+        s->connections_most = s->connection_count;
 }
 
 void hw_connections_remove(struct hw_connection *c)
@@ -33,6 +49,7 @@ void hw_connections_remove(struct hw_connection *c)
     else
         c->server->connections = c->next;
     hw_stats_set(&c->server->stats, HW_COUNT_CONNECTIONS, --c->server->connection_count);
+    return_memory(c->server);
 }
 
 /* ---- room for others ---- */

@@ -10,7 +10,10 @@ struct hw_config;
 struct hw_connection;
 struct hw_server;
 
-enum { HW_CONNECTIONS_STALE_MS = 2000 }; /* one stuck for so long may be closed for others */
+enum {
+    HW_CONNECTIONS_STALE_MS = 2000, /* one stuck for so long may be closed for others */
+    HW_CONNECTIONS_CROWD = 64 /* once three quarters of so many are gone, memory is returned */
+};
 
 /* Makes a zeroed server ready for connections, with the limits of the configuration. The caller
  * sets its loop, on_room, on_no_files and owner before. */

@@ -46,6 +46,7 @@ struct hw_server {
     struct hw_access access;
     struct hw_connection *connections;
     size_t connection_count;
+    size_t connections_most;   /* since memory was returned to the system */
     struct hw_tls_shared *tls; /* NULL until there is a TLS connection */
     bool parting;              /* answers say `Connection: close` */
     bool draining;             /* and a connection ends with its answer */
