@@ -176,12 +176,12 @@ test: setup-test ## install what is missing, build, run the tests except the lon
 
 test-rock: setup-test ## build the rock, run its tests
 	@$(MAKE) --no-print-directory -j$(JOBS) $(SPEC_ROCK)/bin/hookward build-tests
-	@$(MAKE) --no-print-directory check-spec SPECS=--tags=rock
+	@HOOKWARD_SPEC_PATIENCE=60 $(MAKE) --no-print-directory check-spec SPECS=--tags=rock
 
 test-dotnet: setup-test ## install Mono, deliver with a .NET client
 	$(call install_missing,$(PACKAGES_DOTNET))
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(CRASH) $(PRELOADS)
-	@$(MAKE) --no-print-directory check-spec SPECS=spec/dotnet_spec.lua
+	@HOOKWARD_DOTNET=1 $(MAKE) --no-print-directory check-spec SPECS=spec/dotnet_spec.lua
 
 # Libraries that specs load before the host to replace functions of libc; always without sanitizers.
 PRELOADS = $(patsubst spec/preload/%.c,build/preload/%.so,$(wildcard spec/preload/*.c))
