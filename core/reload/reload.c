@@ -35,7 +35,8 @@ struct hw_reload {
     bool fresh_began; /* likewise: that its attempt began */
     struct hw_reload_result result;
     bool has_to_apply;
-    struct hw_config to_apply; /* its numbers and flags only */
+    bool is_applying;          /* the leader reads what it took from to_apply */
+    struct hw_config to_apply; /* a copy, whose lists and texts are those of the live one */
     struct hw_tls_set *tls_to_set;
     struct hw_folders *to_watch;
     bool to_renew;
@@ -72,16 +73,25 @@ static void free_folders(struct hw_folders *folders)
     free(folders);
 }
 
-/* Hands the leader the result, the limits to apply, and the folders to watch. Waits until it has
- * taken the result before, so that none is lost. */
+/* Waits until the leader has taken what was handed over before, so that none is lost, and has applied
+ * it: the next attempt may end the configuration that it reads. Returns false when the thread should
+ * end. */
+static bool wait_for_leader(struct hw_reload *r)
+{
+    uv_mutex_lock(&r->m);
+    while ((r->fresh || r->is_applying) && !r->stopping)
+        uv_cond_wait(&r->poked, &r->m);
+    uv_mutex_unlock(&r->m);
+    return !r->stopping;
+}
+
+/* Hands the leader the result, the limits to apply, and the folders to watch. */
 static void hand_over(struct hw_reload *r, const struct hw_reload_result *result)
 {
     struct hw_folders *folders = malloc(sizeof *folders);
     if (folders)
         hw_watch_folders(hw_attempt_watched(&r->attempt), folders);
     uv_mutex_lock(&r->m);
-    while (r->fresh && !r->stopping)
-        uv_cond_wait(&r->poked, &r->m);
     r->result = *result;
     r->fresh = true;
     r->fresh_began = r->began;
@@ -177,7 +187,7 @@ static bool reload(struct hw_reload *r, uint64_t asked)
     if (asked == r->answered && !wait_for_quiet(r, &asked))
         return false;
     tell_begun(r);
-    if (!attempt(r, &asked, &result.attempt))
+    if (!wait_for_leader(r) || !attempt(r, &asked, &result.attempt))
         return false;
     bool ok = result.attempt.ok;
     if (!ok)
@@ -262,6 +272,15 @@ static void say(const struct hw_reload_result *result)
         hw_log_say(HW_LOG_INFO, "%s", result->attempt.text);
 }
 
+static void apply(struct hw_reload *r, const struct hw_config *config)
+{
+    r->config.apply(r->config.owner, config);
+    uv_mutex_lock(&r->m);
+    r->is_applying = false;
+    uv_cond_broadcast(&r->poked);
+    uv_mutex_unlock(&r->m);
+}
+
 static void on_done(uv_async_t *async)
 {
     struct hw_reload *r = async->data;
@@ -274,6 +293,7 @@ static void on_done(uv_async_t *async)
     struct hw_folders *folders = r->to_watch;
     bool to_renew = r->to_renew;
     r->began = r->fresh = r->fresh_began = r->has_to_apply = r->to_renew = false;
+    r->is_applying = has_to_apply;
     r->tls_to_set = NULL;
     r->to_watch = NULL;
     uv_cond_broadcast(&r->poked);
@@ -283,7 +303,7 @@ static void on_done(uv_async_t *async)
     if (to_renew)
         r->config.renew(r->config.owner);
     if (has_to_apply)
-        r->config.apply(r->config.owner, &to_apply);
+        apply(r, &to_apply);
     if (tls)
         r->config.set_tls(r->config.owner, tls);
     hw_tls_set_unref(tls);
