@@ -96,6 +96,22 @@ void hw_reconfig_free(struct hw_config *config)
 
 /* ---- comparing ---- */
 
+static bool same_list(const char *const *a, size_t n, const char *const *b, size_t m)
+{
+    bool same = n == m;
+    for (size_t i = 0; same && i < n; i++)
+        same = strcmp(a[i], b[i]) == 0;
+    return same;
+}
+
+static bool same_strangers(const struct hw_config *a, const struct hw_config *b)
+{
+    return a->max_failures_per_address == b->max_failures_per_address &&
+           same_list(a->allow, a->allow_count, b->allow, b->allow_count) &&
+           same_list(a->trusted_proxies, a->trusted_proxy_count, b->trusted_proxies,
+                     b->trusted_proxy_count);
+}
+
 bool hw_reconfig_same_limits(const struct hw_config *a, const struct hw_config *b)
 {
     return a->header_timeout_ms == b->header_timeout_ms &&
@@ -106,15 +122,7 @@ bool hw_reconfig_same_limits(const struct hw_config *a, const struct hw_config *
            a->max_connections_per_address == b->max_connections_per_address &&
            a->max_unfinished == b->max_unfinished && a->max_memory_bodies == b->max_memory_bodies &&
            a->max_queue == b->max_queue && a->codes_only == b->codes_only &&
-           a->log_level == b->log_level && a->log_json == b->log_json;
-}
-
-static bool same_list(const char *const *a, size_t n, const char *const *b, size_t m)
-{
-    bool same = n == m;
-    for (size_t i = 0; same && i < n; i++)
-        same = strcmp(a[i], b[i]) == 0;
-    return same;
+           a->log_level == b->log_level && a->log_json == b->log_json && same_strangers(a, b);
 }
 
 static bool same_listen(const struct hw_config *a, const struct hw_config *b)
