@@ -238,6 +238,22 @@ describe("over TLS the host", function()
     assert.equal(4, counts().handshakes_failed)
   end)
 
+  it("counts a handshake as unfinished until it fails, and not while the connection lingers", function()
+    start "max_unfinished = 1"
+    local failed = host:connect("127.0.0.2", host.tls_port)
+    failed:send("\22\3\1\2")
+    socket.sleep(0.2) -- it has begun
+    failed:send(("x"):rep(200000))
+    host:wait_log("TLS handshake failed")
+    local begun = host:connect("127.0.0.2", host.tls_port)
+    begun:send("\22\3\1\2")
+    begun:half_close()
+    host:wait_log_count("TLS handshake failed", 2)
+    assert.is_nil(host:log():find("overloaded", 1, true))
+    failed:close()
+    begun:close()
+  end)
+
   it("gives a handshake header_timeout, however it dribbles", function()
     start "header_timeout = 1"
     local silent = host:connect("127.0.0.2", host.tls_port)

@@ -39,6 +39,7 @@ static void fail(struct hw_connection *c, struct hw_str why)
     hw_refusal_log_handshake(&c->server->refusal_log, why,
                              hw_address_text(&c->peer.any, peer, sizeof peer));
     hw_tls_drop(c->tls);
+    hw_crowd_end(&c->server->crowd, &c->place); /* it may linger, and nothing is owed any more */
     hw_connection_end(c);
 }
 
