@@ -91,23 +91,16 @@ static int take(const struct hw_door *door, struct hw_arrival *arrival)
     return arrival->fd < 0 ? -errno : 0;
 }
 
-/* Whether the limits per address don't concern a new connection: its client is not known yet, or is
- * exempt. */
-static bool counts_in_total(const struct hw_door *door, const struct hw_arrival *arrival)
-{
-    return door->proxy_protocol ||
-           hw_access_is_exempt(&door->acceptor->server->access, &arrival->peer);
-}
-
 /* Returns true when the connection was entered in the crowd, or is exempt. */
 static bool enter(struct hw_door *door, struct hw_arrival *arrival)
 {
     struct hw_acceptor *a = door->acceptor;
+    struct hw_server *s = a->server;
     if (door->exempt)
         return true;
+    bool limited = hw_access_is_limited(&s->access, &arrival->peer, door->proxy_protocol);
     enum hw_crowd_answer answer =
-        hw_crowd_enter(&a->server->crowd, &arrival->place,
-                       counts_in_total(door, arrival) ? NULL : &arrival->peer.any);
+        hw_crowd_enter(&s->crowd, &arrival->place, limited ? &arrival->peer.any : NULL);
     if (answer == HW_CROWD_IN)
         return true;
     hw_troubles_note_refused(&a->troubles, answer, &arrival->peer);

@@ -45,6 +45,13 @@ bool hw_access_believes_header(const struct hw_access *access, const struct hw_a
     return hw_networks_is_empty(&access->proxies) || hw_access_is_exempt(access, socket);
 }
 
+bool hw_access_is_limited(const struct hw_access *access, const struct hw_address *socket,
+                          bool with_header)
+{
+    return !hw_access_is_exempt(access, socket) &&
+           !(with_header && hw_access_believes_header(access, socket));
+}
+
 bool hw_access_find_client(const struct hw_access *access, const struct hw_http *http,
                            const char *bytes, const struct hw_address *peer,
                            struct hw_address *client)

@@ -36,6 +36,11 @@ bool hw_access_is_exempt(const struct hw_access *access, const struct hw_address
  * does: only the load balancer should reach such a listener. */
 bool hw_access_believes_header(const struct hw_access *access, const struct hw_address *socket);
 
+/* Whether the limits per address hold for a socket from its accept on. `with_header`: the PROXY
+ * protocol's header comes first; where it counts, the limits hold once it has named the client. */
+bool hw_access_is_limited(const struct hw_access *access, const struct hw_address *socket,
+                          bool with_header);
+
 /* Finds the client of a request whose head is complete. Returns false when it is the peer. */
 bool hw_access_find_client(const struct hw_access *access, const struct hw_http *http,
                            const char *bytes, const struct hw_address *peer,

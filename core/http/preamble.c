@@ -58,11 +58,12 @@ uv_buf_t hw_preamble_room(struct hw_connection *c)
 
 /* ---- what follows ---- */
 
-/* Counts the connection for its address from now on. Returns false when it was closed. */
+/* Counts the connection for its address from now on, if it did not count before the header, which was
+ * not going to be believed. Returns false when it was closed. */
 static bool join_crowd(struct hw_connection *c)
 {
     struct hw_server *s = c->server;
-    if (!c->place.counted || hw_access_is_exempt(&s->access, &c->peer))
+    if (!c->place.counted || c->place.origin || hw_access_is_exempt(&s->access, &c->peer))
         return true;
     enum hw_crowd_answer answer = hw_crowd_join(&s->crowd, &c->place, &c->peer.any);
     if (answer == HW_CROWD_IN)

@@ -116,6 +116,27 @@ static void a_header_counts_from_proxies_and_local_peers_where_proxies_are_named
     assert_true(believes("unix"));
 }
 
+static bool is_limited(const char *text, bool with_header)
+{
+    struct hw_address address = address_of(text);
+    return hw_access_is_limited(&policy, &address, with_header);
+}
+
+static void the_limits_hold_from_the_accept_where_no_header_will_be_believed(void **state)
+{
+    (void)state;
+    apply(NULL, NULL);
+    assert_true(is_limited("192.0.2.1", false));
+    assert_false(is_limited("192.0.2.1", true)); /* of the client that the header names */
+    assert_false(is_limited("127.0.0.1", false));
+    apply(NULL, "10.0.0.0/8");
+    assert_true(is_limited("192.0.2.1", false));
+    assert_true(is_limited("192.0.2.1", true));
+    assert_false(is_limited("10.0.0.1", false));
+    assert_false(is_limited("10.0.0.1", true));
+    assert_false(is_limited("127.0.0.1", true));
+}
+
 /* Whether a request of this peer with X-Forwarded-For: 192.0.2.1 is taken for that client's. */
 static bool finds_client(const char *text)
 {
@@ -153,6 +174,7 @@ int main(void)
         cmocka_unit_test(with_allow_its_networks_and_local_clients_may_send),
         cmocka_unit_test(local_peers_and_proxies_are_exempt_from_limits_per_address),
         cmocka_unit_test(a_header_counts_from_proxies_and_local_peers_where_proxies_are_named),
+        cmocka_unit_test(the_limits_hold_from_the_accept_where_no_header_will_be_believed),
         cmocka_unit_test(x_forwarded_for_counts_from_trusted_proxies_alone),
     };
     return cmocka_run_group_tests_name("access", tests, set_up, tear_down);
