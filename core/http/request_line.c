@@ -136,11 +136,26 @@ static int read_target(struct hw_http *p, const char *bytes, size_t at, size_t l
     return hw_http_malformed(p, "the target is neither a path nor an http URI");
 }
 
+/* Such as "PROXY TCP4 203.0.113.9 10.0.0.1 5555 443", which a load balancer sends before all else.
+ * None of the three is a target. */
+static bool is_proxy_header(const char *line, size_t len)
+{
+    static const struct hw_str begins[] = {HW_STR("PROXY TCP4"), HW_STR("PROXY TCP6"),
+                                           HW_STR("PROXY UNKNOWN")};
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
+        if (len >= begins[i].len && memcmp(line, begins[i].ptr, begins[i].len) == 0)
+            return true;
+    return false;
+}
+
 /* The version is read before the target, so that an HTTP/2 preface is refused for its version. */
 int hw_http_read_request_line(struct hw_http *p, const char *bytes, size_t at, size_t len)
 {
     const char *line = bytes + at;
     size_t i = 0, target, end;
+    if (is_proxy_header(line, len))
+        return hw_http_malformed(p, "this looks like the PROXY protocol; the listener has no "
+                                    "proxy_protocol = true");
     while (i < len && hw_http_is(line[i], HW_HTTP_TOKEN))
         i++;
     p->method = hw_http_span_of(at, i);

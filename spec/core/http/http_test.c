@@ -606,6 +606,12 @@ static void says_what_is_wrong(void **state)
         const char *message, *why;
     } texts[] = {
         {"\x16", "this looks like TLS; the listener speaks plain HTTP"},
+        {"PROXY TCP4 203.0.113.9 10.0.0.1 5555 443\r\n",
+         "this looks like the PROXY protocol; the listener has no proxy_protocol = true"},
+        {"PROXY UNKNOWN\r\n",
+         "this looks like the PROXY protocol; the listener has no proxy_protocol = true"},
+        {"PROXY TCP /\r\n",
+         "the request line is not: method, target, HTTP/1.1, with one space between"},
         {"\r\n\r\n", "more than one empty line before the request line"},
         {"GET / HTTP/1.1\n", "a line ends with a bare LF"},
         {"GET / HTTP/1.1\rx", "a CR without an LF after it"},
