@@ -364,6 +364,8 @@ describe("listen", function()
         .. 'such as 0660; found "rw"',
       ['{ { "a:1", tsl = {} } }'] = "listen: tsl: a listener has no such option; did you mean tls?",
       ['{ x = "a:1" }'] = "listen: x: a listener has no such option; it has mode, group",
+      ['{ address = "a:1" }'] = 'listen: address: a listener begins with its address, without a name: { "a:1" }',
+      ['"a:65536"'] = 'listen: "a:65536": a port is a number up to 65535',
       ["{ mode = '0600' }"] = "listen: a listener begins with its address",
       ['{ ":1", proxy_protocol = false }'] = "names no host",
     } do
@@ -420,7 +422,7 @@ describe("listen", function()
   end)
 
   it("refuses everything else", function()
-    for _, value in ipairs { "{}", '""', '"a:65536"', '"unix:"', "true", '{ "a:1", false }' } do
+    for _, value in ipairs { "{}", '""', '"unix:"', "true", '{ "a:1", false }' } do
       assert.is_truthy(line_of("listen = " .. value):find("expected an address", 1, true), value)
     end
     assert.is_truthy(line_of('listen = { "a:1", false }'):find("found false at [2]", 1, true))
@@ -481,6 +483,10 @@ describe("an unknown key", function()
 
   it("with no near one is refused with where to look", function()
     assert.is_truthy(line_of("banana = 1"):find("hookward init", 1, true))
+    assert.are.equal("hookward.lua: proxy_protocol: unknown key; a listener has it: "
+      .. 'listen = { { "0.0.0.0:8080", proxy_protocol = true } }', line_of("proxy_protocol = true"))
+    assert.are.equal('hookward.lua: cert: unknown key; write tls = { cert = "cert.pem", key = "key.pem" }',
+      line_of('cert = "a.pem"'))
     assert.are.equal("hookward.lua: log.colour: unknown key; known are log.level, log.format",
       line_of("log = { colour = 1 }"))
   end)

@@ -152,8 +152,15 @@ static int refuse_text(struct hw_str text, char *why, size_t size)
         inner.len = (size_t)((const char *)memchr(text.ptr, ':', text.len) - text.ptr);
     }
     if (inner.len != text.len && hw_address_read(&address, inner)) {
+        const char *slash = text.ptr[0] == '[' ? memchr(text.ptr, '/', text.len) : NULL;
+        int bits = slash ? hw_address_read_port((struct hw_str){
+                               slash + 1, (size_t)(text.ptr + text.len - slash) - 1})
+                         : -1;
         write_host(&address, host, sizeof host);
-        snprintf(reason, sizeof reason, "is more than an address; write \"%s\"", host);
+        if (bits >= 0 && bits <= V6_BITS) /* "[2001:db8::]/32" */
+            snprintf(reason, sizeof reason, "has brackets; write \"%s/%d\"", host, bits);
+        else
+            snprintf(reason, sizeof reason, "is more than an address; write \"%s\"", host);
         return refuse(text, why, size, reason);
     }
     return refuse(text, why, size,
@@ -172,6 +179,8 @@ int hw_network_read(struct hw_network *network, struct hw_str text, char *why, s
     struct hw_address address;
     const char *slash = text.len ? memchr(text.ptr, '/', text.len) : NULL;
     struct hw_str host = {text.ptr, slash ? (size_t)(slash - text.ptr) : text.len};
+    if (text.len && memchr(text.ptr, ',', text.len))
+        return refuse(text, why, size, "is more than one; write a list: { \"...\", \"...\" }");
     if (!hw_address_read(&address, host))
         return refuse_text(text, why, size);
     int most = address.any.sa_family == AF_INET ? V4_BITS : V6_BITS, bits = most;

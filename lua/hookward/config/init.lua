@@ -49,6 +49,12 @@ end
 
 local known_names = names_of(schema, "")
 
+-- Keys that are known, but not at the top.
+local elsewhere = {
+  proxy_protocol = 'a listener has it: listen = { { "0.0.0.0:8080", proxy_protocol = true } }',
+  cert = 'write tls = { cert = "cert.pem", key = "key.pem" }',
+}
+
 -- Reports unknown keys. In a nested table, `prefix` is "log." and such.
 function Check:unknown(values, entries, prefix, place)
   local known = {}
@@ -59,7 +65,8 @@ function Check:unknown(values, entries, prefix, place)
         :format(place, prefix, show(key)))
     elseif not known[key] then
       local nearest = suggest.nearest(prefix .. key, known_names)
-      local names = prefix == "" and "`hookward init DIR` writes a file with the usual keys"
+      local names = prefix == "" and (elsewhere[key]
+          or "`hookward init DIR` writes a file with the usual keys")
         or "known are " .. table.concat(names_of(entries, prefix), ", ")
       self:complain(("%s%s%s: unknown key; %s"):format(place, prefix, kinds.show_key(key),
         nearest and ("did you mean %s?"):format(nearest) or names))

@@ -31,6 +31,10 @@ end
 
 -- For the most common mistakes: suggests what was probably meant.
 local function listen_slip(value)
+  local high = value:match("^.+:(%d+)$")
+  if high and tonumber(high) > 65535 then
+    return ("%s: a port is a number up to 65535"):format(show(value))
+  end
   local port = value:match("^:(%d+)$") or value:match("^%*:(%d+)$")
   if port then
     return ('%s names no host; write "127.0.0.1:%s", or "0.0.0.0:%s" for every interface')
@@ -112,7 +116,10 @@ local options = {
 
 local function check_names(value)
   for _, key in ipairs(kinds.sorted_keys(value)) do
-    if key ~= 1 and not options[key] then
+    if key == "address" and value[1] == nil then
+      return nil, ("address: a listener begins with its address, without a name: { %s }"):format(
+        show(value.address))
+    elseif key ~= 1 and not options[key] then
       local names = { "mode", "group", "tls", "proxy_protocol" }
       local nearest = type(key) == "string" and suggest.nearest(key, names)
       return nil, ("%s: a listener has no such option; %s"):format(

@@ -185,6 +185,11 @@ static void a_wrong_text_is_told_how_to_be_written(void **state)
     assert_refused("192.0.2.1:8080", "is more than an address; write \"192.0.2.1\"");
     assert_refused("[2001:db8::1]", "is more than an address; write \"2001:db8::1\"");
     assert_refused("[2001:db8::1]:80", "is more than an address; write \"2001:db8::1\"");
+    assert_refused("[2001:db8::]/32", "has brackets; write \"2001:db8::/32\"");
+    assert_refused("[2001:db8::]/129", "is more than an address; write \"2001:db8::\"");
+    assert_refused("10.0.0.0/8, 192.168.0.0/16",
+                   "is more than one; write a list: { \"...\", \"...\" }");
+    assert_refused("10.0.0.1,10.0.0.2", "is more than one; write a list: { \"...\", \"...\" }");
     assert_refused("fe80::1%eth0", "has a zone, which is not supported; leave it out");
     assert_refused("*", "is no address; write \"0.0.0.0/0\" and \"::/0\" for all");
     static const char *const lengths[] = {"10.0.0.0/33", "10.0.0.0/",   "10.0.0.0/-1",
