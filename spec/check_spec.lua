@@ -183,6 +183,20 @@ describe("hookward check", function()
     assert.equal("", warnings(PROXIED, "trusted_proxies = '10.0.0.1'"))
   end)
 
+  it("warns of a `tls` that no listener has", function()
+    local folder = project { ledger = "memory:" }
+    local function warned(listen)
+      H.write(folder .. "/hookward.lua", ("return { listen = %s, ledger = 'memory:', tls = { cert = 'c.pem', "
+        .. "key = 'k.pem' } }"):format(listen))
+      local _, out = run(folder, "check --offline")
+      return out:find("warning: tls has no effect: every listener is a Unix socket", 1, true) ~= nil
+    end
+    assert.is_true(warned "'unix:s'")
+    assert.is_true(warned "{ 'unix:s', { '127.0.0.1:0', tls = false } }")
+    assert.is_false(warned "{ 'unix:s', '127.0.0.1:0' }")
+    assert.is_false(warned "'systemd'")
+  end)
+
   it("says of a network how it is to be written", function()
     local folder = project { ledger = "memory:" }
     H.write(folder .. "/hookward.lua", [[return { ledger = "memory:", allow = "203.0.113.5/24",

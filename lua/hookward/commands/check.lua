@@ -246,8 +246,18 @@ local function check_strangers(report, settings)
   check_proxies(report, settings.trusted_proxies, all, proxied)
 end
 
+-- The top level's `tls` is that of the listeners on TCP that say nothing of their own.
+local function check_tls(report, settings)
+  if not settings.tls then return end
+  for _, listener in ipairs(settings.listen) do
+    if listener.tls == settings.tls then return end
+  end
+  report:warn("tls has no effect: every listener is a Unix socket, or has a `tls` of its own")
+end
+
 local function check_rest(report, settings)
   check_patience(report, settings)
+  check_tls(report, settings)
   check_strangers(report, settings)
   if settings.ledger == "memory:" then
     report:warn('ledger = "memory:" forgets everything when the host ends; it is for tests')
@@ -337,7 +347,8 @@ local function describe_certificates(report)
   for i, one in ipairs(report.certificates) do
     rows[i] = { config.shown(one.file, report.folder), console.plain(table.concat(one.names, ", ")),
       one.key, "by " .. console.plain(one.issuer),
-      ("until %s (%d days)"):format(os.date("!%Y-%m-%d", one.not_after), one.days) }
+      ("until %s (%s)"):format(os.date("!%Y-%m-%d", one.not_after),
+        one.days < 0 and "expired" or count(one.days, "day")) }
   end
   return rows
 end
