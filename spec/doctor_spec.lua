@@ -248,7 +248,8 @@ describe("hookward doctor", function()
     it("and finds damage in the middle, and a file that is none", function()
       local folder = filled()
       diagnose(folder).find("ok", "ledger", "no damage (quick_check)")
-      local path = folder .. "/hookward.db"
+      local path, pristine = folder .. "/hookward.db", folder .. "/copy.db"
+      H.write(pristine, H.read(path))
       local file = assert(io.open(path, "r+b"))
       file:seek("set", lfs.attributes(path, "size") // 2 // 4096 * 4096)
       file:write(("garbage!"):rep(512))
@@ -256,6 +257,14 @@ describe("hookward doctor", function()
       local one = diagnose(folder).find("problem", "ledger", "hookward.db is damaged: ")
       assert.matches("hookward ledger restore", one.fix, 1, true)
       diagnose(folder, "--check-time 0").find("skipped", "ledger", "the file was not checked (--check-time 0)")
+      assert.is_nil(one.what:find("\n", 1, true))
+      assert(H.sh(([[
+        root=$(sqlite3 %s "SELECT rootpage FROM sqlite_master WHERE name = 'by_due'")
+        dd if=/dev/zero of=%s bs=4096 seek=$((root - 1)) count=1 conv=notrunc 2>&1
+      ]]):format(pristine, pristine)))
+      os.rename(pristine, path)
+      one = diagnose(folder).find("skipped", "ledger", folder .. "/hookward.db: ")
+      assert.matches("database disk image is malformed", one.what, 1, true)
       H.write(path, ("no ledger "):rep(100))
       diagnose(folder).find("problem", "ledger", "file is not a database")
     end)
@@ -440,7 +449,7 @@ describe("hookward doctor", function()
       host:signal "STOP"
       H.sh(("cp %s/b.key %s/tls/key.pem"):format(made, folder))
       host:signal "CONT"
-      host:wait_log "reloaded"
+      host:wait_log "reloaded: version"
       assert.equal(0, diagnose(folder).problems)
     end)
 
@@ -543,6 +552,9 @@ describe("hookward doctor", function()
         "403 not_allowed: no", "not in `allow`", "trusted_proxies" },
       { "a host that speaks TLS", page("400 Bad", '{"error":"tls_required","message":"TLS"}'), "400 tls_required: TLS",
         "speaks TLS", "https://" },
+      { "nginx that speaks TLS", page("400 Bad Request",
+        "<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>"), "400 by something",
+        "it speaks TLS there", "https://" },
       { "one that hangs up", "", "Empty reply from server", "PROXY protocol", "proxy_protocol" },
     }
     it("and recognises whoever else answers there", function()

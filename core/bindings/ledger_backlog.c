@@ -104,8 +104,9 @@ int hw_ledger_backlog_call(lua_State *L)
     struct hw_ledger_handle *handle = hw_ledger_handle_check(L);
     struct part p[QUERIES] = {{0}};
     int64_t oldest_ms = 0;
-    if (read_parts(handle->db, p, &oldest_ms) != SQLITE_OK)
-        return hw_ledger_handle_fail(L, handle);
+    int rc = read_parts(handle->db, p, &oldest_ms);
+    if (rc != SQLITE_OK) /* since the ROLLBACK sqlite3_errmsg says "not an error" */
+        return hw_ledger_handle_fail_for(L, handle, sqlite3_errstr(rc));
     lua_createtable(L, 0, 6);
     set_count(L, "waiting", p[DUE].count + p[IN_POOLS].count + p[BEHIND].count + p[PARKED].count);
     set_count(L, "due", p[DUE].due + p[IN_POOLS].due);

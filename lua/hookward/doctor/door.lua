@@ -73,6 +73,7 @@ end
 
 -- By status: { why, fix }.
 local statuses = {
+  plain = { "it speaks TLS there, and is called with plain HTTP", "call it with https://" },
   [401] = { "the proxy asks for a password, and Accredit has none", "exempt this path from it" },
   [403] = { "the proxy forbids this path, method or address", "allow POST to this path there" },
   [404] = { "nothing is at this path for what answers there: the proxy does not pass it on, or "
@@ -101,6 +102,9 @@ local function judge_stranger(findings, probe, answer)
     return findings:problem(what, "whatever answers there takes what nobody signed: it is not "
       .. "hookward, and Accredit counts its notifications as delivered",
       "let the proxy pass this path on to the host")
+  end
+  if status == 400 and answer.body:find("plain HTTP request was sent to HTTPS port", 1, true) then
+    status = "plain" -- nginx says so
   end
   local known = statuses[status] or { NOTHING_ARRIVES, "let the proxy pass this path on to the "
     .. "host, with its answers" }

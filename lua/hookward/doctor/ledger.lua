@@ -57,6 +57,11 @@ end
 
 -- ---- the file ----
 
+-- SQLite may say "*** in database main ***" and then several things, each in a line.
+local function first_line(report)
+  return report:gsub("^%*%*%* in database %w+ %*%*%*\n", ""):match("^[^\n]*")
+end
+
 local function quick_check(findings, ledger, path, seconds, announce)
   if seconds == 0 then return findings:skipped("the file was not checked (--check-time 0)") end
   local size = size_of(path)
@@ -69,8 +74,8 @@ local function quick_check(findings, ledger, path, seconds, announce)
   if not lines then
     return findings:problem(tostring(done), matters, RESTORE:format(path))
   elseif #lines > 0 then
-    return findings:problem(("%s is damaged: %s"):format(patients.shown(path), lines[1]), matters,
-      RESTORE:format(path))
+    return findings:problem(("%s is damaged: %s"):format(patients.shown(path),
+      first_line(lines[1])), matters, RESTORE:format(path))
   elseif not done then
     return findings:skipped(("no damage was found in %g s; the rest of the file was not checked")
       :format(seconds), "`hookward doctor --check-time 10m`")
@@ -181,8 +186,9 @@ function M.examine(findings, patient, announce)
   end
   local path = settings.ledger
   local folder = path:match("^(.*)/") .. "/"
+  local why
   if not patient.running then
-    local _, why = core.trial.ledger(path) -- before anything else opens the file
+    why = select(2, core.trial.ledger(path)) -- before anything else opens the file
     if why then findings:line("problem", why, "no host starts with it", "set `ledger`") end
   end
   local newest
@@ -192,7 +198,7 @@ function M.examine(findings, patient, announce)
     findings:problem(patients.shown(path) .. ": is gone", "the running host answers 400 "
       .. "ledger_unavailable", "put it back, or restart the host: it makes a new one, to which "
       .. "everything is new")
-  else
+  elseif not why then
     findings:ok(patients.shown(path) .. ": not there yet; the first start makes it")
   end
   disk(findings, settings, folder)
