@@ -42,9 +42,9 @@ static const char *advice(int error, bool is_unix)
         return "; this machine has no such address (`ip address` lists its own; 0.0.0.0 means all)";
     case EACCES:
     case EPERM:
-        return is_unix
-                   ? "; the user that runs the host must be able to write to the folder"
-                   : "; only root may use a port under 1024: use another, or listen = \"systemd\"";
+        return is_unix ? "; the user that runs the host must be able to write to the folder"
+                       : "; a port under 1024 takes CAP_NET_BIND_SERVICE, which the unit "
+                         "hookward.service gives: use another, or listen = \"systemd\"";
     case ENOENT:
         return "; make its folder with `mkdir -p`";
     default:
