@@ -21,6 +21,7 @@ describe("the files of TLS:", function()
     made:sign("soon", { to = 9.5 * DAY })
     made:sign("middle", { ca = true })
     made:sign("leaf", { by = "middle" })
+    made:sign("public", { by = "middle", more = "authorityInfoAccess=caIssuers;URI:http://ca.example/ca.der" })
     made:sign("small", { rsa = 1024 })
     assert(H.sh(("(cd %s && openssl ec -in one.key -aes128 -passout pass:x -out locked.key && "
       .. "openssl x509 -in one.pem -outform DER -out one.der)"):format(made.folder)))
@@ -98,6 +99,25 @@ describe("the files of TLS:", function()
         folder, folder)))
       both_refuse("key.pem: the user nobody may not read this TLS key; let a deploy hook copy it",
         "setpriv --reuid 65534 --regid 65534 --clear-groups")
+    end)
+
+    it("`check` and the doctor warn of a certificate of a public authority without its chain", function()
+      project()
+      put("cert.pem", "public.pem")
+      put("key.pem", "public.key")
+      local code, out = run "check"
+      assert.equal(0, code)
+      assert.matches("warning: cert.pem: the certificate is alone, and most clients need the one of middle too; ", out,
+        1, true)
+      out = select(2, run "doctor --check-time 0")
+      assert.matches("cert.pem: the certificate is alone, .-\n +why [^\n]*refuse.-\n +do +use the file with", out)
+      put("cert.pem", "public.pem", "middle.pem")
+      code, out = run "check"
+      assert.equal(0, code)
+      assert.is_nil(out:find("alone", 1, true))
+      put("cert.pem", "leaf.pem")
+      put("key.pem", "leaf.key")
+      assert.is_nil(select(2, run "check"):find("alone", 1, true))
     end)
 
     it("`check` lists what there is, and warns", function()

@@ -160,6 +160,18 @@ static void warn_of_end(lua_State *L, int array, const struct hw_certificate *ce
     add_line(L, array, line);
 }
 
+static void warn_of_gap(lua_State *L, int array, const struct hw_certificate *certificate)
+{
+    char line[TEXT_MAX];
+    if (!hw_certificate_lacks_chain(certificate))
+        return;
+    snprintf(line, sizeof line,
+             "%s: the certificate is alone, and most clients need the one of %s too; use the file "
+             "with the whole chain (certbot: fullchain.pem)",
+             certificate->file, certificate->issuer);
+    add_line(L, array, line);
+}
+
 static void check_pair(lua_State *L, const struct hw_tls_pair *pair, const struct found *found)
 {
     char why[TEXT_MAX];
@@ -175,8 +187,10 @@ static void check_pair(lua_State *L, const struct hw_tls_pair *pair, const struc
     rc = rc ? rc : hw_certificate_check_time(certificate, &reason);
     if (rc)
         add_line(L, found->errors, why);
-    else
+    else {
         warn_of_end(L, found->warnings, certificate);
+        warn_of_gap(L, found->warnings, certificate);
+    }
     lua_pop(L, 1);
 }
 

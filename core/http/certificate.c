@@ -21,6 +21,19 @@ time_t hw_certificate_time(const ASN1_TIME *time)
     return time && ASN1_TIME_to_tm(time, &parts) == 1 ? timegm(&parts) : 0;
 }
 
+bool hw_certificate_lacks_chain(const struct hw_certificate *certificate)
+{
+    if (certificate->count != 1)
+        return false;
+    AUTHORITY_INFO_ACCESS *access =
+        X509_get_ext_d2i(certificate->chain[0], NID_info_access, NULL, NULL);
+    bool found = false;
+    for (int i = 0; !found && i < sk_ACCESS_DESCRIPTION_num(access); i++)
+        found = OBJ_obj2nid(sk_ACCESS_DESCRIPTION_value(access, i)->method) == NID_ad_ca_issuers;
+    AUTHORITY_INFO_ACCESS_free(access);
+    return found;
+}
+
 int64_t hw_certificate_days(time_t not_after, time_t now)
 {
     int64_t left = (int64_t)not_after - (int64_t)now;

@@ -52,6 +52,10 @@ int64_t hw_certificate_days(time_t not_after, time_t now);
 /* Whether it ends within HW_CERTIFICATE_NOTICE_DAYS, or has ended. */
 bool hw_certificate_ends_soon(const struct hw_certificate *certificate, time_t now);
 
+/* Whether it is alone in its file, though it says where the one that signed it can be had, as those
+ * of public authorities do: of these an intermediate one signs, which clients must be sent. */
+bool hw_certificate_lacks_chain(const struct hw_certificate *certificate);
+
 /* Writes "2026-11-29 12:00 UTC". Returns `text`. */
 const char *hw_certificate_when(time_t time, char text[32]);
 

@@ -47,7 +47,8 @@ function Authority:path(name) return self.folder .. "/" .. name end
 local function stamp(seconds) return os.date("!%Y%m%d%H%M%SZ", os.time() + seconds) end
 
 ---Signs NAME.pem and makes NAME.key, unless it is there already.
----@param options? { alt?: string, from?: number, to?: number, ca?: string, by?: string, rsa?: integer }
+---`more`: a further line of extensions.
+---@param options? { alt?: string, more?: string, from?: number, to?: number, ca?: string, by?: string, rsa?: integer }
 --- alt: its subjectAltName, default: localhost and 127.0.0.1; from, to: seconds from now; ca: it may
 --- sign others; by: the name of the one that signs it, default: ca; rsa: bits, default: ECDSA P-256
 function Authority:sign(name, options)
@@ -55,8 +56,9 @@ function Authority:sign(name, options)
   local kind = options.rsa and "rsa:" .. options.rsa or "ec -pkeyopt ec_paramgen_curve:P-256"
   local key = H.read(self:path(name .. ".key")) == "" and ("-newkey %s -nodes -keyout %s.key"):format(kind, name)
     or ("-new -key %s.key"):format(name)
-  H.write(self:path("extensions"), ("subjectAltName=%s\nbasicConstraints=critical,CA:%s\n"):format(
-    options.alt or "DNS:localhost,IP:127.0.0.1", options.ca and "TRUE" or "FALSE"))
+  H.write(self:path("extensions"), ("subjectAltName=%s\nbasicConstraints=critical,CA:%s\n%s"):format(
+    options.alt or "DNS:localhost,IP:127.0.0.1", options.ca and "TRUE" or "FALSE",
+    options.more and options.more .. "\n" or ""))
   run(self.folder, "openssl req %s -out %s.csr -subj /CN=%s && openssl ca -batch -notext -config config -cert %s.pem "
     .. "-keyfile %s.key -in %s.csr -out %s.new -startdate %s -enddate %s -extfile extensions && mv %s.new %s.pem",
     key, name, name, options.by or "ca", options.by or "ca", name, name, stamp(options.from or -3600),

@@ -29,6 +29,18 @@ local function one_certificate(findings, settings, one)
   end
 end
 
+-- Why a warning matters, and what to do if it does not say that.
+local function reason_of(line)
+  if line:find("the certificate is alone", 1, true) then
+    return "a client that can't complete the chain refuses it, and delivers nothing"
+  elseif line:find("is also a name of", 1, true) then
+    return "clients that ask for this name get the other certificate",
+      "put the one that they should get first, or leave one out"
+  end
+  return "once it has expired, senders hang up and deliver nothing",
+    "renew it; the host takes the new one by itself"
+end
+
 local function one_tls(findings, patient, tls)
   local settings = patient.settings
   local found = core.tls.check(tls)
@@ -39,9 +51,7 @@ local function one_tls(findings, patient, tls)
       "`hookward help deployment` shows how certificates are made and renewed")
   end
   for _, line in ipairs(found.warnings) do
-    findings:line("warning", config.shown(line, settings.folder),
-      "once it has expired, senders hang up and deliver nothing",
-      "renew it; the host takes the new one by itself")
+    findings:line("warning", config.shown(line, settings.folder), reason_of(line))
   end
   for _, one in ipairs(found.certificates) do one_certificate(findings, settings, one) end
 end
