@@ -110,7 +110,7 @@ void hw_notify_open(struct hw_notify *n)
 {
     const char *text = getenv("NOTIFY_SOCKET");
     *n = (struct hw_notify){.fd = -1};
-    if (text && !hw_notify_reach(n, text))
+    if (text && text[0] && !hw_notify_reach(n, text)) /* an empty one is none */
         hw_log_say(HW_LOG_WARN,
                    "the service manager is not told how the host is: NOTIFY_SOCKET "
                    "is \"%.120s\", which can't be used",
