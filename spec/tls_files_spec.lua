@@ -24,7 +24,8 @@ describe("the files of TLS:", function()
     made:sign("public", { by = "middle", more = "authorityInfoAccess=caIssuers;URI:http://ca.example/ca.der" })
     made:sign("small", { rsa = 1024 })
     assert(H.sh(("(cd %s && openssl ec -in one.key -aes128 -passout pass:x -out locked.key && "
-      .. "openssl x509 -in one.pem -outform DER -out one.der)"):format(made.folder)))
+      .. "openssl x509 -in one.pem -outform DER -out one.der && "
+      .. "openssl pkcs12 -export -in one.pem -inkey one.key -passout pass: -out one.p12)"):format(made.folder)))
     made:revoke({}, 24)
   end)
   teardown(H.stop_all)
@@ -71,6 +72,7 @@ describe("the files of TLS:", function()
       with({ "one.pem" }, "two.key", "key.pem: this key does not fit the certificate")
       with({ "one.pem" }, "locked.key", "key.pem: the key is encrypted")
       with({ "one.der" }, "one.key", "cert.pem: not a certificate in PEM")
+      with({ "one.p12" }, "one.key", "cert.pem: a PKCS #12 file; convert it")
       with({ "old.pem" }, "old.key", "cert.pem: the certificate expired on 20")
       with({ "young.pem" }, "young.key", "cert.pem: the certificate is not valid before 20")
       with({ "middle.pem", "leaf.pem" }, "leaf.key", "cert.pem: the chain is in the wrong order: the certificate of "

@@ -6,6 +6,7 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -244,6 +245,14 @@ size_t hw_certificate_read_all(BIO *in, X509 **out, size_t max)
     return count;
 }
 
+static bool is_pkcs12(const struct hw_pem_file *file)
+{
+    const unsigned char *bytes = (const unsigned char *)file->bytes;
+    PKCS12 *read = d2i_PKCS12(NULL, &bytes, (long)file->len);
+    PKCS12_free(read);
+    return read != NULL;
+}
+
 static int explain_certificate(const struct hw_pem_file *file, const struct hw_reason *why)
 {
     const char *path = file->path;
@@ -255,6 +264,11 @@ static int explain_certificate(const struct hw_pem_file *file, const struct hw_r
     if (hw_pem_file_has(file, "CERTIFICATE REQUEST"))
         return hw_refuse(why, "%s: a request for a certificate; save what your CA made of it",
                          path);
+    if (is_pkcs12(file))
+        return hw_refuse(why,
+                         "%s: a PKCS #12 file; convert it, and name the new file as `cert` and "
+                         "`key`: openssl pkcs12 -in %s -nodes -out NEW.pem",
+                         path, path);
     return hw_refuse(
         why,
         "%s: not a certificate in PEM (\"-----BEGIN CERTIFICATE-----\"); if it is DER, "
