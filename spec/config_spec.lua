@@ -429,6 +429,48 @@ describe("listen", function()
   end)
 end)
 
+describe("tls", function()
+  local PAIR = 'cert = "/c.pem", key = "/k.pem"'
+  local pair = { cert = "/c.pem", key = "/k.pem" }
+
+  it("is one pair, or a list of pairs, with what is asked of clients", function()
+    assert.are.same({ pairs = { pair }, client_names = {} }, value_of("tls = { " .. PAIR .. " }", "tls"))
+    assert.are.same({ pairs = { pair, { cert = "/d", key = "/e" } }, client_names = { "a.example" },
+      client_ca = "/ca", crl = "/crl" }, value_of("tls = { { " .. PAIR .. ' }, { cert = "/d", key = "/e" }, '
+        .. 'client_ca = "/ca", crl = "/crl", client_names = "a.example" }', "tls"))
+  end)
+
+  it("holds for every TCP listener without its own, and for no Unix socket", function()
+    local listeners = value_of("tls = { " .. PAIR .. [[ }, listen = { "a:1", { "b:2", tls = false },
+      { "c:3", tls = { cert = "/x", key = "/y" } }, "unix:/s", "systemd:https" }]], "listen")
+    local certs = {}
+    for i, listener in ipairs(listeners) do
+      certs[i] = listener.tls and listener.tls.pairs[1].cert or false
+    end
+    assert.are.same({ "/c.pem", false, "/x", false, "/c.pem" }, certs)
+  end)
+
+  it("is refused with one line that says what is missing", function()
+    for text, why in pairs {
+      ["true"] = "tls: expected a table, for example",
+      ["{}"] = "tls: cert is missing: the certificate chain, a PEM file",
+      ['{ cert = "/c" }'] = "tls: key is missing: the certificate's private key, a PEM file",
+      ['{ cert = "/c", kye = "/k" }'] = "tls: kye: unknown key; did you mean key?",
+      ['{ cert = "-----BEGIN CERTIFICATE-----\\nMII", key = "/k" }'] =
+        'tls: cert: expected the path of a PEM file; found "-----BEGIN CERTIFICATE-----\\10MII"',
+      ["{ { " .. PAIR .. ' }, cert = "/c" }'] = "tls: either one cert and key, or a list of such pairs, not both",
+      ["{ { " .. PAIR .. ' }, { cert = "/d" } }'] = "tls: [2]: key is missing",
+      ["{ " .. PAIR .. ', crl = "/crl" }'] = "tls: crl has no effect without client_ca",
+      ["{ " .. PAIR .. ', client_ca = "/ca", client_names = {} }'] = "tls: client_names: expected names as in",
+    } do
+      local line = line_of("tls = " .. text)
+      assert.is_truthy(line:find(why, 1, true), line)
+    end
+    assert.matches("a Unix socket never speaks TLS",
+      line_of('listen = { "unix:/s", tls = { ' .. PAIR .. " } }"), 1, true)
+  end)
+end)
+
 describe("path", function()
   it("begins with a slash and holds neither query nor spaces", function()
     assert.are.equal("/a/b-c", value_of('path = "/a/b-c"', "path"))
