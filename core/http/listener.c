@@ -42,8 +42,8 @@ static int add(struct hw_listeners *all, struct hw_bound *bound, const struct hw
     l->bound = *bound;
     l->service = service;
     l->tls_address = listen && listen->tls && !bound->is_unix ? listen->address : NULL;
-    l->next = all->first;
-    all->first = l;
+    *all->end = l;
+    all->end = &l->next;
     all->count++;
     int rc =
         hw_acceptor_open(&all->acceptor, &l->door, bound->fd, bound->is_unix, !listen, service);
@@ -102,7 +102,7 @@ static int open_one(struct hw_listeners *all, const struct hw_listen *listen, si
 
 void hw_listeners_init(struct hw_listeners *all, struct hw_server *server)
 {
-    *all = (struct hw_listeners){0};
+    *all = (struct hw_listeners){.end = &all->first};
     hw_acceptor_init(&all->acceptor, server);
 }
 
@@ -184,11 +184,8 @@ void hw_listeners_report(const struct hw_listeners *all)
 
 bool hw_listeners_name(const struct hw_listeners *all, size_t index, char *text, size_t size)
 {
-    size_t open = 0;
-    for (struct hw_listener *l = all->first; l; l = l->next)
-        open += l->service->shown.ptr != NULL;
-    for (struct hw_listener *l = all->first; l; l = l->next) /* the list is in reverse order */
-        if (l->service->shown.ptr && --open == index) {
+    for (const struct hw_listener *l = all->first; l; l = l->next)
+        if (l->service->shown.ptr && index-- == 0) {
             name(l, text, size);
             return true;
         }
@@ -212,5 +209,6 @@ void hw_listeners_free(struct hw_listeners *all)
         free(l);
     }
     all->first = NULL;
+    all->end = &all->first;
     all->count = 0;
 }

@@ -20,7 +20,7 @@ struct hw_listener;
 struct hw_tls_set;
 
 struct hw_listeners {
-    struct hw_listener *first;
+    struct hw_listener *first, **end; /* in the order of opening */
     size_t count;
     struct hw_acceptor acceptor;
 };

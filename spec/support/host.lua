@@ -159,8 +159,9 @@ function M.start(options)
   self.pid = tonumber(self.pipe:read("l"))
   running[self] = true
   if options.fails then return self end
+  local last = options.listen and options.listen:find(M.WITH_PROXY, 1, true) and "://127.0.0.2:" or ""
   local ok, err = pcall(M.wait_until, function()
-    return self:log():find("listening on", 1, true) or not self:alive()
+    return self:log():find("listening on [^\n]*" .. last:gsub("%p", "%%%0")) or not self:alive()
   end, "the host to listen")
   if not ok or not self:alive() then
     error((ok and "the host did not start" or err) .. "\n" .. self:log(), 2)
