@@ -143,6 +143,16 @@ local function lay_out(folder, options)
     options.listen or '"127.0.0.1:0"', options.ledger or "memory:", options.config or ""))
 end
 
+-- Whether the log names a listener, and each of those two that `listen` (source text) has. The lines
+-- may come in several writes.
+local function names_all(log, listen)
+  for _, host in ipairs { "127.0.0.1", "127.0.0.2" } do
+    local wanted = listen:find(host .. ":0", 1, true)
+    if wanted and not log:find("://" .. host .. ":", 1, true) then return false end
+  end
+  return log:find("listening on", 1, true) ~= nil
+end
+
 ---Lays out a project and starts `hookward serve` in it; returns once it listens.
 ---@param options table handlers = { ["a.lua"] = text }, config = "key = value, …", keys, listen, args,
 --- env, wrap (a command that then executes its arguments), folder (of an earlier host, to start
@@ -159,9 +169,8 @@ function M.start(options)
   self.pid = tonumber(self.pipe:read("l"))
   running[self] = true
   if options.fails then return self end
-  local last = options.listen and options.listen:find(M.WITH_PROXY, 1, true) and "://127.0.0.2:" or ""
   local ok, err = pcall(M.wait_until, function()
-    return self:log():find("listening on [^\n]*" .. last:gsub("%p", "%%%0")) or not self:alive()
+    return names_all(self:log(), options.listen or "") or not self:alive()
   end, "the host to listen")
   if not ok or not self:alive() then
     error((ok and "the host did not start" or err) .. "\n" .. self:log(), 2)
