@@ -31,6 +31,11 @@ static void writes_ipv4_and_ipv6(void **state)
     struct hw_address v4 = {.v4 = {.sin_family = AF_INET, .sin_port = htons(80)}};
     HW_CHECK(inet_pton(AF_INET, "192.0.2.7", &v4.v4.sin_addr) == 1);
     assert_text(&v4, "192.0.2.7:80");
+    HW_CHECK(inet_pton(AF_INET, "255.100.10.0", &v4.v4.sin_addr) == 1);
+    v4.v4.sin_port = htons(65535);
+    assert_text(&v4, "255.100.10.0:65535");
+    char few[8];
+    assert_string_equal(hw_address_text(&v4.any, few, sizeof few).ptr, "255.100");
     v4 = v6("2001:db8::7");
     assert_text(&v4, "[2001:db8::7]:4711");
     v4 = v6("::1");
