@@ -149,6 +149,7 @@ build = {
         "core/bindings/versions.c",
         "core/bindings/waiting.c",
         "core/host/control.c",
+        "core/host/drain.c",
         "core/host/expiry.c",
         "core/host/host.c",
         "core/host/init.c",

@@ -15,11 +15,11 @@
 #include "base/sigpipe.h"
 #include "base/version.h"
 #include "host/control.h"
+#include "host/drain.h"
 #include "host/expiry.h"
 #include "host/last_reload.h"
 #include "host/manager.h"
 #include "host/parts.h"
-#include "host/signals.h"
 #include "host/status.h"
 #include "host/takeover.h"
 #include "http/connections.h"
@@ -54,8 +54,8 @@ struct hw_host {
 
     /* leader only */
     uv_loop_t loop;
-    uv_timer_t drain_timer, grace_timer;
     struct hw_expiry expiry;
+    struct hw_drain drain;
     struct hw_server server;
     struct hw_listeners listeners;
     struct hw_report report;
@@ -66,9 +66,7 @@ struct hw_host {
     struct hw_failures failures;
     struct hw_due due;
     struct hw_manager manager;
-    uint64_t drain_timeout_ms;
     size_t room; /* for connections, when it was last computed */
-    bool draining, stopped, cut_off;
 
     /* any thread */
     struct hw_last_reload last_reload;
@@ -77,68 +75,11 @@ struct hw_host {
 
 /* ---- drain ---- */
 
-static void finish(struct hw_host *h)
-{
-    if (h->stopped)
-        return;
-    h->stopped = true;
-    hw_crew_stop(h->dispatch.crew);
-}
-
-static void finish_if_idle(struct hw_host *h)
-{
-    if (h->draining && h->dispatch.open == 0 && h->server.connection_count == 0)
-        finish(h);
-}
-
-static void on_drain_timeout(uv_timer_t *timer)
-{
-    struct hw_host *h = timer->data;
-    h->cut_off = true;
-    hw_log_say(HW_LOG_WARN, "drain_timeout: cut off %zu connections and %zu notifications",
-               h->server.connection_count, h->dispatch.open);
-    hw_connections_close(&h->server);
-    finish(h);
-}
-
-static void end_idle(struct hw_host *h)
-{
-    h->dispatch.parting = false;
-    hw_connections_drain(&h->server);
-    finish_if_idle(h);
-}
-
-static void on_grace_over(uv_timer_t *timer)
-{
-    end_idle(timer->data);
-}
-
-/* Somebody takes over: a request that is on its way should not find its connection closed. */
-static void part(struct hw_host *h)
-{
-    uint64_t half = h->drain_timeout_ms / 2;
-    h->dispatch.parting = true;
-    hw_connections_part(&h->server);
-    uv_timer_start(&h->grace_timer, on_grace_over,
-                   half < HW_TAKEOVER_GRACE_MS ? half : HW_TAKEOVER_GRACE_MS, 0);
-    finish_if_idle(h);
-}
-
 static void on_stop(uv_async_t *async)
 {
     struct hw_host *h = async->data;
-    if (h->draining)
-        return;
-    h->draining = h->dispatch.draining = true;
-    hw_log_say(HW_LOG_INFO, "stopping: finishing what was begun%s",
-               hw_signals_was_interrupted() ? "; a second Ctrl-C (SIGINT) ends at once" : "");
-    hw_listeners_close(&h->listeners);
-    uv_timer_start(&h->drain_timer, on_drain_timeout, h->drain_timeout_ms, 0);
-    hw_manager_stop(&h->manager, h->drain_timeout_ms);
-    if (hw_takeover_is_meant(h->config))
-        part(h);
-    else
-        end_idle(h);
+    if (hw_drain_begin(&h->drain))
+        hw_manager_stop(&h->manager, h->drain.timeout_ms);
 }
 
 void hw_host_stop(struct hw_host *host)
@@ -152,14 +93,14 @@ static void on_settle(void *owner, struct hw_job *done)
 {
     struct hw_host *h = owner;
     hw_dispatch_settle(&h->dispatch, done);
-    finish_if_idle(h);
+    hw_drain_look(&h->drain);
 }
 
 static void on_lost(void *owner, struct hw_job *job, bool replaced)
 {
     struct hw_host *h = owner;
     hw_dispatch_lose(&h->dispatch, job, replaced);
-    finish_if_idle(h);
+    hw_drain_look(&h->drain);
 }
 
 /* Called on the ledger thread. */
@@ -175,7 +116,7 @@ static void on_room(struct hw_server *server)
 {
     struct hw_host *h = server->owner;
     hw_listeners_resume(&h->listeners);
-    finish_if_idle(h);
+    hw_drain_look(&h->drain);
 }
 
 /* Garbage of the scripts may still hold files open. */
@@ -224,20 +165,26 @@ static void limit_failures(struct hw_host *h, const struct hw_config *config)
                    "out of memory: max_failures_per_address is off; reload once more");
 }
 
+/* What is limited besides connections and requests: at the start, and by a reload. */
+static void limit(struct hw_host *h, const struct hw_config *config)
+{
+    limit_failures(h, config);
+    h->dispatch.open_max = config->max_queue;
+    hw_patience_limit(&h->dispatch.patience, config->queue_timeout_ms, config->handler_timeout_ms);
+    h->dispatch.retries = config->retries;
+    h->dispatch.in_hand.backlog_max = config->max_backlog;
+    h->drain.timeout_ms = config->drain_timeout_ms;
+}
+
 static void apply(void *owner, const struct hw_config *config)
 {
     struct hw_host *h = owner;
     hw_log_set(config->log_level, config->log_json);
     hw_server_apply(&h->server, config);
-    limit_failures(h, config);
+    limit(h, config);
     warn_of_files(h, config);
     hw_listeners_resume(&h->listeners); /* there may be room now for connections that wait */
-    h->dispatch.open_max = config->max_queue;
     h->intake.service.codes_only = config->codes_only;
-    hw_patience_limit(&h->dispatch.patience, config->queue_timeout_ms, config->handler_timeout_ms);
-    h->dispatch.retries = config->retries;
-    h->dispatch.in_hand.backlog_max = config->max_backlog;
-    h->drain_timeout_ms = config->drain_timeout_ms;
 }
 
 static void renew(void *owner)
@@ -338,12 +285,12 @@ static int init_loop(struct hw_host *h, char *why, size_t size)
         return HW_EFAILED;
     }
     h->loop_open = true;
-    uv_timer_init(&h->loop, &h->drain_timer);
-    uv_timer_init(&h->loop, &h->grace_timer);
+    hw_drain_init(&h->drain, &h->loop, &h->listeners, &h->server, &h->dispatch);
+    h->drain.has_successor = hw_takeover_is_meant(h->config);
     hw_expiry_start(&h->expiry, &h->loop);
     uv_async_init(&h->loop, &h->stop, on_stop);
     uv_async_init(&h->loop, &h->hangup, on_hangup);
-    h->drain_timer.data = h->grace_timer.data = h->stop.data = h->hangup.data = h;
+    h->stop.data = h->hangup.data = h;
     return 0;
 }
 
@@ -380,12 +327,9 @@ static int init_dispatch(struct hw_host *h)
                          c->max_queue))
         return HW_EFAILED;
     h->dispatch_open = true;
-    hw_patience_limit(&h->dispatch.patience, c->queue_timeout_ms, c->handler_timeout_ms);
-    h->dispatch.retries = c->retries;
-    h->dispatch.in_hand.backlog_max = c->max_backlog;
     h->dispatch.unproven = &h->unproven;
     h->dispatch.failures = &h->failures;
-    limit_failures(h, c);
+    limit(h, c);
     init_status(h);
     hw_control_init(&h->control, &h->loop, &h->dispatch, &h->status, ask_reload, h);
     return hw_intake_init(&h->intake, c, &h->dispatch);
@@ -597,7 +541,6 @@ struct hw_host *hw_host_start(struct hw_config *config, const struct hw_modules 
     h->config = config;
     h->guard = guard;
     h->manager.notify.fd = -1;
-    h->drain_timeout_ms = config->drain_timeout_ms;
     h->modules = modules;
     if (start(h, why, why_size) == 0)
         return h;
@@ -618,9 +561,9 @@ static void settle_rest(struct hw_host *h)
 int hw_host_wait(struct hw_host *h, bool *stuck)
 {
     *stuck = hw_crew_join(h->dispatch.crew, STUCK_MS) > 0;
-    if (*stuck && !h->cut_off)
+    if (*stuck && !h->drain.cut_off)
         *stuck = hw_crew_join(h->dispatch.crew, SLOW_MS) > 0;
-    int code = h->cut_off || *stuck;
+    int code = h->drain.cut_off || *stuck;
     settle_rest(h);
     hw_last_reload_end(&h->last_reload);
     if (*stuck) {
