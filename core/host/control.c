@@ -121,7 +121,7 @@ static void show(struct hw_waiter *waiter, const struct hw_unproven_request *r)
 
 static void show_or_not(const struct hw_control *control, struct hw_waiter *waiter)
 {
-    const struct hw_unproven *kept = control->dispatch->unproven;
+    const struct hw_unproven *kept = control->dispatch->distrust.unproven;
     const struct hw_unproven_request *r = kept ? hw_unproven_before(kept, waiter->ticket) : NULL;
     if (r)
         show(waiter, r);

@@ -327,8 +327,7 @@ static int init_dispatch(struct hw_host *h)
                          c->max_queue))
         return HW_EFAILED;
     h->dispatch_open = true;
-    h->dispatch.unproven = &h->unproven;
-    h->dispatch.failures = &h->failures;
+    h->dispatch.distrust = (struct hw_distrust){&h->unproven, &h->failures};
     limit(h, c);
     init_status(h);
     hw_control_init(&h->control, &h->loop, &h->dispatch, &h->status, ask_reload, h);

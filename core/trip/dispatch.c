@@ -140,8 +140,8 @@ static void record_copy(struct hw_dispatch *d, struct hw_job *job, const struct 
     record(d, job);
 }
 
-/* Whoever waits for one that is last in line would be last as well: it goes to its proper place, with
- * those behind it. */
+/* A job that nobody distrusts waits for `first`, so `first` and those behind it may no longer be
+ * last in line. */
 static void hurry(struct hw_dispatch *d, struct hw_job *first)
 {
     if (first->last_in_line)
@@ -155,8 +155,7 @@ int hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waite
     struct hw_job *twin = hw_in_flight_find(&d->in_flight, job);
     struct hw_job *other = hw_in_flight_find_signed(twin, job);
     bool accepted = other && other->accepted;
-    job->last_in_line =
-        d->failures && hw_failures_is_over(d->failures, &job->n.peer.any, job->n.cut_ns / 1000000);
+    job->last_in_line = hw_distrust_is_suspect(&d->distrust, &job->n.peer, job->n.cut_ns);
     if (twin && !job->last_in_line)
         hurry(d, twin);
     job->beside = twin && !other && twin->accepted;
@@ -256,18 +255,6 @@ int hw_dispatch_pause(struct hw_dispatch *d, struct hw_job *job, struct hw_waite
     return 0;
 }
 
-void hw_dispatch_distrust(struct hw_dispatch *d, const struct hw_request *request,
-                          const struct hw_address *peer, int code, const uint8_t *digest,
-                          struct hw_hasher *hasher)
-{
-    if (!hw_unproven_concerns(code))
-        return;
-    if (d->unproven)
-        hw_unproven_keep(d->unproven, request, peer, code, digest, hasher);
-    if (d->failures && peer)
-        hw_failures_note(d->failures, &peer->any, hw_now_ns() / 1000000);
-}
-
 /* The next copy takes its place in the table; the others stay behind that one. */
 static void promote(struct hw_dispatch *d, struct hw_job *job)
 {
@@ -288,8 +275,8 @@ static void reply(struct hw_dispatch *d, struct hw_job *job)
     if (!job->pick)
         HW_CRASH_POINT("after-answer");
     if (job->n.outcome.code && !job->n.outcome.authentic && job->n.request)
-        hw_dispatch_distrust(d, job->n.request, &job->n.peer, job->n.outcome.code,
-                             job->n.identity.digest, NULL);
+        hw_distrust_note(&d->distrust, job->n.request, &job->n.peer, job->n.outcome.code,
+                         job->n.identity.digest, NULL);
     bury(d, job);
 }
 

@@ -23,12 +23,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "http/failures.h"
-#include "http/unproven.h"
 #include "http/waiter.h"
 #include "ledger/ledger.h"
 #include "trip/committer.h"
 #include "trip/crew.h"
+#include "trip/distrust.h"
 #include "trip/in_flight.h"
 #include "trip/in_hand.h"
 #include "trip/job.h"
@@ -49,8 +48,7 @@ struct hw_dispatch {
     struct hw_report *report;
     size_t open_max;
     hw_due_picked_fn *picked;
-    struct hw_unproven *unproven; /* keeps requests that were not authentic; may be NULL */
-    struct hw_failures *failures; /* counts them; may be NULL */
+    struct hw_distrust distrust;
 
     /* leader only */
     size_t with_crew; /* jobs that were submitted and have no outcome yet */
@@ -83,12 +81,6 @@ void hw_dispatch_leave_gate(struct hw_dispatch *d);
 
 /* The gate for requests of the operator, which are never refused. */
 void hw_dispatch_enter_side_gate(struct hw_dispatch *d);
-
-/* A request of this client was not authentic, for the reason `code`: keeps it and counts it. `digest`
- * and `hasher` are as hw_unproven_keep takes them. For other reasons it does nothing. */
-void hw_dispatch_distrust(struct hw_dispatch *d, const struct hw_request *request,
-                          const struct hw_address *peer, int code, const uint8_t *digest,
-                          struct hw_hasher *hasher);
 
 /* Takes the job over. Returns 0: the waiter gets its answer later, never within this call. Or
  * returns HW_EOVERLOADED: too many copies wait behind each other. */

@@ -41,7 +41,8 @@ static int on_complete(struct hw_service *service, struct hw_request *request,
     }
     struct hw_job *job = hw_job_cut(&request, intake->hasher, intake->by_body, hw_now_ns(), &code);
     if (!job) {
-        hw_dispatch_distrust(intake->dispatch, request, waiter->peer, code, NULL, intake->hasher);
+        hw_distrust_note(&intake->dispatch->distrust, request, waiter->peer, code, NULL,
+                         intake->hasher);
         hw_request_put(intake->dispatch->requests, request);
         hw_dispatch_leave_gate(intake->dispatch);
         if (code != HW_ENOMEM)
