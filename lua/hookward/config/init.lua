@@ -19,14 +19,15 @@ kinds.kinds.listen, kinds.kinds.tls = listen, tls
 
 local MAX_LINES = 10 -- of errors in one file
 
----A path as a person would write it: relative if it is below `folder`.
----@param path string absolute
+---A path as a person would write it: relative if it is below `folder`. In a line, each path that
+---is a word of its own.
+---@param text string a path, or a message with paths; absolute
 ---@param folder string absolute; "" for none
 ---@return string
-function M.shown(path, folder)
-  local inside = folder ~= "" and path:sub(1, #folder + 1) == folder .. "/"
-  if inside then return path:sub(#folder + 2) end
-  return path
+function M.shown(text, folder)
+  if folder == "" then return text end
+  local inside = "(%s)" .. folder:gsub("%p", "%%%0") .. "/"
+  return ((" " .. text):gsub(inside, "%1"):sub(2))
 end
 
 -- ---- checking a table of values ----
