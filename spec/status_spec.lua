@@ -40,7 +40,7 @@ describe("hookward status", function()
     local out, code = status(host)
     assert.equal(0, code, out)
     assert.matches("^state     serving, pid %d+, for %d+s\nversions  hookward %d+%.%d+%.%d+, handlers "
-      .. "%x+ %(no%. 1 since the start%)\nlistening 127.0.0.1:%d+\nworkers   8\n"
+      .. "%x+ %(no%. 1 since the start%)\nlistening http://127.0.0.1:%d+\nworkers   8\n"
       .. "counts    received 2, succeeded 1[^\n]*\n"
       .. "errors    handler_refused 1\nbacklog   0 to run %(0 due now, 0 set aside by a pause%), "
       .. "0 running\nledger    hookward%.db, %d[%d.]* KB, well\n$", out)
@@ -51,7 +51,7 @@ describe("hookward status", function()
     assert.same({}, found.problems)
     assert.equal("serving", found.state)
     assert.equal(2, found.counts.received)
-    assert.same({ "127.0.0.1:" .. host.port }, found.addresses)
+    assert.same({ "http://127.0.0.1:" .. host.port }, found.addresses)
     assert.same({ handler_refused = 1 }, found.errors)
     assert.same({ waiting = 0, due = 0, parked = 0, running = 0 }, found.backlog)
     assert.same({}, found.pauses)

@@ -314,6 +314,7 @@ static void init_status(struct hw_host *h)
                                    .shelf = &h->stages.shelf,
                                    .last_reload = &h->last_reload,
                                    .addresses = hw_host_addresses(h),
+                                   .listeners = &h->listeners,
                                    .workers = h->worker_count,
                                    .started_at = hw_now(),
                                    .started_ns = hw_now_ns()};

@@ -85,12 +85,16 @@ static void put_reload(FILE *out, struct hw_last_reload *last)
     putc('}', out);
 }
 
-static void put_addresses(FILE *out, const char *const *addresses)
+static void put_addresses(FILE *out, const struct hw_status *s)
 {
+    char text[sizeof "https://" + HW_LISTENER_NAME_MAX];
     fputs(",\"addresses\":[", out);
-    for (size_t i = 0; addresses[i]; i++) {
+    for (size_t i = 0; s->addresses[i]; i++) {
+        const char *scheme = hw_listeners_speaks_tls(s->listeners, i) ? "https://" : "http://";
+        bool is_unix = strncmp(s->addresses[i], "unix:", 5) == 0;
+        snprintf(text, sizeof text, "%s%s", is_unix ? "" : scheme, s->addresses[i]);
         fputs(i ? "," : "", out);
-        put_text(out, hw_str_of(addresses[i]));
+        put_text(out, hw_str_of(text));
     }
     putc(']', out);
 }
@@ -124,7 +128,7 @@ static void put(FILE *out, const struct hw_status *s)
     put_pauses(out, &s->dispatch->ledger->pauses);
     put_reload(out, s->last_reload);
     put_ledger(out, s);
-    put_addresses(out, s->addresses);
+    put_addresses(out, s);
     fprintf(out, ",\"replaced\":%llu,\"unreplaced\":%llu}\n",
             (unsigned long long)hw_stats_get(&stats->counts[HW_COUNT_REPLACED]),
             (unsigned long long)hw_stats_get(&stats->counts[HW_COUNT_UNREPLACED]));

@@ -6,11 +6,12 @@
  *      "pauses":[{"pattern":"Badge.*","since":1790000000.0},…],
  *      "reload":{"at":1790000000.0,"ok":true,"text":"…"},
  *      "ledger":{"type":"sqlite","path":"/…","health":"well"|"slow"|"failed"},
- *      "addresses":["127.0.0.1:8080",…],"replaced":0,"unreplaced":0}
+ *      "addresses":["http://127.0.0.1:8080",…],"replaced":0,"unreplaced":0}
  *
  * Times are seconds since 1970; "errors" has those that occurred; "reload" is the last attempt,
  * absent before the first; "path" is absent when the ledger is in memory; "workers_stuck" counts
- * those whose handler did not return in time and has not yet.
+ * those whose handler did not return in time and has not yet; an address begins with http://,
+ * https:// or unix:.
  * Not     what is in the ledger's rows: counting them must not keep the host from its work, so the
  *         command reads the file itself.
  * Thread  leader only. */
@@ -19,6 +20,7 @@
 
 #include "base/config.h"
 #include "host/last_reload.h"
+#include "http/listener.h"
 #include "trip/dispatch.h"
 #include "trip/release.h"
 
@@ -28,7 +30,8 @@ struct hw_status {
     const struct hw_dispatch *dispatch;
     struct hw_shelf *shelf;
     struct hw_last_reload *last_reload;
-    const char *const *addresses; /* as of hw_host_addresses; ends with NULL */
+    const char *const *addresses;         /* as of hw_host_addresses; ends with NULL */
+    const struct hw_listeners *listeners; /* of these addresses */
     unsigned workers;
     double started_at;   /* seconds since 1970 */
     uint64_t started_ns; /* monotonic */

@@ -182,14 +182,27 @@ void hw_listeners_report(const struct hw_listeners *all)
     hw_listeners_each(all, report, NULL);
 }
 
-bool hw_listeners_name(const struct hw_listeners *all, size_t index, char *text, size_t size)
+/* NULL: there is none. */
+static const struct hw_listener *find(const struct hw_listeners *all, size_t index)
 {
     for (const struct hw_listener *l = all->first; l; l = l->next)
-        if (l->service->shown.ptr && index-- == 0) {
-            name(l, text, size);
-            return true;
-        }
-    return false;
+        if (l->service->shown.ptr && index-- == 0)
+            return l;
+    return NULL;
+}
+
+bool hw_listeners_name(const struct hw_listeners *all, size_t index, char *text, size_t size)
+{
+    const struct hw_listener *l = find(all, index);
+    if (l)
+        name(l, text, size);
+    return l != NULL;
+}
+
+bool hw_listeners_speaks_tls(const struct hw_listeners *all, size_t index)
+{
+    const struct hw_listener *l = find(all, index);
+    return l && l->tls_address;
 }
 
 /* ---- the end ---- */

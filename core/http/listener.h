@@ -54,6 +54,9 @@ void hw_listeners_report(const struct hw_listeners *all);
  * "unix:/path". Services that are not shown don't count. Returns false when there is none. */
 bool hw_listeners_name(const struct hw_listeners *all, size_t index, char *text, size_t size);
 
+/* Whether the address number `index` speaks TLS. */
+bool hw_listeners_speaks_tls(const struct hw_listeners *all, size_t index);
+
 /* Call it when there may be room again: waiting connections are then accepted. */
 void hw_listeners_resume(struct hw_listeners *all);
 

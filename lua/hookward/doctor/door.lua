@@ -169,9 +169,9 @@ local function judge_failure(findings, probe, why, kind)
     return judge_other_certificate(findings, probe)
   end
   local said = tls_advice.explain(why)
-  local wants = said and why:find("certificate required", 1, true)
+  local wants_one = why:find("certificate required", 1, true)
     or why:find("handshake failure", 1, true)
-  if wants and probe.asks_clients then
+  if wants_one and probe.asks_clients then
     return findings:ok(("%s: asks for a client certificate, as it should (--client-cert FILE looks "
       .. "further)"):format(probe.shown))
   elseif said then
@@ -219,20 +219,18 @@ end
 -- Doors whose port the kernel or systemd chose are at one of the host's other addresses. Returns
 -- those that can be called, and whether there are others.
 local function find_ports(all, addresses, path)
-  local known, lost = {}, {}
+  local known, found, lost, alike = {}, {}, {}, true
   for _, door in ipairs(all) do
     known[door.address] = true
-    if not door.url then lost[#lost + 1] = door end
+    local list = door.url and found or lost
+    list[#list + 1] = door
   end
-  local found, alike = {}, true
   for _, door in ipairs(lost) do
     alike = alike and door.tls == lost[1].tls and door.proxy_protocol == lost[1].proxy_protocol
   end
-  for _, door in ipairs(all) do
-    if door.url then found[#found + 1] = door end
-  end
   if not alike or not lost[1] then return found, #lost > 0 end
-  for _, address in ipairs(addresses) do
+  for _, shown in ipairs(addresses) do
+    local address = shown:gsub("^https?://", "")
     if not known[address] then
       found[#found + 1] = doors.of({ address = address, proxy_protocol = lost[1].proxy_protocol,
         tls = not address:find("^unix:") and lost[1].tls or nil }, path)
