@@ -378,6 +378,7 @@ build = {
     ["hookward.jobs.text"] = "lua/hookward/jobs/text.lua",
     ["hookward.ledger.backup"] = "lua/hookward/ledger/backup.lua",
     ["hookward.ledger.restore"] = "lua/hookward/ledger/restore.lua",
+    ["hookward.ledger.size"] = "lua/hookward/ledger/size.lua",
     ["hookward.sandbox.answers"] = "lua/hookward/sandbox/answers.lua",
     ["hookward.sandbox.api"] = "lua/hookward/sandbox/api.lua",
     ["hookward.sandbox.badge"] = "lua/hookward/sandbox/badge.lua",

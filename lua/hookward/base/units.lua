@@ -1,4 +1,4 @@
--- Sizes and times as people write them: "64KB", "1.5h".
+-- Sizes, times and counts as people write them: "64KB", "1.5h", "2 keys".
 
 -- Locals, because a handler may set any global.
 local ipairs, tonumber, type = ipairs, tonumber, type
@@ -49,11 +49,26 @@ function M.show_size(bytes)
   return show(bytes, { { "GB", 1 << 30 }, { "MB", 1 << 20 }, { "KB", 1 << 10 }, { "B", 1 } })
 end
 
+---@param bytes integer
+---@return string text rounded, such as "1.5 MB"
+function M.rough_size(bytes)
+  local unit = 1
+  while bytes >= 1024 and unit < 5 do bytes, unit = bytes / 1024, unit + 1 end
+  return ("%.3g %s"):format(bytes, ({ "bytes", "KB", "MB", "GB", "TB" })[unit])
+end
+
 ---@param milliseconds integer
 ---@return string text such as "90s", which time() reads again
 function M.show_time(milliseconds)
   return show(milliseconds,
     { { "d", times.d }, { "h", times.h }, { "m", times.m }, { "s", times.s }, { "ms", 1 } })
+end
+
+---@param count integer
+---@param one string "notification"
+---@return string text "1 notification", "12 notifications"
+function M.count(count, one)
+  return ("%d %s%s"):format(count, one, count == 1 and "" or "s")
 end
 
 return M

@@ -136,9 +136,8 @@ end
 local function check_workers(report, state)
   local replaced, unreplaced = state.replaced or 0, state.unreplaced or 0
   if unreplaced > 0 then
-    report:error(("the running host has lost %d worker%s to handlers that can't be stopped; its "
-      .. "log names them: fix them, then restart the host")
-      :format(unreplaced, unreplaced == 1 and "" or "s"))
+    report:error(("the running host has lost %s to handlers that can't be stopped; its log "
+      .. "names them: fix them, then restart the host"):format(units.count(unreplaced, "worker")))
   elseif replaced > 0 then
     report:warn("the running host has replaced %d of its workers, because their handlers can't be "
       .. "stopped; its log names them: fix them, then restart the host", replaced)
@@ -169,9 +168,9 @@ local function check_dead(report, settings, bad)
   local ledger <close> = core.ledger.open(settings.ledger, not report.running)
   local dead = ledger and ledger:count { states = { "dead" } } or 0
   if dead > 0 then
-    report:warn("the ledger keeps %d dead notification%s, with bodies that may hold personal data, "
-      .. "until you replay or remove them: `hookward jobs purge --state dead`", dead,
-      dead == 1 and "" or "s")
+    report:warn("the ledger keeps %s, with bodies that may hold personal data, until you replay "
+      .. "or remove them: `hookward jobs purge --state dead`",
+      units.count(dead, "dead notification"))
   end
 end
 
@@ -316,10 +315,6 @@ local function print_json(report)
   }))
 end
 
-local function count(number, what)
-  return ("%d %s%s"):format(number, what, number == 1 and "" or "s")
-end
-
 -- "after 1m, 5m, 30m, 2h, 6h; then dead, kept until purged"
 local function describe_retries(report)
   local times = {}
@@ -348,7 +343,7 @@ local function describe_certificates(report)
     rows[i] = { config.shown(one.file, report.folder), console.plain(table.concat(one.names, ", ")),
       one.key, "by " .. console.plain(one.issuer),
       ("until %s (%s)"):format(os.date("!%Y-%m-%d", one.not_after),
-        one.days < 0 and "expired" or count(one.days, "day")) }
+        one.days < 0 and "expired" or units.count(one.days, "day")) }
   end
   return rows
 end
@@ -382,8 +377,8 @@ local function print_text(report)
       .. "not tried", console.paint("dim", "note:"))
   end
   if #report.errors == 0 then
-    console.say("%s %s, %s", console.paint("green", "ok:"), count(#keys, "key"),
-      count(#routes, "route"))
+    console.say("%s %s, %s", console.paint("green", "ok:"), units.count(#keys, "key"),
+      units.count(#routes, "route"))
   end
 end
 

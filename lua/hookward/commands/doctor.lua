@@ -85,16 +85,12 @@ local function print_area(list, from)
   io.stdout:flush()
 end
 
-local function plural(count, word)
-  return ("%d %s%s"):format(count, word, count == 1 and "" or "s")
-end
-
 local function print_end(problems, warnings)
   if problems + warnings == 0 then
     console.say("%s", console.paint("green", "all is well"))
   else
     console.say("%s", console.paint(problems > 0 and "red" or "yellow", ("%s, %s"):format(
-      plural(problems, "problem"), plural(warnings, "warning"))))
+      units.count(problems, "problem"), units.count(warnings, "warning"))))
   end
 end
 

@@ -7,8 +7,10 @@ local config = require "hookward.config"
 local console = require "hookward.cli.console"
 local control = require "hookward.host.control"
 local core = require "hookward.core"
+local ledger_size = require "hookward.ledger.size"
 local options = require "hookward.cli.options"
 local time = require "hookward.base.time"
+local units = require "hookward.base.units"
 
 local M = {
   summary = "Show the state of the running host.",
@@ -45,16 +47,6 @@ end
 ---@field oldest_waiting? number when the first of them was received, seconds since 1970
 ---@field next_due? number
 
--- The file with its log.
-local function size_of(path)
-  local size = 0
-  for _, suffix in ipairs { "", "-wal" } do
-    local file = core.sys.stat(path .. suffix)
-    size = size + (file and file.size or 0)
-  end
-  return size
-end
-
 -- Returns nil without a file.
 local function read_ledger(path, running)
   if not path or not core.sys.stat(path) then return nil end
@@ -67,7 +59,7 @@ local function read_ledger(path, running)
 end
 
 local function workers(number, verb)
-  return ("%d worker%s %s"):format(number, number == 1 and "" or "s", verb)
+  return units.count(number, "worker") .. " " .. verb
 end
 
 -- What is not well, of a host that answered.
@@ -108,7 +100,7 @@ local function look(host)
   local why, kept
   found.backlog, why, kept = read_ledger(ledger.path, running)
   found.problems[#found.problems + 1] = why
-  ledger.size = found.backlog and size_of(ledger.path) or nil
+  ledger.size = found.backlog and ledger_size.of(ledger.path) or nil
   found.ledger = ledger
   found.host.pauses = found.host.pauses or kept
   return found
@@ -198,20 +190,13 @@ local function print_backlog(backlog)
   if backlog.next_due then say("", "the next is due %s", shown_time(backlog.next_due)) end
 end
 
--- "1.5 MB"
-local function size_text(bytes)
-  local unit = 1
-  while bytes >= 1024 and unit < 4 do bytes, unit = bytes / 1024, unit + 1 end
-  return ("%.3g %s"):format(bytes, ({ "bytes", "KB", "MB", "GB" })[unit])
-end
-
 local function print_ledger(ledger)
   if not ledger.path then
     say("ledger", "in memory")
     return
   end
   say("ledger", "%s%s%s", shown_path(ledger.path),
-    ledger.size and ", " .. size_text(ledger.size) or "",
+    ledger.size and ", " .. units.rough_size(ledger.size) or "",
     ledger.health and ", " .. ledger.health or "")
 end
 

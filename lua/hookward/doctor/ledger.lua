@@ -3,6 +3,7 @@
 -- It is only read, and each look has a limit of time: a host that runs is not held up.
 
 local core = require "hookward.core"
+local ledger_size = require "hookward.ledger.size"
 local patients = require "hookward.doctor.patient"
 local time = require "hookward.base.time"
 local units = require "hookward.base.units"
@@ -17,29 +18,13 @@ local LATE = 600 -- seconds: what waits longer than this to be run is late
 local RESTORE = "stop the host, put the latest backup in its place (`hookward ledger restore "
   .. "FILE`), or save what can be read: sqlite3 %s .recover"
 
--- "1.5 MB"
-local function size_text(bytes)
-  local unit = 1
-  while bytes >= 1024 and unit < 5 do bytes, unit = bytes / 1024, unit + 1 end
-  return ("%.3g %s"):format(bytes, ({ "bytes", "KB", "MB", "GB", "TB" })[unit])
-end
-
-local function size_of(path)
-  local size = 0
-  for _, suffix in ipairs { "", "-wal" } do
-    local file = core.sys.stat(path .. suffix)
-    size = size + (file and file.size or 0)
-  end
-  return size
-end
-
 -- ---- disk ----
 
 local function disk(findings, settings, folder)
   local found, why = core.machine.disk(folder)
   if not found then return findings:skipped(why) end
   local least = settings.min_disk_free
-  local free = size_text(found.free)
+  local free = units.rough_size(found.free)
   local matters = "under min_disk_free nothing more is accepted ack-first (400 overloaded), and "
     .. "on a full disk nothing at all (400 ledger_unavailable)"
   local fix = ("make room on the disk of %s, or move `ledger` to another; `hookward jobs purge` "
@@ -51,7 +36,7 @@ local function disk(findings, settings, folder)
     findings:warning(("disk: %s left, and min_disk_free is %s"):format(free,
       units.show_size(least)), matters, fix)
   else
-    findings:ok(("disk: %s left of %s"):format(free, size_text(found.size)))
+    findings:ok(("disk: %s left of %s"):format(free, units.rough_size(found.size)))
   end
 end
 
@@ -64,9 +49,9 @@ end
 
 local function quick_check(findings, ledger, path, seconds, announce)
   if seconds == 0 then return findings:skipped("the file was not checked (--check-time 0)") end
-  local size = size_of(path)
+  local size = ledger_size.of(path)
   if size > WARNED_OF then
-    announce(("checking %s of ledger, at most %g s"):format(size_text(size), seconds))
+    announce(("checking %s of ledger, at most %g s"):format(units.rough_size(size), seconds))
   end
   local lines, done = ledger:check(seconds)
   announce(nil)
@@ -80,7 +65,8 @@ local function quick_check(findings, ledger, path, seconds, announce)
     return findings:skipped(("no damage was found in %g s; the rest of the file was not checked")
       :format(seconds), "`hookward doctor --check-time 10m`")
   end
-  findings:ok(("%s: %s, no damage (quick_check)"):format(patients.shown(path), size_text(size)))
+  findings:ok(("%s: %s, no damage (quick_check)"):format(patients.shown(path),
+    units.rough_size(size)))
 end
 
 -- ---- its rows ----
@@ -100,10 +86,6 @@ local function count_states(groups)
   return found
 end
 
-local function plural(count, word)
-  return ("%d %s%s"):format(count, word, count == 1 and "" or "s")
-end
-
 local function failures(findings, ledger)
   ledger:limit(COUNT_TIME)
   local groups, why = ledger:stats {}
@@ -115,13 +97,13 @@ local function failures(findings, ledger)
   local found = count_states(groups)
   if found.failed > 0 then
     findings:warning(("%s failed, the oldest was received %s"):format(
-      plural(found.failed, "notification"), time.age(found.failed_at)),
+      units.count(found.failed, "notification"), time.age(found.failed_at)),
       "their work is not done; Accredit or the host tries again, until it succeeds or is given up",
       "`hookward jobs list --state failed` shows why; after a cure, `hookward jobs replay`")
   end
   if found.dead > 0 then
     findings:warning(("%s %s dead, the oldest was received %s"):format(
-      plural(found.dead, "notification"), found.dead == 1 and "is" or "are",
+      units.count(found.dead, "notification"), found.dead == 1 and "is" or "are",
       time.age(found.dead_at)),
       "nobody tries them again; they keep their bodies, which may hold personal data",
       "`hookward jobs replay --state dead` after a cure, or `hookward jobs purge --state dead`")
@@ -133,7 +115,7 @@ local function backlog(findings, patient, ledger)
   local found, why = ledger:backlog()
   if not found then return findings:skipped(why) end
   local oldest = found.oldest_waiting
-  local what = ("%s due to be run"):format(plural(found.due, "notification"))
+  local what = ("%s due to be run"):format(units.count(found.due, "notification"))
     .. (oldest and (", the oldest of all that wait was received " .. time.age(oldest)) or "")
   if found.due > 0 and not patient.running then
     findings:warning(what, "no host is running that would run them", "`hookward serve`")

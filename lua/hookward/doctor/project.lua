@@ -3,6 +3,7 @@
 local config = require "hookward.config"
 local core = require "hookward.core"
 local time = require "hookward.base.time"
+local units = require "hookward.base.units"
 
 local M = {}
 
@@ -86,7 +87,7 @@ function M.handlers(findings, patient)
       .. "with no_handler", "write hook.on(EVENT, fn) in " .. config.shown(settings.handlers,
         settings.folder))
   end
-  findings:ok(("%d route%s"):format(count, count == 1 and "" or "s"))
+  findings:ok(units.count(count, "route"))
 end
 
 return M

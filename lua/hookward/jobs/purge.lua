@@ -6,7 +6,7 @@ local core = require "hookward.core"
 local filters = require "hookward.jobs.filters"
 local remove = require "hookward.jobs.remove"
 local store = require "hookward.jobs.store"
-local text = require "hookward.jobs.text"
+local units = require "hookward.base.units"
 
 local M = {
   summary = "Remove notifications from the ledger.",
@@ -56,9 +56,9 @@ local function purge(host, ledger, wanted, total)
   if removed == false then return nil end
   if not removed then
     return console.fail(("%s; %s removed before that"):format(why,
-      text.count(before, "notification")))
+      units.count(before, "notification")))
   end
-  console.say("%s removed", text.count(removed, "notification"))
+  console.say("%s removed", units.count(removed, "notification"))
   if why then console.complain("%s", why) end
   return 0
 end
@@ -82,7 +82,7 @@ function M.run(args)
     console.say("nothing to remove: no notification matches")
     return 0
   end
-  local what = ("%s (%s)"):format(text.count(total, "notification"), filters.breakdown(by_state))
+  local what = ("%s (%s)"):format(units.count(total, "notification"), filters.breakdown(by_state))
   if args.dry_run then
     console.say("%s would be removed", what)
     return 0

@@ -13,6 +13,7 @@ local show = require "hookward.jobs.show"
 local store = require "hookward.jobs.store"
 local text = require "hookward.jobs.text"
 local time = require "hookward.base.time"
+local units = require "hookward.base.units"
 
 local M = {
   summary = "Run notifications again.",
@@ -264,7 +265,7 @@ end
 
 local function question(runnable, refused, by_state)
   local more = #refused > 0 and ("; %d more can't be"):format(#refused) or ""
-  return ("Run %s again (%s%s)?"):format(text.count(#runnable, "notification"),
+  return ("Run %s again (%s%s)?"):format(units.count(#runnable, "notification"),
     filters.breakdown(by_state), more)
 end
 

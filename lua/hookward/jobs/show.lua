@@ -8,6 +8,7 @@ local store = require "hookward.jobs.store"
 local grid = require "hookward.jobs.table"
 local text = require "hookward.jobs.text"
 local time = require "hookward.base.time"
+local units = require "hookward.base.units"
 
 local M = {
   summary = "Show all that is known of a notification.",
@@ -69,7 +70,7 @@ local function say_body(row, settings)
     return say_field("body", why_no_body(row, settings))
   end
   local pretty = json.pretty(row.body)
-  say_field("body", ("%s%s"):format(text.count(#row.body, "byte"), pretty and "" or ", not JSON"))
+  say_field("body", ("%s%s"):format(units.count(#row.body, "byte"), pretty and "" or ", not JSON"))
   console.say("%s", indent(pretty and pretty or text.block(row.body)))
 end
 

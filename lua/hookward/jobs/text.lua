@@ -92,11 +92,4 @@ function M.pad(text, width, right)
   return right and fill .. text or text .. fill
 end
 
----@param count integer
----@param one string "notification"
----@return string "1 notification", "12 notifications"
-function M.count(count, one)
-  return ("%d %s%s"):format(count, one, count == 1 and "" or "s")
-end
-
 return M

@@ -4,7 +4,7 @@ local config = require "hookward.config"
 local console = require "hookward.cli.console"
 local core = require "hookward.core"
 local store = require "hookward.jobs.store"
-local text = require "hookward.jobs.text"
+local units = require "hookward.base.units"
 
 local M = {
   summary = "Copy the ledger into a new file.",
@@ -29,7 +29,7 @@ function M.run(args)
   if not path then return console.fail(lines) end
   local count, why = core.ledger.backup(path, args.file)
   if not count then return console.fail(why) end
-  console.say("%s: %s", config.shown(args.file, core.sys.cwd()), text.count(count, "notification"))
+  console.say("%s: %s", config.shown(args.file, core.sys.cwd()), units.count(count, "notification"))
   return 0
 end
 

@@ -5,7 +5,7 @@ local config = require "hookward.config"
 local console = require "hookward.cli.console"
 local core = require "hookward.core"
 local store = require "hookward.jobs.store"
-local text = require "hookward.jobs.text"
+local units = require "hookward.base.units"
 
 local M = {
   summary = "Put a copy in the ledger's place.",
@@ -49,7 +49,7 @@ end
 local function question(path)
   local count = count_in(path)
   if count == 0 then return nil end
-  local what = count and text.count(count, "notification") or "a file that can't be read"
+  local what = count and units.count(count, "notification") or "a file that can't be read"
   return ("Replace %s (%s)?"):format(config.shown(path, core.sys.cwd()), what)
 end
 
@@ -67,7 +67,7 @@ function M.run(args)
   end
   local count, why = core.ledger.restore(args.file, path)
   if not count then return console.fail(why) end
-  console.say("%s: %s", config.shown(path, core.sys.cwd()), text.count(count, "notification"))
+  console.say("%s: %s", config.shown(path, core.sys.cwd()), units.count(count, "notification"))
   return 0
 end
 
