@@ -1,5 +1,6 @@
 -- TLS at the real host, with openssl s_client and curl as clients: versions, ciphers, names,
--- requests in every form, and what strangers do. Certificates: tls_certificates_spec.lua.
+-- requests in every form, and what strangers do. Certificates that are exchanged: tls_files_spec.lua; those of clients:
+-- tls_client_spec.lua.
 
 local lfs = require "lfs"
 local socket = require "socket"
@@ -94,20 +95,23 @@ end
 
 -- A client that goes on until the spec closes it: what is written to it is sent.
 local function open_client()
-  local out = os.tmpname()
-  local pipe = io.popen(("exec openssl s_client -connect 127.0.0.2:%d -CAfile %s -quiet >%s 2>&1")
-    :format(host.tls_port, ca(), out), "w")
+  local out, pid = os.tmpname(), os.tmpname()
+  local pipe = io.popen(("echo $$ >%s; exec openssl s_client -connect 127.0.0.2:%d -CAfile %s -quiet >%s 2>&1")
+    :format(pid, host.tls_port, ca(), out), "w")
   pipe:setvbuf("no")
   return {
     send = function(_, bytes) pipe:write(bytes) end,
     wait = function(_, pattern)
       H.wait_until(function() return H.read(out):find(pattern) end, pattern)
     end,
-    -- Waits until the host has ended the connection; returns what came.
+    -- Ends it without a close_notify.
+    kill = function() H.sh("kill -KILL " .. H.read(pid)) end,
+    -- Waits until the connection has ended; returns what came.
     ended = function()
       pipe:close()
       local text = H.read(out)
       os.remove(out)
+      os.remove(pid)
       return text
     end,
   }
@@ -276,7 +280,7 @@ describe("over TLS the host", function()
     local client = open_client()
     client:send(H.request(H.event("G.Wait"), { id = "gone" }))
     host:wait_log("begun")
-    H.sh(("pkill -KILL -f -- '[s]_client -connect 127.0.0.2:%d'"):format(host.tls_port))
+    client:kill()
     client:ended()
     gate:open()
     host:wait_log("succeeded event=G.Wait job=gone")
