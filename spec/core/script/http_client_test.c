@@ -592,6 +592,19 @@ static bool make_certificate(const char *key, const char *cert)
     return program(argv, &pid) && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
+/* Makes them in a new folder; without the program the test is skipped. `folder`: a template for
+ * mkdtemp. */
+static void open_certificate(char *folder, char key[64], char cert[64])
+{
+    assert_non_null(mkdtemp(folder));
+    snprintf(key, 64, "%s/key", folder);
+    snprintf(cert, 64, "%s/cert", folder);
+    if (!make_certificate(key, cert)) {
+        rmdir(folder);
+        skip();
+    }
+}
+
 static bool is_listening(int port)
 {
     struct sockaddr_in at = {.sin_family = AF_INET,
@@ -603,8 +616,8 @@ static bool is_listening(int port)
     return listening;
 }
 
-/* Starts the program on a port that was free a moment ago. With `wants` it takes only a client whose
- * certificate is the same. */
+/* Starts the program on a port that was free a moment ago. With `wants` it takes only a client with
+ * the same certificate. */
 static pid_t start_tls(const char *key, const char *cert, bool wants, int *port)
 {
     static struct server probe;
@@ -631,13 +644,7 @@ static void verifies_certificates(void **state)
     struct fixture *f = *state;
     char folder[] = P_tmpdir "/hw-http-XXXXXX", key[64], cert[64];
     int port;
-    assert_non_null(mkdtemp(folder));
-    snprintf(key, sizeof key, "%s/key", folder);
-    snprintf(cert, sizeof cert, "%s/cert", folder);
-    if (!make_certificate(key, cert)) {
-        rmdir(folder);
-        skip();
-    }
+    open_certificate(folder, key, cert);
     f->tls = start_tls(key, cert, false, &port);
     lua_pushfstring(f->L, "https://localhost:%d/", port);
     lua_setglobal(f->L, "S");
@@ -670,13 +677,7 @@ static void shows_a_client_certificate(void **state)
     struct fixture *f = *state;
     char folder[] = P_tmpdir "/hw-http-XXXXXX", key[64], cert[64], command[512];
     int port;
-    assert_non_null(mkdtemp(folder));
-    snprintf(key, sizeof key, "%s/key", folder);
-    snprintf(cert, sizeof cert, "%s/cert", folder);
-    if (!make_certificate(key, cert)) {
-        rmdir(folder);
-        skip();
-    }
+    open_certificate(folder, key, cert);
     snprintf(command, sizeof command,
              "cat %s %s >%s/both && openssl pkey -in %s -aes128 -passout pass:x -out %s/locked",
              key, cert, folder, key, folder);
