@@ -441,18 +441,15 @@ static void test_ticket_keys_rotate(void **state)
 
 /* ---- client certificates ---- */
 
-static const struct made *ca, *server_one;
+static const struct made *ca;
 
-static void make_authorities(void)
+/* A server that asks for certificates of `ca`, which is a new one. */
+static struct hw_tls_files client_files(void)
 {
+    static struct hw_tls_pair pair;
+    pair = pair_of("server", A_CERT(.name = "server"));
+    struct hw_tls_files files = {.pairs = &pair, .pair_count = 1, .client_ca = path_of("ca.pem")};
     ca = A_CERT(.name = "Clients' CA", .is_ca = true);
-    server_one = A_CERT(.name = "server");
-}
-
-static struct hw_tls_files client_files(struct hw_tls_pair *pair)
-{
-    *pair = pair_of("server", server_one);
-    struct hw_tls_files files = {.pairs = pair, .pair_count = 1, .client_ca = path_of("ca.pem")};
     WRITE_CERTS(files.client_ca, ca);
     return files;
 }
@@ -513,9 +510,7 @@ static void assert_turned_away(struct hw_tls_context *context, const struct made
 static void test_verifies_client_certificates(void **state)
 {
     (void)state;
-    struct hw_tls_pair pair;
-    make_authorities();
-    const struct hw_tls_files files = client_files(&pair);
+    const struct hw_tls_files files = client_files();
     struct hw_tls_context *context = make_context(&files);
     const struct made *other = A_CERT(.name = "Another CA", .is_ca = true);
     assert_named(context, A_CERT(.name = "plain", .by = ca), "plain");
@@ -533,9 +528,7 @@ static void test_verifies_client_certificates(void **state)
 static void test_requires_a_client_certificate(void **state)
 {
     (void)state;
-    struct hw_tls_pair pair;
-    make_authorities();
-    const struct hw_tls_files files = client_files(&pair);
+    const struct hw_tls_files files = client_files();
     struct hw_tls_context *context = make_context(&files);
     assert_int_equal(judge(context, NULL, TLS1_2_VERSION).alert, SSL_AD_HANDSHAKE_FAILURE);
     assert_int_equal(judge(context, NULL, TLS1_3_VERSION).alert, SSL_AD_CERTIFICATE_REQUIRED);
@@ -545,10 +538,8 @@ static void test_requires_a_client_certificate(void **state)
 static void test_accepts_the_names_of_client_names_only(void **state)
 {
     (void)state;
-    struct hw_tls_pair pair;
     const char *names[] = {"sender.example", "spiffe://x/y"};
-    make_authorities();
-    struct hw_tls_files files = client_files(&pair);
+    struct hw_tls_files files = client_files();
     files.client_names = names;
     files.name_count = 2;
     struct hw_tls_context *context = make_context(&files);
@@ -571,10 +562,8 @@ static void test_accepts_the_names_of_client_names_only(void **state)
 static void test_trusts_a_ca_in_the_middle(void **state)
 {
     (void)state;
-    struct hw_tls_pair pair;
-    make_authorities();
+    struct hw_tls_files files = client_files();
     const struct made *middle = A_CERT(.name = "Middle", .is_ca = true, .by = ca);
-    struct hw_tls_files files = client_files(&pair);
     WRITE_CERTS(files.client_ca, middle);
     struct hw_tls_context *context = make_context(&files);
     assert_named(context, A_CERT(.name = "x", .by = middle), "x");
@@ -585,10 +574,8 @@ static void test_trusts_a_ca_in_the_middle(void **state)
 static void test_resumes_no_session_of_a_verified_client(void **state)
 {
     (void)state;
-    struct hw_tls_pair pair;
-    make_authorities();
-    const struct hw_tls_files files = client_files(&pair);
-    const struct hw_tls_files plain = {.pairs = &pair, .pair_count = 1};
+    const struct hw_tls_files files = client_files();
+    const struct hw_tls_files plain = {.pairs = files.pairs, .pair_count = 1};
     struct hw_tls_context *context = make_context(&files), *open = make_context(&plain);
     const struct made *one = A_CERT(.name = "x", .by = ca);
     for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
@@ -643,9 +630,7 @@ static void write_list(const char *path, const struct made *by, const struct mad
 static void test_refuses_a_revoked_certificate(void **state)
 {
     (void)state;
-    struct hw_tls_pair pair;
-    make_authorities();
-    struct hw_tls_files files = client_files(&pair);
+    struct hw_tls_files files = client_files();
     const struct made *good = A_CERT(.name = "good", .by = ca);
     const struct made *bad = A_CERT(.name = "bad", .by = ca);
     files.crl = path_of("crl.pem");
@@ -660,9 +645,7 @@ static void test_refuses_a_revoked_certificate(void **state)
 static void test_wants_the_list_of_each_ca(void **state)
 {
     (void)state;
-    struct hw_tls_pair pair;
-    make_authorities();
-    struct hw_tls_files files = client_files(&pair);
+    struct hw_tls_files files = client_files();
     const struct made *second = A_CERT(.name = "Second CA", .is_ca = true);
     WRITE_CERTS(files.client_ca, ca, second);
     files.crl = path_of("crl.pem");
@@ -677,9 +660,7 @@ static void test_wants_the_list_of_each_ca(void **state)
 static void test_a_ca_in_the_middle_needs_no_list_of_the_root(void **state)
 {
     (void)state;
-    struct hw_tls_pair pair;
-    make_authorities();
-    struct hw_tls_files files = client_files(&pair);
+    struct hw_tls_files files = client_files();
     const struct made *middle = A_CERT(.name = "Middle", .is_ca = true, .by = ca);
     const struct made *bad = A_CERT(.name = "bad", .by = middle);
     WRITE_CERTS(files.client_ca, middle);
@@ -703,9 +684,7 @@ static void assert_no_context(const struct hw_tls_files *files, const char *path
 static void test_refuses_unusable_files_of_client_certificates(void **state)
 {
     (void)state;
-    struct hw_tls_pair pair;
-    make_authorities();
-    struct hw_tls_files files = client_files(&pair);
+    struct hw_tls_files files = client_files();
     assert_int_equal(remove(files.client_ca), 0);
     assert_no_context(&files, files.client_ca, "No such file");
     folder_write(&folder, "ca.pem", "nothing\n");
@@ -730,10 +709,8 @@ static void test_refuses_unusable_files_of_client_certificates(void **state)
 static void test_notices_every_difference(void **state)
 {
     (void)state;
-    struct hw_tls_pair pair;
     const char *names[] = {"a", "b"};
-    make_authorities();
-    struct hw_tls_files files = client_files(&pair);
+    struct hw_tls_files files = client_files();
     files.client_names = names;
     files.name_count = 1;
     struct hw_tls_context *first = make_context(&files), *second = make_context(&files);
