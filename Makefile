@@ -272,7 +272,7 @@ fuzz: setup-ci ## fuzz each parser, the connection, RSA and the configuration, F
 
 # ---- code quality and measurements ----
 
-C_FILES = $(wildcard core/*.[ch] core/*/*.[ch] spec/core/*.[ch] spec/core/*/*.[ch] spec/fuzz/*.c spec/bench/*.c spec/preload/*.c)
+C_FILES = $(wildcard core/*.[ch] core/*/*.[ch] spec/core/*.[ch] spec/core/*/*.[ch] spec/fuzz/*.[ch] spec/bench/*.c spec/preload/*.c)
 
 style: ## check with clang-format, luacheck, and the order of the rooms
 	clang-format --dry-run --Werror $(C_FILES)

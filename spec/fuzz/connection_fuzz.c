@@ -1,9 +1,8 @@
 /* connection_fuzz.c -- a connection survives what a client and time may do to it, in any order.
  *
- * The input is a small program for the rig of connection_rig.h (the real connection.c, with a
- * client at the other end of a Unix socket). Each byte is a step: its low three bits say which one,
- * the others how much of it. The bytes to send follow the step, or come from a table of pieces of
- * requests.
+ * The input is a program (connection_steps.h) for the real connection.c with a client at the other
+ * end of a Unix socket. The low three bits of a byte say which step it is. The bytes to send follow
+ * the step, or come from a table of pieces of requests.
  *
  * Properties
  *   The service gets what was sent, whole and in order, however it was cut into reads and
@@ -14,17 +13,11 @@
  *   Everything is freed. */
 #include "http/connection_rig.h"
 
+#include "connection_steps.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len);
 
 enum step { SEND, SEND_PIECE, TURN, ANSWER, RECEIVE, TIME, CLIENT, SERVER };
-
-struct program {
-    const uint8_t *bytes;
-    size_t len, at;
-    bool cut_short; /* somebody gave up: not every request has an answer */
-};
-
-static char large[100 * 1000];
 
 static const char *const pieces[] = {
     "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -60,10 +53,8 @@ enum {
 
 static void send_some(struct rig *r, struct program *p, unsigned amount)
 {
-    size_t len = p->len - p->at;
-    len = len < amount + 1 ? len : amount + 1;
-    rig_send(r, (const char *)p->bytes + p->at, len);
-    p->at += len;
+    struct hw_str bytes = next_bytes(p, amount + 1);
+    rig_send(r, bytes.ptr, bytes.len);
 }
 
 static void send_piece(struct rig *r, unsigned amount)
@@ -75,24 +66,6 @@ static void send_piece(struct rig *r, unsigned amount)
         rig_send(r, large, lengths[amount - LARGE_FROM]);
 }
 
-static void answer(struct rig *r, unsigned amount)
-{
-    static const size_t lengths[] = {0, 1, 1000, 100000};
-    if (amount % 4 == 0)
-        rig_answer(r, 0, HW_STR_NONE);
-    else if (amount % 4 == 1)
-        rig_answer(r, HW_EHANDLER_REFUSED, HW_STR("a reason"));
-    else
-        rig_reply(r, (struct hw_str){large, lengths[amount / 4 % 4]});
-}
-
-static void pass_time(struct rig *r, struct program *p, unsigned amount)
-{
-    p->cut_short = true;
-    if (amount < HW_DEADLINE_KINDS)
-        rig_pass(r, (enum hw_deadline_kind)amount);
-}
-
 static void do_as_client(struct rig *r, struct program *p, unsigned amount)
 {
     p->cut_short = true;
@@ -100,15 +73,6 @@ static void do_as_client(struct rig *r, struct program *p, unsigned amount)
         rig_hang_up(r);
     else if (r->fd >= 0)
         shutdown(r->fd, amount & 2 ? SHUT_RD : SHUT_WR);
-}
-
-static void do_as_server(struct rig *r, struct program *p, unsigned amount)
-{
-    p->cut_short = true;
-    if (amount & 1)
-        hw_connections_drain(&r->server);
-    else if (amount & 2)
-        hw_connections_close(&r->server);
 }
 
 static void take(struct rig *r, struct program *p)
@@ -123,8 +87,7 @@ static void take(struct rig *r, struct program *p)
         send_piece(r, amount);
         break;
     case TURN:
-        for (unsigned i = 0; i <= amount % 4; i++)
-            rig_turn(r);
+        take_turns(r, amount);
         break;
     case ANSWER:
         answer(r, amount);
@@ -166,11 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
     while (p.at < p.len)
         take(&r, &p);
     come_to_rest(&r);
-    unsigned whole = rig_count_model(&r, false);
-    if (!p.cut_short)
-        HW_CHECK(r.answers >= rig_count_model(&r, true));
-    HW_CHECK(r.answers <= whole + 1); /* one more refuses what can't be read */
-    HW_CHECK(r.completed <= whole);
+    check_answers(&r, &p);
     rig_close(&r);
     return 0;
 }

@@ -1,8 +1,8 @@
 /* tls_fuzz.c -- a TLS connection survives what a client, the network and time may do to it.
  *
  * As connection_fuzz.c, with a real TLS client between: the input says how requests are cut into
- * records, how records are cut into what the socket brings in a turn, and what disturbs them. Each
- * byte is a step: its low four bits say which one, the others how much of it.
+ * records, how records are cut into what the socket brings in a turn, and what disturbs them. The
+ * low four bits of a byte say which step it is.
  *
  * Properties
  *   The service gets what was sent, whole and in order, however it was cut (the rig's model).
@@ -11,30 +11,21 @@
  *   If nobody gave up, each request has its answer in the end, though the socket is silent.
  *   Everything is freed, and OpenSSL's queue of errors is empty. */
 #include "http/connection_rig.h"
-#include "http/tls_client.h"
-#include "http/tls_context.h"
 
 #define assert_true HW_CHECK
 #define assert_non_null(x) HW_CHECK((x) != NULL)
-#include "folder.h"
-#include "http/certs.h"
+#include "http/tls_client.h"
+
+#include "connection_steps.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len);
 
 enum step { WRITE, WRITE_BYTES, PUSH, TURN, ANSWER, READ, TIME, CLIENT, SERVER, RAW, STEPS };
 
-struct program {
-    const uint8_t *bytes;
-    size_t len, at;
-    struct tls_client client;
-    bool cut_short; /* somebody gave up: not every request has an answer */
-    bool ended;     /* the client sends no more */
-};
-
 enum { SENT_MAX = 500 * 1000 }; /* the rig's model reads all of it again and again */
 
-static struct hw_tls_context *context;
-static char large[100 * 1000];
+static struct tls_client client;
+static bool ended; /* the client sends no more */
 
 static const char *const pieces[] = {
     "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -53,24 +44,6 @@ static const char *const pieces[] = {
 };
 enum { PIECES = sizeof pieces / sizeof *pieces };
 
-static bool make_context(void)
-{
-    struct folder folder;
-    char cert[FOLDER_PATH_MAX], key[FOLDER_PATH_MAX], why[256];
-    folder_open(&folder);
-    folder_path(&folder, "cert.pem", cert);
-    folder_path(&folder, "key.pem", key);
-    const struct made *made = A_CERT(.name = "localhost", .alt = "DNS:localhost");
-    WRITE_CERTS(cert, made);
-    write_key(key, made);
-    struct hw_tls_pair pair = {.cert = cert, .key = key};
-    context = hw_tls_context_make(&(struct hw_tls_files){.pairs = &pair, .pair_count = 1}, why,
-                                  sizeof why);
-    folder_close(&folder);
-    unmake_all();
-    return context;
-}
-
 static size_t next_byte(struct program *p)
 {
     return p->at < p->len ? p->bytes[p->at++] : 0;
@@ -79,8 +52,8 @@ static size_t next_byte(struct program *p)
 static void write_plain(struct rig *r, struct program *p, const char *bytes, size_t len)
 {
     static const size_t records[] = {16384, 1, 100, 4096};
-    if (!p->ended && SSL_is_init_finished(p->client.ssl) && len > 0 && r->sent_len < SENT_MAX)
-        client_write(&p->client, r, bytes, len, len > 1000 ? 16384 : records[next_byte(p) & 3]);
+    if (!ended && SSL_is_init_finished(client.ssl) && len > 0 && r->sent_len < SENT_MAX)
+        client_write(&client, r, bytes, len, len > 1000 ? 16384 : records[next_byte(p) & 3]);
 }
 
 static void write_piece(struct rig *r, struct program *p, unsigned amount)
@@ -93,44 +66,31 @@ static void write_piece(struct rig *r, struct program *p, unsigned amount)
 
 static void write_bytes(struct rig *r, struct program *p, unsigned amount)
 {
-    size_t len = p->len - p->at < amount + 1 ? p->len - p->at : amount + 1;
-    const char *bytes = (const char *)p->bytes + p->at;
-    p->at += len;
-    write_plain(r, p, bytes, len);
+    struct hw_str bytes = next_bytes(p, amount + 1);
+    write_plain(r, p, bytes.ptr, bytes.len);
 }
 
 /* Sends a part of what the client has, or all; byte by byte with a turn for each. */
-static void push(struct rig *r, struct program *p, unsigned amount)
+static void push(struct rig *r, unsigned amount)
 {
     char *bytes;
-    p->client.cut = amount == 1 && BIO_get_mem_data(p->client.out, &bytes) < 200 ? 1 : 0;
+    client.cut = amount == 1 && BIO_get_mem_data(client.out, &bytes) < 200 ? 1 : 0;
     if (amount < 2) {
-        client_push(&p->client, r);
+        client_push(&client, r);
         return;
     }
-    size_t left = (size_t)BIO_get_mem_data(p->client.out, &bytes);
+    size_t left = (size_t)BIO_get_mem_data(client.out, &bytes);
     size_t len = left < 1u << amount ? left : 1u << amount;
     ssize_t n = r->fd < 0 || len == 0 ? -1 : send(r->fd, bytes, len, MSG_NOSIGNAL);
     char taken[1 << 15];
     if (n > 0)
-        HW_CHECK(BIO_read(p->client.out, taken, (int)n) == n);
-}
-
-static void answer(struct rig *r, unsigned amount)
-{
-    static const size_t lengths[] = {0, 1, 16384, 100000};
-    if (amount % 4 == 0)
-        rig_answer(r, 0, HW_STR_NONE);
-    else if (amount % 4 == 1)
-        rig_answer(r, HW_EHANDLER_REFUSED, HW_STR("a reason"));
-    else
-        rig_reply(r, (struct hw_str){large, lengths[amount / 4 % 4]});
+        HW_CHECK(BIO_read(client.out, taken, (int)n) == n);
 }
 
 static void do_as_client(struct rig *r, struct program *p, unsigned amount)
 {
-    SSL *ssl = p->client.ssl;
-    if (amount % 4 == 0 && SSL_is_init_finished(ssl) && !p->ended) {
+    SSL *ssl = client.ssl;
+    if (amount % 4 == 0 && SSL_is_init_finished(ssl) && !ended) {
         p->cut_short = true; /* many of these end the connection */
         if (SSL_version(ssl) == TLS1_3_VERSION && SSL_key_update(ssl, (int)(amount / 4 % 2)))
             SSL_do_handshake(ssl);
@@ -139,7 +99,7 @@ static void do_as_client(struct rig *r, struct program *p, unsigned amount)
         ERR_clear_error();
         return;
     }
-    p->cut_short = p->ended = true;
+    p->cut_short = ended = true;
     if (amount % 4 == 1)
         rig_hang_up(r);
     else if (amount % 4 == 2)
@@ -149,33 +109,21 @@ static void do_as_client(struct rig *r, struct program *p, unsigned amount)
     ERR_clear_error();
 }
 
-static void do_as_server(struct rig *r, struct program *p, unsigned amount)
-{
-    p->cut_short = true;
-    if (amount & 1)
-        hw_connections_drain(&r->server);
-    else if (amount & 2)
-        hw_connections_close(&r->server);
-    else
-        hw_connections_make_room(&r->server);
-}
-
 /* Bytes that are not the client's TLS. */
 static void send_raw(struct rig *r, struct program *p, unsigned amount)
 {
-    size_t len = p->len - p->at < amount + 1 ? p->len - p->at : amount + 1;
+    struct hw_str bytes = next_bytes(p, amount + 1);
     p->cut_short = true;
-    if (r->fd >= 0 && len)
-        send(r->fd, p->bytes + p->at, len, MSG_NOSIGNAL);
-    p->at += len;
+    if (r->fd >= 0 && bytes.len)
+        send(r->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
 }
 
-static void read_answers(struct rig *r, struct program *p)
+static void read_answers(struct rig *r)
 {
-    if (SSL_is_init_finished(p->client.ssl))
-        client_read(&p->client, r);
+    if (SSL_is_init_finished(client.ssl))
+        client_read(&client, r);
     else
-        client_step(&p->client, r);
+        client_step(&client, r);
 }
 
 static void take(struct rig *r, struct program *p)
@@ -190,22 +138,19 @@ static void take(struct rig *r, struct program *p)
         write_bytes(r, p, amount);
         break;
     case PUSH:
-        push(r, p, amount);
+        push(r, amount);
         break;
     case TURN:
-        for (unsigned i = 0; i <= amount % 4; i++)
-            rig_turn(r);
+        take_turns(r, amount);
         break;
     case ANSWER:
         answer(r, amount);
         break;
     case READ:
-        read_answers(r, p);
+        read_answers(r);
         break;
     case TIME:
-        p->cut_short = true;
-        if (amount < HW_DEADLINE_KINDS)
-            rig_pass(r, (enum hw_deadline_kind)amount);
+        pass_time(r, p, amount);
         break;
     case CLIENT:
         do_as_client(r, p, amount);
@@ -222,15 +167,15 @@ static void take(struct rig *r, struct program *p)
 }
 
 /* Runs until nothing changes any more. */
-static void come_to_rest(struct rig *r, struct program *p)
+static void come_to_rest(struct rig *r)
 {
-    p->client.cut = 0;
+    client.cut = 0;
     for (int still = 0; still < 4; still++) {
         unsigned before = r->accepted + r->refused + r->completed + r->answers;
         size_t unread = rig_unread(r);
-        size_t pushed = client_push(&p->client, r);
+        size_t pushed = client_push(&client, r);
         rig_turn(r);
-        read_answers(r, p);
+        read_answers(r);
         if (r->waiters || pushed || unread != rig_unread(r) ||
             before != r->accepted + r->refused + r->completed + r->answers)
             still = -1;
@@ -240,24 +185,23 @@ static void come_to_rest(struct rig *r, struct program *p)
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 {
+    static struct hw_tls_context *context;
     struct rig r;
     struct program p = {.bytes = input, .len = len};
-    HW_CHECK(context || make_context());
+    if (!context)
+        context = localhost_context();
+    ended = false;
     memset(large, 'x', sizeof large);
     rig_open_tls(&r, context);
     size_t first = next_byte(&p);
-    client_open(&p.client, first & 1 ? TLS1_2_VERSION : TLS1_3_VERSION);
+    client_open(&client, first & 1 ? TLS1_2_VERSION : TLS1_3_VERSION);
     if (first & 2)
-        HW_CHECK(client_shake(&p.client, &r));
+        HW_CHECK(client_shake(&client, &r));
     while (p.at < p.len)
         take(&r, &p);
-    come_to_rest(&r, &p);
-    unsigned whole = rig_count_model(&r, false);
-    if (!p.cut_short)
-        HW_CHECK(r.answers >= rig_count_model(&r, true));
-    HW_CHECK(r.answers <= whole + 1); /* one more refuses what can't be read */
-    HW_CHECK(r.completed <= whole);
-    client_close(&p.client);
+    come_to_rest(&r);
+    check_answers(&r, &p);
+    client_close(&client);
     rig_close(&r);
     HW_CHECK(ERR_peek_error() == 0);
     return 0;

@@ -1,10 +1,37 @@
-/* tls_client.h -- a TLS client at the other end of the rig's connection, for tls_test.c and the fuzz
- * target. Its bytes go through memory, so a test decides how they are cut. Needs connection_rig.h. */
+/* tls_client.h -- a TLS client at the other end of the rig's connection, and a context for the host;
+ * for tls_test.c and the fuzz target. The client's bytes go through memory, so that a test decides
+ * how they are cut.
+ *
+ * Needs connection_rig.h, and what certs.h and folder.h need. */
 #ifndef TLS_CLIENT_H
 #define TLS_CLIENT_H
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+
+#include "folder.h"
+#include "http/certs.h"
+#include "http/tls_context.h"
+
+/* With a new certificate for localhost. */
+static inline struct hw_tls_context *localhost_context(void)
+{
+    struct folder folder;
+    char cert[FOLDER_PATH_MAX], key[FOLDER_PATH_MAX], why[256];
+    folder_open(&folder);
+    folder_path(&folder, "cert.pem", cert);
+    folder_path(&folder, "key.pem", key);
+    const struct made *made = A_CERT(.name = "localhost", .alt = "DNS:localhost");
+    WRITE_CERTS(cert, made);
+    write_key(key, made);
+    struct hw_tls_pair pair = {.cert = cert, .key = key};
+    struct hw_tls_context *context = hw_tls_context_make(
+        &(struct hw_tls_files){.pairs = &pair, .pair_count = 1}, why, sizeof why);
+    folder_close(&folder);
+    unmake_all();
+    HW_CHECK(context);
+    return context;
+}
 
 struct tls_client {
     SSL_CTX *ctx;

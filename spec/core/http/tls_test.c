@@ -6,12 +6,9 @@
 
 #include <cmocka.h>
 
-#include "folder.h"
-#include "http/certs.h"
 #include "http/connection_rig.h"
 #include "http/connection_state.h"
 #include "http/tls_client.h"
-#include "http/tls_context.h"
 
 #define GET "GET /now HTTP/1.1\r\nHost: h\r\n\r\n"
 #define LAST "GET /now HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
@@ -27,21 +24,9 @@ static struct tls_client client;
 
 static int make_context(void **state)
 {
-    struct folder folder;
-    char cert[FOLDER_PATH_MAX], key[FOLDER_PATH_MAX], why[256];
     (void)state;
-    folder_open(&folder);
-    folder_path(&folder, "cert.pem", cert);
-    folder_path(&folder, "key.pem", key);
-    const struct made *made = A_CERT(.name = "localhost", .alt = "DNS:localhost");
-    WRITE_CERTS(cert, made);
-    write_key(key, made);
-    struct hw_tls_pair pair = {.cert = cert, .key = key};
-    context = hw_tls_context_make(&(struct hw_tls_files){.pairs = &pair, .pair_count = 1}, why,
-                                  sizeof why);
-    folder_close(&folder);
-    unmake_all();
-    return context ? 0 : -1;
+    context = localhost_context();
+    return 0;
 }
 
 static int free_context(void **state)
@@ -435,8 +420,12 @@ enum { MANY = 12 };
 static int fds[MANY];
 static struct tls_client clients[MANY];
 
-static void connect_many(void)
+/* In place of the rig's own one. At most `unfinished` of them may be so at a time. */
+static void connect_many(unsigned unfinished)
 {
+    r.server.crowd.limits.unfinished = unfinished;
+    rig_hang_up(&r);
+    rig_turn(&r);
     for (int i = 0; i < MANY; i++) {
         rig_connect(&r);
         fds[i] = r.fd;
@@ -472,10 +461,7 @@ static unsigned begun(void)
 static void takes_a_few_steps_a_turn(void **state)
 {
     (void)state;
-    r.server.crowd.limits.unfinished = 2 * MANY;
-    rig_hang_up(&r);
-    rig_turn(&r);
-    connect_many();
+    connect_many(2 * MANY);
     step_many();
     for (unsigned turn = 1; turn <= MANY / HW_TURN_HANDSHAKES; turn++) {
         uv_run(&r.loop, UV_RUN_NOWAIT);
@@ -491,14 +477,11 @@ static void takes_a_few_steps_a_turn(void **state)
     close_many();
 }
 
-/* One that was given its turn neither ends nor counts while it waits for another. */
+/* One that waits for its turn neither counts as unfinished nor runs out of time. */
 static void keeps_time_for_a_handshake_that_waits_for_its_turn(void **state)
 {
     (void)state;
-    r.server.crowd.limits.unfinished = 2 * MANY;
-    rig_hang_up(&r);
-    rig_turn(&r);
-    connect_many();
+    connect_many(2 * MANY);
     step_many();
     uv_run(&r.loop, UV_RUN_NOWAIT);
     assert_int_equal(r.server.crowd.unfinished, HW_TURN_HANDSHAKES);
@@ -515,10 +498,7 @@ static void keeps_time_for_a_handshake_that_waits_for_its_turn(void **state)
 static void keeps_those_that_wait_for_their_turn_in_a_drain(void **state)
 {
     (void)state;
-    r.server.crowd.limits.unfinished = 2 * MANY;
-    rig_hang_up(&r);
-    rig_turn(&r);
-    connect_many();
+    connect_many(2 * MANY);
     step_many();
     uv_run(&r.loop, UV_RUN_NOWAIT);
     hw_connections_drain(&r.server);
@@ -530,10 +510,7 @@ static void keeps_those_that_wait_for_their_turn_in_a_drain(void **state)
 static void limits_how_many_are_unfinished(void **state)
 {
     (void)state;
-    rig_hang_up(&r);
-    rig_turn(&r);
-    r.server.crowd.limits.unfinished = MANY - 1;
-    connect_many();
+    connect_many(MANY - 1);
     catch_lines();
     step_many();
     turns(MANY);
@@ -731,6 +708,9 @@ static void closes_at_a_flood_of_new_keys(void **state)
     update_keys(HW_TLS_ASIDE + 1, SSL_KEY_UPDATE_NOT_REQUESTED);
     turns(2);
     assert_int_equal(r.server.connection_count, 0);
+    client_read(&client, &r);
+    assert_true(r.ended);
+    assert_false(client.notified); /* nothing more is said to it */
 }
 
 #define IN(name, rig) cmocka_unit_test_setup_teardown(name, rig, close_rig)
