@@ -41,6 +41,20 @@ int hw_descriptors_socket(int domain, int type, int protocol)
     return hw_descriptors_lift(socket(domain, type | SOCK_CLOEXEC, protocol));
 }
 
+long hw_descriptors_read(int fd, char *out, size_t size)
+{
+    size_t len = 0;
+    ssize_t n = 1;
+    while (len < size && n != 0) {
+        n = read(fd, out + len, size - len);
+        if (n > 0)
+            len += (size_t)n;
+        else if (n < 0 && errno != EINTR)
+            return -1;
+    }
+    return (long)len;
+}
+
 /* ---- pairs of a library ---- */
 
 enum { INHERITED_MAX = 64 }; /* sockets that a child would inherit; any program has few */

@@ -23,6 +23,9 @@ int hw_descriptors_lift(int fd);
 int hw_descriptors_open(const char *path, int flags, mode_t mode);
 int hw_descriptors_socket(int domain, int type, int protocol);
 
+/* read(2) until `size` bytes or the end of the file. Returns their number, or -1 with errno set. */
+long hw_descriptors_read(int fd, char *out, size_t size);
+
 /* Makes both ends of a socket pair closed on exec. It is for a pair that a library opened and keeps
  * to itself: `knock` has the library send one byte through it, which shows the receiving end. The
  * byte stays unread. */

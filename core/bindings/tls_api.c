@@ -177,11 +177,7 @@ static void check_pair(lua_State *L, const struct hw_tls_pair *pair, const struc
     char why[TEXT_MAX];
     struct hw_reason reason = {why, sizeof why};
     struct hw_certificate *certificate = new_certificate(L);
-    EVP_MD_CTX *digest = EVP_MD_CTX_new();
-    int rc = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1
-                 ? hw_certificate_read(certificate, pair->cert, pair->key, digest, &reason)
-                 : hw_refuse(&reason, "out of memory");
-    EVP_MD_CTX_free(digest);
+    int rc = hw_certificate_read(certificate, pair->cert, pair->key, NULL, &reason);
     if (rc == 0)
         add_facts(L, found->certificates, certificate);
     rc = rc ? rc : hw_certificate_check_time(certificate, &reason);
@@ -201,13 +197,9 @@ static void check_clients(lua_State *L, const struct hw_tls_files *files, const 
     char why[TEXT_MAX];
     struct hw_reason reason = {why, sizeof why};
     struct hw_tls_clients clients;
-    EVP_MD_CTX *digest = EVP_MD_CTX_new();
-    if (!digest || EVP_DigestInit_ex(digest, EVP_sha256(), NULL) != 1)
-        luaL_error(L, "out of memory");
-    int rc = hw_tls_clients_load(&clients, files, digest, &reason);
+    int rc = hw_tls_clients_load(&clients, files, NULL, &reason);
     rc = rc ? rc : hw_tls_clients_check_time(&clients, &reason);
     hw_tls_clients_fini(&clients);
-    EVP_MD_CTX_free(digest);
     if (rc)
         add_line(L, found->errors, why);
 }

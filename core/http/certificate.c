@@ -22,19 +22,6 @@ time_t hw_certificate_time(const ASN1_TIME *time)
     return time && ASN1_TIME_to_tm(time, &parts) == 1 ? timegm(&parts) : 0;
 }
 
-bool hw_certificate_lacks_chain(const struct hw_certificate *certificate)
-{
-    if (certificate->count != 1)
-        return false;
-    AUTHORITY_INFO_ACCESS *access =
-        X509_get_ext_d2i(certificate->chain[0], NID_info_access, NULL, NULL);
-    bool found = false;
-    for (int i = 0; !found && i < sk_ACCESS_DESCRIPTION_num(access); i++)
-        found = OBJ_obj2nid(sk_ACCESS_DESCRIPTION_value(access, i)->method) == NID_ad_ca_issuers;
-    AUTHORITY_INFO_ACCESS_free(access);
-    return found;
-}
-
 int64_t hw_certificate_days(time_t not_after, time_t now)
 {
     int64_t left = (int64_t)not_after - (int64_t)now;
@@ -58,19 +45,18 @@ const char *hw_certificate_when(time_t time, char text[32])
 
 /* ---- names ---- */
 
-/* A text of the certificate as a C string; NULL when it contains a NUL or is empty. */
-static const char *text_of(const ASN1_STRING *string)
+const char *hw_certificate_text(const ASN1_STRING *string)
 {
     const char *text = (const char *)ASN1_STRING_get0_data(string);
     size_t len = (size_t)ASN1_STRING_length(string);
     return len > 0 && strlen(text) == len ? text : NULL;
 }
 
-static const char *common_name(const X509_NAME *name)
+const char *hw_certificate_common_name(const X509_NAME *name)
 {
     int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
     const X509_NAME_ENTRY *entry = at < 0 ? NULL : X509_NAME_get_entry(name, at);
-    return entry ? text_of(X509_NAME_ENTRY_get_data(entry)) : NULL;
+    return entry ? hw_certificate_text(X509_NAME_ENTRY_get_data(entry)) : NULL;
 }
 
 static GENERAL_NAMES *alternatives(const X509 *certificate)
@@ -84,10 +70,10 @@ void hw_certificate_each_name(X509 *certificate, void (*each)(void *ud, const ch
     const char *name;
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
         const GENERAL_NAME *entry = sk_GENERAL_NAME_value(names, i);
-        if (entry->type == GEN_DNS && (name = text_of(entry->d.dNSName)))
+        if (entry->type == GEN_DNS && (name = hw_certificate_text(entry->d.dNSName)))
             each(ud, name);
     }
-    if (!names && (name = common_name(X509_get_subject_name(certificate))))
+    if (!names && (name = hw_certificate_common_name(X509_get_subject_name(certificate))))
         each(ud, name);
     GENERAL_NAMES_free(names);
 }
@@ -134,7 +120,7 @@ static char *list_names(X509 *certificate)
 static char *name_issuer(X509 *certificate)
 {
     const X509_NAME *issuer = X509_get_issuer_name(certificate);
-    const char *name = common_name(issuer);
+    const char *name = hw_certificate_common_name(issuer);
     if (name)
         return strdup(name);
     BIO *out = BIO_new(BIO_s_mem());
@@ -299,6 +285,19 @@ static int read_chain(struct hw_certificate *c, const char *path, EVP_MD_CTX *di
     BIO_free(in);
     hw_pem_file_fini(&file);
     return rc;
+}
+
+bool hw_certificate_lacks_chain(const struct hw_certificate *certificate)
+{
+    if (certificate->count != 1)
+        return false;
+    AUTHORITY_INFO_ACCESS *access =
+        X509_get_ext_d2i(certificate->chain[0], NID_info_access, NULL, NULL);
+    bool found = false;
+    for (int i = 0; !found && i < sk_ACCESS_DESCRIPTION_num(access); i++)
+        found = OBJ_obj2nid(sk_ACCESS_DESCRIPTION_value(access, i)->method) == NID_ad_ca_issuers;
+    AUTHORITY_INFO_ACCESS_free(access);
+    return found;
 }
 
 /* ---- do they belong together? ---- */

@@ -36,7 +36,8 @@ struct hw_certificate {
 };
 
 /* Reads the two files, which may be one, and checks all but the time. `digest`: gets the names and
- * the bytes of both. Returns 0, or HW_EFAILED with one line in `why`. Call fini in both cases. */
+ * the bytes of both; NULL: none. Returns 0, or HW_EFAILED with one line in `why`. Call fini in both
+ * cases. */
 int hw_certificate_read(struct hw_certificate *certificate, const char *cert, const char *key,
                         EVP_MD_CTX *digest, const struct hw_reason *why);
 
@@ -49,15 +50,22 @@ void hw_certificate_fini(struct hw_certificate *certificate);
 /* Whole days until `not_after`, rounded down; negative once it is past. */
 int64_t hw_certificate_days(time_t not_after, time_t now);
 
-/* Whether it ends within HW_CERTIFICATE_NOTICE_DAYS, or has ended. */
+/* Whether it expires within HW_CERTIFICATE_NOTICE_DAYS, or has expired. */
 bool hw_certificate_ends_soon(const struct hw_certificate *certificate, time_t now);
 
-/* Whether it is alone in its file, though it says where the one that signed it can be had, as those
- * of public authorities do: of these an intermediate one signs, which clients must be sent. */
+/* Whether the chain is probably missing: the certificate is alone in its file, and says where its
+ * issuer's can be had. Those of public authorities do; they are signed by an intermediate one, which
+ * the host must send to its clients. */
 bool hw_certificate_lacks_chain(const struct hw_certificate *certificate);
 
 /* Writes "2026-11-29 12:00 UTC". Returns `text`. */
 const char *hw_certificate_when(time_t time, char text[32]);
+
+/* A text of a certificate as a C string; NULL when it is empty or contains a zero byte. */
+const char *hw_certificate_text(const ASN1_STRING *string);
+
+/* The common name in a subject or an issuer; NULL when it has none. */
+const char *hw_certificate_common_name(const X509_NAME *name);
 
 /* Calls `each` for every DNS name that the certificate is for: those of its subjectAltName, or its
  * common name when there is none (RFC 6125, 6.4.4). */
@@ -68,8 +76,8 @@ void hw_certificate_each_name(X509 *certificate, void (*each)(void *ud, const ch
  * counted and not kept. May leave errors in OpenSSL's queue. */
 size_t hw_certificate_read_all(BIO *in, X509 **out, size_t max);
 
-/* True when reading ended since the text had no further block, and not at a damaged one. The queue
- * was empty before. */
+/* After reading a PEM text block by block: true when it ended because no block was left, false when a
+ * block was damaged. OpenSSL's queue must have been empty before. */
 bool hw_certificate_ended_well(void);
 
 /* An ASN.1 time in seconds since 1970; 0 when it can't be read. */

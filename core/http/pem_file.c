@@ -14,21 +14,6 @@
 
 /* ---- reading ---- */
 
-/* Reads up to `size` bytes. Returns their number, or -1 with errno. */
-static long read_all(int fd, char *out, size_t size)
-{
-    size_t len = 0;
-    ssize_t n = 1;
-    while (len < size && n != 0) {
-        n = read(fd, out + len, size - len);
-        if (n < 0 && errno != EINTR)
-            return -1;
-        len += n > 0 ? (size_t)n : 0;
-        n = n < 0 ? 1 : n;
-    }
-    return (long)len;
-}
-
 /* The name of this process's user, or its number. */
 static void name_user(char *text, size_t size)
 {
@@ -67,7 +52,7 @@ static bool take_bytes(struct hw_pem_file *file, int fd, size_t expected)
         errno = ENOMEM;
         return false;
     }
-    long len = read_all(fd, file->bytes, room);
+    long len = hw_descriptors_read(fd, file->bytes, room);
     file->len = len < 0 ? 0 : (size_t)len;
     return len >= 0;
 }
@@ -93,6 +78,14 @@ static int read_fd(struct hw_pem_file *file, int fd, const struct hw_reason *why
     return 0;
 }
 
+/* Its name and its bytes, so that two files are told apart from one with the bytes of both. */
+static bool add_to(EVP_MD_CTX *digest, const struct hw_pem_file *file)
+{
+    return EVP_DigestUpdate(digest, file->path, strlen(file->path) + 1) == 1 &&
+           EVP_DigestUpdate(digest, &file->len, sizeof file->len) == 1 &&
+           EVP_DigestUpdate(digest, file->bytes, file->len) == 1;
+}
+
 int hw_pem_file_read(struct hw_pem_file *file, const char *path, enum hw_pem_use use,
                      EVP_MD_CTX *digest, const struct hw_reason *why)
 {
@@ -103,9 +96,7 @@ int hw_pem_file_read(struct hw_pem_file *file, const char *path, enum hw_pem_use
         return explain_open(file, use, errno, why);
     int rc = read_fd(file, fd, why);
     close(fd);
-    if (rc == 0 && (EVP_DigestUpdate(digest, path, strlen(path) + 1) != 1 ||
-                    EVP_DigestUpdate(digest, &file->len, sizeof file->len) != 1 ||
-                    EVP_DigestUpdate(digest, file->bytes, file->len) != 1))
+    if (rc == 0 && digest && !add_to(digest, file))
         rc = hw_refuse(why, "out of memory");
     return rc;
 }

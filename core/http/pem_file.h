@@ -1,7 +1,7 @@
 /* pem_file.h -- a PEM file of the TLS settings, read whole before anything of it is parsed.
  *
- * Why     what is parsed and what is hashed must be the same bytes, also while the file is being
- *         exchanged; and a file that can't be read should be explained to a person.
+ * Why     what is parsed and what is hashed must be the same bytes, even while the file is being
+ *         replaced; and when a file can't be read, a person should learn why.
  * Thread  pure; any. */
 #ifndef HW_PEM_FILE_H
 #define HW_PEM_FILE_H
@@ -21,11 +21,12 @@ struct hw_pem_file {
     size_t len;
 };
 
-/* What kind of file is read, for the advice when its reader has no right to. */
+/* What kind of file it is: the advice for a user who may not read it depends on that. */
 enum hw_pem_use { HW_PEM_CERTIFICATE, HW_PEM_KEY, HW_PEM_OTHER };
 
-/* Reads the file at `path`, which must outlive *file. `digest`: gets its name and its bytes too.
- * Returns 0, or HW_EFAILED with one line in `why` that names the file. Call fini in both cases. */
+/* Reads the file at `path`, which must outlive *file. `digest`: gets its name and its bytes too;
+ * NULL: none. Returns 0, or HW_EFAILED with one line in `why` that names the file. Call fini
+ * in both cases. */
 int hw_pem_file_read(struct hw_pem_file *file, const char *path, enum hw_pem_use use,
                      EVP_MD_CTX *digest, const struct hw_reason *why);
 void hw_pem_file_fini(struct hw_pem_file *file); /* wipes the bytes */

@@ -138,7 +138,7 @@ static int copy_names(struct hw_tls_clients *c, const struct hw_tls_files *files
     for (size_t i = 0; c->names && i < files->name_count; i++) {
         const char *name = files->client_names[i];
         c->names[i] = strdup(name);
-        if (!c->names[i] || EVP_DigestUpdate(digest, name, strlen(name) + 1) != 1)
+        if (!c->names[i] || (digest && EVP_DigestUpdate(digest, name, strlen(name) + 1) != 1))
             return hw_refuse(why, "out of memory");
         c->name_count++;
     }
@@ -192,12 +192,10 @@ bool hw_tls_clients_apply(const struct hw_tls_clients *c, SSL_CTX *ctx, SSL_veri
 
 /* ---- the client's name ---- */
 
-/* A name of the certificate as a C string; NULL when it can't be one. */
-static const char *name_of(const ASN1_STRING *string)
+/* A name that is too long is none: its beginning might be another client's name. */
+static const char *if_short(const char *name)
 {
-    const char *text = (const char *)ASN1_STRING_get0_data(string);
-    size_t len = (size_t)ASN1_STRING_length(string);
-    return len > 0 && len < HW_TLS_CLIENT_MAX && strlen(text) == len ? text : NULL;
+    return name && strlen(name) < HW_TLS_CLIENT_MAX ? name : NULL;
 }
 
 /* The DNS name, URI or e-mail address of an entry; NULL for other kinds. */
@@ -205,11 +203,11 @@ static const char *entry_name(const GENERAL_NAME *entry)
 {
     switch (entry->type) {
     case GEN_DNS:
-        return name_of(entry->d.dNSName);
+        return if_short(hw_certificate_text(entry->d.dNSName));
     case GEN_URI:
-        return name_of(entry->d.uniformResourceIdentifier);
+        return if_short(hw_certificate_text(entry->d.uniformResourceIdentifier));
     case GEN_EMAIL:
-        return name_of(entry->d.rfc822Name);
+        return if_short(hw_certificate_text(entry->d.rfc822Name));
     default:
         return NULL;
     }
@@ -246,20 +244,14 @@ static const char *first_name(GENERAL_NAMES *names)
     return other;
 }
 
-static const char *common_name(X509 *certificate)
-{
-    const X509_NAME *subject = X509_get_subject_name(certificate);
-    int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-    return at < 0 ? NULL : name_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-}
-
 /* Finds out what the client is called. Returns false when it has none of client_names. */
 static bool name_client(const struct hw_tls_clients *c, X509 *certificate,
                         struct hw_tls_client *client)
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
     const char *shown = first_name(names), *wanted = find_wanted(c, names);
-    shown = shown ? shown : common_name(certificate);
+    if (!shown)
+        shown = if_short(hw_certificate_common_name(X509_get_subject_name(certificate)));
     bool accepted = wanted || c->name_count == 0;
     if (accepted)
         snprintf(client->name, sizeof client->name, "%s", wanted ? wanted : shown ? shown : "");
@@ -272,7 +264,8 @@ static bool name_client(const struct hw_tls_clients *c, X509 *certificate,
 
 /* ---- verification ---- */
 
-/* Whether a trusted CA of client_ca was itself revoked is not asked: it is in the file. */
+/* A CA of client_ca is trusted because it is in the file; no list needs to say that it was not
+ * revoked. */
 static bool is_about_anchor(X509_STORE_CTX *step)
 {
     return X509_STORE_CTX_get_error(step) == X509_V_ERR_UNABLE_TO_GET_CRL &&

@@ -38,7 +38,8 @@ struct hw_tls_clients {
 };
 
 /* Reads client_ca and crl, if set, and checks all but the time. `digest`: gets all that is read, and
- * the names. Returns 0, or HW_EFAILED with one line in `why`. Call fini in both cases. */
+ * the names; NULL: none. Returns 0, or HW_EFAILED with one line in `why`. Call fini in both
+ * cases. */
 int hw_tls_clients_load(struct hw_tls_clients *clients, const struct hw_tls_files *files,
                         EVP_MD_CTX *digest, const struct hw_reason *why);
 

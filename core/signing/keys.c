@@ -104,23 +104,6 @@ void hw_key_fini(struct hw_key *key)
 
 /* ---- files ---- */
 
-/* Reads until `size` bytes or the end. Returns the number, or -1 with errno. */
-static long read_all(int fd, char *out, size_t size)
-{
-    size_t len = 0;
-    while (len < size) {
-        ssize_t n = read(fd, out + len, size - len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            break;
-        len += (size_t)n;
-    }
-    return (long)len;
-}
-
 /* Reads one byte more than the limit, to notice a file that is too large or growing. */
 static int read_file(const char *path, char text[HW_KEY_FILE_MAX + 1], size_t *len,
                      const struct hw_reason *why)
@@ -136,7 +119,7 @@ static int read_file(const char *path, char text[HW_KEY_FILE_MAX + 1], size_t *l
         rc = hw_refuse(why, "a folder, not a key file");
     else if (!S_ISREG(info.st_mode))
         rc = hw_refuse(why, "not a plain file");
-    else if ((size = read_all(fd, text, HW_KEY_FILE_MAX + 1)) < 0)
+    else if ((size = hw_descriptors_read(fd, text, HW_KEY_FILE_MAX + 1)) < 0)
         rc = hw_refuse(why, "%s", strerror(errno));
     else if (size > HW_KEY_FILE_MAX)
         rc = hw_refuse(why, "larger than a key file may be (%d bytes)", HW_KEY_FILE_MAX);

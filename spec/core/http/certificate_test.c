@@ -35,13 +35,9 @@ static int tear_down(void **state)
 
 static int read_into(struct hw_certificate *certificate)
 {
-    EVP_MD_CTX *digest = EVP_MD_CTX_new();
     struct hw_reason reason = {why, sizeof why};
-    EVP_DigestInit_ex(digest, EVP_sha256(), NULL);
-    int rc = hw_certificate_read(certificate, cert, key, digest, &reason);
-    rc = rc ? rc : hw_certificate_check_time(certificate, &reason);
-    EVP_MD_CTX_free(digest);
-    return rc;
+    int rc = hw_certificate_read(certificate, cert, key, NULL, &reason);
+    return rc ? rc : hw_certificate_check_time(certificate, &reason);
 }
 
 static void assert_accepted(void)

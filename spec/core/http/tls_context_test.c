@@ -11,6 +11,7 @@
 
 #include "certs.h"
 #include "folder.h"
+#include "http/tls_clients.h"
 #include "http/tls_context.h"
 #include "http/tls_tickets.h"
 
@@ -518,6 +519,9 @@ static void test_verifies_client_certificates(void **state)
                  "a.example");
     assert_named(context, A_CERT(.name = "x", .by = ca, .alt = "email:x@example.com"),
                  "x@example.com");
+    char alt[4 + HW_TLS_CLIENT_MAX + 1] = "DNS:";
+    memset(alt + 4, 'a', HW_TLS_CLIENT_MAX);
+    assert_named(context, A_CERT(.name = "x", .by = ca, .alt = alt), "x"); /* too long: no name */
     assert_turned_away(context, A_CERT(.name = "x", .by = other), SSL_AD_UNKNOWN_CA, "issuer");
     assert_turned_away(context, A_CERT(.name = "x"), SSL_AD_UNKNOWN_CA, "self-signed");
     assert_turned_away(context, A_CERT(.name = "x", .by = ca, .from_days = -9, .to_days = -1),
