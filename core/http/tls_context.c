@@ -50,7 +50,7 @@ struct session {
 
 /* ---- a session's own memory ---- */
 
-/* OpenSSL calls it for every SSL of the process, also those of libcurl. */
+/* OpenSSL calls this for every SSL of the process, those of libcurl included: they have none. */
 static void on_session_free(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl,
                             void *argp)
 {
@@ -172,7 +172,7 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
     return SSL_TLSEXT_ERR_ALERT_FATAL; /* the alert: no_application_protocol */
 }
 
-/* A ticket of TLS 1.3 is used once (RFC 8446, C.4), so its client gets a new one each time. */
+/* Clients of TLS 1.3 use a ticket only once (RFC 8446, C.4), so they get a new one (2) each time. */
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                      EVP_MAC_CTX *mac, int encrypt)
 {
@@ -197,7 +197,8 @@ static int on_verify(int ok, X509_STORE_CTX *step)
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 #define CIPHERS_1_3 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
-/* Versions, ciphers, and what is left out. Nothing of it comes from the system's openssl.cnf. */
+/* Versions, ciphers, and what is switched off. Whatever the system's openssl.cnf says of these is
+ * overruled. */
 static bool set_rules(SSL_CTX *ctx)
 {
     SSL_CTX_set_security_level(ctx, 2);
@@ -273,7 +274,7 @@ static int add_pair(struct hw_tls_context *c, const struct hw_tls_pair *files, E
     return rc;
 }
 
-/* How many files of which kind follow. */
+/* How many files of each kind follow, so that none can be taken for one of another kind. */
 static bool add_shape(EVP_MD_CTX *digest, const struct hw_tls_files *files)
 {
     const size_t shape[] = {files->client_ca != NULL, files->crl != NULL, files->name_count,
@@ -401,21 +402,21 @@ SSL *hw_tls_context_new_session(struct hw_tls_context *c)
 
 static struct hw_str text_or_none(const char *text)
 {
-    return text[0] ? hw_str_of(text) : (struct hw_str){0};
+    return text[0] ? hw_str_of(text) : HW_STR_NONE;
 }
 
 struct hw_str hw_tls_context_client(const SSL *ssl)
 {
     struct session *session = session_of(ssl);
     if (!session->context->clients.store || !SSL_is_init_finished(ssl))
-        return (struct hw_str){0};
+        return HW_STR_NONE;
     return text_or_none(session->client.name);
 }
 
 struct hw_str hw_tls_context_refusal(const SSL *ssl)
 {
     struct session *session = session_of(ssl);
-    return session->context->clients.store ? text_or_none(session->client.why) : (struct hw_str){0};
+    return session->context->clients.store ? text_or_none(session->client.why) : HW_STR_NONE;
 }
 
 /* ---- the rest ---- */

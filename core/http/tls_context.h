@@ -1,11 +1,11 @@
-/* tls_context.h -- what a listener needs to speak TLS: its certificates, its rules, its ticket keys.
+/* tls_context.h -- what a listener needs to speak TLS: certificates, rules, ticket keys.
  *
  * How     One SSL_CTX for each pair of certificate and key; the name that the client asks for (SNI)
  *         chooses among them, and without a match the first one serves. All have the same rules:
  *         TLS 1.2 with ECDHE and AES-GCM or ChaCha20, or TLS 1.3; no renegotiation, no compression,
  *         no 0-RTT; ALPN is answered with http/1.1, and an offer without it is refused. Where client
- *         certificates are asked for (tls_clients.h), no session is resumed: that would skip the
- *         check of a certificate that has expired or was revoked meanwhile.
+ *         certificates are asked for (tls_clients.h), no session is resumed: a certificate that has
+ *         expired or was revoked meanwhile would not be checked again.
  *         A context never changes. A reload makes a new one (tls_set.h); each session keeps the
  *         context that it began with.
  * Not     the bytes of a connection, the socket, the handshake's time-out: tls.h.
@@ -38,7 +38,7 @@ struct hw_tls_context *hw_tls_context_ref(struct hw_tls_context *context);
 void hw_tls_context_unref(struct hw_tls_context *context); /* NULL does nothing */
 
 /* Returns a server's SSL without a BIO, in its accepting state; NULL without memory. It has a
- * reference to the context until SSL_free. SSL_set_app_data is the caller's to use. */
+ * reference to the context until SSL_free. */
 SSL *hw_tls_context_new_session(struct hw_tls_context *context);
 
 /* The verified name of the session's client: {NULL, 0} before the end of the handshake, and where
@@ -61,8 +61,8 @@ void hw_tls_context_inherit(struct hw_tls_context *context, const struct hw_tls_
 const struct hw_certificate *hw_tls_context_certificate(const struct hw_tls_context *context,
                                                         size_t index);
 
-/* One line about a name that two pairs have, for which the later one is never used. Returns false
- * when there is none. */
+/* Writes one line about a name that two pairs have; the later pair never serves it. Returns false when
+ * there is no such name. */
 bool hw_tls_context_twice(const struct hw_tls_context *context, char *line, size_t size);
 
 #endif
