@@ -125,6 +125,13 @@ static void sign(void *ud, const char *path, const struct stat *st)
     add_file(ud, path, st);
 }
 
+/* A file that is named, and need not be there. */
+static void sign_file(void *ud, const char *path)
+{
+    struct stat st;
+    add_file(ud, path, stat(path, &st) == 0 ? &st : NULL);
+}
+
 /* ---- the keys ---- */
 
 /* A pattern's folder: up to the last slash before the first wildcard, unescaped. */
@@ -156,12 +163,11 @@ static int on_glob_error(const char *path, int error)
 static void sign_keys(struct signature *s, const char *pattern)
 {
     glob_t found;
-    struct stat st;
     int rc = glob(pattern, 0, on_glob_error, &found);
     add_bytes(s, &rc, sizeof rc);
     if (rc == 0)
         for (size_t i = 0; i < found.gl_pathc; i++)
-            add_file(s, found.gl_pathv[i], stat(found.gl_pathv[i], &st) == 0 ? &st : NULL);
+            sign_file(s, found.gl_pathv[i]);
     globfree(&found);
 }
 
@@ -186,20 +192,13 @@ static void each_tls_file(const struct hw_config *config, void (*each)(void *ud,
             hw_tls_set_each_file(config->listen[i].tls, each, ud);
 }
 
-static void sign_file(void *ud, const char *path)
-{
-    struct stat st;
-    add_file(ud, path, stat(path, &st) == 0 ? &st : NULL);
-}
-
 /* ---- all of it ---- */
 
 static uint64_t sign_all(const struct hw_config *config, bool content)
 {
     struct signature s = {HW_STR_HASH, content};
-    struct stat st;
     if (config->file_path)
-        add_file(&s, config->file_path, stat(config->file_path, &st) == 0 ? &st : NULL);
+        sign_file(&s, config->file_path);
     if (config->file_path && !content) /* relative paths start from its folder */
         add_place(&s, config->file_path, strrchr(config->file_path, '/'));
     if (!content)
@@ -241,8 +240,6 @@ static void collect(void *ud, const char *path, const struct stat *st)
         add_folder(ud, path);
 }
 
-/* A file of TLS may be a link that is exchanged (as certbot's are), or the file that it leads to may
- * be written: both folders are watched. */
 struct tls_folders {
     const struct hw_config *config;
     struct hw_folders *folders;
@@ -258,6 +255,8 @@ static void collect_folder_of(const struct tls_folders *t, const char *path)
         add_folder(t->folders, folder);
 }
 
+/* A file of TLS may be a link: certbot replaces the link, others write the file that it leads to. So
+ * both folders are watched. */
 static void collect_tls_file(void *ud, const char *path)
 {
     char real[PATH_MAX];
