@@ -13,10 +13,7 @@ describe("hookward check", function()
   local function project(options)
     options.handlers = options.handlers or HANDLERS
     options.ledger = options.ledger or "hookward.db"
-    options.fails, options.args = true, "--help"
-    local host = H.start(options)
-    host:wait()
-    return host.folder
+    return H.project(options)
   end
 
   local function run(folder, command, as)

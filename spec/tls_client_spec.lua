@@ -25,11 +25,8 @@ describe("client certificates:", function()
   teardown(H.stop_all)
 
   local function start(more)
-    local host = H.start { handlers = HANDLERS, fails = true, args = "--help", config = ("tls = { cert = %q, "
-      .. "key = %q, client_ca = %q, %s }"):format(made:path "server.pem", made:path "server.key", made:path "ca.pem",
-      more or "") }
-    host:wait()
-    return H.start { folder = host.folder }
+    return H.start { handlers = HANDLERS, config = ("tls = { cert = %q, key = %q, client_ca = %q, %s }"):format(
+      made:path "server.pem", made:path "server.key", made:path "ca.pem", more or "") }
   end
 
   local function deliver(host, cert, more)

@@ -34,10 +34,8 @@ describe("the files of TLS:", function()
 
   -- The folder of a project with cert.pem and key.pem, without a running host.
   local function project(tls)
-    local host = H.start { handlers = HANDLERS, fails = true, args = "--help",
+    folder = H.project { handlers = HANDLERS,
       config = "tls = { " .. (tls or 'cert = "cert.pem", key = "key.pem"') .. " }" }
-    host:wait()
-    folder = host.folder
     put("cert.pem", "one.pem")
     put("key.pem", "one.key")
     return folder

@@ -143,6 +143,14 @@ local function lay_out(folder, options)
     options.listen or '"127.0.0.1:0"', options.ledger or "memory:", options.config or ""))
 end
 
+---Lays out a project as M.start does, for a host that is not started, or not yet.
+---@return string folder
+function M.project(options)
+  local folder = M.folder()
+  lay_out(folder, options)
+  return folder
+end
+
 -- Whether the log names a listener, and each of those two that `listen` (source text) has. The lines
 -- may come in several writes.
 local function names_all(log, listen)
@@ -158,8 +166,7 @@ end
 --- env, wrap (a command that then executes its arguments), folder (of an earlier host, to start
 --- again with its files), fails = true: it must not start, or not at once
 function M.start(options)
-  local self = setmetatable({ folder = options.folder or M.folder() }, Host)
-  if not options.folder then lay_out(self.folder, options) end
+  local self = setmetatable({ folder = options.folder or M.project(options) }, Host)
   self.log_path = self.folder .. "/log"
   write(self.log_path, "")
   local command = ("cd %s && echo $$ && %s exec %s %s serve %s >out 2>log"):format(
