@@ -4,7 +4,9 @@ local cjson = require "cjson"
 local lfs = require "lfs"
 local api = require "spec.support.accredit"
 local cli = require "spec.support.cli"
+local certificates = require "spec.support.certificates"
 local H = require "spec.support.host"
+local tls_server = require "spec.support.tls_server"
 
 local EVENT = "BadgeExportZipFile.Created"
 local URL = "https://hooks.example.com/baseWebhookNotification"
@@ -246,39 +248,18 @@ describe("a failure of the API", function()
 end)
 
 describe("a server's certificate", function()
-  -- openssl s_server, which answers every request with a page of its own.
-  local function serve_tls(folder)
-    local socket = require "socket"
-    local probe = assert(socket.bind("127.0.0.1", 0))
-    local _, port = probe:getsockname()
-    probe:close()
-    assert(H.sh(("cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout k "
-      .. "-out c -subj /CN=hw -addext subjectAltName=DNS:localhost -days 1"):format(folder)))
-    local pipe = io.popen(("cd %s && echo $$ && exec openssl s_server -accept %d -key k -cert c -www -quiet "
-      .. ">/dev/null 2>&1"):format(folder, port))
-    local pid = pipe:read("n")
-    H.wait_until(function()
-      local tcp = socket.connect("127.0.0.1", port)
-      if tcp then tcp:close() end
-      return tcp
-    end, "s_server to listen")
-    return port, function()
-      os.execute("kill " .. math.tointeger(pid))
-      pipe:close()
-    end
-  end
-
   it("must be trusted and name that host; --ca trusts a private authority", function()
     local folder = cli.folder()
-    local port, stop = serve_tls(folder)
+    certificates.self_signed(folder, "c")
+    local port, stop = tls_server.start(folder, "c")
     local ok, err = pcall(function()
       local localhost, address = "https://localhost:" .. port, "https://127.0.0.1:" .. port
       local wrong = fails(events({}, { "--api", localhost }), 1, ": no trusted connection (")
       assert.are.equal(2, #cli.lines(wrong), wrong) -- and there is no retry
       has(wrong, "--ca FILE names the certificate")
-      fails(events({}, { "--api", address, "--ca", folder .. "/c" }), 1, ": no trusted connection (")
+      fails(events({}, { "--api", address, "--ca", folder .. "/c.pem" }), 1, ": no trusted connection (")
       fails(events({}, { "--api", localhost, "--ca", folder .. "/none" }), 1, ": no trusted connection (")
-      fails(events({}, { "--api", localhost, "--ca", folder .. "/c" }), 1, "can't read the answer (200)")
+      fails(events({}, { "--api", localhost, "--ca", folder .. "/c.pem" }), 1, "can't read the answer (200)")
       -- This server answers no POST: a client that trusts it waits until its time-out.
       local function send(...)
         local result = cli.run { "send", "A.B", "--to", localhost, "--key", (H.keys()), ... }
@@ -286,7 +267,7 @@ describe("a server's certificate", function()
         return result.out
       end
       has(send(), "certificate")
-      local trusting = send("--ca", folder .. "/c", "--timeout", "300ms")
+      local trusting = send("--ca", folder .. "/c.pem", "--timeout", "300ms")
       assert.is_nil(trusting:find("certificate", 1, true))
     end)
     stop()

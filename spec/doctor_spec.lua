@@ -1,13 +1,14 @@
 -- `hookward doctor`: each fault is made for real, and is found with what, why and what to do.
 
+local certificates = require "spec.support.certificates"
 local cjson = require "cjson"
 local cli = require "spec.support.cli"
 local clocks = require "spec.support.clock"
 local H = require "spec.support.host"
 local lfs = require "lfs"
 local socket = require "socket"
-local tls = require "spec.support.tls_server"
 
+local DAY <const> = 24 * 3600
 local OK = { ["a.lua"] = 'require "hookward".on("A.*", function(event) return event.Event == "A.Good" end)' }
 
 -- Runs `hookward doctor` in a project's folder; `before` is shell text.
@@ -46,10 +47,7 @@ end
 local function project(options)
   options.handlers = options.handlers or OK
   options.ledger = options.ledger or "hookward.db"
-  options.fails, options.args = true, "--help"
-  local host = H.start(options)
-  host:wait()
-  return host.folder
+  return H.project(options)
 end
 
 local function start(options)
@@ -408,25 +406,30 @@ describe("hookward doctor", function()
   end)
 
   describe("beside a host with TLS", function()
-    local made -- two certificates for localhost that nobody has signed
+    local made -- the folder of two self-signed certificates, a and b
     setup(function()
       made = os.tmpname()
       os.remove(made)
+      assert(lfs.mkdir(made))
       for _, name in ipairs { "a", "b" } do
-        assert(H.sh(("mkdir -p %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "
-          .. "%s/%s.key -out %s/%s.pem -subj /CN=%s.example -addext subjectAltName=DNS:*.%s.example -days 30"):format(
-          made, made, name, made, name, name, name)))
+        certificates.self_signed(made, name, { alt = ("DNS:*.%s.example"):format(name) })
       end
     end)
     teardown(function() H.sh("rm -r " .. made) end)
 
     local TLS = 'tls = { cert = "tls/cert.pem", key = "tls/key.pem"%s },'
 
+    -- Copies FROM/NAME.pem and NAME.key to a project.
+    local function put(folder, from, name)
+      assert(H.sh(("cp %s/%s.pem %s/tls/cert.pem && cp %s/%s.key %s/tls/key.pem"):format(from, name, folder, from,
+        name, folder)))
+    end
+
     -- A project whose certificate is not for its address.
-    local function laid_out(more)
+    local function laid_out(more, name)
       local folder = project { config = TLS:format(more or "") }
-      H.sh(("mkdir %s/tls && cp %s/a.pem %s/tls/cert.pem && cp %s/a.key %s/tls/key.pem"):format(folder, made, folder,
-        made, folder))
+      assert(lfs.mkdir(folder .. "/tls"))
+      put(folder, made, name or "a")
       return folder
     end
 
@@ -435,7 +438,7 @@ describe("hookward doctor", function()
       local host = H.start { folder = folder }
       local found = diagnose(folder)
       assert.equal(0, found.problems)
-      found.find("ok", "certificates", "tls/cert.pem: for *.a.example, by a.example, ECDSA P-256, expires in 29d")
+      found.find("ok", "certificates", "tls/cert.pem: for *.a.example, by a, ECDSA P-256, expires in 29d")
       found.find("ok", "files", "can read all 6")
       found.find("ok", "front door", "an unsigned POST is refused with missing_signature")
       -- A new certificate without its key: the host goes on with the old one.
@@ -470,9 +473,7 @@ describe("hookward doctor", function()
     it("finds that the host shows another certificate than the one in the file", function()
       local folder = laid_out()
       local host = H.start { folder = folder }
-      local other = project { config = TLS:format "" }
-      H.sh(("mkdir %s/tls && cp %s/b.pem %s/tls/cert.pem && cp %s/b.key %s/tls/key.pem"):format(other, made, other,
-        made, other))
+      local other = laid_out(nil, "b")
       H.write(other .. "/hookward.lua", (H.read(other .. "/hookward.lua"):gsub("127%.0%.0%.1:0",
         host:log():match("https://(127%.0%.0%.1:%d+)/"))))
       local one = diagnose(other).find("problem", "front door", "the host shows another certificate than tls/cert.pem")
@@ -491,13 +492,13 @@ describe("hookward doctor", function()
 
     it("finds a certificate for development, one that expires, and a key that the host can't read", function()
       local folder = laid_out()
-      assert(H.sh(("openssl req -x509 -key %s/a.key -out %s/tls/cert.pem -subj /CN=a.example -days 9"):format(made,
-        folder)))
+      local authority = certificates.authority()
+      authority:sign("soon", { to = 9 * DAY })
+      authority:sign("expired", { from = -9 * DAY, to = -1 * DAY })
+      put(folder, authority.folder, "soon")
       diagnose(folder).find("warning", "certificates", "tls/cert.pem: the certificate expires in ")
-      local signed = tls.certificates()
-      H.sh(("cp %s/expired.pem %s/tls/cert.pem && cp %s/expired.key %s/tls/key.pem"):format(signed, folder, signed,
-        folder))
-      diagnose(folder).find("problem", "certificates", "tls/cert.pem: the certificate expired on 2021-01-01")
+      put(folder, authority.folder, "expired")
+      diagnose(folder).find("problem", "certificates", "tls/cert.pem: the certificate expired on 20")
       local trial = cli.folder() .. "/demo"
       cli.run { "init", "--tls", trial }
       diagnose(trial).find("warning", "certificates", "tls/cert.pem: a certificate for development")

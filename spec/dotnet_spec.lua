@@ -4,6 +4,7 @@
 -- Without it `make test-dotnet` has not asked: a setup runs even if all its specs are left out.
 if not os.getenv "HOOKWARD_DOTNET" then return end
 
+local certificates = require "spec.support.certificates"
 local H = require "spec.support.host"
 
 local SOURCE <const> = "spec/support/dotnet/Sender.cs"
@@ -42,8 +43,7 @@ describe("a .NET client #dotnet", function()
     folder = os.tmpname()
     os.remove(folder)
     assert(H.sh(("mkdir %s && mcs -out:%s/Sender.exe -r:System.Net.Http.dll %s"):format(folder, folder, SOURCE)))
-    assert(H.sh(("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout %s/tls.key "
-      .. "-out %s/tls.pem -days 30 -subj /CN=localhost -addext subjectAltName=DNS:localhost"):format(folder, folder)))
+    certificates.self_signed(folder, "tls")
     public = sender(("key %s/key.xml"):format(folder))
   end)
 

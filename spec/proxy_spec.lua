@@ -1,5 +1,6 @@
 -- The client's address behind load balancers: the PROXY protocol, and X-Forwarded-For.
 
+local certificates = require "spec.support.certificates"
 local H = require "spec.support.host"
 local cli = require "spec.support.cli"
 local socket = require "socket"
@@ -115,11 +116,9 @@ describe("a listener with proxy_protocol", function()
 
   it("has it before TLS begins", function()
     local folder = H.folder()
-    assert(H.sh(("cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
-      .. "-days 20 -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout k.pem -out c.pem")
-      :format(folder)))
+    certificates.self_signed(folder, "c")
     host = H.start { handlers = HANDLERS, listen = ('{ "127.0.0.1:0", { "127.0.0.2:0", proxy_protocol '
-      .. '= true, tls = { cert = "%s/c.pem", key = "%s/k.pem" } } }'):format(folder, folder) }
+      .. '= true, tls = { cert = "%s/c.pem", key = "%s/c.key" } } }'):format(folder, folder) }
     finally(function() H.stop_all() end)
     H.write(folder .. "/body", BODY)
     local server = assert(socket.bind("127.0.0.1", 0))

@@ -1,14 +1,25 @@
 -- `hookward send` and `hookward sandbox` speak to a TLS host, and say what to do when they can't.
 
+local certificates = require "spec.support.certificates"
 local cli = require "spec.support.cli"
 local H = require "spec.support.host"
 local sandbox = require "spec.support.sandbox"
 local socket = require "socket"
 local tls = require "spec.support.tls_server"
 
+local DAY <const> = 24 * 3600
+
 describe("over TLS", function()
   local folder, stops
-  setup(function() folder, stops = tls.certificates(), {} end)
+  setup(function()
+    local made = certificates.authority()
+    made:sign "server"
+    made:sign "client"
+    made:sign("expired", { from = -9 * DAY, to = -1 * DAY })
+    made:sign("early", { from = 9 * DAY, to = 20 * DAY })
+    certificates.self_signed(made.folder, "other")
+    folder, stops = made.folder, {}
+  end)
   teardown(function()
     for _, stop in ipairs(stops) do stop() end
     sandbox.stop_all()

@@ -4,6 +4,7 @@
 
 local lfs = require "lfs"
 local socket = require "socket"
+local certificates = require "spec.support.certificates"
 local H = require "spec.support.host"
 
 local BODY = H.event("A.Done")
@@ -19,11 +20,6 @@ end
 
 local certs
 
-local function make(name, kind, alt)
-  assert(H.sh(("openssl req -x509 -newkey %s -nodes -keyout %s/%s.key -out %s/%s.pem -days 30 "
-    .. "-subj /CN=%s -addext subjectAltName=%s"):format(kind, certs, name, certs, name, name, alt)))
-end
-
 local function pair(name)
   return ("{ cert = %q, key = %q }"):format(certs .. "/" .. name .. ".pem", certs .. "/" .. name .. ".key")
 end
@@ -35,8 +31,8 @@ setup(function()
   certs = os.tmpname()
   os.remove(certs)
   assert(lfs.mkdir(certs))
-  make("localhost", "ec -pkeyopt ec_paramgen_curve:P-256", "DNS:localhost,IP:127.0.0.2")
-  make("rsa.example", "rsa:2048", "DNS:rsa.example")
+  certificates.self_signed(certs, "localhost", { alt = "DNS:localhost,IP:127.0.0.2" })
+  certificates.self_signed(certs, "rsa.example", { alt = "DNS:rsa.example", rsa = 2048 })
   assert(H.sh(("cat %s/*.pem > %s"):format(certs, ca())))
 end)
 

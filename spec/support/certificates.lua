@@ -1,4 +1,4 @@
--- An authority of its own that signs certificates: good ones, and all kinds of bad ones. By openssl.
+-- Certificates by openssl: self-signed ones, and those of an authority, good ones and all kinds of bad ones.
 
 local H = require "spec.support.host"
 
@@ -28,6 +28,21 @@ local function run(folder, format, ...)
   assert(ok, out)
 end
 
+-- A private key in NAME.key, and what `openssl req` makes with it.
+local function request(folder, name, rsa, format, ...)
+  run(folder, "openssl req -newkey %s -nodes -keyout %s.key %s",
+    rsa and "rsa:" .. rsa or "ec -pkeyopt ec_paramgen_curve:P-256", name, format:format(...))
+end
+
+---Makes NAME.pem and NAME.key in a folder: a certificate that no authority has signed.
+---@param options? { alt?: string, rsa?: integer }
+--- alt: its subjectAltName, default: localhost; rsa: bits, default: ECDSA P-256
+function M.self_signed(folder, name, options)
+  options = options or {}
+  request(folder, name, options.rsa, "-x509 -out %s.pem -subj /CN=%s -addext subjectAltName=%s -days 30", name, name,
+    options.alt or "DNS:localhost")
+end
+
 local FAR <const> = 90 * 24 * 3600
 
 ---A fresh one; H.stop_all removes its folder, so it is made in `it` or `before_each` with its hosts,
@@ -36,9 +51,8 @@ local FAR <const> = 90 * 24 * 3600
 function M.authority()
   local self = setmetatable({ folder = H.folder() }, Authority)
   H.write(self.folder .. "/config", CONFIG)
-  run(self.folder, "touch index && echo 01 >serial && echo 01 >crlnumber && "
-    .. "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -x509 -keyout ca.key -out ca.pem "
-    .. "-subj '/CN=spec CA' -days 90")
+  run(self.folder, "touch index && echo 01 >serial && echo 01 >crlnumber")
+  request(self.folder, "ca", nil, "-x509 -out ca.pem -subj '/CN=spec CA' -days 90")
   return self
 end
 
@@ -53,16 +67,18 @@ local function stamp(seconds) return os.date("!%Y%m%d%H%M%SZ", os.time() + secon
 --- sign others; by: the name of the one that signs it, default: ca; rsa: bits, default: ECDSA P-256
 function Authority:sign(name, options)
   options = options or {}
-  local kind = options.rsa and "rsa:" .. options.rsa or "ec -pkeyopt ec_paramgen_curve:P-256"
-  local key = H.read(self:path(name .. ".key")) == "" and ("-newkey %s -nodes -keyout %s.key"):format(kind, name)
-    or ("-new -key %s.key"):format(name)
+  if H.read(self:path(name .. ".key")) == "" then
+    request(self.folder, name, options.rsa, "-out %s.csr -subj /CN=%s", name, name)
+  else
+    run(self.folder, "openssl req -new -key %s.key -out %s.csr -subj /CN=%s", name, name, name)
+  end
   H.write(self:path("extensions"), ("subjectAltName=%s\nbasicConstraints=critical,CA:%s\n%s"):format(
     options.alt or "DNS:localhost,IP:127.0.0.1", options.ca and "TRUE" or "FALSE",
     options.more and options.more .. "\n" or ""))
-  run(self.folder, "openssl req %s -out %s.csr -subj /CN=%s && openssl ca -batch -notext -config config -cert %s.pem "
-    .. "-keyfile %s.key -in %s.csr -out %s.new -startdate %s -enddate %s -extfile extensions && mv %s.new %s.pem",
-    key, name, name, options.by or "ca", options.by or "ca", name, name, stamp(options.from or -3600),
-    stamp(options.to or FAR), name, name)
+  local by = options.by or "ca"
+  run(self.folder, "openssl ca -batch -notext -config config -cert %s.pem -keyfile %s.key -in %s.csr -out %s.new "
+    .. "-startdate %s -enddate %s -extfile extensions && mv %s.new %s.pem", by, by, name, name,
+    stamp(options.from or -3600), stamp(options.to or FAR), name, name)
 end
 
 ---Writes what is revoked to crl.pem; `names`: those that are from now on.

@@ -115,7 +115,8 @@ end
 ---Runs `hookward ARGUMENTS...` to its end; arguments as for M.start.
 ---@return { code: integer, out: string, err: string }
 function M.run(arguments)
-  -- To look for leaks took a third of each command's time; they are looked for in hosts and units.
+  -- The search for leaks takes a third of a command's time under ASan. Hosts, unit tests and commands
+  -- that a shell runs (H.sh) are searched.
   local asan = os.getenv "ASAN_OPTIONS"
   if asan then
     arguments.env = arguments.env or {}
