@@ -232,6 +232,13 @@ describe("the host", function()
     assert.equal("socket", lfs.attributes(path, "mode"))
   end)
 
+  it("warns of the sockets that it was given, however many it was promised", function()
+    local given = handover.new()
+    start { wrap = given:wrap() .. " env LISTEN_FDS=999999" }
+    assert.equal(200, exchange(host:connect()))
+    assert.equal(1, host:count_log("does not take"))
+  end)
+
   it("takes with \"systemd\" what no other listener names", function()
     local given = handover.new({ "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0" }, { "a", "b", "c" })
     start { listen = '{ "systemd", "systemd:b" }', wrap = given:wrap() }

@@ -18,6 +18,7 @@ enum { FIRST = 3, COUNT_MAX = 1024, NAME_MAX_LEN = 255 };
 
 struct inherited {
     char name[NAME_MAX_LEN + 1];
+    const char *fault; /* why nobody can listen at it; NULL: it is fine */
     bool taken;
 };
 
@@ -48,7 +49,28 @@ static const char *read_name(const char *names, char *name)
     return names[len] ? names + len + 1 : "";
 }
 
-/* A socket without a name is "unknown", as for sd_listen_fds_with_names. */
+static int get(int fd, int option)
+{
+    int value = -1;
+    socklen_t len = sizeof value;
+    return getsockopt(fd, SOL_SOCKET, option, &value, &len) ? -1 : value;
+}
+
+/* Why nobody can listen at it, or NULL. */
+static const char *find_fault(int fd)
+{
+    int type = get(fd, SO_TYPE), domain = get(fd, SO_DOMAIN);
+    if (type < 0)
+        return uv_strerror(-errno);
+    if (type != SOCK_STREAM || (domain != AF_INET && domain != AF_INET6 && domain != AF_UNIX))
+        return "it is no stream socket; the .socket unit needs ListenStream=";
+    if (get(fd, SO_ACCEPTCONN) != 1)
+        return "it does not listen; the .socket unit needs Accept=no";
+    return NULL;
+}
+
+/* A socket without a name is "unknown", as for sd_listen_fds_with_names. Faults are found now, before
+ * this process gives the number of a descriptor that is missing to one of its own. */
 static void list_locked(void)
 {
     const char *names = getenv("LISTEN_FDNAMES");
@@ -66,6 +88,7 @@ static void list_locked(void)
         if (!P.sockets[i].name[0])
             strcpy(P.sockets[i].name, "unknown");
         fcntl(FIRST + (int)i, F_SETFD, FD_CLOEXEC);
+        P.sockets[i].fault = find_fault(FIRST + (int)i);
     }
 }
 
@@ -109,18 +132,23 @@ bool hw_inherited_is_for(size_t index, const struct hw_listen *listen, size_t co
     return true;
 }
 
+static bool is_wanted(size_t index, const struct hw_listen *listen, size_t count)
+{
+    for (size_t which = 0; which < count; which++)
+        if (hw_inherited_is_for(index, listen, count, which))
+            return true;
+    return false;
+}
+
+/* Without a fault there is a socket, and clients may be connected to it. */
 void hw_inherited_warn(const struct hw_listen *listen, size_t count)
 {
-    for (size_t i = 0; i < hw_inherited_count(); i++) {
-        bool wanted = false;
-        for (size_t which = 0; which < count; which++)
-            wanted |= hw_inherited_is_for(i, listen, count, which);
-        if (!wanted)
+    for (size_t i = 0; i < hw_inherited_count(); i++)
+        if (!P.sockets[i].fault && !is_wanted(i, listen, count))
             hw_log_say(HW_LOG_WARN,
                        "a socket was handed over that `listen` does not take, so its clients wait "
                        "in vain: systemd:%s (fd %zu)",
                        P.sockets[i].name, FIRST + i);
-    }
 }
 
 /* ---- what is wrong with it ---- */
@@ -158,30 +186,10 @@ static int fail_none(char *why, size_t size, const char *address)
         "`hookward help deployment`; without systemd use --listen 127.0.0.1:8080");
 }
 
-static int get(int fd, int option)
-{
-    int value = -1;
-    socklen_t len = sizeof value;
-    return getsockopt(fd, SOL_SOCKET, option, &value, &len) ? -1 : value;
-}
-
-/* NULL: nothing. */
-static const char *fault(int fd)
-{
-    int type = get(fd, SO_TYPE), domain = get(fd, SO_DOMAIN);
-    if (type < 0)
-        return uv_strerror(-errno);
-    if (type != SOCK_STREAM || (domain != AF_INET && domain != AF_INET6 && domain != AF_UNIX))
-        return "it is no stream socket; the .socket unit needs ListenStream=";
-    if (get(fd, SO_ACCEPTCONN) != 1)
-        return "it does not listen; the .socket unit needs Accept=no";
-    return NULL;
-}
-
 static int check_locked(size_t index, char *why, size_t size)
 {
-    const char *what = P.sockets[index].taken ? "a host of this process took it before"
-                                              : fault(FIRST + (int)index);
+    const char *what =
+        P.sockets[index].taken ? "a host of this process took it before" : P.sockets[index].fault;
     return what ? fail_socket(why, size, index, what) : 0;
 }
 

@@ -33,7 +33,7 @@ int hw_inherited_check(const struct hw_listen *listen, size_t count, size_t whic
 /* Takes a socket over. Returns 0, or HW_EFAILED with one line in `why`. */
 int hw_inherited_take(struct hw_bound *bound, size_t index, char *why, size_t why_size);
 
-/* Warns of sockets that no address takes: whoever connects there waits in vain. */
+/* Warns of listening sockets that no address takes: whoever connects there waits in vain. */
 void hw_inherited_warn(const struct hw_listen *listen, size_t count);
 
 #endif
