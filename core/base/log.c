@@ -362,6 +362,8 @@ void hw_log_json(struct hw_log_line *line, const char *name, struct hw_str json)
 void hw_log_end(struct hw_log_line *line)
 {
     char *end = line->bytes + line->len;
+    if (!hw_log_wants(line->level))
+        return;
     if (is_json())
         *end++ = '}';
     if (tap.take) {

@@ -31,6 +31,8 @@ struct hw_log_line {
 
 /* Level and format may be set at any time, with or without hw_log_open. */
 void hw_log_set(enum hw_log_level level, bool json);
+
+/* Whether a line of this level is written; to save the work of a line that is not. */
 bool hw_log_wants(enum hw_log_level level);
 
 /* For each host of the process. Sets level and format, unless another host has joined with other
@@ -68,6 +70,7 @@ void hw_log_json(struct hw_log_line *line, const char *name, struct hw_str json)
 bool hw_log_group(struct hw_log_line *line, const char *name);
 void hw_log_group_end(struct hw_log_line *line);
 
+/* Writes the line, unless its level is not wanted. */
 void hw_log_end(struct hw_log_line *line);
 
 /* A line without fields, by format. */

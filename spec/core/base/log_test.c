@@ -273,6 +273,9 @@ static void says_only_what_its_level_wants(void **state)
     hw_log_set(HW_LOG_WARN, false);
     hw_log_say(HW_LOG_INFO, "quiet %d", 1);
     hw_log_say(HW_LOG_WARN, "loud %d", 2);
+    struct hw_log_line line;
+    hw_log_begin(&line, HW_LOG_INFO, HW_STR("quiet as well"));
+    hw_log_end(&line);
     catch ();
     assert_null(strstr(caught, "quiet"));
     assert_non_null(strstr(caught, "loud 2\n"));
