@@ -339,7 +339,7 @@ static inline void rig_hang_up(struct rig *r)
 }
 
 /* How many of the client's bytes the host has not read yet. */
-static size_t rig_unread(const struct rig *r)
+static inline size_t rig_unread(const struct rig *r)
 {
     int count = 0;
     return r->fd >= 0 && ioctl(r->fd, TIOCOUTQ, &count) == 0 ? (size_t)count : 0;
