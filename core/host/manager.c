@@ -88,35 +88,42 @@ void hw_manager_reloaded(struct hw_manager *m, uint64_t number)
 
 /* ---- the watchdog ---- */
 
-static double interval_s(const struct hw_manager *m)
+static void say_silent(struct hw_manager *m, uint64_t ms)
 {
-    return (double)m->notify.watchdog_us / 1e6;
-}
-
-static void say_silent(const struct hw_manager *m)
-{
+    m->said_silent = true;
     hw_log_say(HW_LOG_ERROR,
                "the ledger's thread has not answered for %.1f s, as if its disk were gone: no more "
                "watchdog pings, so the service manager will end this host",
-               interval_s(m));
+               (double)ms / 1000);
 }
 
-/* Counts the ticks for which the ledger's thread has been silent. Without such a thread the leader
+static void hear(struct hw_manager *m, uint64_t pulse, uint64_t now)
+{
+    if (m->said_silent)
+        hw_log_say(HW_LOG_WARN, "the ledger's thread answers again");
+    m->said_silent = false;
+    m->pulse = pulse;
+    m->heard_at = now;
+    m->silent = 0;
+}
+
+/* Whether the ledger's thread has had a pulse within the last ticks. Without such a thread the leader
  * commits, and it is here. */
 static bool is_ledger_alive(struct hw_manager *m)
 {
     struct hw_committer *c = m->status->dispatch->committer;
     if (!c)
         return true;
-    uint64_t pulse = hw_committer_pulse(c);
-    if (pulse != m->pulse && m->silent > HW_MANAGER_SILENT_TICKS)
-        hw_log_say(HW_LOG_WARN, "the ledger's thread answers again");
-    m->silent = pulse == m->pulse ? m->silent + 1 : 0;
-    m->pulse = pulse;
-    if (m->silent == HW_MANAGER_SILENT_TICKS + 1)
-        say_silent(m);
+    uint64_t pulse = hw_committer_pulse(c), now = uv_now(m->tick.loop);
+    if (pulse != m->pulse)
+        hear(m, pulse, now);
+    else
+        m->silent++;
+    bool alive = m->silent <= HW_MANAGER_SILENT_TICKS;
+    if (!alive && !m->said_silent && now - m->heard_at >= HW_MANAGER_SILENT_MS)
+        say_silent(m, now - m->heard_at);
     hw_committer_knock(c);
-    return m->silent <= HW_MANAGER_SILENT_TICKS;
+    return alive;
 }
 
 static void ping(struct hw_manager *m)
@@ -167,6 +174,7 @@ void hw_manager_start(struct hw_manager *m, uv_loop_t *loop, const struct hw_sta
     uv_timer_init(loop, &m->look);
     uv_timer_init(loop, &m->tick);
     m->look.data = m->tick.data = m;
+    m->heard_at = uv_now(loop);
     if (!is_open(m))
         return;
     uv_timer_start(&m->look, on_look, 0, HW_MANAGER_LOOK_MS);

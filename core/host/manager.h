@@ -29,9 +29,10 @@
 #include "host/summary.h"
 
 enum {
-    HW_MANAGER_LOOK_MS = 1000,  /* between two looks at what there is to say */
-    HW_MANAGER_CALM_MS = 4000,  /* between two messages that differ only in counts */
-    HW_MANAGER_SILENT_TICKS = 2 /* ticks of the watchdog, of which an interval has two */
+    HW_MANAGER_LOOK_MS = 1000,   /* between two looks at what there is to say */
+    HW_MANAGER_CALM_MS = 4000,   /* between two messages that differ only in counts */
+    HW_MANAGER_SILENT_TICKS = 2, /* ticks of the watchdog, of which an interval has two */
+    HW_MANAGER_SILENT_MS = 1000  /* the shortest silence of the ledger's thread that is logged */
 };
 
 struct hw_manager {
@@ -48,8 +49,10 @@ struct hw_manager {
     uint64_t said_at;          /* by the loop's clock */
     uint64_t asked;            /* the last reload that was asked for */
     bool ready, reloading, stopping;
-    uint64_t pulse;  /* of the ledger's thread, at the last tick */
-    unsigned silent; /* ticks since it had one */
+    uint64_t pulse;    /* of the ledger's thread, at the last tick */
+    uint64_t heard_at; /* when it last changed, by the loop's clock */
+    unsigned silent;   /* ticks since then */
+    bool said_silent;
 };
 
 /* Reads the environment, and clears it (notify.h). Without a manager all that follows does nothing. */
