@@ -186,8 +186,8 @@ describe("the host", function()
     local at = m:wait("STATUS=the ledger can't be written, answering 400 %(see the log%); 2 handlers.*")
     m:wait_for_pings(5)
     os.rename(path .. ".away", path)
+    m:wait("STATUS=2 handlers, .*; ledger ok", at) -- before there is anything to record
     assert.equal(200, host:notify(BODY).status)
-    m:wait("STATUS=2 handlers, .*; ledger ok", at)
     assert.equal(0, host:stop())
   end)
 

@@ -101,8 +101,10 @@ static void put_addresses(FILE *out, const struct hw_status *s)
 
 static void put_ledger(FILE *out, const struct hw_status *s)
 {
-    static const char *const healths[] = {
-        [HW_LEDGER_WELL] = "well", [HW_LEDGER_SLOW] = "slow", [HW_LEDGER_FAILED] = "failed"};
+    static const char *const healths[] = {[HW_LEDGER_WELL] = "well",
+                                          [HW_LEDGER_SLOW] = "slow",
+                                          [HW_LEDGER_FAILED] = "failed",
+                                          [HW_LEDGER_HEALED] = "well"};
     struct hw_ledger *ledger = s->dispatch->ledger;
     fprintf(out, ",\"ledger\":{\"type\":\"%s\"", ledger->type->name);
     if (ledger->type->waits) {

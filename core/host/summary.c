@@ -122,8 +122,10 @@ enum {
 
 static unsigned look(const struct hw_status *s)
 {
-    static const unsigned healths[] = {
-        [HW_LEDGER_WELL] = 0, [HW_LEDGER_SLOW] = LEDGER_SLOW, [HW_LEDGER_FAILED] = LEDGER_FAILED};
+    static const unsigned healths[] = {[HW_LEDGER_WELL] = 0,
+                                       [HW_LEDGER_SLOW] = LEDGER_SLOW,
+                                       [HW_LEDGER_FAILED] = LEDGER_FAILED,
+                                       [HW_LEDGER_HEALED] = 0};
     char why[8];
     struct hw_ledger *ledger = s->dispatch->ledger;
     hw_last_reload_error(s->last_reload, why, sizeof why);

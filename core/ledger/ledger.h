@@ -90,8 +90,9 @@ struct hw_ledger_type {
 /* Whether it can be written. No handler may run whose outcome can't be recorded. */
 enum hw_ledger_health {
     HW_LEDGER_WELL,
-    HW_LEDGER_SLOW,  /* a commit waits for another program's lock, and may fail */
-    HW_LEDGER_FAILED /* the last commit failed */
+    HW_LEDGER_SLOW,   /* a commit waits for another program's lock, and may fail */
+    HW_LEDGER_FAILED, /* the last commit failed */
+    HW_LEDGER_HEALED  /* … but the ledger was written since: the next commit decides */
 };
 
 /* An implementation's struct begins with this one. */

@@ -20,9 +20,11 @@ static void say_failing(struct hw_sqlite *s, const char *what)
 
 static void say_healed(struct hw_sqlite *s)
 {
-    if (s->failing)
-        hw_log_say(HW_LOG_INFO, "ledger: %s can be written again", s->path);
+    if (!s->failing)
+        return;
+    hw_log_say(HW_LOG_INFO, "ledger: %s can be written again", s->path);
     s->failing = false;
+    hw_ledger_set_health(&s->ledger, HW_LEDGER_HEALED);
 }
 
 /* After an I/O error SQLite's view of the file can't be trusted; other failures need no repair. The

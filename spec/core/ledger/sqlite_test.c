@@ -399,9 +399,12 @@ static void assert_says_that_it_waits(bool purges)
     assert_int_equal(purges ? purge_one(&r) : commit_one(&r, 1), HW_ELEDGER_UNAVAILABLE);
     assert_in_range(sleeps - slow_sleeps, 1, 5);
     assert_true(slow_sleeps > 10);
+    r.ledger->type->tend(r.ledger, true);
     assert_int_equal(hw_ledger_health(r.ledger), HW_LEDGER_FAILED);
     vfs->xSleep = before;
     sqlite3_close(other);
+    r.ledger->type->tend(r.ledger, true);
+    assert_int_equal(hw_ledger_health(r.ledger), HW_LEDGER_HEALED);
     close_rig(&r);
 }
 

@@ -264,13 +264,12 @@ static struct hw_job *held_from(int first, int last)
 }
 
 /* One try decides for all that are held. It commits no more of them than a batch. */
-static void refuses_what_is_held_while_the_ledger_fails(void **state)
+static void check_refused(enum hw_ledger_health health)
 {
     enum { COUNT = 2 * HW_LEDGER_BATCH_MAX };
     struct fake *f = open_fake();
-    (void)state;
     f->fails_at = 1;
-    f->ledger.health = HW_LEDGER_FAILED;
+    f->ledger.health = health;
     start(f);
     hw_committer_put(f->committer, held_from(1, COUNT), 0);
     wait_for(f, COUNT);
@@ -283,6 +282,13 @@ static void refuses_what_is_held_while_the_ledger_fails(void **state)
         assert_int_equal(job->n.outcome.code, HW_ELEDGER_UNAVAILABLE);
     }
     close_fake(f);
+}
+
+static void refuses_what_is_held_while_the_ledger_fails(void **state)
+{
+    (void)state;
+    check_refused(HW_LEDGER_FAILED);
+    check_refused(HW_LEDGER_HEALED);
 }
 
 static void lets_all_go_that_are_held_when_one_try_succeeds(void **state)
