@@ -25,7 +25,7 @@ enum {
     PATH_MAX_LEN = sizeof((struct sockaddr_un *)0)->sun_path /* with its terminating zero */
 };
 
-static int fail(char *why, size_t size, const char *address, const char *what)
+int hw_bind_fail(char *why, size_t size, const char *address, const char *what)
 {
     snprintf(why, size, "listen = \"%s\": %s", address, what);
     return HW_EFAILED;
@@ -58,7 +58,7 @@ static int fail_by_errno(struct hw_bound *bound, char *why, size_t size, const c
     char what[256];
     int error = errno;
     snprintf(what, sizeof what, "%s%s", uv_strerror(-error), advice(error, bound->is_unix));
-    fail(why, size, address, what);
+    hw_bind_fail(why, size, address, what);
     hw_bind_close(bound);
     return HW_EFAILED;
 }
@@ -69,7 +69,7 @@ static int fail_to_resolve(char *why, size_t size, const char *address, int rc)
     snprintf(what, sizeof what,
              "%s; write an address such as 127.0.0.1:8080, or add the name to /etc/hosts",
              gai_strerror(rc));
-    return fail(why, size, address, what);
+    return hw_bind_fail(why, size, address, what);
 }
 
 static int start(struct hw_bound *bound, const char *address, char *why, size_t size)
@@ -149,7 +149,8 @@ static int bind_tcp(struct hw_bound *bound, const char *address, bool v6_only, c
     const char *port;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
     if (!split(address, host, sizeof host, &port))
-        return fail(why, size, address, "not an address: host:port, [v6]:port or unix:/path");
+        return hw_bind_fail(why, size, address,
+                            "not an address: host:port, [v6]:port or unix:/path");
     int rc = getaddrinfo(host, port, &hints, &found);
     if (rc)
         return fail_to_resolve(why, size, address, rc);
@@ -257,13 +258,13 @@ static int give_to_group(const struct unix_address *a, char *why, size_t size, c
     int rc = find_group(a->group, &gid);
     if (rc == ENOENT) {
         snprintf(what, sizeof what, "there is no group \"%s\"", a->group);
-        return fail(why, size, address, what);
+        return hw_bind_fail(why, size, address, what);
     }
     if (rc == 0 && chown(a->sun.sun_path, (uid_t)-1, gid) == 0)
         return 0;
     snprintf(what, sizeof what, "it can't be given to the group \"%s\": %s", a->group,
              uv_strerror(-(rc ? rc : errno)));
-    return fail(why, size, address, what);
+    return hw_bind_fail(why, size, address, what);
 }
 
 static void keep_path(struct hw_bound *bound, const char *path)
@@ -306,7 +307,7 @@ int hw_bind_private(struct hw_bound *bound, const char *path, char *why, size_t 
     *bound = (struct hw_bound){.fd = -1};
     snprintf(address, sizeof address, "unix:%s", path);
     if (!set_path(&a, path))
-        return fail(why, size, address, "the path is longer than 107 bytes");
+        return hw_bind_fail(why, size, address, "the path is longer than 107 bytes");
     a.mode = 0600;
     return bind_unix(bound, &a, address, why, size);
 }
@@ -318,6 +319,6 @@ int hw_bind_open(struct hw_bound *bound, const char *address, bool v6_only, char
     if (strncmp(address, "unix:", 5) != 0)
         return bind_tcp(bound, address, v6_only, why, size);
     if (!read_unix(&a, address + 5))
-        return fail(why, size, address, "the path is longer than 107 bytes");
+        return hw_bind_fail(why, size, address, "the path is longer than 107 bytes");
     return bind_unix(bound, &a, address, why, size);
 }

@@ -35,6 +35,9 @@ int hw_bind_private(struct hw_bound *bound, const char *path, char *why, size_t 
  * accepts only clients of its own family. */
 bool hw_bind_is_shared(const char *address, const struct hw_listen *all, size_t count);
 
+/* Says in `why` that a host can't listen at this address. Returns HW_EFAILED. */
+int hw_bind_fail(char *why, size_t why_size, const char *address, const char *what);
+
 /* Closes it, and removes the file of a Unix socket. Idempotent. */
 void hw_bind_close(struct hw_bound *bound);
 

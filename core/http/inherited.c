@@ -153,17 +153,11 @@ void hw_inherited_warn(const struct hw_listen *listen, size_t count)
 
 /* ---- what is wrong with it ---- */
 
-static int fail(char *why, size_t size, const char *address, const char *what)
-{
-    snprintf(why, size, "listen = \"%s\": %s", address, what);
-    return HW_EFAILED;
-}
-
 static int fail_socket(char *why, size_t size, size_t index, const char *what)
 {
     char address[NAME_MAX_LEN + 32];
     snprintf(address, sizeof address, "systemd: fd %zu (%s)", FIRST + index, P.sockets[index].name);
-    return fail(why, size, address, what);
+    return hw_bind_fail(why, size, address, what);
 }
 
 /* Only a name was asked for that is not there: says which are. */
@@ -175,12 +169,12 @@ static int fail_name(char *why, size_t size, const char *address)
     for (size_t i = 0; i < P.count && len < (int)sizeof what; i++)
         len += snprintf(what + len, sizeof what - (size_t)len, "%s\"systemd:%s\"", i ? ", " : "",
                         P.sockets[i].name);
-    return fail(why, size, address, what);
+    return hw_bind_fail(why, size, address, what);
 }
 
 static int fail_none(char *why, size_t size, const char *address)
 {
-    return fail(
+    return hw_bind_fail(
         why, size, address,
         "no socket was handed over: systemd does so for a service with a .socket unit, as in "
         "`hookward help deployment`; without systemd use --listen 127.0.0.1:8080");

@@ -22,22 +22,18 @@ struct hw_listener {
     const char *tls_address; /* as the configuration names it; NULL: it is plain */
 };
 
-static int fail(char *why, size_t size, const char *address, const char *what)
-{
-    snprintf(why, size, "listen = \"%s\": %s", address, what);
-    return HW_EFAILED;
-}
-
 /* ---- opening ---- */
 
 /* Takes the socket over, even when it fails. `listen`: NULL for the control socket. */
-static int add(struct hw_listeners *all, struct hw_bound *bound, const struct hw_listen *listen,
-               struct hw_service *service)
+static int add(struct hw_listeners *all, struct hw_bound *bound, const char *address,
+               const struct hw_listen *listen, struct hw_service *service, char *why, size_t size)
 {
-    struct hw_listener *l = calloc(1, sizeof *l);
+    bool full = all->count == HW_LISTENERS_MAX;
+    struct hw_listener *l = full ? NULL : calloc(1, sizeof *l);
     if (!l) {
         hw_bind_close(bound);
-        return UV_ENOMEM;
+        return hw_bind_fail(why, size, address,
+                            full ? "more than 64 listeners" : uv_strerror(UV_ENOMEM));
     }
     l->bound = *bound;
     l->service = service;
@@ -48,19 +44,16 @@ static int add(struct hw_listeners *all, struct hw_bound *bound, const struct hw
     int rc =
         hw_acceptor_open(&all->acceptor, &l->door, bound->fd, bound->is_unix, !listen, service);
     l->door.proxy_protocol = listen && listen->proxy_protocol;
-    return rc;
+    return rc ? hw_bind_fail(why, size, address, uv_strerror(rc)) : 0;
 }
 
 int hw_listeners_open_control(struct hw_listeners *all, const char *path,
                               struct hw_service *service, char *why, size_t size)
 {
     struct hw_bound bound;
-    if (all->count == HW_LISTENERS_MAX)
-        return fail(why, size, path, "more than 64 listeners");
     if (hw_bind_private(&bound, path, why, size))
         return HW_EFAILED;
-    int rc = add(all, &bound, NULL, service);
-    return rc ? fail(why, size, path, uv_strerror(rc)) : 0;
+    return add(all, &bound, path, NULL, service, why, size);
 }
 
 /* Takes over the sockets that listen[which] gets from the service manager. */
@@ -68,20 +61,15 @@ static int open_inherited(struct hw_listeners *all, const struct hw_listen *list
                           size_t which, struct hw_service *service, char *why, size_t size)
 {
     struct hw_bound bound;
-    const char *address = listen[which].address;
-    int rc = 0;
-    if (hw_inherited_check(listen, count, which, why, size))
-        return HW_EFAILED;
+    int rc = hw_inherited_check(listen, count, which, why, size);
     for (size_t i = 0; rc == 0 && i < hw_inherited_count(); i++) {
         if (!hw_inherited_is_for(i, listen, count, which))
             continue;
-        if (all->count == HW_LISTENERS_MAX)
-            return fail(why, size, address, "more than 64 listeners");
-        if (hw_inherited_take(&bound, i, why, size))
-            return HW_EFAILED;
-        rc = add(all, &bound, &listen[which], service);
+        rc = hw_inherited_take(&bound, i, why, size);
+        if (rc == 0)
+            rc = add(all, &bound, listen[which].address, &listen[which], service, why, size);
     }
-    return rc ? fail(why, size, address, uv_strerror(rc)) : 0;
+    return rc;
 }
 
 static int open_one(struct hw_listeners *all, const struct hw_listen *listen, size_t count,
@@ -92,12 +80,9 @@ static int open_one(struct hw_listeners *all, const struct hw_listen *listen, si
     bool v6_only = hw_bind_is_shared(address, listen, count);
     if (hw_inherited_is_meant(address))
         return open_inherited(all, listen, count, which, service, why, size);
-    if (all->count == HW_LISTENERS_MAX)
-        return fail(why, size, address, "more than 64 listeners");
     if (hw_bind_open(&bound, address, v6_only, why, size))
         return HW_EFAILED;
-    int rc = add(all, &bound, &listen[which], service);
-    return rc ? fail(why, size, address, uv_strerror(rc)) : 0;
+    return add(all, &bound, address, &listen[which], service, why, size);
 }
 
 void hw_listeners_init(struct hw_listeners *all, struct hw_server *server)

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <sys/syscall.h>
 
+#include "address_of.h"
 #include "connection_rig.h"
 #include "http/acceptor.h"
 
@@ -64,7 +65,7 @@ static void close_listener(struct fixture *f)
 static int connect_from(struct fixture *f, const char *text)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(hw_address_read(&peer, hw_str_of(text)));
+    peer = address_of(text);
     assert_int_equal(connect(fd, (struct sockaddr *)&f->address, sizeof f->address), 0);
     rig_turn(&f->rig);
     return fd;

@@ -6,19 +6,11 @@
 
 #include <cmocka.h>
 
-#include "base/check.h"
+#include "address_of.h"
 #include "base/config.h"
 #include "http/access.h"
 
 static struct hw_access policy;
-
-/* "unix", or an IP address */
-static struct hw_address address_of(const char *text)
-{
-    struct hw_address address = {.any = {.sa_family = AF_UNIX}};
-    HW_CHECK(strcmp(text, "unix") == 0 || hw_address_read(&address, hw_str_of(text)));
-    return address;
-}
 
 static void apply(const char *allow, const char *proxy)
 {

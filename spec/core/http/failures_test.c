@@ -8,19 +8,12 @@
 
 #include <stdio.h>
 
-#include "base/check.h"
+#include "address_of.h"
 #include "http/failures.h"
 
 static struct hw_failures failures;
 
 enum { MINUTE = HW_FAILURES_MINUTE_MS, NOW = 1000 * HW_FAILURES_MINUTE_MS };
-
-static struct hw_address address_of(const char *text)
-{
-    struct hw_address address;
-    HW_CHECK(hw_address_read(&address, hw_str_of(text)));
-    return address;
-}
 
 static void note(const char *text, int times, uint64_t now_ms)
 {

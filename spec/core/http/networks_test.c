@@ -10,16 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/check.h"
-#include "http/address.h"
+#include "address_of.h"
 #include "http/networks.h"
-
-static struct hw_address address_of(const char *text)
-{
-    struct hw_address address;
-    HW_CHECK(hw_address_read(&address, hw_str_of(text)));
-    return address;
-}
 
 static bool has(const struct hw_networks *set, const char *text)
 {
