@@ -335,6 +335,7 @@ build = {
     ["hookward.commands.test"] = "lua/hookward/commands/test.lua",
     ["hookward.commands.trigger"] = "lua/hookward/commands/trigger.lua",
     ["hookward.commands.verify"] = "lua/hookward/commands/verify.lua",
+    ["hookward.config.advice"] = "lua/hookward/config/advice.lua",
     ["hookward.config"] = "lua/hookward/config/init.lua",
     ["hookward.config.kinds"] = "lua/hookward/config/kinds.lua",
     ["hookward.config.listen"] = "lua/hookward/config/listen.lua",

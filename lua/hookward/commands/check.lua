@@ -1,9 +1,11 @@
 -- hookward check: would `hookward serve` start?
 
+local advice = require "hookward.config.advice"
 local config = require "hookward.config"
 local console = require "hookward.cli.console"
 local control = require "hookward.host.control"
 local core = require "hookward.core"
+local listen = require "hookward.config.listen"
 local options = require "hookward.cli.options"
 local pauses = require "hookward.host.pauses"
 local time = require "hookward.base.time"
@@ -26,7 +28,6 @@ local M = {
   },
 }
 
-local SENDER_PATIENCE = 95 -- seconds: .NET's HttpClient hangs up after 100
 local RETRIES_SHOWN = 8
 local FINGERPRINT_SHOWN = 16 -- hex digits: 64 bits tell keys apart, and fit a line
 
@@ -81,33 +82,24 @@ local function check_keys(report, settings)
   end
 end
 
--- Listeners without a `tls` of their own share one table. A file may be missing here that another
--- machine has, so with --offline that is a warning.
-local function check_certificates(report, settings, offline)
-  local seen = {}
-  for _, listener in ipairs(settings.listen) do
-    local tls = listener.tls
-    local found = tls and not seen[tls] and core.tls.check(tls)
-    if found then
-      seen[tls] = true
-      for _, line in ipairs(found.errors) do
-        if offline and line:find(": No such file or directory$") then
-          report:warn("%s", config.shown(line, settings.folder))
-        else
-          report:error(line)
-        end
-      end
-      for _, line in ipairs(found.warnings) do
-        report:warn("%s", config.shown(line, settings.folder))
-      end
-      for _, one in ipairs(found.certificates) do
-        if one.development then
-          report:warn("%s: a certificate for development, which no sender trusts; get another "
-            .. "before you go live", config.shown(one.file, settings.folder))
-        end
-      end
-      table.move(found.certificates, 1, #found.certificates, #report.certificates + 1,
-        report.certificates)
+-- With --offline, a file that is not here may be on the machine that the configuration is for.
+local function check_tls(report, settings, tls, offline)
+  local found = core.tls.check(tls)
+  for _, line in ipairs(found.errors) do
+    if offline and line:find(": No such file or directory$") then
+      report:warn("%s", config.shown(line, settings.folder))
+    else
+      report:error(line)
+    end
+  end
+  for _, line in ipairs(found.warnings) do
+    report:warn("%s", config.shown(line, settings.folder))
+  end
+  for _, one in ipairs(found.certificates) do
+    report.certificates[#report.certificates + 1] = one
+    if one.development then
+      report:warn("%s: a certificate for development, which no sender trusts; get another before "
+        .. "you go live", config.shown(one.file, settings.folder))
     end
   end
 end
@@ -120,15 +112,6 @@ local function check_handlers(report, settings)
     report:warn("%s: no handler is registered; every notification will be %s",
       config.shown(settings.handlers, settings.folder),
       settings.unhandled == "accept" and "accepted without being handled" or "refused")
-  end
-end
-
--- A sender that has hung up gets no answer, and can't know what became of its delivery.
-local function check_patience(report, settings)
-  local ms = settings.body_timeout_ms + settings.queue_timeout_ms + settings.handler_timeout_ms
-  if ms > SENDER_PATIENCE * 1000 then
-    report:warn("body_timeout, queue_timeout and handler_timeout add up to %g s; a .NET sender "
-      .. "hangs up after 100 s, so keep the sum within %d s", ms / 1000, SENDER_PATIENCE)
   end
 end
 
@@ -191,78 +174,6 @@ local function check_retries(report, settings)
   end
 end
 
--- "loopback", "unix", "systemd" (which may be anything) or "open"
-local function reach_of(listener)
-  local address = listener.address
-  if address:find("^unix:") then return "unix" end
-  if address:find("^systemd") then return "systemd" end
-  local is_loopback = address:find("^127%.") or address:find("^localhost:")
-    or address:find("^%[::1%]:")
-  return is_loopback and "loopback" or "open"
-end
-
--- Which kinds of listeners there are, and which of them have proxy_protocol.
-local function reaches(listeners)
-  local all, proxied = {}, {}
-  for _, listener in ipairs(listeners) do
-    local reach = reach_of(listener)
-    all[reach] = true
-    if listener.proxy_protocol then proxied[reach] = true end
-  end
-  return all, proxied
-end
-
--- Only what is certain: a peer's address may also come from the PROXY protocol, and the service
--- manager's sockets may be anything.
-local function check_proxies(report, networks, all, proxied)
-  local kinds = { unix = false, loopback = false }
-  for _, network in ipairs(networks) do
-    kinds[network == "unix" and "unix" or core.sys.network(network)] = true
-  end
-  local seen = all.open or all.systemd or next(proxied) or all.unix and kinds.unix
-    or all.loopback and kinds.loopback
-  if #networks > 0 and not seen then
-    report:warn("trusted_proxies has no effect: every listener is on loopback or a Unix socket, "
-      .. "and it names %s", all.loopback and 'no loopback address, such as "127.0.0.1"'
-        or 'no "unix"')
-  elseif kinds.unix and not all.unix and not all.systemd then
-    report:warn('trusted_proxies: "unix" has no effect, since no listener is a Unix socket')
-  end
-  if proxied.open and #networks == 0 then
-    report:warn("proxy_protocol: whoever reaches that listener may claim any address; name the "
-      .. "load balancer in trusted_proxies")
-  end
-end
-
--- Behind a proxy that is not trusted all clients are local, and so allowed.
-local function check_strangers(report, settings)
-  local all, proxied = reaches(settings.listen)
-  local local_only = not (all.open or all.systemd or next(proxied))
-  if #settings.allow > 0 and local_only and #settings.trusted_proxies == 0 then
-    report:warn("allow has no effect: every listener is on loopback or a Unix socket, whose "
-      .. "clients are always allowed; name the proxy in trusted_proxies")
-  end
-  check_proxies(report, settings.trusted_proxies, all, proxied)
-end
-
--- The top level's `tls` is that of the listeners on TCP that say nothing of their own.
-local function check_tls(report, settings)
-  if not settings.tls then return end
-  for _, listener in ipairs(settings.listen) do
-    if listener.tls == settings.tls then return end
-  end
-  report:warn("tls has no effect: every listener is a Unix socket, or has a `tls` of its own")
-end
-
-local function check_rest(report, settings)
-  check_patience(report, settings)
-  check_tls(report, settings)
-  check_strangers(report, settings)
-  if settings.ledger == "memory:" then
-    report:warn('ledger = "memory:" forgets everything when the host ends; it is for tests')
-  end
-end
-
 ---@return hookward.Report
 local function check(file, offline)
   local settings, lines, rest, bad = config.load(file)
@@ -277,13 +188,17 @@ local function check(file, offline)
     report:error(no_keys)
     check_keys(report, settings)
   end
-  if not bad.listen and not bad.tls then check_certificates(report, settings, offline) end
+  if not bad.listen and not bad.tls then
+    for _, tls in ipairs(listen.all_tls(settings.listen)) do
+      check_tls(report, settings, tls, offline)
+    end
+  end
   if no_handlers and not bad.handlers then
     report:error(no_handlers)
   elseif not bad.handlers and not bad.settings then
     check_handlers(report, settings)
   end
-  check_rest(report, settings)
+  for _, line in ipairs(advice.of(settings)) do report:warn("%s", line) end
   if not lines then check_retries(report, settings) end
   if not offline then
     check_machine(report, settings, bad)

@@ -233,4 +233,19 @@ function M.inherit(listeners, top)
   end
 end
 
+---Each `tls` of these listeners once: those without one of their own share a table.
+---@param listeners hookward.Listener[]
+---@return hookward.Tls[]
+function M.all_tls(listeners)
+  local list, seen = {}, {}
+  for _, listener in ipairs(listeners) do
+    local own = listener.tls
+    if own and not seen[own] then
+      seen[own] = true
+      list[#list + 1] = own
+    end
+  end
+  return list
+end
+
 return M

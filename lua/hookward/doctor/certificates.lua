@@ -2,20 +2,10 @@
 
 local config = require "hookward.config"
 local core = require "hookward.core"
+local listen = require "hookward.config.listen"
 local time = require "hookward.base.time"
 
 local M = {}
-
--- The different `tls` of all listeners. Listeners without one of their own share a table.
-local function all_of(settings)
-  local list, seen = {}, {}
-  for _, listener in ipairs(settings.listen) do
-    local tls = listener.tls
-    if tls and not seen[tls] then list[#list + 1] = tls end
-    seen[tls or 0] = true
-  end
-  return list
-end
 
 local function one_certificate(findings, settings, one)
   local shown = config.shown(one.file, settings.folder)
@@ -63,7 +53,7 @@ function M.examine(findings, patient)
   if not settings or bad.listen or bad.tls then
     return findings:skipped("the configuration does not say where the certificates are")
   end
-  local all = all_of(settings)
+  local all = listen.all_tls(settings.listen)
   for _, tls in ipairs(all) do one_tls(findings, patient, tls) end
   if #all == 0 then findings:ok "none: no listener speaks TLS" end
 end

@@ -2,6 +2,7 @@
 -- that only root can read.
 
 local core = require "hookward.core"
+local listen = require "hookward.config.listen"
 local patients = require "hookward.doctor.patient"
 
 local M = {}
@@ -27,14 +28,13 @@ local function files_of(settings)
   add(settings.handlers)
   for _, path in ipairs(scripts(settings.handlers)) do add(path) end
   for _, path in ipairs(settings.key_files) do add(path) end
-  for _, listener in ipairs(settings.listen) do
-    local tls = listener.tls
-    for _, pair in ipairs(tls and tls.pairs or {}) do
+  for _, tls in ipairs(listen.all_tls(settings.listen)) do
+    for _, pair in ipairs(tls.pairs) do
       add(pair.cert)
       add(pair.key, true)
     end
-    add(tls and tls.client_ca)
-    add(tls and tls.crl)
+    add(tls.client_ca)
+    add(tls.crl)
   end
   return files
 end
