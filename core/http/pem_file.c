@@ -30,11 +30,16 @@ static void name_user(char *text, size_t size)
 static int explain_open(const struct hw_pem_file *file, enum hw_pem_use use, int error,
                         const struct hw_reason *why)
 {
+    static const char *const keys[] = {[HW_PEM_CERTIFICATE] = "cert",
+                                       [HW_PEM_KEY] = "key",
+                                       [HW_PEM_CLIENT_CA] = "client_ca",
+                                       [HW_PEM_CRL] = "crl"};
     char user[64];
     if (error != EACCES && error != EPERM)
-        return hw_refuse(why, "%s: %s", file->path, strerror(error));
+        return hw_refuse(why, "%s: %s; put it there, or change `%s` of `tls`", file->path,
+                         strerror(error), keys[use]);
     name_user(user, sizeof user);
-    if (use == HW_PEM_OTHER)
+    if (use == HW_PEM_CLIENT_CA || use == HW_PEM_CRL)
         return hw_refuse(why, "%s: the user %s may not read it", file->path, user);
     return hw_refuse(why,
                      "%s: the user %s may not read this %s; let a deploy hook copy it after each "

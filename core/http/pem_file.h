@@ -21,8 +21,8 @@ struct hw_pem_file {
     size_t len;
 };
 
-/* What kind of file it is: the advice for a user who may not read it depends on that. */
-enum hw_pem_use { HW_PEM_CERTIFICATE, HW_PEM_KEY, HW_PEM_OTHER };
+/* Which key of `tls` names the file, for the advice when it can't be opened. */
+enum hw_pem_use { HW_PEM_CERTIFICATE, HW_PEM_KEY, HW_PEM_CLIENT_CA, HW_PEM_CRL };
 
 /* Reads the file at `path`, which must outlive *file. `digest`: gets its name and its bytes too;
  * NULL: none. Returns 0, or HW_EFAILED with one line in `why` that names the file. Call fini

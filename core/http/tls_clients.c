@@ -55,7 +55,7 @@ static int load_authorities(struct hw_tls_clients *c, const char *path, EVP_MD_C
 {
     struct hw_pem_file file;
     size_t count = 0;
-    int rc = hw_pem_file_read(&file, path, HW_PEM_OTHER, digest, why);
+    int rc = hw_pem_file_read(&file, path, HW_PEM_CLIENT_CA, digest, why);
     BIO *in = rc == 0 ? hw_pem_file_open(&file) : NULL;
     ERR_clear_error();
     if (in)
@@ -93,7 +93,7 @@ static int load_lists(struct hw_tls_clients *c, const char *path, EVP_MD_CTX *di
     struct hw_pem_file file;
     X509_CRL *list;
     size_t count = 0;
-    int rc = hw_pem_file_read(&file, path, HW_PEM_OTHER, digest, why);
+    int rc = hw_pem_file_read(&file, path, HW_PEM_CRL, digest, why);
     BIO *in = rc == 0 ? hw_pem_file_open(&file) : NULL;
     ERR_clear_error();
     for (; in && rc == 0 && (list = PEM_read_bio_X509_CRL(in, NULL, NULL, NULL)); count++) {

@@ -86,7 +86,7 @@ end
 local function check_tls(report, settings, tls, offline)
   local found = core.tls.check(tls)
   for _, line in ipairs(found.errors) do
-    if offline and line:find(": No such file or directory$") then
+    if offline and line:find(": No such file or directory; ", 1, true) then
       report:warn("%s", config.shown(line, settings.folder))
     else
       report:error(line)
