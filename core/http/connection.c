@@ -309,8 +309,7 @@ static bool is_unfinished(const struct hw_connection *c)
     return c->state == HEAD || c->state == BODY;
 }
 
-/* The request is incomplete. One that arrives in a single read never gets here. */
-static void wait_for_rest(struct hw_connection *c)
+void hw_connection_wait_for_rest(struct hw_connection *c)
 {
     struct hw_crowd *crowd = &c->server->crowd;
     if (!hw_crowd_begin(crowd, &c->place))
@@ -350,7 +349,7 @@ void hw_connection_advance(struct hw_connection *c)
     if (c->eof && (c->state == IDLE || is_unfinished(c)))
         hw_connection_close(c);
     else if (is_unfinished(c))
-        wait_for_rest(c);
+        hw_connection_wait_for_rest(c);
 }
 
 /* ---- opening ---- */

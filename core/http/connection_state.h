@@ -1,8 +1,8 @@
 /* connection_state.h -- the memory of one connection, for the files that work on it.
  *
- * connection.c takes it through its states, reading.c reads its bytes from the socket, preamble.c and
- * handshake.c those before its first request, and connections.c keeps all connections of a server. No
- * other file includes this.
+ * connection.c takes it through its states, reading.c reads its bytes from the socket, preamble.c
+ * and handshake.c deal with those before its first request, and connections.c keeps all connections
+ * of a server. No other file includes this.
  * Thread  leader only. */
 #ifndef HW_CONNECTION_STATE_H
 #define HW_CONNECTION_STATE_H
@@ -62,8 +62,14 @@ void hw_connection_end(struct hw_connection *c);
 /* Goes on as far as the bytes that have arrived, and the connection's turn, allow. */
 void hw_connection_advance(struct hw_connection *c);
 
+/* What the client has begun is incomplete: a request, or its TLS handshake. It counts as unfinished
+ * from now on. If there are too many of these, one is refused: this one when its address has too many,
+ * otherwise the oldest. What arrives in a single read never gets here. */
+void hw_connection_wait_for_rest(struct hw_connection *c);
+
 /* Answers with an error and closes, since it may be unknown where the next request begins. `why`
- * follows the code's own text; it may be NULL. During a TLS handshake there is no answer. */
+ * follows the code's own text; it may be NULL. During a TLS
+ * handshake nothing can be answered: the handshake fails (handshake.h). */
 void hw_connection_refuse(struct hw_connection *c, int code, const char *why);
 
 /* Reading ended or failed: UV_EOF, UV_ENOBUFS without memory for bytes, or another libuv error. */

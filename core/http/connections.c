@@ -15,8 +15,8 @@ void hw_connections_init(struct hw_server *server, const struct hw_config *confi
 
 /* ---- the list ---- */
 
-/* What a crowd had in use lies between what others still use, and the C library returns it to the
- * system only when it is asked to. */
+/* After a crowd has gone, its memory lies scattered among blocks that are still in use. The C library
+ * returns it to the system only when asked to. */
 static void return_memory(struct hw_server *s)
 {
     if (s->connections_most < HW_CONNECTIONS_CROWD || s->connection_count > s->connections_most / 4)

@@ -24,7 +24,7 @@ void hw_connections_init(struct hw_server *server, const struct hw_config *confi
  * Returns false when there is none. */
 bool hw_connections_make_room(struct hw_server *server);
 
-/* From here on the answers say `Connection: close`; idle connections stay, for their next request. */
+/* From now on the answers say `Connection: close`. Idle connections stay for their next request. */
 void hw_connections_part(struct hw_server *server);
 
 /* Closes the idle connections. From then on every answer is its connection's last one. */

@@ -11,7 +11,7 @@ static void count(struct hw_connection *c, enum hw_count which)
 
 /* ---- its time ---- */
 
-/* The first bytes have come. The time counts from the accept, when the present deadline was set. */
+/* Called at the first bytes. The time counts from the accept, when the present deadline was set. */
 static void begin(struct hw_connection *c)
 {
     struct hw_deadlines *all = &c->server->deadlines;
@@ -39,7 +39,7 @@ static void fail(struct hw_connection *c, struct hw_str why)
     hw_refusal_log_handshake(&c->server->refusal_log, why,
                              hw_address_text(&c->peer.any, peer, sizeof peer));
     hw_tls_drop(c->tls);
-    hw_crowd_end(&c->server->crowd, &c->place); /* it may linger, and nothing is owed any more */
+    hw_crowd_end(&c->server->crowd, &c->place); /* it may linger, but is no longer unfinished */
     hw_connection_end(c);
 }
 
@@ -61,17 +61,6 @@ static void answer_without_tls(struct hw_connection *c)
 
 /* ---- one step ---- */
 
-/* The client owes its part of the handshake. */
-static void wait_for_client(struct hw_connection *c)
-{
-    struct hw_crowd *crowd = &c->server->crowd;
-    if (!hw_crowd_begin(crowd, &c->place))
-        fail(c, HW_STR("its address used up its share of max_unfinished"));
-    else if (hw_crowd_has_too_many_unfinished(crowd))
-        hw_connection_refuse(HW_CONNECTION_WITH(place, hw_crowd_oldest(crowd)), HW_EOVERLOADED,
-                             "over max_unfinished, and it was under way longest");
-}
-
 bool hw_handshake_advance(struct hw_connection *c)
 {
     if (!hw_turn_shake(&c->server->turns, &c->turn, hw_tls_has_begun(c->tls)))
@@ -82,7 +71,7 @@ bool hw_handshake_advance(struct hw_connection *c)
     if (rc == 0)
         complete(c);
     else if (rc == UV_EAGAIN)
-        wait_for_client(c);
+        hw_connection_wait_for_rest(c);
     else if (hw_tls_met_http(c->tls))
         answer_without_tls(c);
     else

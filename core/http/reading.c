@@ -47,7 +47,8 @@ void hw_reading_start(struct hw_connection *c)
         start(c);
 }
 
-/* It reads while it goes on: otherwise its first answer would hold it once more. */
+/* Reading starts first: otherwise the first answer would find bytes that TLS has kept, and hold the
+ * connection again. */
 void hw_reading_resume(struct hw_connection *c)
 {
     if (has_kept(c) && may_start(c))
@@ -143,7 +144,7 @@ static void on_bytes(struct hw_connection *c, size_t n)
         hw_reading_stop(c);
 }
 
-/* `n` plain bytes are in the room that was given for them; 0: none came; or an error. */
+/* `n`: how many plain bytes were put into the room that was given for them; 0: none; or an error. */
 static void take(struct hw_connection *c, ssize_t n)
 {
     if (n > 0) {
@@ -156,14 +157,14 @@ static void take(struct hw_connection *c, ssize_t n)
         return;
     }
     if (c->state != LINGER && c->request && c->request->len == 0)
-        hw_connection_drop_request(c); /* it was taken for bytes that did not come */
+        hw_connection_drop_request(c); /* it was made for bytes that did not come */
     if (n < 0)
         hw_connection_on_end(c, (int)n);
 }
 
 /* ---- TLS ---- */
 
-/* Room for bytes of the socket: as much as is needed of plain ones, and a little more. */
+/* Room for encrypted bytes: as many as plain ones are needed, and a few more. */
 static uv_buf_t room_for_tls(struct hw_connection *c)
 {
     size_t need = needed(c), want = need + HW_REQUEST_FIRST;
@@ -173,7 +174,8 @@ static uv_buf_t room_for_tls(struct hw_connection *c)
     return uv_buf_init(c->server->tls->in, (unsigned)(want < HW_TLS_IN ? want : HW_TLS_IN));
 }
 
-/* Takes plain bytes once. Returns false when there can't be more of them at present. */
+/* Takes one step of the handshake, or reads plain bytes once. Returns false when nothing more can be
+ * done with the bytes at hand. */
 static bool pass_on_once(struct hw_connection *c)
 {
     if (!hw_tls_is_ready(c->tls))
@@ -184,8 +186,8 @@ static bool pass_on_once(struct hw_connection *c)
     return n > 0;
 }
 
-/* Hands the plain bytes of what was fed, or kept, to the connection as long as it has a use for
- * them, and keeps the rest. */
+/* Decrypts what was fed or kept as long as the connection has a use for plain bytes, and keeps the
+ * rest. */
 static void pass_on(struct hw_connection *c)
 {
     while (c->reading && !hw_turn_is_held(&c->turn) && has_kept(c) && pass_on_once(c))
@@ -209,7 +211,7 @@ static void take_for_tls(struct hw_connection *c, size_t n)
 
 /* ---- callbacks ---- */
 
-/* After the last answer bytes are only dropped: they need not be decrypted. */
+/* After the last answer, bytes are dropped without being decrypted. */
 static bool goes_through_tls(const struct hw_connection *c)
 {
     return c->tls && c->state != LINGER;

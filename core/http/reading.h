@@ -6,9 +6,9 @@
  *         and while there is memory (max_memory_bodies). What becomes of the bytes is decided in
  *         connection.c.
  * TLS     the same, in two steps: bytes of the socket are handed to TLS, and plain bytes are read
- *         from it exactly as libuv would read them from the socket. Where the connection has no use
- *         for more of them, what was not decrypted yet is kept, and the socket is not read again
- *         before that is used up.
+ *         from it just as libuv reads them from a socket. Once the connection has no use for more,
+ *         what is not decrypted yet is kept, and the socket is not read again until that is used
+ *         up.
  * Thread  leader only. */
 #ifndef HW_READING_H
 #define HW_READING_H
@@ -16,8 +16,8 @@
 #include "http/connection_state.h"
 
 /* Start reading, if the state has a use for bytes, and stop it. Both are idempotent. A connection
- * that is held (turn.h) is not started: it starts when its turn comes. One whose TLS has kept bytes
- * is held first, since no event of the socket would tell of them. */
+ * that is held (turn.h) starts when its turn comes. One whose TLS has kept bytes is held first, since
+ * the socket may stay silent. */
 void hw_reading_start(struct hw_connection *c);
 void hw_reading_stop(struct hw_connection *c);
 
@@ -25,7 +25,7 @@ void hw_reading_stop(struct hw_connection *c);
  * reading. */
 void hw_reading_resume(struct hw_connection *c);
 
-/* Whether bytes wait in the socket, or were kept. */
+/* Whether bytes wait in the socket or in TLS. */
 bool hw_reading_has_unread(struct hw_connection *c);
 
 #endif

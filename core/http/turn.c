@@ -101,7 +101,7 @@ static void on_check(uv_check_t *check)
     begin_turn(check->data);
 }
 
-/* Those of a ring go on, `most` of them. One that is held again meanwhile waits for the next turn. */
+/* Up to `most` of a ring go on. One that is held again meanwhile waits for the next turn. */
 static void resume(struct hw_turns *all, struct hw_turn *ring, int most)
 {
     struct hw_turn *last = ring->prev;

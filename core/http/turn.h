@@ -7,8 +7,8 @@
  *         until a later turn. Held ones go on in the order that they were held, HW_TURN_RESUMED in
  *         a turn. Once all together have read HW_TURN_BYTES_ALL in a turn, those that need more
  *         than HW_TURN_BYTES_LEAST are held too: large bodies wait for each other, small ones for
- *         none. TLS handshakes have a queue of their own, so that a flood of them holds up nobody
- *         who is connected: HW_TURN_HANDSHAKES steps are taken in a turn.
+ *         none. In a turn, HW_TURN_HANDSHAKES steps of TLS handshakes are taken. Those that wait
+ *         have a queue of their own, so that a flood of them holds up no established connection.
  * Thread  leader only. */
 #ifndef HW_TURN_H
 #define HW_TURN_H
@@ -62,8 +62,8 @@ size_t hw_turn_room(struct hw_turns *all, struct hw_turn *turn, size_t need);
 void hw_turn_read(struct hw_turns *all, struct hw_turn *turn, size_t bytes);
 
 /* Counts one more step of a TLS handshake. Returns false when it has to wait; the connection is
- * then held. One that `has_begun` waits in front of those that have not, for which no memory is in
- * use yet. */
+ * then held. A handshake that `has_begun` takes up memory already, so it waits in front of those that
+ * have not. */
 bool hw_turn_shake(struct hw_turns *all, struct hw_turn *turn, bool has_begun);
 
 /* Holds it until a later turn. Idempotent. */
