@@ -4,14 +4,20 @@
 static void on_check(uv_check_t *check);
 static void on_idle(uv_idle_t *idle);
 
+static void make_ring(struct hw_turn *ring)
+{
+    ring->prev = ring->next = ring;
+}
+
 void hw_turns_init(struct hw_turns *all, uv_loop_t *loop, hw_turn_fn *resume)
 {
     uv_check_init(loop, &all->check);
     uv_idle_init(loop, &all->idle);
     all->check.data = all->idle.data = all;
     all->number = 1; /* a new connection has 0 */
-    all->held.prev = all->held.next = &all->held;
-    all->held_handshakes.prev = all->held_handshakes.next = &all->held_handshakes;
+    make_ring(&all->held);
+    make_ring(&all->shaking);
+    make_ring(&all->arriving);
     all->resume = resume;
     uv_check_start(&all->check, on_check);
     uv_unref((uv_handle_t *)&all->check);
@@ -27,19 +33,19 @@ static void enter(const struct hw_turns *all, struct hw_turn *turn)
     turn->bytes = 0;
 }
 
-static void hold_after(struct hw_turns *all, struct hw_turn *turn, struct hw_turn *prev)
+static void hold_in(struct hw_turns *all, struct hw_turn *turn, struct hw_turn *ring)
 {
     if (hw_turn_is_held(turn))
         return;
-    turn->prev = prev;
-    turn->next = prev->next;
+    turn->prev = ring->prev;
+    turn->next = ring;
     turn->prev->next = turn->next->prev = turn;
     uv_idle_start(&all->idle, on_idle);
 }
 
 void hw_turn_hold(struct hw_turns *all, struct hw_turn *turn)
 {
-    hold_after(all, turn, all->held.prev);
+    hold_in(all, turn, &all->held);
 }
 
 void hw_turn_leave(struct hw_turn *turn)
@@ -64,9 +70,8 @@ bool hw_turn_begin(struct hw_turns *all, struct hw_turn *turn)
 
 bool hw_turn_shake(struct hw_turns *all, struct hw_turn *turn, bool has_begun)
 {
-    struct hw_turn *ring = &all->held_handshakes;
     if (all->handshakes == HW_TURN_HANDSHAKES) {
-        hold_after(all, turn, has_begun ? ring : ring->prev);
+        hold_in(all, turn, has_begun ? &all->shaking : &all->arriving);
         return false;
     }
     all->handshakes++;
@@ -102,10 +107,10 @@ static void on_check(uv_check_t *check)
 }
 
 /* Up to `most` of a ring go on. One that is held again meanwhile waits for the next turn. */
-static void resume(struct hw_turns *all, struct hw_turn *ring, int most)
+static void resume(struct hw_turns *all, struct hw_turn *ring, unsigned most)
 {
     struct hw_turn *last = ring->prev;
-    for (int i = 0; i < most && ring->next != ring; i++) {
+    for (unsigned i = 0; i < most && ring->next != ring; i++) {
         struct hw_turn *turn = ring->next;
         hw_turn_leave(turn);
         all->resume(turn);
@@ -124,7 +129,8 @@ static void on_idle(uv_idle_t *idle)
     struct hw_turns *all = idle->data;
     begin_turn(all); /* also for those that were held after the last on_check */
     resume(all, &all->held, HW_TURN_RESUMED);
-    resume(all, &all->held_handshakes, HW_TURN_HANDSHAKES);
-    if (is_empty(&all->held) && is_empty(&all->held_handshakes))
+    resume(all, &all->shaking, HW_TURN_HANDSHAKES - all->handshakes);
+    resume(all, &all->arriving, HW_TURN_HANDSHAKES - all->handshakes);
+    if (is_empty(&all->held) && is_empty(&all->shaking) && is_empty(&all->arriving))
         uv_idle_stop(idle);
 }

@@ -39,13 +39,14 @@ struct hw_turn {
 typedef void hw_turn_fn(struct hw_turn *turn);
 
 struct hw_turns {
-    uv_check_t check;               /* runs at the end of a turn */
-    uv_idle_t idle;                 /* keeps the loop from sleeping while one is held */
-    uint64_t number;                /* of the present turn, from 1 */
-    size_t bytes;                   /* read in this turn */
-    unsigned handshakes;            /* steps taken in this turn */
-    struct hw_turn held;            /* a ring */
-    struct hw_turn held_handshakes; /* another one */
+    uv_check_t check;        /* runs at the end of a turn */
+    uv_idle_t idle;          /* keeps the loop from sleeping while one is held */
+    uint64_t number;         /* of the present turn, from 1 */
+    size_t bytes;            /* read in this turn */
+    unsigned handshakes;     /* steps taken in this turn */
+    struct hw_turn held;     /* a ring */
+    struct hw_turn shaking;  /* likewise: held in their TLS handshake */
+    struct hw_turn arriving; /* likewise: held before it */
     hw_turn_fn *resume;
 };
 
@@ -62,8 +63,7 @@ size_t hw_turn_room(struct hw_turns *all, struct hw_turn *turn, size_t need);
 void hw_turn_read(struct hw_turns *all, struct hw_turn *turn, size_t bytes);
 
 /* Counts one more step of a TLS handshake. Returns false when it has to wait; the connection is
- * then held. A handshake that `has_begun` takes up memory already, so it waits in front of those that
- * have not. */
+ * then held. Handshakes that have begun go on before the others, since they take up memory. */
 bool hw_turn_shake(struct hw_turns *all, struct hw_turn *turn, bool has_begun);
 
 /* Holds it until a later turn. Idempotent. */

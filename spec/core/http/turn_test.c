@@ -19,6 +19,7 @@ struct rig {
     int count;
     int again; /* how often those that are resumed have more to do */
     struct hw_turn *leaves;
+    bool shakes; /* those that are resumed take a step of their handshake */
 };
 
 static struct rig r;
@@ -38,6 +39,8 @@ static void on_resume(struct hw_turn *turn)
     r.resumed[r.count++] = (int)(turn - r.some);
     if (r.leaves)
         hw_turn_leave(r.leaves);
+    if (r.shakes)
+        assert_true(hw_turn_shake(&r.all, turn, true));
     if (r.again-- > 0)
         assert_int_equal(use_up(turn), HW_TURN_REQUESTS);
 }
@@ -169,6 +172,40 @@ static void bears_one_that_leaves_while_the_others_go_on(void **state)
     assert_int_equal(r.count, 2);
 }
 
+/* Holds the handshakes `from` to `to`, with no step left in this turn. */
+static void hold_handshakes(int from, int to, bool have_begun)
+{
+    r.all.handshakes = HW_TURN_HANDSHAKES;
+    for (int i = from; i < to; i++)
+        assert_false(hw_turn_shake(&r.all, &r.some[i], have_begun));
+}
+
+static void takes_so_many_steps_of_handshakes_a_turn(void **state)
+{
+    (void)state;
+    for (int i = 0; i < HW_TURN_HANDSHAKES; i++)
+        assert_true(hw_turn_shake(&r.all, &r.some[i], false));
+    assert_false(hw_turn_shake(&r.all, &r.some[HW_TURN_HANDSHAKES], false));
+    assert_true(hw_turn_is_held(&r.some[HW_TURN_HANDSHAKES]));
+    run_a_turn();
+    assert_int_equal(r.count, 1);
+}
+
+static void goes_on_with_handshakes_that_have_begun_before_the_others(void **state)
+{
+    enum { BEGUN = HW_TURN_HANDSHAKES + 2, ALL = 2 * HW_TURN_HANDSHAKES };
+    (void)state;
+    r.shakes = true;
+    hold_handshakes(BEGUN, ALL, false);
+    hold_handshakes(0, BEGUN, true);
+    for (int turn = 1; turn <= ALL / HW_TURN_HANDSHAKES; turn++) {
+        run_a_turn();
+        assert_int_equal(r.count, turn * HW_TURN_HANDSHAKES);
+    }
+    for (int i = 0; i < ALL; i++)
+        assert_int_equal(r.resumed[i], i); /* each kind in its order */
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
@@ -179,6 +216,8 @@ int main(void)
         CASE(lets_one_that_is_held_read_nothing),
         CASE(goes_on_in_their_order_and_not_with_all_at_once),
         CASE(puts_who_has_still_more_behind_the_others),
+        CASE(takes_so_many_steps_of_handshakes_a_turn),
+        CASE(goes_on_with_handshakes_that_have_begun_before_the_others),
         CASE(bears_one_that_leaves_while_the_others_go_on),
     };
     return cmocka_run_group_tests_name("turn", tests, NULL, NULL);
