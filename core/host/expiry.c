@@ -33,7 +33,7 @@ static uint64_t said_at(const struct hw_expiry *e, const struct hw_certificate *
     return 0;
 }
 
-/* The timer may be a moment early. */
+/* Half an hour less than a day will do, since the timer may be a moment early. */
 static bool is_due(uint64_t at_ns, uint64_t now_ns)
 {
     const uint64_t again_ns = (HW_EXPIRY_AGAIN_MS - HW_EXPIRY_LOOK_MS / 2) * UINT64_C(1000000);
@@ -47,8 +47,8 @@ static void forget(struct hw_expiry_said *said, size_t count)
     free(said);
 }
 
-/* Names one if it is due, and remembers when it was named in the next free place of `next`, also
- * while the clock says that it does not end soon. */
+/* Names one if it is due. When it was named goes to the next free place of `next`; that is
+ * remembered even while the clock says that it does not expire soon. */
 static void look_at(const struct hw_expiry *e, const struct hw_certificate *certificate, time_t now,
                     uint64_t now_ns, struct hw_expiry_said *next, size_t *count)
 {

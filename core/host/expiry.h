@@ -1,9 +1,9 @@
-/* expiry.h -- says in the log when a TLS certificate ends soon.
+/* expiry.h -- warns in the log when a TLS certificate expires soon.
  *
- * How     Once an hour, and when certificates are exchanged, each is looked at. One that ends within
- *         HW_CERTIFICATE_NOTICE_DAYS is named at once, and then once a day. The time of day decides
- *         whether it ends soon; a monotonic clock decides when to say so again, so that a clock that
- *         leaps neither floods nor silences it.
+ * How     Each certificate is looked at once an hour, and when certificates are replaced. One that
+ *         expires within HW_CERTIFICATE_NOTICE_DAYS is named at once, and then once a day. The
+ *         system's clock decides whether it expires soon. A monotonic clock decides when to say so
+ *         again, so that a clock that leaps can neither flood the log nor silence the warning.
  * Thread  leader only. */
 #ifndef HW_EXPIRY_H
 #define HW_EXPIRY_H
@@ -38,7 +38,7 @@ void hw_expiry_start(struct hw_expiry *expiry, uv_loop_t *loop);
 void hw_expiry_set(struct hw_expiry *expiry, struct hw_tls_set *tls);
 void hw_expiry_fini(struct hw_expiry *expiry);
 
-/* Looks at the certificates as if it were this time, by both clocks. */
+/* Looks at the certificates as if the clocks showed these times. */
 void hw_expiry_look(struct hw_expiry *expiry, time_t now, uint64_t now_ns);
 
 #endif

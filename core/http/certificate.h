@@ -1,7 +1,7 @@
 /* certificate.h -- a server certificate with its chain and its private key, read and checked.
  *
- * Why     OpenSSL finds most mistakes only during a handshake, or says them in a way that nobody
- *         understands at 3 a.m. Each mistake is one line that names the file and the fix.
+ * Why     OpenSSL finds most mistakes only during a handshake, or reports them in words that nobody
+ *         understands at 3 a.m. Here each mistake is one line that names the file and the fix.
  * Thread  pure; any. */
 #ifndef HW_CERTIFICATE_H
 #define HW_CERTIFICATE_H
@@ -54,8 +54,8 @@ int64_t hw_certificate_days(time_t not_after, time_t now);
 bool hw_certificate_ends_soon(const struct hw_certificate *certificate, time_t now);
 
 /* Whether the chain is probably missing: the certificate is alone in its file, and says where its
- * issuer's can be had. Those of public authorities do; they are signed by an intermediate one, which
- * the host must send to its clients. */
+ * issuer's can be had. Those of public authorities do; they are signed by an intermediate one,
+ * which the host must send to its clients. */
 bool hw_certificate_lacks_chain(const struct hw_certificate *certificate);
 
 /* Writes "2026-11-29 12:00 UTC". Returns `text`. */
@@ -76,8 +76,8 @@ void hw_certificate_each_name(X509 *certificate, void (*each)(void *ud, const ch
  * counted and not kept. May leave errors in OpenSSL's queue. */
 size_t hw_certificate_read_all(BIO *in, X509 **out, size_t max);
 
-/* After reading a PEM text block by block: true when it ended because no block was left, false when a
- * block was damaged. OpenSSL's queue must have been empty before. */
+/* After reading a PEM text block by block: true when it ended because no block was left, false when
+ * a block was damaged. OpenSSL's queue must have been empty before. */
 bool hw_certificate_ended_well(void);
 
 /* An ASN.1 time in seconds since 1970; 0 when it can't be read. */

@@ -63,8 +63,8 @@ void hw_connection_end(struct hw_connection *c);
 void hw_connection_advance(struct hw_connection *c);
 
 /* What the client has begun is incomplete: a request, or its TLS handshake. It counts as unfinished
- * from now on. If there are too many of these, one is refused: this one when its address has too many,
- * otherwise the oldest. What arrives in a single read never gets here. */
+ * from now on. If there are too many of these, one is refused: this one when its address has too
+ * many, otherwise the oldest. What arrives in a single read never gets here. */
 void hw_connection_wait_for_rest(struct hw_connection *c);
 
 /* Answers with an error and closes, since it may be unknown where the next request begins. `why`

@@ -22,8 +22,8 @@ struct hw_connection;
  * true once it is complete. Otherwise the connection has ended, is held, or waits for bytes. */
 bool hw_handshake_advance(struct hw_connection *c);
 
-/* If the handshake has begun and is not complete, ends the connection, logs `why`, and returns true.
- * Otherwise returns false. */
+/* If the handshake has begun and is not complete, ends the connection, logs `why`, and returns
+ * true. Otherwise returns false. */
 bool hw_handshake_fail(struct hw_connection *c, struct hw_str why);
 
 #endif

@@ -144,7 +144,8 @@ static void on_bytes(struct hw_connection *c, size_t n)
         hw_reading_stop(c);
 }
 
-/* `n`: how many plain bytes were put into the room that was given for them; 0: none; or an error. */
+/* `n`: how many plain bytes were put into the room that was given for them; 0: none; or an
+ * error. */
 static void take(struct hw_connection *c, ssize_t n)
 {
     if (n > 0) {
@@ -174,8 +175,8 @@ static uv_buf_t room_for_tls(struct hw_connection *c)
     return uv_buf_init(c->server->tls->in, (unsigned)(want < HW_TLS_IN ? want : HW_TLS_IN));
 }
 
-/* Takes one step of the handshake, or reads plain bytes once. Returns false when nothing more can be
- * done with the bytes at hand. */
+/* Takes one step of the handshake, or reads plain bytes once. Returns false when nothing more can
+ * be done with the bytes at hand. */
 static bool pass_on_once(struct hw_connection *c)
 {
     if (!hw_tls_is_ready(c->tls))

@@ -16,8 +16,8 @@
 #include "http/connection_state.h"
 
 /* Start reading, if the state has a use for bytes, and stop it. Both are idempotent. A connection
- * that is held (turn.h) starts when its turn comes. One whose TLS has kept bytes is held first, since
- * the socket may stay silent. */
+ * that is held (turn.h) starts when its turn comes. One whose TLS has kept bytes is held first,
+ * since the socket may stay silent. */
 void hw_reading_start(struct hw_connection *c);
 void hw_reading_stop(struct hw_connection *c);
 

@@ -17,13 +17,13 @@ struct hw_tls {
 
     /* leader only */
     SSL *ssl;       /* NULL until the first bytes come */
-    const char *in; /* bytes that OpenSSL has not taken yet: of those that were fed, or kept */
+    const char *in; /* bytes that OpenSSL has not taken yet: where they were fed, or in `kept` */
     size_t in_len;
     char *kept;     /* NULL, or the memory that `in` points into */
-    unsigned aside; /* messages without data since the last answer */
+    unsigned aside; /* messages that are not data, since the last answer */
     bool ready, ended;
-    bool broken; /* nothing may be sent any more */
-    bool waits;  /* what was written last did not fit the socket */
+    bool broken; /* nothing more may be read or sent */
+    bool waits;  /* some of what was written last did not fit the socket */
     int error;   /* of the socket, or 0 */
     const char *why;
     unsigned char first[HW_TLS_FIRST]; /* what the client sent first */
@@ -86,7 +86,7 @@ static int on_bio_read(BIO *bio, char *to, int size)
     return (int)n;
 }
 
-/* OpenSSL flushes; everything else has no meaning here. */
+/* OpenSSL wants to flush, which is done elsewhere; other commands have no meaning here. */
 static long on_bio_ctrl(BIO *bio, int command, long number, void *pointer)
 {
     (void)bio, (void)number, (void)pointer;
@@ -208,8 +208,8 @@ bool hw_tls_has_bytes(const struct hw_tls *tls)
 
 /* ---- errors ---- */
 
-/* What OpenSSL says of the operation that returned `n`: UV_EAGAIN, UV_EOF, or UV_EPROTO, after which
- * the connection can't be used. Its first error is the cause. */
+/* What OpenSSL says of the operation that returned `n`: UV_EAGAIN, UV_EOF, or UV_EPROTO, after
+ * which the connection can't be used. The first error in OpenSSL's queue is the cause. */
 static int judge(struct hw_tls *tls, int n)
 {
     int error = SSL_get_error(tls->ssl, n);
@@ -273,7 +273,7 @@ static bool is_capital(unsigned char c)
     return c >= 'A' && c <= 'Z';
 }
 
-/* A record begins with a number below 32, or above 127 in the days of SSL 2. */
+/* A record of TLS begins with a byte below 32, one of SSL 2 with a byte above 127. */
 bool hw_tls_met_http(const struct hw_tls *tls)
 {
     const unsigned char *f = tls->first;
@@ -321,8 +321,8 @@ static bool encrypt(struct hw_tls *tls, const char *bytes, size_t len)
     return true;
 }
 
-/* Encrypts all parts, in as few records as possible. Of what would fill a record by itself no copy
- * is made. */
+/* Encrypts all parts, in few records: small parts are put together. A part that is larger than a
+ * record is not copied. */
 static bool encrypt_parts(struct hw_tls *tls, const uv_buf_t *bufs, unsigned count)
 {
     char *plain = tls->shared->plain;

@@ -4,11 +4,11 @@
  *         what a client can send without ever sending a request must be bounded.
  * How     OpenSSL stands between two buffers that all connections of a server share. libuv reads
  *         into `in`, and a connection is fed with what has arrived there. What OpenSSL writes is
- *         collected in `out`, and goes to the socket before the call returns. Of the bytes that
- *         were fed, those that nobody has a use for yet are kept, as a copy, until there is. A
- *         connection that has sent nothing has no SSL yet.
+ *         collected in `out`, and goes to the socket before the call returns. Bytes that were fed
+ *         and that nobody can use yet are copied and kept. A connection whose client has sent
+ *         nothing has no SSL yet.
  * Limits  HW_TLS_ASIDE messages that are not data (key updates, warnings) between two answers.
- * Not     when a connection reads (reading.h); the limits of a handshake, and what is said of one
+ * Not     when a connection reads (reading.h); the limits of a handshake and the log line of one
  *         that failed (handshake.h); certificates, versions and ciphers (tls_context.h).
  * Thread  leader only. */
 #ifndef HW_TLS_H
@@ -54,33 +54,35 @@ void hw_tls_free(struct hw_tls *tls); /* NULL does nothing */
 
 /* ---- bytes from the socket ---- */
 
-/* Bytes that the socket has given. They must stay where they are until hw_tls_keep. Nothing may be
- * kept any more. */
+/* Takes bytes of the socket, which must stay where they are until hw_tls_keep. No earlier ones may
+ * be left. */
 void hw_tls_feed(struct hw_tls *tls, const char *bytes, size_t len);
 
-/* Copies those that were not consumed. Returns 0 or UV_ENOMEM. */
+/* Copies the bytes that are left. Returns 0 or UV_ENOMEM. */
 int hw_tls_keep(struct hw_tls *tls);
 
-/* Forgets them. */
+/* Forgets the bytes that are left. */
 void hw_tls_drop(struct hw_tls *tls);
 
-/* Whether there may be plain bytes although the socket stays silent. */
+/* Whether more plain bytes may come even if the socket stays silent. */
 bool hw_tls_has_bytes(const struct hw_tls *tls);
 
 /* ---- the handshake ---- */
 
-/* Takes the handshake as far as the bytes allow. Returns 0 when it is complete, UV_EAGAIN when it
- * needs more of them, UV_ENOMEM, or another error when it failed; an alert is then on its way. */
+/* Goes on with the handshake as far as the bytes allow. Returns 0 when it is complete, UV_EAGAIN
+ * when it needs more of them, UV_ENOMEM, or another error when it failed; an alert is then on its
+ * way. */
 int hw_tls_shake(struct hw_tls *tls);
 
 bool hw_tls_has_begun(const struct hw_tls *tls); /* the client has sent something */
 bool hw_tls_is_ready(const struct hw_tls *tls);  /* the handshake is complete */
 bool hw_tls_is_resumed(const struct hw_tls *tls);
 
-/* The name that the client's certificate proves; {NULL, 0}: none. It lives as long as `tls`. */
+/* The name that the client's certificate proves; {NULL, 0}: none. The text lives as long as
+ * `tls`. */
 struct hw_str hw_tls_client(const struct hw_tls *tls);
 
-/* Why it failed, in a few words. It lives as long as `tls`. */
+/* Why the handshake failed, in a few words. The text lives as long as `tls`. */
 struct hw_str hw_tls_why(const struct hw_tls *tls);
 
 /* Whether the client's first bytes were a request without TLS. */
@@ -88,8 +90,8 @@ bool hw_tls_met_http(const struct hw_tls *tls);
 
 /* ---- once it is complete ---- */
 
-/* Reads at most `size` plain bytes. Returns how many; UV_EAGAIN when more bytes are needed first;
- * UV_EOF after the client's close_notify; or another error. */
+/* Reads at most `size` plain bytes. Returns how many; UV_EAGAIN when more bytes of the socket are
+ * needed first; UV_EOF after the client's close_notify; or another error. */
 ssize_t hw_tls_read(struct hw_tls *tls, char *to, size_t size);
 
 /* The same as hw_write. */

@@ -1,11 +1,11 @@
 /* tls_clients.h -- which client certificates a listener accepts, and what a client is called.
  *
  * How     The certificate must lead to one of `client_ca`, must not be in `crl`, and must name one
- *         of `client_names` in its subjectAltName. This is decided while the handshake goes on, so
- *         that the client gets an alert, and before any request is read.
- * Names   A client is called by the entry of client_names that it has; without client_names by the
- *         first DNS name of its certificate, else the first URI or e-mail address, else its common
- *         name.
+ *         of `client_names` in its subjectAltName. This is decided during the handshake: a client
+ *         that is refused gets an alert, and none of its requests is read.
+ * Names   A client is called by the entry of client_names that its certificate has. Without
+ *         client_names, its name is the first DNS name of its certificate, else the first URI or
+ *         e-mail address, else the common name.
  * Thread  load and fini: any, one at a time. Otherwise leader only. */
 #ifndef HW_TLS_CLIENTS_H
 #define HW_TLS_CLIENTS_H
@@ -37,8 +37,8 @@ struct hw_tls_clients {
     time_t list_until; /* when the first of the lists is to be renewed; 0: never */
 };
 
-/* Reads client_ca and crl, if set, and checks all but the time. `digest`: gets all that is read, and
- * the names; NULL: none. Returns 0, or HW_EFAILED with one line in `why`. Call fini in both
+/* Reads client_ca and crl, if set, and checks all but the time. `digest`: gets all that is read,
+ * and the names; NULL: none. Returns 0, or HW_EFAILED with one line in `why`. Call fini in both
  * cases. */
 int hw_tls_clients_load(struct hw_tls_clients *clients, const struct hw_tls_files *files,
                         EVP_MD_CTX *digest, const struct hw_reason *why);

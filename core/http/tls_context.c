@@ -172,7 +172,8 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
     return SSL_TLSEXT_ERR_ALERT_FATAL; /* the alert: no_application_protocol */
 }
 
-/* Clients of TLS 1.3 use a ticket only once (RFC 8446, C.4), so they get a new one (2) each time. */
+/* Clients of TLS 1.3 use a ticket only once (RFC 8446, C.4), so they get a new one (2) each
+ * time. */
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                      EVP_MAC_CTX *mac, int encrypt)
 {

@@ -3,11 +3,11 @@
  * How     One SSL_CTX for each pair of certificate and key; the name that the client asks for (SNI)
  *         chooses among them, and without a match the first one serves. All have the same rules:
  *         TLS 1.2 with ECDHE and AES-GCM or ChaCha20, or TLS 1.3; no renegotiation, no compression,
- *         no 0-RTT; ALPN is answered with http/1.1, and an offer without it is refused. Where client
- *         certificates are asked for (tls_clients.h), no session is resumed: a certificate that has
- *         expired or was revoked meanwhile would not be checked again.
- *         A context never changes. A reload makes a new one (tls_set.h); each session keeps the
- *         context that it began with.
+ *         no 0-RTT; ALPN is answered with http/1.1, and an offer without it is refused. Where
+ *         client certificates are asked for (tls_clients.h), no session is resumed: a certificate
+ *         that has expired or was revoked meanwhile would not be checked again. A context never
+ *         changes. A reload makes a new one (tls_set.h); each session keeps the context that it
+ *         began with.
  * Not     the bytes of a connection, the socket, the handshake's time-out: tls.h.
  * Thread  make, ref, unref: any. new_session and what a session does: leader only. */
 #ifndef HW_TLS_CONTEXT_H
@@ -61,8 +61,8 @@ void hw_tls_context_inherit(struct hw_tls_context *context, const struct hw_tls_
 const struct hw_certificate *hw_tls_context_certificate(const struct hw_tls_context *context,
                                                         size_t index);
 
-/* Writes one line about a name that two pairs have; the later pair never serves it. Returns false when
- * there is no such name. */
+/* Writes one line about a name that two pairs have; the later pair never serves it. Returns false
+ * when there is no such name. */
 bool hw_tls_context_twice(const struct hw_tls_context *context, char *line, size_t size);
 
 #endif

@@ -1,8 +1,8 @@
 /* tls_development.h -- a certificate for localhost, to try TLS with.
  *
- * How     self-signed, so that a client trusts it by naming its file (`curl --cacert`,
- *         `hookward send --ca`), and no authority: whoever finds its key can't make certificates for
- *         other names that such a client would accept.
+ * How     It is self-signed, so that a client trusts it by naming its file (`curl --cacert`,
+ *         `hookward send --ca`). It is no authority: whoever finds its key can't make certificates
+ *         for other names that such a client would accept.
  * Thread  pure; any. May leave errors in OpenSSL's queue. */
 #ifndef HW_TLS_DEVELOPMENT_H
 #define HW_TLS_DEVELOPMENT_H
@@ -10,7 +10,7 @@
 #include <openssl/bio.h>
 #include <stdbool.h>
 
-/* Its subject and issuer, by which the commands know it. */
+/* Its subject and issuer; the commands recognise it by this. */
 #define HW_TLS_DEVELOPMENT_NAME "hookward development"
 
 enum { HW_TLS_DEVELOPMENT_DAYS = 365 };

@@ -68,7 +68,7 @@ void hw_tls_set_each_file(const struct hw_tls_files *files,
 
 /* ---- making ---- */
 
-/* The context that an earlier listener of this configuration has, from the same settings. */
+/* The context of an earlier listener of this configuration with the same settings. */
 static struct hw_tls_context *find_made(const struct hw_tls_set *set,
                                         const struct hw_listen *listen, size_t at)
 {

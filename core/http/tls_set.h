@@ -1,8 +1,8 @@
-/* tls_set.h -- the TLS contexts of all listeners of a configuration, exchanged as a whole.
+/* tls_set.h -- the TLS contexts of all listeners of a configuration, replaced as a whole.
  *
- * How     Listeners with the same files share a context. A set is made beside the live one; a
- *         listener whose files are the same as before keeps its context, even if its certificate
- *         has expired meanwhile: an edit of something else must not fail for that.
+ * How     Listeners with the same files share a context. A set is made beside the live one. A
+ *         listener whose files are the same as before keeps its context even if its certificate has
+ *         expired meanwhile, since an edit of something else must not fail for that.
  * Thread  make, ref, unref: any. Constant after make. */
 #ifndef HW_TLS_SET_H
 #define HW_TLS_SET_H
@@ -34,7 +34,7 @@ bool hw_tls_set_same(const struct hw_tls_set *a, const struct hw_tls_set *b);
 /* How many certificates there are in all. */
 size_t hw_tls_set_count(const struct hw_tls_set *set);
 
-/* Logs what the listeners can do without and somebody should know. */
+/* Logs a warning for each context in which two certificates have the same name. */
 void hw_tls_set_warn(const struct hw_tls_set *set);
 
 /* True when both read the same paths, or both are NULL. */

@@ -20,7 +20,7 @@ static void wipe(struct hw_tls_ticket_key *key)
     OPENSSL_cleanse(key, sizeof *key);
 }
 
-/* Without use for twice the time, the previous key is too old as well. */
+/* After a rest of twice the time, even the current key is too old to be the previous one. */
 static void rotate(struct hw_tls_tickets *t, uint64_t now_ns)
 {
     const uint64_t period = (uint64_t)HW_TLS_TICKETS_MS * 1000000, age = now_ns - t->made_ns;

@@ -1,11 +1,12 @@
 /* tls_tickets.h -- the keys of session tickets: a returning client skips the costly handshake.
  *
- * Why     OpenSSL's own ticket keys live as long as the process: whoever gets hold of them reads
- *         what was sent weeks ago. And with each renewed certificate they would be new ones.
- * How     Tickets are encrypted with the current key. When it is HW_TLS_TICKETS_MS old it becomes
- *         the previous one, which only decrypts; then it is wiped. The keys are random, never leave
- *         the process, and are handed from a listener's old context to its new one. The clock is
- *         monotonic.
+ * Why     OpenSSL's own ticket keys live as long as their SSL_CTX: whoever gets hold of them can
+ *         read what was sent weeks ago. And a renewed certificate, which needs a new SSL_CTX, would
+ *         make every ticket useless.
+ * How     Tickets are encrypted with the current key. When it is HW_TLS_TICKETS_MS old, it becomes
+ *         the previous one, which only decrypts; after as long again it is wiped. The keys are
+ *         random, never leave the process, and are handed from a listener's old context to its new
+ *         one. The clock is monotonic.
  * Thread  leader only. */
 #ifndef HW_TLS_TICKETS_H
 #define HW_TLS_TICKETS_H

@@ -103,8 +103,8 @@ static bool read_signed(struct hw_attempt *a, struct hw_config **config, bool *o
 /* What an attempt has read. */
 struct found {
     struct hw_config *config;   /* NULL when it can't be read */
-    struct hw_release *release; /* NULL when anything is wrong with keys, scripts or files of TLS */
-    struct hw_tls_set *tls;     /* the same */
+    struct hw_release *release; /* NULL when keys, scripts or files of TLS can't be used */
+    struct hw_tls_set *tls;     /* likewise */
 };
 
 static void read_parts(struct hw_attempt *a, struct found *f, char *why, size_t size)
@@ -203,7 +203,7 @@ static bool publish(struct hw_attempt *a, struct hw_release *release,
     return true;
 }
 
-/* Takes over the release in any case, configuration and contexts only on success. */
+/* Takes over the release in any case; the configuration and the contexts only on success. */
 static bool take_effect(struct hw_attempt *a, struct found *f, bool after_failure,
                         struct hw_attempt_result *result)
 {

@@ -3,7 +3,7 @@
  * How     The files are signed (watch.h) before configuration, keys and scripts are read, and
  *         compared afterwards; what changed meanwhile is read again. Then the scripts are loaded
  *         into as many new VMs as there are workers, and the files of TLS are read. Only if all of
- *         that works, the release (release.h) is published, and the TLS contexts are live with it;
+ *         that works, the release (release.h) is published and the TLS contexts go live with it;
  *         otherwise the old ones stay.
  * Not     when to try, and who is told of it: reload.c.
  * Thread  the reload thread; init before it starts, fini after it has ended. */

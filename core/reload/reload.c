@@ -30,13 +30,13 @@ struct hw_reload {
     bool ended;     /* the thread will not touch this any more */
 
     /* guarded by m: for the leader */
-    bool began;       /* an attempt, later than `result`, and it was not told so yet */
-    bool fresh;       /* `result` was not taken yet */
-    bool fresh_began; /* likewise: that its attempt began */
+    bool fresh;       /* it has not taken `result` yet */
+    bool fresh_began; /* nor has it been told that the attempt of `result` began */
+    bool began;       /* nor that a later attempt began */
     struct hw_reload_result result;
     bool has_to_apply;
-    bool is_applying;          /* the leader reads what it took from to_apply */
-    struct hw_config to_apply; /* a copy, whose lists and texts are those of the live one */
+    bool is_applying;          /* it reads the lists of the to_apply that it took */
+    struct hw_config to_apply; /* a copy that shares lists and texts with the live one */
     struct hw_tls_set *tls_to_set;
     struct hw_folders *to_watch;
     bool to_renew;
@@ -73,9 +73,8 @@ static void free_folders(struct hw_folders *folders)
     free(folders);
 }
 
-/* Waits until the leader has taken what was handed over before, so that none is lost, and has applied
- * it: the next attempt may end the configuration that it reads. Returns false when the thread should
- * end. */
+/* Waits until the leader has taken the last result, so that none is lost, and has applied the
+ * configuration, which the next attempt may free. Returns false when the thread should end. */
 static bool wait_for_leader(struct hw_reload *r)
 {
     uv_mutex_lock(&r->m);
@@ -85,7 +84,7 @@ static bool wait_for_leader(struct hw_reload *r)
     return !r->stopping;
 }
 
-/* Hands the leader the result, the limits to apply, and the folders to watch. */
+/* Hands the leader the result, the limits to apply, the TLS contexts, and the folders to watch. */
 static void hand_over(struct hw_reload *r, const struct hw_reload_result *result)
 {
     struct hw_folders *folders = malloc(sizeof *folders);
@@ -263,7 +262,7 @@ static void watch(struct hw_reload *r, const struct hw_folders *folders)
     r->is_deaf = why != NULL;
 }
 
-/* Called once the limits are applied: only then the reload is complete. */
+/* Called once everything is applied: only then is the reload complete. */
 static void say(const struct hw_reload_result *result)
 {
     if (!result->attempt.ok)

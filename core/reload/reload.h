@@ -2,8 +2,9 @@
  *
  * How     A thread of its own waits for a change (watch.h), a signal, or `hookward reload`, and
  *         lets a burst of edits come to rest. Then it makes an attempt (attempt.h): configuration
- *         (reconfig.h), keys, scripts and certificates are read, loaded and published (release.h). The leader
- *         applies the limits and logs the outcome. Old VMs are closed on this thread too.
+ *         (reconfig.h), keys, scripts (release.h) and certificates (http/tls_set.h) are read,
+ *         loaded and published. The leader applies the limits, gives the listeners their
+ *         certificates, and logs the outcome. Old VMs are closed on this thread too.
  * Promise a failed attempt changes nothing and is logged. A request (hw_reload_ask) always gets a
  *         result, unless the host stops first.
  * Not     no sockets, no jobs. What can't change in a running host (listeners, ledger, workers) is
@@ -37,9 +38,9 @@ struct hw_reload_config {
     struct hw_shelf *shelf;
     struct hw_tls_set *tls; /* what is live at the start; gets a reference */
     uv_loop_t *loop;
-    /* Leader only. began: an attempt is being made. renew: free workers may take the release that
-     * was published. apply: take over the limits that may change in a running host. set_tls:
-     * listeners get these contexts, which are borrowed for the call. told: an attempt is over. */
+    /* Leader only. began: an attempt has begun. renew: free workers may take the release that was
+     * published. apply: take over the limits that may change in a running host. set_tls: give the
+     * listeners these contexts, which are borrowed for the call. told: an attempt is over. */
     void (*began)(void *owner);
     void (*renew)(void *owner);
     void (*apply)(void *owner, const struct hw_config *config);

@@ -255,8 +255,8 @@ static void collect_folder_of(const struct tls_folders *t, const char *path)
         add_folder(t->folders, folder);
 }
 
-/* A file of TLS may be a link: certbot replaces the link, others write the file that it leads to. So
- * both folders are watched. */
+/* A file of TLS may be a link: certbot replaces the link, others write the file that it leads to.
+ * So both folders are watched. */
 static void collect_tls_file(void *ud, const char *path)
 {
     char real[PATH_MAX];

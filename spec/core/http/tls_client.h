@@ -1,6 +1,6 @@
-/* tls_client.h -- a TLS client at the other end of the rig's connection, and a context for the host;
- * for tls_test.c and the fuzz target. The client's bytes go through memory, so that a test decides
- * how they are cut.
+/* tls_client.h -- a TLS client at the other end of the rig's connection, and a context for the
+ * host; for tls_test.c and the fuzz target. The client's bytes go through memory, so that a test
+ * decides how they are cut.
  *
  * Needs connection_rig.h, and what certs.h and folder.h need. */
 #ifndef TLS_CLIENT_H
