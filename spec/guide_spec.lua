@@ -555,7 +555,7 @@ describe("the guide's", function()
     assert.matches("hookward.socket hookward.service\n$", out)
     local address = D.unit(block("deployment", "ini", "[Socket]")).Socket.ListenStream
     assert.matches("^0%.0%.0%.0:%d+$", address)
-    assert.matches("The address is in hookward.socket, " .. socket_unit.Socket.ListenStream .. ".",
+    assert.matches("hookward.socket has the address " .. socket_unit.Socket.ListenStream .. ".",
       text_of "deployment", 1, true)
   end)
 
