@@ -85,8 +85,8 @@ $(BUILD)/embedded.o: $(BUILD)/embedded.c
 
 # Tests of the C units: one program for each spec/core/X_test.c, linked with the objects that it
 # needs (all but main). The archive is thin: it holds only the names of the objects. The units are
-# compiled as in the program; the tests themselves gain nothing from optimising, and gold links them
-# in half the time.
+# compiled as in the program. The tests themselves are not optimised, and gold links them in half the
+# time.
 TEST_FLAGS := -O0 $(if $(shell command -v ld.gold),-fuse-ld=gold)
 
 $(BUILD)/units.a: $(BUILD)/embedded.o $(OBJECTS)
@@ -168,10 +168,9 @@ CRASH_OBJECTS = $(CRASH_SOURCES:core/%.c=$(BUILD)/crash/core/%.o)
 PLAIN_OBJECTS = $(filter-out $(CRASH_SOURCES:core/%.c=$(BUILD)/core/%.o),$(OBJECTS))
 
 # The rock's tests are a target of their own, since LuaRocks compiles everything again, file after
-# file; so are the Debian package's, which take root. Tests tagged #long run in `make asan`, or in
-# targets of their own.
-# The same holds for the files in LATER, which start many processes and are far from a notification's
-# way through the host: `make test` is for every change, so it stays under three minutes.
+# file; so are the Debian package's, which need root. Tests tagged #long run in `make asan`, or in
+# targets of their own. So do the files in LATER, which start many processes and test what is far from
+# a notification's path: `make test` is for every change, so it stays under three minutes.
 LATER = accredit backup crash_ack doctor events_paused here jobs program purge robustness sandbox send_tls story \
         testing tls_files verify_last
 SOON = $(filter-out $(LATER:%=spec/%_spec.lua),$(sort $(wildcard spec/*_spec.lua)))
@@ -184,7 +183,7 @@ test-rock: setup-test ## build the rock, run its tests
 	@$(MAKE) --no-print-directory -j$(JOBS) $(SPEC_ROCK)/bin/hookward build-tests
 	@HOOKWARD_SPEC_PATIENCE=60 $(MAKE) --no-print-directory check-spec SPECS=--tags=rock
 
-test-dotnet: setup-test ## install Mono, deliver with a .NET client
+test-dotnet: setup-test ## install Mono, and deliver notifications with a .NET client
 	$(call install_missing,$(PACKAGES_DOTNET))
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(CRASH) $(PRELOADS)
 	@HOOKWARD_DOTNET=1 $(MAKE) --no-print-directory check-spec SPECS=spec/dotnet_spec.lua
@@ -238,7 +237,7 @@ TSAN_SPECS = spec/crew_spec.lua spec/identity_spec.lua spec/drain_spec.lua spec/
 TSAN_TESTS = app/app_test trip/crew_test trip/committer_test trip/dispatch_test ledger/memory_test ledger/sqlite_test \
              ledger/recovery_test ledger/due_test ledger/accept_test
 
-# Eight frames say where a block is from; 30, the default, cost a tenth of the time.
+# Eight frames show where a block was allocated; the default of 30 makes the tests a tenth slower.
 asan: ## run the tests, the longest too, with AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory $(ASAN_FLAGS) -j$(JOBS) build-tests
 	@HOOKWARD_SPEC_PATIENCE=60 ASAN_OPTIONS=malloc_context_size=8 $(MAKE) --no-print-directory $(ASAN_FLAGS) check-core check-spec \
@@ -304,7 +303,7 @@ bench-floods: setup-ci all $(BUILD)/flood ## measure answers and memory under te
 	HOOKWARD=$(BUILD)/hookward FLOOD=$(BUILD)/flood sh spec/bench/floods.sh $(FLOODS)
 
 STRANGERS ?=
-bench-strangers: all $(BUILD)/flood ## measure answers, memory and descriptors under floods, plain and over TLS
+bench-strangers: all $(BUILD)/flood ## measure answers, memory and descriptors under floods, with and without TLS
 	HOOKWARD=$(BUILD)/hookward FLOOD=$(BUILD)/flood sh spec/bench/strangers.sh $(STRANGERS)
 
 ACK ?= rate backlog rows
@@ -326,7 +325,7 @@ top: ## show the longest functions and files, and the includes from room to room
 
 # ---- installing ----
 
-# The manual pages and the completions are what the program itself prints.
+# The program itself prints the manual pages and the completions.
 PAGES = $(addprefix $(BUILD)/share/,hookward.1 hookward.lua.5 hookward.bash hookward.zsh hookward.fish)
 
 pages: $(PAGES)
@@ -380,8 +379,9 @@ uninstall: ## remove what `make install` has installed, with the same PREFIX
 
 # ---- the Debian package ----
 
-# rockspec/debian becomes debian/ in a copy of the sources, and Debian's own tools build there. -d:
-# without build-essential, whose C++ it does not need. What would only be stripped is not made.
+# rockspec/debian becomes debian/ in a copy of the sources, and Debian's own tools build there. -d
+# does without build-essential, whose C++ compiler is not needed. -g0 makes no debug information, which
+# would only be stripped.
 DEB_VERSION = $(shell sed -n '1s/.*(\(.*\)).*/\1/p' rockspec/debian/changelog)
 DEB = build/hookward_$(DEB_VERSION)_$(shell dpkg --print-architecture).deb
 
@@ -411,7 +411,7 @@ $(DEBIAN_ROOT): spec/support/debian_root.sh
 
 test-package: setup-ci ## build the Debian package; install, run, upgrade and remove it in a bare Debian
 	@if [ "$$(id -u)" != 0 ] || ! unshare --mount mount -t tmpfs none /mnt 2>/dev/null; then \
-	  echo "test-package: skipped, since a root of Debian takes a user that may mount"; else \
+	  echo "test-package: skipped: a Debian root needs a user that may mount"; else \
 	  $(MAKE) --no-print-directory -j$(JOBS) $(DEB) $(DEBIAN_ROOT) $(BUILD)/hookward $(CRASH) $(PRELOADS) && \
 	  HOOKWARD_DEB=$(abspath $(DEB)) HOOKWARD_ROOT=$(abspath $(DEBIAN_ROOT)) \
 	    $(MAKE) --no-print-directory check-spec SPECS="spec/package_spec.lua --tags=package"; \

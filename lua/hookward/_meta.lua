@@ -30,10 +30,10 @@
 ---@field headers table<string, string>
 ---@field body string the raw bytes, as they were signed
 ---@field key string the name of the key that verified it
----@field client? string the name that the sender's TLS certificate proves; nil without `client_ca`, and
----when the host runs it again from its ledger
+---@field client? string the verified name in the sender's TLS certificate; nil without `client_ca`, and
+---when the host runs the notification again from its ledger
 ---@field remote? string the client's address: "203.0.113.7", "2001:db8::7", "unix"; nil when the host
----runs it again from its ledger
+---runs the notification again from its ledger
 
 ---nothing or a true value: 200; nil or false, with or without a reason: 400; the integers 200 and 400;
 ---hook.never(reason): 400, for good
@@ -140,12 +140,12 @@ hook.http = {}
 ---@field headers? table<string, string|number>
 ---@field timeout? number seconds, for the whole exchange; default: 10
 ---@field unix? string the path of a Unix socket to connect to instead of the url's host
----@field connect? string "host:port" to connect to instead of the url's; a certificate must be for the url's
+---@field connect? string "host:port" to connect to instead of the url's; the certificate must be for the url's
 ---@field proxy_protocol? boolean begin the connection with a header of the PROXY protocol
 ---@field answer_max? integer bytes of the answer's body; a longer one is an error
 ---@field ca? string a file of certificates (PEM): only these are trusted
----@field client_cert? string a file (PEM) of the certificate that the server is shown
----@field client_key? string a file (PEM) of its key, not encrypted; default: it is in client_cert
+---@field client_cert? string the client certificate to show; a PEM file
+---@field client_key? string its private key, not encrypted; a PEM file; default: it is in client_cert
 ---@field expect? number seconds to wait for a 100 Continue before the body is sent
 ---@field send_rate? integer bytes of the body to send per second
 
@@ -211,7 +211,7 @@ function hook.log.error(message, fields) end
 ---@field key string its private key; a PEM file
 
 ---@class hookward.TlsClients
----@field client_ca? string ask clients for a certificate of these authorities; a PEM file
+---@field client_ca? string only clients with a certificate that one of these authorities signed; a PEM file
 ---@field crl? string revoked client certificates; a PEM file
 ---@field client_names? string|string[] only clients with one of these names
 
@@ -302,11 +302,11 @@ function hook.log.error(message, fields) end
 ---@field accepted integer connections that were accepted
 ---@field turned_away integer connections that were closed at once: their address had too many, or no
 ---file was left
----@field bad_proxy_headers integer connections closed without a proper PROXY protocol header
+---@field bad_proxy_headers integer connections closed because they had no proper PROXY protocol header
 ---@field made_room integer idle connections that were closed for new ones
 ---@field out_of_files integer how often no file or memory was left for a new connection
 ---@field handshakes integer TLS handshakes that were completed
----@field handshakes_resumed integer those of them that resumed an earlier session
+---@field handshakes_resumed integer completed handshakes that resumed an earlier session
 ---@field handshakes_failed integer TLS handshakes that failed: the log says why
 ---@field version string the version of the scripts and settings in use: 16 hex digits
 ---@field release integer 1 at the start, one more with each version since
@@ -431,7 +431,7 @@ function testing.load(handlers, options) end
 ---@field attempt? integer|false X-JobAttempt; default: 0
 ---@field headers? table<string, string|number|false> false leaves a header out
 ---@field at? number|string the time of this delivery, as for app:clock
----@field client? string job.client: the name that the sender's certificate proves; default: none
+---@field client? string job.client: the verified name in the sender's certificate; default: none
 ---@field remote? string job.remote: an address or "unix"; default: "127.0.0.1"
 
 ---@class hookward.testing.Delivery

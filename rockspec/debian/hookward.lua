@@ -1,5 +1,5 @@
--- The configuration of the service. `man hookward.lua` explains every key; `hookward check --offline
--- -c /etc/hookward/hookward.lua`, as root, checks it. A saved edit takes effect by itself.
+-- The configuration of the service. `man hookward.lua` explains every key. Check it as root with
+-- `hookward check --offline -c /etc/hookward/hookward.lua`. A saved edit takes effect by itself.
 return {
   listen = "127.0.0.1:8080", -- or "0.0.0.0:443" with tls, or "systemd": see hookward.socket
   -- tls = { cert = "tls/fullchain.pem", key = "tls/privkey.pem" },

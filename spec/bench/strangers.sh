@@ -1,16 +1,19 @@
 #!/bin/sh
-# strangers.sh -- good clients' answer times, the host's memory and descriptors during floods.
+# strangers.sh -- measures good clients' answer times, and the host's memory and descriptors, in floods.
 # usage: HOOKWARD=build/hookward FLOOD=build/flood sh spec/bench/strangers.sh [SECONDS=6] [KIND...]
 #
 # Two good clients send signed notifications: one keeps its connection, one connects anew each time
-# (over TLS with a full handshake). Each flood is run against a plain listener and against one with
-# TLS (1.3, ECDSA P-256), each time with a host of its own and a durable ledger. Everything goes over
-# the loopback. Flood, clients and host share the cores, so each flood has a rate, well under what a
-# core of its own could send; the table has the rate that it reached, and how much of a core the
-# host and the rest (flood and clients) took. Memory is the host's resident one, in MB: before, at
-# most, and five seconds after; so with the descriptors. The aims: p99 under 100 ms, no failures,
-# under 300 MB, no descriptor left, and at most 10 MB more after than before: what 1,000 connections
-# with TLS took is kept for the next ones. The exit code is 1 where a row misses an aim.
+# (over TLS with a full handshake). Each flood runs against a plain listener and against one with TLS
+# (1.3, ECDSA P-256), each time with a new host and a durable ledger, over the loopback.
+#
+# Flood, clients and host share the cores. So each flood has a rate, well below what it could send on
+# a core of its own. The table shows the rate that it reached, and how much of a core the host and the
+# rest (flood and clients) took. It also shows the host's resident memory, in MB, and its descriptors:
+# before the flood, the peak, and five seconds after.
+#
+# The aims: p99 under 100 ms, no failures, under 300 MB, no descriptor left, and at most 10 MB more
+# after than before, since the host keeps the memory of 1,000 TLS connections for the next ones. The
+# exit code is 1 if a row misses an aim.
 set -eu
 secs=${1:-6}
 [ $# -gt 0 ] && shift

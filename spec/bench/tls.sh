@@ -1,13 +1,13 @@
 #!/bin/sh
-# tls.sh -- what TLS costs: notifications over http and https, and handshakes beside nginx
+# tls.sh -- measures what TLS costs: notifications over http and https, and handshakes beside nginx's
 # usage: HOOKWARD=build/hookward sh spec/bench/tls.sh [ROUNDS=5] [SECONDS=3] [CONNECTIONS=64]
 #
-# One host with a plain and a TLS listener, a durable ledger, and signed notifications over
-# connections that stay open (TLS 1.3); then full handshakes with one certificate (ECDSA P-256), one
-# request each, at the same host and at nginx with one worker. The rounds alternate, so that the
-# machine's noise meets all alike. A row shows the median of the rates a second, and the processor
-# time of the server for one of them. The aims: https at least 0.8 of http, handshakes at least 0.8
-# of nginx's.
+# First, one host with a plain and a TLS listener and a durable ledger takes signed notifications over
+# connections that stay open (TLS 1.3). Then clients make full handshakes with one certificate (ECDSA
+# P-256), one request each, with the same host and with nginx (one worker). The rounds alternate, so
+# that the machine's noise affects all alike. A row shows the median rate a second, and the server's
+# processor time for each notification or handshake. The aims: https at least 0.8 of http, handshakes
+# at least 0.8 of nginx's.
 set -eu
 rounds=${1:-5} secs=${2:-3} conns=${3:-64}
 here=$(cd "$(dirname "$0")" && pwd)

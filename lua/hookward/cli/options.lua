@@ -56,7 +56,7 @@ function M.tls(parser)
   parser:option("--ca", "For https: trust only this certificate authority (PEM)."):argname("FILE")
   parser:option("--client-cert", "For https: show the host this client certificate (PEM).")
     :argname("FILE")
-  parser:option("--client-key", "Its private key (PEM; default: it is in the file of "
+  parser:option("--client-key", "The key of that certificate (PEM; default: it is in "
     .. "--client-cert)."):argname("FILE")
 end
 

@@ -18,8 +18,9 @@ local M = {
   description = "Shows the running host's state, versions and counts since its start, what it "
     .. "still has to run, what is paused, the last reload, and the ledger. Exits 0 when all is "
     .. "well, else 1, and says why on the standard error: no host answers; it is stopping; its "
-    .. "ledger can't be written; its last reload failed, so that an older version runs; or it has "
-    .. "lost workers to handlers that can't be stopped. A pause and a backlog are no failure. "
+    .. "ledger can't be written; its last reload failed, so that an older version runs; all its "
+    .. "workers are stuck in handlers that do not return; or it has lost workers to handlers that "
+    .. "can't be stopped. A pause and a backlog are no failure. "
     .. "Times are in UTC.",
   examples = {
     "hookward status",
@@ -31,8 +32,8 @@ local M = {
 function M.define(parser)
   options.config(parser)
   parser:flag("--json", "Print one JSON object: ok, problems; of the host: state, pid, hookward, "
-    .. "version, number, started_at, uptime, workers, addresses, counts, errors, pauses, "
-    .. "reload, replaced, unreplaced; ledger (path, health, size in bytes); backlog (waiting, due, "
+    .. "version, number, started_at, uptime, workers, workers_stuck, addresses, counts, "
+    .. "errors, pauses, reload, replaced, unreplaced; ledger (path, health, size in bytes); backlog (waiting, due, "
     .. "parked, running, oldest_waiting, next_due). Without a host, state is \"absent\"; of one "
     .. "whose control socket is gone, since it is stopping or for another reason, \"unreachable\".")
 end

@@ -22,7 +22,7 @@ return {
       .. "FileDescriptorName=), or a list of these. With port 0 the kernel chooses a port, and the "
       .. "log names it. A Unix socket may have a mode and a group: "
       .. '"unix:/run/hookward.sock,mode=0660,group=www-data". A listener with options '
-      .. 'of its own is a table: { "0.0.0.0:8443", tls = { ... }, proxy_protocol = true }, or '
+      .. 'of its own is a table: { "0.0.0.0:8443", tls = { ... }, proxy_protocol = true } or '
       .. '{ "unix:h.sock", mode = "0660", group = "www-data" }. tls = false exempts it '
       .. 'from `tls` below.' },
   { key = "path", kind = "url_path", default = "/baseWebhookNotification",
@@ -123,19 +123,18 @@ return {
       .. '`retention`; or "never": until `hookward jobs purge` removes it.' },
   { key = "tls", kind = "tls", fields = {
     { key = "cert", kind = "path", example = "cert.pem",
-      doc = "The certificate, PEM, followed by those that signed it." },
+      doc = "The certificate, followed by those that signed it, PEM." },
     { key = "key", kind = "path", example = "key.pem",
-      doc = "Its private key, PEM, without a passphrase." },
+      doc = "Its private key, without a passphrase, PEM." },
     { key = "client_ca", kind = "path", example = "ca.pem",
-      doc = "Ask clients for a certificate, and accept only those that one of these authorities "
-        .. "signed." },
+      doc = "Accept only clients with a certificate that one of these authorities signed, PEM." },
     { key = "client_names", kind = "patterns", example = { "sender.example" },
       doc = "Accept only client certificates with one of these names (subjectAltName)." },
     { key = "crl", kind = "path", example = "crl.pem",
-      doc = "The authority's list of revoked client certificates, PEM." },
+      doc = "The authorities' lists of revoked client certificates, PEM." },
   }, doc = "Speak TLS on every TCP listener without a `tls` of its own: { cert = ..., key = ... }, "
-      .. "or a list of such pairs, of which each client gets the one for the name that it asks "
-      .. "for (SNI), else the first." },
+      .. "or a list of such pairs. Each client gets the pair for the name that it asks for (SNI), or "
+      .. "else the first." },
   { key = "allow", kind = "networks", example = { "203.0.113.0/24" }, default = {},
     doc = "The addresses and networks that may send; everybody else gets 403 not_allowed. An empty "
       .. "list allows all. Loopback and Unix sockets are always allowed." },
@@ -146,8 +145,8 @@ return {
       .. "the peers of Unix sockets." },
   { key = "max_failures_per_address", kind = "integer", example = 100, min = 1,
     max = 1000000,
-    doc = "Requests of one address within a minute that may fail to be authentic. Over it, that "
-      .. "address's requests are verified last, after everybody else's. Off by default." },
+    doc = "How many requests of one address may fail verification within a minute. Over the limit, "
+      .. "its requests are verified last, after everybody else's. Off by default." },
   { key = "admin", kind = "listen", not_yet = true, example = "127.0.0.1:9090",
     doc = "Where the admin pages listen: health, metrics, dashboard." },
   { key = "log", kind = "table", fields = {
