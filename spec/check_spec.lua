@@ -201,7 +201,7 @@ describe("hookward check", function()
     local code, out = run(folder, "check --offline")
     assert.equal(1, code)
     local function has(text) assert.is_truthy(out:find("error: hookward.lua: " .. text, 1, true), out) end
-    has('allow: "203.0.113.5/24" has bits set behind its prefix; write "203.0.113.0/24" for the block, '
+    has('allow: "203.0.113.5/24" has bits set after its prefix; write "203.0.113.0/24" for the block, '
       .. 'or "203.0.113.5" for the address\n')
     has 'trusted_proxies: "::ffff:10.0.0.1" is an IPv4 address; write "10.0.0.1"\n'
     has "max_failures_per_address: expected a whole number from 1 to 1000000"

@@ -45,7 +45,7 @@ local sys = {
   -- core/http/networks.h has the rules; here it is enough that there are two answers.
   network = function(text)
     if text:find("^[%x.:]+/?%d*$") then return "other" end
-    return nil, ("%q is no address"):format(text)
+    return nil, ("%q is not an address"):format(text)
   end,
 }
 

@@ -546,7 +546,7 @@ describe("hookward doctor", function()
       { "a redirect", page("301 Moved", "", "Location: https://x.example/\r\n"), "301, a redirect to https://x.",
         "a sender does not follow it", "subscription" },
       { "something that accepts everything", page("200 OK", "hello"), '200 by something, which says "hello"',
-        "takes what nobody signed", "the proxy" },
+        "accepts an unsigned request", "the proxy" },
       { "a proxy that asks for a password", page("401 Unauthorized", ""), "401 by something", "asks for a password",
         "exempt" },
       { "a host that refuses this address", page("403 Forbidden", '{"error":"not_allowed","message":"no"}'),

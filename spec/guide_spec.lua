@@ -464,7 +464,7 @@ describe("the guide's", function()
     assert.equal(2, select(2, out:gsub("would verify with key accredit.pem if", "")), out)
   end)
 
-  it("commands for 3 a.m. examine a host and its front door", function()
+  it("commands of doctor examine a host and its front door", function()
     local folder, at = project()
     local host = H.start { folder = folder }
     local out = sh("%s%s", at, D.exchange(block("debugging", "sh", "hookward doctor"), {

@@ -96,7 +96,7 @@ describe("the host", function()
     at = check_reload(at, "^3 handlers")
 
     H.write(host.folder .. "/handlers/b.lua", "syntax error")
-    local failed = "^the last reload failed, the version before goes on %(see the log%); 3 handlers, "
+    local failed = "^the last reload failed, the previous version stays in use %(see the log%); 3 handlers, "
       .. "1 key; 0 notifications processed, 0 waiting, 0 failed; ledger ok$"
     at = check_reload(at, failed)
     host:signal("HUP")

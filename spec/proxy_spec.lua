@@ -84,7 +84,7 @@ describe("a listener with proxy_protocol", function()
         client:close()
       end
       host:wait_log("a connection without a proper header of the PROXY protocol was closed[^\n]*"
-        .. "count=1 why=\"it is no PROXY protocol header\" peer=127%.0%.0%.1")
+        .. "count=1 why=\"it is not a PROXY protocol header\" peer=127%.0%.0%.1")
       assert.equal(1, host:count("without a proper header"))
     end)
 

@@ -49,9 +49,9 @@ describe("over TLS", function()
     it("says what to do about a certificate that it can't trust", function()
       local port = start "server"
       local url = "https://localhost:" .. port
-      says("its certificate is signed by no authority that is trusted here: name the authority's certificate with "
+      says("its certificate is not signed by an authority that is trusted here: name the authority's certificate with "
         .. "--ca FILE", url)
-      says("its certificate is signed by no authority", url, "--ca", "other.pem")
+      says("its certificate is not signed by an authority", url, "--ca", "other.pem")
       says("its certificate is not for 127.0.0.2: call it by a name that the certificate has",
         "https://127.0.0.2:" .. port, "--ca", "ca.pem")
       says("none.pem: no certificates in PEM can be read from it: name the authority's certificate with --ca FILE",

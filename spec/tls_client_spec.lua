@@ -82,7 +82,7 @@ describe("client certificates:", function()
         is_refused(host, stranger:path "good", version, 48, "client certificate: unable to get local issuer")
         is_refused(host, made:path "late", version, 45, "client certificate: certificate has expired")
         is_refused(host, made:path "lost", version, 44, "client certificate: certificate revoked")
-        is_refused(host, made:path "wrong", version, 42, '\\"somebody.example\\" is none of client_names')
+        is_refused(host, made:path "wrong", version, 42, '\\"somebody.example\\" is not in client_names')
       end
       assert.equal(200, (deliver(host, made:path "good")))
       assert.equal(before + 8, host:count_log("TLS handshake failed")) -- one line each

@@ -88,7 +88,7 @@ describe("the files of TLS:", function()
     it("files of client certificates too", function()
       project 'cert = "cert.pem", key = "key.pem", client_ca = "ca.pem", crl = "crl.pem"'
       put("ca.pem", "one.pem")
-      both_refuse("ca.pem: /CN=one is no CA's certificate")
+      both_refuse("ca.pem: /CN=one is not a CA's certificate")
       put("ca.pem", "ca.pem")
       both_refuse("crl.pem: No such file or directory; put it there, or change `crl` of `tls`")
       put("crl.pem", "crl.pem")
@@ -109,10 +109,11 @@ describe("the files of TLS:", function()
       put("key.pem", "public.key")
       local code, out = run "check"
       assert.equal(0, code)
-      assert.matches("warning: cert.pem: the certificate is alone, and most clients need the one of middle too; ", out,
-        1, true)
+      assert.matches("warning: cert.pem: the certificate comes without its chain, and most clients need the one of "
+        .. "middle too; ", out, 1, true)
       out = select(2, run "doctor --check-time 0")
-      assert.matches("cert.pem: the certificate is alone, .-\n +why [^\n]*refuse.-\n +do +use the file with", out)
+      assert.matches("cert.pem: the certificate comes without its chain, .-\n +why [^\n]*refuse.-\n +do +use the "
+        .. "file with", out)
       put("cert.pem", "public.pem", "middle.pem")
       code, out = run "check"
       assert.equal(0, code)

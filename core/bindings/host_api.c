@@ -161,7 +161,7 @@ static int start(lua_State *L)
     if (h->instance)
         return 1;
     lua_pushnil(L);
-    lua_pushstring(L, why[0] ? why : "it was stopped while it waited for the host before");
+    lua_pushstring(L, why[0] ? why : "it was stopped while it waited for the previous host");
     lua_pushboolean(L, !why[0]);
     return 3;
 }

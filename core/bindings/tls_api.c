@@ -166,7 +166,8 @@ static void warn_of_gap(lua_State *L, int array, const struct hw_certificate *ce
     if (!hw_certificate_lacks_chain(certificate))
         return;
     snprintf(line, sizeof line,
-             "%s: the certificate is alone, and most clients need the one of %s too; use the file "
+             "%s: the certificate comes without its chain, and most clients need the one of %s "
+             "too; use the file "
              "with the whole chain (certbot: fullchain.pem)",
              certificate->file, certificate->issuer);
     add_line(L, array, line);

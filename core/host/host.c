@@ -161,8 +161,7 @@ static void warn_of_files(struct hw_host *h, const struct hw_config *config)
 static void limit_failures(struct hw_host *h, const struct hw_config *config)
 {
     if (hw_failures_limit(&h->failures, config->max_failures_per_address))
-        hw_log_say(HW_LOG_ERROR,
-                   "out of memory: max_failures_per_address is off; reload once more");
+        hw_log_say(HW_LOG_ERROR, "out of memory: max_failures_per_address is off; reload again");
 }
 
 /* What is limited besides connections and requests: at the start, and by a reload. */

@@ -91,10 +91,11 @@ void hw_manager_reloaded(struct hw_manager *m, uint64_t number)
 static void say_silent(struct hw_manager *m, uint64_t ms)
 {
     m->said_silent = true;
-    hw_log_say(HW_LOG_ERROR,
-               "the ledger's thread has not answered for %.1f s, as if its disk were gone: no more "
-               "watchdog pings, so the service manager will end this host",
-               (double)ms / 1000);
+    hw_log_say(
+        HW_LOG_ERROR,
+        "the ledger's thread has not answered for %.1f s; its disk may be gone: the watchdog is "
+        "no longer pinged, so the service manager will kill this host",
+        (double)ms / 1000);
 }
 
 static void hear(struct hw_manager *m, uint64_t pulse, uint64_t now)

@@ -112,8 +112,8 @@ void hw_notify_open(struct hw_notify *n)
     *n = (struct hw_notify){.fd = -1};
     if (text && text[0] && !hw_notify_reach(n, text)) /* an empty one is none */
         hw_log_say(HW_LOG_WARN,
-                   "the service manager is not told how the host is: NOTIFY_SOCKET "
-                   "is \"%.120s\", which can't be used",
+                   "NOTIFY_SOCKET=%.120s can't be used, so the service manager gets no messages "
+                   "from this host",
                    text);
     n->watchdog_us = read_watchdog();
     clear_environment();

@@ -143,7 +143,7 @@ static void put_troubles(struct out *out, const struct hw_status *s, unsigned fo
         put(out, "%zu of %u worker%s %s stuck in handlers; ", stuck, s->workers,
             s->workers == 1 ? "" : "s", stuck == 1 ? "is" : "are");
     if (found & RELOAD_FAILED)
-        put(out, "the last reload failed, the version before goes on (see the log); ");
+        put(out, "the last reload failed, the previous version stays in use (see the log); ");
     if (found & DISK_LOW)
         put(out, "the ledger's disk is nearly full, nothing is accepted ack-first; ");
     if (found & PAUSED)

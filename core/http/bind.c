@@ -43,8 +43,8 @@ static const char *advice(int error, bool is_unix)
     case EACCES:
     case EPERM:
         return is_unix ? "; the user that runs the host must be able to write to the folder"
-                       : "; a port under 1024 takes CAP_NET_BIND_SERVICE, which the unit "
-                         "hookward.service gives: use another, or listen = \"systemd\"";
+                       : "; a port below 1024 needs CAP_NET_BIND_SERVICE, which the unit "
+                         "hookward.service gives: use another port, or listen = \"systemd\"";
     case ENOENT:
         return "; make its folder with `mkdir -p`";
     default:

@@ -248,7 +248,7 @@ static int explain_certificate(const struct hw_pem_file *file, const struct hw_r
         return hw_refuse(
             why, "%s: a private key, not a certificate; `cert` and `key` may be mixed up", path);
     if (hw_pem_file_has(file, "CERTIFICATE REQUEST"))
-        return hw_refuse(why, "%s: a request for a certificate; save what your CA made of it",
+        return hw_refuse(why, "%s: a certificate request; save the certificate that your CA issued",
                          path);
     if (is_pkcs12(file))
         return hw_refuse(why,
@@ -320,7 +320,7 @@ static int check_fit(const struct hw_certificate *c, const char *cert, const cha
                              "number %zu and must be the first, then the one that signed it",
                              cert, i + 1);
     return hw_refuse(why,
-                     "%s: this key does not fit the certificate %s; a renewal exchanges both files",
+                     "%s: this key does not fit the certificate %s; a renewal replaces both files",
                      key, cert);
 }
 

@@ -63,7 +63,7 @@ static const char *find_fault(int fd)
     if (type < 0)
         return uv_strerror(-errno);
     if (type != SOCK_STREAM || (domain != AF_INET && domain != AF_INET6 && domain != AF_UNIX))
-        return "it is no stream socket; the .socket unit needs ListenStream=";
+        return "it is not a stream socket; the .socket unit needs ListenStream=";
     if (get(fd, SO_ACCEPTCONN) != 1)
         return "it does not listen; the .socket unit needs Accept=no";
     return NULL;
@@ -146,8 +146,8 @@ void hw_inherited_warn(const struct hw_listen *listen, size_t count)
     for (size_t i = 0; i < hw_inherited_count(); i++)
         if (!P.sockets[i].fault && !is_wanted(i, listen, count))
             hw_log_say(HW_LOG_WARN,
-                       "a socket was handed over that `listen` does not take, so its clients wait "
-                       "in vain: systemd:%s (fd %zu)",
+                       "no listener takes a socket that was handed over, so its clients wait in "
+                       "vain: add systemd:%s to `listen` (fd %zu)",
                        P.sockets[i].name, FIRST + i);
 }
 
@@ -182,8 +182,8 @@ static int fail_none(char *why, size_t size, const char *address)
 
 static int check_locked(size_t index, char *why, size_t size)
 {
-    const char *what =
-        P.sockets[index].taken ? "a host of this process took it before" : P.sockets[index].fault;
+    const char *what = P.sockets[index].taken ? "another host of this process uses it already"
+                                              : P.sockets[index].fault;
     return what ? fail_socket(why, size, index, what) : 0;
 }
 

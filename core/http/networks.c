@@ -87,7 +87,7 @@ static int refuse_host_bits(struct hw_str text, const struct hw_address *address
     write_host(address, alone, sizeof alone);
     write_host(&begin, block, sizeof block);
     snprintf(reason, sizeof reason,
-             "has bits set behind its prefix; write \"%s/%d\" for the block, or \"%s\" for the "
+             "has bits set after its prefix; write \"%s/%d\" for the block, or \"%s\" for the "
              "address",
              block, bits, alone);
     return refuse(text, why, size, reason);
@@ -103,7 +103,7 @@ static int refuse_mapped(struct hw_str text, const struct hw_address *address, i
     if (bits == V6_BITS)
         snprintf(reason, sizeof reason, "is an IPv4 address; write \"%s\"", host);
     else
-        snprintf(reason, sizeof reason, "is a block of IPv4; write \"%s/%d\"", host,
+        snprintf(reason, sizeof reason, "is an IPv4 block; write \"%s/%d\"", host,
                  bits - MAPPED_BITS);
     return refuse(text, why, size, reason);
 }
@@ -131,7 +131,7 @@ static int refuse_length(struct hw_str text, struct hw_str host, struct hw_str l
         snprintf(reason, sizeof reason, "has a mask; write \"%s/%d\"", shown(host, start), mask);
     else
         snprintf(reason, sizeof reason,
-                 "needs the length of its prefix behind the slash, from 0 to %d", most);
+                 "needs the length of its prefix after the slash, from 0 to %d", most);
     return refuse(text, why, size, reason);
 }
 
@@ -142,7 +142,8 @@ static int refuse_text(struct hw_str text, char *why, size_t size)
     struct hw_str inner = text;
     struct hw_address address;
     if (hw_str_eq(text, HW_STR("*")))
-        return refuse(text, why, size, "is no address; write \"0.0.0.0/0\" and \"::/0\" for all");
+        return refuse(text, why, size,
+                      "is not an address; write \"0.0.0.0/0\" and \"::/0\" for all");
     if (text.len && memchr(text.ptr, '%', text.len))
         return refuse(text, why, size, "has a zone, which is not supported; leave it out");
     if (text.len && text.ptr[0] == '[') { /* "[::1]" or "[::1]:80" */
@@ -163,9 +164,10 @@ static int refuse_text(struct hw_str text, char *why, size_t size)
             snprintf(reason, sizeof reason, "is more than an address; write \"%s\"", host);
         return refuse(text, why, size, reason);
     }
-    return refuse(text, why, size,
-                  "is no address; write one such as \"203.0.113.7\" or \"2001:db8::7\", or a block "
-                  "such as \"203.0.113.0/24\" or \"2001:db8::/32\"");
+    return refuse(
+        text, why, size,
+        "is not an address; write one such as \"203.0.113.7\" or \"2001:db8::7\", or a block "
+        "such as \"203.0.113.0/24\" or \"2001:db8::/32\"");
 }
 
 static int read_length(struct hw_str text, int most)

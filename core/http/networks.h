@@ -3,7 +3,7 @@
  * How     each block is a range of numbers. IPv4 and IPv6 have a sorted list of ranges each, without
  *         overlap, so that a search halves it. An IPv4 client of an IPv6 socket (::ffff:a.b.c.d) is
  *         an IPv4 address: no IPv6 block has it, not even ::/0.
- * Strict  a block whose address has bits set behind its prefix is refused: it is not certain what was
+ * Strict  a block whose address has bits set after its prefix is refused: it is not certain what was
  *         meant.
  * Thread  any; a set that was made is constant. */
 #ifndef HW_NETWORKS_H

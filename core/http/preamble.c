@@ -92,7 +92,7 @@ static void finish(struct hw_connection *c)
 static void on_end(struct hw_connection *c)
 {
     if (c->preamble->header.taken)
-        hw_preamble_fail(c, "it ended before its header did");
+        hw_preamble_fail(c, "it ended before its header was complete");
     else
         hw_connection_close(c);
 }

@@ -77,7 +77,7 @@ static void take_line_byte(struct hw_proxy_protocol *p, char c)
     size_t at = p->taken;
     p->kept[p->taken++] = c;
     if (at < word.len ? c != word.ptr[at] : c == '\0')
-        refuse(p, "it is no PROXY protocol header");
+        refuse(p, "it is not a PROXY protocol header");
     else if (c == '\n' && p->kept[at - 1] != '\r')
         refuse(p, "a line feed without its carriage return");
     else if (c != '\n' && at >= word.len && p->kept[at - 1] == '\r')
@@ -128,7 +128,7 @@ static void take_fixed_byte(struct hw_proxy_protocol *p, char c)
     int at = p->taken;
     p->kept[p->taken++] = c;
     if (at < SIGNATURE_LEN && c != signature[at])
-        refuse(p, "it is no PROXY protocol header");
+        refuse(p, "it is not a PROXY protocol header");
     else if (at == 12 && byte_of(p, 12) != LOCAL && byte_of(p, 12) != PROXY)
         refuse(p, "its version or command is not known");
     else if (at == 13 && byte_of(p, 12) == PROXY && !is_known_family(byte_of(p, 13)))

@@ -31,7 +31,7 @@ void hw_server_apply(struct hw_server *server, const struct hw_config *config)
     server->crowd.limits = limits_of(config);
     if (hw_access_apply(&server->access, config))
         hw_log_say(HW_LOG_ERROR,
-                   "out of memory: allow and trusted_proxies stay as they were; reload once more");
+                   "out of memory: allow and trusted_proxies stay as they were; reload again");
     server->requests.limits =
         (struct hw_http_limits){(uint32_t)config->max_header, config->max_body};
     server->requests.bytes_max = memory_of(config);

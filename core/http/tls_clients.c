@@ -22,8 +22,8 @@ static int add_authority(struct hw_tls_clients *c, X509 *one, const char *path,
     X509_NAME_oneline(X509_get_subject_name(one), name, sizeof name);
     if (X509_check_ca(one) == 0 && X509_check_issued(one, one) != X509_V_OK)
         return hw_refuse(why,
-                         "%s: %s is no CA's certificate; client_ca takes the certificate that "
-                         "signed the clients' ones",
+                         "%s: %s is not a CA's certificate; client_ca takes the certificate that "
+                         "signed the clients' certificates",
                          path, name);
     X509_NAME *copy = X509_NAME_dup(X509_get_subject_name(one));
     if (!copy || !sk_X509_NAME_push(c->issuers, copy)) {
@@ -70,7 +70,7 @@ static int load_authorities(struct hw_tls_clients *c, const char *path, EVP_MD_C
                          count
                              ? "a certificate in it is damaged; get the file anew"
                              : "no certificate in PEM (\"-----BEGIN CERTIFICATE-----\"); client_ca "
-                               "takes the certificate that signed the clients' ones");
+                               "takes the certificate that signed the clients' certificates");
     return 0;
 }
 
@@ -121,7 +121,7 @@ int hw_tls_clients_check_time(const struct hw_tls_clients *c, const struct hw_re
                          c->ca_file, hw_certificate_when(c->ca_until, when));
     if (c->list_until && c->list_until < now)
         return hw_refuse(why,
-                         "%s: the list was to be renewed by %s; get the new one, or have your CA "
+                         "%s: the list expired on %s; get the new one, or have your CA "
                          "make it: openssl ca -gencrl",
                          c->list_file, hw_certificate_when(c->list_until, when));
     return 0;
@@ -256,7 +256,7 @@ static bool name_client(const struct hw_tls_clients *c, X509 *certificate,
     if (accepted)
         snprintf(client->name, sizeof client->name, "%s", wanted ? wanted : shown ? shown : "");
     else
-        snprintf(client->why, sizeof client->why, "\"%.100s\" is none of client_names",
+        snprintf(client->why, sizeof client->why, "\"%.100s\" is not in client_names",
                  shown ? shown : "");
     GENERAL_NAMES_free(names);
     return accepted;

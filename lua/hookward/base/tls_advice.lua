@@ -5,7 +5,7 @@
 
 local M = {}
 
-local TRUST = "its certificate is signed by no authority that is trusted here: name the "
+local TRUST = "its certificate is not signed by an authority that is trusted here: name the "
   .. "authority's certificate with --ca FILE (a self-signed one is its own authority)"
 local WANTED = "the host asks for a client certificate: name one, and its key, with "
   .. "--client-cert FILE --client-key FILE"
@@ -40,8 +40,8 @@ local causes = {
   { "alert (unsupported certificate)", REFUSED },
   { "alert (access denied)", REFUSED },
   { "wrong version number", "it speaks plain HTTP there, not TLS: use http:// in the URL" },
-  { "alert protocol version", "it takes none of the versions of TLS that are spoken here" },
-  { "unsupported protocol", "it speaks only versions of TLS before 1.2, which nobody should" },
+  { "alert protocol version", "it accepts none of the TLS versions that are spoken here" },
+  { "unsupported protocol", "it speaks only TLS versions before 1.2, which are not safe" },
   { "alert handshake failure", "it refused the handshake: it asks for a client certificate "
     .. "(--client-cert FILE --client-key FILE), or has no cipher in common" },
 }

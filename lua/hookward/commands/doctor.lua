@@ -17,13 +17,13 @@ local units = require "hookward.base.units"
 local M = {
   summary = "Examine everything, and say what to do.",
   usage = "[OPTION...]",
-  description = "Examines the configuration, the keys, the handlers, the certificates, the files and "
-    .. "who may read them, the ledger, the machine's limits and clock, and the running host. Then "
-    .. "it posts an unsigned request to each listener; the answer has to be missing_signature. Each "
-    .. "finding says what is wrong, why it matters and what to do. Exits 1 when there is a problem; "
-    .. "warnings alone exit 0.\n\nIt does not disturb a running host: it only reads the ledger, for "
-    .. "a limited time. The host logs and counts the refused request. Run it as root, or as the "
-    .. "host's own user, to see everything.",
+  description = "Examines the configuration, the keys, the handlers, the certificates, the files "
+    .. "and who may read them, the ledger, the machine's limits and clock, and the running host. "
+    .. "Then it posts an unsigned request to each listener; the answer has to be "
+    .. "missing_signature. Each finding says what is wrong, why it matters and what to do. Exits 1 "
+    .. "when there is a problem; warnings alone exit 0.\n\nIt does not disturb a running host: it "
+    .. "only reads the ledger, for a limited time. The host logs and counts the refused request. "
+    .. "Run it as root, or as the host's own user, to see everything.",
   examples = {
     "hookward doctor",
     "hookward doctor -c /etc/hookward/hookward.lua --url https://hooks.example.com",
@@ -53,7 +53,8 @@ function M.define(parser)
   parser:option("--url", "Also post to this URL: the address that senders use, with the proxy in "
     .. "front. A URL without a path gets the configuration's."):argname("URL"):convert(url)
   options.tls(parser)
-  parser:option("--check-time", "How long to check the ledger's file (default: 10s; 0: not at all)."):argname("TIME"):convert(check_time)
+  parser:option("--check-time", "How long to check the ledger's file (default: 10s; 0: not at "
+    .. "all)."):argname("TIME"):convert(check_time)
   parser:flag("--json", "Print one JSON object: ok, file, running, problems and warnings (their "
     .. "numbers), findings (area, level, what, why, fix). A level is ok, warning, problem, or "
     .. "skipped (it could not be examined).")

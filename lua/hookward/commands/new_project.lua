@@ -28,8 +28,8 @@ local M = {
     .. "lua-language-server go into .hookward/; --annotations updates them to this version.\n\n"
     .. "With --example NAME the project is one of the examples, with its README.md: "
     .. example_list() .. ".\n\n"
-    .. "With --tls the host listens with TLS. The certificate in tls/ is for localhost and valid for "
-    .. "a year. No client trusts it unless told to: `hookward send --ca tls/cert.pem`.",
+    .. "With --tls the host listens with TLS. The certificate in tls/ is for localhost and valid "
+    .. "for a year. No client trusts it unless told to: `hookward send --ca tls/cert.pem`.",
   examples = {
     "hookward init my-hooks",
     "cd my-hooks && hookward serve",

@@ -33,9 +33,10 @@ function M.define(parser)
   options.config(parser)
   parser:flag("--json", "Print one JSON object: ok, problems; of the host: state, pid, hookward, "
     .. "version, number, started_at, uptime, workers, workers_stuck, addresses, counts, "
-    .. "errors, pauses, reload, replaced, unreplaced; ledger (path, health, size in bytes); backlog (waiting, due, "
-    .. "parked, running, oldest_waiting, next_due). Without a host, state is \"absent\"; of one "
-    .. "whose control socket is gone, since it is stopping or for another reason, \"unreachable\".")
+    .. "errors, pauses, reload, replaced, unreplaced; ledger (path, health, size in "
+    .. "bytes); backlog (waiting, due, parked, running, oldest_waiting, next_due). Without a host, "
+    .. "state is \"absent\". If the control socket is gone, since the host is stopping or for "
+    .. "another reason, it is \"unreachable\".")
 end
 
 -- ---- what is asked ----

@@ -133,8 +133,8 @@ return {
     { key = "crl", kind = "path", example = "crl.pem",
       doc = "The authorities' lists of revoked client certificates, PEM." },
   }, doc = "Speak TLS on every TCP listener without a `tls` of its own: { cert = ..., key = ... }, "
-      .. "or a list of such pairs. Each client gets the pair for the name that it asks for (SNI), or "
-      .. "else the first." },
+      .. "or a list of such pairs. Each client gets the pair for the name that it asks for (SNI), "
+      .. "or else the first." },
   { key = "allow", kind = "networks", example = { "203.0.113.0/24" }, default = {},
     doc = "The addresses and networks that may send; everybody else gets 403 not_allowed. An empty "
       .. "list allows all. Loopback and Unix sockets are always allowed." },

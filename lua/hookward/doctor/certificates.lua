@@ -21,7 +21,7 @@ end
 
 -- Why a warning matters, and what to do if it does not say that.
 local function reason_of(line)
-  if line:find("the certificate is alone", 1, true) then
+  if line:find("the certificate comes without its chain", 1, true) then
     return "a client that can't complete the chain refuses it, and delivers nothing"
   elseif line:find("is also a name of", 1, true) then
     return "clients that ask for this name get the other certificate",

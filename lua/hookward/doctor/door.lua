@@ -76,7 +76,7 @@ local statuses = {
   plain = { "it speaks TLS there, and is called with plain HTTP", "call it with https://" },
   [401] = { "the proxy asks for a password, and Accredit has none", "exempt this path from it" },
   [403] = { "the proxy forbids this path, method or address", "allow POST to this path there" },
-  [404] = { "nothing is at this path for what answers there: the proxy does not pass it on, or "
+  [404] = { "what answers there has nothing at this path: the proxy does not pass it on, or "
     .. "has another site for this name", "let it pass `path` of hookward.lua on to the host" },
   [405] = { "what answers there takes no POST: it is a web site, not the host",
     "let the proxy pass this path on to the host" },
@@ -84,8 +84,8 @@ local statuses = {
     "raise its limit (nginx: client_max_body_size)" },
   [502] = { "the proxy can't reach the host", "compare its proxy_pass with `listen`; does the host "
     .. "run?" },
-  [503] = { "the proxy has nobody to pass it to", "compare its back ends with `listen`; does the "
-    .. "host run?" },
+  [503] = { "the proxy has no back end to pass it to", "compare its back ends with `listen`; does "
+    .. "the host run?" },
   [504] = { "the proxy waits in vain for the host", "compare its proxy_pass with `listen`; does "
     .. "the host run?" },
 }
@@ -99,7 +99,7 @@ local function judge_stranger(findings, probe, answer)
       "a sender does not follow it, or no longer as a POST",
       "name the address that it leads to, in Accredit's subscription too")
   elseif status < 300 then
-    return findings:problem(what, "whatever answers there takes what nobody signed: it is not "
+    return findings:problem(what, "whatever answers there accepts an unsigned request: it is not "
       .. "hookward, and Accredit counts its notifications as delivered",
       "let the proxy pass this path on to the host")
   end
@@ -134,7 +134,7 @@ end
 
 -- By kind of failure, as of http_client.h: { why, fix }.
 local failures = {
-  resolve = { "nobody finds this name", "check the name, and its DNS records" },
+  resolve = { "this name has no address", "check the name, and its DNS records" },
   timeout = { "something drops what is sent there, or hangs", "look at firewalls and security "
     .. "groups on the way, and at the host's log" },
   closed = { "what is there hangs up without an answer: a listener that expects the PROXY protocol "

@@ -29,8 +29,8 @@ local function stuck(findings, state)
     ("%d of %d workers are stuck in handlers that do not return"):format(count, state.workers),
     count >= state.workers and "no handler runs, and what arrives is answered 400 queue_timeout"
       or "fewer notifications are handled at the same time, and none once all are stuck",
-    "the log names the handlers (handler_timeout): what they wait for is away, or has no time-out "
-      .. "of its own")
+    "the log names the handlers (handler_timeout): what they wait for is not available, or has "
+      .. "no time-out of its own")
 end
 
 local function workers(findings, state)
@@ -76,7 +76,7 @@ function M.examine(findings, patient)
       .. "begun is done (drain_timeout)", "start it again if nobody does: `hookward serve`")
   end
   if user.uid == 0 then
-    findings:warning("it runs as root", "a fault in a handler then has the whole machine",
+    findings:warning("it runs as root", "a fault in a handler then affects the whole machine",
       "give it a user of its own: `hookward help deployment`")
   end
   stuck(findings, state)

@@ -120,7 +120,7 @@ local function backlog(findings, patient, ledger)
   if found.due > 0 and not patient.running then
     findings:warning(what, "no host is running that would run them", "`hookward serve`")
   elseif found.due > 0 and oldest and oldest < core.sys.now() - LATE then
-    findings:warning(what, "the host can't keep up, or what they need is away",
+    findings:warning(what, "the host can't keep up, or what they need is not available",
       "`hookward status` and the log show what runs and what fails; more `workers` if these are "
         .. "slow")
   elseif found.waiting > 0 then
@@ -178,8 +178,8 @@ function M.examine(findings, patient, announce)
     newest = read(findings, patient, path, announce)
   elseif patient.running then
     findings:problem(patients.shown(path) .. ": is gone", "the running host answers 400 "
-      .. "ledger_unavailable", "put it back, or restart the host: it makes a new one, to which "
-      .. "everything is new")
+      .. "ledger_unavailable", "put it back, or restart the host: it makes a new one, which "
+      .. "knows no earlier notification")
   elseif not why then
     findings:ok(patients.shown(path) .. ": not there yet; the first start makes it")
   end

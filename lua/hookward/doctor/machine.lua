@@ -66,7 +66,7 @@ function M.watches(findings, patient)
   local name = "fs.inotify.max_user_" .. what
   findings:warning(("inotify: %s has used up %s (%d)"):format(user.name, name,
       sysctl("max_user_" .. what)),
-    "edits are still noticed, but only by looking twice a second",
+    "edits are still noticed, but only by polling twice a second",
     ("sysctl %s=%d, and a line in /etc/sysctl.d for the next boot"):format(name,
       math.max(512, 2 * sysctl("max_user_" .. what))))
 end
@@ -83,18 +83,18 @@ function M.clock(findings, patient, newest)
   local max_age = patient.settings and patient.settings.max_age_ms or 0
   local matters = "retries and retention are counted by it, certificates are judged by it"
     .. (max_age > 0 and ", and max_age refuses what is not from now" or "")
-  local set = "set it, and keep it in step: `timedatectl set-ntp true`"
+  local set = "set it, and synchronise it: `timedatectl set-ntp true`"
   if year < YEAR_MIN or year > YEAR_MAX then
     findings:problem("the clock says " .. shown, matters, set)
   elseif newest and newest > now + SLACK then
     findings:problem(("the clock says %s, but the newest notification was received %s"):format(
       shown, time.short(newest)), "it was or is wrong: " .. matters, set)
   elseif machine.clock() == false then
-    findings:warning(("the clock says %s, and nothing keeps it in step"):format(shown), matters,
+    findings:warning(("the clock says %s, and nothing synchronises it"):format(shown), matters,
       "`timedatectl set-ntp true` (systemd-timesyncd), or chrony; in a container, on its machine")
   else
     findings:ok(("the clock says %s%s"):format(shown,
-      machine.clock() and ", and is kept in step" or ""))
+      machine.clock() and ", and is synchronised" or ""))
   end
 end
 

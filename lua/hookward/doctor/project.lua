@@ -83,7 +83,7 @@ function M.handlers(findings, patient)
   local count = #found.routes
   if count == 0 then
     return findings:warning("no handler is registered", settings.unhandled == "accept"
-      and "every notification is recorded and nothing is done" or "every notification is refused "
+      and "every notification is recorded, but nothing is done" or "every notification is refused "
       .. "with no_handler", "write hook.on(EVENT, fn) in " .. config.shown(settings.handlers,
         settings.folder))
   end

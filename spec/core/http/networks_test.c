@@ -159,19 +159,19 @@ static void a_wrong_text_is_told_how_to_be_written(void **state)
 {
     (void)state;
     assert_refused("203.0.113.5/24",
-                   "has bits set behind its prefix; write \"203.0.113.0/24\" for the block, or "
+                   "has bits set after its prefix; write \"203.0.113.0/24\" for the block, or "
                    "\"203.0.113.5\" for the address");
     assert_refused("2001:db8::1/33",
-                   "has bits set behind its prefix; write \"2001:db8::/33\" for the block, or "
+                   "has bits set after its prefix; write \"2001:db8::/33\" for the block, or "
                    "\"2001:db8::1\" for the address");
-    assert_refused("::1/0", "has bits set behind its prefix; write \"::/0\" for the block, or "
+    assert_refused("::1/0", "has bits set after its prefix; write \"::/0\" for the block, or "
                             "\"::1\" for the address");
     assert_refused("::ffff:192.0.2.1/90",
-                   "has bits set behind its prefix; write \"::ffc0:0:0/90\" for the block, or "
+                   "has bits set after its prefix; write \"::ffc0:0:0/90\" for the block, or "
                    "\"192.0.2.1\" for the address");
     assert_refused("::ffff:192.0.2.1", "is an IPv4 address; write \"192.0.2.1\"");
-    assert_refused("::ffff:192.0.2.1/120", "is a block of IPv4; write \"192.0.2.0/24\"");
-    assert_refused("::ffff:0:0/96", "is a block of IPv4; write \"0.0.0.0/0\"");
+    assert_refused("::ffff:192.0.2.1/120", "is an IPv4 block; write \"192.0.2.0/24\"");
+    assert_refused("::ffff:0:0/96", "is an IPv4 block; write \"0.0.0.0/0\"");
     assert_refused("10.0.0.0/255.0.0.0", "has a mask; write \"10.0.0.0/8\"");
     assert_refused("10.0.0.0/0.0.0.0", "has a mask; write \"10.0.0.0/0\"");
     assert_refused("192.0.2.1:8080", "is more than an address; write \"192.0.2.1\"");
@@ -183,19 +183,19 @@ static void a_wrong_text_is_told_how_to_be_written(void **state)
                    "is more than one; write a list: { \"...\", \"...\" }");
     assert_refused("10.0.0.1,10.0.0.2", "is more than one; write a list: { \"...\", \"...\" }");
     assert_refused("fe80::1%eth0", "has a zone, which is not supported; leave it out");
-    assert_refused("*", "is no address; write \"0.0.0.0/0\" and \"::/0\" for all");
+    assert_refused("*", "is not an address; write \"0.0.0.0/0\" and \"::/0\" for all");
     static const char *const lengths[] = {"10.0.0.0/33", "10.0.0.0/",   "10.0.0.0/-1",
                                           "10.0.0.0/08", "10.0.0.0/8 ", "10.0.0.0/255.0.255.0",
                                           "10.0.0.0/8/8"};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
-        assert_refused(lengths[i], "needs the length of its prefix behind the slash, from 0 to 32");
+        assert_refused(lengths[i], "needs the length of its prefix after the slash, from 0 to 32");
     assert_refused("2001:db8::/129",
-                   "needs the length of its prefix behind the slash, from 0 to 128");
+                   "needs the length of its prefix after the slash, from 0 to 128");
     static const char *const texts[] = {"",          "10",        "10.0.0",        "10.0.0.256",
                                         "10.0.0.01", "localhost", "10.0.0.0 ",     " 10.0.0.0",
                                         "1::2::3",   "unix:/run", "example.com:80"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        assert_refused(texts[i], "is no address; write one such as \"203.0.113.7\" or "
+        assert_refused(texts[i], "is not an address; write one such as \"203.0.113.7\" or "
                                  "\"2001:db8::7\", or a block such as \"203.0.113.0/24\" or "
                                  "\"2001:db8::/32\"");
 }
@@ -209,7 +209,7 @@ static void the_text_of_a_refusal_is_short_and_printable(void **state)
     memcpy(text, "\n\0\x1b\xff", 4);
     assert_true(hw_network_read(&network, (struct hw_str){text, sizeof text}, why, sizeof why));
     assert_memory_equal(why, "\"????xxxx", 9);
-    assert_non_null(strstr(why, "...\" is no address;"));
+    assert_non_null(strstr(why, "...\" is not an address;"));
     assert_true(strlen(why) < sizeof why - 1);
 }
 

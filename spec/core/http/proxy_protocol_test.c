@@ -164,13 +164,13 @@ static void a_malformed_line_is_refused(void **state)
             "a line feed without its carriage return");
     REFUSED("PROXY UNKNOWN \r \n", "a carriage return without its line feed");
     REFUSED("PROXY UNKNOWN\r\r\n", "a carriage return without its line feed");
-    REFUSED("PROXY UNKNOWN \0\r\n", "it is no PROXY protocol header");
+    REFUSED("PROXY UNKNOWN \0\r\n", "it is not a PROXY protocol header");
 }
 
 static void other_bytes_are_refused_at_the_first_that_differs(void **state)
 {
     (void)state;
-    static const char no[] = "it is no PROXY protocol header";
+    static const char no[] = "it is not a PROXY protocol header";
     assert_reads("GET / HTTP/1.1\r\n\r\n", 18, "refused", 1);
     assert_reads("POST / HTTP/1.1\r\n\r\n", 19, "refused", 2);
     assert_reads("PROXY\r\n", 7, "refused", 6);

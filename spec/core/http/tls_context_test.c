@@ -552,13 +552,13 @@ static void test_accepts_the_names_of_client_names_only(void **state)
     assert_named(context, A_CERT(.name = "x", .by = ca, .alt = "DNS:other,URI:spiffe://x/y"),
                  "spiffe://x/y");
     assert_turned_away(context, A_CERT(.name = "x", .by = ca, .alt = "DNS:other.example"),
-                       SSL_AD_BAD_CERTIFICATE, "\"other.example\" is none of client_names");
+                       SSL_AD_BAD_CERTIFICATE, "\"other.example\" is not in client_names");
     assert_turned_away(context, A_CERT(.name = "sender.example", .by = ca), SSL_AD_BAD_CERTIFICATE,
-                       "none of client_names"); /* its common name does not count */
+                       "not in client_names"); /* its common name does not count */
     assert_turned_away(context, A_CERT(.name = "x", .by = ca, .alt = "URI:spiffe://X/y"),
-                       SSL_AD_BAD_CERTIFICATE, "none of client_names");
+                       SSL_AD_BAD_CERTIFICATE, "not in client_names");
     assert_turned_away(context, A_CERT(.name = "x", .by = ca, .alt = "DNS:*.example"),
-                       SSL_AD_BAD_CERTIFICATE, "none of client_names");
+                       SSL_AD_BAD_CERTIFICATE, "not in client_names");
     hw_tls_context_unref(context);
 }
 
@@ -694,7 +694,7 @@ static void test_refuses_unusable_files_of_client_certificates(void **state)
     folder_write(&folder, "ca.pem", "nothing\n");
     assert_no_context(&files, files.client_ca, "no certificate in PEM");
     WRITE_CERTS(files.client_ca, A_CERT(.name = "leaf", .by = ca));
-    assert_no_context(&files, files.client_ca, "is no CA's certificate");
+    assert_no_context(&files, files.client_ca, "is not a CA's certificate");
     WRITE_CERTS(files.client_ca,
                 A_CERT(.name = "old", .is_ca = true, .from_days = -9, .to_days = -1));
     assert_no_context(&files, files.client_ca, "expired on 2");
@@ -705,7 +705,7 @@ static void test_refuses_unusable_files_of_client_certificates(void **state)
     assert_no_context(&files, files.crl, "no revocation list in PEM");
     remove(files.crl);
     write_list(files.crl, ca, NULL, -1);
-    assert_no_context(&files, files.crl, "the list was to be renewed by 2");
+    assert_no_context(&files, files.crl, "the list expired on 2");
 }
 
 /* ---- two contexts ---- */
