@@ -261,7 +261,7 @@ describe("the host", function()
       start_error { listen = '{ "systemd:web", "systemd:https" }', wrap = given:wrap() })
   end)
 
-  it("does not listen on a socket that does not listen, or is none of streams", function()
+  it("does not take a socket that does not listen, or is no stream socket", function()
     for make, why in pairs {
       ['$s = IO::Socket::INET->new(Proto => "udp", LocalAddr => "127.0.0.1")'] = "not a stream.*ListenStream=",
       ['$s = IO::Socket->new; $s->socket(2, 1, 0)'] = "does not listen[^\n]*Accept=no",

@@ -114,7 +114,7 @@ describe("a listener with proxy_protocol", function()
     host:wait_log('without a proper header[^\n]*why="it took longer than header_timeout"')
   end)
 
-  it("has it before TLS begins", function()
+  it("takes the header before TLS begins", function()
     local folder = H.folder()
     certificates.self_signed(folder, "c")
     host = H.start { handlers = HANDLERS, listen = ('{ "127.0.0.1:0", { "127.0.0.2:0", proxy_protocol '
@@ -149,10 +149,9 @@ describe("a listener with proxy_protocol", function()
     curl:close()
   end)
 
-  it("believes it only from trusted proxies, where there are some", function()
+  it("makes the address in its header decide whose X-Forwarded-For counts", function()
     finally(function() H.stop_all() end)
-    -- The socket's address is 127.0.0.1, which may always name one. So the proxy's peer decides here
-    -- what X-Forwarded-For may.
+    -- The socket's address is 127.0.0.1, whose header always counts.
     start "trusted_proxies = { '203.0.113.7' }"
     local function remote(peer, forwarded)
       local client = host:connect_as(peer):send(H.request(BODY,

@@ -94,7 +94,7 @@ describe("strangers", function()
       assert.equal(0, cli.run({ "reload", cwd = host.folder }).code) -- by the control socket
     end)
 
-    it("get it before everything else, and their body is not read", function()
+    it("are refused before anything else is checked, and their body is not read", function()
       start "allow = '203.0.113.0/24', path = '/hook'"
       local function head(lines)
         local client = host:connect():send("POST /wrong HTTP/1.1\r\nHost: h\r\n"
@@ -109,7 +109,7 @@ describe("strangers", function()
       assert.equal(404, send("203.0.113.7").status)
     end)
 
-    it("are others after a reload", function()
+    it("change with a reload", function()
       start "allow = '203.0.113.0/24'"
       assert.equal(403, send("198.51.100.7").status)
       edit("203%.0%.113%.0/24", "198.51.100.0/24")

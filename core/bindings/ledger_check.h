@@ -6,10 +6,10 @@
 
 #include <lua.h>
 
-/* ledger:check(seconds) -> lines, done: PRAGMA quick_check. An array of what is wrong with the file,
- * at most ten lines; false when the time was over before its end. While it runs the host's log can't
- * be shortened, so keep the time short beside a running host. nil and one line when it can't run.
- * Stack: -? +2. */
+/* ledger:check(seconds) -> lines, done: PRAGMA quick_check. An array of what is wrong with the
+ * file, at most ten lines; false when the time was over before its end. While it runs the host's
+ * log can't be shortened, so keep the time short beside a running host. nil and one line when it
+ * can't run. Stack: -? +2. */
 int hw_ledger_check_call(lua_State *L);
 
 /* ledger:limit(seconds): from now on whatever takes longer fails ("interrupted"), counted from this

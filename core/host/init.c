@@ -14,7 +14,7 @@ static const int passed_on[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUS
 
 enum { EXIT_BY_SIGNAL = 128 };
 
-/* Reaps all children that have ended; exits once the host has, after its last words. */
+/* Reaps all children that have ended. If the host has, passes on its last messages and exits. */
 static void reap(pid_t host, struct hw_relay *relay)
 {
     int status;

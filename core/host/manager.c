@@ -65,7 +65,7 @@ static void say_reloading(struct hw_manager *m)
     hw_notify_say_state(&m->notify, "RELOADING=1\nMONOTONIC_USEC=%llu", now_us());
 }
 
-/* It is said even if a reload is under way: the manager waits for one that began after its SIGHUP. */
+/* Says it even if a reload is under way: the manager waits for one that began after its SIGHUP. */
 void hw_manager_asked(struct hw_manager *m, uint64_t number)
 {
     m->asked = number;
@@ -108,8 +108,8 @@ static void hear(struct hw_manager *m, uint64_t pulse, uint64_t now)
     m->silent = 0;
 }
 
-/* Whether the ledger's thread has had a pulse within the last ticks. Without such a thread the leader
- * commits, and it is here. */
+/* Whether the ledger's thread has had a pulse within the last ticks. Without such a thread the
+ * leader commits, and it is here. */
 static bool is_ledger_alive(struct hw_manager *m)
 {
     struct hw_committer *c = m->status->dispatch->committer;

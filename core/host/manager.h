@@ -8,14 +8,14 @@
  *     STOPPING=1    when the host begins to drain, with the time that this may take
  *     WATCHDOG=1    twice in each interval (WATCHDOG_USEC), as long as the host is alive
  *
- * Watchdog The ping comes from the leader's timer, so a leader that does not turn sends none. And it
- *         needs the pulse of the ledger's thread (committer.h). That thread may be slow: a commit on
- *         a busy disk takes seconds, and a restart would not make it faster. So it counts as dead
- *         only when it has been silent for longer than a whole interval, inside a single piece of
- *         its work; the manager itself then waits for the rest of its own interval. That is one to
- *         two intervals after the thread began to hang. A commit that fails, a ledger that was
- *         removed, workers that are stuck in handlers: these show in STATUS=, and stop no ping,
- *         since a restart does not help there.
+ * Watchdog The ping comes from the leader's timer, so a leader that does not turn sends none. And
+ *         it needs the pulse of the ledger's thread (committer.h). That thread may be slow: a
+ *         commit on a busy disk takes seconds, and a restart would not make it faster. So it counts
+ *         as dead only when it has been silent for longer than a whole interval, inside a single
+ *         piece of its work; the manager itself then waits for the rest of its own interval. That
+ *         is one to two intervals after the thread began to hang. A commit that fails, a ledger
+ *         that was removed, workers that are stuck in handlers: these show in STATUS=, and stop no
+ *         ping, since a restart does not help there.
  * Not     MAINPID=: see relay.h.
  * Thread  open, wait, start, close: whoever has the host; the rest: leader only. */
 #ifndef HW_MANAGER_H
@@ -69,7 +69,7 @@ void hw_manager_start(struct hw_manager *manager, uv_loop_t *loop, const struct 
 /* A reload was asked for, with this number (hw_reload_ask). */
 void hw_manager_asked(struct hw_manager *manager, uint64_t number);
 
-/* An attempt to reload has begun. One is over: it answers all that were asked for up to `number`. */
+/* An attempt to reload has begun; it is over, and answers all that were asked for up to `number`. */
 void hw_manager_reloading(struct hw_manager *manager);
 void hw_manager_reloaded(struct hw_manager *manager, uint64_t number);
 

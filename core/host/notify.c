@@ -52,8 +52,8 @@ static bool read_address(struct hw_notify *n, const char *text)
 
 /* ---- sending ---- */
 
-/* The socket is not connected: the manager may make its own anew. Returns false if it is to be tried
- * again later. */
+/* The socket is not connected: the manager may open its own again. Returns false if it is to be
+ * tried again later. */
 static bool send_text(const struct hw_notify *n, const char *text)
 {
     ssize_t sent;

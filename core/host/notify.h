@@ -6,8 +6,8 @@
  *         full, the message is lost, but for the last one that changes the service's state
  *         (READY=1 and its like): that is sent again before the next one.
  * Environ the protocol is for this process alone, so its variables are removed, with those that
- *         hand over sockets and a watchdog: a handler's program that takes itself for the service
- *         would end its watchdog, or listen at its sockets.
+ *         hand over sockets and a watchdog: a program of a handler that takes itself for the
+ *         service would end the watchdog, or listen at the sockets.
  * Thread  one at a time. */
 #ifndef HW_NOTIFY_H
 #define HW_NOTIFY_H
@@ -19,7 +19,7 @@
 enum { HW_NOTIFY_MAX = 512 }; /* bytes of a message */
 
 struct hw_notify {
-    int fd; /* -1: nobody wants to know */
+    int fd; /* -1: there is no manager */
     struct sockaddr_un to;
     unsigned to_len;
     uint64_t watchdog_us;      /* WATCHDOG_USEC, if it is for this process; 0: none */
@@ -38,11 +38,12 @@ bool hw_notify_reach(struct hw_notify *notify, const char *address);
 void hw_notify_say(struct hw_notify *notify, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The same for a message that must not be lost, until the next such one. */
+/* The same for a message that must not be lost: if it can't be sent now, it is sent later, unless
+ * another such message takes its place. */
 void hw_notify_say_state(struct hw_notify *notify, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Sends again what must not be lost, if it was not sent. */
+/* Sends the message that must not be lost, if it could not be sent before. */
 void hw_notify_again(struct hw_notify *notify);
 
 #endif

@@ -72,7 +72,7 @@ static unsigned long long refused(const struct hw_stats *s)
            sum_errors(s, HW_EMALFORMED_REQUEST, HW_ERELOAD_FAILED - 1);
 }
 
-/* What is looked for in the ledger counts at the gate as well, and is nothing that waits. */
+/* A search of the ledger counts at the gate as well, but no notification waits for it. */
 static unsigned long long waiting(const struct hw_dispatch *d, const struct hw_due *due)
 {
     size_t open = d->open;

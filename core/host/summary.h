@@ -6,8 +6,8 @@
  *     stopping: finishing 3 notifications
  *
  * How     what somebody should act on comes first. `processed` is what handlers were run for and
- *         succeeded, `failed` the authentic ones that did not; what strangers sent is counted apart,
- *         as refused, if there was any.
+ *         succeeded, `failed` the authentic ones that did not; what strangers sent is counted
+ *         apart, as refused, if there was any.
  * Thread  leader only. */
 #ifndef HW_SUMMARY_H
 #define HW_SUMMARY_H

@@ -39,8 +39,7 @@ struct hw_door {
     uv_poll_t poll;
     struct hw_acceptor *acceptor;
     struct hw_service *service; /* of the connections that are accepted here */
-    struct hw_tls_context
-        *tls; /* of the connections from now on; NULL: plain. It has a reference */
+    struct hw_tls_context *tls; /* of connections from now on, with a reference; NULL: plain */
     struct hw_door *next;
     int fd;
     bool is_unix;

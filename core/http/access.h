@@ -1,7 +1,8 @@
 /* access.h -- who a client is behind proxies, and whether it may send: `allow`, `trusted_proxies`.
  *
- * Why     behind a load balancer all connections come from its address, and anybody can send headers
- *         that name another one. So such headers count only from those that the configuration trusts.
+ * Why     behind a load balancer all connections come from its address, and anybody can send
+ *         headers that name another one. So such headers count only from those that the
+ *         configuration trusts.
  * Peer    the socket's address, or the client that the PROXY protocol's header names.
  * Client  the peer, or the address that X-Forwarded-For names when the peer is a trusted proxy.
  * Thread  leader only. */
@@ -46,8 +47,8 @@ bool hw_access_find_client(const struct hw_access *access, const struct hw_http 
                            const char *bytes, const struct hw_address *peer,
                            struct hw_address *client);
 
-/* Whether a client may send. `named`: a proxy has named its address, so it is not local even when the
- * address looks so. */
+/* Whether a client may send. `named`: a proxy has named its address, so it is not local even when
+ * the address looks so. */
 bool hw_access_may_send(const struct hw_access *access, const struct hw_address *client,
                         bool named);
 

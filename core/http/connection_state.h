@@ -1,8 +1,8 @@
 /* connection_state.h -- the memory of one connection, for the files that work on it.
  *
  * connection.c takes it through its states, reading.c reads its bytes from the socket, preamble.c
- * and handshake.c deal with those before its first request, and connections.c keeps all connections
- * of a server. No other file includes this.
+ * and handshake.c those before its first request, and connections.c keeps all connections of a
+ * server. No other file includes this.
  * Thread  leader only. */
 #ifndef HW_CONNECTION_STATE_H
 #define HW_CONNECTION_STATE_H

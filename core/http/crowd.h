@@ -77,8 +77,8 @@ static inline bool hw_crowd_is_full(const struct hw_crowd *crowd)
 enum hw_crowd_answer hw_crowd_enter(struct hw_crowd *crowd, struct hw_place *place,
                                     const struct sockaddr *peer);
 
-/* From now on a connection that counted in total only counts for its peer's origin as well. Unless it
- * returns HW_CROWD_IN, nothing has changed. Not while it has an unfinished request. */
+/* From now on a connection that counted in total only counts for its peer's origin as well. Unless
+ * it returns HW_CROWD_IN, nothing has changed. Not while it has an unfinished request. */
 enum hw_crowd_answer hw_crowd_join(struct hw_crowd *crowd, struct hw_place *place,
                                    const struct sockaddr *peer);
 

@@ -1,14 +1,14 @@
-/* failures.h -- the addresses whose requests keep failing to be authentic: max_failures_per_address.
+/* failures.h -- the addresses that fail to be authentic too often: max_failures_per_address.
  *
  * Why     a verification costs far more than a forgery. Whoever sends many of them should not delay
  *         those who sign.
- * How     requests that were not authentic are counted for each origin (origin.h) by a sliding window:
- *         those of the present minute, and those of the minute before, in proportion to how much of
- *         it is less than a minute ago. An origin is over the limit while that is more than the
- *         limit. What follows from it is the caller's business.
- * Memory  a table of HW_FAILURES_ORIGINS, in sets of HW_FAILURES_WAYS; the seed that decides the set of
- *         an origin is random. A new origin takes the place of the one with the fewest failures in its
- *         set. One that is forgotten in this way is treated like everybody.
+ * How     requests that were not authentic are counted for each origin (origin.h) by a sliding
+ *         window: those of the present minute, and those of the minute before, in proportion to how
+ *         much of it is less than a minute ago. An origin is over the limit while that is more than
+ *         the limit. What follows from it is the caller's business.
+ * Memory  a table of HW_FAILURES_ORIGINS, in sets of HW_FAILURES_WAYS; the seed that decides the
+ *         set of an origin is random. A new origin takes the place of the one with the fewest
+ *         failures in its set. One that is forgotten in this way is treated like everybody.
  * Log     an origin that goes over the limit: at once, then once a minute with a count.
  * Thread  leader only. */
 #ifndef HW_FAILURES_H
@@ -36,8 +36,8 @@ struct hw_failures {
     struct hw_seldom over; /* origins that went over the limit */
 };
 
-/* Sets the limit, also while it is in use; 0 turns it off and forgets all. Returns 0; or HW_ENOMEM, and
- * then it is off. */
+/* Sets the limit, also while it is in use; 0 turns it off and forgets all. Returns 0; or HW_ENOMEM,
+ * and then it is off. */
 int hw_failures_limit(struct hw_failures *f, unsigned limit);
 void hw_failures_fini(struct hw_failures *f);
 

@@ -50,7 +50,7 @@ static bool read_element(struct hw_address *address, struct hw_str text)
 
 /* ---- the list ---- */
 
-/* Cuts the last element off. Returns false when none is left. */
+/* Cuts off the last element. Returns false when none is left. */
 static bool last_element(struct hw_str *list, struct hw_str *element)
 {
     if (!list->ptr)
@@ -81,8 +81,8 @@ bool hw_forwarded_client(const struct hw_str *lines, size_t count,
     return found;
 }
 
-/* The last HW_FORWARDED_LINES_MAX lines are enough: each has at least one element, and so counts for
- * a hop. */
+/* The last HW_FORWARDED_LINES_MAX lines are enough: each has at least one element, and so counts
+ * for a hop. */
 bool hw_forwarded_find(const struct hw_http *http, const char *bytes,
                        const struct hw_networks *proxies, struct hw_address *client)
 {

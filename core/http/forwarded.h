@@ -1,7 +1,7 @@
 /* forwarded.h -- the client's address behind proxies, from X-Forwarded-For.
  *
- * Why     each proxy appends the address that it saw, so only what trusted proxies appended is true:
- *         a client can send any beginning of the list.
+ * Why     each proxy appends the address that it saw, so only what trusted proxies appended is
+ *         true: a client can send any beginning of the list.
  * How     from the right, addresses of trusted proxies are skipped, and the next address is the
  *         client's. What is not an address ends the search, and so does the list's beginning or
  *         HW_FORWARDED_HOPS_MAX: then the last trusted hop counts as the client. Several header
@@ -25,8 +25,8 @@ enum {
 };
 
 /* Finds the client of a connection whose peer is a trusted proxy. `lines` are the values of the
- * header lines, in order. Returns true with the client in *client; false, when the peer itself counts
- * as the client. */
+ * header lines, in order. Returns true with the client in *client; false, when the peer itself
+ * counts as the client. */
 bool hw_forwarded_client(const struct hw_str *lines, size_t count,
                          const struct hw_networks *proxies, struct hw_address *client);
 

@@ -41,7 +41,7 @@ static size_t read_count(void)
     return count < COUNT_MAX ? (size_t)count : COUNT_MAX;
 }
 
-/* Copies the next name of the list, which colons part; returns the rest. */
+/* Copies the next name of a list with colons between the names; returns the rest of the list. */
 static const char *read_name(const char *names, char *name)
 {
     size_t len = strcspn(names, ":");
@@ -69,8 +69,8 @@ static const char *find_fault(int fd)
     return NULL;
 }
 
-/* A socket without a name is "unknown", as for sd_listen_fds_with_names. Faults are found now, before
- * this process gives the number of a descriptor that is missing to one of its own. */
+/* A socket without a name is "unknown", as for sd_listen_fds_with_names. Faults are found now,
+ * before this process gives the number of a descriptor that is missing to one of its own. */
 static void list_locked(void)
 {
     const char *names = getenv("LISTEN_FDNAMES");
@@ -160,7 +160,7 @@ static int fail_socket(char *why, size_t size, size_t index, const char *what)
     return hw_bind_fail(why, size, address, what);
 }
 
-/* Only a name was asked for that is not there: says which are. */
+/* No socket has the name that was asked for: says which names there are. */
 static int fail_name(char *why, size_t size, const char *address)
 {
     char what[512];

@@ -1,9 +1,9 @@
 /* inherited.h -- listening sockets that the service manager hands over: sd_listen_fds(3).
  *
- * How     LISTEN_FDS sockets, from descriptor 3 on, if LISTEN_PID is this process; LISTEN_FDNAMES has
- *         their names (FileDescriptorName=), several may have the same. "systemd:NAME" as an address
- *         takes those of that name, "systemd" all that no other address names. They are listed
- *         once, since the variables are removed later, and are closed on exec from then on.
+ * How     LISTEN_FDS sockets, from descriptor 3 on, if LISTEN_PID is this process; LISTEN_FDNAMES
+ *         has their names (FileDescriptorName=), which several may share. "systemd:NAME" as an
+ *         address takes those of that name, "systemd" all that no other address names. They are
+ *         listed once, since the variables are removed later, and are closed on exec from then on.
  * Promise a socket is only ever closed, never shut down and its path never removed: others have it
  *         too, and go on to accept what waits in its queue. Its backlog is the manager's choice.
  * Thread  any. */
@@ -25,8 +25,8 @@ size_t hw_inherited_count(void);
 /* Whether listen[which] gets the socket number `index`. */
 bool hw_inherited_is_for(size_t index, const struct hw_listen *listen, size_t count, size_t which);
 
-/* Whether listen[which] gets its sockets: there is one, and all are sockets that listen. An address
- * of another kind is fine. Returns 0, or HW_EFAILED with one line in `why`. */
+/* Checks that listen[which] gets a socket at least, and that all it gets listen. An address of
+ * another kind is fine. Returns 0, or HW_EFAILED with one line in `why`. */
 int hw_inherited_check(const struct hw_listen *listen, size_t count, size_t which, char *why,
                        size_t why_size);
 

@@ -28,8 +28,8 @@ struct hw_listeners {
 /* Call it first. hw_listeners_close and, after the loop has run, hw_listeners_free end it. */
 void hw_listeners_init(struct hw_listeners *all, struct hw_server *server);
 
-/* Opens each address: one that bind.h takes, or one of inherited.h. `service`
- * gets the requests of their clients. Returns 0, or HW_EFAILED with one line in `why`. */
+/* Opens each address: one that bind.h takes, or one of inherited.h. `service` gets the requests of
+ * their clients. Returns 0, or HW_EFAILED with one line in `why`. */
 int hw_listeners_open(struct hw_listeners *all, const struct hw_listen *listen, size_t count,
                       struct hw_service *service, char *why, size_t why_size);
 

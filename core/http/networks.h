@@ -1,10 +1,10 @@
-/* networks.h -- a set of addresses, written as addresses and blocks: "203.0.113.7", "2001:db8::/32".
+/* networks.h -- a set of addresses and of blocks of them: "203.0.113.7", "2001:db8::/32".
  *
- * How     each block is a range of numbers. IPv4 and IPv6 have a sorted list of ranges each, without
- *         overlap, so that a search halves it. An IPv4 client of an IPv6 socket (::ffff:a.b.c.d) is
- *         an IPv4 address: no IPv6 block has it, not even ::/0.
- * Strict  a block whose address has bits set after its prefix is refused: it is not certain what was
- *         meant.
+ * How     each block is a range of numbers. IPv4 and IPv6 have a sorted list of ranges each,
+ *         without overlap, so that a search halves it. An IPv4 client of an IPv6 socket
+ *         (::ffff:a.b.c.d) is an IPv4 address: no IPv6 block has it, not even ::/0.
+ * Strict  a block whose address has bits set after its prefix is refused: it is not certain what
+ *         was meant.
  * Thread  any; a set that was made is constant. */
 #ifndef HW_NETWORKS_H
 #define HW_NETWORKS_H

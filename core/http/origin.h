@@ -1,7 +1,7 @@
 /* origin.h -- what counts as one address for the limits per address.
  *
- * An origin is an IPv4 address, or the /64 of an IPv6 address, which is what one subscriber has. A Unix
- * socket has none: its file's mode says who may open it.
+ * An origin is an IPv4 address, or the /64 of an IPv6 address, which is what one subscriber has. A
+ * Unix socket has none: its file's mode says who may open it.
  * Thread  pure; any. */
 #ifndef HW_ORIGIN_H
 #define HW_ORIGIN_H
@@ -13,8 +13,8 @@
 
 #include "http/address.h"
 
-/* The number of an address's origin. An IPv4 address becomes a number that no /64 in use has: the low
- * half of ::ffff:a.b.c.d. Returns false for what is no IP address. */
+/* The number of an address's origin. An IPv4 address becomes a number that no /64 in use has: the
+ * low half of ::ffff:a.b.c.d. Returns false for what is no IP address. */
 static inline bool hw_origin_of(const struct sockaddr *address, uint64_t *origin)
 {
     const unsigned char *bytes = hw_address_v4(address);

@@ -58,8 +58,8 @@ uv_buf_t hw_preamble_room(struct hw_connection *c)
 
 /* ---- what follows ---- */
 
-/* Counts the connection for its address from now on, if it did not count before the header, which was
- * not going to be believed. Returns false when it was closed. */
+/* Counts the connection for its address from now on, if it did not count before the header, which
+ * was not going to be believed. Returns false when it was closed. */
 static bool join_crowd(struct hw_connection *c)
 {
     struct hw_server *s = c->server;

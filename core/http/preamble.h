@@ -1,10 +1,10 @@
 /* preamble.h -- a connection whose first bytes are the PROXY protocol's header.
  *
  * Why     the header stands before all else, TLS too, and what follows it belongs to the client.
- * How     until the header is whole the connection reads it and nothing else: it looks at what waits
- *         in the socket, and reads no byte behind the header's end. Then the client that it names
- *         becomes the connection's peer, and the limits per address apply to it. A header that is
- *         malformed, incomplete or late closes the connection.
+ * How     until the header is whole the connection reads it and nothing else: it looks at what
+ *         waits in the socket, and reads no byte beyond the header's end. Then the client that it
+ *         names becomes the connection's peer, and the limits per address apply to it. A header
+ *         that is malformed, incomplete or late closes the connection.
  * Time    the same as for the first byte of a request, which then starts anew.
  * Thread  leader only. */
 #ifndef HW_PREAMBLE_H

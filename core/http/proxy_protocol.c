@@ -34,7 +34,7 @@ static bool is_line(const struct hw_proxy_protocol *p)
 
 /* ---- version 1 ---- */
 
-/* Cuts the text up to the next space off. */
+/* Cuts off the text up to the next space. */
 static struct hw_str next_word(struct hw_str *line)
 {
     const char *space = line->len ? memchr(line->ptr, ' ', line->len) : NULL;
@@ -49,8 +49,8 @@ static bool read_address(struct hw_str *line, sa_family_t family, struct hw_addr
     return hw_address_read(address, next_word(line)) && address->any.sa_family == family;
 }
 
-/* "PROXY TCP4 203.0.113.7 192.0.2.1 4711 443": 1 with the client, 0 when it names none, -1 when it is
- * malformed. */
+/* "PROXY TCP4 203.0.113.7 192.0.2.1 4711 443": 1 with the client, 0 when it names none, -1 when it
+ * is malformed. */
 static int read_line(const struct hw_proxy_protocol *p, struct hw_address *client)
 {
     struct hw_address destination;

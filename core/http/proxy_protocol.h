@@ -1,10 +1,11 @@
 /* proxy_protocol.h -- the header by which a load balancer names the client of a connection.
  *
- * Source  HAProxy's "The PROXY protocol, Versions 1 & 2", sections 2.1 (a line of text) and 2.2 (bytes).
- * How     incremental: it takes the header's bytes as they come, and never one behind its end, where
- *         the client's own bytes begin. A version 1 line is kept until it is whole; of version 2 the
- *         addresses are kept, and the TLVs behind them are skipped. However the header is split into
- *         reads, the outcome is the same.
+ * Source  HAProxy's "The PROXY protocol, Versions 1 & 2", sections 2.1 (a line of text) and 2.2
+ *         (bytes).
+ * How     incremental: it takes the header's bytes as they come, and never one beyond its end,
+ *         where the client's own bytes begin. A version 1 line is kept until it is whole; of
+ *         version 2 the addresses are kept, and the TLVs after them are skipped. However the
+ *         header is split into reads, the outcome is the same.
  * Strict  what is not exactly such a header is refused at the first byte that shows it.
  * Thread  pure; whoever owns the struct. */
 #ifndef HW_PROXY_PROTOCOL_H
@@ -34,8 +35,8 @@ struct hw_proxy_protocol {
  * that it is complete, or `why` that it was refused, which is final. */
 size_t hw_proxy_protocol_take(struct hw_proxy_protocol *p, const char *bytes, size_t len);
 
-/* The client that a complete header names. Returns false when it names none, and the socket's address
- * counts: LOCAL, UNKNOWN, or a family other than TCP over IPv4 or IPv6. */
+/* The client that a complete header names. Returns false when it names none, and the socket's
+ * address counts: LOCAL, UNKNOWN, or a family other than TCP over IPv4 or IPv6. */
 bool hw_proxy_protocol_client(const struct hw_proxy_protocol *p, struct hw_address *client);
 
 #endif

@@ -1,4 +1,4 @@
-/* trouble.h -- the log lines about connections that are not served as they came.
+/* trouble.h -- the log lines about connections that were closed early, or have to wait.
  *
  * Why     each of these may happen 100,000 times a second, whenever a stranger likes.
  * How     each kind is logged at once, then once a minute with a count (seldom.h).

@@ -74,9 +74,9 @@ struct hw_ledger_type {
     /* Finds what is due, the longest due first. NULL: it keeps nothing that could run again.
      * Returns 0 or HW_ELEDGER_UNAVAILABLE. Thread as commit. */
     int (*pick)(struct hw_ledger *ledger, struct hw_ledger_due *due);
-    /* Pauses events, or resumes them: durable, and in force, when it returns. It says so in the log.
-     * Returns 0, HW_EOVERLOADED (too many patterns), HW_ENOMEM or HW_ELEDGER_UNAVAILABLE. Thread as
-     * commit. */
+    /* Pauses events, or resumes them: durable, and in force, when it returns. It says so in the
+     * log. Returns 0, HW_EOVERLOADED (too many patterns), HW_ENOMEM or HW_ELEDGER_UNAVAILABLE.
+     * Thread as commit. */
     int (*pause)(struct hw_ledger *ledger, struct hw_pause *pause);
     /* Removes rows; without rows to remove, empties the write-ahead log, which still holds what was
      * removed. NULL: it keeps no rows. Returns 0 or HW_ELEDGER_UNAVAILABLE. */

@@ -28,8 +28,8 @@ struct hw_curl {
 /* All NULL before hw_curl_load has returned NULL; constant after that. */
 extern struct hw_curl hw_curl;
 
-/* Loads libcurl, unless an earlier call has. Returns NULL, or one line that says why it can't be used
- * now; the text is this thread's, until its next call. */
+/* Loads libcurl, unless an earlier call has. Returns NULL, or one line that says why it can't be
+ * used now; the text is this thread's, until its next call. */
 const char *hw_curl_load(void);
 
 #endif

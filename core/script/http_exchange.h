@@ -70,7 +70,8 @@ struct hw_http_line {
     CURLM *multi;
 };
 
-/* False if there is no libcurl or no memory; then there is nothing to close. A line may be closed twice. */
+/* False if there is no libcurl or no memory; then there is nothing to close. A line may be closed
+ * twice. */
 bool hw_http_exchange_open_line(struct hw_http_line *line);
 void hw_http_exchange_close_line(struct hw_http_line *line);
 

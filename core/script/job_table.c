@@ -83,7 +83,7 @@ static void set_bool(lua_State *L, const char *name, bool value)
     lua_setfield(L, -2, name);
 }
 
-/* What runs again without a request has none. */
+/* A notification that runs again, without its request, has none. */
 static void set_remote(lua_State *L, const struct hw_address *peer)
 {
     char text[HW_ADDRESS_TEXT_MAX];

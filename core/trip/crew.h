@@ -31,7 +31,7 @@ void hw_crew_submit(struct hw_crew *crew, struct hw_job *job);
  * it or had it. Only for a job that was not settled since it was submitted. */
 bool hw_crew_withdraw(struct hw_crew *crew, struct hw_job *job);
 
-/* Leader only: a job that was submitted last in line, and still waits, is so no more. */
+/* Leader only: if a job that was submitted last in line still waits, it is no longer last. */
 void hw_crew_hurry(struct hw_crew *crew, struct hw_job *job);
 
 /* Leader only, within a callback of the loop: calls `visit` for each free worker. It must be quick:

@@ -21,7 +21,7 @@ static int on_accept(struct hw_service *service, const struct hw_request *r)
     return hw_dispatch_look_at_gate(intake->dispatch);
 }
 
-/* A handler may trust a client's name, so none is run without it. Returns false without memory. */
+/* A handler may rely on the client's name, so none runs without it. False: there is no memory. */
 static bool keep_client(struct hw_job *job, const struct hw_waiter *waiter)
 {
     if (!waiter->client.ptr)

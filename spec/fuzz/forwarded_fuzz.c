@@ -1,7 +1,7 @@
 /* forwarded_fuzz.c -- X-Forwarded-For gives the address that a simple reading from the left gives.
  *
- * The input is the values of header lines, parted by line feeds. They are in memory of exactly their
- * size.
+ * The input is the values of header lines, parted by line feeds. They are in memory of exactly
+ * their size.
  *
  * Properties
  *   The client is the one that the model below finds, which reads the whole list from the left.

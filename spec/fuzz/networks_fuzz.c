@@ -1,7 +1,7 @@
 /* networks_fuzz.c -- a set of networks has an address exactly when one of its texts covers it.
  *
- * The input is texts, parted by line feeds, as they may stand in `allow`. Each is in memory of exactly
- * its size.
+ * The input is texts, parted by line feeds, as they may stand in `allow`. Each is in memory of
+ * exactly its size.
  *
  * Properties
  *   A text is refused with a printable line that ends.

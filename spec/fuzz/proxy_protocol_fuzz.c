@@ -1,7 +1,7 @@
 /* proxy_protocol_fuzz.c -- the PROXY protocol's header ends where it ends, however it is split.
  *
- * The input is what a load balancer sends; its last byte also decides how it is cut into reads. Each
- * read is in memory of exactly its size.
+ * The input is what a load balancer sends; its last byte also decides how it is cut into reads.
+ * Each read is in memory of exactly its size.
  *
  * Properties
  *   In parts or at once, the result is the same.

@@ -1,4 +1,4 @@
-/* The limits per address hold from the accept on, or from the PROXY protocol's header on.
+/* Whose address counts, the socket's or that of the PROXY protocol's header, and from when on.
  *
  * Clients on loopback are exempt from these limits. So accept4 is this file's: it accepts as the
  * kernel does, and then says that the peer is another one. */
@@ -13,6 +13,7 @@
 #include "address_of.h"
 #include "connection_rig.h"
 #include "http/acceptor.h"
+#include "http/connection_state.h"
 
 static struct hw_address peer;
 
@@ -123,6 +124,32 @@ static void so_does_one_whose_header_will_not_be_believed(void **state)
     close_listener(&f);
 }
 
+/* The address by which the host knows the client of the newest connection. */
+static bool is_known_as(const struct fixture *f, const char *text)
+{
+    const struct hw_connection *c = f->rig.server.connections;
+    struct hw_address address = address_of(text);
+    char shown[HW_ADDRESS_TEXT_MAX], expected[HW_ADDRESS_TEXT_MAX];
+    return hw_str_eq(hw_address_host(&c->peer.any, shown, sizeof shown),
+                     hw_address_host(&address.any, expected, sizeof expected));
+}
+
+static void only_a_header_that_is_believed_names_the_client(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_listener(&f, true, "10.0.0.1");
+    int stranger = connect_from(&f, "192.0.2.1");
+    say(&f, stranger, "PROXY TCP4 203.0.113.7 192.0.2.9 4711 443\r\n");
+    assert_true(is_known_as(&f, "192.0.2.1"));
+    int proxy = connect_from(&f, "10.0.0.1");
+    say(&f, proxy, "PROXY TCP4 203.0.113.7 192.0.2.9 4711 443\r\n");
+    assert_true(is_known_as(&f, "203.0.113.7"));
+    close(stranger);
+    close(proxy);
+    close_listener(&f);
+}
+
 static void where_the_header_is_believed_its_client_counts(void **state)
 {
     (void)state;
@@ -144,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_peer_counts_for_its_address_from_the_accept_on),
         cmocka_unit_test(so_does_one_whose_header_will_not_be_believed),
+        cmocka_unit_test(only_a_header_that_is_believed_names_the_client),
         cmocka_unit_test(where_the_header_is_believed_its_client_counts),
     };
     return cmocka_run_group_tests_name("acceptor", tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* A set of networks has exactly the addresses that its texts name, and a wrong text is told how to be
- * written. */
+/* A set of networks has exactly the addresses that its texts name, and a wrong text is told how to
+ * be written. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
