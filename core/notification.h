@@ -63,6 +63,7 @@ struct hw_outcome {
     struct hw_str place;  /* where its handler was registered: "handlers/badges.lua:4" */
     int64_t retry_after_ms; /* by hook.retry_after: the delay before the next retry; 0: not said */
     uint64_t taken_ns;      /* a worker had it; 0: none ever did */
+    uint64_t began_ns;      /* its handler had it; only if it ran */
     uint64_t finished_ns;
 };
 

@@ -300,9 +300,8 @@ static void init_server(struct hw_host *h)
     h->server.on_room = on_room;
     h->server.on_no_files = on_no_files;
     hw_connections_init(&h->server, h->config);
-    h->report = (struct hw_report){.with_bodies = h->config->dev,
-                                   .stats = &h->server.stats,
-                                   .refusal_log = &h->server.refusal_log};
+    hw_report_init(&h->report, &h->server.stats, &h->server.refusal_log);
+    h->report.with_bodies = h->config->dev;
     hw_listeners_init(&h->listeners, &h->server);
 }
 
@@ -504,6 +503,7 @@ void hw_host_free(struct hw_host *h)
         hw_reload_free(h->reload);
     if (h->dispatch_open)
         hw_dispatch_fini(&h->dispatch);
+    hw_report_fini(&h->report);
     hw_unproven_fini(&h->unproven);
     hw_failures_fini(&h->failures);
     hw_due_fini(&h->due);

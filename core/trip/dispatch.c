@@ -88,8 +88,9 @@ static void wait_for(struct hw_waiter *waiter, struct hw_job *job)
     hw_waiter_join(waiter, &job->waiters);
 }
 
-static void answer_all(struct hw_job *job, int code, struct hw_str reason)
+static void answer_all(struct hw_dispatch *d, struct hw_job *job, int code, struct hw_str reason)
 {
+    hw_report_answer(d->report, job, code);
     while (job->waiters) {
         struct hw_waiter *waiter = job->waiters;
         hw_waiter_leave(waiter);
@@ -271,7 +272,7 @@ static void reply(struct hw_dispatch *d, struct hw_job *job)
         d->picked(d->in_hand.owner, job->n.outcome.code, job->pick);
     else if (!job->purge && !job->pause && !is_moot(job))
         hw_report_job(d->report, job);
-    answer_all(job, job->n.outcome.code, job->n.outcome.reason);
+    answer_all(d, job, job->n.outcome.code, job->n.outcome.reason);
     if (!job->pick)
         HW_CRASH_POINT("after-answer");
     if (job->n.outcome.code && !job->n.outcome.authentic && job->n.request)
@@ -305,7 +306,7 @@ static void say_accepted(struct hw_dispatch *d, struct hw_job *job)
     job->to_accept = false;
     job->accepted = true;
     hw_report_accepted(d->report, job);
-    answer_all(job, 0, HW_STR_NONE);
+    answer_all(d, job, 0, HW_STR_NONE);
     HW_CRASH_POINT("after-accept");
 }
 
@@ -490,7 +491,7 @@ static void tell(struct hw_dispatch *d, struct hw_job *job, int code)
         set_stuck(d, job, true);
     }
     job->told = code;
-    answer_all(job, code, HW_STR_NONE);
+    answer_all(d, job, code, HW_STR_NONE);
 }
 
 static void on_impatient(void *owner, struct hw_job *job)

@@ -131,6 +131,7 @@ static struct hw_outcome outcome_of_lost(const struct hw_job *job, enum hw_progr
         .ran = true,
         .detail = HW_STR("it could not be stopped: its thread was given up"),
         .taken_ns = job->n.outcome.taken_ns,
+        .began_ns = job->n.outcome.taken_ns, /* when its handler began may be being written */
         .finished_ns = hw_now_ns(),
     };
 }
@@ -180,6 +181,7 @@ struct hw_job *hw_job_stand_in(const struct hw_job *job)
     s->pool = job->pool;
     s->accepted = job->accepted;
     s->told = job->told;
+    s->timed = job->timed;
     s->joined = job->joined;
     s->counted = job->counted;
     s->joined_attempt = job->joined_attempt;

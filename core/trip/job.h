@@ -66,6 +66,7 @@ struct hw_job {
     bool to_accept;              /* the ledger has it, to accept it */
     bool turned_away;            /* there was no room to accept it */
     bool accepted;               /* its senders have their 200 */
+    bool timed;                  /* the time until its first answer was counted */
     bool stuck;                  /* its handler did not return in time, and has not yet */
     int told;                    /* the code that senders got who could wait no longer; 0: none */
     struct hw_deadline patience; /* when the leader looks next how far it is */

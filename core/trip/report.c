@@ -3,9 +3,23 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/layout.h"
 #include "base/log.h"
 #include "script/json.h"
+
+void hw_report_init(struct hw_report *report, struct hw_stats *stats,
+                    struct hw_refusal_log *refusal_log)
+{
+    *report = (struct hw_report){.stats = stats, .refusal_log = refusal_log};
+    hw_histogram_init(&report->handling, &hw_histogram_durations);
+    hw_histogram_init(&report->answering, &hw_histogram_durations);
+}
+
+void hw_report_fini(struct hw_report *report)
+{
+    hw_events_fini(&report->events);
+}
 
 static void add_job(struct hw_log_line *line, const struct hw_job *job)
 {
@@ -98,18 +112,72 @@ static enum hw_count count_of(const struct hw_job *job)
     return job->n.outcome.unhandled ? HW_COUNT_UNHANDLED : HW_COUNT_SUCCEEDED;
 }
 
-static void count(struct hw_stats *stats, const struct hw_job *job)
-{
-    hw_stats_add(stats, HW_COUNT_JOINED, job->joined);
-    if (job->n.outcome.code && is_first_run(job))
-        hw_stats_add_error(stats, job->n.outcome.code);
-    else
-        hw_stats_add(stats, count_of(job), 1);
-}
-
 static bool is_dead(const struct hw_job *job)
 {
     return job->n.outcome.authentic && job->n.state == HW_DEAD;
+}
+
+static enum hw_event_count event_count_of(const struct hw_job *job)
+{
+    if (job->n.outcome.code && is_first_run(job))
+        return job->n.outcome.code == HW_EPAUSED ? HW_EVENT_PAUSED : HW_EVENT_FAILED;
+    switch (count_of(job)) {
+    case HW_COUNT_RETRIED:
+        return HW_EVENT_RETRIED;
+    case HW_COUNT_RETRIES_FAILED:
+        return HW_EVENT_RETRIES_FAILED;
+    case HW_COUNT_REPLAYED:
+        return HW_EVENT_REPLAYED;
+    case HW_COUNT_REPLAYS_FAILED:
+        return HW_EVENT_REPLAYS_FAILED;
+    case HW_COUNT_DUPLICATES:
+        return HW_EVENT_DUPLICATES;
+    case HW_COUNT_UNHANDLED:
+        return HW_EVENT_UNHANDLED;
+    default:
+        return HW_EVENT_SUCCEEDED;
+    }
+}
+
+static void count_event(struct hw_events *events, const struct hw_job *job)
+{
+    struct hw_event *event = hw_events_find(events, job->n.event);
+    event->counts[event_count_of(job)]++;
+    event->counts[HW_EVENT_JOINED] += job->joined;
+    event->counts[HW_EVENT_DEAD] += is_dead(job);
+    if (job->n.outcome.code && job->n.outcome.code != HW_EPAUSED) {
+        event->last_error = job->n.outcome.code;
+        event->last_error_at = hw_now();
+    }
+}
+
+static void count(struct hw_report *report, const struct hw_job *job)
+{
+    const struct hw_outcome *o = &job->n.outcome;
+    hw_stats_add(report->stats, HW_COUNT_JOINED, job->joined);
+    if (o->code && is_first_run(job))
+        hw_stats_add_error(report->stats, o->code);
+    else
+        hw_stats_add(report->stats, count_of(job), 1);
+    if (o->authentic)
+        count_event(&report->events, job);
+    if (o->ran)
+        hw_histogram_add(&report->handling, o->finished_ns - o->began_ns);
+}
+
+/* A stranger's get their answer without having been looked at for long. */
+static bool is_forgery(int code)
+{
+    return code == HW_EINVALID_SIGNATURE || code == HW_EMALFORMED_SIGNATURE;
+}
+
+void hw_report_answer(struct hw_report *report, struct hw_job *job, int code)
+{
+    if (job->timed || !job->waiters || job->n.from_row || job->purge || job->pause)
+        return;
+    job->timed = true;
+    if (!is_forgery(code))
+        hw_histogram_add(&report->answering, hw_now_ns() - job->n.cut_ns);
 }
 
 /* An error is what somebody must act on: a notification that is lost otherwise, or a broken script.
@@ -183,7 +251,7 @@ void hw_report_job(struct hw_report *report, const struct hw_job *job)
     struct hw_log_line line;
     int code = job->n.outcome.code;
     if (!job->n.has_stand_in) /* otherwise its stand-in was counted */
-        count(report->stats, job);
+        count(report, job);
     enum hw_log_level level = level_of(job);
     uint32_t suppressed = 0;
     if (!hw_log_wants(level))

@@ -1,4 +1,4 @@
-/* report.h -- each notification is counted and logged, when it has its outcome.
+/* report.h -- each notification is counted, timed and logged, when it has its outcome.
  *
  * One that was verified always gets its line. One that was refused before that is a stranger's: it
  * gets a line as far as http/refusal_log.h allows, which names the client.
@@ -16,8 +16,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
 #include "base/stats.h"
 #include "http/refusal_log.h"
+#include "trip/events.h"
 #include "trip/job.h"
 
 enum { HW_REPORT_BODY_MAX = 4000 /* bytes that are shown of a body */ };
@@ -27,10 +29,25 @@ struct hw_report {
     bool with_bodies; /* `serve --dev`: what failed is shown with its body */
     struct hw_stats *stats;
     struct hw_refusal_log *refusal_log;
+
+    /* leader only */
+    struct hw_events events;
+
+    /* the leader adds, any thread reads; in nanoseconds */
+    struct hw_histogram handling;  /* from a handler's begin to its end */
+    struct hw_histogram answering; /* from a notification's last byte to its answer */
 };
+
+void hw_report_init(struct hw_report *report, struct hw_stats *stats,
+                    struct hw_refusal_log *refusal_log);
+void hw_report_fini(struct hw_report *report);
 
 /* A job that has its final outcome. */
 void hw_report_job(struct hw_report *report, const struct hw_job *job);
+
+/* Those who wait for this job are about to be answered with `code`. Only the first answer to what a
+ * sender delivered is timed, and none to a forgery: strangers must not make the host look quick. */
+void hw_report_answer(struct hw_report *report, struct hw_job *job, int code);
 
 /* One that is accepted: its sender gets 200, and it runs later. */
 void hw_report_accepted(struct hw_report *report, const struct hw_job *job);

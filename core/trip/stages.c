@@ -202,6 +202,7 @@ static int accept_first(struct hw_worker *w, struct hw_job *job)
 static int handle(struct hw_worker *w, struct hw_job *job)
 {
     uint64_t now_ns = hw_now_ns();
+    job->n.outcome.began_ns = now_ns;
     job->n.last = hw_retry_is_last(&w->release->retries, &job->n);
     enter(job, HW_RUNNING, now_ns + w->release->vm.timeout_ms * 1000000);
     HW_CRASH_POINT("before-handler");

@@ -101,7 +101,7 @@ static void open_rig(struct rig *r)
     start_crew(r);
     r->fake.ledger.type = &r->type;
     r->refusal_log.stats = &r->stats;
-    r->report = (struct hw_report){.stats = &r->stats, .refusal_log = &r->refusal_log};
+    hw_report_init(&r->report, &r->stats, &r->refusal_log);
     hw_requests_init(&r->requests, (struct hw_http_limits){16384, 1 << 20});
     HW_CHECK(hw_dispatch_init(&r->d, &r->loop, &r->fake.ledger, &r->requests, &r->report,
                               OPEN_MAX) == 0);
@@ -126,6 +126,7 @@ static void close_rig(struct rig *r)
     assert_int_equal(uv_loop_close(&r->loop), 0);
     hw_crew_free(r->crew);
     hw_dispatch_fini(&r->d);
+    hw_report_fini(&r->report);
     hw_requests_fini(&r->requests);
 }
 
