@@ -19,8 +19,11 @@ PACKAGES_RUN   = $(PACKAGES_BUILD) openssl curl ca-certificates
 PACKAGES_TEST  = $(PACKAGES_RUN) libcmocka-dev lua-busted lua-socket lua-filesystem lua-sql-sqlite3 \
                  luarocks lua-check unzip git procps sqlite3
 PACKAGES_DEB   = $(PACKAGES_BUILD) debhelper dpkg-dev
-PACKAGES_CI    = $(PACKAGES_TEST) $(PACKAGES_DEB) clang libclang-rt-14-dev clang-format wrk nginx systemd \
+PACKAGES_CI    = $(PACKAGES_TEST) $(PACKAGES_DEB) $(PACKAGES_BROWSER) clang libclang-rt-14-dev clang-format wrk nginx systemd \
                  lintian mmdebstrap groff-base man-db mandoc
+
+# A browser for the admin page's specs, and letters for it: Latin, Hebrew and Arabic.
+PACKAGES_BROWSER = chromium chromium-driver fonts-dejavu-core
 
 PACKAGES_DOTNET = mono-runtime mono-mcs libmono-system-net-http4.0-cil libmono-system-security4.0-cil
 
@@ -57,7 +60,7 @@ EXAMPLES = $(wildcard $(addprefix examples/*/,*.md *.lua */*.lua */*/*.lua .giti
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c spec/core/*/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all pages uninstall deb setup-deb test-package debian-root rock rockspec build-tests fuzzers crash power-loss test-rock test-dotnet reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-tls help setup-build setup-run setup-test setup-ci run test check-core check-spec lint style \
+.PHONY: all pages uninstall deb setup-deb test-package debian-root rock rockspec build-tests fuzzers crash power-loss test-rock test-dotnet test-browser reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-tls help setup-build setup-run setup-test setup-ci run test check-core check-spec lint style \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -187,6 +190,13 @@ test-dotnet: setup-test ## install Mono, and deliver notifications with a .NET c
 	$(call install_missing,$(PACKAGES_DOTNET))
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(CRASH) $(PRELOADS)
 	@HOOKWARD_DOTNET=1 $(MAKE) --no-print-directory check-spec SPECS=spec/dotnet_spec.lua
+
+# spec/browser/ is apart from the other specs: a newcomer need not install a browser.
+BROWSER_SPECS ?= spec/browser
+test-browser: setup-test ## install Chromium, and use the admin page as people do; pictures: build/screenshots
+	$(call install_missing,$(PACKAGES_BROWSER))
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(CRASH) $(PRELOADS)
+	@HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_SPEC_PATIENCE=60 JOBS=$(JOBS) sh spec/run.sh specs $(BROWSER_SPECS)
 
 # Libraries that specs load before the host to replace functions of libc; always without sanitizers.
 PRELOADS = $(patsubst spec/preload/%.c,build/preload/%.so,$(wildcard spec/preload/*.c))

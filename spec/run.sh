@@ -5,9 +5,9 @@
 #   JOBS=4 sh spec/run.sh specs [FILE | FOLDER | OPTION OF BUSTED]...
 #
 # Each program is a job, and so is each spec file, in a busted of its own; JOBS of them run at a
-# time. The output of a job is printed as a whole when it has ended. For specs, the last line is the
-# total in busted's words; a busted that ends without its closing line counts as an error. Exit 1 if
-# a job failed.
+# time; without a file it is all of spec/, but not spec/browser/. The output of a job is printed as a
+# whole when it has ended. For specs, the last line is the total in busted's words; a busted that ends
+# without its closing line counts as an error. Exit 1 if a job failed.
 
 set -u
 
@@ -48,7 +48,7 @@ for word; do
   else echo "$word: no such program" >&2; exit 1
   fi
 done
-[ -e "$KEPT/names" ] || find spec -name '*_spec.lua' >"$KEPT/names"
+[ -e "$KEPT/names" ] || find spec -maxdepth 1 -name '*_spec.lua' >"$KEPT/names"
 
 # The largest first, so that no long job is left for the end.
 by_size() { sort -u | xargs -d '\n' ls -S; }
