@@ -2,9 +2,11 @@
 #include "bindings/crypto_api.h"
 
 #include <lauxlib.h>
+#include <limits.h>
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 
@@ -279,6 +281,42 @@ static int api_sha256(lua_State *L)
     return 1;
 }
 
+/* ---- secrets of the admin page ---- */
+
+enum { RANDOM_MAX = 64 }; /* bytes */
+
+/* RFC 2104 */
+static int api_hmac(lua_State *L)
+{
+    struct hw_str key = check_str(L, 1), text = check_str(L, 2);
+    uint8_t out[EVP_MAX_MD_SIZE];
+    unsigned int len = 0;
+    luaL_argcheck(L, key.len <= INT_MAX, 1, "too long");
+    if (!HMAC(EVP_sha256(), key.ptr, (int)key.len, (const uint8_t *)text.ptr, text.len, out, &len))
+        return fail(L, "OpenSSL has no HMAC");
+    push_hex(L, out, len);
+    return 1;
+}
+
+static int api_random(lua_State *L)
+{
+    lua_Integer count = luaL_checkinteger(L, 1);
+    uint8_t bytes[RANDOM_MAX];
+    luaL_argcheck(L, count >= 1 && count <= RANDOM_MAX, 1, "not a number of bytes");
+    if (RAND_bytes(bytes, (int)count) != 1)
+        return fail(L, "OpenSSL has no random bytes");
+    push_hex(L, bytes, (size_t)count);
+    return 1;
+}
+
+/* Only the lengths may show in the time that it takes. */
+static int api_same(lua_State *L)
+{
+    struct hw_str a = check_str(L, 1), b = check_str(L, 2);
+    lua_pushboolean(L, a.len == b.len && CRYPTO_memcmp(a.ptr, b.ptr, a.len) == 0);
+    return 1;
+}
+
 /* RFC 9562, 5.4. */
 static int api_uuid(lua_State *L)
 {
@@ -307,6 +345,9 @@ void hw_crypto_push_api(lua_State *L)
         {"keygen", api_keygen},
         {"development_certificate", api_development_certificate},
         {"sha256", api_sha256},
+        {"hmac", api_hmac},
+        {"random", api_random},
+        {"same", api_same},
         {"uuid", api_uuid},
         {"public_key", api_public_key},
         {NULL, NULL},

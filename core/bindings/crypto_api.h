@@ -22,6 +22,10 @@
  *     verify(paths, min_bits, body, base64) -> the key's name | nil, the error code's name, message
  *     diagnose(paths, min_bits, body, base64) -> array of lines, at least one (signing/diagnose.h)
  *     sha256(text)           -> hex
+ *     hmac(key, text)        -> hex of the HMAC-SHA-256 (RFC 2104)
+ *     random(count)          -> hex of 1 to 64 random bytes
+ *     same(a, b)             -> boolean; its time does not depend on what the texts are, only on
+ *                               their lengths
  *     uuid()                 -> a random version 4 UUID (RFC 9562, 5.4)
  *
  * Misuse (a wrong type) raises an error. Stack: -0 +1. */

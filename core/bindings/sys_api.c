@@ -171,13 +171,15 @@ static int sys_stat(lua_State *L)
     struct stat st;
     if (stat(path, &st))
         return fail(L, path, errno);
-    lua_createtable(L, 0, 3);
+    lua_createtable(L, 0, 4);
     lua_pushstring(L, kind_of(st.st_mode));
     lua_setfield(L, -2, "kind");
     lua_pushinteger(L, st.st_size);
     lua_setfield(L, -2, "size");
     lua_pushinteger(L, st.st_mode & MODE_BITS);
     lua_setfield(L, -2, "mode");
+    lua_pushnumber(L, (double)st.st_mtim.tv_sec + (double)st.st_mtim.tv_nsec / 1e9);
+    lua_setfield(L, -2, "modified");
     return 1;
 }
 

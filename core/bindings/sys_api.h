@@ -14,7 +14,8 @@
  *     list(path)              -> sorted array of the names in a folder, without "." and ".."
  *     realpath(path)          -> absolute path
  *     cwd()                   -> absolute path
- *     stat(path)              -> { kind = "file" | "folder" | "other", size, mode }; of what a
+ *     stat(path)              -> { kind = "file" | "folder" | "other", size, mode,
+ *                                modified (seconds since 1970) }; of what a
  *                                symbolic link points to
  *     mkdir(path, mode)       -> true
  *     write_new(path, text, mode) -> true. The file is whole and on disk before it gets its name.
