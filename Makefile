@@ -55,7 +55,8 @@ ALL_LDFLAGS = $(LDFLAGS) $(SAN) -pthread -rdynamic
 
 SOURCES  = $(filter-out core/main.c,$(wildcard core/*.c core/*/*.c))
 OBJECTS  = $(SOURCES:core/%.c=$(BUILD)/core/%.o)
-LUA      = $(wildcard lua/hookward/*.lua lua/hookward/*/*.lua lua/hookward/guide/*.md)
+PAGE     = $(wildcard $(addprefix lua/hookward/admin/page/,*.html *.css *.js *.svg */*.js))
+LUA      = $(wildcard lua/hookward/*.lua lua/hookward/*/*.lua lua/hookward/guide/*.md) $(PAGE)
 EXAMPLES = $(wildcard $(addprefix examples/*/,*.md *.lua */*.lua */*/*.lua .gitignore */.gitignore))
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c spec/core/*/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
@@ -78,7 +79,7 @@ $(BUILD)/core/%.o: core/%.c Makefile
 	@echo "  cc   $<"
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The Lua files, the guide and the examples are embedded in the binary.
+# The Lua files, the guide, the admin page and the examples are embedded in the binary.
 $(BUILD)/embedded.c: core/script/embed.lua $(LUA) $(EXAMPLES) Makefile
 	@mkdir -p $(@D)
 	$(Q)lua5.4 core/script/embed.lua $(LUA) > $@.new && mv $@.new $@

@@ -48,8 +48,9 @@ build = {
   type = "builtin",
   install = {
     bin = { hookward = "rockspec/hookward" },
-    lua = { -- the guide and the examples: LuaRocks leaves their names as they are
+    lua = { -- the guide, the admin page and the examples: LuaRocks leaves their names as they are
 @GUIDE@
+@PAGE@
 @EXAMPLES@
     },
   },
@@ -104,6 +105,17 @@ local function modules(ending, indent)
   return table.concat(lines, "\n")
 end
 
+-- LuaRocks takes the folder from the key. Two files may differ only in their endings.
+local function page()
+  local lines = {}
+  for _, path in ipairs(lines_of("find lua/hookward/admin/page -type f | LC_ALL=C sort")) do
+    local folder, file = path:match("^lua/(.*)/([^/]+)$")
+    lines[#lines + 1] = ("      [%q] = %q,"):format(
+      folder:gsub("/", ".") .. "." .. file:gsub("%.", "_"), path)
+  end
+  return table.concat(lines, "\n")
+end
+
 -- By their path below hookward/examples/; the name of what is no .lua file is its own.
 local function examples()
   local lines = {}
@@ -125,7 +137,7 @@ end
 local function write(folder, version, source)
   local file <close> = assert(io.open(("%s/hookward-%s-1.rockspec"):format(folder, version), "w"))
   local values = { VERSION = version, SOURCE = source, SOURCES = sources(),
-    MODULES = modules("lua", "    "), GUIDE = modules("md", "      "),
+    MODULES = modules("lua", "    "), GUIDE = modules("md", "      "), PAGE = page(),
     EXAMPLES = examples() }
   assert(file:write((TEXT:gsub("@(%u+)@", values))))
 end

@@ -1,14 +1,16 @@
--- embed.lua -- writes the C file that carries hookward's Lua modules, the guide's texts and the
--- examples inside the binary.
+-- embed.lua -- writes the C file that carries hookward's Lua modules, the guide's texts, the admin
+-- page and the examples inside the binary.
 --
 -- Modules are compiled here, with their line numbers: parsing their source took over a third of a
 -- command's time. So this interpreter must be of the same Lua version as the library that is
 -- linked.
 -- usage: lua5.4 core/script/embed.lua lua/hookward/init.lua ... > embedded.c
 
--- "lua/hookward/cli/init.lua" -> "hookward.cli". The name of an example's file is its path.
+-- "lua/hookward/cli/init.lua" -> "hookward.cli". The name of an example's file is its path, and
+-- that of a file of the admin page is its path below lua/hookward/.
 local function module_name(path)
   if not path:find("^lua/") then return path end
+  if path:find("/admin/page/", 1, true) then return (path:gsub("^lua/hookward/", "")) end
   return (path:gsub("^lua/", ""):gsub("%.%a+$", ""):gsub("/init$", ""):gsub("/", "."))
 end
 

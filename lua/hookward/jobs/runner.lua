@@ -19,7 +19,10 @@ function M.has_host(settings)
   return control.state(control.of(settings)) ~= nil
 end
 
-local function timeout_of(settings)
+---How long one replay may take.
+---@param settings hookward.Config
+---@return number seconds
+function M.timeout(settings)
   local limits = (settings.queue_timeout_ms + settings.handler_timeout_ms) / 1000
   return math.min(limits + SPARE, TIMEOUT_MAX)
 end
@@ -28,7 +31,7 @@ local function post(row, settings, force)
   local headers = { ["X-Hookward-Row"] = tostring(row.seq) }
   if force then headers["X-Hookward-Force"] = "1" end
   return control.ask(control.of(settings), { path = "/replay", headers = headers,
-    timeout = timeout_of(settings) })
+    timeout = M.timeout(settings) })
 end
 
 -- Returns the error's code and message; nil if the notification was processed.

@@ -24,6 +24,7 @@ local core = require "hookward.core"
 local answers = require "hookward.sandbox.answers"
 local catalogue = require "hookward.handlers.catalogue"
 local delivery = require "hookward.sandbox.delivery"
+local form = require "hookward.base.form"
 local misbehaviour = require "hookward.sandbox.misbehaviour"
 
 local M = {}
@@ -40,22 +41,10 @@ local settings = app.settings
 local tokens = {} -- token -> when it expires
 local token_order = {}
 
-local function url_decode(text)
-  return (text:gsub("+", " "):gsub("%%(%x%x)", function(hex)
-    return string.char(tonumber(hex, 16))
-  end))
-end
-
--- Each pair is found first and then split at its "=". A pattern that looked for the "=" itself
--- would take quadratic time for a pair without one.
-local function form(body)
+-- Field names may be in any case.
+local function fields_of(body)
   local fields = {}
-  for pair in body:gmatch("[^&]+") do
-    local at = pair:find("=", 1, true)
-    if at and at > 1 then
-      fields[url_decode(pair:sub(1, at - 1)):lower()] = url_decode(pair:sub(at + 1))
-    end
-  end
+  for name, value in pairs(form.read(body)) do fields[name:lower()] = value end
   return fields
 end
 
@@ -73,7 +62,7 @@ end
 
 ---@param request hookward.AppRequest
 function M.token(request)
-  local fields = form(request.body)
+  local fields = fields_of(request.body)
   if fields.grant_type ~= "password" then
     return refuse_token("unsupported_grant_type", "The grant type must be password.")
   elseif fields.username ~= settings.user or fields.password ~= settings.password then

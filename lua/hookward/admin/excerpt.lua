@@ -1,0 +1,71 @@
+-- The lines of a handler around the place where it failed.
+--
+-- The place comes from an error's text, which a handler may have made up. So only *.lua files below
+-- the handlers folder are read.
+
+local core = require "hookward.core"
+local answers = require "hookward.admin.answers"
+local files = require "hookward.base.files"
+local project = require "hookward.admin.project"
+
+local M = {}
+
+local AROUND = 6 -- lines before and after
+local SIZE_MAX = 1024 * 1024 -- bytes of a file
+local LINE_MAX = 300 -- bytes that are shown of one line
+local PLACES_MAX = 20 -- of a traceback that are tried
+
+-- The real path of a name such as "handlers/badges.lua"; nil if it is not below the folder.
+local function find(name)
+  local settings = project.settings()
+  local root = core.sys.realpath(settings.handlers)
+  for _, folder in ipairs { settings.folder, settings.handlers } do
+    local path = name:sub(1, 1) == "/" and name or ("%s/%s"):format(folder, name)
+    local real = core.sys.realpath(path)
+    if root and real and real:sub(1, #root + 1) == root .. "/" and real:find("%.lua$") then
+      return real
+    end
+  end
+end
+
+local function excerpt(text, line)
+  local lines, first, number = core.json.array {}, math.max(1, line - AROUND), 0
+  for one in (text .. "\n"):gmatch("([^\n]*)\n") do
+    number = number + 1
+    if number > line + AROUND then break end
+    if number >= first then lines[#lines + 1] = answers.text(one:sub(1, LINE_MAX)) end
+  end
+  return number >= line and lines or nil, first
+end
+
+local function look(name, line, since)
+  local path = find(name)
+  local stat = path and core.sys.stat(path)
+  if not stat or stat.kind ~= "file" or stat.size > SIZE_MAX then return nil end
+  local text = files.read(path)
+  local lines, first = excerpt(text or "", line)
+  if not lines then return nil end
+  return { file = answers.text(name), first = first, line = line, lines = lines,
+    changed = since ~= nil and stat.modified > since }
+end
+
+local function each_place(text)
+  return text:gmatch("([^%s:\"'<>()]+%.lua):(%d+)")
+end
+
+---The lines around the first place of the error that is in a handler's file, else around the
+---handler's beginning.
+---@param row table of core.ledger's show
+---@return table? source { file, first, line, lines, changed: the file is newer than the last run }
+function M.of(row)
+  local tried = 0
+  for _, text in ipairs { row.detail or "", row.reason or "", row.place or "" } do
+    for name, line in each_place(text) do
+      tried = tried + 1
+      local found = tried <= PLACES_MAX and look(name, tonumber(line), row.settled_at)
+      if found then return found end
+    end
+  end
+end
+
+return M
