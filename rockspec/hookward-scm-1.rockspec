@@ -167,6 +167,7 @@ build = {
         "core/host/control.c",
         "core/host/drain.c",
         "core/host/expiry.c",
+        "core/host/feed.c",
         "core/host/host.c",
         "core/host/init.c",
         "core/host/instance.c",

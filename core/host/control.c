@@ -11,7 +11,7 @@
 static const struct hw_str replay_path = {"/replay", 7}, reload_path = {"/reload", 7},
                            unproven_path = {"/unproven", 9}, purge_path = {"/purge", 6},
                            state_path = {"/state", 6}, pause_path = {"/pause", 6},
-                           resume_path = {"/resume", 7};
+                           resume_path = {"/resume", 7}, feed_path = {"/feed", 5};
 
 static struct hw_control *control_of(struct hw_service *service)
 {
@@ -29,9 +29,14 @@ static bool is_change(const struct hw_request *r)
            is_path(r, pause_path) || is_path(r, resume_path);
 }
 
+static bool is_look(const struct hw_request *r)
+{
+    return is_path(r, unproven_path) || is_path(r, state_path) || is_path(r, feed_path);
+}
+
 static int on_accept(struct hw_service *service, const struct hw_request *r)
 {
-    bool reads = is_path(r, unproven_path) || is_path(r, state_path);
+    bool reads = is_look(r);
     if (!is_change(r) && !reads)
         return HW_ENOT_FOUND;
     if (!hw_str_eq(hw_http_view(r->bytes, r->http.method), reads ? HW_STR("GET") : HW_STR("POST")))
@@ -130,6 +135,17 @@ static void show_or_not(const struct hw_control *control, struct hw_waiter *wait
                        HW_STR("no request is kept whose signature did not verify"));
 }
 
+/* ---- /feed ---- */
+
+static int follow(struct hw_control *control, const struct hw_request *r, struct hw_waiter *waiter,
+                  struct hw_str *reason)
+{
+    struct hw_str text;
+    bool said = hw_http_find(&r->http, r->bytes, HW_STR("x-hookward-after"), &text) > 0;
+    int64_t after = number_in(r, HW_STR("x-hookward-after"));
+    return hw_feed_ask(&control->feed, said ? (uint64_t)after : HW_FEED_JUST_TELL, waiter, reason);
+}
+
 /* ---- answers in the next turn of the loop, not from within the request ---- */
 
 static void answer_all(struct hw_control *control, struct hw_waiter **list,
@@ -166,6 +182,8 @@ static int on_complete(struct hw_service *service, struct hw_request *request,
     } else if (is_path(request, pause_path) || is_path(request, resume_path)) {
         code =
             hw_pause_ask(control->dispatch, request, is_path(request, resume_path), waiter, reason);
+    } else if (is_path(request, feed_path)) {
+        code = follow(control, request, waiter, reason);
     } else if (is_path(request, unproven_path)) {
         look(control, request, waiter);
     } else if (is_path(request, state_path)) {
@@ -182,8 +200,8 @@ static int on_complete(struct hw_service *service, struct hw_request *request,
 static int on_expired(struct hw_service *service, struct hw_waiter *waiter, struct hw_str *reason)
 {
     (void)service;
-    if (waiter->job)
-        return 0; /* see patience.h */
+    if (waiter->job || waiter->until_ms)
+        return 0; /* see patience.h and feed.h */
     *reason = HW_STR("it is not done yet; the log will say");
     return HW_ERELOAD_FAILED;
 }
@@ -213,4 +231,15 @@ void hw_control_init(struct hw_control *control, uv_loop_t *loop, struct hw_disp
         .owner = owner};
     control->turn.data = control;
     uv_async_init(loop, &control->turn, on_turn);
+    hw_feed_init(&control->feed, loop, dispatch->report);
+}
+
+void hw_control_fini(struct hw_control *control)
+{
+    hw_feed_fini(&control->feed);
+}
+
+void hw_control_part(struct hw_control *control)
+{
+    hw_feed_end(&control->feed);
 }

@@ -16,6 +16,9 @@
  *          answers with               X-Hookward-Number, -At (seconds since 1970), -Peer, -Error,
  *                                     -Head (bytes), -Body (its length), -Digest (hex, of a body
  *                                     that was not kept)
+ *     GET /feed                       what becomes of deliveries, as it happens (feed.h)
+ *          X-Hookward-After: N        waits for a record after this one; 0: after the last one; without
+ *                                     this header it is answered at once with the last one's number
  *     GET /state                      how the host is, as JSON (status.h)
  *
  * max_queue refuses none of these. A notification that runs again counts against it, so others may
@@ -26,6 +29,7 @@
 
 #include <uv.h>
 
+#include "host/feed.h"
 #include "host/status.h"
 #include "http/service.h"
 #include "trip/dispatch.h"
@@ -40,16 +44,22 @@ struct hw_control {
     void *owner;
 
     /* leader only */
+    struct hw_feed feed;
     struct hw_waiter *reloading; /* clients that wait for a reload */
     struct hw_waiter *looking;   /* clients of /unproven; until the next turn of the loop */
     struct hw_waiter *asking;    /* clients of /state; likewise */
     uv_async_t turn;
 };
 
-/* Whoever closes the loop closes its handle. */
+/* Whoever closes the loop closes its handles; then comes fini. */
 void hw_control_init(struct hw_control *control, uv_loop_t *loop, struct hw_dispatch *dispatch,
                      const struct hw_status *status, uint64_t (*ask_reload)(void *owner),
                      void *owner);
+
+void hw_control_fini(struct hw_control *control);
+
+/* The host stops: nobody waits for /feed any more. */
+void hw_control_part(struct hw_control *control);
 
 /* A reload is over: answers all clients that asked for one, up to this ticket. */
 void hw_control_reloaded(struct hw_control *control, uint64_t ticket, int code, struct hw_str text);

@@ -80,6 +80,7 @@ static void on_stop(uv_async_t *async)
     struct hw_host *h = async->data;
     if (hw_drain_begin(&h->drain))
         hw_manager_stop(&h->manager, h->drain.timeout_ms);
+    hw_control_part(&h->control);
 }
 
 void hw_host_stop(struct hw_host *host)
@@ -503,6 +504,7 @@ void hw_host_free(struct hw_host *h)
         hw_reload_free(h->reload);
     if (h->dispatch_open)
         hw_dispatch_fini(&h->dispatch);
+    hw_control_fini(&h->control);
     hw_report_fini(&h->report);
     hw_unproven_fini(&h->unproven);
     hw_failures_fini(&h->failures);

@@ -156,9 +156,10 @@ static int64_t find_row(struct hw_sqlite *s, const struct hw_notification *n)
     return row;
 }
 
-static int write_repeat(struct hw_sqlite *s, const struct hw_notification *n)
+static int write_repeat(struct hw_sqlite *s, struct hw_notification *n)
 {
     int64_t row = n->known.row ? n->known.row : find_row(s, n);
+    n->row = row;
     sqlite3_bind_int64(s->statements[HW_LEDGER_REPEAT], 1, n->copies);
     sqlite3_bind_int64(s->statements[HW_LEDGER_REPEAT], 2, hw_notification_last_attempt(n));
     sqlite3_bind_int64(s->statements[HW_LEDGER_REPEAT], 3, row);
@@ -255,5 +256,6 @@ int hw_ledger_rows_write(struct hw_sqlite *s, struct hw_notification *n)
         rc = write_outcome(s, n, &row);
     if (rc != SQLITE_OK)
         return rc;
+    n->row = row ? row : sqlite3_last_insert_rowid(s->db);
     return follow_up(s, n, row);
 }

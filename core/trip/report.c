@@ -230,10 +230,17 @@ static void add_next(struct hw_log_line *line, const struct hw_job *job)
         hw_log_text(line, "next", HW_STR("Accredit delivers again"));
 }
 
+static void show(const struct hw_report *report, const struct hw_job *job)
+{
+    if (report->watcher)
+        report->watcher->see(report->watcher, job);
+}
+
 void hw_report_accepted(struct hw_report *report, const struct hw_job *job)
 {
     struct hw_log_line line;
     hw_stats_add(report->stats, HW_COUNT_ACKED_FIRST, 1);
+    show(report, job);
     if (!hw_log_wants(HW_LOG_INFO))
         return;
     hw_log_begin(&line, HW_LOG_INFO, HW_STR("accepted"));
@@ -252,6 +259,7 @@ void hw_report_job(struct hw_report *report, const struct hw_job *job)
     int code = job->n.outcome.code;
     if (!job->n.has_stand_in) /* otherwise its stand-in was counted */
         count(report, job);
+    show(report, job);
     enum hw_log_level level = level_of(job);
     uint32_t suppressed = 0;
     if (!hw_log_wants(level))

@@ -22,6 +22,11 @@
 #include "trip/events.h"
 #include "trip/job.h"
 
+/* Is shown each job that is reported: for what follows a host live (host/feed.h). */
+struct hw_watcher {
+    void (*see)(struct hw_watcher *watcher, const struct hw_job *job);
+};
+
 enum { HW_REPORT_BODY_MAX = 4000 /* bytes that are shown of a body */ };
 
 struct hw_report {
@@ -32,6 +37,7 @@ struct hw_report {
 
     /* leader only */
     struct hw_events events;
+    struct hw_watcher *watcher; /* NULL: nobody watches */
 
     /* the leader adds, any thread reads; in nanoseconds */
     struct hw_histogram handling;  /* from a handler's begin to its end */
