@@ -205,7 +205,7 @@ describe("the defaults", function()
       "drain_timeout_ms", "duplicates", "file",
       "file_path", "folder",
       "handler_timeout_ms", "handlers", "header_timeout_ms", "idle_timeout_ms", "keep_bodies",
-      "key_files", "key_patterns", "ledger", "listen", "log_format", "log_level", "max_backlog", "max_body",
+      "key_files", "key_patterns", "ledger", "listen", "log_format", "log_level", "mask", "max_backlog", "max_body",
       "max_connections", "max_header", "max_memory_bodies", "max_queue", "max_unfinished", "min_disk_free",
       "min_key_bits", "path",
       "queue_timeout_ms", "retention_ms", "retries_ms", "settings_source", "source", "trusted_proxies",
@@ -239,7 +239,7 @@ describe("every entry of the schema", function()
       local rest = name:find("^tls") and 'cert = "c", key = "k", client_ca = "a", ' or ""
       local path = parent and parent.key .. " = { " .. rest .. "%s = %s }" or "%s = %s"
       for _, value in ipairs { entry.example or false, entry.min or false, entry.max or false } do
-        if value and not entry.not_yet and not (parent and parent.not_yet) then
+        if value then
           if type(value) == "table" then value = value[1] end
           local text = type(value) == "string" and ("%q"):format(value) or value
           if entry.most then text = ("{ %s }"):format(text) end
@@ -609,16 +609,75 @@ describe("a key that nobody knows", function()
   end)
 end)
 
-describe("what this version does not support", function()
-  it("is refused and not ignored", function()
-    for name, entry in pairs { admin = 'admin = "127.0.0.1:1"' } do
-      assert.are.equal(("hookward.lua: %s: not supported by this version yet"):format(name),
-        line_of(entry))
+describe("the admin listener", function()
+  local TOKEN = ("x"):rep(16)
+
+  it("is off unless it is set", function()
+    assert.is_nil(value_of("workers = 1", "admin"))
+    assert.is_false(value_of("admin = false", "admin"))
+  end)
+
+  it("is an address, or a table", function()
+    assert.same({ listen = { address = "127.0.0.1:9464", proxy_protocol = false }, is_local = true,
+      hosts = {} }, value_of('admin = "127.0.0.1:9464"', "admin"))
+    assert.same({ listen = { address = "0.0.0.0:9464", proxy_protocol = false }, is_local = false,
+      token = TOKEN, hosts = { "hooks.example.com" } },
+      value_of(('admin = { listen = "0.0.0.0:9464", token = "%s", hosts = { "Hooks.example.com" } }')
+        :format(TOKEN), "admin"))
+  end)
+
+  it("that other machines can reach needs a token", function()
+    for _, address in ipairs { "0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.com:1" } do
+      assert.matches("hookward.lua: admin: " .. address .. " can be reached from other machines, so it "
+        .. "needs a token of 16 characters or more", line_of(('admin = "%s"'):format(address)), 1, true)
+      assert.matches("needs a token", line_of(('admin = { listen = "%s", read_token = "%s" }')
+        :format(address, TOKEN)), 1, true)
+    end
+    for _, address in ipairs { "127.0.0.1:1", "127.3.2.1:1", "[::1]:1", "localhost:1", "unix:a.sock" } do
+      assert.is_true(value_of(('admin = "%s"'):format(address), "admin").is_local)
     end
   end)
 
-  it("may be left out, or empty", function()
-    assert.is_truthy(load_text("return { tls = nil, admin = nil, accredit = {} }"))
+  it("has tokens of 16 to 200 characters, which are never shown", function()
+    local function line(token)
+      return line_of(('admin = { listen = "127.0.0.1:1", token = "%s" }'):format(token))
+    end
+    for _, length in ipairs { 16, 200 } do
+      local token = ("t"):rep(length)
+      assert.equal(token, value_of(('admin = { listen = "127.0.0.1:1", token = "%s" }'):format(token),
+        "admin").token)
+    end
+    assert.matches("a token has 16 to 200 characters, this one 15", line(("t"):rep(15)), 1, true)
+    assert.matches("this one 201", line(("t"):rep(201)), 1, true)
+    assert.matches("token: a token has letters, digits", line("secret text with spaces"), 1, true)
+    assert.is_nil(line("secret text with spaces"):find("secret", 1, true))
+    assert.matches("token and read_token are the same", line_of(
+      ('admin = { listen = "127.0.0.1:1", token = "%s", read_token = "%s" }'):format(TOKEN, TOKEN)), 1, true)
+  end)
+
+  it("names what is wrong", function()
+    for entry, message in pairs {
+      ["{}"] = 'admin: listen is missing: the address, for example { listen = "127.0.0.1:9464" }',
+      ['{ listne = "127.0.0.1:1" }'] = "admin: listne: unknown key; did you mean listen?",
+      ['"9464x"'] = 'admin: listen: "9464x" names no port',
+      ['"systemd"'] = "admin: listen: the admin listener opens its socket itself",
+      ['{ listen = "127.0.0.1:1", hosts = { "a:1" } }'] = "admin: hosts: expected names",
+      ['{ listen = "127.0.0.1:1", tls = 1 }'] = "admin: listen: tls: ",
+    } do
+      assert.matches("hookward.lua: " .. message, line_of("admin = " .. entry), 1, true)
+    end
+    assert.matches("hookward.lua: admin: 127.0.0.1:8080 is one of the addresses in `listen`",
+      line_of('admin = "127.0.0.1:8080"'), 1, true)
+  end)
+end)
+
+describe("mask", function()
+  it("takes events and patterns of events", function()
+    assert.same({ "Person.*" }, value_of('mask = "Person.*"', "mask"))
+    assert.same({ "*.Created", "A.B", "*" }, value_of('mask = { "*.Created", "A.B", "*" }', "mask"))
+    assert.same({}, value_of("mask = {}", "mask"))
+    assert.matches('mask: "Per*": a star stands for all that follows a dot', line_of('mask = "Per*"'), 1, true)
+    assert.matches("mask: expected an event", line_of("mask = 7"), 1, true)
   end)
 end)
 

@@ -168,7 +168,6 @@ describe("the reference of the configuration", function()
         if entry.default ~= nil then
           assert.matches("default `" .. show(entry.default) .. "`", item, 1, true)
         end
-        assert.equal(entry.not_yet or false, item:find("This version does not support it", 1, true) ~= nil, name)
         check(entry.fields or {}, prefix .. entry.key .. ".")
       end
     end

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/sigpipe.h"
 #include "http/connections.h"
+#include "http/inherited.h"
 #include "http/listener.h"
 
 struct hw_app_host {
@@ -123,6 +124,7 @@ static int start(struct hw_app_host *h, const char *module, const struct hw_modu
                                why, size);
     if (rc)
         return rc;
+    hw_inherited_warn(c->listen, c->listen_count);
     h->log_open = hw_log_open(STDERR_FILENO) == 0;
     hw_listeners_report(&h->listeners);
     hw_listeners_each(&h->listeners, on_address, h);

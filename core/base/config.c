@@ -62,10 +62,10 @@ static const char **read_list(struct hw_config *c, lua_State *L, int table, cons
     return list;
 }
 
-/* ---- listen and tls ---- */
+/* ---- listen, tls and admin ---- */
 
 /* A string, or NULL when there is none. */
-static const char *read_path(struct hw_config *c, lua_State *L, int table, const char *key)
+static const char *read_optional(struct hw_config *c, lua_State *L, int table, const char *key)
 {
     bool given = lua_getfield(L, table, key) != LUA_TNIL;
     lua_pop(L, 1);
@@ -103,29 +103,53 @@ static const struct hw_tls_files *read_tls(struct hw_config *c, lua_State *L, in
         int t = lua_gettop(L);
         tls = take(c, L, sizeof *tls);
         read_pairs(c, L, t, tls);
-        tls->client_ca = read_path(c, L, t, "client_ca");
-        tls->crl = read_path(c, L, t, "crl");
+        tls->client_ca = read_optional(c, L, t, "client_ca");
+        tls->crl = read_optional(c, L, t, "crl");
         tls->client_names = read_list(c, L, t, "client_names", &tls->name_count);
     }
     lua_pop(L, 1);
     return tls;
 }
 
+/* The table is on top. */
+static struct hw_listen read_listener(struct hw_config *c, lua_State *L)
+{
+    int t = lua_gettop(L);
+    return (struct hw_listen){.address = read_str(c, L, t, "address").ptr,
+                              .proxy_protocol = read_bool(L, t, "proxy_protocol"),
+                              .tls = read_tls(c, L, t)};
+}
+
+static void read_admin(struct hw_config *c, lua_State *L, int table)
+{
+    if (lua_getfield(L, table, "admin") == LUA_TTABLE) {
+        int t = lua_gettop(L);
+        c->admin = (struct hw_admin_config){.is_on = true,
+                                            .is_local = read_bool(L, t, "is_local"),
+                                            .may_move = read_bool(L, t, "may_move"),
+                                            .token = read_optional(c, L, t, "token"),
+                                            .read_token = read_optional(c, L, t, "read_token")};
+        c->admin.hosts = read_list(c, L, t, "hosts", &c->admin.host_count);
+        lua_getfield(L, t, "listen");
+        c->listen[c->door_count++] = read_listener(c, L);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
 static void read_listen(struct hw_config *c, lua_State *L, int table)
 {
     lua_getfield(L, table, "listen");
     luaL_checktype(L, -1, LUA_TTABLE);
-    c->listen_count = lua_rawlen(L, -1);
-    c->listen = take(c, L, (c->listen_count + 1) * sizeof *c->listen);
+    c->listen_count = c->door_count = lua_rawlen(L, -1);
+    c->listen = take(c, L, (c->listen_count + 2) * sizeof *c->listen);
     for (size_t i = 0; i < c->listen_count; i++) {
         lua_rawgeti(L, -1, (lua_Integer)i + 1);
-        int t = lua_gettop(L);
-        c->listen[i] = (struct hw_listen){.address = read_str(c, L, t, "address").ptr,
-                                          .proxy_protocol = read_bool(L, t, "proxy_protocol"),
-                                          .tls = read_tls(c, L, t)};
+        c->listen[i] = read_listener(c, L);
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
+    read_admin(c, L, table);
 }
 
 static bool read_choice(struct hw_config *c, lua_State *L, int table, const char *key,
@@ -158,6 +182,7 @@ void hw_config_read(struct hw_config *c, lua_State *L, int index)
     c->file_path = read_str(c, L, t, "file_path").ptr;
     c->folder = read_str(c, L, t, "folder").ptr;
     read_listen(c, L, t);
+    c->mask = read_list(c, L, t, "mask", &c->mask_count);
     c->allow = read_list(c, L, t, "allow", &c->allow_count);
     c->trusted_proxies = read_list(c, L, t, "trusted_proxies", &c->trusted_proxy_count);
     c->max_failures_per_address = (unsigned)read_int(L, t, "max_failures_per_address");

@@ -43,6 +43,16 @@ struct hw_listen {
     const struct hw_tls_files *tls; /* NULL: plain HTTP; never with a Unix socket */
 };
 
+/* The admin listener; its address is the last in `listen` (see there). */
+struct hw_admin_config {
+    bool is_on;
+    bool is_local;                  /* only this machine's users reach it */
+    bool may_move;                  /* any free port will do when its port is taken */
+    const char *token, *read_token; /* NULL: none */
+    const char **hosts;             /* what the Host header may name, besides the usual names */
+    size_t host_count;
+};
+
 /* Replaces parts of what scripts see, in each new VM, before any script is loaded. It is called in
  * protected mode. For tests and for debugging. */
 typedef void hw_vm_fit_fn(lua_State *L, void *ud);
@@ -54,7 +64,11 @@ struct hw_config {
     const char *file_path; /* absolute; "" when the configuration comes from no file */
     const char *folder;    /* absolute */
     struct hw_listen *listen;
-    size_t listen_count;
+    size_t listen_count; /* for notifications */
+    size_t door_count;   /* with the one behind them, if there is an admin listener */
+    struct hw_admin_config admin;
+    const char **mask; /* events and patterns of events whose bodies are not shown */
+    size_t mask_count;
     const char **allow; /* the networks that may send; count 0: every one */
     size_t allow_count;
     const char **trusted_proxies; /* networks, or "unix" */

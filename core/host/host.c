@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "base/sigpipe.h"
 #include "base/version.h"
+#include "host/admin.h"
 #include "host/control.h"
 #include "host/drain.h"
 #include "host/expiry.h"
@@ -49,6 +50,7 @@ struct hw_host {
     bool loop_open, dispatch_open, log_open, log_joined, guard;
     char *addresses[HW_LISTENERS_MAX + 1];
     struct hw_reload *reload;
+    struct hw_admin *admin; /* NULL: there is no admin listener */
     struct hw_tls_set *tls; /* what it was started with; NULL once the reload thread has it */
     struct hw_status status;
 
@@ -197,6 +199,8 @@ static void set_tls(void *owner, struct hw_tls_set *tls)
 {
     struct hw_host *h = owner;
     hw_listeners_set_tls(&h->listeners, tls);
+    if (h->admin)
+        hw_admin_set_tls(h->admin, tls);
     hw_expiry_set(&h->expiry, tls);
 }
 
@@ -334,6 +338,37 @@ static int init_dispatch(struct hw_host *h)
     return hw_intake_init(&h->intake, c, &h->dispatch);
 }
 
+static bool is_ready(void *owner, const char **why)
+{
+    struct hw_host *h = owner;
+    *why = h->drain.begun ? "draining" : "the ledger can't record";
+    return !h->drain.begun && hw_ledger_health(h->stages.ledger) != HW_LEDGER_FAILED;
+}
+
+static char *write_metrics(void *owner, size_t *len)
+{
+    char *text = NULL;
+    (void)owner;
+    int n = asprintf(&text,
+                     "# HELP hookward_build_info The version that is running.\n"
+                     "# TYPE hookward_build_info gauge\n"
+                     "hookward_build_info{version=\"%s\"} 1\n",
+                     HW_VERSION);
+    *len = n < 0 ? 0 : (size_t)n;
+    return n < 0 ? NULL : text;
+}
+
+static int open_admin(struct hw_host *h, char *why, size_t size)
+{
+    struct hw_admin_setup setup = {.config = h->config,
+                                   .modules = h->modules,
+                                   .loop = &h->loop,
+                                   .is_ready = is_ready,
+                                   .metrics = write_metrics,
+                                   .owner = h};
+    return h->config->admin.is_on ? hw_admin_open(&h->admin, &setup, why, size) : 0;
+}
+
 static int start_server(struct hw_host *h, char *why, size_t size)
 {
     struct hw_config *c = h->config;
@@ -347,6 +382,9 @@ static int start_server(struct hw_host *h, char *why, size_t size)
         hw_listeners_open(&h->listeners, c->listen, c->listen_count, &h->intake.service, why, size);
     if (rc)
         return rc;
+    hw_inherited_warn(c->listen, c->listen_count);
+    if (open_admin(h, why, size))
+        return HW_EFAILED;
     set_tls(h, h->tls);
     open_control(h);
     return 0;
@@ -406,6 +444,8 @@ static int start_threads(struct hw_host *h, char *why, size_t size)
     keep_addresses(h);
     hw_host_warn_of_keys(h->stages.shelf.current->keys, hw_host_addresses(h));
     hw_listeners_report(&h->listeners);
+    if (h->admin && hw_admin_start(h->admin))
+        return hw_error_no_thread(errno, why, size);
     hw_manager_start(&h->manager, &h->loop, &h->status, &h->due);
     return start_crew(h, why, size);
 }
@@ -444,7 +484,7 @@ static int start(struct hw_host *h, char *why, size_t size)
     hw_inherited_count();
     if (!h->guard)
         hw_manager_open(&h->manager); /* before there are scripts, which must not see any of it */
-    h->tls = hw_tls_set_make(c->listen, c->listen_count, NULL, why, size);
+    h->tls = hw_tls_set_make(c->listen, c->door_count, NULL, why, size);
     rc = h->tls ? load(h, why, size) : HW_EFAILED;
     if (rc == 0)
         rc = start_workers(h, why, size);
@@ -475,6 +515,8 @@ static void close_loop(struct hw_host *h)
 {
     sigset_t before;
     hw_sigpipe_block(&before);
+    if (h->admin)
+        hw_admin_stop(h->admin);
     hw_listeners_close(&h->listeners);
     hw_connections_close(&h->server);
     if (h->reload)
@@ -483,6 +525,8 @@ static void close_loop(struct hw_host *h)
     uv_run(&h->loop, UV_RUN_DEFAULT);
     HW_CHECK(uv_loop_close(&h->loop) == 0);
     hw_sigpipe_restore(&before);
+    if (h->admin)
+        hw_admin_free(h->admin);
     hw_listeners_free(&h->listeners);
     hw_server_fini(&h->server);
     hw_intake_fini(&h->intake);

@@ -97,8 +97,6 @@ int hw_listeners_open(struct hw_listeners *all, const struct hw_listen *listen, 
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i++)
         rc = open_one(all, listen, count, i, service, why, size);
-    if (rc == 0)
-        hw_inherited_warn(listen, count);
     return rc;
 }
 

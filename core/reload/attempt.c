@@ -112,7 +112,7 @@ static void read_parts(struct hw_attempt *a, struct found *f, char *why, size_t 
     const struct hw_config *config = f->config;
     f->release = hw_release_make(config, a->modules, a->number + 1, why, size);
     if (f->release)
-        f->tls = hw_tls_set_make(config->listen, config->listen_count, a->tls, why, size);
+        f->tls = hw_tls_set_make(config->listen, config->door_count, a->tls, why, size);
     if (f->release && !f->tls) {
         hw_release_unref(f->release);
         f->release = NULL;

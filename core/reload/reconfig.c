@@ -136,10 +136,28 @@ static bool same_listen(const struct hw_config *a, const struct hw_config *b)
     return same;
 }
 
+/* NULL is the same as NULL alone. */
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool same_admin(const struct hw_config *a, const struct hw_config *b)
+{
+    const struct hw_admin_config *one = &a->admin, *other = &b->admin;
+    if (one->is_on != other->is_on)
+        return false;
+    return !one->is_on ||
+           (strcmp(a->listen[a->listen_count].address, b->listen[b->listen_count].address) == 0 &&
+            !a->listen[a->listen_count].tls == !b->listen[b->listen_count].tls &&
+            same_text(one->token, other->token) && same_text(one->read_token, other->read_token) &&
+            same_list(one->hosts, one->host_count, other->hosts, other->host_count));
+}
+
 static bool same_tls_files(const struct hw_config *a, const struct hw_config *b)
 {
-    bool same = a->listen_count == b->listen_count;
-    for (size_t i = 0; same && i < a->listen_count; i++)
+    bool same = a->door_count == b->door_count;
+    for (size_t i = 0; same && i < a->door_count; i++)
         same = hw_tls_set_same_files(a->listen[i].tls, b->listen[i].tls);
     return same;
 }
@@ -158,6 +176,7 @@ void hw_reconfig_restart(const struct hw_config *a, const struct hw_config *b,
         bool same;
     } all[] = {
         {" listen", same_listen(a, b)},
+        {" admin", same_admin(a, b)},
         {" path", hw_str_eq(a->path, b->path)},
         {" control", strcmp(a->control, b->control) == 0},
         {" ledger", strcmp(a->ledger, b->ledger) == 0},

@@ -187,7 +187,7 @@ static void add_place(struct signature *s, const char *path, const char *end)
 static void each_tls_file(const struct hw_config *config, void (*each)(void *ud, const char *path),
                           void *ud)
 {
-    for (size_t i = 0; i < config->listen_count; i++)
+    for (size_t i = 0; i < config->door_count; i++)
         if (config->listen[i].tls)
             hw_tls_set_each_file(config->listen[i].tls, each, ud);
 }

@@ -31,12 +31,16 @@ function M.define(parser)
   parser:option("--ledger", "The ledger's file, or memory: for tests."):argname("FILE")
   parser:option("--workers", "How many handlers may run at the same time."):argname("N")
     :convert(options.whole_number("--workers", 1, 1024))
-  parser:flag("--dev", "For a developer's terminal: one worker, and a text log with everything "
-    .. "that handlers log and the bodies of what failed.")
+  parser:option("--admin", "Where the admin page, health and metrics are: host:port or unix:PATH.")
+    :argname("ADDRESS")
+  parser:flag("--dev", "For a developer's terminal: one worker, a text log with everything that "
+    .. "handlers log and the bodies of what failed, and the admin page.")
   parser:option("--log-level", "debug, info, warn or error.")
     :choices({ "debug", "info", "warn", "error" }):argname("LEVEL")
   parser:option("--log-format", "text or json."):choices({ "text", "json" }):argname("FORMAT")
 end
+
+local DEV_ADMIN = "127.0.0.1:9464"
 
 local function some(list)
   return list and #list > 0 and list or nil
@@ -58,16 +62,35 @@ local function serve(settings)
   return codes[state]
 end
 
-function M.run(args)
-  local settings, lines = config.load(args.config, {
+local function load(args, admin)
+  return config.load(args.config, {
     listen = some(args.listen),
     handlers = args.handlers,
     keys = some(args.keys),
     ledger = args.ledger,
     workers = args.workers or args.dev and 1 or nil,
+    admin = admin,
     ["log.level"] = args.log_level or args.dev and "debug" or nil,
     ["log.format"] = args.log_format or args.dev and "text" or nil,
   })
+end
+
+-- A developer gets the page without asking for it. Its usual port may be another host's.
+local function load_for_developer(args)
+  local settings, lines = load(args, args.admin)
+  if not settings or settings.admin ~= nil then return settings, lines end
+  settings, lines = load(args, DEV_ADMIN)
+  if settings then settings.admin.may_move = true end
+  return settings, lines
+end
+
+function M.run(args)
+  local settings, lines
+  if args.dev then
+    settings, lines = load_for_developer(args)
+  else
+    settings, lines = load(args, args.admin)
+  end
   if not settings then return console.fail(lines) end
   settings.dev = args.dev
   local no_handlers, no_keys = config.missing(settings)

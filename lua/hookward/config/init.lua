@@ -4,6 +4,7 @@
 -- found. All mistakes are reported at once. The host (core/base/config.h) checks nothing again.
 
 local sys = require "hookward.core".sys
+local admin = require "hookward.config.admin"
 local kinds = require "hookward.config.kinds"
 local listen = require "hookward.config.listen"
 local schema = require "hookward.config.schema"
@@ -14,8 +15,8 @@ local M = { DEFAULT_FILE = "hookward.lua", CONTROL = kinds.CONTROL, absolute = k
 
 local show = kinds.show
 
--- These two have files of their own.
-kinds.kinds.listen, kinds.kinds.tls = listen, tls
+-- These have files of their own.
+kinds.kinds.admin, kinds.kinds.listen, kinds.kinds.tls = admin, listen, tls
 
 local MAX_LINES = 10 -- of errors in one file
 
@@ -77,9 +78,6 @@ end
 
 -- Checks one value against its entry, and puts what the host gets into self.values.
 function Check:value(entry, value, place, base)
-  if entry.not_yet and value ~= entry.default then
-    return self:complain(place .. ": not supported by this version yet")
-  end
   local kind = kinds.kinds[entry.kind]
   local read, why, found = kind.read(value, entry, base)
   local name = entry.as or entry.key
@@ -96,10 +94,7 @@ end
 
 function Check:table(entry, values, place)
   local prefix = entry.key .. "."
-  if entry.not_yet then
-    if type(values) == "table" then self:unknown(values, entry.fields, prefix, place) end
-    self:complain(("%s%s: not supported by this version yet"):format(place, entry.key))
-  elseif type(values) == "table" then
+  if type(values) == "table" then
     self:all(values, entry.fields, prefix, place)
   else
     local field = entry.fields[1]
@@ -226,6 +221,8 @@ end
 ---@field key_files string[] absolute; what the patterns match now
 ---@field source string Lua source that returns the hookward.Source, to read it all again
 ---@field settings_source string Lua source that returns the user's settings
+---@field admin? hookward.Admin|false false: off, also with `serve --dev`
+---@field mask string[] events whose bodies are not shown: names, and patterns as in hook.on
 ---@field retries_ms integer[]
 ---@field retries_unused? boolean the user's `retries` have no effect: the ledger is in memory
 
@@ -242,6 +239,18 @@ local function turn_off_retries(config, given)
   config.retries_ms = {}
 end
 
+-- Two listeners can't have one address; the port 0 is another one each time.
+local function check_admin(self, file)
+  local own = self.values.admin
+  for _, listener in ipairs(own and self.values.listen or {}) do
+    if listener.address == own.listen.address and not listener.address:find(":0$") then
+      self:complain(("%s: admin: %s is one of the addresses in `listen`, where notifications "
+        .. "arrive; give the admin listener another port"):format(file, listener.address))
+      self.bad.admin = true
+    end
+  end
+end
+
 -- Returns what the host gets; or nil, the lines, what is usable, and which names are wrong.
 local function check(source, values, folder)
   local file = source.file
@@ -255,6 +264,7 @@ local function check(source, values, folder)
   self:overrides(schema, "", source.overrides or {}, source.cwd)
   local config = self.values
   listen.inherit(config.listen, config.tls)
+  if not self.bad.admin then check_admin(self, source.name) end
   config.settings_source, config.settings = config.settings, nil
   local text, not_plain = kinds.source(source, "source")
   config.source = text

@@ -138,6 +138,15 @@ end
 local read_path = M.read_path
 
 -- The host reads networks with the same function (core/http/networks.h).
+-- An event's name, or a pattern as in hook.on.
+local function read_event(value)
+  if type(value) ~= "string" or #value == 0 or value:find("%c") then return nil end
+  if not value:find("*", 1, true) or value == "*" or value:find("^[^*]+%.%*$")
+    or value:find("^%*%.[^*]+$") then return value end
+  return nil, ('%s: a star stands for all that follows a dot ("Entity.*"), or for all before it '
+    .. '("*.Event")'):format(M.show(value))
+end
+
 local function read_network(value, entry)
   if type(value) ~= "string" then return nil end
   if value == "unix" then
@@ -240,6 +249,13 @@ M.kinds = {
         return nil, ("%d networks; at most %d are taken"):format(#value, NETWORKS_MAX)
       end
       return read_list(value, read_network, entry)
+    end,
+  },
+  events = {
+    expects = function() return 'an event, "Entity.*", "*.Event" or "*", or a list of these' end,
+    read = function(value, entry)
+      if type(value) == "table" and next(value) == nil then return {} end
+      return read_list(value, read_event, entry)
     end,
   },
   url_path = {

@@ -12,7 +12,6 @@
 --   unix     networks may name "unix"
 --   secret   its value is never shown
 --   flag     the flag of `hookward serve` that overrides it
---   not_yet  known, but refused by this version
 --   doc      one or two sentences
 
 return {
@@ -147,8 +146,18 @@ return {
     max = 1000000,
     doc = "How many requests of one address may fail verification within a minute. Over the limit, "
       .. "its requests are verified last, after everybody else's. Off by default." },
-  { key = "admin", kind = "listen", not_yet = true, example = "127.0.0.1:9090",
-    doc = "Where the admin pages listen: health, metrics, dashboard." },
+  { key = "admin", kind = "admin", flag = "--admin", example = "127.0.0.1:9464",
+    doc = "Where the admin listener is: health, metrics, and the page where deliveries are looked "
+      .. 'at and run again. An address ("127.0.0.1:9464", "unix:admin.sock"), or a table: '
+      .. '{ listen = "0.0.0.0:9464", token = "...", read_token = "...", tls = { ... }, hosts = '
+      .. '{ "hooks.example.com" } }. token lets in whoever may change things, read_token whoever '
+      .. "may only look; HOOKWARD_ADMIN_TOKEN and HOOKWARD_ADMIN_READ_TOKEN in the environment "
+      .. "do the same. A listener that other machines can reach needs a token. hosts are the "
+      .. "names by which browsers may call it. Off by default, but on with `serve --dev`; false "
+      .. "turns it off there too." },
+  { key = "mask", kind = "events", example = { "Person.*" }, default = {},
+    doc = "Events whose bodies are shown nowhere: not on the admin page, not in the log, and by "
+      .. '`jobs show` only with --unmask. Names, or "Entity.*", "*.Event", "*".' },
   { key = "log", kind = "table", fields = {
     { key = "level", kind = "choice", default = "info", as = "log_level", flag = "--log-level",
       choices = { "debug", "info", "warn", "error" }, doc = "The lowest level that is logged." },

@@ -47,8 +47,7 @@ end
 
 local function add(items, entries, prefix)
   for _, entry in ipairs(entries) do
-    items[#items + 1] = { name = prefix .. entry.key, facts = facts(entry), doc = entry.doc
-      .. (entry.not_yet and " This version does not support it and refuses it." or "") }
+    items[#items + 1] = { name = prefix .. entry.key, facts = facts(entry), doc = entry.doc }
     if entry.fields then add(items, entry.fields, prefix .. entry.key .. ".") end
   end
   return items
