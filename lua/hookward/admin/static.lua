@@ -12,7 +12,8 @@ local M = {}
 M.names = {
   "index.html", "login.html", "style.css", "icon.svg",
   "api.js", "app.js", "dom.js", "format.js", "login.js", "plot.js", "stream.js",
-  "parts/confirm.js", "parts/copy.js", "parts/notes.js", "parts/state.js",
+  "list/filter.js", "list/form.js", "list/hints.js", "list/live.js", "list/row.js", "list/table.js",
+  "parts/confirm.js", "parts/copy.js", "parts/notes.js", "parts/reveal.js", "parts/state.js",
   "views/bulk.js", "views/deliveries.js", "views/delivery.js", "views/overview.js",
   "views/refused.js", "views/test.js",
 }

@@ -1,14 +1,18 @@
-// Says why a login was refused: the host answers a refused one with "/login?wrong=CODE".
+// Says why a login was refused: the host then shows this page as "/login?why=CODE".
 
-const texts = {
-  token: "That token is not right.",
-  link: "That link was used before, or is too old. `hookward dash` makes a new one.",
-  busy: "Too many attempts. Wait a few seconds, then try again.",
-};
+const why = new URLSearchParams(location.search).get("why");
 
-const why = new URLSearchParams(location.search).get("wrong");
+/** @param {string} code */
+function explain(code) {
+  if (code.startsWith("link_")) {
+    return "That link was used before, or is too old. `hookward dash` makes a new one.";
+  }
+  if (code === "too_many_attempts") return "Too many wrong tokens. Wait a while, then try again.";
+  return "That is no token of this host.";
+}
+
 if (why !== null) {
   const wrong = /** @type {HTMLElement} */ (document.getElementById("wrong"));
-  wrong.textContent = texts[/** @type {keyof typeof texts} */ (why)] ?? texts.token;
+  wrong.textContent = explain(why);
   wrong.hidden = false;
 }

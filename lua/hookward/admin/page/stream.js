@@ -7,7 +7,7 @@
 /**
  * @typedef {object} Handlers all optional
  * @property {(data: { records: any[], skipped: number }) => void} [deliveries]
- * @property {(data: any) => void} [state]
+ * @property {(data: any) => void} [state] is called at once with the last one, if there is one
  * @property {() => void} [resumed] it was interrupted: events may be missing
  * @property {(state: "open" | "waiting") => void} [link]
  */
@@ -22,6 +22,8 @@ let source = null;
 let wasOpen = false;
 /** @type {"open" | "waiting"} */
 let link = "waiting";
+/** @type {any} the last state that the host told; null: none yet */
+let lastState = null;
 /** @type {number | undefined} */
 let again;
 /** @type {number | undefined} */
@@ -65,8 +67,8 @@ function open() {
     each((handlers) => handlers.deliveries?.(data));
   });
   source.addEventListener("state", (event) => {
-    const data = JSON.parse(event.data);
-    each((handlers) => handlers.state?.(data));
+    lastState = JSON.parse(event.data);
+    each((handlers) => handlers.state?.(lastState));
   });
 }
 
@@ -92,6 +94,7 @@ document.addEventListener("visibilitychange", onVisibility);
 export function subscribe(handlers) {
   listeners.add(handlers);
   handlers.link?.(link);
+  if (lastState) handlers.state?.(lastState);
   open();
   return () => {
     listeners.delete(handlers);

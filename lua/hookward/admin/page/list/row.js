@@ -1,0 +1,85 @@
+// One delivery as a row of the list; below 48rem of width the same row is a card.
+
+import { h, put } from "../dom.js";
+import { age, exactTime, isoTime, time } from "../format.js";
+import { reveal } from "../parts/reveal.js";
+import { badge } from "../parts/state.js";
+
+/**
+ * @typedef {object} Row as the API gives it, or as much of it as a live record tells
+ * @property {number} seq
+ * @property {string} id
+ * @property {string} event
+ * @property {string} state
+ * @property {number} attempt
+ * @property {number} [deliveries]
+ * @property {number} [runs]
+ * @property {number | null} [received_at]
+ * @property {number | null} [next_run_at]
+ * @property {string | null} [error]
+ * @property {string | null} [reason]
+ * @property {boolean} [parked]
+ */
+
+/** The columns: class, heading. */
+export const COLUMNS = [["c-state", "State"], ["c-event", "Event"], ["c-job", "Job"],
+  ["c-time", "Received"], ["c-attempt", "Attempt"], ["c-said", "What happened"]];
+
+/** @param {Row} row */
+function said(row) {
+  const parts = [];
+  if (row.error) parts.push(h("code", { class: `code-${row.state}` }, row.error), " ");
+  if (row.reason) parts.push(reveal(row.reason.split("\n")[0]));
+  if (row.parked) parts.push(h("span", { class: "muted" }, " paused"));
+  else if (row.state === "failed" && row.next_run_at) {
+    parts.unshift(h("span", { class: "next" }, `again ${age(row.next_run_at)}`));
+  }
+  return parts;
+}
+
+/** @param {Row} row */
+function attempt(row) {
+  const twice = row.deliveries && row.deliveries > row.attempt + 1;
+  return [row.attempt, twice ? h("span", { class: "muted", title: `delivered ${row.deliveries} times` },
+    ` ×${row.deliveries}`) : null];
+}
+
+/** @param {string} event */
+function eventName(event) {
+  const dot = event.indexOf(".");
+  if (dot < 0) return reveal(event || "–");
+  return [reveal(event.slice(0, dot)), h("span", { class: "verb" }, reveal(event.slice(dot)))];
+}
+
+/**
+ * Writes a row's contents again, and leaves its link, so that the focus stays.
+ * @param {HTMLTableRowElement} tr
+ * @param {Row} row
+ */
+export function refreshRow(tr, row) {
+  tr.className = `row row-${row.state}`;
+  const [state, , , , tried, happened] = tr.cells;
+  put(state, badge(row.state));
+  put(tried, h("span", { class: "label" }, "attempt "), attempt(row));
+  put(happened, said(row));
+  happened.title = row.reason ? row.reason.slice(0, 300) : "";
+}
+
+/**
+ * @param {Row} row
+ * @returns {HTMLTableRowElement}
+ */
+export function makeRow(row) {
+  const cell = (/** @type {number} */ i, /** @type {any} */ ...children) =>
+    h("td", { class: COLUMNS[i][0], role: "cell" }, ...children);
+  const tr = h("tr", { role: "row", "data-seq": row.seq },
+    cell(0),
+    cell(1, h("a", { class: "open", href: `#/deliveries/${row.seq}`, tabindex: -1 },
+      eventName(row.event))),
+    cell(2, h("span", { class: "label" }, "job "), reveal(row.id)),
+    cell(3, h("time", { datetime: isoTime(row.received_at), title: exactTime(row.received_at) },
+      time(row.received_at))),
+    cell(4), cell(5));
+  refreshRow(tr, row);
+  return tr;
+}
