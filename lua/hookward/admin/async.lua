@@ -49,6 +49,12 @@ function M.run(handle, on_error, ...)
   return later
 end
 
+---Starts a function that may wait, apart from any request.
+---@param fn fun()
+function M.spawn(fn)
+  M.resume(coroutine.create(fn))
+end
+
 ---Goes on with a coroutine; an error in it becomes the caller's.
 ---@param thread thread
 function M.resume(thread, ...)

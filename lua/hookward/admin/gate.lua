@@ -130,10 +130,11 @@ end
 
 -- ---- each request ----
 
--- Is it from a page of this server? What is no browser sends neither header.
+-- Is it from a page of this server? No page can set these two headers itself. Older browsers send
+-- only Origin, and what is no browser sends neither.
 local function is_ours(request)
   local site, origin = request.headers["sec-fetch-site"], request.headers.origin
-  if site and site ~= "same-origin" and site ~= "none" then return false end
+  if site then return site == "same-origin" or site == "none" end
   if not origin then return true end
   local host = origin:match("^%a+://(.+)$")
   return host ~= nil and host:lower() == (request.headers.host or ""):lower()

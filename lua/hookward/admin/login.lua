@@ -17,10 +17,11 @@ local function wants_json(request)
   return (request.headers.accept or ""):find("application/json", 1, true) ~= nil
 end
 
--- A failed login shows the login page again, which tells why.
+-- A failed login shows the login page again, which tells why (page/login.js).
 local function refuse(request, status, headers, body)
   if wants_json(request) then return status, headers, body end
-  return answers.see_other("/login?why=" .. body.error)
+  local wrong = status == 429 and "busy" or body.error:match("^link") or "token"
+  return answers.see_other("/login?wrong=" .. wrong)
 end
 
 ---@param request hookward.AppRequest
@@ -45,13 +46,10 @@ function M.enter(request)
   return answers.see_other("/", headers)
 end
 
----@param request hookward.AppRequest
 ---@param caller hookward.admin.Caller
-function M.leave(request, caller)
+function M.leave(_, caller)
   if caller.session then sessions.finish(caller.session) end
-  local headers = { ["Set-Cookie"] = sessions.cookie("", false) }
-  if wants_json(request) then return 200, headers, { ok = true } end
-  return answers.see_other("/login", headers)
+  return 200, { ["Set-Cookie"] = sessions.cookie("", false) }, { ok = true }
 end
 
 ---@param _ hookward.AppRequest

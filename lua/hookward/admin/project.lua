@@ -1,7 +1,7 @@
 -- The configuration of the host that the page shows, and its ledger.
 --
--- The configuration may change while the host runs, so it is read again when the host has another
--- version (M.note_version).
+-- The configuration may change while the host runs, so what is older than FRESH is read again.
+-- Where the host's socket and its ledger are stays as it was at the start, as in the host itself.
 
 local app = require "hookward.app"
 local config = require "hookward.config"
@@ -9,32 +9,25 @@ local core = require "hookward.core"
 
 local M = {}
 
-local settings ---@type hookward.Config?
-local version
+local FRESH = 5 -- seconds
 
-local function source()
-  local given = app.settings.source
-  if type(given) == "string" then return assert(load(given, "=source", "t"))() end
-  return given
-end
+local settings ---@type hookward.Config?
+local read_at = 0
 
 local function read()
-  if app.settings.config then return app.settings.config end
-  local read_now, lines, rest = config.read(source())
+  local read_now, lines, rest = config.read(app.settings.source)
   if read_now or settings then return read_now or settings end
   return rest or error("the configuration can't be read: " .. lines[1], 0)
 end
 
 ---@return hookward.Config
 function M.settings()
-  settings = settings or read()
+  local now = core.sys.now()
+  if settings and math.abs(now - read_at) < FRESH then return settings end
+  local before = settings
+  settings, read_at = read(), now
+  if before then settings.control, settings.ledger = before.control, before.ledger end
   return settings
-end
-
----@param now string? the version of the scripts and settings that the host uses
-function M.note_version(now)
-  if version and now and now ~= version then settings = read() end
-  version = now or version
 end
 
 -- ---- events whose bodies are shown nowhere ----
