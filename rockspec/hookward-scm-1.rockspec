@@ -338,6 +338,7 @@ build = {
     ["hookward.base.base64"] = "lua/hookward/base/base64.lua",
     ["hookward.base.files"] = "lua/hookward/base/files.lua",
     ["hookward.base.form"] = "lua/hookward/base/form.lua",
+    ["hookward.base.mask"] = "lua/hookward/base/mask.lua",
     ["hookward.base.suggest"] = "lua/hookward/base/suggest.lua",
     ["hookward.base.time"] = "lua/hookward/base/time.lua",
     ["hookward.base.tls_advice"] = "lua/hookward/base/tls_advice.lua",

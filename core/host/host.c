@@ -182,6 +182,7 @@ static void apply(void *owner, const struct hw_config *config)
 {
     struct hw_host *h = owner;
     hw_log_set(config->log_level, config->log_json);
+    hw_report_mask(&h->report, config->mask, config->mask_count);
     hw_server_apply(&h->server, config);
     limit(h, config);
     warn_of_files(h, config);
@@ -307,6 +308,7 @@ static void init_server(struct hw_host *h)
     hw_connections_init(&h->server, h->config);
     hw_report_init(&h->report, &h->server.stats, &h->server.refusal_log);
     h->report.with_bodies = h->config->dev;
+    hw_report_mask(&h->report, h->config->mask, h->config->mask_count);
     hw_listeners_init(&h->listeners, &h->server);
 }
 

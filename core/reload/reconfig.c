@@ -122,7 +122,8 @@ bool hw_reconfig_same_limits(const struct hw_config *a, const struct hw_config *
            a->max_connections_per_address == b->max_connections_per_address &&
            a->max_unfinished == b->max_unfinished && a->max_memory_bodies == b->max_memory_bodies &&
            a->max_queue == b->max_queue && a->codes_only == b->codes_only &&
-           a->log_level == b->log_level && a->log_json == b->log_json && same_strangers(a, b);
+           a->log_level == b->log_level && a->log_json == b->log_json &&
+           same_list(a->mask, a->mask_count, b->mask, b->mask_count) && same_strangers(a, b);
 }
 
 static bool same_listen(const struct hw_config *a, const struct hw_config *b)

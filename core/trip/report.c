@@ -2,10 +2,13 @@
 #include "trip/report.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/layout.h"
 #include "base/log.h"
+#include "ledger/pauses.h"
 #include "script/json.h"
 
 void hw_report_init(struct hw_report *report, struct hw_stats *stats,
@@ -19,6 +22,7 @@ void hw_report_init(struct hw_report *report, struct hw_stats *stats,
 void hw_report_fini(struct hw_report *report)
 {
     hw_events_fini(&report->events);
+    free(report->mask);
 }
 
 static void add_job(struct hw_log_line *line, const struct hw_job *job)
@@ -58,9 +62,41 @@ static void add_end(struct hw_log_line *line, const struct hw_job *job)
         hw_log_text(line, "version", hw_str_of(job->n.version));
 }
 
-static void add_body(struct hw_log_line *line, const struct hw_job *job)
+void hw_report_mask(struct hw_report *report, const char *const *mask, size_t count)
+{
+    size_t size = count * sizeof *mask;
+    for (size_t i = 0; i < count; i++)
+        size += strlen(mask[i]) + 1;
+    free(report->mask);
+    report->mask = count ? malloc(size) : NULL;
+    report->masks_all = count && !report->mask;
+    report->mask_count = report->mask ? count : 0;
+    char *text = (char *)(report->mask + report->mask_count);
+    for (size_t i = 0; i < report->mask_count; i++) {
+        report->mask[i] = text;
+        text = stpcpy(text, mask[i]) + 1;
+    }
+}
+
+/* A body without a readable event may be of one that must not be seen. */
+static bool is_masked(const struct hw_report *report, struct hw_str event)
+{
+    if (report->masks_all || event.len == 0)
+        return report->masks_all || report->mask_count > 0;
+    for (size_t i = 0; i < report->mask_count; i++)
+        if (hw_pauses_matches(hw_str_of(report->mask[i]), event))
+            return true;
+    return false;
+}
+
+static void add_body(const struct hw_report *report, struct hw_log_line *line,
+                     const struct hw_job *job)
 {
     char text[HW_REPORT_BODY_MAX];
+    if (is_masked(report, job->n.event)) {
+        hw_log_text(line, "body", HW_STR("(masked)"));
+        return;
+    }
     struct hw_str body = hw_json_skip_bom(job->n.body);
     if (job->n.outcome.code != HW_EINVALID_JSON)
         body = (struct hw_str){text, hw_layout_json(text, sizeof text, body)};
@@ -288,7 +324,7 @@ void hw_report_job(struct hw_report *report, const struct hw_job *job)
         add_peer(&line, job);
     hw_log_lines(&line, "detail", job->n.outcome.detail);
     if (code && report->with_bodies && job->n.outcome.authentic && job->n.body.ptr)
-        add_body(&line, job);
+        add_body(report, &line, job);
     if (suppressed)
         hw_log_int(&line, "suppressed", suppressed);
     hw_log_end(&line);

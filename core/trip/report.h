@@ -38,6 +38,9 @@ struct hw_report {
     /* leader only */
     struct hw_events events;
     struct hw_watcher *watcher; /* NULL: nobody watches */
+    char **mask;                /* see hw_report_mask; in one block */
+    size_t mask_count;
+    bool masks_all; /* there was no memory for the list */
 
     /* the leader adds, any thread reads; in nanoseconds */
     struct hw_histogram handling;  /* from a handler's begin to its end */
@@ -47,6 +50,10 @@ struct hw_report {
 void hw_report_init(struct hw_report *report, struct hw_stats *stats,
                     struct hw_refusal_log *refusal_log);
 void hw_report_fini(struct hw_report *report);
+
+/* Bodies of these events, names and patterns as hook.on takes them, are not shown from now on. The
+ * list is copied. */
+void hw_report_mask(struct hw_report *report, const char *const *mask, size_t count);
 
 /* A job that has its final outcome. */
 void hw_report_job(struct hw_report *report, const struct hw_job *job);

@@ -6,6 +6,7 @@
 local app = require "hookward.app"
 local config = require "hookward.config"
 local core = require "hookward.core"
+local mask = require "hookward.base.mask"
 
 local M = {}
 
@@ -32,25 +33,15 @@ end
 
 -- ---- events whose bodies are shown nowhere ----
 
-local function matches(pattern, event)
-  if pattern == "*" then return true end
-  if pattern:sub(-2) == ".*" then return event:sub(1, #pattern - 1) == pattern:sub(1, -2) end
-  if pattern:sub(1, 2) == "*." then return event:sub(1 - #pattern) == pattern:sub(2) end
-  return event == pattern
-end
-
 ---@return string[] patterns
 function M.masks()
   return M.settings().mask or {}
 end
 
----@param event string "" for a body without one
+---@param event string "" for a body without one, which is hidden if any is
 ---@return boolean
 function M.is_masked(event)
-  for _, pattern in ipairs(M.masks()) do
-    if matches(pattern, event) then return true end
-  end
-  return false
+  return mask.hides(M.masks(), event)
 end
 
 -- ---- the ledger ----

@@ -4,6 +4,7 @@ local console = require "hookward.cli.console"
 local core = require "hookward.core"
 local json = require "hookward.jobs.json"
 local list = require "hookward.jobs.list"
+local mask = require "hookward.base.mask"
 local store = require "hookward.jobs.store"
 local grid = require "hookward.jobs.table"
 local text = require "hookward.jobs.text"
@@ -15,7 +16,8 @@ local M = {
   usage = "ID [OPTION...]",
   description = "Shows one notification with its error, the error's traceback and its body, and "
     .. "each of its runs unless it succeeded at the first. If several have this id, it shows all "
-    .. "of them, the newest first. A JSON body is indented; no digit of it is changed.",
+    .. "of them, the newest first. A JSON body is indented; no digit of it is changed. Bodies of "
+    .. "events that `mask` in the configuration names are shown only with --unmask.",
   examples = {
     "hookward jobs show 8812",
     "hookward jobs show 8812 --digest 9f86d0",
@@ -39,7 +41,8 @@ function M.define(parser)
     .. "next_run_at, parked (true: set aside by a pause), retries, reason, detail, key, place, "
     .. "version, headers (null: none), body (null: none; if it is not UTF-8, body_hex instead), "
     .. "history (an array of runs, the oldest first: began_at, attempt, retry, waited_ms, ms, "
-    .. "error, reason, version).")
+    .. "error, reason, version). A body that is masked is null, and masked is true.")
+  parser:flag("--unmask", "Show the body also of an event that `mask` in the configuration names.")
   store.define(parser)
 end
 
@@ -66,6 +69,9 @@ local function why_no_body(row, settings)
 end
 
 local function say_body(row, settings)
+  if row.masked then
+    return say_field("body", "is masked: `mask` names its event; --unmask shows it")
+  end
   if not row.body then
     return say_field("body", why_no_body(row, settings))
   end
@@ -180,7 +186,10 @@ local function members(row)
     add(name, json.string(row[name]))
   end
   add("headers", row.headers and text.json(row.headers) or "null")
-  if row.body and not utf8.len(row.body) then
+  if row.masked then
+    add("body", "null")
+    add("masked", "true")
+  elseif row.body and not utf8.len(row.body) then
     add("body_hex", json.string(hex(row.body)))
   else
     add("body", json.string(row.body))
@@ -205,17 +214,18 @@ local function nothing(id, digest)
 end
 
 -- The row with its history; nil when it was removed meanwhile.
-local function look_up(ledger, brief)
+local function look_up(ledger, brief, patterns)
   local row, why = ledger:show(brief.seq)
   if not row then return nil, why end
+  row.masked = row.body ~= nil and mask.hides(patterns, row.event)
   row.history, why = ledger:history(brief.seq)
   return row.history and row, why
 end
 
-local function print_json(ledger, found)
+local function print_json(ledger, found, patterns)
   local array = json.array(io.stdout)
   for _, brief in ipairs(found) do
-    local row, why = look_up(ledger, brief)
+    local row, why = look_up(ledger, brief, patterns)
     if why then return console.fail(why) end
     if row then array:add(json.object(members(row))) end
   end
@@ -223,13 +233,13 @@ local function print_json(ledger, found)
   return 0
 end
 
-local function print_text(ledger, found, settings)
+local function print_text(ledger, found, patterns, settings)
   if #found > 1 then
     console.say("%d notifications have this id, each with another body; the newest first:\n",
       #found)
   end
   for i, brief in ipairs(found) do
-    local row, why = look_up(ledger, brief)
+    local row, why = look_up(ledger, brief, patterns)
     if why then return console.fail(why) end
     if i > 1 then console.say("") end
     if row then say_row(row, settings) end
@@ -244,8 +254,10 @@ function M.run(args)
   local found, why = find(ledger, args.wanted, args.digest)
   if not found then return console.fail(why) end
   if #found == 0 then return nothing(args.wanted, args.digest) end
-  if args.json then return print_json(ledger, found) end
-  return print_text(ledger, found, lines)
+  local settings = lines
+  local patterns = not args.unmask and settings and settings.mask or nil
+  if args.json then return print_json(ledger, found, patterns) end
+  return print_text(ledger, found, patterns, settings)
 end
 
 return M

@@ -30,11 +30,18 @@ local function guess(args, lines, rest, bad)
   return path
 end
 
+-- Of a configuration that can't be used, whose bodies must not be shown: all, unless it says so
+-- clearly.
+local function masks_of(rest, bad)
+  return { mask = rest and not bad.mask and rest.mask or { "*" } }
+end
+
 ---Finds the ledger. With --ledger and without -c, no configuration is read.
 ---@param args table
 ---@param write? boolean the ledger will be changed, so its path is never guessed
 ---@return string? path
----@return string[]|hookward.Config|nil lines what is wrong; with a path, the configuration if read
+---@return string[]|hookward.Config|nil lines what is wrong; with a path, the configuration if one
+---was read; if it can't be used, its `mask` alone
 function M.find(args, write)
   local path, settings = args.ledger, nil
   if not path or args.config then
@@ -45,6 +52,7 @@ function M.find(args, write)
     if not path then
       return nil, write and { lines[1], "--ledger FILE works without a configuration" } or lines
     end
+    settings = settings or masks_of(rest, bad)
   end
   if path == "memory:" then
     return nil, { 'ledger = "memory:" keeps notifications in memory: nothing is on disk' }

@@ -1,0 +1,43 @@
+-- Whose bodies are shown nowhere: `mask` of the configuration, patterns as those of hook.on.
+--
+-- Whoever shows a body asks here first. What can't be assigned to an event is hidden as soon as
+-- anything is: it may be of an event that must not be seen.
+
+local json = require "hookward.core".json
+
+local M = {}
+
+-- "A.B", "A.*", "*.B" or "*".
+local function matches(pattern, event)
+  if pattern == "*" then return true end
+  local begins, ends = pattern:match("^(.+%.)%*$"), pattern:match("^%*(%..+)$")
+  if begins then return event:sub(1, #begins) == begins end
+  if ends then return #event >= #ends and event:sub(-#ends) == ends end
+  return event == pattern
+end
+
+---Whether the bodies of this event are hidden.
+---@param patterns? string[] `mask`; nil: none
+---@param event? string nil or "": it is not known
+---@return boolean
+function M.hides(patterns, event)
+  if not patterns or #patterns == 0 then return false end
+  if not event or event == "" then return true end
+  for _, pattern in ipairs(patterns) do
+    if matches(pattern, event) then return true end
+  end
+  return false
+end
+
+---Whether a body is hidden of which nothing is known: that of a request that was not authentic.
+---@param patterns? string[] `mask`; nil: none
+---@param body string
+---@return boolean
+function M.hides_body(patterns, body)
+  if not patterns or #patterns == 0 then return false end
+  local read, value = pcall(json.decode, body)
+  local event = read and type(value) == "table" and value.Event
+  return M.hides(patterns, type(event) == "string" and event or nil)
+end
+
+return M
