@@ -35,6 +35,18 @@ describe("hookward serve --dev", function()
     assert.match('"Event": "Bad.A"', host:wait_log("job=b%-2 (.-\n    })\n"), 1, true)
   end)
 
+  it("has the admin page, and prints a link that logs in once", function()
+    local host = H.start { handlers = { ["a.lua"] = HANDLERS }, args = "--dev" }
+    local link = host:wait_log("to see the page, open (http://127%.0%.0%.1:%d+/login%?code=[%x-]+) %(works once")
+    local function follow()
+      local _, out = H.sh(("curl -s -o /dev/null -w '%%{http_code} %%{redirect_url}' -c %s/jar %s"):format(host.folder,
+        H.quote(link)))
+      return out
+    end
+    assert.match("^303 http://127%.0%.0%.1:%d+/$", follow())
+    assert.no.match("^303 http://127%.0%.0%.1:%d+/$", follow())
+  end)
+
   it("logs at level debug, has one worker, and reloads", function()
     local host = H.start { handlers = { ["a.lua"] = HANDLERS }, args = "--dev" }
     assert.match(" 1 worker, ", host:log(), 1, true)

@@ -13,6 +13,7 @@ local core = require "hookward.core"
 local answers = require "hookward.admin.answers"
 local async = require "hookward.admin.async"
 local gate = require "hookward.admin.gate"
+local links = require "hookward.admin.links"
 local static = require "hookward.admin.static"
 
 local M = {}
@@ -92,9 +93,17 @@ function M.handle(request)
   return async.run(handle, failed, request)
 end
 
+-- A developer gets to the page with one click.
+local function offer_login(url)
+  core.log(1, ("to see the page, open %s (works once, within %d minutes; `hookward dash` makes "
+    .. "another)"):format(links.link(url, app.settings.secret), links.LIFE // 60))
+end
+
 ---@param addresses string[]
 function M.start(addresses)
-  app.settings.url = app.settings.url or addresses[1] and addresses[1]:gsub("/$", "")
+  local url = app.settings.url or addresses[1] and addresses[1]:gsub("/$", "")
+  app.settings.url = url
+  if app.settings.dev and url and url:find("^http") then offer_login(url) end
 end
 
 return M

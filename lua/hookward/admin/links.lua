@@ -27,11 +27,16 @@ function M.code(secret, now)
   return ("%s-%s-%s"):format(expiry, nonce, mac(secret, expiry, nonce))
 end
 
+-- No browser can call the address that stands for all of a machine's.
+local function callable(url)
+  return (url:gsub("//0%.0%.0%.0", "//127.0.0.1"):gsub("//%[::%]", "//[::1]"):gsub("/+$", ""))
+end
+
 ---@param url string where the page is, as in "http://127.0.0.1:9464"
 ---@param secret string
 ---@return string link
 function M.link(url, secret)
-  return ("%s/login?code=%s"):format((url:gsub("/+$", "")), M.code(secret))
+  return ("%s/login?code=%s"):format(callable(url), M.code(secret))
 end
 
 local used = {} -- nonce -> expiry
