@@ -45,7 +45,7 @@ end
 local function is_pattern(text)
   local stars = select(2, text:gsub("%*", ""))
   return stars == 0 or text == "*"
-    or stars == 1 and (text:sub(-2) == ".*" or text:sub(1, 2) == "*.")
+    or stars == 1 and #text > 2 and (text:sub(-2) == ".*" or text:sub(1, 2) == "*.")
 end
 
 local function read_event(text)

@@ -144,6 +144,14 @@ local function note(what, request, caller, row, outcome)
     event = row.event, outcome = outcome })
 end
 
+-- The host itself would answer for what succeeded, without running it.
+local function refusal(row, force)
+  if not row.body then return "no_body", "its body was not kept, so it can't run again" end
+  if row.state == "succeeded" and not force then
+    return "already_succeeded", "it succeeded: it runs again only when that is forced"
+  end
+end
+
 ---@param request hookward.AppRequest
 ---@param caller hookward.admin.Caller
 ---@param seq string
@@ -151,6 +159,8 @@ function M.replay(request, caller, seq)
   local row, status, headers, body = find(seq)
   if not row then return status, headers, body end
   local force = options_of(request).force == true
+  local refused, reason = refusal(row, force)
+  if refused then return 200, nil, { ok = false, error = refused, message = reason } end
   note("a replay was asked for on the admin page", request, caller, row)
   local said, code, message = host.json("/replay", { method = "POST",
     headers = { ["X-Hookward-Row"] = row.seq, ["X-Hookward-Force"] = force and 1 or nil },

@@ -1,0 +1,530 @@
+-- The admin page's server (lua/hookward/admin/) over its real listener: who gets in, what changes
+-- something and what never does, and what its files and its API answer.
+
+local dkjson = require "dkjson"
+local lfs = require "lfs"
+local H = require "spec.support.host"
+local inside = require "spec.support.inside"
+
+local TOKEN, READ_TOKEN = "write-token-of-the-spec", "read-token-of-the-spec"
+local PAGE = "lua/hookward/admin/page"
+
+local HANDLERS = { ["a.lua"] = [[
+local hook = require "hookward"
+hook.on("A.*", function() end)
+hook.on("Secret.*", function() return nil, "not now" end)
+hook.on("Person.Updated", function(event)
+  return event.Name:upper()
+end)
+hook.on("Person.Created", function(event) return nil, "the directory is away" end)
+]] }
+
+local CONFIG = ([[admin = { listen = "127.0.0.1:0", token = %q, read_token = %q },
+  keep_bodies = true, mask = { "Secret.*" }]]):format(TOKEN, READ_TOKEN)
+
+local function start(options)
+  options = options or {}
+  options.handlers = options.handlers or HANDLERS
+  options.ledger = options.ledger or "hookward.db"
+  options.config = options.config or CONFIG
+  local host = H.start(options)
+  host.admin_port = math.tointeger(host:wait_log("admin page on http://127%.0%.0%.1:(%d+)"))
+  return host
+end
+
+-- A request of its own connection; `headers` are "Name: value". JSON is decoded into `json`.
+local function ask(host, method, path, headers, body)
+  local lines = { ("%s %s HTTP/1.1"):format(method, path),
+    ("Host: 127.0.0.1:%d"):format(host.admin_port) }
+  for _, line in ipairs(headers or {}) do lines[#lines + 1] = line end
+  if body then lines[#lines + 1] = "Content-Length: " .. #body end
+  local client = host:connect("127.0.0.1", host.admin_port)
+  client.head = method == "HEAD"
+  client:send(table.concat(lines, "\r\n") .. "\r\n\r\n" .. (body or ""))
+  local answer = assert(client:receive())
+  client:close()
+  answer.json = dkjson.decode(answer.body)
+  return answer
+end
+
+local function bearer(token) return "Authorization: Bearer " .. token end
+
+local JSON = "Accept: application/json"
+
+local function log_in(host, token, headers)
+  local all = { "Content-Type: application/x-www-form-urlencoded" }
+  table.move(headers or {}, 1, #(headers or {}), 2, all)
+  return ask(host, "POST", "/login", all, "token=" .. token)
+end
+
+-- Logs in; returns the Cookie header and the session's X-CSRF-Token header.
+local function session(host, token)
+  local cookie = "Cookie: " .. log_in(host, token or TOKEN).headers["set-cookie"]:match("^[^;]+")
+  return cookie, "X-CSRF-Token: " .. ask(host, "GET", "/api/session", { cookie }).json.csrf
+end
+
+local function rows(host, query)
+  local answer = ask(host, "GET", "/api/deliveries" .. (query or ""), { bearer(READ_TOKEN) })
+  assert.equal(200, answer.status, answer.body)
+  return answer.json.rows, answer.json
+end
+
+local function delivery(host, seq)
+  return ask(host, "GET", ("/api/deliveries/%d"):format(seq), { bearer(READ_TOKEN) }).json
+end
+
+-- Wrong tokens are limited per second, and only the limit's own spec may reach it.
+local function at_a_new_second()
+  local second = os.time()
+  H.wait_until(function() return os.time() > second end)
+end
+
+describe("the admin page's parts", function()
+  inside.each(it, "admin")
+end)
+
+describe("the admin page's server", function()
+  local host
+
+  lazy_setup(function()
+    host = start()
+    host:notify(H.event("A.Done"), { id = "done" })
+    host:notify('{"Event":"Person.Updated","Timestamp":"2024-05-10T11:09:21Z","Name":null}',
+      { id = "broken" })
+    host:notify(H.event("Person.Created"), { id = "away" })
+    host:notify(H.event("Secret.Told", '"Text":"hush"'), { id = "secret" })
+  end)
+
+  lazy_teardown(H.stop_all)
+
+  describe("a login", function()
+    it("is asked for by the page and by the API", function()
+      local page = ask(host, "GET", "/")
+      assert.equal(303, page.status)
+      assert.equal("/login", page.headers.location)
+      assert.truthy(ask(host, "GET", "/login").body:find('name="token"', 1, true))
+      for _, path in ipairs { "/api/session", "/api/deliveries", "/api/deliveries/1", "/api/state",
+        "/api/stream" } do
+        local answer = ask(host, "GET", path)
+        assert.equal(401, answer.status)
+        assert.equal("login_required", answer.error)
+        assert.equal("Bearer", answer.headers["www-authenticate"])
+      end
+      assert.equal(401, ask(host, "POST", "/api/deliveries/1/replay", {}, "{}").status)
+    end)
+
+    it("gives a cookie that no script sees and no other site's request carries", function()
+      local answer = log_in(host, TOKEN)
+      assert.equal(303, answer.status)
+      assert.equal("/", answer.headers.location)
+      local cookie = answer.headers["set-cookie"]
+      assert.truthy(cookie:find("^hookward_session=%x+; Path=/; HttpOnly; SameSite=Strict$"), cookie)
+      assert.equal(64, #cookie:match("=(%x+)"))
+    end)
+
+    it("gives a cookie for TLS only, behind a proxy with TLS", function()
+      local cookie = log_in(host, TOKEN, { "X-Forwarded-Proto: https" }).headers["set-cookie"]
+      assert.truthy(cookie:find("; Secure$"))
+    end)
+
+    it("has the token's role", function()
+      for token, role in pairs { [TOKEN] = "write", [READ_TOKEN] = "read" } do
+        local cookie = session(host, token)
+        local answer = ask(host, "GET", "/api/session", { cookie })
+        assert.equal(role, answer.json.role)
+        assert.equal(64, #answer.json.csrf)
+        assert.same({ "Secret.*" }, answer.json.mask)
+        assert.is_true(answer.json.ledger)
+        assert.equal(200, ask(host, "GET", "/", { cookie }).status)
+      end
+    end)
+
+    it("with a wrong token shows the login again, and says so in the log without the token", function()
+      at_a_new_second()
+      local answer = log_in(host, "wrong-token-of-the-spec")
+      assert.equal(303, answer.status)
+      assert.equal("/login?wrong=token", answer.headers.location)
+      assert.is_nil(answer.headers["set-cookie"])
+      answer = log_in(host, "", { JSON })
+      assert.equal(401, answer.status)
+      assert.equal("wrong_token", answer.error)
+      host:wait_log("a login to the admin page was refused from=127.0.0.1:%d+ why=wrong_token")
+      assert.is_nil(host:log():find("wrong-token-of-the-spec", 1, true))
+    end)
+
+    it("with a forged link does the same", function()
+      at_a_new_second()
+      local code = ("%d-%s-%s"):format(os.time() + 60, ("a"):rep(32), ("b"):rep(64))
+      local answer = ask(host, "GET", "/login?code=" .. code)
+      assert.equal("/login?wrong=link", answer.headers.location)
+      assert.is_nil(answer.headers["set-cookie"])
+    end)
+
+    it("is not made by another site's form", function()
+      for _, header in ipairs { "Origin: https://evil.example", "Origin: null",
+        "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site" } do
+        local answer = log_in(host, TOKEN, { header })
+        assert.equal(403, answer.status)
+        assert.equal("wrong_origin", answer.error)
+      end
+      local own = ("Origin: http://127.0.0.1:%d"):format(host.admin_port)
+      assert.equal(303, log_in(host, TOKEN, { own }).status)
+    end)
+
+    it("ends with a logout", function()
+      local cookie, csrf = session(host, READ_TOKEN)
+      assert.equal(403, ask(host, "POST", "/logout", { cookie }, "").status)
+      local answer = ask(host, "POST", "/logout", { cookie, csrf }, "")
+      assert.equal(200, answer.status)
+      assert.truthy(answer.headers["set-cookie"]:find("Max-Age=0", 1, true))
+      assert.equal(401, ask(host, "GET", "/api/session", { cookie }).status)
+    end)
+  end)
+
+  describe("a link of another site", function()
+    it("shows the page, which holds no data, since the browser keeps the cookie back", function()
+      local answer = ask(host, "GET", "/", { "Sec-Fetch-Site: cross-site" })
+      assert.equal(200, answer.status)
+      assert.is_nil(answer.headers["set-cookie"])
+    end)
+  end)
+
+  describe("a change", function()
+    local path
+    before_each(function()
+      path = ("/api/deliveries/%d/replay"):format(rows(host, "?id=away")[1].seq)
+    end)
+
+    it("needs the session's CSRF token", function()
+      local cookie = session(host)
+      local _, others = session(host)
+      for _, headers in ipairs { { cookie }, { cookie, others }, { cookie, "X-CSRF-Token: " } } do
+        local answer = ask(host, "POST", path, headers, "{}")
+        assert.equal(403, answer.status)
+        assert.equal("wrong_csrf_token", answer.error)
+      end
+    end)
+
+    it("needs a page of this server, even with the token", function()
+      local cookie, csrf = session(host)
+      for _, header in ipairs { "Origin: https://evil.example", "Sec-Fetch-Site: cross-site" } do
+        local answer = ask(host, "POST", path, { cookie, csrf, header }, "{}")
+        assert.equal(403, answer.status)
+        assert.equal("wrong_origin", answer.error)
+      end
+    end)
+
+    it("is made with both, and is a line in the log", function()
+      local cookie, csrf = session(host)
+      local before = delivery(host, rows(host, "?id=away")[1].seq).runs
+      local answer = ask(host, "POST", path, { cookie, csrf, "Sec-Fetch-Site: same-origin" }, "{}")
+      assert.same({ ok = false, error = "handler_refused", message = "the directory is away" },
+        answer.json)
+      assert.equal(before + 1, delivery(host, rows(host, "?id=away")[1].seq).runs)
+      host:wait_log('a replay was asked for on the admin page [^\n]*from=127.0.0.1:%d+ id=away '
+        .. 'row=%d+ who="session %d+ %(write%)"')
+    end)
+
+    it("is never made with a read token", function()
+      local cookie, csrf = session(host, READ_TOKEN)
+      for _, headers in ipairs { { cookie, csrf }, { bearer(READ_TOKEN) } } do
+        for _, what in ipairs { "replay", "purge" } do
+          local answer = ask(host, "POST", path:gsub("replay", what), headers, "{}")
+          assert.equal(403, answer.status)
+          assert.equal("read_only", answer.error)
+        end
+      end
+    end)
+
+    it("needs no CSRF token with a Bearer token, whose role counts alone", function()
+      local answer = ask(host, "POST", path, { bearer(TOKEN) }, "{}")
+      assert.equal("handler_refused", answer.error)
+      local cookie, csrf = session(host)
+      assert.equal(403, ask(host, "POST", path, { bearer(READ_TOKEN), cookie, csrf }, "{}").status)
+    end)
+
+    it("is never made by GET or HEAD", function()
+      local cookie, csrf = session(host)
+      local before = delivery(host, rows(host, "?id=away")[1].seq)
+      for _, method in ipairs { "GET", "HEAD" } do
+        for _, one in ipairs { path, path:gsub("replay", "purge"), "/logout" } do
+          local answer = ask(host, method, one, { cookie, csrf })
+          assert.equal(405, answer.status)
+          assert.equal("POST", answer.headers.allow)
+        end
+      end
+      assert.same(before, delivery(host, before.seq))
+      assert.equal(200, ask(host, "GET", "/api/session", { cookie }).status)
+    end)
+  end)
+
+  describe("a purge", function()
+    it("removes one delivery, and is a line in the log", function()
+      host:notify(H.event("A.Purged"), { id = "purged" })
+      local seq = rows(host, "?id=purged")[1].seq
+      local answer = ask(host, "POST", ("/api/deliveries/%d/purge"):format(seq), { bearer(TOKEN) },
+        "{}")
+      assert.same({ ok = true }, answer.json)
+      assert.same({}, rows(host, "?id=purged"))
+      assert.equal(404, ask(host, "GET", ("/api/deliveries/%d"):format(seq), { bearer(TOKEN) }).status)
+      host:wait_log('a purge was asked for on the admin page [^\n]*id=purged row=%d+ '
+        .. 'who="write token"')
+    end)
+  end)
+
+  describe("a replay", function()
+    it("of what succeeded has to be forced", function()
+      local path = ("/api/deliveries/%d/replay"):format(rows(host, "?id=done")[1].seq)
+      local answer = ask(host, "POST", path, { bearer(TOKEN) }, "{}")
+      assert.is_false(answer.json.ok)
+      assert.equal("already_succeeded", answer.error)
+      assert.same({ ok = true }, ask(host, "POST", path, { bearer(TOKEN) }, '{"force":true}').json)
+    end)
+  end)
+
+  describe("a method that a path does not take", function()
+    it("is answered 405 with those that it takes", function()
+      for path, allow in pairs { ["/"] = "GET, HEAD", ["/style.css"] = "GET, HEAD",
+        ["/login"] = "GET, HEAD, POST", ["/api/deliveries"] = "GET, HEAD", ["/logout"] = "POST" } do
+        for _, method in ipairs { "PUT", "DELETE", "OPTIONS", "PATCH" } do
+          local answer = ask(host, method, path, { bearer(TOKEN) }, "")
+          assert.equal(405, answer.status)
+          assert.equal(allow, answer.headers.allow)
+        end
+      end
+    end)
+  end)
+
+  describe("a file of the page", function()
+    local types = { html = "text/html; charset=utf-8", css = "text/css; charset=utf-8",
+      js = "text/javascript; charset=utf-8", svg = "image/svg+xml" }
+
+    local function each_file(fn, folder)
+      for name in lfs.dir(PAGE .. folder) do
+        local path = folder .. "/" .. name
+        if lfs.attributes(PAGE .. path, "mode") == "file" then
+          fn(path)
+        elseif name:sub(1, 1) ~= "." then
+          each_file(fn, path)
+        end
+      end
+    end
+
+    it("is in the binary under its path, with its type and an ETag", function()
+      each_file(function(path)
+        local answer = ask(host, "GET", path)
+        assert.equal(200, answer.status, path .. " is not in admin/static.lua")
+        assert.equal(H.read(PAGE .. path), answer.body)
+        assert.equal(types[path:match("%.(%l+)$")], answer.headers["content-type"])
+        assert.equal("no-cache", answer.headers["cache-control"])
+        local again = ask(host, "GET", path, { "If-None-Match: " .. answer.headers.etag })
+        assert.equal(304, again.status)
+        assert.equal("", again.body)
+      end, "")
+    end)
+
+    it("is asked for with HEAD as well", function()
+      local answer = ask(host, "HEAD", "/style.css")
+      assert.equal(200, answer.status)
+      assert.equal(#H.read(PAGE .. "/style.css"), tonumber(answer.headers["content-length"]))
+    end)
+
+    it("has no inline code or style", function()
+      each_file(function(path)
+        if not path:find("%.html$") then return end
+        local text = H.read(PAGE .. path)
+        for _, bad in ipairs { "<style", " style=", " on%l+=", "javascript:" } do
+          assert.is_nil(text:find(bad), path)
+        end
+        for attributes, code in text:gmatch("<script([^>]*)>(.-)</script>") do
+          assert.truthy(attributes:find("src=", 1, true))
+          assert.equal("", code)
+        end
+      end, "")
+    end)
+
+    it("is one of a fixed list: no other path is read", function()
+      for _, path in ipairs { "/../static.lua", "/../../init.lua", "/views/../../init.lua",
+        "/%2e%2e/static.lua", "/..%2fstatic.lua", "//etc/passwd", "/views/", "/views", "/page/app.js",
+        "/admin/page/app.js", "/init.lua", "/app.js/", "/./app.js", "/app.js%00", "/APP.JS",
+        "/hookward.lua", "/.", "/index.html/../app.js" } do
+        local answer = ask(host, "GET", path, { bearer(TOKEN) })
+        assert.equal(404, answer.status, path)
+        assert.equal("not_found", answer.error)
+      end
+    end)
+  end)
+
+  describe("every answer", function()
+    it("forbids the browser what the page does not need", function()
+      local cookie = session(host)
+      for _, path in ipairs { "/", "/login", "/app.js", "/api/session", "/api/deliveries", "/nothing",
+        "/api/deliveries/999999", "/api/deliveries?limit=0", "/logout" } do
+        local headers = ask(host, "GET", path, { cookie }).headers
+        assert.equal("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+          .. "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+          headers["content-security-policy"])
+        assert.equal("nosniff", headers["x-content-type-options"])
+        assert.equal("DENY", headers["x-frame-options"])
+        assert.equal("same-origin", headers["referrer-policy"])
+        assert.is_nil(headers["access-control-allow-origin"])
+        if path:find("^/api") then assert.equal("no-store", headers["cache-control"]) end
+      end
+    end)
+
+    it("to a Host that may be another site's name is a refusal", function()
+      local client = host:connect("127.0.0.1", host.admin_port)
+      client:send("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+      local answer = client:receive()
+      client:close()
+      assert.equal(403, answer.status)
+      assert.equal("wrong_host", answer.error)
+    end)
+  end)
+
+  describe("the list of deliveries", function()
+    it("has the newest first, a page at a time", function()
+      local all = rows(host)
+      local first, answer = rows(host, "?limit=2")
+      assert.equal(2, #first)
+      assert.is_true(answer.more)
+      assert.equal(first[2].seq, answer.next)
+      local seqs, next_page = { first[1].seq, first[2].seq }, answer
+      while next_page.more do
+        local more
+        more, next_page = rows(host, ("?limit=2&before=%d"):format(next_page.next))
+        for _, row in ipairs(more) do seqs[#seqs + 1] = row.seq end
+      end
+      local wanted = {}
+      for i, row in ipairs(all) do wanted[i] = row.seq end
+      assert.same(wanted, seqs)
+    end)
+
+    it("is filtered by state, event, id, time and a text of the error", function()
+      local function ids(query)
+        local list = {}
+        for i, row in ipairs(rows(host, query)) do list[i] = row.id end
+        return table.concat(list, " ")
+      end
+      assert.equal("done", ids "?state=succeeded")
+      assert.equal("secret away broken", ids "?state=failed,dead")
+      assert.equal("away broken", ids "?event=Person.*")
+      assert.equal("broken", ids "?event=*.Updated&state=&id=")
+      assert.equal("away", ids "?id=away")
+      assert.equal("away", ids "?error=DIRECTORY%20is+away")
+      assert.equal("", ids("?since=" .. os.time() + 100))
+      assert.equal("", ids "?until=1000")
+    end)
+
+    it("refuses filters that it can't read", function()
+      for query, name in pairs { ["state=lost"] = "state", ["event=A*"] = "event", ["event=*."] = "event",
+        ["event=**"] = "event", ["since=yesterday"] = "since", ["until=-1"] = "until",
+        ["since=nan"] = "since", ["before=0"] = "before", ["before=x"] = "before", ["limit=0"] = "limit",
+        ["limit=201"] = "limit", ["limit=1.5"] = "limit", ["state=%ff"] = "state" } do
+        local answer = ask(host, "GET", "/api/deliveries?" .. query, { bearer(TOKEN) })
+        assert.equal(400, answer.status, query)
+        assert.equal("bad_filter", answer.error)
+        assert.equal(name, answer.message:match("^%a+"))
+      end
+      assert.equal(200, ask(host, "GET", "/api/deliveries?limit=200", { bearer(TOKEN) }).status)
+    end)
+  end)
+
+  describe("one delivery", function()
+    it("comes with its body, headers, runs, and the handler's lines around the error", function()
+      local one = delivery(host, rows(host, "?id=broken")[1].seq)
+      assert.equal('{"Event":"Person.Updated","Timestamp":"2024-05-10T11:09:21Z","Name":null}', one.body)
+      assert.equal(#one.body, one.body_bytes)
+      assert.equal("handler_error", one.error)
+      assert.equal("public.pem", one.key)
+      assert.equal(1, #one.history)
+      assert.equal("handler_error", one.history[1].error)
+      assert.truthy(one.detail:find("stack traceback", 1, true))
+      assert.equal("handlers/a.lua", one.source.file)
+      assert.equal(5, one.source.line)
+      assert.equal(1, one.source.first)
+      assert.equal("  return event.Name:upper()", one.source.lines[5])
+      assert.is_false(one.source.changed)
+      assert.truthy(one.next:find("sender", 1, true))
+      local names = {}
+      for _, header in ipairs(one.headers) do names[header.name] = header.value end
+      assert.equal("broken", names["x-jobid"])
+    end)
+
+    it("can be delivered again by the commands that it comes with", function()
+      local one = delivery(host, rows(host, "?id=done")[1].seq)
+      local command = one.commands.send:gsub("^hookward", H.quote(H.binary))
+      H.write(host.folder .. "/development.key", H.read((H.keys())))
+      local out = assert(H.sh(("cd %s && %s --to http://127.0.0.1:%d"):format(host.folder, command,
+        host.port)))
+      assert.truthy(out:find("job done%-again"))
+      assert.equal("succeeded", rows(host, "?id=done-again")[1].state)
+      ask(host, "POST", ("/api/deliveries/%d/purge"):format(rows(host, "?id=done-again")[1].seq),
+        { bearer(TOKEN) }, "{}")
+    end)
+
+    it("shows no body of an event that is masked", function()
+      local answer = ask(host, "GET", ("/api/deliveries/%d"):format(rows(host, "?id=secret")[1].seq),
+        { bearer(TOKEN) })
+      assert.is_true(answer.json.masked)
+      assert.is_nil(answer.json.body)
+      assert.is_nil(answer.json.commands.send)
+      assert.truthy(answer.json.why_no_body:find("mask", 1, true))
+      assert.is_nil(answer.body:find("hush", 1, true))
+      assert.is_nil(ask(host, "GET", "/api/deliveries?limit=200", { bearer(TOKEN) }).body:find("hush"))
+    end)
+
+    it("that is not there is answered 404", function()
+      for _, seq in ipairs { "999999", "0", "99999999999999999999999" } do
+        local answer = ask(host, "GET", "/api/deliveries/" .. seq, { bearer(TOKEN) })
+        assert.equal(404, answer.status)
+      end
+    end)
+  end)
+end)
+
+describe("the admin page's limits", function()
+  after_each(H.stop_all)
+
+  it("look at no token of an address after five wrong ones in a second", function()
+    local host = start()
+    local cookie = session(host)
+    at_a_new_second()
+    for _ = 1, 5 do
+      assert.equal(401, ask(host, "GET", "/api/session", { bearer "wrong" }).status)
+    end
+    for _, headers in ipairs { { bearer "wrong" }, { bearer(TOKEN) } } do
+      local answer = ask(host, "GET", "/api/session", headers)
+      assert.equal(429, answer.status)
+      assert.equal("1", answer.headers["retry-after"])
+    end
+    assert.equal("/login?wrong=busy", log_in(host, TOKEN).headers.location)
+    assert.equal(200, ask(host, "GET", "/api/session", { cookie }).status)
+    at_a_new_second()
+    assert.equal(200, ask(host, "GET", "/api/session", { bearer(TOKEN) }).status)
+  end)
+
+  it("keep the hundred newest sessions", function()
+    local host = start()
+    local first, second = session(host), session(host)
+    for _ = 3, 100 do log_in(host, READ_TOKEN) end
+    assert.equal(200, ask(host, "GET", "/api/session", { first }).status)
+    log_in(host, READ_TOKEN)
+    assert.equal(401, ask(host, "GET", "/api/session", { first }).status)
+    assert.equal(200, ask(host, "GET", "/api/session", { second }).status)
+  end)
+end)
+
+describe("the admin page of a ledger in memory", function()
+  after_each(H.stop_all)
+
+  it("says that it can't list rows", function()
+    local host = start { ledger = "memory:" }
+    assert.is_false(ask(host, "GET", "/api/session", { bearer(TOKEN) }).json.ledger)
+    for _, path in ipairs { "/api/deliveries", "/api/deliveries/1" } do
+      local answer = ask(host, "GET", path, { bearer(TOKEN) })
+      assert.equal(409, answer.status)
+      assert.equal("no_rows", answer.error)
+    end
+  end)
+end)
