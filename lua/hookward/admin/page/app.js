@@ -86,9 +86,9 @@ function nameWindow(text) {
   document.title = `${text} · hookward`;
 }
 
-/** Moves the focus to the heading of a view that the user went to. */
+/** Moves the focus to the heading of a view that the user went to, unless the view has moved it. */
 function focusHeading() {
-  if (first) return;
+  if (first || main.contains(document.activeElement)) return;
   const heading = main.querySelector("h1") ?? main;
   heading.setAttribute("tabindex", "-1");
   heading.focus({ preventScroll: true });

@@ -9,6 +9,7 @@ import { count, exactTime, plural } from "../format.js";
 import { filterForm } from "../list/form.js";
 import { forApi, isEmpty, matches, readFilter, writeFilter } from "../list/filter.js";
 import { noLedger, nothingMatches, nothingYet } from "../list/hints.js";
+import { leaveList, returnToList } from "../list/left.js";
 import { Live } from "../list/live.js";
 import { Table } from "../list/table.js";
 
@@ -22,12 +23,6 @@ const KEPT_LIVE = 2000;
 const TOP_PX = 60;
 const POINTING_MS = 2500;
 
-/**
- * The list as it was left.
- * @type {{ query: string, rows: any[], next: number | null, scroll: number, seq: number } | null}
- */
-let left = null;
-
 class Deliveries {
   /** @param {HTMLElement} main @param {Context} ctx @param {URLSearchParams} query */
   constructor(main, ctx, query) {
@@ -40,6 +35,7 @@ class Deliveries {
     /** @type {AbortController | null} */
     this.loading = null;
     this.pointedAt = 0;
+    this.scroll = 0;
 
     this.table = new Table({ older: () => this.older() });
     this.form = filterForm((filter) => this.refilter(filter));
@@ -223,9 +219,8 @@ class Deliveries {
 
   /** Shows the list as it was left; false if another one was. */
   restore() {
-    const kept = left;
-    left = null;
-    if (kept?.query !== writeFilter(this.filter).toString()) return false;
+    const kept = returnToList(writeFilter(this.filter).toString());
+    if (!kept || kept.rows.length === 0) return false;
     this.table.append(kept.rows);
     this.next = kept.next;
     this.showFoot();
@@ -236,8 +231,8 @@ class Deliveries {
   }
 
   leave() {
-    left = { query: writeFilter(this.filter).toString(), rows: this.table.rows(), next: this.next,
-      scroll: this.scroll ?? 0, seq: this.table.current };
+    leaveList({ query: writeFilter(this.filter).toString(), rows: this.table.rows(),
+      next: this.next, scroll: this.scroll, seq: this.table.current });
     this.loading?.abort();
     this.form.end();
     this.live.end();

@@ -1,0 +1,88 @@
+// What can be done with a delivery: run it again, remove it, copy it as a command.
+
+import { gaveUp, post } from "../api.js";
+import { h, put } from "../dom.js";
+import { confirm } from "../parts/confirm.js";
+import { copyButton } from "../parts/copy.js";
+
+/** @typedef {import("../app.js").Context} Context */
+
+export class Actions {
+  /**
+   * @param {Context} ctx
+   * @param {{ changed: () => void, purged: () => void }} tell
+   */
+  constructor(ctx, tell) {
+    this.ctx = ctx;
+    this.tell = tell;
+    /** @type {any} */
+    this.delivery = null;
+    this.running = false;
+    this.replayButton = h("button", { type: "button", class: "primary",
+      onclick: () => this.replay() }, "Replay");
+    this.purgeButton = h("button", { type: "button", class: "danger",
+      onclick: () => this.purge() }, "Purge");
+    const mayChange = ctx.session.role === "write";
+    this.copies = h("div", { class: "buttons" });
+    this.element = h("div", { class: "buttons actions" },
+      mayChange && this.replayButton, this.copies, mayChange && this.purgeButton);
+  }
+
+  /** @param {any} delivery */
+  show(delivery) {
+    const { send, curl } = delivery.commands ?? {};
+    if (this.delivery?.commands?.send !== send || this.delivery?.commands?.curl !== curl) {
+      put(this.copies, send && copyButton("Copy as hookward send", send, "a hookward send command"),
+        curl && copyButton("Copy as curl", curl, "a curl command"));
+    }
+    this.delivery = delivery;
+    this.replayButton.disabled = delivery.state === "running";
+  }
+
+  /** @param {string} what @param {unknown} body */
+  ask(what, body) {
+    return post(`/api/deliveries/${this.delivery.seq}/${what}`, body);
+  }
+
+  async replay() {
+    if (this.running) return;
+    const again = this.delivery.state === "succeeded";
+    if (again && !await confirm({ title: "Run it again?", yes: "Run it again",
+      text: "It has succeeded already. Its handler runs once more, with all that it does." })) return;
+    this.busy(true);
+    try {
+      const said = await this.ask("replay", { force: again });
+      if (said.ok) this.ctx.note("Replayed: it succeeded.");
+      else this.ctx.note(`Replayed: ${[said.error, said.message].filter(Boolean).join(": ")}`, "bad");
+    } catch (error) {
+      this.fail(error);
+    }
+    this.busy(false);
+    this.tell.changed();
+  }
+
+  /** @param {boolean} busy */
+  busy(busy) {
+    this.replayButton.textContent = busy ? "Running …" : "Replay";
+    this.replayButton.setAttribute("aria-busy", String(busy));
+    this.running = busy;
+  }
+
+  async purge() {
+    if (!await confirm({ title: "Remove this delivery?", yes: "Purge", danger: true,
+      text: `Job ${this.delivery.id} is removed from the ledger, with its body and its runs. This `
+        + "can’t be undone. Should its sender deliver it again, it runs as if it were new." })) return;
+    try {
+      await this.ask("purge", {});
+      this.tell.purged();
+    } catch (error) {
+      this.fail(error);
+      this.tell.changed();
+    }
+  }
+
+  /** @param {unknown} error */
+  fail(error) {
+    if (!gaveUp(error)) this.ctx.note(error instanceof Error ? error.message : String(error), "bad");
+  }
+}

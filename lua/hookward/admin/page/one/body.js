@@ -1,0 +1,96 @@
+// The body of a delivery: laid out if it is JSON, else as text; and its bytes.
+
+import { h, put } from "../dom.js";
+import { bytes as inBytes, count } from "../format.js";
+import { copy } from "../parts/copy.js";
+import { reveal } from "../parts/reveal.js";
+import { dump, fromBase64 } from "./hex.js";
+import { indent, layOut, toText } from "./json.js";
+
+const LINES = 1000; // of JSON at first
+const TEXT = 65536; // characters of other text at first
+const BYTES = 4096; // at first, and with each "more"
+
+/** @param {string} label @param {() => void} onclick */
+const more = (label, onclick) =>
+  h("button", { type: "button", class: "more", onclick }, label);
+
+/** @param {import("./json.js").Line} line */
+function jsonLine(line) {
+  const element = h("div", { class: "line" }, indent(line), line.tokens.map(({ kind, text }) =>
+    (kind === "mark" ? text : h("span", { class: `j-${kind}` }, reveal(text)))));
+  const hang = line.depth * 2 + 2;
+  element.style.paddingLeft = `${hang}ch`;
+  element.style.textIndent = `${-hang}ch`;
+  return element;
+}
+
+/** @param {import("./json.js").Line[]} lines */
+function showJson(lines) {
+  const code = h("div", { class: "code" }, lines.slice(0, LINES).map(jsonLine));
+  const rest = more(`Show all ${count(lines.length)} lines`, () => {
+    rest.remove();
+    code.append(...lines.slice(LINES).map(jsonLine));
+  });
+  return [code, lines.length > LINES && rest];
+}
+
+/** @param {string} text */
+function showText(text) {
+  const code = h("div", { class: "code plain" }, reveal(text.slice(0, TEXT)));
+  const rest = more("Show all of it", () => {
+    rest.remove();
+    put(code, reveal(text));
+  });
+  return [code, text.length > TEXT && rest];
+}
+
+/** @param {Uint8Array} bytes */
+function showBytes(bytes) {
+  const width = matchMedia("(min-width: 40rem)").matches ? 16 : 8;
+  const code = h("pre", { class: "code hex", tabindex: 0, "aria-label": "Bytes of the body" });
+  let to = 0;
+  const rest = more("Show more bytes", () => {
+    const from = to;
+    to = Math.min(to + BYTES, bytes.length);
+    code.append((from ? "\n" : "") + dump(bytes, from, to, width));
+    rest.hidden = to >= bytes.length;
+  });
+  rest.click();
+  return [code, rest];
+}
+
+/**
+ * @param {{ body?: string | null, body_base64?: string | null, body_bytes?: number | null,
+ *   why_no_body?: string | null }} delivery
+ * @returns {HTMLElement} a panel
+ */
+export function bodyPanel(delivery) {
+  const { body, body_base64: base64, why_no_body: why } = delivery;
+  const heading = h("h2", { id: "body-title" }, "Body ",
+    h("span", { class: "muted small" }, inBytes(delivery.body_bytes)));
+  const bar = h("div", { class: "buttons" });
+  const inside = h("div", { class: "body-inside" });
+  const panel = h("section", { class: "panel", "aria-labelledby": "body-title" },
+    h("header", null, heading, bar), inside);
+  if (typeof body !== "string" && typeof base64 !== "string") {
+    put(inside, h("p", { class: "muted inside" }, "Not shown: ", why ?? "it was not kept", "."));
+    return panel;
+  }
+  const bytes = typeof base64 === "string" ? fromBase64(base64) : new TextEncoder().encode(body ?? "");
+  const text = typeof body === "string" ? body : new TextDecoder().decode(bytes);
+  const lines = layOut(text);
+  const ways = [
+    { name: lines ? "JSON" : "Text", show: () => (lines ? showJson(lines) : showText(text)) },
+    { name: "Raw bytes", show: () => showBytes(bytes) },
+  ];
+  const buttons = ways.map(({ name, show }, at) => h("button", { type: "button", onclick: () => {
+    put(inside, show());
+    buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(i === at)));
+  } }, name));
+  put(bar, h("div", { class: "choices", role: "group", "aria-label": "Show the body as" }, buttons),
+    h("button", { type: "button", class: "quiet", onclick: () => copy(lines ? toText(lines) : text, "the body") },
+      "Copy"));
+  buttons[0].click();
+  return panel;
+}

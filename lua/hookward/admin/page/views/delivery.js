@@ -1,0 +1,114 @@
+// One delivery: what came, what ran, what happens next.
+//
+// It is loaded again whenever the host tells of it, so a replay, also somebody else's, is seen.
+
+import { get, gaveUp, subscribe } from "../api.js";
+import { debounce, h, put } from "../dom.js";
+import { age, isoTime, exactTime } from "../format.js";
+import { forget, listAddress, lookAt, neighbours } from "../list/left.js";
+import { Actions } from "../one/actions.js";
+import { bodyPanel } from "../one/body.js";
+import { errorPanel } from "../one/error.js";
+import { factsPanel, headersPanel } from "../one/facts.js";
+import { runsPanel } from "../one/runs.js";
+import { reveal } from "../parts/reveal.js";
+import { badge } from "../parts/state.js";
+
+/** @typedef {import("../app.js").Context} Context */
+
+export const title = "Delivery";
+
+const AGAIN_MS = 150;
+
+/** @param {number} seq */
+function pathBar(seq) {
+  const { newer, older } = neighbours(seq);
+  const beside = (/** @type {number | undefined} */ other, /** @type {string} */ text) =>
+    other && h("a", { href: `#/deliveries/${other}` }, text);
+  return h("nav", { class: "path", "aria-label": "Delivery" },
+    h("a", { href: listAddress() }, "← Deliveries"),
+    h("span", { class: "beside" }, beside(newer, "↑ Newer"), beside(older, "↓ Older")));
+}
+
+class Delivery {
+  /** @param {HTMLElement} main @param {Context} ctx @param {number} seq */
+  constructor(main, ctx, seq) {
+    this.ctx = ctx;
+    this.seq = seq;
+    /** @type {any} */
+    this.shown = null;
+    this.actions = new Actions(ctx, { changed: () => this.load(), purged: () => this.purged() });
+    this.headline = h("h1");
+    this.line = h("p", { class: "headline-facts" });
+    this.next = h("p", { class: "next-step" });
+    this.error = h("div");
+    this.body = h("div");
+    this.runs = h("div");
+    this.facts = h("div");
+    this.headers = h("div");
+    put(main, pathBar(seq), h("div", { class: "headline" },
+      h("div", null, this.headline, this.line), this.actions.element), this.next,
+    h("div", { class: "columns" },
+      h("div", { class: "stack" }, this.error, this.body),
+      h("div", { class: "stack" }, this.runs, this.facts, this.headers)));
+  }
+
+  async load() {
+    try {
+      this.show(await get(`/api/deliveries/${this.seq}`, { signal: this.ctx.signal }));
+    } catch (error) {
+      if (gaveUp(error)) return;
+      if (!this.shown) throw error;
+      this.ctx.note(error instanceof Error ? error.message : String(error), "bad");
+    }
+  }
+
+  /** @param {any} now */
+  show(now) {
+    const before = this.shown;
+    this.shown = now;
+    this.ctx.name(`${now.event || "Delivery"} ${now.id}`);
+    put(this.headline, reveal(now.event || "No event"));
+    put(this.line, badge(now.state), h("span", null, "job ", h("span", { class: "mono" }, reveal(now.id))),
+      h("time", { class: "muted", datetime: isoTime(now.received_at), title: exactTime(now.received_at) },
+        `received ${age(now.received_at)}`));
+    put(this.next, now.next);
+    this.actions.show(now);
+    put(this.error, errorPanel(now));
+    put(this.runs, runsPanel(now.history ?? [], now.deliveries));
+    put(this.facts, factsPanel(now));
+    if (!before || before.body !== now.body || before.body_base64 !== now.body_base64) {
+      put(this.body, bodyPanel(now));
+      put(this.headers, headersPanel(now.headers ?? []));
+    }
+    if (before && before.state !== now.state) this.ctx.announce(`It is now ${now.state}. ${now.next}`);
+  }
+
+  purged() {
+    forget(this.seq);
+    this.ctx.note("It was removed.");
+    this.ctx.go(listAddress());
+  }
+}
+
+/**
+ * @param {HTMLElement} main
+ * @param {URLSearchParams} _
+ * @param {Context} ctx
+ */
+export async function show(main, _, ctx) {
+  const seq = Number(ctx.path[0]);
+  lookAt(seq);
+  const delivery = new Delivery(main, ctx, seq);
+  const again = debounce(AGAIN_MS, () => delivery.load());
+  const unsubscribe = subscribe({ resumed: again, deliveries({ records }) {
+    if (records.some((record) => record.row === seq)) again();
+  } });
+  const end = () => {
+    again.cancel();
+    unsubscribe();
+  };
+  ctx.signal.addEventListener("abort", end);
+  await delivery.load();
+  return end;
+}
