@@ -137,7 +137,7 @@ describe("an ack-first handler", function()
     assert.equal(200, host:notify(BODY, { id = "one", attempt = 2 }).status)
     wait_row(host, "one", "dead 1 4 1 0 handler_refused")
     assert.equal(1, #runs(host))
-    host:wait_log("duplicate job=one attempt=2 status=200")
+    host:wait_log("duplicate event=%S+ job=one attempt=2 status=200")
   end)
 
   it("knows its copies by their body", function()

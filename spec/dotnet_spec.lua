@@ -81,7 +81,7 @@ describe("a .NET client #dotnet", function()
     assert.equal(PROCESSED, lines[4])
     assert.equal(PROCESSED, lines[5])
     local taken = accepted() - before - 2 * own
-    host:wait_log "duplicate job=101"
+    host:wait_log "duplicate event=%S+ job=101"
     assert.equal(1, host:count_log "got Zoë ✓ .-job=101 type=\"application/json; charset=utf%-8\"")
     assert.equal(0, host:count_log "got c ")
     return taken

@@ -189,7 +189,7 @@ describe("when it is told to stop, the host", function()
       assert.equal(other, host:log():find("never came back", 1, true) ~= nil)
       host = H.start { folder = host.folder }
       assert.equal(200, host:notify(H.event("A.Late"), { id = "late", attempt = 1 }).status)
-      host:wait_log("duplicate job=late")
+      host:wait_log("duplicate event=%S+ job=late")
       host:stop()
     end
   end)

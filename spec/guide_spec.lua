@@ -425,7 +425,7 @@ describe("the guide's", function()
     S.start(misbehave .. " --speed 1000"):sign_in():trigger("http://127.0.0.1:" .. host.port
       .. "/baseWebhookNotification")
     host:wait_log("error=invalid_signature")
-    host:wait_log("duplicate job")
+    host:wait_log("duplicate event=%S+ job")
     local sandbox = S.start(fail):sign_in()
     local statuses = {}
     for i = 1, 3 do statuses[i] = sandbox:ask("GET", S.API .. "/events") end
@@ -750,7 +750,7 @@ describe("the guide's", function()
     assert.matches("backed%-up.*succeeded", sh("%shookward jobs list", at))
     host = H.start { folder = folder }
     assert.equal(200, host:notify(event, { id = "backed-up" }).status)
-    host:wait_log("duplicate job=backed%-up")
+    host:wait_log("duplicate event=%S+ job=backed%-up")
   end)
 
   it("commands after an update reload the host", function()

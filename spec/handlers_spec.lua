@@ -551,7 +551,7 @@ describe("a handler", function()
       gate:open()
       host:wait_log("succeeded event=A%.Slow job=j attempt=0 status=400 answered=handler_timeout ")
       assert.equal(200, host:notify(body, { id = "j", attempt = 2 }).status)
-      host:wait_log("duplicate job=j attempt=2")
+      host:wait_log("duplicate event=%S+ job=j attempt=2")
       assert.equal(1, host:count("begun"))
     end)
 

@@ -81,7 +81,7 @@ describe("the durable ledger", function()
     host = H.start { folder = host.folder }
     assert.equal(200, host:notify(BODY, { id = "1", attempt = 1 }).status)
     assert.equal(1, runs(host))
-    host:wait_log("duplicate job=1")
+    host:wait_log("duplicate event=%S+ job=1")
   end)
 
   it("runs a failed notification again, and logs it as redelivered", function()

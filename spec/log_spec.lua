@@ -44,7 +44,7 @@ describe("the log", function()
     for _, pattern in ipairs {
       "info  succeeded event=A%.Done job=j%-1 attempt=0 status=200 " .. proof
         .. " place=handlers/a%.lua:2 version=%x+\n",
-      "info  duplicate job=j%-1 attempt=2 status=200 " .. proof .. "\n",
+      "info  duplicate event=%S+ job=j%-1 attempt=2 status=200 " .. proof .. "\n",
       "error failed event=A%.Refused job=j%-2 attempt=5 state=dead error=handler_refused "
         .. "reason=\"not now\" status=400 " .. proof .. " place=handlers/a%.lua:3 version=%x+\n",
       "warn  failed event=A%.Refused job=j%-7 attempt=4 error=handler_refused reason=\"not now\" "

@@ -50,6 +50,7 @@ describe("hookward status", function()
     assert.is_true(found.ok)
     assert.same({}, found.problems)
     assert.equal("serving", found.state)
+    assert.is_true(found.ready)
     assert.equal(2, found.counts.received)
     assert.same({ "http://127.0.0.1:" .. host.port }, found.addresses)
     assert.same({ handler_refused = 1 }, found.errors)
@@ -78,6 +79,39 @@ describe("hookward status", function()
     H.wait_until(function() return json(host).workers_stuck == 0 end, "both to be back")
     assert.equal(0, (select(2, status(host))))
     assert.equal(0, host:stop())
+  end)
+
+  it("has the counts of each event, and the routes of the live scripts", function()
+    local host = start { handlers = { ["a.lua"] = HANDLERS["a.lua"] .. [[
+      require "hookward".on("Person.*", { ack = "first", concurrency = 2, schema = false,
+        key = function(event) return event.Id end }, function() end)
+      require "hookward".on("*.Deleted", { schema = {} }, function() error "no" end)
+    ]] } }
+    for i = 1, 3 do host:notify(A, { id = "good" .. i }) end
+    host:notify(A, { id = "bad" })
+    host:notify(H.event("Badge.Deleted"), { id = "gone" })
+    host:notify(H.event("Nobody.Knows"), { id = "unknown" })
+    local found = json(host)
+    assert.is_true(found.ready)
+    assert.is_nil(found.why_not_ready)
+    for _, event in ipairs(found.events) do
+      assert.is_true(math.abs((event.last_error_at or 0) - os.time()) < 60)
+      event.last_error_at = nil
+    end
+    assert.same({
+      { event = "Badge.Created", succeeded = 3, failed = 1, last_error = "handler_refused" },
+      { event = "Badge.Deleted", failed = 1, last_error = "handler_error" },
+      { event = "Nobody.Knows", failed = 1, last_error = "no_handler" },
+    }, found.events)
+    assert.same({
+      { pattern = "Badge.Created", place = "handlers/a.lua:1", ack_first = false },
+      { pattern = "Person.*", place = "handlers/a.lua:5", ack_first = true, concurrency = 2,
+        in_order = true },
+      { pattern = "*.Deleted", place = "handlers/a.lua:6", schema = "its own", ack_first = false },
+    }, found.routes)
+    H.write(host.folder .. "/handlers/a.lua", 'require "hookward".on("*", function() end)')
+    host:wait_log("reloaded")
+    assert.same({ { pattern = "*", place = "handlers/a.lua:1", ack_first = false } }, json(host).routes)
   end)
 
   it("counts what was answered before it ran", function()
@@ -162,6 +196,9 @@ describe("hookward status", function()
     assert.equal(1, code)
     assert.matches("ledger    hookward%.db, failed", out)
     assert.matches("error: the ledger can't be written, so no handler runs; the log says why", out)
+    local found = json(host)
+    assert.is_false(found.ready)
+    assert.equal("the ledger can't record", found.why_not_ready)
   end)
 
   it("without a host shows what the ledger holds, and exits 1", function()

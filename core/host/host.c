@@ -589,8 +589,10 @@ struct hw_host *hw_host_start(struct hw_config *config, const struct hw_modules 
     h->guard = guard;
     h->manager.notify.fd = -1;
     h->modules = modules;
-    if (start(h, why, why_size) == 0)
+    if (start(h, why, why_size) == 0) {
+        atomic_store_explicit(&h->status.started, true, memory_order_relaxed);
         return h;
+    }
     hw_host_free(h);
     return NULL;
 }

@@ -7,31 +7,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json_out.h"
 #include "base/version.h"
-
-/* ---- JSON ---- */
-
-static void put_char(FILE *out, struct hw_str text, size_t i, size_t n)
-{
-    char escape[6];
-    size_t escaped = hw_str_json_escape(escape, (unsigned char)text.ptr[i]);
-    if (n == 0)
-        fputs("\\ufffd", out);
-    else
-        fwrite(escaped ? escape : text.ptr + i, 1, escaped ? escaped : n, out);
-}
-
-static void put_text(FILE *out, struct hw_str text)
-{
-    putc('"', out);
-    for (size_t i = 0, n; i < text.len; i += n ? n : 1) {
-        n = hw_str_utf8(text, i);
-        put_char(out, text, i, n);
-    }
-    putc('"', out);
-}
-
-/* ---- the parts ---- */
 
 static void put_counts(FILE *out, const struct hw_stats *stats)
 {
@@ -51,6 +28,32 @@ static void put_counts(FILE *out, const struct hw_stats *stats)
     putc('}', out);
 }
 
+/* Only the counts that are not 0: most are, and there may be a hundred events. */
+static void put_event(FILE *out, const struct hw_event *event)
+{
+    fputs("{\"event\":", out);
+    hw_json_out_text(out, (struct hw_str){event->name, event->name_len});
+    for (int i = 0; i < HW_EVENT_COUNTS_END; i++)
+        if (event->counts[i])
+            fprintf(out, ",\"%s\":%llu", hw_events_name((enum hw_event_count)i),
+                    (unsigned long long)event->counts[i]);
+    if (event->last_error)
+        fprintf(out, ",\"last_error\":\"%s\",\"last_error_at\":%.3f",
+                hw_error_name(event->last_error), event->last_error_at);
+    putc('}', out);
+}
+
+static void put_events(FILE *out, const struct hw_events *events)
+{
+    const struct hw_event *event;
+    fputs(",\"events\":[", out);
+    for (size_t i = 0; (event = hw_events_at(events, i)); i++) {
+        fputs(i ? "," : "", out);
+        put_event(out, event);
+    }
+    putc(']', out);
+}
+
 struct list {
     FILE *out;
     const char *comma;
@@ -60,7 +63,7 @@ static void put_pause(void *ud, struct hw_str pattern, int64_t since)
 {
     struct list *list = ud;
     fprintf(list->out, "%s{\"pattern\":", list->comma);
-    put_text(list->out, pattern);
+    hw_json_out_text(list->out, pattern);
     fprintf(list->out, ",\"since\":%.3f}", (double)since / 1000);
     list->comma = ",";
 }
@@ -81,7 +84,7 @@ static void put_reload(FILE *out, struct hw_last_reload *last)
     if (at == 0)
         return;
     fprintf(out, ",\"reload\":{\"at\":%.3f,\"ok\":%s,\"text\":", at, ok ? "true" : "false");
-    put_text(out, hw_str_of(text));
+    hw_json_out_text(out, hw_str_of(text));
     putc('}', out);
 }
 
@@ -94,7 +97,7 @@ static void put_addresses(FILE *out, const struct hw_status *s)
         bool is_unix = strncmp(s->addresses[i], "unix:", 5) == 0;
         snprintf(text, sizeof text, "%s%s", is_unix ? "" : scheme, s->addresses[i]);
         fputs(i ? "," : "", out);
-        put_text(out, hw_str_of(text));
+        hw_json_out_text(out, hw_str_of(text));
     }
     putc(']', out);
 }
@@ -109,7 +112,7 @@ static void put_ledger(FILE *out, const struct hw_status *s)
     fprintf(out, ",\"ledger\":{\"type\":\"%s\"", ledger->type->name);
     if (ledger->type->waits) {
         fputs(",\"path\":", out);
-        put_text(out, hw_str_of(s->config->ledger));
+        hw_json_out_text(out, hw_str_of(s->config->ledger));
     }
     fprintf(out, ",\"health\":\"%s\"}", healths[hw_ledger_health(ledger)]);
 }
@@ -119,6 +122,7 @@ static void put(FILE *out, const struct hw_status *s)
     const struct hw_stats *stats = s->dispatch->report->stats;
     uint64_t number;
     char version[17];
+    const char *why;
     hw_shelf_describe(s->shelf, &number, version);
     fprintf(out,
             "{\"state\":\"%s\",\"hookward\":\"%s\",\"version\":\"%s\",\"number\":%llu,\"pid\":%ld,"
@@ -126,7 +130,14 @@ static void put(FILE *out, const struct hw_status *s)
             s->dispatch->draining ? "draining" : "serving", HW_VERSION, version,
             (unsigned long long)number, (long)getpid(), s->started_at,
             (double)(hw_now_ns() - s->started_ns) / 1e9, s->workers, s->dispatch->stuck);
+    bool ready = hw_status_is_ready(s, &why);
+    fprintf(out, ",\"ready\":%s", ready ? "true" : "false");
+    if (!ready)
+        fprintf(out, ",\"why_not_ready\":\"%s\"", why);
     put_counts(out, stats);
+    put_events(out, &s->dispatch->report->events);
+    fputs(",\"routes\":", out);
+    hw_shelf_write_routes(s->shelf, out);
     put_pauses(out, &s->dispatch->ledger->pauses);
     put_reload(out, s->last_reload);
     put_ledger(out, s);
@@ -134,6 +145,18 @@ static void put(FILE *out, const struct hw_status *s)
     fprintf(out, ",\"replaced\":%llu,\"unreplaced\":%llu}\n",
             (unsigned long long)hw_stats_get(&stats->counts[HW_COUNT_REPLACED]),
             (unsigned long long)hw_stats_get(&stats->counts[HW_COUNT_UNREPLACED]));
+}
+
+bool hw_status_is_ready(const struct hw_status *s, const char **why)
+{
+    *why = NULL;
+    if (!atomic_load_explicit(&s->started, memory_order_relaxed))
+        *why = "starting";
+    else if (s->dispatch->draining)
+        *why = "draining";
+    else if (hw_ledger_health(s->dispatch->ledger) == HW_LEDGER_FAILED)
+        *why = "the ledger can't record";
+    return !*why;
 }
 
 char *hw_status_write(const struct hw_status *status, size_t *len)

@@ -2,13 +2,20 @@
  *
  *     {"state":"serving"|"draining","hookward":"0.1.0","version":"0123456789abcdef","number":1,
  *      "pid":1,"started_at":1790000000.0,"uptime":1.5,"workers":8,"workers_stuck":0,
+ *      "ready":false,"why_not_ready":"starting"|"draining"|"the ledger can't record",
  *      "counts":{"received":0,…},"errors":{"handler_error":1,…},
+ *      "events":[{"event":"Badge.Created","succeeded":1,"failed":2,…,"last_error":"handler_error",
+ *                 "last_error_at":1790000000.0},…],
+ *      "routes":[{"pattern":"Badge.*","place":"handlers/badges.lua:4","schema":"the event's",
+ *                 "ack_first":true,"concurrency":2,"in_order":true},…],
  *      "pauses":[{"pattern":"Badge.*","since":1790000000.0},…],
  *      "reload":{"at":1790000000.0,"ok":true,"text":"…"},
  *      "ledger":{"type":"sqlite","path":"/…","health":"well"|"slow"|"failed"},
  *      "addresses":["http://127.0.0.1:8080",…],"replaced":0,"unreplaced":0}
  *
- * Times are seconds since 1970; "errors" has those that occurred; "reload" is the last attempt,
+ * Times are seconds since 1970; "errors" has those that occurred, and an
+ * event's counts (trip/events.h) only those that are not 0; "routes" are those of the live scripts,
+ * the most specific first, without what a route has not; "why_not_ready" is absent when it is; "reload" is the last attempt,
  * absent before the first; "path" is absent when the ledger is in memory; "workers_stuck" counts
  * those whose handler did not return in time and has not yet; an address begins with http://,
  * https:// or unix:.
@@ -17,6 +24,8 @@
  * Thread  leader only. */
 #ifndef HW_STATUS_H
 #define HW_STATUS_H
+
+#include <stdatomic.h>
 
 #include "base/config.h"
 #include "host/last_reload.h"
@@ -35,7 +44,13 @@ struct hw_status {
     unsigned workers;
     double started_at;   /* seconds since 1970 */
     uint64_t started_ns; /* monotonic */
+
+    /* atomic */
+    atomic_bool started; /* connections are accepted */
 };
+
+/* Whether new notifications should be sent here; if not, *why is a static text, else NULL. */
+bool hw_status_is_ready(const struct hw_status *status, const char **why);
 
 /* The text is the caller's (free); NULL without memory. */
 char *hw_status_write(const struct hw_status *status, size_t *len);

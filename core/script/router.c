@@ -2,6 +2,7 @@
 #include "script/router.h"
 
 #include "base/check.h"
+#include "base/json_out.h"
 #include "base/log.h"
 #include "script/require.h"
 
@@ -57,6 +58,56 @@ void hw_router_push_routes(lua_State *from, lua_State *to)
         lua_pop(from, 1);
     }
     lua_settop(from, top);
+}
+
+/* The field `name` of the route on top, as a member of a JSON object; nothing if it is nil. */
+static void write_field(lua_State *L, FILE *out, const char *name)
+{
+    switch (lua_getfield(L, -1, name)) {
+    case LUA_TSTRING:
+        fprintf(out, ",\"%s\":", name);
+        hw_json_out_text(out, hw_str_of(lua_tostring(L, -1)));
+        break;
+    case LUA_TNUMBER:
+        fprintf(out, ",\"%s\":%lld", name, (long long)lua_tointeger(L, -1));
+        break;
+    case LUA_TBOOLEAN:
+        fprintf(out, ",\"%s\":%s", name, lua_toboolean(L, -1) ? "true" : "false");
+        break;
+    }
+    lua_pop(L, 1);
+}
+
+static void write_index(lua_State *L, FILE *out, lua_Integer index, const char *name)
+{
+    lua_rawgeti(L, -1, index);
+    if (lua_isstring(L, -1)) {
+        fprintf(out, "%s\"%s\":", index > 1 ? "," : "", name);
+        hw_json_out_text(out, hw_str_of(lua_tostring(L, -1)));
+    }
+    lua_pop(L, 1);
+}
+
+bool hw_router_write_routes(lua_State *L, FILE *out)
+{
+    int top = lua_gettop(L);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &routes_key);
+    bool read = lua_pcall(L, 0, 1, 0) == LUA_OK;
+    putc('[', out);
+    for (lua_Integer i = 1; read && lua_rawgeti(L, top + 1, i) == LUA_TTABLE; i++) {
+        fputs(i > 1 ? ",{" : "{", out);
+        write_index(L, out, 1, "pattern");
+        write_index(L, out, 2, "place");
+        write_index(L, out, 3, "schema");
+        write_field(L, out, "ack_first");
+        write_field(L, out, "concurrency");
+        write_field(L, out, "in_order");
+        putc('}', out);
+        lua_pop(L, 1);
+    }
+    putc(']', out);
+    lua_settop(L, top);
+    return read;
 }
 
 size_t hw_router_count(lua_State *L)

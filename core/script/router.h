@@ -8,6 +8,7 @@
 #include <lua.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* Ends the registration of handlers and keeps the router's functions; after all scripts are loaded.
  * The flags are those of struct hw_vm_config. May raise. Stack: -0 +0. */
@@ -26,6 +27,10 @@ static inline void hw_router_push_resolve(lua_State *L)
 /* Pushes the routes on the other state, the most specific first: an array of { pattern =, place =,
  * schema = } (vm.h). Stack of `from`: -0 +0, of `to`: -0 +1. */
 void hw_router_push_routes(lua_State *from, lua_State *to);
+
+/* Writes the routes as hw_vm_routes_as_json has them. False when the state is out of memory. Stack: -0
+ * +0. */
+bool hw_router_write_routes(lua_State *L, FILE *out);
 
 /* How many routes there are; 0 when the state is out of memory. Stack: -0 +0. */
 size_t hw_router_count(lua_State *L);

@@ -443,6 +443,20 @@ size_t hw_vm_count_handlers(struct hw_vm *vm)
     return hw_router_count(vm->L);
 }
 
+char *hw_vm_routes_as_json(struct hw_vm *vm)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    if (!out)
+        return NULL;
+    bool written = hw_router_write_routes(vm->L, out) && !ferror(out);
+    if (fclose(out) == 0 && written)
+        return text;
+    free(text);
+    return NULL;
+}
+
 void hw_vm_push_routes(struct hw_vm *vm, lua_State *to)
 {
     hw_router_push_routes(vm->L, to);

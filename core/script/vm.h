@@ -117,4 +117,9 @@ size_t hw_vm_count_handlers(struct hw_vm *vm);
  *                those that have one); nil for none */
 void hw_vm_push_routes(struct hw_vm *vm, struct lua_State *to);
 
+/* The same as a JSON array of objects: pattern, place, schema (left out for none), ack_first, and of
+ * an ack-first one concurrency and in_order, if it has them. The text is the caller's (free); NULL
+ * without memory. */
+char *hw_vm_routes_as_json(struct hw_vm *vm);
+
 #endif

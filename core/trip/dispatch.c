@@ -137,6 +137,7 @@ static void record_copy(struct hw_dispatch *d, struct hw_job *job, const struct 
     job->n.outcome =
         (struct hw_outcome){.authentic = true, .from_ledger = true, .finished_ns = hw_now_ns()};
     job->n.key = hw_arena_copy(&job->arena, first->n.key);
+    job->n.event = hw_arena_copy(&job->arena, first->n.event);
     job->n.known.row = first->n.from_row;
     record(d, job);
 }

@@ -35,9 +35,21 @@ static uint8_t *find_slot(struct hw_events *events, struct hw_str name)
     return &events->slots[i];
 }
 
+/* Whether it can be shown as it is everywhere: well-formed, and without control characters. */
+static bool is_plain(struct hw_str name)
+{
+    for (size_t i = 0, n; i < name.len; i += n) {
+        unsigned char c = (unsigned char)name.ptr[i];
+        n = hw_str_utf8(name, i);
+        if (n == 0 || c < 0x20 || c == 0x7f)
+            return false;
+    }
+    return true;
+}
+
 static struct hw_event *add(struct hw_events *events, uint8_t *slot, struct hw_str name)
 {
-    char *copy = strndup(name.ptr, name.len);
+    char *copy = is_plain(name) ? strndup(name.ptr, name.len) : NULL;
     if (!copy)
         return NULL;
     struct hw_event *row = &events->rows[events->count++];

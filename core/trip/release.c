@@ -85,6 +85,7 @@ int hw_release_fill(struct hw_release *r, unsigned vm_count, bool (*give_up)(voi
             return HW_EFAILED;
     }
     r->handler_count = vm_count ? hw_vm_count_handlers(r->vms[0]) : 0;
+    r->routes = vm_count ? hw_vm_routes_as_json(r->vms[0]) : NULL;
     return 0;
 }
 
@@ -132,6 +133,7 @@ void hw_release_unref(struct hw_release *r)
     if (atomic_fetch_sub(&r->refs, 1) != 1)
         return;
     free_vms(r->vms, r->vm_count);
+    free(r->routes);
     if (r->bundle)
         hw_bundle_unref(r->bundle);
     if (r->keys)
@@ -223,6 +225,14 @@ void hw_shelf_count(struct hw_shelf *shelf, size_t *handlers, size_t *keys)
     uv_mutex_lock(&shelf->m);
     *handlers = shelf->current->handler_count;
     *keys = shelf->current->keys->count;
+    uv_mutex_unlock(&shelf->m);
+}
+
+void hw_shelf_write_routes(struct hw_shelf *shelf, FILE *out)
+{
+    uv_mutex_lock(&shelf->m);
+    const char *routes = shelf->current->routes;
+    fputs(routes ? routes : "[]", out);
     uv_mutex_unlock(&shelf->m);
 }
 

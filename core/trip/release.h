@@ -12,6 +12,7 @@
 #define HW_RELEASE_H
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <uv.h>
 
 #include "base/config.h"
@@ -29,6 +30,7 @@ struct hw_release {
     struct hw_retries retries;
     unsigned vm_count;
     size_t handler_count; /* set by fill */
+    char *routes;         /* as JSON (vm.h); NULL: there was no memory. Set by fill */
 
     /* atomic */
     atomic_int refs;
@@ -90,6 +92,9 @@ void hw_shelf_describe(struct hw_shelf *shelf, uint64_t *number, char version[17
 
 /* How many handlers and keys it has; any thread. */
 void hw_shelf_count(struct hw_shelf *shelf, size_t *handlers, size_t *keys);
+
+/* Writes its routes, a JSON array; any thread. */
+void hw_shelf_write_routes(struct hw_shelf *shelf, FILE *out);
 
 /* Hands over a VM for hw_shelf_sweep. Closes it at once when there is no memory for that. */
 void hw_shelf_retire(struct hw_shelf *shelf, struct hw_vm *vm);

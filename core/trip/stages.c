@@ -5,6 +5,7 @@
 
 #include "base/crash.h"
 #include "base/log.h"
+#include "script/event_name.h"
 #include "trip/patience.h"
 #include "trip/retry.h"
 
@@ -106,11 +107,19 @@ static int verify(struct hw_worker *w, struct hw_job *job)
     return 0;
 }
 
+/* It is not decoded, and is reported by its event all the same. */
+static int settle_from_ledger(struct hw_job *job)
+{
+    job->n.outcome.from_ledger = true;
+    job->n.event = hw_event_name_find(job->n.body);
+    return SETTLED;
+}
+
 /* Its handler gave it up for good: the answer is the same, and only a replay runs it again. */
 static int answer_given_up(struct hw_worker *w, struct hw_job *job)
 {
     int rc = hw_ledger_load_reason(w->shared->ledger, w->reader, &job->n);
-    job->n.outcome.from_ledger = true;
+    settle_from_ledger(job);
     return rc == HW_ENOMEM ? hw_notification_starve(&job->n)
                            : hw_notification_fail(&job->n, rc ? rc : HW_EGIVEN_UP);
 }
@@ -122,16 +131,13 @@ static int look_up(struct hw_worker *w, struct hw_job *job)
         return hw_notification_fail(&job->n, rc);
     if (job->n.from_row) /* it may have been accepted since it was loaded */
         job->n.accepted |= job->n.known.accepted;
-    if (job->n.known.accepted && !job->n.from_row) {
-        job->n.outcome.from_ledger = true; /* it had its 200, whatever became of it */
-        return SETTLED;
-    }
+    if (job->n.known.accepted && !job->n.from_row)
+        return settle_from_ledger(job); /* it had its 200, whatever became of it */
     if (job->n.known.given_up && !job->n.from_row)
         return answer_given_up(w, job);
     if (job->n.known.state != HW_SUCCEEDED && job->n.known.state != HW_UNHANDLED)
         return 0;
-    job->n.outcome.from_ledger = true;
-    return SETTLED;
+    return settle_from_ledger(job);
 }
 
 /* While outcomes can't be recorded nothing may run: it would run again at the sender's next

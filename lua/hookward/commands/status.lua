@@ -32,11 +32,11 @@ local M = {
 function M.define(parser)
   options.config(parser)
   parser:flag("--json", "Print one JSON object: ok, problems; of the host: state, pid, hookward, "
-    .. "version, number, started_at, uptime, workers, workers_stuck, addresses, counts, "
-    .. "errors, pauses, reload, replaced, unreplaced; ledger (path, health, size in "
-    .. "bytes); backlog (waiting, due, parked, running, oldest_waiting, next_due). Without a host, "
-    .. "state is \"absent\". If the control socket is gone, since the host is stopping or for "
-    .. "another reason, it is \"unreachable\".")
+    .. "version, number, started_at, uptime, ready, why_not_ready, workers, workers_stuck, "
+    .. "addresses, counts, errors, events, routes, pauses, reload, replaced, unreplaced; ledger "
+    .. "(path, health, size in bytes); backlog (waiting, due, parked, running, oldest_waiting, "
+    .. "next_due). Without a host, state is \"absent\". If the control socket is gone, since the "
+    .. "host is stopping or for another reason, it is \"unreachable\".")
 end
 
 -- ---- what is asked ----
@@ -81,6 +81,9 @@ local function find_problems(state, problems)
   if (state.workers_stuck or 0) >= state.workers then
     add("no handler runs, since %s in one that does not return; the log names them",
       workers(state.workers, state.workers == 1 and "is stuck" or "are stuck"))
+  end
+  if state.ready == false and #problems == 0 then -- an older host does not say
+    add("the host is not ready: %s", state.why_not_ready)
   end
   if state.unreplaced > 0 then
     add("%s to handlers that can't be stopped; the log names them: fix them, then restart",

@@ -353,12 +353,13 @@ local function way_of(route)
 end
 
 ---All routes, the most specific first.
----@return table[] routes { pattern, place, schema, way }
+---@return table[] routes { pattern, place, schema, way, ack_first =, concurrency =, in_order = }
 function M.routes()
   local rows = {}
   for _, route in ipairs(in_order) do
     rows[#rows + 1] = { route.pattern, route.place, schema_of(route), way_of(route),
-      rank = rank(route) }
+      rank = rank(route), ack_first = route.ack == "first", concurrency = route.concurrency,
+      in_order = route.key and true or nil }
   end
   sort(rows, function(a, b)
     if a.rank ~= b.rank then return a.rank < b.rank end

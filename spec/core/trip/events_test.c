@@ -86,6 +86,18 @@ static void a_name_that_is_too_long_is_another(void **state)
     hw_events_fini(&events);
 }
 
+static void a_name_with_control_characters_is_another(void **state)
+{
+    (void)state;
+    struct hw_events events = {0};
+    static const struct hw_str names[] = {{"A\0B", 3}, {"A\nB", 3}, {"A\x7f", 2}, {"A\xff", 2}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_ptr_equal(hw_events_find(&events, names[i]), &events.other);
+    assert_string_equal(hw_events_find(&events, HW_STR("A\"\\é"))->name, "A\"\\é");
+    assert_int_equal(count_rows(&events), 2);
+    hw_events_fini(&events);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -93,6 +105,7 @@ int main(void)
         cmocka_unit_test(the_last_name_has_a_row_and_the_one_after_it_has_not),
         cmocka_unit_test(finds_the_same_row_again),
         cmocka_unit_test(a_name_that_is_too_long_is_another),
+        cmocka_unit_test(a_name_with_control_characters_is_another),
     };
     return cmocka_run_group_tests_name("events", tests, NULL, NULL);
 }
