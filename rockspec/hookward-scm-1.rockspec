@@ -404,6 +404,7 @@ build = {
     ["hookward.handlers.router"] = "lua/hookward/handlers/router.lua",
     ["hookward.handlers.validator"] = "lua/hookward/handlers/validator.lua",
     ["hookward.host.control"] = "lua/hookward/host/control.lua",
+    ["hookward.host.delivery"] = "lua/hookward/host/delivery.lua",
     ["hookward.host.doors"] = "lua/hookward/host/doors.lua",
     ["hookward.host.library"] = "lua/hookward/host/library.lua",
     ["hookward.host.pauses"] = "lua/hookward/host/pauses.lua",

@@ -1,9 +1,9 @@
 -- hookward send: signs a notification and delivers it, as Accredit does.
 
-local catalogue = require "hookward.handlers.catalogue"
 local config = require "hookward.config"
 local console = require "hookward.cli.console"
 local core = require "hookward.core"
+local delivery = require "hookward.host.delivery"
 local doors = require "hookward.host.doors"
 local files = require "hookward.base.files"
 local options = require "hookward.cli.options"
@@ -77,36 +77,6 @@ end
 
 -- ---- the body ----
 
--- UTC with milliseconds, as in "2024-05-10T11:09:21.248Z".
-local function timestamp()
-  local ms = math.floor(sys.now() * 1000)
-  return os.date("!%Y-%m-%dT%H:%M:%S", ms // 1000) .. (".%03dZ"):format(ms % 1000)
-end
-
-local function head_of(event, has_timestamp)
-  local head = '{"Event":' .. assert(core.json.encode(event))
-  return has_timestamp and head or ('%s,"Timestamp":"%s"'):format(head, timestamp())
-end
-
--- Splices in the user's object as text: the order of its fields and its numbers stay as written.
-local function merge(event, text)
-  local data, why = core.json.decode(text)
-  local fields = text:match("^\xEF?\xBB?\xBF?%s*{%s*(.-)%s*}%s*$")
-  if data == nil then return nil, "--data is not JSON: " .. why end
-  if not fields then return nil, "--data is not a JSON object, as in '{\"PersonId\": 7}'" end
-  if data.Event ~= nil then
-    if event and data.Event ~= event then
-      return nil, ("--data has the Event %s, not %s; name only one of them")
-        :format(tostring(data.Event), event)
-    end
-    return text, data.Event
-  elseif not event then
-    return nil, "which event? Name it as in `hookward send Person.Updated`"
-  end
-  local head = head_of(event, data.Timestamp ~= nil)
-  return head .. (fields == "" and "" or "," .. fields) .. "}", event
-end
-
 -- Returns the body and the event's name; or nil and what is wrong with the arguments.
 local function build_body(args)
   if args.raw then
@@ -115,12 +85,11 @@ local function build_body(args)
   elseif args.data then
     local text, why = files.read_argument(args.data)
     if not text then return nil, why end
-    return merge(args.event, text)
+    return delivery.body(args.event, text, "--data")
   elseif not args.event then
     return nil, "which event? Name it as in `hookward send Person.Updated`"
   end
-  local known = catalogue[args.event]
-  return merge(args.event, known and known.sample or "{}")
+  return delivery.body(args.event, delivery.sample(args.event), "--data")
 end
 
 -- ---- where to, and with which key ----
@@ -177,7 +146,7 @@ local function look_up(args)
   return {
     target = target,
     path = settings and settings.path or DEFAULT_PATH,
-    key = args.key or config.shown(settings.folder .. "/development.key", assert(sys.cwd())),
+    key = args.key or config.shown(settings.folder .. "/" .. delivery.KEY, assert(sys.cwd())),
   }
 end
 
@@ -190,12 +159,7 @@ end
 -- ---- delivering ----
 
 local function headers_of(job_id, attempt, signature, extra)
-  local headers = {
-    ["Content-Type"] = "application/json",
-    ["X-Signature"] = signature,
-    ["X-JobId"] = job_id,
-    ["X-JobAttempt"] = tostring(attempt),
-  }
+  local headers = delivery.headers(job_id, attempt, signature)
   for _, one in ipairs(extra) do
     for name in pairs(headers) do
       if name:lower() == one.name:lower() then headers[name] = nil end
@@ -280,7 +244,7 @@ function M.run(args)
   if not signature then return console.fail(("%s: %s"):format(found.key, why)) end
 
   local job = {
-    id = args.job_id or tostring(math.random(100000, 99999999)),
+    id = args.job_id or delivery.new_id(),
     target = target, body = body, signature = signature, headers = args.header,
     timeout = args.timeout or 100, ca = args.ca,
     client_cert = args.client_cert, client_key = args.client_key,
