@@ -19,7 +19,8 @@ local static = require "hookward.admin.static"
 local M = {}
 
 local routes = {}
-for _, name in ipairs { "login", "deliveries", "delivery", "stream" } do
+for _, name in ipairs { "login", "deliveries", "delivery", "stream", "overview", "refused", "test",
+  "bulk" } do
   for _, route in ipairs(require("hookward.admin." .. name).routes) do
     routes[#routes + 1] = route
   end

@@ -194,8 +194,10 @@ local function few(lines)
   return first
 end
 
--- The files that the patterns match now: absolute, sorted, each once.
-local function find_keys(patterns)
+---@param patterns string[] absolute
+---@return string[]? files that they match now: absolute, sorted, each once
+---@return string? why
+function M.find_keys(patterns)
   local files, seen = {}, {}
   for _, pattern in ipairs(patterns) do
     local found, why = sys.glob(pattern)
@@ -275,7 +277,7 @@ local function check(source, values, folder)
     local given = file and values.retries or source.values and source.values.retries
     turn_off_retries(config, given ~= nil)
   end
-  local files, why = find_keys(config.key_patterns)
+  local files, why = M.find_keys(config.key_patterns)
   config.key_files = files
   if not files then
     self:complain(("%s: keys: %s"):format(source.name, why))

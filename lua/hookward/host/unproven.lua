@@ -28,7 +28,9 @@ local function read_headers(head)
   return headers
 end
 
-local function read(answer)
+---@param answer hookward.http.Answer the host's, of GET /unproven
+---@return hookward.Unproven
+function M.read(answer)
   local function field(name) return answer.headers["x-hookward-" .. name] or "" end
   local function whole(name) return math.tointeger(tonumber(field(name))) end
   local head_len, digest = whole "head", field "digest"
@@ -53,7 +55,7 @@ function M.newest(host, count)
     if not answer then return nil, ("the host gave no answer (%s)"):format(why) end
     if answer.status == 404 then break end
     if answer.status ~= 200 then return nil, ("the host answered %d"):format(answer.status) end
-    requests[#requests + 1] = read(answer)
+    requests[#requests + 1] = M.read(answer)
     before = requests[#requests].number
   end
   return requests

@@ -5,7 +5,7 @@ local text = require "hookward.jobs.text"
 
 local M = {}
 
-local LEAST, MOST = 0.01, 1000
+M.LEAST, M.MOST = 0.01, 1000 -- a second
 local SLICE = 0.05 -- seconds; a Ctrl-C is noticed so soon
 
 ---Reads the value of --rate.
@@ -14,9 +14,9 @@ local SLICE = 0.05 -- seconds; a Ctrl-C is noticed so soon
 ---@return string? why
 function M.read(value)
   local rate = tonumber(value)
-  if rate and rate >= LEAST and rate <= MOST then return rate end
-  return nil, ("--rate takes how many run a second, from %g to %g, not '%s'"):format(LEAST, MOST,
-    text.line(value))
+  if rate and rate >= M.LEAST and rate <= M.MOST then return rate end
+  return nil, ("--rate takes how many run a second, from %g to %g, not '%s'"):format(M.LEAST,
+    M.MOST, text.line(value))
 end
 
 local function sleep_until(at)

@@ -11,7 +11,7 @@ local M = {}
 
 local SPARE = 30 -- seconds that a row may take beyond the host's own time-outs
 local TIMEOUT_MAX = 86400
-local OVERLOADED_TRIES = 10
+M.OVERLOADED_TRIES = 10 -- a second apart
 
 ---@param settings hookward.Config
 ---@return boolean runs
@@ -34,8 +34,10 @@ local function post(row, settings, force)
     timeout = M.timeout(settings) })
 end
 
--- Returns the error's code and message; nil if the notification was processed.
-local function read_answer(answer)
+---@param answer hookward.http.Answer the host's, of POST /replay
+---@return string? code of the error; nil: the notification was processed
+---@return string? message
+function M.read_answer(answer)
   if answer.status == 200 then return nil end
   local said = core.json.decode(answer.body)
   if type(said) == "table" and type(said.error) == "string" then
@@ -46,10 +48,10 @@ end
 
 -- Waits while the host's queue is full. "refused" means that nobody listens.
 local function run_one(row, settings, force)
-  for _ = 1, OVERLOADED_TRIES do
+  for _ = 1, M.OVERLOADED_TRIES do
     local answer, why, absent = post(row, settings, force)
     if not answer then return absent and "refused" or "no_answer", why end
-    local code, message = read_answer(answer)
+    local code, message = M.read_answer(answer)
     if code ~= "overloaded" then return code, message end
     core.sys.sleep(1)
   end

@@ -1,0 +1,79 @@
+-- What the host does and did: GET /api/overview, GET /api/timeline.
+
+local answers = require "hookward.admin.answers"
+local config = require "hookward.config"
+local core = require "hookward.core"
+local form = require "hookward.base.form"
+local host = require "hookward.admin.host"
+local project = require "hookward.admin.project"
+
+local M = {}
+
+local ranges = { hour = true, day = true, week = true }
+
+local function text_fields(row)
+  for name, value in pairs(row) do
+    if type(value) == "string" then row[name] = answers.text(value) end
+  end
+  return row
+end
+
+-- The keys as they are on disk now; or nil and why one of them can't be used.
+local function keys()
+  local settings = project.settings()
+  local paths, why = config.find_keys(settings.key_patterns)
+  if paths and #paths == 0 then paths, why = nil, "no key file matches `keys`" end
+  if not paths then return nil, why end
+  local found
+  found, why = core.crypto.keys(paths, settings.min_key_bits)
+  if not found then return nil, config.shown(why, settings.folder) end
+  local list = core.json.array {}
+  for i, key in ipairs(found) do list[i] = text_fields(key) end
+  return list
+end
+
+-- The error of a failed reload names files; they are shown as the user calls them.
+local function reload_of(state)
+  local reload = state.reload
+  if not reload then return nil end
+  return { at = reload.at, ok = reload.ok,
+    text = config.shown(reload.text, project.settings().folder) }
+end
+
+local function routes_of(state)
+  local routes, folder = core.json.array {}, project.settings().folder
+  for i, route in ipairs(state.routes or {}) do
+    route.place = route.place and config.shown(route.place, folder)
+    routes[i] = route
+  end
+  return routes
+end
+
+function M.overview()
+  local state, code, message = host.json "/state"
+  if not state then return answers.error(502, code, message) end
+  local found, why = keys()
+  local overview = { host = state, events = core.json.array(state.events or {}),
+    routes = routes_of(state), keys = found or core.json.array {}, keys_error = why,
+    rows = project.has_rows() and state.rows or nil, reload = reload_of(state) }
+  state.events, state.routes, state.rows, state.reload = nil, nil, nil, nil
+  return 200, nil, overview
+end
+
+function M.timeline(request)
+  local range = form.read(request.query).range or "hour"
+  if not ranges[range] then
+    return answers.error(400, "bad_range", "range is hour, day or week")
+  end
+  local timeline, code, message = host.json("/timeline",
+    { headers = { ["X-Hookward-Range"] = range } })
+  if not timeline then return answers.error(502, code, message) end
+  return 200, nil, timeline
+end
+
+M.routes = {
+  { "^/api/overview$", GET = M.overview },
+  { "^/api/timeline$", GET = M.timeline },
+}
+
+return M

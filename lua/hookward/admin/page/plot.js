@@ -1,0 +1,308 @@
+// plot.js -- small plots of a timeline, drawn as SVG.
+//
+// A plot has axes with units. The value at one time is read by pointing, or with the arrow keys once
+// the plot has the focus: for assistive technology it is a slider over time, whose text is what the
+// point says. The same numbers are in a table, which is filled when it is opened.
+
+import { h, put, s } from "./dom.js";
+
+const HEIGHT = 150;
+const MARGIN = { top: 10, right: 10, bottom: 24, left: 52 };
+const PAGE = 10; // points that Page Up and Page Down pass over
+
+// ---- numbers ----
+
+// "0.25", "3.4", "120", "12,300": three digits that count.
+function short(value) {
+  if (value === 0) return "0";
+  const digits = Math.max(0, Math.min(6, 2 - Math.floor(Math.log10(Math.abs(value)))));
+  return value.toLocaleString("en", { maximumFractionDigits: digits });
+}
+
+const RATES = [[1, "/s"], [60, "/min"], [3600, "/h"]];
+
+// Each unit makes, from the largest value that is drawn, a function that writes one. `spoken` is
+// for readers that say "per second" rather than "/s".
+export const units = {
+  // A rate of less than two a second is easier to read by the minute, or by the hour.
+  rate(max) {
+    const [factor, suffix] = RATES.find(([by]) => max * by >= 2) ?? RATES[RATES.length - 1];
+    return { factor, text: (value) => short(value * factor) + suffix };
+  },
+  seconds(max) {
+    const [factor, suffix] = max < 1e-3 ? [1e6, " µs"] : max < 1 ? [1e3, " ms"] : [1, " s"];
+    return { factor, text: (value) => short(value * factor) + suffix };
+  },
+  count() {
+    return { factor: 1, text: (value) => short(value) };
+  },
+};
+
+// The marks of an axis from 0 up to at least `max`: 1, 2 or 5 times a power of ten apart.
+export function ticks(max, whole) {
+  if (!(max > 0)) return [0, 1];
+  const rough = max / 3;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  let step = power * [1, 2, 5, 10].find((by) => by * power >= rough);
+  if (whole) step = Math.max(1, step);
+  const marks = [];
+  for (let i = 0; i * step < max + step * 0.999; i++) marks.push(i * step);
+  return marks;
+}
+
+// ---- times ----
+
+const two = (number) => String(number).padStart(2, "0");
+const clock = (date) => `${two(date.getHours())}:${two(date.getMinutes())}`;
+const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+
+// How far apart the marks of time are for a span: in minutes, then in whole days.
+const GAPS = [5, 10, 15, 30, 60, 120, 180, 240, 360, 720, 1440, 2880];
+
+function timeMarks(from, to, room) {
+  const most = Math.max(2, Math.floor(room / 52));
+  const gap = GAPS.find((minutes) => (to - from) / (minutes * 60) <= most) ?? 2880;
+  const marks = [];
+  const date = new Date(from * 1000);
+  date.setHours(0, 0, 0, 0);
+  while (date.getTime() / 1000 <= to) {
+    if (date.getTime() / 1000 >= from) marks.push(date.getTime() / 1000);
+    if (gap >= 1440) date.setDate(date.getDate() + gap / 1440);
+    else date.setMinutes(date.getMinutes() + gap);
+  }
+  const name = (at) => {
+    const when = new Date(at * 1000);
+    return gap >= 1440 || (when.getHours() === 0 && when.getMinutes() === 0)
+      ? `${DAYS[when.getDay()]} ${when.getDate()}` : clock(when);
+  };
+  return marks.map((at) => [at, name(at)]);
+}
+
+// "15:20", and with the day if the plot is longer than one.
+function momentOf(at, span) {
+  const when = new Date(at * 1000);
+  const day = span > 86400 || when.toDateString() !== new Date().toDateString()
+    ? `${DAYS[when.getDay()]} ${when.getDate()}, ` : "";
+  return day + clock(when);
+}
+
+// ---- shapes ----
+
+const at = (x, y) => `${x.toFixed(1)},${y.toFixed(1)}`;
+
+// Runs of neighbouring points that have a value; what is between two runs stays empty.
+function runs(points, step) {
+  const found = [];
+  let run = null;
+  for (const point of points) {
+    if (point === null) {
+      run = null;
+    } else if (run && point.t - run[run.length - 1].t < step * 1.5) {
+      run.push(point);
+    } else {
+      run = [point];
+      found.push(run);
+    }
+  }
+  return found;
+}
+
+// An area between two edges that are flat for one step at a time.
+function areaPath(run, step, x, y) {
+  const top = [];
+  const bottom = [];
+  for (const { t, low, high } of run) {
+    top.push(at(x(t), y(high)), at(x(t + step), y(high)));
+    bottom.push(at(x(t), y(low)), at(x(t + step), y(low)));
+  }
+  return `M${top.join("L")}L${bottom.reverse().join("L")}Z`;
+}
+
+function linePath(run, step, x, y) {
+  const path = run.map(({ t, high }) => at(x(t + step / 2), y(high)));
+  return `M${path.join("L")}${path.length === 1 ? "h0.1" : ""}`;
+}
+
+// ---- a plot ----
+
+/**
+ * @param {{
+ *   title: string, unit: "rate" | "seconds" | "count",
+ *   stacked?: boolean, area?: boolean,
+ *   series: { label: string, tone: string, value: (point: object, step: number) => number | null }[],
+ * }} options `tone` is a class of style.css; stacked series lie on each other, the first at the bottom
+ * @returns {{ element: HTMLElement, draw: (timeline: object, span: number) => void, end: () => void }}
+ *   draw shows `span` seconds up to the timeline's last point
+ */
+export function makePlot({ title, unit, series, stacked = false, area = false }) {
+  const when = h("span", { class: "plot-when" });
+  const values = series.map(() => h("span", { class: "plot-value" }));
+  const legend = h("div", { class: "plot-legend" }, series.map((one, i) =>
+    h("span", { class: "plot-key" },
+      h("i", { class: `plot-swatch ${one.tone}`, "aria-hidden": "true" }), one.label, " ",
+      values[i])));
+  const picture = s("svg", { class: "plot-picture", height: HEIGHT, tabindex: 0, role: "slider",
+    "aria-label": `${title}, over time`, "aria-orientation": "horizontal" });
+  const body = h("tbody");
+  const table = h("details", { class: "plot-table" }, h("summary", {}, "As a table"),
+    h("div", { class: "plot-rows", tabindex: "0" },
+      h("table", { class: "table" }, h("caption", { class: "unseen" }, title),
+        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Time"),
+          series.map((one) => h("th", { scope: "col", class: "right" }, one.label)))), body)));
+  const element = h("figure", { class: "plot" }, h("figcaption", {}, h("span", {}, title), when),
+    legend, picture, table);
+
+  let points = []; // { t, values: [number | null] }, the oldest first
+  let step = 60;
+  let span = 3600;
+  let chosen = null; // a point's index, while one is read
+  let scales = null; // { x, y, from, write, marker, width } of the last drawing
+
+  const topOf = (point) => (stacked
+    ? point.values.reduce((sum, value) => sum + (value ?? 0), 0)
+    : Math.max(0, ...point.values.map((value) => value ?? 0)));
+  const written = (value) => (value === null ? "–" : scales.write(value));
+
+  // ---- reading one point ----
+
+  const isEmpty = (point) => point.values.every((value) => value === null);
+
+  function say() {
+    const point = points[chosen ?? points.length - 1];
+    when.textContent = point ? (chosen === null ? "latest" : momentOf(point.t, span)) : "";
+    values.forEach((node, i) => { node.textContent = point ? written(point.values[i]) : ""; });
+    const text = !point ? "nothing yet" : `${momentOf(point.t, span)}: ${isEmpty(point) ? "nothing"
+      : series.map((one, i) => `${one.label} ${written(point.values[i])}`).join(", ")}`;
+    picture.setAttribute("aria-valuemin", 0);
+    picture.setAttribute("aria-valuemax", Math.max(0, points.length - 1));
+    picture.setAttribute("aria-valuenow", Math.max(0, chosen ?? points.length - 1));
+    picture.setAttribute("aria-valuetext", text);
+    mark(point);
+  }
+
+  function mark(point) {
+    const { marker, x, y } = scales;
+    put(marker);
+    if (chosen === null || !point) return;
+    const middle = x(point.t + step / 2);
+    marker.append(s("line", { class: "plot-cursor", x1: middle, x2: middle, y1: MARGIN.top,
+      y2: HEIGHT - MARGIN.bottom }));
+    let sum = 0;
+    series.forEach((one, i) => {
+      const value = point.values[i];
+      if (value === null || (stacked && value === 0)) return;
+      sum += value;
+      marker.append(s("circle", { class: `plot-dot ${one.tone}`, cx: middle,
+        cy: y(stacked ? sum : value), r: 3.5 }));
+    });
+  }
+
+  function choose(index) {
+    chosen = index === null || points.length === 0 ? null
+      : Math.max(0, Math.min(points.length - 1, index));
+    say();
+  }
+
+  function nearest(clientX) {
+    const t = scales.from + (clientX - picture.getBoundingClientRect().left - MARGIN.left)
+      / scales.width * span;
+    let best = 0;
+    points.forEach((point, i) => {
+      if (Math.abs(point.t + step / 2 - t) < Math.abs(points[best].t + step / 2 - t)) best = i;
+    });
+    return best;
+  }
+
+  picture.addEventListener("pointermove", (event) => choose(nearest(event.clientX)));
+  picture.addEventListener("pointerdown", (event) => choose(nearest(event.clientX)));
+  picture.addEventListener("pointerleave", () => {
+    if (document.activeElement !== picture) choose(null);
+  });
+  picture.addEventListener("focus", () => { if (chosen === null) choose(points.length - 1); });
+  picture.addEventListener("blur", () => choose(null));
+  picture.addEventListener("keydown", (event) => {
+    const now = chosen ?? points.length - 1;
+    const to = { ArrowLeft: now - 1, ArrowDown: now - 1, ArrowRight: now + 1, ArrowUp: now + 1,
+      PageDown: now - PAGE, PageUp: now + PAGE, Home: 0, End: points.length - 1 }[event.key];
+    if (to === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    choose(to);
+  });
+
+  // ---- drawing ----
+
+  function paint() {
+    const outer = Math.floor(picture.getBoundingClientRect().width) || 320;
+    const width = Math.max(40, outer - MARGIN.left - MARGIN.right);
+    const floor = HEIGHT - MARGIN.bottom;
+    const last = points[points.length - 1];
+    const to = last ? last.t + step : Date.now() / 1000;
+    const from = to - span;
+    const max = Math.max(0, ...points.map(topOf));
+    const { factor, text } = units[unit](max);
+    const marks = ticks(max * factor, unit === "count").map((mark) => mark / factor);
+    const top = marks[marks.length - 1];
+    const x = (t) => MARGIN.left + (t - from) / span * width;
+    const y = (value) => floor - value / top * (floor - MARGIN.top);
+    picture.setAttribute("viewBox", `0 0 ${outer} ${HEIGHT}`);
+    const marker = s("g", { "aria-hidden": "true" });
+    put(picture,
+      ...marks.map((mark) => s("line", { class: mark === 0 ? "plot-floor" : "plot-grid",
+        x1: MARGIN.left, x2: MARGIN.left + width, y1: y(mark), y2: y(mark) })),
+      ...marks.map((mark) => s("text", { class: "plot-label", x: MARGIN.left - 7, y: y(mark) + 4,
+        "text-anchor": "end" }, max === 0 && mark > 0 ? "" : text(mark))),
+      ...timeMarks(from, to, width).flatMap(([time, name]) => [
+        s("line", { class: "plot-tick", x1: x(time), x2: x(time), y1: floor, y2: floor + 4 }),
+        s("text", { class: "plot-label", x: x(time), y: HEIGHT - 6,
+          "text-anchor": x(time) > outer - 24 ? "end" : "middle" }, name)]),
+      ...shapes(points.filter((point) => point.t >= from - step / 2), x, y), marker);
+    if (max === 0) {
+      picture.append(s("text", { class: "plot-label", x: MARGIN.left + width / 2,
+        y: floor / 2 + 8, "text-anchor": "middle" }, "nothing in this time"));
+    }
+    scales = { x, y, from, write: text, marker, width };
+    say();
+  }
+
+  function shapes(shown, x, y) {
+    const sums = shown.map(() => 0);
+    return series.flatMap((one, i) => {
+      const edges = shown.map((point, n) => {
+        const value = point.values[i];
+        if (value === null) return null;
+        const low = stacked ? sums[n] : 0;
+        sums[n] = low + value;
+        return { t: point.t, low, high: low + value };
+      });
+      if (stacked && edges.every((edge) => !edge || edge.high === edge.low)) return [];
+      return runs(edges, step).flatMap((run) => (stacked || area
+        ? [s("path", { class: `plot-area ${one.tone}`, d: areaPath(run, step, x, y) })]
+        : [s("path", { class: `plot-line ${one.tone}`, d: linePath(run, step, x, y) })]));
+    });
+  }
+
+  function fillTable() {
+    if (!table.open) return;
+    put(body, points.filter((point) => !isEmpty(point)).reverse().map((point) =>
+      h("tr", {}, h("th", { scope: "row" }, momentOf(point.t, span)),
+        point.values.map((value) => h("td", { class: "right" }, written(value))))));
+  }
+  table.addEventListener("toggle", fillTable);
+
+  const observer = new ResizeObserver(paint);
+  observer.observe(picture);
+
+  return {
+    element,
+    draw(timeline, seconds) {
+      step = timeline.step;
+      span = seconds;
+      points = timeline.points.map((point) => ({ t: point.t,
+        values: series.map((one) => one.value(point, step) ?? null) }));
+      if (chosen !== null && chosen >= points.length) chosen = null;
+      paint();
+      fillTable();
+    },
+    end() { observer.disconnect(); },
+  };
+}

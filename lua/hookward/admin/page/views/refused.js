@@ -1,0 +1,226 @@
+// The requests that were not authentic: when, from where, and what was wrong with each.
+//
+// The host keeps the latest ones in its memory only. Opening one asks for its headers, its body and
+// what a diagnosis finds; "#/refused/N" is the address of one that is open.
+
+import { get, gaveUp, post } from "../api.js";
+import { h, put } from "../dom.js";
+import { bytes, exactTime, isoTime, time } from "../format.js";
+import { copyButton } from "../parts/copy.js";
+import { reveal } from "../parts/reveal.js";
+
+export const title = "Refused";
+
+const PAGE = 50;
+const LOOK_MS = 5000;
+const REASONS = {
+  invalid_signature: "The signature does not fit",
+  malformed_signature: "The signature is malformed",
+  missing_signature: "There is no signature",
+  repeated_signature: "There are several signatures",
+};
+
+/** @param {string} code */
+const reasonOf = (code) => REASONS[/** @type {keyof typeof REASONS} */ (code)]
+  ?? code.replaceAll("_", " ");
+
+// ---- one request ----
+
+/** @param {any} request */
+function findings(request) {
+  if (!request.findings?.length) return h("p", { class: "muted" }, "Nothing was found.");
+  return h("ul", { class: "findings" }, request.findings.map((/** @type {string} */ line) =>
+    h("li", null, line)));
+}
+
+/** @param {any} request */
+function verdict(request) {
+  return request.key
+    ? h("p", { class: "verdict verdict-good" }, "It verifies with the key ",
+      h("strong", null, request.key), " that is there now. The sender's next delivery will pass.")
+    : null;
+}
+
+/** @param {any} request */
+function headers(request) {
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Headers" },
+    h("table", { class: "table headers" }, h("caption", { class: "unseen" }, "Headers"),
+      h("thead", { class: "unseen" }, h("tr", null, h("th", { scope: "col" }, "Name"),
+        h("th", { scope: "col" }, "Value"))),
+      h("tbody", null, request.headers.map((/** @type {any} */ { name, value }) =>
+        h("tr", null, h("th", { scope: "row" }, h("code", null, name)),
+          h("td", null, h("code", null, value)))))));
+}
+
+/** @param {any} request */
+function body(request) {
+  if (request.masked) return h("p", { class: "muted" }, request.why_no_body);
+  if (request.body === null || request.body === undefined) {
+    return h("p", { class: "muted" }, request.digest
+      ? `Its ${bytes(request.body_length)} were too long to be kept. SHA-256: ` : "It has none.",
+    request.digest ? h("code", { class: "fingerprint" }, request.digest) : "");
+  }
+  if (request.body === "") return h("p", { class: "muted" }, "It is empty.");
+  return [h("pre", { class: "raw", tabindex: "0" }, reveal(request.body)),
+    request.body_is_text
+      ? h("div", { class: "buttons" }, copyButton("Copy", request.body, "the body"))
+      : h("p", { class: "muted" }, "Bytes that are not UTF-8 are written as \\x.")];
+}
+
+/**
+ * @param {any} request
+ * @param {any} ctx
+ */
+function details(request, ctx) {
+  const found = h("div", { "aria-live": "polite" }, verdict(request), findings(request));
+  const again = h("button", { type: "button", onclick: tryAgain }, "Try again with today's keys");
+
+  async function tryAgain() {
+    again.disabled = true;
+    try {
+      const now = await post(`/api/refused/${request.number}/try`, {}, { signal: ctx.signal });
+      put(found, verdict(now), findings(now));
+      ctx.note(now.key ? `It verifies now, with ${now.key}` : "It does not verify with today's keys",
+        now.key ? "ok" : "bad");
+    } catch (error) {
+      if (!gaveUp(error)) ctx.note(/** @type {Error} */ (error).message, "bad");
+    }
+    again.disabled = false;
+  }
+
+  return h("div", { class: "refused-details" },
+    h("h3", null, "What was found"), found,
+    h("div", { class: "buttons" }, again),
+    h("h3", null, "Headers"), headers(request),
+    h("h3", null, `Body (${bytes(request.body_length)})`), body(request));
+}
+
+/**
+ * @param {any} request as the list has it
+ * @param {any} ctx
+ * @param {boolean} open
+ */
+function item(request, ctx, open) {
+  const place = h("div", { class: "refused-place" });
+  const first = request.findings?.[0];
+  const element = h("details", { class: "refused", id: `refused-${request.number}` },
+    h("summary", null,
+      h("time", { datetime: isoTime(request.at), title: exactTime(request.at) }, time(request.at)),
+      h("span", { class: "refused-from" }, request.peer ?? "–"),
+      h("span", { class: "refused-why" }, h("strong", { class: request.key ? "good" : "wrong" },
+        request.key ? "Verifies now" : reasonOf(request.error)),
+      request.id ? h("span", { class: "muted" }, " job ", h("code", null, request.id)) : null),
+      first && !request.key ? h("span", { class: "refused-first muted" }, first) : null), place);
+  let asked = false;
+
+  async function fill() {
+    if (!element.open) return;
+    ctx.opened(request.number);
+    if (asked) return;
+    asked = true;
+    put(place, h("p", { class: "muted" }, "Looking into it …"));
+    try {
+      put(place, details(await get(`/api/refused/${request.number}`, { signal: ctx.signal }), ctx));
+    } catch (error) {
+      if (gaveUp(error)) return;
+      asked = false;
+      put(place, h("p", { class: "wrong" }, /** @type {Error} */ (error).message));
+    }
+  }
+
+  element.addEventListener("toggle", fill);
+  if (open) element.open = true;
+  return element;
+}
+
+// ---- the view ----
+
+function nothing() {
+  return h("div", { class: "empty" },
+    h("p", null, "No request was refused for its signature since the host started."),
+    h("p", { class: "muted" }, "When a sender's requests do not verify, they are listed here, with "
+      + "what is wrong with each."));
+}
+
+/**
+ * @param {HTMLElement} main
+ * @param {URLSearchParams} _query
+ * @param {any} ctx
+ */
+export async function show(main, _query, ctx) {
+  const wanted = Number(ctx.path[0]) || 0;
+  const list = h("div", { class: "panel refused-list" });
+  const older = h("button", { type: "button", hidden: true }, "Show older ones");
+  const newer = h("button", { type: "button", class: "primary", hidden: true });
+  const place = h("div");
+  /** @type {number | undefined} */ let timer;
+  let newest = 0;
+  let oldest = 0;
+  const inner = { ...ctx, opened: (/** @type {number} */ number) =>
+    history.replaceState(history.state, "", `#/refused/${number}`) };
+
+  /** @param {number} [before] */
+  const ask = (before) => get("/api/refused",
+    { query: { before, limit: PAGE }, signal: ctx.signal });
+
+  /** @param {any} answer */
+  function append(answer) {
+    for (const request of answer.requests) {
+      list.append(item(request, inner, request.number === wanted));
+      oldest = request.number;
+      newest = Math.max(newest, request.number);
+    }
+    older.hidden = !answer.more;
+  }
+
+  async function more() {
+    older.disabled = true;
+    try {
+      const last = list.lastElementChild;
+      append(await ask(oldest));
+      const next = last?.nextElementSibling?.querySelector("summary");
+      if (next instanceof HTMLElement) next.focus();
+    } catch (error) {
+      if (!gaveUp(error)) ctx.note(/** @type {Error} */ (error).message, "bad");
+    }
+    older.disabled = false;
+  }
+
+  async function fill() {
+    const answer = await ask();
+    newest = oldest = 0;
+    newer.hidden = true;
+    put(list);
+    append(answer);
+    put(place, answer.requests.length ? list : nothing());
+  }
+
+  /** Sees whether there are new ones; the list stays as it is until the user wants them. */
+  async function look() {
+    clearTimeout(timer);
+    try {
+      const answer = await get("/api/refused", { query: { limit: 1 }, signal: ctx.signal });
+      const number = answer.requests[0]?.number ?? 0;
+      if (number > newest && newest === 0) await fill();
+      else if (number > newest) {
+        newer.textContent = `Show ${number - newest} new`;
+        newer.hidden = false;
+      }
+    } catch (error) {
+      if (gaveUp(error)) return;
+    }
+    if (!ctx.signal.aborted) timer = setTimeout(look, LOOK_MS);
+  }
+
+  older.addEventListener("click", more);
+  newer.addEventListener("click", () => fill().catch((error) => ctx.note(error.message, "bad")));
+  await fill();
+  put(main, h("div", { class: "stack" },
+    h("div", { class: "head" }, h("h1", null, title), h("p", { class: "muted" },
+      "Requests that were not authentic, the newest first. No handler saw them; they are kept in "
+      + "the host's memory only.")),
+    h("div", { class: "buttons" }, newer), place, h("div", { class: "buttons" }, older)));
+  document.getElementById(`refused-${wanted}`)?.scrollIntoView({ block: "start" });
+  timer = setTimeout(look, LOOK_MS);
+  return () => clearTimeout(timer);
+}
