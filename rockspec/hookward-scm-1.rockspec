@@ -141,6 +141,8 @@ build = {
         "core/app/app.c",
         "core/app/call.c",
         "core/app/host.c",
+        "core/app/later.c",
+        "core/app/queues.c",
         "core/app/sender.c",
         "core/app/vm.c",
         "core/base/arena.c",

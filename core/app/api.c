@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "app/later.h"
 #include "app/sender.h"
 #include "base/error.h"
 #include "script/http_client.h"
@@ -268,7 +269,7 @@ static int return_module(lua_State *L)
     return 1;
 }
 
-void hw_app_api_open(lua_State *L, struct hw_app_events *events)
+void hw_app_api_open(lua_State *L, struct hw_app_events *events, struct hw_app_laters *laters)
 {
     static const luaL_Reg functions[] = {
         {"after", app_after}, {"cancel", app_cancel}, {"request", app_request}, {NULL, NULL}};
@@ -280,6 +281,8 @@ void hw_app_api_open(lua_State *L, struct hw_app_events *events)
     luaL_newlibtable(L, functions); /* settings module */
     lua_pushlightuserdata(L, events);
     luaL_setfuncs(L, functions, 1);
+    hw_app_later_push(L, laters);
+    lua_setfield(L, -2, "later");
     lua_insert(L, -2);
     lua_setfield(L, -2, "settings"); /* module */
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);

@@ -5,14 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/queues.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/sigpipe.h"
 #include "http/connection.h"
-
-struct queue {
-    struct hw_app_call *head, **tail;
-};
 
 struct hw_app {
     struct hw_service service;
@@ -28,24 +25,20 @@ struct hw_app {
 
     /* leader only */
     size_t open; /* requests that are not answered yet */
-    uv_async_t answered;
 
     /* app's thread only, once it runs */
     uv_loop_t loop;
     struct hw_app_vm *vm;
 
-    /* guarded by m */
-    uv_mutex_t m;
+    /* guarded by queues.m */
     uv_cond_t over;
-    struct queue to_app, to_leader;
-    bool ended;    /* the thread touches nothing any more */
-    bool given_up; /* the app must not send to `answered` any more */
+    bool ended; /* the thread touches nothing any more */
 
     /* atomic */
     atomic_bool stopping;
 
-    /* any thread, by uv_async_send */
-    uv_async_t wake;
+    /* any thread */
+    struct hw_app_queues queues;
 };
 
 static struct hw_app *app_of(struct hw_service *service)
@@ -58,54 +51,24 @@ struct hw_service *hw_app_service(struct hw_app *app)
     return &app->service;
 }
 
-/* ---- the two queues ---- */
-
-static void clear(struct queue *q)
-{
-    *q = (struct queue){.tail = &q->head};
-}
-
-static void put_locked(struct queue *q, struct hw_app_call *call)
-{
-    call->next = NULL;
-    *q->tail = call;
-    q->tail = &call->next;
-}
-
-static void put_to_app(struct hw_app *app, struct hw_app_call *call)
-{
-    uv_mutex_lock(&app->m);
-    put_locked(&app->to_app, call);
-    uv_mutex_unlock(&app->m);
-    uv_async_send(&app->wake);
-}
-
-static void put_to_leader(struct hw_app *app, struct hw_app_call *call)
-{
-    uv_mutex_lock(&app->m);
-    put_locked(&app->to_leader, call);
-    if (!app->given_up)
-        uv_async_send(&app->answered);
-    uv_mutex_unlock(&app->m);
-}
-
-static struct hw_app_call *take_all(struct hw_app *app, struct queue *q)
-{
-    uv_mutex_lock(&app->m);
-    struct hw_app_call *all = q->head;
-    clear(q);
-    uv_mutex_unlock(&app->m);
-    return all;
-}
-
 /* ---- the leader's side ---- */
+
+/* The call does not count against queue_max any more. */
+static void put_request(struct hw_app *app, struct hw_app_call *call)
+{
+    if (!call->request)
+        return;
+    hw_request_put(app->requests, call->request);
+    call->request = NULL;
+    app->open--;
+}
 
 static void free_call(struct hw_app *app, struct hw_app_call *call)
 {
-    hw_request_put(app->requests, call->request);
+    put_request(app, call);
     hw_arena_fini(&call->arena);
+    free(call->pieces);
     free(call);
-    app->open--;
 }
 
 static int on_accept(struct hw_service *service, const struct hw_request *request)
@@ -133,21 +96,37 @@ static int on_complete(struct hw_service *service, struct hw_request *request,
     if (peer.ptr != call->peer)
         snprintf(call->peer, sizeof call->peer, "%.*s", HW_STR_ARG(peer));
     hw_waiter_join(waiter, &call->waiters);
-    put_to_app(app, call);
+    hw_app_queues_give(&app->queues, call);
     return 0;
+}
+
+static struct hw_app_call *call_of(struct hw_waiter *waiter)
+{
+    return (struct hw_app_call *)((char *)waiter->link - offsetof(struct hw_app_call, waiters));
 }
 
 static int on_expired(struct hw_service *service, struct hw_waiter *waiter, struct hw_str *reason)
 {
-    (void)service, (void)waiter, (void)reason;
+    (void)service, (void)reason;
+    hw_app_queues_leave(call_of(waiter));
     return HW_EAPP_BUSY;
+}
+
+static bool on_half_closed(struct hw_service *service, struct hw_waiter *waiter)
+{
+    (void)service;
+    return call_of(waiter)->waits;
+}
+
+static void on_left(struct hw_service *service, struct hw_waiter *waiter)
+{
+    if (!app_of(service)->stopping)
+        hw_app_queues_leave(call_of(waiter));
 }
 
 static void reply(struct hw_app_call *call)
 {
     struct hw_waiter *waiter = call->waiters;
-    if (!waiter)
-        return; /* the client is gone */
     hw_waiter_leave(waiter);
     if (call->code)
         waiter->answer(waiter, call->code, HW_STR_NONE);
@@ -155,13 +134,89 @@ static void reply(struct hw_app_call *call)
         hw_connection_reply(waiter, &call->reply);
 }
 
+static void wait_for_answer(struct hw_app_call *call)
+{
+    call->waits = true;
+    hw_connection_await(call->waiters);
+}
+
+/* ---- an answer in pieces ---- */
+
+static void begin_pieces(struct hw_app *app, struct hw_app_call *call)
+{
+    bool chunked = call->request->http.minor > 0;
+    call->waits = call->streams = true;
+    put_request(app, call);
+    if (!hw_connection_begin(call->waiters, &call->reply, chunked))
+        hw_app_queues_leave(call);
+}
+
+/* Sends what was collected, unless the connection is still busy with what came before. */
+static void send_pieces(struct hw_app_call *call)
+{
+    while (call->waiters && call->in_flight == 0) {
+        struct hw_str pieces = hw_app_queues_take(call);
+        if (pieces.len == 0)
+            return;
+        call->in_flight = pieces.len;
+        bool sent = hw_connection_send(call->waiters, pieces);
+        free((char *)pieces.ptr);
+        if (!sent)
+            return;
+        call->in_flight = 0;
+        hw_app_queues_sent(call, pieces.len);
+    }
+}
+
+static void on_sent(struct hw_service *service, struct hw_waiter *waiter)
+{
+    (void)service;
+    struct hw_app_call *call = call_of(waiter);
+    hw_app_queues_sent(call, call->in_flight);
+    call->in_flight = 0;
+    send_pieces(call);
+}
+
+static void finish_pieces(struct hw_app_call *call)
+{
+    struct hw_waiter *waiter = call->waiters;
+    struct hw_str pieces = hw_app_queues_take(call);
+    hw_waiter_leave(waiter);
+    if (call->code)
+        hw_connection_abort(waiter);
+    else
+        hw_connection_finish(waiter, pieces);
+    free((char *)pieces.ptr);
+}
+
+/* ---- what comes from the app ---- */
+
+static void receive(struct hw_app *app, struct hw_app_call *call, const struct hw_app_news *news)
+{
+    if (call->waiters && news->begun && !call->streams)
+        begin_pieces(app, call);
+    if (!call->waiters)
+        return; /* the client is gone */
+    if (news->returned && call->streams)
+        finish_pieces(call);
+    else if (news->returned)
+        reply(call);
+    else if (call->streams)
+        send_pieces(call);
+    else
+        wait_for_answer(call);
+}
+
 static void on_answered(uv_async_t *async)
 {
     struct hw_app *app = async->data;
-    for (struct hw_app_call *call = take_all(app, &app->to_leader), *next; call; call = next) {
-        next = call->next;
-        reply(call);
-        free_call(app, call);
+    struct hw_app_link all;
+    struct hw_app_news news;
+    hw_app_queues_collect(&app->queues, &all);
+    for (struct hw_app_call *call; (call = hw_app_queues_read(&app->queues, &all, &news));) {
+        receive(app, call, &news);
+        if (news.returned)
+            free_call(app, call);
     }
 }
 
@@ -171,7 +226,18 @@ static void close_all(struct hw_app *app)
 {
     if (app->vm)
         hw_app_vm_stop(app->vm);
-    uv_close((uv_handle_t *)&app->wake, NULL);
+    uv_close((uv_handle_t *)&app->queues.wake, NULL);
+}
+
+static void look_at(struct hw_app *app, struct hw_app_call *call)
+{
+    if (call->seen) {
+        hw_app_vm_leave(app->vm, call);
+        return;
+    }
+    call->seen = true;
+    if (app->stopping || hw_app_vm_handle(app->vm, call))
+        hw_app_queues_return(call);
 }
 
 static void on_wake(uv_async_t *async)
@@ -181,12 +247,9 @@ static void on_wake(uv_async_t *async)
         close_all(app);
         return;
     }
-    for (struct hw_app_call *call = take_all(app, &app->to_app), *next; call; call = next) {
-        next = call->next;
-        if (!app->stopping)
-            hw_app_vm_handle(app->vm, call);
-        put_to_leader(app, call);
-    }
+    hw_app_queues_begin(&app->queues);
+    for (struct hw_app_call *call; (call = hw_app_queues_next(&app->queues));)
+        look_at(app, call);
 }
 
 static void run(void *arg)
@@ -196,10 +259,10 @@ static void run(void *arg)
     hw_sigpipe_block_for_good(); /* an app starts no programs */
     hw_app_vm_start(app->vm, app->addresses, app->address_count);
     uv_run(&app->loop, UV_RUN_DEFAULT);
-    uv_mutex_lock(&app->m);
+    uv_mutex_lock(&app->queues.m);
     app->ended = true;
     uv_cond_signal(&app->over);
-    uv_mutex_unlock(&app->m);
+    uv_mutex_unlock(&app->queues.m);
 }
 
 /* ---- start and stop ---- */
@@ -227,17 +290,18 @@ int hw_app_start(struct hw_app *app, const char *const *addresses, size_t count)
 static bool await_end(struct hw_app *app)
 {
     uint64_t until = uv_hrtime() + app->stop_ms * 1000000, now;
-    uv_mutex_lock(&app->m);
+    uv_mutex_lock(&app->queues.m);
     while (!app->ended && (now = uv_hrtime()) < until)
-        uv_cond_timedwait(&app->over, &app->m, until - now);
-    app->given_up = !app->ended;
-    uv_mutex_unlock(&app->m);
-    return !app->given_up;
+        uv_cond_timedwait(&app->over, &app->queues.m, until - now);
+    bool ended = app->ended;
+    app->queues.given_up = !ended;
+    uv_mutex_unlock(&app->queues.m);
+    return ended;
 }
 
 static bool end_thread(struct hw_app *app)
 {
-    uv_async_send(&app->wake);
+    uv_async_send(&app->queues.wake);
     bool ended = await_end(app);
     if (ended)
         uv_thread_join(&app->thread);
@@ -256,14 +320,13 @@ bool hw_app_stop(struct hw_app *app)
     }
     if (ended)
         HW_CHECK(uv_loop_close(&app->loop) == 0);
-    uv_close((uv_handle_t *)&app->answered, NULL);
+    uv_close((uv_handle_t *)&app->queues.answered, NULL);
     return ended;
 }
 
-static void drop_all(struct hw_app *app, struct queue *q)
+static void drop_all(struct hw_app *app)
 {
-    for (struct hw_app_call *call = take_all(app, q), *next; call; call = next) {
-        next = call->next;
+    for (struct hw_app_call *call; (call = hw_app_queues_drain(&app->queues));) {
         if (call->waiters)
             hw_waiter_leave(call->waiters);
         free_call(app, call);
@@ -272,12 +335,11 @@ static void drop_all(struct hw_app *app, struct queue *q)
 
 void hw_app_free(struct hw_app *app)
 {
-    drop_all(app, &app->to_app);
-    drop_all(app, &app->to_leader);
+    drop_all(app);
     if (app->vm)
         hw_app_vm_free(app->vm);
     uv_cond_destroy(&app->over);
-    uv_mutex_destroy(&app->m);
+    hw_app_queues_fini(&app->queues);
     for (size_t i = 0; i < app->address_count; i++)
         free(app->addresses[i]);
     free(app->addresses);
@@ -290,12 +352,12 @@ static int init_loops(struct hw_app *app, uv_loop_t *leaders)
     int rc = uv_loop_init(&app->loop);
     if (rc)
         return rc;
-    rc = uv_async_init(&app->loop, &app->wake, on_wake);
+    rc = uv_async_init(&app->loop, &app->queues.wake, on_wake);
     if (rc == 0) {
-        rc = uv_async_init(leaders, &app->answered, on_answered);
+        rc = uv_async_init(leaders, &app->queues.answered, on_answered);
         if (rc == 0)
             return 0;
-        uv_close((uv_handle_t *)&app->wake, NULL);
+        uv_close((uv_handle_t *)&app->queues.wake, NULL);
         uv_run(&app->loop, UV_RUN_DEFAULT);
     }
     HW_CHECK(uv_loop_close(&app->loop) == 0);
@@ -307,18 +369,20 @@ static int init_handles(struct hw_app *app, uv_loop_t *leaders)
     int rc = init_loops(app, leaders);
     if (rc)
         return rc;
-    HW_CHECK(uv_mutex_init(&app->m) == 0);
     HW_CHECK(uv_cond_init(&app->over) == 0);
-    app->wake.data = app->answered.data = app;
-    clear(&app->to_app);
-    clear(&app->to_leader);
+    hw_app_queues_init(&app->queues);
+    app->queues.wake.data = app->queues.answered.data = app;
     return 0;
 }
 
 int hw_app_open(struct hw_app **out, const struct hw_app_config *config, char *why, size_t why_size)
 {
-    static const struct hw_service_type type = {
-        .accept = on_accept, .complete = on_complete, .expired = on_expired};
+    static const struct hw_service_type type = {.accept = on_accept,
+                                                .complete = on_complete,
+                                                .expired = on_expired,
+                                                .sent = on_sent,
+                                                .half_closed = on_half_closed,
+                                                .left = on_left};
     struct hw_app *app = *out = calloc(1, sizeof *app);
     snprintf(why, why_size, "out of memory");
     if (!app)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "app/api.h"
+#include "app/later.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -24,6 +25,7 @@ struct hw_app_vm {
     /* the app's thread only */
     struct hw_limits limits;
     struct hw_api_warning warning;
+    struct hw_app_laters laters;
 };
 
 /* The registry holds the module's two functions under these addresses. */
@@ -69,12 +71,31 @@ static int enter(struct hw_app_vm *vm, int arguments)
     return status;
 }
 
+/* Runs protected. */
+static int collect_garbage(lua_State *L)
+{
+    lua_gc(L, LUA_GCCOLLECT);
+    return 0;
+}
+
+/* What has failed may have been about to answer a request. Its client is told once the object is
+ * collected, and not only when the app happens to allocate more. */
+static void collect_laters(struct hw_app_vm *vm)
+{
+    if (!hw_app_laters_are_kept(&vm->laters))
+        return;
+    lua_pushcfunction(vm->L, collect_garbage);
+    if (enter(vm, 0))
+        lua_pop(vm->L, 1);
+}
+
 static void call(struct hw_app_vm *vm, int arguments)
 {
     if (enter(vm, arguments) == 0)
         return;
     log_error(vm, "an event of an app failed");
     lua_pop(vm->L, 1);
+    collect_laters(vm);
 }
 
 static void on_event(void *vm, int arguments)
@@ -104,7 +125,7 @@ static int load(lua_State *L)
     lua_pushlightuserdata(L, vm);
     lua_pushcclosure(L, load_settings, 1);
     lua_call(L, 0, 1); /* settings */
-    hw_app_api_open(L, vm->events);
+    hw_app_api_open(L, vm->events, &vm->laters);
     lua_getglobal(L, "require");
     lua_pushstring(L, vm->config.module);
     lua_call(L, 1, 1); /* module */
@@ -139,6 +160,7 @@ int hw_app_vm_open(struct hw_app_vm **out, const struct hw_app_vm_config *config
     if (!vm)
         return HW_ENOMEM;
     vm->config = *config;
+    hw_app_laters_init(&vm->laters);
     snprintf(vm->module, sizeof vm->module, "%s", config->module);
     vm->config.module = vm->module;
     vm->limits.give_up = is_stopping;
@@ -182,6 +204,7 @@ void hw_app_vm_start(struct hw_app_vm *vm, char *const *addresses, size_t count)
 
 void hw_app_vm_stop(struct hw_app_vm *vm)
 {
+    hw_app_laters_stop(&vm->laters);
     if (vm->events)
         hw_app_events_stop(vm->events);
 }
@@ -199,22 +222,41 @@ void hw_app_vm_free(struct hw_app_vm *vm)
 /* Runs protected. */
 static int answer(lua_State *L)
 {
-    struct hw_app_call *call = lua_touserdata(L, 1);
+    struct hw_app_vm *vm = lua_touserdata(L, 1);
+    struct hw_app_call *call = lua_touserdata(L, 2);
     lua_settop(L, 0);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &handle_key);
     hw_app_call_push_request(L, call);
     lua_call(L, 1, 3);
+    if (!vm->laters.current) /* the handler has answered itself */
+        return 0;
+    if (hw_app_later_is_current(L, 1, &vm->laters)) {
+        hw_app_laters_keep(&vm->laters);
+        return 0;
+    }
+    hw_app_laters_must_not_have_begun(L, &vm->laters);
     hw_app_call_read_answer(L, call);
     return 0;
 }
 
-void hw_app_vm_handle(struct hw_app_vm *vm, struct hw_app_call *call)
+bool hw_app_vm_handle(struct hw_app_vm *vm, struct hw_app_call *call)
 {
+    vm->laters.current = call;
     lua_pushcfunction(vm->L, answer);
+    lua_pushlightuserdata(vm->L, vm);
     lua_pushlightuserdata(vm->L, call);
-    call->code = enter(vm, 1) ? HW_EAPP_ERROR : 0;
-    if (call->code == 0)
-        return;
-    log_error(vm, "a request to an app failed");
-    lua_pop(vm->L, 1);
+    int status = enter(vm, 2);
+    if (status) {
+        log_error(vm, "a request to an app failed");
+        lua_pop(vm->L, 1);
+    }
+    call = hw_app_laters_end(&vm->laters);
+    if (call)
+        call->code = status ? HW_EAPP_ERROR : 0;
+    return call;
+}
+
+void hw_app_vm_leave(struct hw_app_vm *vm, struct hw_app_call *call)
+{
+    hw_app_laters_leave(&vm->laters, call);
 }

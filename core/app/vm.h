@@ -44,10 +44,15 @@ int hw_app_vm_open(struct hw_app_vm **out, const struct hw_app_vm_config *config
 /* Calls the module's `start`, if it has one. */
 void hw_app_vm_start(struct hw_app_vm *vm, char *const *addresses, size_t count);
 
-/* Calls the handler, and fills in the call's code and reply. */
-void hw_app_vm_handle(struct hw_app_vm *vm, struct hw_app_call *call);
+/* Calls the handler. Returns true when the call's code and reply are filled in, and it is to be
+ * returned. Returns false when the answer comes later or came already: the call must not be touched
+ * any more then. */
+bool hw_app_vm_handle(struct hw_app_vm *vm, struct hw_app_call *call);
 
-/* Ends the timers and what is being sent. Then run the loop until its handles are closed, before
+/* The client of a call that the app has kept is gone: returns the call. */
+void hw_app_vm_leave(struct hw_app_vm *vm, struct hw_app_call *call);
+
+/* Ends the timers and what is being sent, and returns the calls that the app has kept. Then run the loop until its handles are closed, before
  * the VM is freed. */
 void hw_app_vm_stop(struct hw_app_vm *vm);
 void hw_app_vm_free(struct hw_app_vm *vm);

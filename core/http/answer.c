@@ -137,7 +137,9 @@ size_t hw_answer_write_head(char *out, const struct hw_reply *reply, const struc
                             struct hw_answer_clock *clock)
 {
     char length[48] = "";
-    if (!hw_answer_is_bare(reply->status))
+    if (!hw_answer_is_bare(reply->status) && a->framing == HW_FRAMING_CHUNKED)
+        snprintf(length, sizeof length, "Transfer-Encoding: chunked\r\n");
+    else if (!hw_answer_is_bare(reply->status) && a->framing == HW_FRAMING_LENGTH)
         snprintf(length, sizeof length, "Content-Length: %zu\r\n", reply->body.len);
     return (size_t)snprintf(out, HW_ANSWER_MAX, "HTTP/1.1 %d %s\r\nDate: %s\r\n%s%s%s",
                             reply->status, phrase(reply->status), date(clock), length,

@@ -22,12 +22,16 @@ struct hw_answer_clock {
     char date[32]; /* "Mon, 23 Nov 2026 20:30:00 GMT" */
 };
 
+/* How the client finds the end of the body (RFC 9112, 6.3). */
+enum hw_framing { HW_FRAMING_LENGTH, HW_FRAMING_CHUNKED, HW_FRAMING_CLOSE };
+
 struct hw_answer {
-    int code;             /* 0 for 200, or an HW_E… code */
-    struct hw_str reason; /* instead of the code's own message; any bytes */
-    bool close;           /* Connection: close */
-    bool keep_alive_1_0;  /* Connection: keep-alive, which HTTP/1.0 clients need */
-    bool head;            /* the answer to HEAD: no body */
+    int code;                /* 0 for 200, or an HW_E… code */
+    struct hw_str reason;    /* instead of the code's own message; any bytes */
+    bool close;              /* Connection: close */
+    bool keep_alive_1_0;     /* Connection: keep-alive, which HTTP/1.0 clients need */
+    bool head;               /* the answer to HEAD: no body */
+    enum hw_framing framing; /* of an app's answer */
 };
 
 /* What an app answers. */
@@ -38,7 +42,8 @@ struct hw_reply {
 };
 
 /* Writes the head of an app's answer up to the app's own header lines: status line, Date,
- * Content-Length, Connection. Uses only close and keep_alive_1_0 of `answer`. Returns the number
+ * Content-Length or Transfer-Encoding, Connection. Uses only close, keep_alive_1_0 and framing of
+ * `answer`. Returns the number
  * of bytes written to out[0..HW_ANSWER_MAX). */
 size_t hw_answer_write_head(char *out, const struct hw_reply *reply, const struct hw_answer *answer,
                             struct hw_answer_clock *clock);

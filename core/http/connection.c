@@ -2,6 +2,7 @@
  *
  *                    ┌────────────── next request, keep-alive ◀──────────────┐
  *   accept ▸ IDLE ▸ HEAD ▸ BODY ▸ BUSY ▸ FLUSH (only if the socket is full) ─┤
+ *              │      │      │       └▸ STREAM ▸ FLUSH (likewise) ────────────┤
  *              │      └──────┴── refused: answered ──▶ FLUSH ────────────────┴▶ LINGER ▸ CLOSED
  *              └─ idle too long, or gone ─▶ CLOSED
  *
@@ -9,6 +10,7 @@
  * HEAD    reading the head                     FLUSH   the answer does not fit the socket yet
  * BODY    the head was accepted                LINGER  answered and done; reading on for a moment,
  *                                                      so that no reset destroys the answer
+ * STREAM  an answer in pieces has begun
  * From any state an error leads to CLOSED.
  *
  * One function, hw_connection_advance(), decides what comes next. Every callback records what
@@ -42,6 +44,12 @@ static void set_deadline(struct hw_connection *c, enum hw_deadline_kind kind)
 
 /* ---- closing ---- */
 
+static void tell_that_it_left(struct hw_connection *c)
+{
+    if (c->waiter.link && c->service->type->left)
+        c->service->type->left(c->service, &c->waiter);
+}
+
 void hw_connection_close(struct hw_connection *c)
 {
     if (c->state == CLOSED)
@@ -51,6 +59,7 @@ void hw_connection_close(struct hw_connection *c)
         hw_tls_end(c->tls);
     hw_deadline_clear(&c->deadline);
     hw_turn_leave(&c->turn);
+    tell_that_it_left(c);
     hw_waiter_leave(&c->waiter);
     hw_connection_drop_request(c);
     hw_crowd_leave(&c->server->crowd, &c->place);
@@ -126,9 +135,9 @@ static int write_all(struct hw_connection *c, const uv_buf_t *bufs, unsigned cou
     return hw_write(&c->u.stream, bufs, count, on_written);
 }
 
-static void send_answer(struct hw_connection *c, const uv_buf_t *bufs, unsigned count)
+/* `rc`: what writing the answer, or its end, has returned. */
+static void end_answer(struct hw_connection *c, int rc)
 {
-    int rc = write_all(c, bufs, count);
     if (rc < 0) {
         hw_connection_close(c);
     } else if (rc > 0) {
@@ -137,6 +146,11 @@ static void send_answer(struct hw_connection *c, const uv_buf_t *bufs, unsigned 
     } else {
         answered(c);
     }
+}
+
+static void send_answer(struct hw_connection *c, const uv_buf_t *bufs, unsigned count)
+{
+    end_answer(c, write_all(c, bufs, count));
 }
 
 static void answer(struct hw_connection *c, int code, struct hw_str reason)
@@ -161,6 +175,79 @@ void hw_connection_reply(struct hw_waiter *waiter, const struct hw_reply *reply)
                        buf_of(HW_STR("\r\n")), buf_of(has_body ? reply->body : HW_STR_NONE)};
     send_answer(c, bufs, sizeof bufs / sizeof *bufs);
     hw_connection_advance(c);
+}
+
+/* ---- an answer in pieces ---- */
+
+/* Writes a part of an answer, and `last` behind it. Returns as hw_write. */
+static int write_piece(struct hw_connection *c, struct hw_str piece, struct hw_str last)
+{
+    char size[24];
+    int n = snprintf(size, sizeof size, "%zx\r\n", piece.len);
+    uv_buf_t bufs[] = {uv_buf_init(size, (unsigned)n), buf_of(piece), buf_of(HW_STR("\r\n")),
+                       buf_of(last)};
+    if (!c->chunked)
+        return piece.len ? write_all(c, bufs + 1, 1) : 0;
+    return piece.len ? write_all(c, bufs, 4) : write_all(c, bufs + 3, 1);
+}
+
+/* Returns true when nothing is left to be written. */
+static bool go_on(struct hw_connection *c, int rc)
+{
+    if (rc < 0)
+        hw_connection_close(c);
+    else if (rc > 0)
+        set_deadline(c, HW_DEADLINE_WRITE);
+    return rc == 0;
+}
+
+bool hw_connection_begin(struct hw_waiter *waiter, const struct hw_reply *reply, bool chunked)
+{
+    char head[HW_ANSWER_MAX];
+    struct hw_connection *c = connection_of(waiter);
+    if (c->eof || c->server->draining) {
+        hw_connection_close(c);
+        return false;
+    }
+    bool has_body = !c->head && !hw_answer_is_bare(reply->status);
+    c->chunked = chunked;
+    c->close = c->close || (has_body && !chunked);
+    struct hw_answer a = begin_answer(c);
+    a.framing = chunked ? HW_FRAMING_CHUNKED : HW_FRAMING_CLOSE;
+    size_t len = hw_answer_write_head(head, reply, &a, &c->server->clock);
+    uv_buf_t bufs[] = {uv_buf_init(head, (unsigned)len), buf_of(reply->fields),
+                       buf_of(HW_STR("\r\n"))};
+    if (has_body) {
+        c->state = STREAM;
+        hw_deadline_clear(&c->deadline);
+        go_on(c, write_all(c, bufs, sizeof bufs / sizeof *bufs));
+    } else {
+        hw_waiter_leave(waiter);
+        send_answer(c, bufs, sizeof bufs / sizeof *bufs);
+        hw_connection_advance(c);
+    }
+    return c->state == STREAM;
+}
+
+bool hw_connection_send(struct hw_waiter *waiter, struct hw_str piece)
+{
+    struct hw_connection *c = connection_of(waiter);
+    return go_on(c, write_piece(c, piece, HW_STR_NONE));
+}
+
+void hw_connection_finish(struct hw_waiter *waiter, struct hw_str piece)
+{
+    struct hw_connection *c = connection_of(waiter);
+    int rc = write_piece(c, piece, HW_STR("0\r\n\r\n"));
+    if (rc == 0 && uv_stream_get_write_queue_size(&c->u.stream) > 0)
+        rc = 1;
+    end_answer(c, rc);
+    hw_connection_advance(c);
+}
+
+void hw_connection_abort(struct hw_waiter *waiter)
+{
+    hw_connection_close(connection_of(waiter));
 }
 
 /* ---- refusals ---- */
@@ -416,14 +503,28 @@ int hw_connection_open(struct hw_server *server, const struct hw_arrival *arriva
 
 /* ---- events ---- */
 
+/* Whether a client that has closed its half may still want the answer. */
+static bool may_want_answer(struct hw_connection *c)
+{
+    return !c->waiter.link || !c->service->type->half_closed ||
+           !c->service->type->half_closed(c->service, &c->waiter);
+}
+
+void hw_connection_await(struct hw_waiter *waiter)
+{
+    struct hw_connection *c = connection_of(waiter);
+    if (c->eof && !may_want_answer(c))
+        hw_connection_close(c);
+}
+
 void hw_connection_on_end(struct hw_connection *c, int error)
 {
-    bool answering = c->state == BUSY || c->state == FLUSH;
+    bool answering = c->state == BUSY || c->state == STREAM || c->state == FLUSH;
     const char *what = error == UV_EOF ? "the client closed the connection" : uv_strerror(error);
     if (hw_handshake_fail(c, hw_str_of(what)))
         return;
-    if (answering && error == UV_EOF) {
-        c->eof = true; /* it may have closed only its own half and still want the answer */
+    if (answering && error == UV_EOF && may_want_answer(c)) {
+        c->eof = true;
         hw_reading_stop(c);
     } else if (answering && error == UV_ENOBUFS) {
         hw_reading_stop(c); /* once the answer is out, there may be memory for the next request */
@@ -445,6 +546,9 @@ static void on_written(uv_stream_t *stream, int status)
         /* the answer too, not only a 100 Continue that was queued before it */
         answered(c);
         hw_connection_advance(c);
+    } else if (c->state == STREAM && uv_stream_get_write_queue_size(&c->u.stream) == 0) {
+        hw_deadline_clear(&c->deadline);
+        c->service->type->sent(c->service, &c->waiter);
     }
 }
 

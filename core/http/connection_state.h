@@ -15,7 +15,7 @@
 #include "http/tls.h"
 
 /* Drawn at the top of connection.c. Their order matters: up to BODY a request is being read. */
-enum hw_connection_state { IDLE, HEAD, BODY, BUSY, FLUSH, LINGER, CLOSED };
+enum hw_connection_state { IDLE, HEAD, BODY, BUSY, STREAM, FLUSH, LINGER, CLOSED };
 
 struct hw_connection {
     /* leader only */
@@ -46,6 +46,7 @@ struct hw_connection {
     bool close;               /* its answer is the last one */
     bool head;                /* its method is HEAD */
     bool old_keep_alive;      /* HTTP/1.0 with Connection: keep-alive */
+    bool chunked;             /* its answer is sent in chunks */
     bool hard_close;          /* the client may still send bytes that nobody will parse */
 
     bool eof; /* the client will send no more; it may still read */

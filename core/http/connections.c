@@ -123,7 +123,7 @@ void hw_connections_drain(struct hw_server *server)
 {
     server->parting = server->draining = true;
     for (struct hw_connection *c = server->connections; c; c = c->next)
-        if (c->state == IDLE && !c->request && !hw_reading_has_unread(c))
+        if (c->state == STREAM || (c->state == IDLE && !c->request && !hw_reading_has_unread(c)))
             hw_connection_close(c);
 }
 

@@ -17,7 +17,7 @@ static void pass_on(struct hw_connection *c);
  * at most HW_LINGER_MAX bytes are read. */
 static bool wants_to_read(const struct hw_connection *c)
 {
-    if (c->state == BUSY || c->state == FLUSH)
+    if (c->state == BUSY || c->state == STREAM || c->state == FLUSH)
         return !c->request || hw_request_room(c->request) > 0;
     return c->state != CLOSED && (c->state != LINGER || c->lingered < HW_LINGER_MAX);
 }

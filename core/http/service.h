@@ -39,6 +39,18 @@ struct hw_service_type {
     /* The waiter's time is up; it leaves its list after this call. Returns the code to answer with,
      * and a `reason` as above; or 0 when the service will answer after all. */
     int (*expired)(struct hw_service *service, struct hw_waiter *waiter, struct hw_str *reason);
+
+    /* The rest may be NULL. The waiter is in its list in each of them. */
+
+    /* All pieces of its answer that were given to the connection are written (connection.h). */
+    void (*sent)(struct hw_service *service, struct hw_waiter *waiter);
+
+    /* The client will send no more. Returns whether it counts as gone: then its connection is
+     * closed. Otherwise it may still read the answer. */
+    bool (*half_closed)(struct hw_service *service, struct hw_waiter *waiter);
+
+    /* The connection is being closed; the waiter leaves its list after this call. */
+    void (*left)(struct hw_service *service, struct hw_waiter *waiter);
 };
 
 #endif

@@ -351,12 +351,48 @@ function Host:stats() end
 ---@field peer string the address that it came from
 
 ---What an app's module returns, by itself or as `handle`; it must not block. The status is 200 to 599;
----a table as body is sent as JSON.
----@alias hookward.AppHandler fun(request: hookward.AppRequest): integer, table<string, string|number|(string|number)[]>?, string|table?
+---a table as body is sent as JSON. Instead of an answer it may return the object of app.later().
+---@alias hookward.AppHandler fun(request: hookward.AppRequest): integer|hookward.AppLater, hookward.AppHeaders?, string|table?
+---@alias hookward.AppHeaders table<string, string|number|(string|number)[]>
 
 ---@class hookward.AppModule
 ---@field handle hookward.AppHandler
 ---@field start? fun(addresses: string[]) called once, when the listeners are open
+
+---An answer that comes later, in one piece (answer) or in many (begin, send, finish). Its functions
+---raise an error after the last piece. Without any reference to it, or when the handler fails, the
+---client gets 500, or its connection is closed in the middle.
+---@class hookward.AppLater
+local Later = {}
+
+---Answers, as a handler would by returning the same values.
+---@param status integer 200 to 599
+---@param headers? hookward.AppHeaders
+---@param body? string|table
+---@return boolean done
+---@return "gone"? why the client has left, or its 30 s were up
+function Later:answer(status, headers, body) end
+
+---Sends the head of an answer in pieces. The 30 s don't concern these.
+---@param status integer 200 to 599
+---@param headers? hookward.AppHeaders
+---@return boolean done
+---@return "gone"|"full"? why "full": 100 of these answers are under way
+function Later:begin(status, headers) end
+
+---Sends a piece.
+---@param text string at most 256 KB
+---@return boolean done
+---@return "gone"|"full"? why "full": over 256 KB wait for the client to read them; nothing was taken
+function Later:send(text) end
+
+---Ends an answer in pieces.
+---@return boolean done
+---@return "gone"? why
+function Later:finish() end
+
+---@return boolean gone nobody waits for the answer any more
+function Later:gone() end
 
 ---@class hookward.app
 ---@field settings table<string, any> what the app was started with
@@ -379,6 +415,10 @@ function app.cancel(number) end
 ---@return string? why it failed; the function is not called then
 ---@return hookward.http.Failure? kind
 function app.request(options, fn) end
+
+---While a request is handled, makes the object that its handler returns to answer later.
+---@return hookward.AppLater later
+function app.later() end
 
 -- ---- hookward.testing ----
 
@@ -534,4 +574,4 @@ function App:routes() end
 ---@return hookward.testing.Log[] logs of these functions
 function App:unload() end
 
-return hook, testing, Result, App, Host, app
+return hook, testing, Result, App, Host, app, Later

@@ -1,5 +1,5 @@
--- An app (core/app/vm.h) that lists the names in hookward.app and in a request to itself, and then
--- ends its process.
+-- An app (core/app/vm.h) that lists the names in hookward.app, in a later answer and in a request to
+-- itself, and then ends its process.
 
 local app = require "hookward.app"
 
@@ -22,6 +22,7 @@ end
 
 function M.handle(request)
   note("request", request)
+  note("later", getmetatable(app.later()).__index)
   return 200, nil, "yes"
 end
 

@@ -26,7 +26,7 @@ for line in text:gmatch("[^\n]+") do
   if class or alias then declared[class or alias] = true end
 end
 
-local hook, testing_meta, Result, App, Host, app_meta = dofile(PATH)
+local hook, testing_meta, Result, App, Host, app_meta, Later = dofile(PATH)
 
 local function sorted(set)
   local names = {}
@@ -205,6 +205,7 @@ describe("the annotations of", function()
     end
     assert.same(sorted(seen.app.functions), sorted(functions(app_meta, "")))
     assert.same(sorted(seen.app.others), fields("hookward.app"))
+    assert.same(sorted(seen.later.functions), sorted(Later))
     assert.same(sorted(seen.request.others), fields("hookward.AppRequest"))
     assert.same(sorted(seen.answer.others), fields("hookward.http.Answer"))
   end)

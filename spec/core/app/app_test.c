@@ -709,6 +709,263 @@ static void ends_with_requests_in_its_queues(void **state)
     }
 }
 
+/* ---- answers that come later ---- */
+
+#define CLOSE_AFTER "HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+
+static int begin_get(struct rig *r, const char *target)
+{
+    char request[512];
+    int fd = connect_to(r->app_path);
+    snprintf(request, sizeof request, "GET %s " CLOSE_AFTER, target);
+    send_text(fd, request);
+    return fd;
+}
+
+/* Asks until the body is `wanted`. */
+static void await_body(struct rig *r, const char *target, const char *wanted)
+{
+    uint64_t until = uv_hrtime() + PATIENCE_S * 1000000000ull;
+    do
+        get(r, target);
+    while (strcmp(body(), wanted) != 0 && uv_hrtime() < until);
+    assert_string_equal(body(), wanted);
+}
+
+static void answers_later(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "local waits\n"
+              "return function(q)\n"
+              "  local later = q.path ~= '/go' and app.later()\n"
+              "  if q.path == '/at-once' then later:answer(201, nil, 'at once') return later end\n"
+              "  if q.path == '/no-return' then later:answer(202, nil, 'so too') return end\n"
+              "  if q.path == '/soon' then app.after(0, function()\n"
+              "    assert(later:answer(203, { ['X-A'] = 1 }, { q.path })) end) return later end\n"
+              "  if q.path == '/unused' then return 200, nil, 'unused' end\n"
+              "  if q.path == '/wait' then waits = later return later end\n"
+              "  return 200, nil, tostring(waits:answer(204))\n"
+              "end");
+    get(&r, "/soon");
+    has("HTTP/1.1 203 \r\n");
+    has("\r\nX-A: 1\r\n");
+    assert_string_equal(body(), "[\"/soon\"]");
+    get(&r, "/at-once");
+    has("HTTP/1.1 201 Created\r\n");
+    get(&r, "/no-return");
+    has("HTTP/1.1 202 Accepted\r\n");
+    get(&r, "/unused");
+    has("HTTP/1.1 200 OK\r\n");
+    int fd = begin_get(&r, "/wait");
+    char request[] = "GET /go " CLOSE_AFTER;
+    while (ask(&r, request), !strstr(answer, "true")) /* /wait may not be there yet */
+        has("HTTP/1.1 500 ");
+    read_all(fd);
+    has("HTTP/1.1 204 No Content\r\n");
+    stop(&r);
+}
+
+static void keeps_the_order_of_answers_that_come_later(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "local n = 0\n"
+              "return function(q)\n"
+              "  local later = app.later()\n"
+              "  app.after(0.01, function() n = n + 1 later:answer(200, nil, q.path .. n) end)\n"
+              "  return later\n"
+              "end");
+    ask(&r,
+        "GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\nGET /c " CLOSE_AFTER);
+    const char *a = strstr(answer, "/a1"), *b = strstr(answer, "/b2"), *c = strstr(answer, "/c3");
+    assert_true(a && b && c && a < b && b < c);
+    stop(&r);
+}
+
+static void answers_500_for_what_is_never_answered(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "app.later() error 'on purpose'",
+        "return (app.later())",
+        "local later = app.later() app.after(0, function() error(later) end) return later",
+        "return app.after(0, print) and app.later(), app.after(0, error)",
+        "app.later() return app.later()",
+        "kept = kept or app.later() return kept",
+        "other = app.later() other:answer(99) return 200",
+        "local later = app.later() later.x = 1 return 200",
+    };
+    struct rig r;
+    char source[8192];
+    size_t at = (size_t)sprintf(
+        source, "local kept, other\n"
+                "local function tick() collectgarbage() app.after(0.001, tick) end tick()\n"
+                "return function(q)\nlocal n = tonumber(q.query)\n"
+                "if n == 100 then kept:answer(200) return 200 end\n");
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        at += (size_t)sprintf(source + at, "if n == %zu then %s end\n", i, wrong[i]);
+    strcpy(source + at, "return 200, nil, 'well' end");
+    start(&r, source);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char target[32];
+        snprintf(target, sizeof target, "/?%zu", i);
+        if (i == 5) { /* an object of another request */
+            int fd = begin_get(&r, target);
+            get(&r, target);
+            has("HTTP/1.1 500 ");
+            get(&r, "/?100");
+            read_all(fd);
+            has("HTTP/1.1 200 ");
+            continue;
+        }
+        get(&r, target);
+        if (!strstr(answer, "HTTP/1.1 500 Internal Server Error\r\n"))
+            fail_msg("%s: %s", wrong[i], answer);
+    }
+    get(&r, "/");
+    has("well");
+    stop(&r);
+}
+
+/* Without the collection that follows a failed event, the client would wait until its time is up. */
+static void tells_the_client_of_an_event_that_failed_at_once(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "collectgarbage 'stop'\n"
+              "return function() local later = app.later()\n"
+              "  app.after(0, function() error(later.missing) end) return later end");
+    get(&r, "/");
+    has("HTTP/1.1 500 ");
+    stop(&r);
+}
+
+static void says_when_it_is_too_late_for_an_answer(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(
+        &r,
+        "local laters, early = {}, pcall(app.later)\n"
+        "return function(q)\n"
+        "  if q.path == '/wait' then laters[#laters + 1] = app.later() return laters[#laters] end\n"
+        "  if q.path == '/early' then return 200, nil, tostring(early) end\n"
+        "  if q.path == '/count' then return 200, nil, ('%d'):format(#laters) end\n"
+        "  if q.path == '/twice' then\n"
+        "    local l = app.later()\n"
+        "    l:answer(200, nil, tostring(l:gone()) .. tostring(pcall(app.later)))\n"
+        "    laters.failed = not pcall(l.answer, l, 200) and not pcall(l.begin, l, 200)\n"
+        "    return l\n"
+        "  end\n"
+        "  if q.path == '/failed' then return 200, nil, tostring(laters.failed) end\n"
+        "  return 200, nil, tostring(laters[1]:gone()) .. (laters[1]:gone() and\n"
+        "    table.concat({ tostring(laters[1]:answer(200)), select(2, laters[1]:answer(200)) }) "
+        "or '')\n"
+        "end");
+    get(&r, "/early");
+    assert_string_equal(body(), "false");
+    get(&r, "/twice");
+    assert_string_equal(body(), "falsefalse");
+    get(&r, "/failed");
+    assert_string_equal(body(), "true");
+    int fd = begin_get(&r, "/wait");
+    await_body(&r, "/count", "1");
+    get(&r, "/gone");
+    assert_string_equal(body(), "false");
+    close(fd);
+    await_body(&r, "/gone", "truefalsegone");
+    stop(&r);
+}
+
+static void tells_an_app_whose_client_has_waited_too_long(void **state)
+{
+    (void)state;
+    struct rig r;
+    patience_ms = 20;
+    start(&r, "local later\n"
+              "return function(q)\n"
+              "  if q.path == '/wait' then later = app.later() return later end\n"
+              "  return 200, nil, tostring(later and later:gone())\n"
+              "end");
+    patience_ms = PATIENCE_S * 1000;
+    get(&r, "/wait");
+    has("HTTP/1.1 503 Service Unavailable\r\n");
+    has("\"error\":\"app_busy\"");
+    await_body(&r, "/gone", "true");
+    stop(&r);
+}
+
+/* They count until they are answered, or until the client leaves. */
+static void counts_what_waits_for_its_answer(void **state)
+{
+    (void)state;
+    struct rig r;
+    int fds[QUEUE_MAX];
+    start(&r, "local laters = {}\n"
+              "return function(q)\n"
+              "  if q.path == '/go' then\n"
+              "    for _, later in ipairs(laters) do later:answer(200, nil, 'at last') end\n"
+              "    laters = {} return 200, nil, 'went'\n"
+              "  end\n"
+              "  laters[#laters + 1] = app.later() here:write('x') return laters[#laters]\n"
+              "end");
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < QUEUE_MAX; i++) {
+            fds[i] = begin_get(&r, "/");
+            await_one(&r);
+        }
+        get(&r, "/go");
+        has("\"error\":\"app_busy\"");
+        close(fds[0]);
+        await_body(&r, "/go", "went");
+        for (int i = 1; i < QUEUE_MAX; i++) {
+            read_all(fds[i]);
+            has("at last");
+        }
+    }
+    stop(&r);
+}
+
+/* A client that closes its half after the request may still want an ordinary answer. */
+static void answers_a_client_that_has_closed_its_half(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "return function(q)\n"
+              "  wait() if q.path == '/later' then return app.later() end\n"
+              "  return 200, nil, 'all the same' end");
+    int fd = begin_get(&r, "/");
+    shutdown(fd, SHUT_WR);
+    let_through(&r);
+    read_all(fd);
+    has("all the same");
+    fd = begin_get(&r, "/later");
+    shutdown(fd, SHUT_WR);
+    let_through(&r);
+    read_all(fd);
+    assert_int_equal(answer_len, 0);
+    stop(&r);
+}
+
+static void ends_while_requests_wait_for_their_answer(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "kept = {} return function() kept[#kept + 1] = app.later() here:write('x')\n"
+              "  return kept[#kept] end");
+    int fds[QUEUE_MAX];
+    for (int i = 0; i < QUEUE_MAX; i++) {
+        fds[i] = begin_get(&r, "/");
+        await_one(&r);
+    }
+    stop(&r);
+    for (int i = 0; i < QUEUE_MAX; i++) {
+        read_all(fds[i]);
+        assert_int_equal(answer_len, 0);
+    }
+}
+
 static void does_not_load_what_is_no_app(void **state)
 {
     (void)state;
@@ -789,6 +1046,15 @@ int main(void)
         cmocka_unit_test(is_given_up_when_it_does_not_end),
         cmocka_unit_test(forgets_a_client_that_is_gone),
         cmocka_unit_test(ends_with_requests_in_its_queues),
+        cmocka_unit_test(answers_later),
+        cmocka_unit_test(keeps_the_order_of_answers_that_come_later),
+        cmocka_unit_test(answers_500_for_what_is_never_answered),
+        cmocka_unit_test(tells_the_client_of_an_event_that_failed_at_once),
+        cmocka_unit_test(says_when_it_is_too_late_for_an_answer),
+        cmocka_unit_test(tells_an_app_whose_client_has_waited_too_long),
+        cmocka_unit_test(counts_what_waits_for_its_answer),
+        cmocka_unit_test(answers_a_client_that_has_closed_its_half),
+        cmocka_unit_test(ends_while_requests_wait_for_their_answer),
         cmocka_unit_test(does_not_load_what_is_no_app),
         cmocka_unit_test(ends_what_runs_too_long_even_in_a_pcall),
     };
