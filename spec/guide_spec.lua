@@ -294,6 +294,24 @@ describe("the guide's", function()
     end
   end)
 
+  it("admin listener lets in whoever has a token, and no others", function()
+    local folder = project()
+    trust(folder)
+    sh("mkdir %s/tls", folder)
+    certificates.self_signed(folder .. "/tls", "cert", { alt = "IP:127.0.0.1" })
+    sh("mv %s/tls/cert.key %s/tls/key.pem", folder, folder)
+    H.write(folder .. "/hookward.lua", D.exchange(block("admin", "lua", 1), {
+      ["0.0.0.0:8080"] = "127.0.0.1:0", ["0.0.0.0:9464"] = "127.0.0.1:0" }))
+    local host = H.start { folder = folder,
+      env = "ADMIN_TOKEN=write-token-of-a-spec ADMIN_READ_TOKEN=read-token-of-a-spec" }
+    local port = host:wait_log("admin page on https://127%.0%.0%.1:(%d+)")
+    local command = D.exchange(block("admin", "sh", 1), {
+      ["http://127.0.0.1:9464"] = "https://127.0.0.1:" .. port, ["curl"] = "curl -s --cacert tls/cert.pem" })
+    local function with(token) return sh("cd %s && ADMIN_READ_TOKEN=%s && %s", folder, token, command) end
+    assert.matches('"rows":[]', with "read-token-of-a-spec", 1, true)
+    assert.matches('"error":"wrong_token"', with "another-token-of-a-spec", 1, true)
+  end)
+
   it("spec passes in a new project", function()
     local folder, at = project()
     H.write(folder .. "/spec/badges_spec.lua", block("testing", "lua", 1))

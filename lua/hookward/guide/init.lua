@@ -24,6 +24,7 @@ M.topics = {
   { name = "ledger", summary = "What arrived, what failed, and how to run it again." },
   { name = "errors", summary = "Every code, its cause and its cure." },
   { name = "log", summary = "Every field of a line, and what to alert on." },
+  { name = "admin", summary = "The page, health and metrics, and who may see them." },
   { name = "deployment", summary = "systemd, containers, TLS, backups, updates." },
   { name = "security", summary = "What is verified, what is not signed, what is limited." },
   { name = "library", summary = "The rock, and a host inside a Lua program." },
