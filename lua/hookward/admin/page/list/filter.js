@@ -8,7 +8,8 @@ import { STATES } from "../parts/state.js";
  * @property {string} event a name, "Entity.*", "*.Event", or ""
  * @property {string} id
  * @property {string} error text in the error, whatever its case
- * @property {string} since an age ("15m", "1h", "7d") or an ISO 8601 time in UTC, or ""
+ * @property {string} since an age ("15m", "1h", "7d"), an ISO 8601 time in UTC, or seconds since
+ *   1970; or ""
  * @property {string} until the same
  */
 
@@ -39,12 +40,13 @@ export function writeFilter(filter) {
 }
 
 /**
- * @param {string} text an age, or an ISO 8601 time
- * @returns {number | null} seconds since 1970; null if it is neither
+ * @param {string} text as `since` of a filter
+ * @returns {number | null} seconds since 1970; null if it is no time
  */
 export function readTime(text) {
   const age = /^(\d+)([smhd])$/.exec(text);
   if (age) return Date.now() / 1000 - Number(age[1]) * UNITS[/** @type {keyof typeof UNITS} */ (age[2])];
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
   const ms = Date.parse(text);
   return Number.isNaN(ms) ? null : ms / 1000;
 }
@@ -56,6 +58,18 @@ export function readTime(text) {
 export function forApi(filter) {
   return { state: filter.states.join(","), event: filter.event, id: filter.id,
     error: filter.error, since: readTime(filter.since), until: readTime(filter.until) };
+}
+
+/**
+ * @param {Filter} filter
+ * @returns {string} the address of the replay of all that match
+ */
+export function bulkAddress(filter) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(forApi(filter))) {
+    if (value !== null && value !== "") query.set(name, String(value));
+  }
+  return `#/bulk?${query}`;
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { debounce, h, put } from "../dom.js";
 import { count } from "../format.js";
+import { bulkAddress, isEmpty, readTime } from "./filter.js";
 import { badge, STATES } from "../parts/state.js";
 
 /** @typedef {import("./filter.js").Filter} Filter */
@@ -16,9 +17,10 @@ const BETWEEN = "between";
  * @returns {string} for an input of type datetime-local
  */
 function toLocal(iso) {
-  const ms = Date.parse(iso);
-  if (Number.isNaN(ms)) return "";
-  return new Date(ms - new Date(ms).getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+  const t = readTime(iso);
+  if (t === null) return "";
+  return new Date(t * 1000 - new Date(t * 1000).getTimezoneOffset() * 60000).toISOString()
+    .slice(0, 16);
 }
 
 /** @param {string} local */
@@ -34,8 +36,9 @@ const field = (label, control, kind = "") =>
 
 /**
  * @param {(filter: Filter) => void} changed is called with the new filter
+ * @param {boolean} mayReplay
  */
-export function filterForm(changed) {
+export function filterForm(changed, mayReplay) {
   /** @type {Filter} */
   let filter;
   const change = (/** @type {Partial<Filter>} */ part) => {
@@ -82,6 +85,7 @@ export function filterForm(changed) {
   }));
   const clear = h("button", { type: "button", class: "quiet", onclick: () => change({ states: [],
     event: "", id: "", error: "", since: "", until: "" }) }, "Clear");
+  const replayAll = h("a", { class: "button quiet" }, "Replay all that match …");
   const fields = h("details", { class: "fields" }, h("summary", null, "More filters"),
     h("div", { class: "grid" }, field("Event", inputs.event, "wide"), field("Job", inputs.id),
       field("Text in the error", inputs.error, "wide"), field("Received", when), range));
@@ -104,15 +108,16 @@ export function filterForm(changed) {
     range.hidden = when.value !== BETWEEN;
     since.value = toLocal(now.since);
     until.value = toLocal(now.until);
-    clear.hidden = now.states.length === 0 && !now.event && !now.id && !now.error && !now.since
-      && !now.until;
+    clear.hidden = isEmpty(now);
+    replayAll.hidden = clear.hidden || !mayReplay;
+    replayAll.href = bulkAddress(now);
     if (now.event || now.id || now.error || now.since || now.until) fields.open = true;
   }
 
   const element = h("form", { class: "filter", role: "search", "aria-label": "Filter deliveries",
     onsubmit: (/** @type {Event} */ e) => e.preventDefault() },
   h("div", { class: "chips", role: "group", "aria-label": "States" },
-    [...chips.values()].map(({ chip }) => chip), clear), fields, events);
+    [...chips.values()].map(({ chip }) => chip), clear, replayAll), fields, events);
 
   return {
     element,

@@ -32,7 +32,8 @@ function said(row) {
   if (row.reason) parts.push(reveal(row.reason.split("\n")[0]));
   if (row.parked) parts.push(h("span", { class: "muted" }, " paused"));
   else if (row.state === "failed" && row.next_run_at) {
-    parts.unshift(h("span", { class: "next" }, `again ${age(row.next_run_at)}`));
+    parts.unshift(h("span", { class: "next" },
+      row.next_run_at > Date.now() / 1000 ? `again ${age(row.next_run_at)}` : "due"));
   }
   return parts;
 }

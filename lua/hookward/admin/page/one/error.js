@@ -24,13 +24,14 @@ function sourceLines({ file, first, line, lines, changed }) {
  */
 export function errorPanel({ state, error, reason, detail, source }) {
   if (!error && !reason) return null;
+  const said = reason ?? detail?.split("\n")[0];
   const past = state !== "failed" && state !== "dead";
   return h("section", { class: `panel error-panel error-${state}`, "aria-labelledby": "error-title" },
     h("header", null, h("h2", { id: "error-title" }, past ? "Its last error" : "What went wrong"),
       error && h("code", { class: `code-${past ? "past" : state}` }, error)),
     h("div", { class: "inside stack" },
-      reason && h("p", { class: "reason" }, reveal(reason)),
+      said && h("p", { class: "reason" }, reveal(said)),
       source && sourceLines(source),
-      detail && detail !== reason && h("details", null, h("summary", null, "Traceback"),
+      detail && detail !== said && h("details", null, h("summary", null, "Traceback"),
         h("pre", { class: "code plain", tabindex: 0 }, reveal(detail)))));
 }

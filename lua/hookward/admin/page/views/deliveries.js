@@ -38,7 +38,7 @@ class Deliveries {
     this.scroll = 0;
 
     this.table = new Table({ older: () => this.older() });
-    this.form = filterForm((filter) => this.refilter(filter));
+    this.form = filterForm((filter) => this.refilter(filter), ctx.session.role === "write");
     this.live = new Live({
       update: (record) => this.table.update(record.row, { state: record.state,
         attempt: record.attempt, error: record.error ?? null, reason: record.reason ?? null }),
