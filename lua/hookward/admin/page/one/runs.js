@@ -27,11 +27,20 @@ function cause({ retry, attempt }) {
   return retry > 0 ? `the host's retry ${retry}` : `attempt ${attempt}`;
 }
 
+/**
+ * The ledger keeps whole milliseconds of a run.
+ * @param {number | null} ms
+ */
+function whole(ms) {
+  if (ms === null || ms >= 1000) return duration(ms);
+  return ms < 1 ? "under 1 ms" : `${ms} ms`;
+}
+
 /** @param {Run} run */
 function oneRun(run) {
   const lost = run.error === "host_lost"; // how long it took, nobody saw
-  const facts = [cause(run), !lost && `waited ${duration(run.waited_ms)}`,
-    !lost && `took ${duration(run.ms)}`].filter(Boolean).join(" · ");
+  const facts = [cause(run), !lost && `waited ${whole(run.waited_ms)}`,
+    !lost && `took ${whole(run.ms)}`].filter(Boolean).join(" · ");
   return h("li", null,
     h("div", { class: "run-head" }, outcome(run),
       h("time", { class: "mono muted", datetime: isoTime(run.began_at) }, exactTime(run.began_at))),
@@ -40,16 +49,23 @@ function oneRun(run) {
       run.version && [" · version ", h("span", { class: "mono" }, reveal(run.version.slice(0, 12)))]));
 }
 
+/** @param {{ state: string }} delivery without a history: what succeeds at its first run has none */
+function withoutHistory({ state }) {
+  return state === "succeeded" ? "Its handler ran once, and succeeded."
+    : "Its handler has not run.";
+}
+
 /**
- * @param {Run[]} history the oldest first
- * @param {number} deliveries
+ * @param {{ state: string, history: Run[], deliveries: number }} delivery its history: the oldest first
  * @returns {HTMLElement} a panel
  */
-export function runsPanel(history, deliveries) {
+export function runsPanel(delivery) {
+  const { history, deliveries, state } = delivery;
+  const runs = history.length || (state === "succeeded" ? 1 : 0);
   return h("section", { class: "panel", "aria-labelledby": "runs-title" },
     h("header", null, h("h2", { id: "runs-title" }, "Runs"), h("span", { class: "muted small" },
-      `${plural(history.length, "run")}, ${plural(deliveries, "delivery", "deliveries")}`)),
+      `${plural(runs, "run")}, ${plural(deliveries, "delivery", "deliveries")}`)),
     history.length > 0
       ? h("ol", { class: "runs", reversed: true }, [...history].reverse().map(oneRun))
-      : h("p", { class: "muted inside" }, "Its handler has not run."));
+      : h("p", { class: "muted inside" }, withoutHistory(delivery)));
 }

@@ -75,7 +75,7 @@ class Delivery {
     put(this.next, now.next);
     this.actions.show(now);
     put(this.error, errorPanel(now));
-    put(this.runs, runsPanel(now.history ?? [], now.deliveries));
+    put(this.runs, runsPanel({ ...now, history: now.history ?? [] }));
     put(this.facts, factsPanel(now));
     if (!before || before.body !== now.body || before.body_base64 !== now.body_base64) {
       put(this.body, bodyPanel(now));
@@ -104,7 +104,13 @@ export async function show(main, _, ctx) {
   const unsubscribe = subscribe({ resumed: again, deliveries({ records }) {
     if (records.some((record) => record.row === seq)) again();
   } });
+  const close = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog")) return;
+    ctx.go(listAddress());
+  };
+  addEventListener("keydown", close);
   const end = () => {
+    removeEventListener("keydown", close);
     again.cancel();
     unsubscribe();
   };

@@ -1,0 +1,112 @@
+#!/bin/sh
+# admin.sh -- what the admin listener costs, and how fast its page shows a long ledger
+# usage: HOOKWARD=build/hookward sh spec/bench/admin.sh rate [ROUNDS=10] [SECONDS=6] [CONNECTIONS=64]
+#        HOOKWARD=build/hookward sh spec/bench/admin.sh rows [ROWS=1000000]
+#
+# rate  The same binary with an admin listener and without, on hosts of their own, in turns. During the
+#       turns of the first, a page's stream is open and /metrics is scraped each second; both are read by
+#       curl, on the same machine. The aim: the median of the first is not below the lowest round of
+#       the second.
+# rows  A ledger of ROWS rows: milliseconds to the first page's rows, and with each filter. The aims:
+#       the first page under 200 ms, a filter by state or event under 500 ms.
+set -eu
+what=$1
+shift
+here=$(cd "$(dirname "$0")" && pwd)
+bin=$(cd "$(dirname "$HOOKWARD")" && pwd)/$(basename "$HOOKWARD")
+w=$(mktemp -d)
+pids=
+trap 'kill $pids 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$w"' EXIT
+token=0123456789abcdef0123456789abcdef
+event=Badge.Printed
+"$bin" keygen "$w/key" >/dev/null
+printf '{"Event":"%s","Timestamp":"2024-05-10T11:09:21.248Z","BadgeId":"3fa85f64"}' $event > "$w/body"
+openssl dgst -sha256 -sign "$w/key/private.pem" "$w/body" | base64 -w0 > "$w/signature"
+
+# Lays out a project: its name, port, and further keys of its configuration.
+lay_out() {
+  mkdir -p "$w/$1/handlers" "$w/$1/keys"
+  cp "$w/key/public.pem" "$w/$1/keys/"
+  echo 'require "hookward".on("Badge.*", function(e) return e.BadgeId ~= nil end)' > "$w/$1/handlers/a.lua"
+  echo "return { listen = '127.0.0.1:$2', log = { level = 'warn' }, $3 }" > "$w/$1/hookward.lua"
+}
+
+ADMIN="admin = { listen = '127.0.0.1:9107', token = '$token' }"
+admin=http://127.0.0.1:9107
+
+ask() { curl -s --max-time 60 -H "Authorization: Bearer $token" "$@"; }
+
+# Starts a host, waits for what answers at an address, and sets pid.
+start() {
+  (cd "$w/$1" && exec "$bin" serve 2>log) &
+  pid=$!
+  pids="$pids $pid"
+  tries=600
+  until curl -s -o "$w/ignored" --max-time 5 "$2"; do
+    tries=$((tries - 1))
+    [ $tries -gt 0 ] && kill -0 $pid || { cat "$w/$1/log" >&2; exit 1; }
+    sleep 0.05
+  done
+}
+
+# Answers a second, p50 and p99 in ms, and how many were not 200.
+send() {
+  SIGNATURE=$(cat "$w/signature") BODY="$w/body" SALT=$(date +%s%N) \
+    wrk -t1 -c"$3" -d"${2}s" -s "$here/notify.lua" "http://127.0.0.1:$1" | sed -n 's/^figures: //p'
+}
+
+column() { cut -d' ' -f"$2" "$w/$1.figures" | sort -n; }
+middle() { awk '{ a[NR] = $1 } END { print (a[int((NR + 1) / 2)] + a[int(NR / 2) + 1]) / 2 }'; }
+
+without() { send 9104 "$1" "$2" >> "$w/without.figures"; }
+
+with() {
+  ask -N --max-time 3600 "$admin/api/stream" > "$w/stream" &
+  stream=$!
+  while sleep 1; do ask -o "$w/metrics" "$admin/metrics"; echo >> "$w/scrapes"; done &
+  scraper=$!
+  pids="$pids $stream $scraper"
+  send 9105 "$1" "$2" >> "$w/with.figures"
+  kill -0 $stream 2>/dev/null || { echo "the stream has ended" >&2; exit 1; }
+  kill $stream $scraper
+  wait $stream $scraper 2>/dev/null || true
+  cat "$w/stream" >> "$w/streamed"
+}
+
+rate() {
+  rounds=${1:-10} secs=${2:-6} conns=${3:-64}
+  lay_out without 9104 ""
+  lay_out with 9105 "$ADMIN"
+  start without http://127.0.0.1:9104/
+  start with $admin/healthz
+  without 2 "$conns"
+  with 2 "$conns"
+  rm "$w/with.figures" "$w/without.figures" # that was to warm up
+  for round in $(seq "$rounds"); do
+    order="without with"
+    [ $((round % 2)) = 0 ] || order="with without"
+    for one in $order; do $one "$secs" "$conns"; done
+    echo "round $round: without $(tail -n 1 "$w/without.figures"); with $(tail -n 1 "$w/with.figures")"
+  done
+  echo "answers/s, p50 and p99 in ms, not 200"
+  for one in without with; do
+    echo "$one: median $(column $one 1 | middle) answers/s, from $(column $one 1 | head -n 1) to" \
+      "$(column $one 1 | tail -n 1); p99 median $(column $one 3 | middle) ms;" \
+      "not 200: $(column $one 4 | awk '{ n += $1 } END { print n }')"
+  done
+  echo "read meanwhile: $(wc -l < "$w/scrapes") scrapes, the last of $(wc -c < "$w/metrics") bytes;" \
+    "$(grep -c '^event: deliveries' "$w/streamed") pieces with deliveries"
+  with=$(column with 1 | middle) without=$(column without 1 | middle) lowest=$(column without 1 | head -n 1)
+  echo "ratio of the medians $(echo "scale=3; $with / $without" | bc);" \
+    "the lowest round without is $(echo "scale=3; $lowest / $without" | bc) of its median"
+}
+
+# Milliseconds to the whole answer of each of so many requests; then how many rows the last had.
+measure() {
+  for _ in $(seq 9); do
+    ask -o "$w/answer" -w '%{time_total}\n' "$admin/api/deliveries?limit=50$1"
+  done | awk '{ print $1 * 1000 }' | sort -n > "$w/times"
+  printf '%-34s %9.1f %9.1f %6d   %s\n' "${1:-(none)}" "$(middle < "$w/times")" "$(tail -n 1 "$w/times")" \
+    "$(grep -o '"seq":' "$w/answer" | wc -l)" "$(grep -o '"searched_to":{[^}]*}' "$w/answer" || true)"
+}
+
