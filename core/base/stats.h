@@ -85,6 +85,12 @@ static inline void hw_stats_add_error(struct hw_stats *s, int code)
 /* Copies all numbers. No other thread uses `to`. */
 void hw_stats_copy(struct hw_stats *to, const struct hw_stats *from);
 
+/* Notifications that failed, whoever had them run; without those that wait for a pause to end. */
+uint64_t hw_stats_failed(const struct hw_stats *stats);
+
+/* Requests that were refused before anything was known to be authentic. */
+uint64_t hw_stats_refused(const struct hw_stats *stats);
+
 /* The static name of a count, as in the table that Lua gets. */
 const char *hw_stats_name(enum hw_count which);
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/json_text.h"
 #include "http/connection.h"
 #include "trip/pause.h"
 #include "trip/purge.h"
@@ -11,7 +12,8 @@
 static const struct hw_str replay_path = {"/replay", 7}, reload_path = {"/reload", 7},
                            unproven_path = {"/unproven", 9}, purge_path = {"/purge", 6},
                            state_path = {"/state", 6}, pause_path = {"/pause", 6},
-                           resume_path = {"/resume", 7}, feed_path = {"/feed", 5};
+                           resume_path = {"/resume", 7}, feed_path = {"/feed", 5},
+                           timeline_path = {"/timeline", 9}, admin_path = {"/admin", 6};
 
 static struct hw_control *control_of(struct hw_service *service)
 {
@@ -31,7 +33,8 @@ static bool is_change(const struct hw_request *r)
 
 static bool is_look(const struct hw_request *r)
 {
-    return is_path(r, unproven_path) || is_path(r, state_path) || is_path(r, feed_path);
+    return is_path(r, unproven_path) || is_path(r, state_path) || is_path(r, feed_path) ||
+           is_path(r, timeline_path) || is_path(r, admin_path);
 }
 
 static int on_accept(struct hw_service *service, const struct hw_request *r)
@@ -73,21 +76,78 @@ static int replay(struct hw_control *control, const struct hw_request *r, struct
     return HW_ENOT_FOUND;
 }
 
-/* ---- /state ---- */
+/* ---- /state, /timeline, /admin ---- */
 
-static void tell(const struct hw_control *control, struct hw_waiter *waiter)
+/* A waiter's ticket: what it asks for. From ASKS_TIMELINE on a range is added. */
+enum { ASKS_STATE, ASKS_ADMIN, ASKS_TIMELINE };
+
+static void reply(struct hw_waiter *waiter, struct hw_str json)
 {
-    size_t len;
-    char *body = hw_status_write(control->status, &len);
-    if (!body) {
-        waiter->answer(waiter, HW_EOVERLOADED, HW_NOTIFICATION_STARVED);
-        return;
-    }
     hw_connection_reply(waiter,
                         &(struct hw_reply){.status = 200,
                                            .fields = HW_STR("Content-Type: application/json\r\n"),
-                                           .body = {body, len}});
-    free(body);
+                                           .body = json});
+}
+
+static void reply_and_free(struct hw_waiter *waiter, char *json, size_t len)
+{
+    if (json)
+        reply(waiter, (struct hw_str){json, len});
+    else
+        waiter->answer(waiter, HW_EOVERLOADED, HW_NOTIFICATION_STARVED);
+    free(json);
+}
+
+static void tell_admin(const struct hw_admin *admin, struct hw_waiter *waiter)
+{
+    const char *url = hw_admin_url(admin);
+    struct hw_json_text out = {.size = strlen(url) * HW_JSON_TEXT_BYTE_MAX + HW_ADMIN_SECRET + 64};
+    out.ptr = malloc(out.size);
+    if (out.ptr) {
+        hw_json_text_put(&out, "{\"url\":");
+        hw_json_text_put_string(&out, hw_str_of(url));
+        hw_json_text_put(&out, ",\"secret\":\"%s\"}\n", hw_admin_secret(admin));
+    }
+    reply_and_free(waiter, out.ptr, out.len);
+}
+
+static void tell(const struct hw_control *control, struct hw_waiter *waiter)
+{
+    size_t len = 0;
+    uint64_t what = waiter->ticket;
+    if (what == ASKS_STATE) {
+        char *text = hw_status_write(control->status, &len);
+        reply_and_free(waiter, text, len);
+    } else if (!control->admin) {
+        waiter->answer(waiter, HW_ENOT_FOUND, HW_STR("there is no admin listener"));
+    } else if (what == ASKS_ADMIN) {
+        tell_admin(control->admin, waiter);
+    } else {
+        enum hw_timeline_range range = (enum hw_timeline_range)(what - ASKS_TIMELINE);
+        char *text = hw_timeline_write(control->timeline, range, &len);
+        reply_and_free(waiter, text, len);
+    }
+}
+
+static void ask(struct hw_control *control, uint64_t what, struct hw_waiter *waiter)
+{
+    waiter->ticket = what;
+    hw_waiter_join(waiter, &control->asking);
+    uv_async_send(&control->turn);
+}
+
+static int ask_timeline(struct hw_control *control, const struct hw_request *r,
+                        struct hw_waiter *waiter, struct hw_str *reason)
+{
+    struct hw_str name;
+    bool said = hw_http_find(&r->http, r->bytes, HW_STR("x-hookward-range"), &name) > 0;
+    enum hw_timeline_range range = said ? hw_timeline_range_of(name) : HW_TIMELINE_HOUR;
+    if (range == HW_TIMELINE_RANGES_END) {
+        *reason = HW_STR("X-Hookward-Range must be hour, day or week");
+        return HW_ENOT_FOUND;
+    }
+    ask(control, ASKS_TIMELINE + range, waiter);
+    return 0;
 }
 
 /* ---- /unproven ---- */
@@ -187,8 +247,11 @@ static int on_complete(struct hw_service *service, struct hw_request *request,
     } else if (is_path(request, unproven_path)) {
         look(control, request, waiter);
     } else if (is_path(request, state_path)) {
-        hw_waiter_join(waiter, &control->asking);
-        uv_async_send(&control->turn);
+        ask(control, ASKS_STATE, waiter);
+    } else if (is_path(request, admin_path)) {
+        ask(control, ASKS_ADMIN, waiter);
+    } else if (is_path(request, timeline_path)) {
+        code = ask_timeline(control, request, waiter, reason);
     } else {
         waiter->ticket = control->ask_reload(control->owner);
         hw_waiter_join(waiter, &control->reloading);

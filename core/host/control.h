@@ -19,6 +19,11 @@
  *     GET /feed                       what becomes of deliveries, as it happens (feed.h)
  *          X-Hookward-After: N        waits for a record after this one; 0: after the last one; without
  *                                     this header it is answered at once with the last one's number
+ *     GET /timeline                   the past by the minute (timeline.h); 404: there is no admin
+ *                                     listener, so nothing is noted
+ *          X-Hookward-Range: R        hour (default), day or week
+ *     GET /admin                      where the page is, and what makes a login link (lua/hookward/
+ *                                     admin/links.lua): {"url":"…","secret":"…"}; 404: nowhere
  *     GET /state                      how the host is, as JSON (status.h)
  *
  * max_queue refuses none of these. A notification that runs again counts against it, so others may
@@ -29,8 +34,10 @@
 
 #include <uv.h>
 
+#include "host/admin.h"
 #include "host/feed.h"
 #include "host/status.h"
+#include "host/timeline.h"
 #include "http/service.h"
 #include "trip/dispatch.h"
 
@@ -43,11 +50,15 @@ struct hw_control {
     uint64_t (*ask_reload)(void *owner); /* returns the request's number */
     void *owner;
 
+    /* constant before the first request; by whoever has the loop */
+    const struct hw_admin *admin; /* NULL: there is no admin listener */
+    const struct hw_timeline *timeline;
+
     /* leader only */
     struct hw_feed feed;
     struct hw_waiter *reloading; /* clients that wait for a reload */
     struct hw_waiter *looking;   /* clients of /unproven; until the next turn of the loop */
-    struct hw_waiter *asking;    /* clients of /state; likewise */
+    struct hw_waiter *asking;    /* clients of /state, /timeline and /admin; likewise */
     uv_async_t turn;
 };
 

@@ -1,10 +1,10 @@
 /* feed.c -- see feed.h */
 #include "host/feed.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/json_text.h"
 #include "http/connection.h"
 #include "ledger/filters.h"
 
@@ -15,7 +15,7 @@ static void on_timer(uv_timer_t *timer);
 
 enum {
     TICK_MS = 1000,        /* how often the clock is looked at */
-    RECORD_JSON_MAX = 2560 /* bytes: each byte of the three texts takes up to six */
+    RECORD_JSON_MAX = 3072 /* bytes: each byte of the three texts takes up to six */
 };
 
 static uint64_t now_of(const struct hw_feed *feed)
@@ -110,78 +110,49 @@ static void fill(struct hw_feed_record *r, const struct hw_job *job)
 
 /* ---- JSON ---- */
 
-struct out {
-    char *text;
-    size_t len, size;
-};
-
-__attribute__((format(printf, 2, 3))) static void put(struct out *out, const char *format, ...)
+static void put_text(struct hw_json_text *out, const char *name, const char *bytes, size_t len)
 {
-    va_list args;
-    va_start(args, format);
-    int more = vsnprintf(out->text + out->len, out->size - out->len, format, args);
-    va_end(args);
-    out->len += (size_t)(more > 0 ? more : 0);
+    hw_json_text_put(out, ",\"%s\":", name);
+    hw_json_text_put_string(out, (struct hw_str){bytes, len});
 }
 
-static void put_bytes(struct out *out, const char *bytes, size_t len)
+static void put_record(struct hw_json_text *out, const struct hw_feed_record *r, uint64_t n)
 {
-    memcpy(out->text + out->len, bytes, len);
-    out->len += len;
-}
-
-static void put_text(struct out *out, const char *name, const char *bytes, size_t len)
-{
-    struct hw_str text = {bytes, len};
-    put(out, ",\"%s\":\"", name);
-    for (size_t i = 0, n; i < len; i += n ? n : 1) {
-        char escape[6];
-        size_t escaped = hw_str_json_escape(escape, (unsigned char)text.ptr[i]);
-        n = hw_str_utf8(text, i);
-        if (n == 0)
-            put_bytes(out, "\\ufffd", 6);
-        else
-            put_bytes(out, escaped ? escape : text.ptr + i, escaped ? escaped : n);
-    }
-    put_bytes(out, "\"", 1);
-}
-
-static void put_record(struct out *out, const struct hw_feed_record *r, uint64_t n)
-{
-    put(out, "{\"n\":%llu,\"at\":%.3f", (unsigned long long)n, r->at);
+    hw_json_text_put(out, "{\"n\":%llu,\"at\":%.3f", (unsigned long long)n, r->at);
     if (r->row)
-        put(out, ",\"row\":%lld", (long long)r->row);
+        hw_json_text_put(out, ",\"row\":%lld", (long long)r->row);
     put_text(out, "id", r->id, r->id_len);
     if (r->event_len)
         put_text(out, "event", r->event, r->event_len);
     if (r->state)
-        put(out, ",\"state\":\"%s\"", hw_ledger_state_name(r->state));
-    put(out, ",\"attempt\":%u,\"ms\":%.2f,\"duplicate\":%s", r->attempt, r->ms,
-        r->duplicate ? "true" : "false");
+        hw_json_text_put(out, ",\"state\":\"%s\"", hw_ledger_state_name(r->state));
+    hw_json_text_put(out, ",\"attempt\":%u,\"ms\":%.2f,\"duplicate\":%s", r->attempt, r->ms,
+                     r->duplicate ? "true" : "false");
     if (r->code)
-        put(out, ",\"error\":\"%s\"", hw_error_name(r->code));
+        hw_json_text_put(out, ",\"error\":\"%s\"", hw_error_name(r->code));
     if (r->reason_len)
         put_text(out, "reason", r->reason, r->reason_len);
     if (r->retry)
-        put(out, ",\"retry\":%u", r->retry);
+        hw_json_text_put(out, ",\"retry\":%u", r->retry);
     if (r->replay)
-        put(out, ",\"replay\":true");
-    put(out, "}");
+        hw_json_text_put(out, ",\"replay\":true");
+    hw_json_text_put(out, "}");
 }
 
 /* ---- answers ---- */
 
 static void write_answer(const struct hw_feed *feed, uint64_t from, uint64_t upto, uint64_t skipped,
-                         bool gap, struct out *out)
+                         bool gap, struct hw_json_text *out)
 {
-    put(out, "{\"last\":%llu,\"skipped\":%llu,%s\"records\":[", (unsigned long long)upto,
-        (unsigned long long)skipped, gap ? "\"gap\":true," : "");
+    hw_json_text_put(out, "{\"last\":%llu,\"skipped\":%llu,%s\"records\":[",
+                     (unsigned long long)upto, (unsigned long long)skipped,
+                     gap ? "\"gap\":true," : "");
     for (uint64_t n = from; n <= upto; n++) {
         if (n > from)
-            put(out, ",");
+            hw_json_text_put(out, ",");
         put_record(out, record_of(feed, n), n);
     }
-    put(out, "]}\n");
+    hw_json_text_put(out, "]}\n");
 }
 
 static void reply(const struct hw_feed *feed, struct hw_waiter *waiter)
@@ -191,10 +162,10 @@ static void reply(const struct hw_feed *feed, struct hw_waiter *waiter)
     from += skipped;
     if (upto + 1 - from > HW_FEED_ANSWER_MAX)
         upto = from + HW_FEED_ANSWER_MAX - 1;
-    struct out out = {.size = 128 + (size_t)(upto + 1 - from) * RECORD_JSON_MAX};
-    out.text = malloc(out.size);
+    struct hw_json_text out = {.size = 128 + (size_t)(upto + 1 - from) * RECORD_JSON_MAX};
+    out.ptr = malloc(out.size);
     waiter->until_ms = 0;
-    if (!out.text) {
+    if (!out.ptr) {
         waiter->answer(waiter, HW_EOVERLOADED, HW_NOTIFICATION_STARVED);
         return;
     }
@@ -202,8 +173,8 @@ static void reply(const struct hw_feed *feed, struct hw_waiter *waiter)
     hw_connection_reply(waiter,
                         &(struct hw_reply){.status = 200,
                                            .fields = HW_STR("Content-Type: application/json\r\n"),
-                                           .body = {out.text, out.len}});
-    free(out.text);
+                                           .body = {out.ptr, out.len}});
+    free(out.ptr);
 }
 
 static bool is_ready(const struct hw_feed *feed, const struct hw_waiter *waiter)

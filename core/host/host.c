@@ -23,6 +23,7 @@
 #include "host/parts.h"
 #include "host/status.h"
 #include "host/takeover.h"
+#include "host/timeline.h"
 #include "http/connections.h"
 #include "http/inherited.h"
 #include "http/listener.h"
@@ -50,6 +51,7 @@ struct hw_host {
     bool loop_open, dispatch_open, log_open, log_joined, guard;
     char *addresses[HW_LISTENERS_MAX + 1];
     struct hw_reload *reload;
+    struct hw_timeline timeline;
     struct hw_admin *admin; /* NULL: there is no admin listener */
     struct hw_tls_set *tls; /* what it was started with; NULL once the reload thread has it */
     struct hw_status status;
@@ -387,6 +389,10 @@ static int start_server(struct hw_host *h, char *why, size_t size)
     hw_inherited_warn(c->listen, c->listen_count);
     if (open_admin(h, why, size))
         return HW_EFAILED;
+    if (h->admin && hw_timeline_start(&h->timeline, &h->loop, &h->dispatch))
+        return HW_EFAILED;
+    h->control.admin = h->admin;
+    h->control.timeline = &h->timeline;
     set_tls(h, h->tls);
     open_control(h);
     return 0;
@@ -551,6 +557,7 @@ void hw_host_free(struct hw_host *h)
     if (h->dispatch_open)
         hw_dispatch_fini(&h->dispatch);
     hw_control_fini(&h->control);
+    hw_timeline_fini(&h->timeline);
     hw_report_fini(&h->report);
     hw_unproven_fini(&h->unproven);
     hw_failures_fini(&h->failures);

@@ -38,15 +38,6 @@ static void put_count(struct out *out, unsigned long long number, const char *wh
 
 /* ---- counts ---- */
 
-static unsigned long long sum_errors(const struct hw_stats *stats, int first, int last)
-{
-    unsigned long long sum = 0;
-    for (int code = first; code <= last; code++)
-        if (code != HW_EPAUSED)
-            sum += hw_stats_get(&stats->errors[hw_stats_row(code)]);
-    return sum;
-}
-
 static unsigned long long count_of(const struct hw_stats *stats, enum hw_count which)
 {
     return hw_stats_get(&stats->counts[which]);
@@ -56,20 +47,6 @@ static unsigned long long processed(const struct hw_stats *s)
 {
     return count_of(s, HW_COUNT_SUCCEEDED) + count_of(s, HW_COUNT_UNHANDLED) +
            count_of(s, HW_COUNT_REPLAYED) + count_of(s, HW_COUNT_RETRIED);
-}
-
-/* The codes stand in this order in error.h: a forged signature, what a sender made wrong, what went
- * wrong here, the protocol. */
-static unsigned long long failed(const struct hw_stats *s)
-{
-    return sum_errors(s, HW_EINVALID_JSON, HW_EDRAINING) + count_of(s, HW_COUNT_REPLAYS_FAILED) +
-           count_of(s, HW_COUNT_RETRIES_FAILED);
-}
-
-static unsigned long long refused(const struct hw_stats *s)
-{
-    return sum_errors(s, HW_ERROR_BASE + 1, HW_EMALFORMED_JOB_ATTEMPT) +
-           sum_errors(s, HW_EMALFORMED_REQUEST, HW_ERELOAD_FAILED - 1);
 }
 
 /* A search of the ledger counts at the gate as well, but no notification waits for it. */
@@ -82,7 +59,7 @@ static unsigned long long waiting(const struct hw_dispatch *d, const struct hw_d
 static void put_counts(struct out *out, const struct hw_status *s, const struct hw_due *due)
 {
     const struct hw_stats *stats = s->dispatch->report->stats;
-    unsigned long long strangers = refused(stats);
+    unsigned long long strangers = hw_stats_refused(stats);
     long long backlog = hw_ledger_backlog(s->dispatch->ledger);
     size_t handlers, keys;
     hw_shelf_count(s->shelf, &handlers, &keys);
@@ -94,7 +71,7 @@ static void put_counts(struct out *out, const struct hw_status *s, const struct 
     put(out, " processed, ");
     put_number(out, waiting(s->dispatch, due));
     put(out, " waiting, ");
-    put_number(out, failed(stats));
+    put_number(out, hw_stats_failed(stats));
     put(out, " failed");
     if (strangers) {
         put(out, ", ");
