@@ -5,6 +5,7 @@ local config = require "hookward.config"
 local core = require "hookward.core"
 local form = require "hookward.base.form"
 local host = require "hookward.admin.host"
+local mask = require "hookward.base.mask"
 local project = require "hookward.admin.project"
 
 local M = {}
@@ -40,11 +41,31 @@ local function reload_of(state)
     text = config.shown(reload.text, project.settings().folder) }
 end
 
+-- Adds an event's counts to those of its route.
+local function add(route, event)
+  route.succeeded = route.succeeded + (event.succeeded or 0)
+  route.failed = route.failed + (event.failed or 0)
+  if (event.last_error_at or 0) > (route.last_error_at or 0) then
+    route.last_error, route.last_error_at = event.last_error, event.last_error_at
+  end
+end
+
+-- The routes of the live scripts, each with the counts of the events that it takes now. They come
+-- with the most specific one first, so the first that matches is an event's.
 local function routes_of(state)
-  local routes, folder = core.json.array {}, project.settings().folder
+  local routes = core.json.array {}
   for i, route in ipairs(state.routes or {}) do
-    route.place = route.place and config.shown(route.place, folder)
+    route.place = route.place and config.shown(route.place, project.settings().folder)
+    route.succeeded, route.failed = 0, 0
     routes[i] = route
+  end
+  for _, event in ipairs(state.events or {}) do
+    for _, route in ipairs(routes) do
+      if mask.matches(route.pattern, event.event) then
+        add(route, event)
+        break
+      end
+    end
   end
   return routes
 end

@@ -10,7 +10,7 @@ local files = require "hookward.base.files"
 local M = {}
 
 M.names = {
-  "index.html", "login.html", "style.css", "icon.svg",
+  "index.html", "login.html", "style.css", "views.css", "icon.svg",
   "api.js", "app.js", "dom.js", "format.js", "login.js", "plot.js", "stream.js",
   "list/filter.js", "list/form.js", "list/hints.js", "list/left.js", "list/live.js",
   "list/row.js", "list/table.js",

@@ -7,8 +7,10 @@ local json = require "hookward.core".json
 
 local M = {}
 
--- "A.B", "A.*", "*.B" or "*".
-local function matches(pattern, event)
+---@param pattern string "A.B", "A.*", "*.B" or "*"
+---@param event string
+---@return boolean
+function M.matches(pattern, event)
   if pattern == "*" then return true end
   local begins, ends = pattern:match("^(.+%.)%*$"), pattern:match("^%*(%..+)$")
   if begins then return event:sub(1, #begins) == begins end
@@ -24,7 +26,7 @@ function M.hides(patterns, event)
   if not patterns or #patterns == 0 then return false end
   if not event or event == "" then return true end
   for _, pattern in ipairs(patterns) do
-    if matches(pattern, event) then return true end
+    if M.matches(pattern, event) then return true end
   end
   return false
 end

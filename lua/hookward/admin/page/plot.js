@@ -26,11 +26,13 @@ const RATES = [[1, "/s"], [60, "/min"], [3600, "/h"]];
 export const units = {
   // A rate of less than two a second is easier to read by the minute, or by the hour.
   rate(max) {
-    const [factor, suffix] = RATES.find(([by]) => max * by >= 2) ?? RATES[RATES.length - 1];
+    const [factor, suffix] = max === 0 ? RATES[0]
+      : RATES.find(([by]) => max * by >= 2) ?? RATES[RATES.length - 1];
     return { factor, text: (value) => short(value * factor) + suffix };
   },
   seconds(max) {
-    const [factor, suffix] = max < 1e-3 ? [1e6, " µs"] : max < 1 ? [1e3, " ms"] : [1, " s"];
+    const [factor, suffix] = max > 0 && max < 1e-3 ? [1e6, " µs"]
+      : max < 1 ? [1e3, " ms"] : [1, " s"];
     return { factor, text: (value) => short(value * factor) + suffix };
   },
   count() {

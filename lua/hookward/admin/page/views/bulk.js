@@ -159,17 +159,21 @@ export async function show(main, query, ctx) {
   const rate = h("input", { type: "number", id: "bulk-rate", min: "0.01", max: "1000", step: "any",
     value: String(RATE), required: true, inputmode: "decimal" });
   const start = h("button", { type: "submit", class: "primary", disabled: true }, "Replay");
-  const answer = h("div", { "aria-live": "polite" }, h("p", { class: "muted" }, "Counting …"));
+  const answer = h("div", { class: "answer", "aria-live": "polite" }, h("p", { class: "muted" }, "Counting …"));
+  /** @type {HTMLElement} */
+  let form = h("p", { class: "muted" }, "The ledger is in memory: nothing in it can run again.");
   let counted = 0;
   let running = false;
 
   const bulk = bulkCard(ctx, { changed: (now) => {
+    if (running && !now.running) countThem();
     running = now.running;
     mayStart();
   } });
 
   function mayStart() {
-    start.disabled = running || counted === 0 || ctx.session.role !== "write";
+    start.disabled = running || counted === 0;
+    form.hidden = running;
     start.textContent = counted ? `Replay ${plural(counted, "notification")}` : "Replay";
   }
 
@@ -207,8 +211,6 @@ export async function show(main, query, ctx) {
   }
 
   force.addEventListener("change", countThem);
-  /** @type {import("../dom.js").Child} */
-  let form = h("p", { class: "muted" }, "The ledger is in memory: nothing in it can run again.");
   if (ctx.session.role !== "write") {
     form = h("p", { class: "muted" }, "You may only read: a replay takes the token for changes.");
   } else if (ctx.session.ledger) {
@@ -224,7 +226,6 @@ export async function show(main, query, ctx) {
     h("p", null, "Filter: ", h("strong", null, described(filters)), ". They run one after another, "
       + "the oldest first, with today's handlers."),
     bulk.element, form));
-  const counts = ctx.session.role === "write" && ctx.session.ledger;
-  if (counts) countThem();
+  if (ctx.session.role === "write" && ctx.session.ledger) countThem();
   return () => bulk.end();
 }

@@ -3,6 +3,7 @@
 import { get, gaveUp, subscribe } from "../api.js";
 import { h, put } from "../dom.js";
 import { age, count, isoTime, plural, span, time } from "../format.js";
+import { reveal } from "../parts/reveal.js";
 import { STATES, badge } from "../parts/state.js";
 import { makePlot } from "../plot.js";
 import { bulkCard } from "./bulk.js";
@@ -57,6 +58,12 @@ function panel(heading, ...children) {
     h("div", { class: "inside stack" }, ...children));
 }
 
+/** @param {HTMLElement} element */
+function wide(element) {
+  element.classList.add("wide");
+  return element;
+}
+
 /** @param {number | null | undefined} t */
 function when(t) {
   return t ? h("time", { datetime: isoTime(t), title: isoTime(t) }, `${time(t)} (${age(t)})`) : "–";
@@ -98,9 +105,15 @@ function facts(host) {
     h("div", null, h("dt", null, name), h("dd", null, text))));
 }
 
-/** @param {Record<string, number> | null | undefined} rows */
-function rowsByState(rows) {
-  if (!rows) return h("p", { class: "muted" }, "The ledger is in memory: its rows can't be listed.");
+/**
+ * @param {Record<string, number> | null | undefined} rows
+ * @param {any} session
+ */
+function rowsByState(rows, session) {
+  if (!session.ledger) {
+    return h("p", { class: "muted" }, "The ledger is in memory: its rows can't be listed.");
+  }
+  if (!rows) return null;
   return h("ul", { class: "tiles" }, Object.keys(STATES).map((state) =>
     h("li", null, h("a", { class: rows[state] ? "tile" : "tile tile-none",
       href: `#/deliveries?state=${state}` },
@@ -112,7 +125,8 @@ function scripts(host, reload) {
   return [
     h("dl", { class: "facts" },
       h("dt", null, "Version"), h("dd", null, h("code", null, host.version ?? "–"),
-        host.number > 1 ? h("span", { class: "muted" }, ` (number ${count(host.number)} since the start)`) : null),
+        host.number > 1 ? h("span", { class: "muted" },
+          ` (number ${count(host.number)} since the start)`) : null),
       h("dt", null, "Last reload"), h("dd", null, reload
         ? [reload.ok ? "took effect " : "failed ", when(reload.at)] : "none since the start")),
     reload && !reload.ok && [
@@ -140,40 +154,40 @@ function keys(overview) {
       h("code", { class: "fingerprint" }, key.fingerprint), expiry(key)]));
 }
 
+/** @param {number | undefined} number */
+const failures = (number) => (number ? h("strong", { class: "wrong" }, count(number)) : "0");
+
+/** @param {any} one a handler, or an event */
+const lastError = (one) => (one.last_error ? [h("code", null, one.last_error), " ",
+  h("span", { class: "muted" }, age(one.last_error_at))] : "–");
+
 /** @param {any[]} routes */
 function handlers(routes) {
   if (!routes.length) return h("p", { class: "muted" }, "No handler is registered.");
   const ways = (/** @type {any} */ route) => [route.ack_first && "answered first",
-    route.schema && `schema: ${route.schema}`, route.lanes && "in order of a key",
+    route.schema && `schema: ${route.schema}`, route.in_order && "in order of a key",
     route.concurrency && `at most ${count(route.concurrency)} at once`]
     .filter(Boolean).join(", ");
-  return grid("Handlers", [["Events"], ["Handler"], ["How"]], routes.map((route) =>
-    [h("code", null, route.pattern), h("code", null, route.place ?? "–"), ways(route) || "–"]));
+  return grid("Handlers",
+    [["Events"], ["Handler"], ["How"], ["Succeeded", "right"], ["Failed", "right"], ["Last error"]],
+    routes.map((route) => [h("code", null, route.pattern), h("code", null, route.place ?? "–"),
+      ways(route) || "–", count(route.succeeded), failures(route.failed), lastError(route)]));
 }
 
-/** @param {string} event */
-const named = (event) => (event === "other" ? "all others" : event || "–");
+const NAMED = { other: "all others", none: "without a name" };
 
 /** @param {any[]} events */
-function eventPanel(events) {
-  const panelOf = (/** @type {import("../dom.js").Child} */ child) => {
-    const element = panel("Events since the start", child);
-    element.classList.add("wide");
-    return element;
-  };
-  if (!events.length) {
-    return panelOf(h("p", { class: "muted" }, "No notification has arrived since the start."));
-  }
-  return panelOf(grid("Events since the start", [["Event"], ["Succeeded", "right"], ["Failed", "right"],
-    ["Unhandled", "right"], ["Duplicates", "right"], ["Last error"]],
+function eventTable(events) {
+  if (!events.length) return h("p", { class: "muted" }, "No notification has arrived yet.");
+  return grid("Events since the start", [["Event"], ["Succeeded", "right"], ["Failed", "right"],
+    ["Unhandled", "right"], ["Duplicates", "right"],
+    ["Given up", "right"], ["Last error"]],
   events.map((one) => [
-    one.event === "other" ? named(one.event)
-      : h("a", { href: `#/deliveries?event=${encodeURIComponent(one.event)}` }, named(one.event)),
+    NAMED[/** @type {keyof typeof NAMED} */ (one.event)] ?? h("a",
+      { href: `#/deliveries?event=${encodeURIComponent(one.event)}` }, reveal(one.event)),
     count(one.succeeded ?? 0),
-    one.failed ? h("strong", { class: "wrong" }, count(one.failed)) : "0",
-    count(one.unhandled ?? 0), count(one.duplicates ?? 0),
-    one.last_error ? [h("code", null, one.last_error), " ",
-      h("span", { class: "muted" }, age(one.last_error_at))] : "–"])));
+    failures(one.failed), count(one.unhandled ?? 0), count(one.duplicates ?? 0),
+    count(one.dead ?? 0), lastError(one)]));
 }
 
 /** @param {any} overview @param {any} session */
@@ -214,17 +228,21 @@ export async function show(main, query, ctx) {
   const plots = makePlots();
   const top = h("div", { class: "stack" });
   const trouble = h("p", { class: "wrong", role: "status", hidden: true });
+  const plotTrouble = h("p", { class: "wrong inside", role: "status", hidden: true });
   const choice = h("div");
   const rest = h("div", { class: "panels" });
   /** @type {number | undefined} */ let plotTimer;
   /** @type {number | undefined} */ let timer;
   const bulk = bulkCard(ctx, { quiet: true });
 
-  /** @param {unknown} error */
-  function complain(error) {
+  /**
+   * @param {HTMLElement} place
+   * @param {unknown} error null: there is none any more
+   */
+  function complain(place, error) {
     if (gaveUp(error)) return;
-    trouble.hidden = !error;
-    trouble.textContent = error instanceof Error ? error.message : String(error ?? "");
+    place.hidden = !error;
+    place.textContent = error instanceof Error ? error.message : String(error ?? "");
   }
 
   async function drawPlots() {
@@ -234,9 +252,9 @@ export async function show(main, query, ctx) {
       const timeline = await get("/api/timeline", { query: { range }, signal: ctx.signal });
       if (wanted !== range) return;
       for (const plot of plots) plot.draw(timeline, RANGES[range].seconds);
-      complain(null);
+      complain(plotTrouble, null);
     } catch (error) {
-      complain(error);
+      complain(plotTrouble, error);
     }
     if (!ctx.signal.aborted) plotTimer = setTimeout(drawPlots, RANGES[range].again_ms);
   }
@@ -255,21 +273,24 @@ export async function show(main, query, ctx) {
   /** @param {any} overview */
   function draw(overview) {
     const { host, events, routes, rows, reload } = overview;
-    put(top, facts(host), rowsByState(rows));
+    put(top, facts(host), rowsByState(rows, ctx.session));
     const open = document.activeElement?.closest?.(".panels") ? document.activeElement : null;
     if (open && open.matches("pre, .scroll, a, button")) return; // redrawing would take the focus
-    put(rest, deadLetters(overview, ctx.session) ?? "", panel("Scripts", scripts(host, reload)),
-      panel("Keys", keys(overview)), panel("Handlers", handlers(routes ?? [])),
-      eventPanel(events ?? []));
+    const dead = deadLetters(overview, ctx.session);
+    const live = panel("Scripts", scripts(host, reload));
+    put(rest, dead, dead ? live : wide(live),
+      wide(panel("Handlers", handlers(routes ?? []))),
+      wide(panel("Events since the start", eventTable(events ?? []))),
+      wide(panel("Keys", keys(overview))));
   }
 
   async function refresh() {
     clearTimeout(timer);
     try {
       draw(await get("/api/overview", { signal: ctx.signal }));
-      complain(null);
+      complain(trouble, null);
     } catch (error) {
-      complain(error);
+      complain(trouble, error);
     }
     if (!ctx.signal.aborted) timer = setTimeout(refresh, OVERVIEW_MS);
   }
@@ -278,7 +299,7 @@ export async function show(main, query, ctx) {
   put(choice, rangeChoice(range, choose));
   put(main, h("div", { class: "overview stack" }, h("div", { class: "head" }, h("h1", null, title)),
     trouble, bulk.element, top,
-    h("section", { class: "panel" }, h("header", null, h("h2", null, "Over time"), choice),
+    h("section", { class: "panel" }, h("header", null, h("h2", null, "Over time"), choice), plotTrouble,
       h("div", { class: "inside plots" }, plots.map((plot) => plot.element))), rest));
   draw(first);
   timer = setTimeout(refresh, OVERVIEW_MS);
