@@ -120,8 +120,8 @@ struct hw_notification {
     uint32_t copies;     /* this delivery and those that joined it by then */
     uint32_t copies_attempt; /* the highest attempt of those that joined */
 
-    /* written by: the ledger's commit; for nothing but to be shown */
-    int64_t row; /* of the ledger; 0: it keeps no rows, or the commit has not succeeded */
+    /* written by: the ledger's commit */
+    int64_t row; /* where it is in the ledger; 0: it keeps no rows, or the commit failed */
 
     /* leader only until the ledger has it: written by: lose */
     bool has_stand_in; /* its thread was given up, and another was recorded in its place */

@@ -271,6 +271,7 @@ build = {
         "core/ledger/rows.c",
         "core/ledger/sqlite.c",
         "core/ledger/tend.c",
+        "core/ledger/totals.c",
         "core/ledger/writer.c",
         "core/reload/attempt.c",
         "core/reload/reconfig.c",

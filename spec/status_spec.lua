@@ -43,7 +43,7 @@ describe("hookward status", function()
       .. "%x+ %(no%. 1 since the start%)\nlistening http://127.0.0.1:%d+\nworkers   8\n"
       .. "counts    received 2, succeeded 1[^\n]*\n"
       .. "errors    handler_refused 1\nbacklog   0 to run %(0 due now, 0 set aside by a pause%), "
-      .. "0 running\nledger    hookward%.db, %d[%d.]* KB, well\n$", out)
+      .. "0 running\nrows      succeeded 1, failed 1\nledger    hookward%.db, %d[%d.]* KB, well\n$", out)
     local found
     found, code = json(host)
     assert.equal(0, code)
@@ -55,6 +55,8 @@ describe("hookward status", function()
     assert.same({ "http://127.0.0.1:" .. host.port }, found.addresses)
     assert.same({ handler_refused = 1 }, found.errors)
     assert.same({ waiting = 0, due = 0, parked = 0, running = 0 }, found.backlog)
+    assert.same({ succeeded = 1, failed = 1, unhandled = 0, dead = 0, queued = 0, running = 0 },
+      found.rows)
     assert.same({}, found.pauses)
     assert.is_nil(found.reload)
     assert.equal("sqlite", found.ledger.type)

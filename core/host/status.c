@@ -117,6 +117,15 @@ static void put_ledger(FILE *out, const struct hw_status *s)
     fprintf(out, ",\"health\":\"%s\"}", healths[hw_ledger_health(ledger)]);
 }
 
+static void put_rows(FILE *out, struct hw_ledger *ledger)
+{
+    fputs(",\"rows\":{", out);
+    for (int state = HW_SUCCEEDED; state < HW_LEDGER_STATE_END; state++)
+        fprintf(out, "%s\"%s\":%lld", state > HW_SUCCEEDED ? "," : "", hw_ledger_state_name(state),
+                (long long)hw_ledger_rows(ledger, state));
+    putc('}', out);
+}
+
 static void put(FILE *out, const struct hw_status *s)
 {
     const struct hw_stats *stats = s->dispatch->report->stats;
@@ -141,6 +150,7 @@ static void put(FILE *out, const struct hw_status *s)
     put_pauses(out, &s->dispatch->ledger->pauses);
     put_reload(out, s->last_reload);
     put_ledger(out, s);
+    put_rows(out, s->dispatch->ledger);
     put_addresses(out, s);
     fprintf(out, ",\"replaced\":%llu,\"unreplaced\":%llu}\n",
             (unsigned long long)hw_stats_get(&stats->counts[HW_COUNT_REPLACED]),

@@ -13,14 +13,14 @@ enum { LOOK_MS = 1000 /* between two looks at the disk */ };
 
 /* ---- the count ---- */
 
-static bool waits(bool accepted, enum hw_ledger_state state)
+bool hw_ledger_backlog_has(bool accepted, enum hw_ledger_state state)
 {
     return accepted && (state == HW_FAILED || state == HW_QUEUED || state == HW_STARTED);
 }
 
 int hw_ledger_backlog_change(const struct hw_notification *n, bool waited)
 {
-    return waits(n->accepted, n->state) - waited;
+    return hw_ledger_backlog_has(n->accepted, n->state) - waited;
 }
 
 int hw_ledger_backlog_write(struct hw_sqlite *s, int change, int64_t *backlog)

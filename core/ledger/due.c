@@ -184,14 +184,15 @@ static int give_up_lost(struct hw_sqlite *s, int64_t now, int *given_up)
 }
 
 /* 6: HW_STARTED, 2: HW_FAILED */
-static int find_started(struct hw_sqlite *s, int64_t now)
+static int find_started(struct hw_sqlite *s, int64_t now, int *found)
 {
     static const char sql[] =
         "UPDATE notifications SET state = 2, next_run_at = ?1, lost = lost + 1, settled_at = ?1,"
         " error = 'host_lost', detail = NULL, reason = 'the host ended while it ran'"
         " WHERE state = 6";
     int changes, rc = run(s, sql, now, &changes);
-    if (rc == SQLITE_OK && changes > 0)
+    *found = rc == SQLITE_OK ? changes : 0;
+    if (*found > 0)
         hw_log_say(HW_LOG_WARN,
                    "ledger: %d notification%s under way when the last host ended; %s run again",
                    changes, changes == 1 ? " was" : "s were", changes == 1 ? "it is" : "they are");
@@ -213,7 +214,7 @@ static int promote_lanes(struct hw_sqlite *s, int64_t now)
 
 int hw_ledger_due_recover(struct hw_sqlite *s, char *why, size_t size)
 {
-    int given_up = 0;
+    int given_up = 0, found = 0;
     int64_t now = (int64_t)(hw_now() * 1000);
     int rc = hw_ledger_writer_step(s->statements[HW_LEDGER_BEGIN]);
     if (rc == SQLITE_OK)
@@ -223,17 +224,24 @@ int hw_ledger_due_recover(struct hw_sqlite *s, char *why, size_t size)
     if (rc == SQLITE_OK)
         rc = give_up_lost(s, now, &given_up);
     if (rc == SQLITE_OK)
-        rc = find_started(s, now);
+        rc = find_started(s, now, &found);
     if (rc == SQLITE_OK && given_up > 0)
         rc = promote_lanes(s, now);
+    hw_ledger_totals_begin(s);
+    hw_ledger_totals_move(s, HW_STARTED, HW_DEAD, given_up);
+    hw_ledger_totals_move(s, HW_STARTED, HW_FAILED, found);
+    if (rc == SQLITE_OK)
+        rc = hw_ledger_totals_write(s);
     int64_t backlog = 0;
     if (rc == SQLITE_OK)
         rc = hw_ledger_backlog_write(s, 0, &backlog);
     if (rc == SQLITE_OK)
         rc = hw_ledger_writer_step(s->statements[HW_LEDGER_END]);
     atomic_store_explicit(&s->ledger.backlog, backlog, memory_order_relaxed);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK) {
+        hw_ledger_totals_end(s);
         return 0;
+    }
     snprintf(why, size, "%s: %s", s->path, sqlite3_errmsg(s->db));
     return HW_EFAILED;
 }

@@ -58,6 +58,26 @@ static const char *const steps[HW_LEDGER_SCHEMA] = {
     " WHEN old.accepted = 1 AND old.state IN (2, 5, 6)"
     " BEGIN UPDATE counters SET value = value - 1 WHERE name = 'backlog'; END;"
     "CREATE TABLE pauses (pattern TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT;",
+    "CREATE INDEX by_trouble ON notifications (seq, state, event) WHERE state <> 1;"
+    "CREATE TABLE totals ("
+    " upto INTEGER NOT NULL,"
+    " rows INTEGER NOT NULL,"
+    " failed INTEGER NOT NULL,"
+    " unhandled INTEGER NOT NULL,"
+    " dead INTEGER NOT NULL,"
+    " queued INTEGER NOT NULL,"
+    " running INTEGER NOT NULL) STRICT;"
+    "INSERT INTO totals SELECT coalesce(max(seq), 0), count(*), count(CASE state WHEN 2 THEN 1 "
+    "END),"
+    " count(CASE state WHEN 3 THEN 1 END), count(CASE state WHEN 4 THEN 1 END),"
+    " count(CASE state WHEN 5 THEN 1 END), count(CASE state WHEN 6 THEN 1 END) FROM notifications;"
+    "CREATE TRIGGER leave_totals AFTER DELETE ON notifications"
+    " BEGIN UPDATE totals SET rows = rows - (old.seq <= upto),"
+    " upto = min(upto, coalesce((SELECT max(seq) FROM notifications), 0)),"
+    " failed = failed - (old.state = 2), unhandled = unhandled - (old.state = 3),"
+    " dead = dead - (old.state = 4), queued = queued - (old.state = 5),"
+    " running = running - (old.state = 6); END;"
+    "CREATE TABLE minutes (minute INTEGER PRIMARY KEY, numbers BLOB NOT NULL) STRICT;",
 };
 
 static int fail(char *why, size_t size, const char *path, const char *what)

@@ -41,13 +41,18 @@
  *             waited_ms, ms         before the run; its own time
  *             error, reason, version  as above
  *
+ *         totals: one row: `rows`, of all rows up to the row number `upto`; `failed`, `unhandled`,
+ *         `dead`, `queued`, `running`, of all there are (totals.c).
+ *
  *         counters: `backlog`, the rows that were accepted and have yet to run to their end.
  *
  *         pauses: the patterns of events that are accepted and not run, and since when (ms).
  *
  *         The unique index (job_id, digest) is the identity and serves the look-up by id. An index
  *         over digest alone is made when `duplicates = "by-body"` first needs it.
- *         Partial indexes find what is due (by_due; by_pool with a limit), what waits in a lane
+ *         minutes: the saved numbers of a minute (minutes since 1970; the host's own bytes).
+ *
+ *         Partial indexes find what did not succeed (by_trouble, for lists), what is due (by_due; by_pool with a limit), what waits in a lane
  *         (by_lane), what was started (by_start) and what is parked (by_park).
  *         user_version is the schema's version, application_id says that the file is hookward's.
  * Thread  whoever opens a connection uses it alone (it is opened without a mutex). */
@@ -67,7 +72,7 @@
     " AND (next_run_at IS NOT NULL OR parked = 1))"
 
 enum {
-    HW_LEDGER_SCHEMA = 2,
+    HW_LEDGER_SCHEMA = 3,
     HW_LEDGER_APPLICATION_ID = 0x686f6f6b, /* "hook" */
     HW_LEDGER_RUNS_MAX = 200,              /* rows of one notification; the oldest go */
     HW_LEDGER_BUSY_MS = 2000,              /* how long to wait for another program's lock */

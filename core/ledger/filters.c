@@ -6,22 +6,12 @@
 
 #include "ledger/ledger.h"
 
-static const char *const state_names[HW_LEDGER_STATE_END] = {
-    [HW_SUCCEEDED] = "succeeded", [HW_FAILED] = "failed", [HW_UNHANDLED] = "unhandled",
-    [HW_DEAD] = "dead",           [HW_QUEUED] = "queued", [HW_STARTED] = "running",
-};
-
-const char *hw_ledger_state_name(int64_t state)
-{
-    return state > 0 && state < HW_LEDGER_STATE_END ? state_names[state] : "unknown";
-}
-
 /* ---- reading the filters ---- */
 
 static int64_t state_bit(lua_State *L, const char *name)
 {
     for (int i = 1; i < HW_LEDGER_STATE_END; i++)
-        if (strcmp(state_names[i], name) == 0)
+        if (strcmp(hw_ledger_state_name(i), name) == 0)
             return INT64_C(1) << i;
     return luaL_error(L, "ledger: there is no state '%s'", name);
 }

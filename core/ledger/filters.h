@@ -48,8 +48,4 @@ int hw_ledger_filters_bind(lua_State *L, const struct hw_ledger_filters *f, sqli
 /* Lets only this row match. */
 void hw_ledger_filters_bind_row(sqlite3_stmt *stmt, int64_t seq);
 
-/* The name of an enum hw_ledger_state, "unknown" for another number. */
-enum { HW_LEDGER_STATE_END = HW_STARTED + 1 };
-const char *hw_ledger_state_name(int64_t state);
-
 #endif

@@ -6,6 +6,26 @@
 #include "base/config.h"
 #include "ledger/lock.h"
 
+static const char *const state_names[HW_LEDGER_STATE_END] = {
+    [HW_SUCCEEDED] = "succeeded", [HW_FAILED] = "failed", [HW_UNHANDLED] = "unhandled",
+    [HW_DEAD] = "dead",           [HW_QUEUED] = "queued", [HW_STARTED] = "running",
+};
+
+const char *hw_ledger_state_name(int64_t state)
+{
+    return state > 0 && state < HW_LEDGER_STATE_END ? state_names[state] : "unknown";
+}
+
+static const struct hw_histogram_bounds sizes = {9, {1, 2, 4, 8, 16, 32, 64, 128, 256}};
+
+void hw_ledger_init(struct hw_ledger *ledger, const struct hw_ledger_type *type)
+{
+    ledger->type = type;
+    hw_histogram_init(&ledger->commit_times, &hw_histogram_durations);
+    hw_histogram_init(&ledger->batch_sizes, &sizes);
+    hw_pauses_init(&ledger->pauses);
+}
+
 static bool is_in_memory(const struct hw_config *config)
 {
     return strcmp(config->ledger, "memory:") == 0;

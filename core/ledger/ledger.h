@@ -16,10 +16,11 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/histogram.h"
 #include "ledger/pauses.h"
 #include "notification.h"
 
-enum { HW_LEDGER_BATCH_MAX = 256 };
+enum { HW_LEDGER_BATCH_MAX = 256, HW_LEDGER_STATE_END = HW_STARTED + 1 };
 
 /* Rows to be removed, each unless it has settled again since. */
 struct hw_purge {
@@ -103,6 +104,11 @@ struct hw_ledger {
     _Atomic enum hw_ledger_health health;
     _Atomic int64_t backlog; /* accepted, and not run to its end yet */
     atomic_bool disk_is_low; /* under min_disk_free */
+    char apart[64];          /* what is above is read for each notification, and seldom written */
+    _Atomic int64_t rows[HW_LEDGER_STATE_END]; /* by state; none is HW_NEVER_SEEN */
+    struct hw_histogram commit_times;          /* of those that succeeded; nanoseconds */
+    struct hw_histogram batch_sizes;           /* notifications in each of them */
+    _Atomic uint64_t commits_failed;
 
     /* shared: see pauses.h; the implementation opens and closes it */
     struct hw_pauses pauses;
@@ -123,12 +129,24 @@ static inline bool hw_ledger_disk_is_low(struct hw_ledger *ledger)
     return atomic_load_explicit(&ledger->disk_is_low, memory_order_relaxed);
 }
 
+/* How many rows there are of a state; a moment old. Any thread. */
+static inline int64_t hw_ledger_rows(struct hw_ledger *ledger, int state)
+{
+    return atomic_load_explicit(&ledger->rows[state], memory_order_relaxed);
+}
+
+/* The name of an enum hw_ledger_state, "unknown" for another number. */
+const char *hw_ledger_state_name(int64_t state);
+
 /* Every notification reads it, so it is only written when it changes. */
 static inline void hw_ledger_set_health(struct hw_ledger *ledger, enum hw_ledger_health health)
 {
     if (hw_ledger_health(ledger) != health)
         atomic_store_explicit(&ledger->health, health, memory_order_relaxed);
 }
+
+/* What all implementations have; the rest of the struct is zero. */
+void hw_ledger_init(struct hw_ledger *ledger, const struct hw_ledger_type *type);
 
 /* Opens the ledger that the configuration names. Returns NULL with one line in `why`. */
 struct hw_config;
@@ -176,7 +194,7 @@ static inline int hw_ledger_load_reason(struct hw_ledger *ledger, struct hw_ledg
 }
 
 /* Records the outcomes of `count` notifications, at most HW_LEDGER_BATCH_MAX, all or none. After 0
- * they are as durable as this ledger makes them. One that is held is recorded as received but not
+ * they are as durable as this ledger makes them, and n->row says where. One that is held is recorded as received but not
  * run; an earlier record keeps its state. Returns 0 or HW_ELEDGER_UNAVAILABLE. */
 static inline int hw_ledger_commit(struct hw_ledger *ledger, struct hw_notification *const *batch,
                                    size_t count)

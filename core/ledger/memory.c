@@ -75,15 +75,23 @@ static void unlink_locked(struct memory *m, int32_t index)
     *link = m->ring[index].next;
 }
 
+static void tally(struct memory *m, enum hw_ledger_state state, int change)
+{
+    atomic_fetch_add_explicit(&m->ledger.rows[state], change, memory_order_relaxed);
+}
+
 static struct entry *add_locked(struct memory *m, const struct hw_identity *identity, uint64_t hash)
 {
     int32_t index = (int32_t)(m->count % HW_LEDGER_MEMORY_MAX);
-    if (m->count >= HW_LEDGER_MEMORY_MAX)
+    if (m->count >= HW_LEDGER_MEMORY_MAX) {
         unlink_locked(m, index);
+        tally(m, m->ring[index].state, -1);
+    }
     if (++m->count == 2u * HW_LEDGER_MEMORY_MAX)
         m->count = HW_LEDGER_MEMORY_MAX; /* only whether the ring is full matters */
     struct entry *e = &m->ring[index];
     *e = (struct entry){.hash = hash, .next = *head_of(m, hash)};
+    tally(m, e->state, 1);
     memcpy(e->digest, identity->digest, HW_DIGEST_SIZE);
     *head_of(m, hash) = index;
     return e;
@@ -141,7 +149,8 @@ static int commit(struct hw_ledger *ledger, struct hw_notification *const *batch
         if (n->outcome.from_ledger)
             continue;
         e->runs += n->state == HW_STARTED || (n->outcome.ran && !n->started);
-        e->state = n->state;
+        tally(m, e->state, -1);
+        tally(m, e->state = n->state, 1);
         e->retries = n->retries;
         e->next_run_at = n->next_run_at;
         e->accepted = e->accepted || n->accepted;
@@ -188,8 +197,7 @@ struct hw_ledger *hw_ledger_memory_open(void)
     struct memory *m = calloc(1, sizeof *m);
     if (!m)
         return NULL;
-    m->ledger.type = &type;
-    hw_pauses_init(&m->ledger.pauses);
+    hw_ledger_init(&m->ledger, &type);
     pthread_mutex_init(&m->m, NULL);
     if (getrandom(&m->seed, sizeof m->seed, 0) != sizeof m->seed)
         m->seed = (uint64_t)(uintptr_t)m;

@@ -28,6 +28,7 @@ static int remove_row(struct hw_sqlite *s, const struct hw_ledger_row *row, size
     int rc = sqlite3_step(stmt);
     if (rc == SQLITE_ROW) {
         ++*removed;
+        hw_ledger_totals_move(s, sqlite3_column_int(stmt, 1), HW_NEVER_SEEN, 1);
         rc = promote_next(s, stmt);
         return rc == SQLITE_OK ? hw_ledger_writer_step(stmt) : (sqlite3_reset(stmt), rc);
     }
@@ -38,6 +39,7 @@ static int remove_row(struct hw_sqlite *s, const struct hw_ledger_row *row, size
 static int remove_rows(struct hw_sqlite *s, struct hw_purge *purge, int64_t *backlog)
 {
     int64_t until = s->retention.clock.steady() + HOLD_MS;
+    hw_ledger_totals_begin(s);
     int rc = hw_ledger_writer_step(s->statements[HW_LEDGER_BEGIN]);
     while (rc == SQLITE_OK && purge->looked_at < purge->count &&
            (purge->looked_at == 0 || s->retention.clock.steady() < until)) {
@@ -78,8 +80,10 @@ int hw_ledger_sqlite_purge(struct hw_ledger *ledger, struct hw_purge *purge)
     s->committing = true; /* outcomes wait for it */
     int64_t backlog = hw_ledger_backlog(&s->ledger);
     int rc = remove_rows(s, purge, &backlog);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK) {
         atomic_store_explicit(&s->ledger.backlog, backlog, memory_order_relaxed);
+        hw_ledger_totals_end(s);
+    }
     s->committing = false;
     return hw_ledger_recovery_look(s, rc) ? 0 : HW_ELEDGER_UNAVAILABLE;
 }

@@ -48,6 +48,11 @@ int hw_ledger_recovery_open(struct hw_sqlite *s, char *why, size_t size)
     if (rc)
         return rc;
     s->doubtful = false;
+    if (hw_ledger_totals_read(s) != SQLITE_OK) {
+        snprintf(why, size, "%s: %s", s->path, sqlite3_errmsg(s->db));
+        hw_ledger_writer_close(s);
+        return HW_EFAILED;
+    }
     hw_ledger_place_fini(&s->place);
     if (hw_ledger_place_init(&s->place, s->db)) {
         snprintf(why, size, "%s: its files were not there after they were opened", s->path);

@@ -126,16 +126,21 @@ static int64_t dead_before(const struct hw_sqlite *s)
 static bool remove_old(struct hw_sqlite *s, int64_t last, int64_t before)
 {
     sqlite3_stmt *expire = s->statements[HW_LEDGER_EXPIRE];
+    int rc;
     sqlite3_bind_int64(expire, 1, s->retention.from);
     sqlite3_bind_int64(expire, 2, last);
     sqlite3_bind_int64(expire, 3, before);
     sqlite3_bind_int64(expire, 4, dead_before(s));
     s->patience_ms = 0;
-    int rc = hw_ledger_writer_step(expire);
+    hw_ledger_totals_begin(s);
+    int64_t count = 0;
+    for (; (rc = sqlite3_step(expire)) == SQLITE_ROW; count++)
+        hw_ledger_totals_move(s, sqlite3_column_int(expire, 0), HW_NEVER_SEEN, 1);
+    sqlite3_reset(expire);
     s->patience_ms = HW_LEDGER_BUSY_MS;
-    if (rc != SQLITE_OK)
+    if (rc != SQLITE_DONE)
         return (rc & 0xff) != SQLITE_BUSY; /* other failures are left to the next pass */
-    int count = sqlite3_changes(s->db);
+    hw_ledger_totals_end(s);
     s->spent |= count > 0;
     s->retention.removed += count;
     s->retention.room -= count;

@@ -121,7 +121,8 @@ static int write_update(struct hw_sqlite *s, const struct hw_notification *n, in
     return hw_ledger_writer_step(s->statements[HW_LEDGER_UPDATE]);
 }
 
-static int write_insert(struct hw_sqlite *s, const struct hw_notification *n)
+/* n->row stays 0 when it meets an existing row. */
+static int write_insert(struct hw_sqlite *s, struct hw_notification *n)
 {
     hw_bloom_add(&s->seen, hw_ledger_filter_key(&n->identity));
     sqlite3_bind_text64(s->statements[HW_LEDGER_INSERT], 1, n->id.ptr, n->id.len, SQLITE_STATIC,
@@ -130,7 +131,12 @@ static int write_insert(struct hw_sqlite *s, const struct hw_notification *n)
                       SQLITE_STATIC);
     sqlite3_bind_int64(s->statements[HW_LEDGER_INSERT], 8, (int64_t)(n->received_at * 1000));
     bind_outcome(s, s->statements[HW_LEDGER_INSERT], n);
-    return hw_ledger_writer_step(s->statements[HW_LEDGER_INSERT]);
+    sqlite3_set_last_insert_rowid(s->db, 0);
+    int rc = hw_ledger_writer_step(s->statements[HW_LEDGER_INSERT]);
+    n->row = sqlite3_last_insert_rowid(s->db);
+    if (rc == SQLITE_OK && n->row)
+        hw_ledger_totals_move(s, HW_NEVER_SEEN, n->state, 1);
+    return rc;
 }
 
 /* It has not run yet: only the time of its row changes. */
@@ -166,28 +172,9 @@ static int write_repeat(struct hw_sqlite *s, struct hw_notification *n)
     sqlite3_bind_blob(s->statements[HW_LEDGER_REPEAT], 4, n->identity.digest, HW_DIGEST_SIZE,
                       SQLITE_STATIC);
     hw_ledger_rows_bind(s->statements[HW_LEDGER_REPEAT], 5, n->identity.id);
-    return hw_ledger_writer_step(s->statements[HW_LEDGER_REPEAT]);
-}
-
-/* Reads what its row holds by now. Another run of it, or a purge, may have changed it since it was
- * looked up. */
-static int read_before(struct hw_sqlite *s, struct hw_notification *n, int64_t row, bool *waited)
-{
-    sqlite3_stmt *before = s->statements[HW_LEDGER_BEFORE];
-    sqlite3_bind_int64(before, 1, row);
-    sqlite3_bind_blob(before, 2, n->identity.digest, HW_DIGEST_SIZE, SQLITE_STATIC);
-    hw_ledger_rows_bind(before, 3, n->identity.id);
-    int rc = sqlite3_step(before);
-    if (rc == SQLITE_ROW) {
-        struct hw_str lane = {sqlite3_column_blob(before, 2),
-                              (size_t)sqlite3_column_bytes(before, 2)};
-        n->accepted |= sqlite3_column_int(before, 0) == 1;
-        *waited = sqlite3_column_int(before, 1) == 1;
-        if (lane.ptr && !n->lane.ptr && !(n->lane = hw_arena_copy(n->arena, lane)).ptr)
-            rc = SQLITE_NOMEM;
-    }
-    sqlite3_reset(before);
-    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+    int rc = hw_ledger_writer_step(s->statements[HW_LEDGER_REPEAT]);
+    n->row = rc == SQLITE_OK && sqlite3_changes(s->db) > 0 ? row : 0;
+    return rc;
 }
 
 /* An ordinary notification has no lane, and does not count as backlog. */
@@ -196,14 +183,42 @@ static bool may_have_waited(const struct hw_notification *n)
     return n->accepted || n->known.accepted || n->from_row;
 }
 
+/* Reads what its row holds by now, into *waited and *state. Another run of it, or a purge, may have
+ * changed it since it was looked up. */
+static int read_before(struct hw_sqlite *s, struct hw_notification *n, int64_t row, bool *waited,
+                       int *state)
+{
+    sqlite3_stmt *before = s->statements[HW_LEDGER_BEFORE];
+    sqlite3_bind_int64(before, 1, row);
+    sqlite3_bind_blob(before, 2, n->identity.digest, HW_DIGEST_SIZE, SQLITE_STATIC);
+    hw_ledger_rows_bind(before, 3, n->identity.id);
+    int rc = sqlite3_step(before);
+    if (rc == SQLITE_ROW)
+        *state = sqlite3_column_int(before, 1);
+    if (rc == SQLITE_ROW && may_have_waited(n)) {
+        struct hw_str lane = {sqlite3_column_blob(before, 2),
+                              (size_t)sqlite3_column_bytes(before, 2)};
+        bool accepted = sqlite3_column_int(before, 0) == 1;
+        n->accepted |= accepted;
+        *waited = hw_ledger_backlog_has(accepted, (enum hw_ledger_state) * state);
+        if (lane.ptr && !n->lane.ptr && !(n->lane = hw_arena_copy(n->arena, lane)).ptr)
+            rc = SQLITE_NOMEM;
+    }
+    sqlite3_reset(before);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
 static int write_again(struct hw_sqlite *s, struct hw_notification *n, int64_t row)
 {
     bool waited = false;
-    int rc = may_have_waited(n) ? read_before(s, n, row, &waited) : SQLITE_OK;
+    int state = HW_NEVER_SEEN;
+    int rc = read_before(s, n, row, &waited, &state);
     if (rc == SQLITE_OK)
         rc = write_update(s, n, row);
-    if (rc == SQLITE_OK && sqlite3_changes(s->db) > 0)
+    if (rc == SQLITE_OK && sqlite3_changes(s->db) > 0) {
         s->backlog_change += hw_ledger_backlog_change(n, waited);
+        hw_ledger_totals_move(s, state, n->state, 1);
+    }
     return rc;
 }
 
@@ -218,29 +233,31 @@ static int write_over(struct hw_sqlite *s, struct hw_notification *n, int64_t ro
 }
 
 /* A known row may have been removed since (retention, purge), and its number reused: then this is a
- * new one again, whose row is found for what follows. *row becomes 0 for a new one. */
-static int write_outcome(struct hw_sqlite *s, struct hw_notification *n, int64_t *row)
+ * new one again. */
+static int write_outcome(struct hw_sqlite *s, struct hw_notification *n)
 {
     bool written = n->has_stand_in || n->started, done = false;
-    *row = n->known.row;
-    int rc = write_over(s, n, *row, &done);
+    n->row = n->known.row;
+    int rc = write_over(s, n, n->row, &done);
     if (rc == SQLITE_OK && !done && written) {
-        *row = find_row(s, n);
-        rc = write_over(s, n, *row, &done);
+        n->row = find_row(s, n);
+        rc = write_over(s, n, n->row, &done);
     }
     if (rc != SQLITE_OK || done)
         return rc;
-    *row = 0;
     s->backlog_change += hw_ledger_backlog_change(n, false);
-    return write_insert(s, n);
+    rc = write_insert(s, n);
+    if (rc == SQLITE_OK && n->row == 0)
+        n->row = find_row(s, n);
+    return rc;
 }
 
 /* What else is to be written with an outcome. */
-static int follow_up(struct hw_sqlite *s, const struct hw_notification *n, int64_t row)
+static int follow_up(struct hw_sqlite *s, const struct hw_notification *n)
 {
     int rc = SQLITE_OK;
     if (hw_ledger_history_wants(n))
-        rc = hw_ledger_history_add(s, n, row ? row : find_row(s, n));
+        rc = hw_ledger_history_add(s, n, n->row);
     if (rc == SQLITE_OK && n->lane.ptr && is_done(n) && !n->outcome.held)
         rc = hw_ledger_rows_promote(s, n->lane, n->settled_at);
     return rc;
@@ -248,14 +265,12 @@ static int follow_up(struct hw_sqlite *s, const struct hw_notification *n, int64
 
 int hw_ledger_rows_write(struct hw_sqlite *s, struct hw_notification *n)
 {
-    int64_t row;
     if (n->outcome.from_ledger)
         return write_repeat(s, n);
     int rc = line_up(s, n);
     if (rc == SQLITE_OK)
-        rc = write_outcome(s, n, &row);
+        rc = write_outcome(s, n);
     if (rc != SQLITE_OK)
         return rc;
-    n->row = row ? row : sqlite3_last_insert_rowid(s->db);
-    return follow_up(s, n, row);
+    return follow_up(s, n);
 }

@@ -73,6 +73,7 @@ static int write_batch(struct hw_sqlite *s, struct hw_notification *const *batch
     int rc = hw_ledger_writer_step(s->statements[HW_LEDGER_BEGIN]);
     HW_CRASH_POINT("after-begin");
     s->backlog_change = 0;
+    hw_ledger_totals_begin(s);
     for (size_t i = 0; rc == SQLITE_OK && i < count; i++) {
         rc = hw_ledger_rows_write(s, batch[i]);
         if (i == count / 2)
@@ -80,13 +81,17 @@ static int write_batch(struct hw_sqlite *s, struct hw_notification *const *batch
     }
     if (rc == SQLITE_OK && s->backlog_change)
         rc = hw_ledger_backlog_write(s, s->backlog_change, &backlog);
+    if (rc == SQLITE_OK)
+        rc = hw_ledger_totals_write(s);
     HW_CRASH_POINT("before-commit");
     if (rc == SQLITE_OK)
         rc = hw_ledger_writer_step(s->statements[HW_LEDGER_END]);
     HW_CRASH_POINT("after-commit");
     HW_STOP_POINT("after-commit");
-    if (rc == SQLITE_OK)
-        atomic_store_explicit(&s->ledger.backlog, backlog, memory_order_relaxed);
+    if (rc != SQLITE_OK)
+        return rc;
+    atomic_store_explicit(&s->ledger.backlog, backlog, memory_order_relaxed);
+    hw_ledger_totals_end(s);
     return rc;
 }
 
@@ -103,7 +108,11 @@ static int commit(struct hw_ledger *ledger, struct hw_notification *const *batch
     int rc = write_batch(s, batch, count);
     s->patience_ms = HW_LEDGER_BUSY_MS;
     s->committing = false;
-    return hw_ledger_recovery_look(s, rc) ? 0 : HW_ELEDGER_UNAVAILABLE;
+    if (hw_ledger_recovery_look(s, rc))
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        batch[i]->row = 0;
+    return HW_ELEDGER_UNAVAILABLE;
 }
 
 /* ---- open and close ---- */
@@ -150,7 +159,7 @@ struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *wh
         snprintf(why, why_size, "out of memory");
         return NULL;
     }
-    s->ledger.type = &type;
+    hw_ledger_init(&s->ledger, &type);
     s->path = config->ledger;
     s->by_body = config->by_body;
     s->keep_bodies = config->keep_bodies;
@@ -161,7 +170,6 @@ struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *wh
     s->wal_hard = HW_LEDGER_WAL_PAGES_HARD;
     hw_bloom_init(&s->seen);
     hw_ledger_clock_init(&s->retention.clock);
-    hw_pauses_init(&s->ledger.pauses);
     s->unparking = true;
     s->retention.slow = true;
     pthread_mutex_init(&s->readers_m, NULL);

@@ -7,6 +7,7 @@
  * look_up.c    look-ups, with a connection for each worker
  * recovery.c   deals with failed commits and with lost files
  * tend.c       what is due between batches: write-back, the filter
+ * totals.c     counts the rows by state
  * backlog.c    counts what is accepted and has yet to run; looks at the disk
  * due.c        finds what is to run again: what is due, what was under way when a host ended
  * park.c       what is paused: kept in the file, and its rows set aside while it lasts
@@ -52,6 +53,10 @@ enum hw_ledger_statement {
     HW_LEDGER_PICK_POOL,
     HW_LEDGER_NEXT_POOL,
     HW_LEDGER_COUNT,
+    HW_LEDGER_TOTALS,
+    HW_LEDGER_TOTALS_CHANGE,
+    HW_LEDGER_TOTALS_UPTO,
+    HW_LEDGER_DATA_VERSION,
     HW_LEDGER_LANE,
     HW_LEDGER_PROMOTE,
     HW_LEDGER_PARK,
@@ -71,6 +76,13 @@ struct hw_ledger_retention {
     bool slow;               /* no pass was completed since the start, or since a leap */
     int64_t minute_at, room; /* until then, so many rows may be removed */
     int64_t removed, say_at; /* rows since the last line of the log; the next line */
+};
+
+struct hw_ledger_totals {
+    int64_t change[HW_LEDGER_STATE_END]; /* of the rows of each state, by this transaction */
+    int64_t added;                       /* rows, by this transaction */
+    int64_t fresh;                       /* rows behind `upto` (totals.c) */
+    int64_t data_version, looked_at;     /* of the file; by the steady clock, ms */
 };
 
 struct hw_sqlite {
@@ -93,6 +105,7 @@ struct hw_sqlite {
     bool committing; /* outcomes wait while this connection waits for a lock */
     int patience_ms; /* how long to wait for another program's lock */
     struct hw_ledger_retention retention;
+    struct hw_ledger_totals totals;
     int backlog_change;     /* by the transaction that is being written */
     int64_t disk_looked_at; /* by the steady clock, ms */
     int64_t filled_to;
@@ -142,6 +155,24 @@ int hw_ledger_rows_write(struct hw_sqlite *s, struct hw_notification *n);
 /* Makes the next of a lane due, after one that is done or was removed; within a transaction. Returns
  * SQLite's code. */
 int hw_ledger_rows_promote(struct hw_sqlite *s, struct hw_str lane, int64_t now_ms);
+
+/* Counts the rows by state, from what the file holds of it. Returns SQLite's code. */
+int hw_ledger_totals_read(struct hw_sqlite *s);
+
+/* Looks at most once a second whether another program has written, and counts again if so. */
+void hw_ledger_totals_look(struct hw_sqlite *s);
+
+/* What a transaction changes. `begin` forgets what one before it did and lost. `move`: so many rows
+ * go from one state to another, HW_NEVER_SEEN being none. `write`, within the transaction, records
+ * that in the file; it is left out for rows that are removed, for which a trigger does it. `end`:
+ * it is durable. */
+void hw_ledger_totals_begin(struct hw_sqlite *s);
+void hw_ledger_totals_move(struct hw_sqlite *s, int from, int to, int64_t count);
+int hw_ledger_totals_write(struct hw_sqlite *s); /* returns SQLite's code */
+void hw_ledger_totals_end(struct hw_sqlite *s);
+
+/* Whether such a row was accepted and has yet to run to its end. */
+bool hw_ledger_backlog_has(bool accepted, enum hw_ledger_state state);
 
 /* What this outcome changes in the count of what was accepted and has yet to run: 1, 0 or -1.
  * `waited`: its row did until now. */

@@ -60,6 +60,7 @@ bool hw_ledger_sqlite_tend(struct hw_ledger *ledger, bool idle)
     if (!idle)
         return false;
     hw_ledger_purge_log(s);
+    hw_ledger_totals_look(s);
     if (!s->seen.complete && !s->seen.full) {
         fill(s);
         return true;

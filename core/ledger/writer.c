@@ -29,7 +29,7 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
         " next_run_at = ?18, retries = ?19, accepted = max(accepted, ?20), lane = ?21, pool = ?22,"
         " headers = ?23, lost = CASE ?4 WHEN 6 THEN lost ELSE 0 END, parked = 0"
         " WHERE seq = ?17 AND digest = ?2 AND (?1 IS NULL OR job_id = ?1)",
-    [HW_LEDGER_BEFORE] = "SELECT accepted, accepted AND state IN (2, 5, 6), lane FROM notifications"
+    [HW_LEDGER_BEFORE] = "SELECT accepted, state, lane FROM notifications"
                          " WHERE seq = ?1 AND digest = ?2 AND (?3 IS NULL OR job_id = ?3)",
     [HW_LEDGER_REPEAT] = "UPDATE notifications SET deliveries = deliveries + ?1,"
                          " attempt = max(attempt, ?2)"
@@ -49,13 +49,22 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
     [HW_LEDGER_EXPIRE] =
         "DELETE FROM notifications WHERE seq > ?1 AND seq <= ?2 AND received_at < ?3"
         " AND settled_at < ?3 AND next_run_at IS NULL AND lane IS NULL AND parked = 0"
-        " AND state <> 5 AND (state <> 4 OR settled_at < ?4)",
+        " AND state <> 5 AND (state <> 4 OR settled_at < ?4) RETURNING state",
     [HW_LEDGER_COUNT] = "UPDATE counters SET value = value + ?1 WHERE name = 'backlog'"
                         " RETURNING value",
+    [HW_LEDGER_TOTALS] = "SELECT (SELECT count(*) FROM notifications WHERE seq > upto), rows,"
+                         " failed, unhandled, dead, queued, running FROM totals",
+    [HW_LEDGER_TOTALS_CHANGE] =
+        "UPDATE totals SET failed = failed + ?2, unhandled = unhandled + ?3, dead = dead + ?4,"
+        " queued = queued + ?5, running = running + ?6",
+    [HW_LEDGER_TOTALS_UPTO] =
+        "UPDATE totals SET rows = rows + (SELECT count(*) FROM notifications WHERE seq > upto),"
+        " upto = coalesce((SELECT max(seq) FROM notifications), 0)",
+    [HW_LEDGER_DATA_VERSION] = "PRAGMA data_version",
     [HW_LEDGER_LANE] = "SELECT 1 FROM notifications WHERE lane = ?1 LIMIT 1",
     [HW_LEDGER_PROMOTE] = HW_LEDGER_PROMOTE_SQL,
     [HW_LEDGER_REMOVE] = "DELETE FROM notifications WHERE seq = ?1 AND settled_at = ?2"
-                         " RETURNING lane",
+                         " RETURNING lane, state",
     [HW_LEDGER_PICK] = "SELECT seq, next_run_at, retries, event FROM notifications"
                        " WHERE next_run_at <= ?1 AND pool IS NULL AND body IS NOT NULL ORDER BY "
                        "next_run_at LIMIT ?2",

@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/crash.h"
 #include "base/sigpipe.h"
 
@@ -42,6 +43,16 @@ static void beat(struct hw_committer *c)
     atomic_store_explicit(&c->pulse, pulse + 1, memory_order_relaxed);
 }
 
+static void take_down(struct hw_ledger *ledger, int rc, size_t count, uint64_t ns)
+{
+    if (rc) {
+        hw_histogram_raise(&ledger->commits_failed, 1);
+        return;
+    }
+    hw_histogram_add(&ledger->commit_times, ns);
+    hw_histogram_add(&ledger->batch_sizes, count);
+}
+
 /* Commits the records of a list's first jobs, at most a batch. *link is where the list goes on
  * behind them. */
 static int commit_first(struct hw_ledger *ledger, struct hw_job **jobs, struct hw_job ***link)
@@ -51,7 +62,9 @@ static int commit_first(struct hw_ledger *ledger, struct hw_job **jobs, struct h
     for (; *jobs && count < HW_LEDGER_BATCH_MAX; jobs = &(*jobs)->next)
         batch[count++] = &(*jobs)->n;
     *link = jobs;
+    uint64_t began_ns = hw_now_ns();
     int rc = hw_ledger_commit(ledger, batch, count);
+    take_down(ledger, rc, count, hw_now_ns() - began_ns);
     hw_ledger_set_health(ledger, rc ? HW_LEDGER_FAILED : HW_LEDGER_WELL);
     return rc;
 }

@@ -33,7 +33,8 @@ function M.define(parser)
   options.config(parser)
   parser:flag("--json", "Print one JSON object: ok, problems; of the host: state, pid, hookward, "
     .. "version, number, started_at, uptime, ready, why_not_ready, workers, workers_stuck, "
-    .. "addresses, counts, errors, events, routes, pauses, reload, replaced, unreplaced; ledger "
+    .. "addresses, counts, errors, events, routes, pauses, reload, replaced, unreplaced; rows "
+    .. "(in the ledger, by state); ledger "
     .. "(path, health, size in bytes); backlog (waiting, due, parked, running, oldest_waiting, "
     .. "next_due). Without a host, state is \"absent\". If the control socket is gone, since the "
     .. "host is stopping or for another reason, it is \"unreachable\".")
@@ -195,6 +196,15 @@ local function print_backlog(backlog)
   if backlog.next_due then say("", "the next is due %s", shown_time(backlog.next_due)) end
 end
 
+-- "succeeded 12, dead 1": those that are not 0; nil without any.
+local function rows_text(rows)
+  local parts = {}
+  for _, state in ipairs(core.ledger.states) do
+    if (rows[state] or 0) > 0 then parts[#parts + 1] = ("%s %d"):format(state, rows[state]) end
+  end
+  return parts[1] and table.concat(parts, ", ")
+end
+
 local function print_ledger(ledger)
   if not ledger.path then
     say("ledger", "in memory")
@@ -212,6 +222,8 @@ local function print_text(found)
     say(i == 1 and "paused" or "", "%s since %s", console.plain(pause.pattern),
       shown_time(pause.since))
   end
+  local rows = rows_text(found.host.rows or {}) -- an older host does not say
+  if rows then say("rows", "%s", rows) end
   print_ledger(found.ledger)
   io.stdout:flush()
   for _, line in ipairs(found.problems) do

@@ -91,7 +91,7 @@ static struct fake *open_fake(void)
 {
     struct fake *f = calloc(1, sizeof *f);
     HW_CHECK(f);
-    f->ledger.type = &fake_type;
+    hw_ledger_init(&f->ledger, &fake_type);
     f->back_end = &f->back;
     HW_CHECK(uv_mutex_init(&f->m) == 0 && uv_cond_init(&f->changed) == 0);
     HW_CHECK(uv_sem_init(&f->may_commit, 0) == 0 && uv_sem_init(&f->entered, 0) == 0);

@@ -99,7 +99,7 @@ static void open_rig(struct rig *r)
 {
     *r = (struct rig){.type = {.name = "fake", .commit = fake_commit}};
     start_crew(r);
-    r->fake.ledger.type = &r->type;
+    hw_ledger_init(&r->fake.ledger, &r->type);
     r->refusal_log.stats = &r->stats;
     hw_report_init(&r->report, &r->stats, &r->refusal_log);
     hw_requests_init(&r->requests, (struct hw_http_limits){16384, 1 << 20});
