@@ -7,6 +7,7 @@
 import { get, gaveUp, login, post, subscribe, useToken } from "./api.js";
 import { h, put } from "./dom.js";
 import { announce, note } from "./parts/notes.js";
+import { revealed } from "./parts/reveal.js";
 
 /**
  * @typedef {object} Session
@@ -83,7 +84,7 @@ function markNavigation(name) {
 
 /** @param {string} text */
 function nameWindow(text) {
-  document.title = `${text} · hookward`;
+  document.title = `${revealed(text)} · hookward`;
 }
 
 /** Moves the focus to the heading of a view that the user went to, unless the view has moved it. */

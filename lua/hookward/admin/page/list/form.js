@@ -86,7 +86,7 @@ export function filterForm(changed, mayReplay) {
   const clear = h("button", { type: "button", class: "quiet", onclick: () => change({ states: [],
     event: "", id: "", error: "", since: "", until: "" }) }, "Clear");
   const replayAll = h("a", { class: "button quiet" }, "Replay all that match …");
-  const fields = h("details", { class: "fields" }, h("summary", null, "More filters"),
+  const fields = h("details", { class: "more-filters" }, h("summary", null, "More filters"),
     h("div", { class: "grid" }, field("Event", inputs.event, "wide"), field("Job", inputs.id),
       field("Text in the error", inputs.error, "wide"), field("Received", when), range));
   const wide = matchMedia("(min-width: 48.01rem)");

@@ -2,7 +2,7 @@
 
 import { h, put } from "../dom.js";
 import { age, exactTime, isoTime, time } from "../format.js";
-import { reveal } from "../parts/reveal.js";
+import { reveal, revealed } from "../parts/reveal.js";
 import { badge } from "../parts/state.js";
 
 /**
@@ -63,7 +63,7 @@ export function refreshRow(tr, row) {
   put(state, badge(row.state));
   put(tried, h("span", { class: "label" }, "attempt "), attempt(row));
   put(happened, said(row));
-  happened.title = row.reason ? row.reason.slice(0, 300) : "";
+  happened.title = revealed(row.reason).slice(0, 300);
 }
 
 /**

@@ -1,7 +1,7 @@
 // What went wrong in the last run: code, reason, the handler's lines, the traceback.
 
 import { h } from "../dom.js";
-import { reveal } from "../parts/reveal.js";
+import { reveal, revealed } from "../parts/reveal.js";
 
 /**
  * @param {{ file: string, first: number, line: number, lines: string[], changed: boolean }} source
@@ -10,7 +10,7 @@ function sourceLines({ file, first, line, lines, changed }) {
   return h("figure", { class: "source" },
     h("figcaption", null, h("span", { class: "mono" }, reveal(`${file}:${line}`)),
       changed && h("span", { class: "muted small" }, " has changed since that run")),
-    h("div", { class: "code", tabindex: 0, role: "region", "aria-label": `Lines of ${file}` },
+    h("div", { class: "code", tabindex: 0, role: "region", "aria-label": `Lines of ${revealed(file)}` },
       lines.map((text, at) => h("div", { class: first + at === line ? "source-line here" : "source-line" },
         h("span", { class: "gutter", "aria-hidden": "true" }, first + at),
         first + at === line && h("span", { class: "unseen" }, "The error is here: "),

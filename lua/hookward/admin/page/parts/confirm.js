@@ -1,6 +1,7 @@
 // Asks before something is changed. Escape and "Cancel" mean no; the focus returns to where it was.
 
 import { h } from "../dom.js";
+import { reveal } from "./reveal.js";
 
 /**
  * @param {object} question
@@ -15,7 +16,7 @@ export function confirm({ title, text, yes, danger = false }) {
     const dialog = h("dialog", { class: "ask", "aria-labelledby": "ask-title" },
       h("form", { method: "dialog" },
         h("h2", { id: "ask-title" }, title),
-        h("p", null, text),
+        h("p", null, reveal(text)),
         h("div", { class: "buttons" },
           h("button", { value: "no", autofocus: true }, "Cancel"),
           h("button", { value: "yes", class: danger ? "danger" : "primary" }, yes))));

@@ -1,6 +1,7 @@
 // Tells the user what happened: aloud by a screen reader, and as a note that goes away by itself.
 
 import { h } from "../dom.js";
+import { reveal, revealed } from "./reveal.js";
 
 const SHOWN_MS = 6000;
 const AT_MOST = 3;
@@ -13,7 +14,7 @@ const notes = /** @type {HTMLElement} */ (document.getElementById("notes"));
  * @param {string} text
  */
 export function announce(text) {
-  announcer.textContent = text;
+  announcer.textContent = revealed(text);
 }
 
 /**
@@ -22,7 +23,7 @@ export function announce(text) {
  * @param {"ok" | "bad"} [kind]
  */
 export function note(text, kind = "ok") {
-  const element = h("p", { class: `note note-${kind}` }, text);
+  const element = h("p", { class: `note note-${kind}` }, reveal(text));
   notes.append(element);
   while (notes.childElementCount > AT_MOST) notes.firstElementChild?.remove();
   setTimeout(() => element.remove(), SHOWN_MS);

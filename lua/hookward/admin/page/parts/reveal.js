@@ -23,11 +23,24 @@ const NAMES = {
 };
 
 /** @param {string} character */
+const codeOf = (character) => /** @type {number} */ (character.codePointAt(0));
+
+/** @param {string} character */
+const number = (character) => `U+${codeOf(character).toString(16).toUpperCase().padStart(4, "0")}`;
+
+/** @param {string} character */
 function mark(character) {
-  const code = /** @type {number} */ (character.codePointAt(0));
-  const name = NAMES[/** @type {keyof typeof NAMES} */ (code)];
-  return h("span", { class: "point", title: name ?? "an invisible character" },
-    `U+${code.toString(16).toUpperCase().padStart(4, "0")}`);
+  const name = NAMES[/** @type {keyof typeof NAMES} */ (codeOf(character))];
+  return h("span", { class: "point", title: name ?? "an invisible character" }, number(character));
+}
+
+/**
+ * The same for where there is text only: titles, labels.
+ * @param {string | null | undefined} text
+ * @returns {string}
+ */
+export function revealed(text) {
+  return (text ?? "").replace(HIDDEN, (character) => `<${number(character)}>`);
 }
 
 /**

@@ -34,6 +34,7 @@ class Deliveries {
     this.searched = null;
     /** @type {AbortController | null} */
     this.loading = null;
+    this.broken = false; // the last request failed
     this.pointedAt = 0;
     this.scroll = 0;
 
@@ -56,14 +57,18 @@ class Deliveries {
       onclick: () => this.toNewest() });
     this.pace = h("span", { class: "muted small pace" });
     this.missed = h("p", { class: "missed", hidden: true });
-    this.foot = h("div", { class: "list-foot" });
+    this.footText = h("p", { class: "muted" });
+    this.footButton = h("button", { type: "button", onclick: () => this.footAction() });
+    this.foot = h("div", { class: "list-foot" }, this.footText, this.footButton);
+    this.footAction = () => {};
     this.hint = h("div");
     this.panel = h("div", { class: "panel list-panel",
       onmousemove: () => { this.pointedAt = Date.now(); } }, this.table.element);
     put(main, h("div", { class: "head" }, h("h1", null, title), this.pace), this.form.element,
       h("div", { class: "news-place" }, this.news), this.missed, this.panel, this.hint, this.foot);
     this.end = new IntersectionObserver(([entry]) => {
-      if (entry.isIntersecting && !this.searched) this.older();
+      const asked = document.activeElement === this.footButton; // then only a press loads more
+      if (entry.isIntersecting && !this.searched && !this.broken && !asked) this.older();
     }, { rootMargin: "600px" });
     this.end.observe(this.foot);
   }
@@ -134,7 +139,7 @@ class Deliveries {
   /** Loads the next older page, if there is one and none is on its way. */
   async older() {
     if (this.next === null || this.loading) return;
-    put(this.foot, h("p", { class: "muted" }, "Loading older ones …"));
+    this.setFoot("", "Loading older ones …", () => {});
     try {
       this.take(await this.ask(this.next));
       if (this.searched) this.ctx.announce(this.size());
@@ -146,6 +151,7 @@ class Deliveries {
   /** @param {{ rows: any[], more: boolean, next: number | null, searched_to: any }} page */
   take(page) {
     this.loading = null;
+    this.broken = false;
     this.table.append(page.rows);
     this.next = page.more ? page.next : null;
     this.searched = page.searched_to ?? null;
@@ -176,9 +182,11 @@ class Deliveries {
   fail(error, again) {
     if (gaveUp(error)) return;
     this.loading = null;
-    put(this.foot, h("p", { class: "wrong", role: "alert" },
-      error instanceof Error ? error.message : String(error)),
-    h("button", { type: "button", onclick: again }, "Try again"));
+    this.broken = true;
+    const text = error instanceof Error ? error.message : String(error);
+    this.setFoot(text, "Try again", again);
+    this.footText.className = "wrong";
+    this.ctx.announce(text);
   }
 
   // ---- what is said below the list ----
@@ -193,17 +201,25 @@ class Deliveries {
     this.panel.hidden = none;
     put(this.hint, !none || this.next ? null : isEmpty(this.filter)
       ? nothingYet(this.ctx.session) : nothingMatches(clear));
+    const older = () => this.older();
     if (this.searched) {
-      put(this.foot, h("p", { class: "muted" }, none ? "Nothing found yet; searched" : "Searched",
-        ` back to ${exactTime(this.searched.received_at).slice(0, 19)}.`),
-      h("button", { type: "button", onclick: () => { this.searched = null; this.older(); } },
-        "Search further"));
-    } else if (this.next) {
-      put(this.foot, h("button", { type: "button", onclick: () => this.older() }, "Load older ones"));
-    } else {
-      put(this.foot, none ? null : h("p", { class: "muted" },
-        `That is all: ${plural(this.table.size, "delivery", "deliveries")}.`));
-    }
+      const back = exactTime(this.searched.received_at).slice(0, 19);
+      this.setFoot(`${none ? "Nothing found yet; searched" : "Searched"} back to ${back}.`,
+        "Search further", older);
+    } else if (this.next) this.setFoot("", "Load older ones", older);
+    else this.setFoot(none ? "" : `That is all: ${this.size()}.`, null, older);
+  }
+
+  /**
+   * The button stays the same element, so that it keeps the focus.
+   * @param {string} text @param {string | null} label null: no button @param {() => void} action
+   */
+  setFoot(text, label, action) {
+    this.footText.className = "muted";
+    this.footText.textContent = text;
+    this.footButton.hidden = label === null;
+    this.footButton.textContent = label;
+    this.footAction = action;
   }
 
   // ---- the filter, and leaving ----
