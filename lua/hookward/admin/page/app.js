@@ -198,6 +198,11 @@ function skip(event) {
   main.focus();
 }
 
+/** A session that has ended, also since the host was restarted, leads to the login. */
+function checkSession() {
+  get("/api/session").then((now) => useToken(now.csrf)).catch(() => {});
+}
+
 async function run() {
   part("skip").addEventListener("click", skip);
   part("logout").addEventListener("click", logOut);
@@ -205,7 +210,7 @@ async function run() {
   useToken(session.csrf);
   showSession();
   returnToPlace();
-  subscribe({ link: showLink, state: showState });
+  subscribe({ link: showLink, state: showState, refused: checkSession });
   addEventListener("hashchange", () => route());
   await route();
 }

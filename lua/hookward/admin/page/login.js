@@ -1,18 +1,15 @@
-// Says why a login was refused: the host then shows this page as "/login?why=CODE".
+// Says why a login was refused: the host then shows this page as "/login?wrong=token".
 
-const why = new URLSearchParams(location.search).get("why");
+const REASONS = {
+  link: "That link was used before, or is too old. `hookward dash` makes a new one.",
+  busy: "Too many wrong tokens. Wait a while, then try again.",
+  token: "That is no token of this host.",
+};
 
-/** @param {string} code */
-function explain(code) {
-  if (code.startsWith("link_")) {
-    return "That link was used before, or is too old. `hookward dash` makes a new one.";
-  }
-  if (code === "too_many_attempts") return "Too many wrong tokens. Wait a while, then try again.";
-  return "That is no token of this host.";
-}
+const wrong = new URLSearchParams(location.search).get("wrong");
 
-if (why !== null) {
-  const wrong = /** @type {HTMLElement} */ (document.getElementById("wrong"));
-  wrong.textContent = explain(why);
-  wrong.hidden = false;
+if (wrong !== null) {
+  const place = /** @type {HTMLElement} */ (document.getElementById("wrong"));
+  place.textContent = REASONS[/** @type {keyof typeof REASONS} */ (wrong)] ?? REASONS.token;
+  place.hidden = false;
 }

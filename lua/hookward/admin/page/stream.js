@@ -10,6 +10,7 @@
  * @property {(data: any) => void} [state] is called at once with the last one, if there is one
  * @property {() => void} [resumed] it was interrupted: events may be missing
  * @property {(state: "open" | "waiting") => void} [link]
+ * @property {() => void} [refused] the host refused the stream: the session may have ended
  */
 
 const AGAIN_MS = 3000;
@@ -54,6 +55,7 @@ function onError() {
   if (source?.readyState !== EventSource.CLOSED) return;
   close();
   again = setTimeout(open, AGAIN_MS);
+  each((handlers) => handlers.refused?.());
 }
 
 function open() {
