@@ -66,9 +66,9 @@ class Deliveries {
       onmousemove: () => { this.pointedAt = Date.now(); } }, this.table.element);
     put(main, h("div", { class: "head" }, h("h1", null, title), this.pace), this.form.element,
       h("div", { class: "news-place" }, this.news), this.missed, this.panel, this.hint, this.foot);
-    this.end = new IntersectionObserver(([entry]) => {
+    this.end = new IntersectionObserver((entries) => {
       const asked = document.activeElement === this.footButton; // then only a press loads more
-      if (entry.isIntersecting && !this.searched && !this.broken && !asked) this.older();
+      if (entries.at(-1)?.isIntersecting && !this.searched && !this.broken && !asked) this.older();
     }, { rootMargin: "600px" });
     this.end.observe(this.foot);
   }
