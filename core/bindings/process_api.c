@@ -94,6 +94,23 @@ static int heed_interrupt(lua_State *L)
     return 0;
 }
 
+/* For a command that only shows something: a Ctrl-C ends it at once, and that is no failure. What
+ * it has printed is written, since its output is flushed line by line. */
+static void leave_now(int number)
+{
+    (void)number;
+    _exit(0);
+}
+
+static int end_on_interrupt(lua_State *L)
+{
+    struct sigaction action = {.sa_handler = leave_now};
+    (void)L;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    return 0;
+}
+
 static int was_interrupted(lua_State *L)
 {
     lua_pushboolean(L, interrupted != 0);
@@ -110,6 +127,7 @@ void hw_process_push_api(lua_State *L)
         {"split_init", split_init},
         {"heed_interrupt", heed_interrupt},
         {"was_interrupted", was_interrupted},
+        {"end_on_interrupt", end_on_interrupt},
         {NULL, NULL},
     };
     luaL_newlib(L, functions);

@@ -5,7 +5,7 @@ local config = require "hookward.config"
 local core = require "hookward.core"
 local form = require "hookward.base.form"
 local host = require "hookward.admin.host"
-local mask = require "hookward.base.mask"
+local pattern = require "hookward.base.pattern"
 local project = require "hookward.admin.project"
 
 local M = {}
@@ -61,7 +61,7 @@ local function routes_of(state)
   end
   for _, event in ipairs(state.events or {}) do
     for _, route in ipairs(routes) do
-      if mask.matches(route.pattern, event.event) then
+      if pattern.matches(route.pattern, event.event) then
         add(route, event)
         break
       end

@@ -4,19 +4,9 @@
 -- anything is: it may be of an event that must not be seen.
 
 local json = require "hookward.core".json
+local pattern = require "hookward.base.pattern"
 
 local M = {}
-
----@param pattern string "A.B", "A.*", "*.B" or "*"
----@param event string
----@return boolean
-function M.matches(pattern, event)
-  if pattern == "*" then return true end
-  local begins, ends = pattern:match("^(.+%.)%*$"), pattern:match("^%*(%..+)$")
-  if begins then return event:sub(1, #begins) == begins end
-  if ends then return #event >= #ends and event:sub(-#ends) == ends end
-  return event == pattern
-end
 
 ---Whether the bodies of this event are hidden.
 ---@param patterns? string[] `mask`; nil: none
@@ -25,8 +15,8 @@ end
 function M.hides(patterns, event)
   if not patterns or #patterns == 0 then return false end
   if not event or event == "" then return true end
-  for _, pattern in ipairs(patterns) do
-    if M.matches(pattern, event) then return true end
+  for _, one in ipairs(patterns) do
+    if pattern.matches(one, event) then return true end
   end
   return false
 end

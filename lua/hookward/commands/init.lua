@@ -30,8 +30,8 @@ local M = {}
 
 local commands = {
   "serve", "check", "init", "test", "keygen", "send", "verify", "jobs", "ledger", "events",
-  "subscribe", "trigger", "sandbox", "status", "doctor", "reload", "pause", "resume", "completion",
-  "help",
+  "subscribe", "trigger", "sandbox", "status", "tail", "dash", "doctor", "reload", "pause",
+  "resume", "completion", "help",
 }
 
 -- The command init can't be init.lua: that is this file.
