@@ -116,8 +116,7 @@ local function read(request)
     return nil, ("job_id must be 1 to %d printable ASCII characters without spaces")
       :format(M.ID_MAX)
   end
-  attempt = math.tointeger(attempt)
-  if not attempt or attempt < 0 or attempt > M.ATTEMPT_MAX then
+  if math.type(attempt) ~= "integer" or attempt < 0 or attempt > M.ATTEMPT_MAX then
     return nil, ("attempt must be a whole number from 0 to %d"):format(M.ATTEMPT_MAX)
   end
   return body, id, attempt

@@ -20,11 +20,18 @@ const OVERVIEW_MS = 10000;
 const EXPIRES_SOON = 30 * 86400; // seconds
 
 /**
+ * The last step is still under way.
+ * @param {number} t when it began
+ * @param {number} step
+ */
+const lasted = (t, step) => Math.max(step / 6, Math.min(step, Date.now() / 1000 - t));
+
+/**
  * @param {string} name of a member of a point
  * @returns {(point: any, step: number) => number | null} per second
  */
 const rate = (name) => (point, step) =>
-  (point[name] === null || point[name] === undefined ? null : point[name] / step);
+  (point[name] === null || point[name] === undefined ? null : point[name] / lasted(point.t, step));
 
 /** @param {string} name */
 const value = (name) => (/** @type {any} */ point) => point[name] ?? null;
