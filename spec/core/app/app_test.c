@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 #include "app/app.h"
+#include "app/later.h"
+#include "app/queues.h"
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -37,7 +39,7 @@ struct rig {
     int gate; /* a FIFO; a byte in it lets an app go on */
     int here; /* a FIFO; a byte in it says that the app waits at the gate */
     uv_loop_t loop;
-    uv_async_t stop;
+    uv_async_t stop, drain;
     uv_thread_t leader;
     struct hw_config config;
     struct hw_server server;
@@ -49,6 +51,7 @@ struct rig {
 };
 
 static uint64_t patience_ms = PATIENCE_S * 1000; /* how long a client waits for its answer */
+static uint64_t write_ms = PATIENCE_S * 1000;    /* how long it may take to read it */
 static uint64_t stop_ms = PATIENCE_S * 1000;
 static char answer[ANSWER_MAX];
 static size_t answer_len;
@@ -88,6 +91,12 @@ static void on_stop(uv_async_t *async)
     hw_listeners_close(&r->listeners);
     hw_connections_close(&r->server);
     uv_stop(&r->loop);
+}
+
+static void on_drain(uv_async_t *async)
+{
+    struct rig *r = async->data;
+    hw_connections_drain(&r->server);
 }
 
 static void lead(void *arg)
@@ -149,9 +158,10 @@ static void init_rig(struct rig *r)
     r->here = open_fifo(r, "here");
     HW_CHECK(uv_loop_init(&r->loop) == 0);
     HW_CHECK(uv_async_init(&r->loop, &r->stop, on_stop) == 0);
-    r->stop.data = r;
+    HW_CHECK(uv_async_init(&r->loop, &r->drain, on_drain) == 0);
+    r->stop.data = r->drain.data = r;
     uint64_t ms = PATIENCE_S * 1000;
-    r->config.max_connections = r->config.max_unfinished = 100;
+    r->config.max_connections = r->config.max_unfinished = 300;
     r->config.max_header = 16384;
     r->config.max_body = 8 * 1024 * 1024;
     r->config.header_timeout_ms = r->config.body_timeout_ms = r->config.idle_timeout_ms =
@@ -161,6 +171,8 @@ static void init_rig(struct rig *r)
     r->server.on_room = on_room;
     hw_connections_init(&r->server, &r->config);
     r->server.deadlines.durations_ms[HW_DEADLINE_APP] = patience_ms;
+    r->server.deadlines.durations_ms[HW_DEADLINE_IDLE] = patience_ms;
+    r->server.deadlines.durations_ms[HW_DEADLINE_WRITE] = write_ms;
     hw_listeners_init(&r->listeners, &r->server);
     other_requests = &r->server.requests;
     r->other = (struct hw_service){.type = &other_type, .patience = HW_DEADLINE_ANSWER};
@@ -261,6 +273,21 @@ static const char *read_all(int fd)
     answer[answer_len] = '\0';
     close(fd);
     return answer;
+}
+
+/* Reads until `part` has come. */
+static void read_until(int fd, const char *part)
+{
+    ssize_t n;
+    answer_len = 0;
+    answer[0] = '\0';
+    while (!strstr(answer, part)) {
+        n = read(fd, answer + answer_len, sizeof answer - 1 - answer_len);
+        if (n <= 0)
+            fail_msg("no %s in %s", part, answer);
+        answer_len += (size_t)n;
+        answer[answer_len] = '\0';
+    }
 }
 
 static const char *ask(struct rig *r, const char *request)
@@ -966,6 +993,384 @@ static void ends_while_requests_wait_for_their_answer(void **state)
     }
 }
 
+/* ---- answers in pieces ---- */
+
+/* An app with the streams that it has begun; /send, /finish and /gone are for the newest one. */
+static const char streams[] =
+    "local all = {}\n"
+    "local function newest() return all[#all] end\n"
+    "return function(q)\n"
+    "  if q.path == '/send' then return 200, nil, tostring(newest():send(q.query)) end\n"
+    "  if q.path == '/finish' then return 200, nil, tostring(newest():finish()) end\n"
+    "  if q.path == '/gone' then return 200, nil, tostring(newest():gone()) end\n"
+    "  if q.path == '/why' then\n"
+    "    return 200, nil, table.concat({ tostring(newest():send 'x'), select(2, newest():send 'x') "
+    "}) end\n"
+    "  if q.path == '/fill' then\n"
+    "    local piece, n, ok, why = ('x'):rep(4096), 0\n"
+    "    repeat ok, why = newest():send(piece) n = n + (ok and 1 or 0) until not ok\n"
+    "    return 200, nil, ('%s %d'):format(why, n)\n"
+    "  end\n"
+    "  if q.path == '/other' then return 200, nil, 'another answer' end\n"
+    "  local later = app.later()\n"
+    "  local ok, why = later:begin(tonumber(q.query) or 200, { ['X-A'] = 'b' })\n"
+    "  if not ok then return 503, nil, why end\n"
+    "  all[#all + 1] = later\n"
+    "  return later\n"
+    "end\n";
+
+static void sends_pieces_as_chunks(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, streams);
+    int fd = connect_to(r.app_path);
+    send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    read_until(fd, "\r\n\r\n");
+    has("HTTP/1.1 200 OK\r\n");
+    has("\r\nTransfer-Encoding: chunked\r\nX-A: b\r\n");
+    assert_null(strstr(answer, "Content-Length"));
+    assert_null(strstr(answer, "Connection"));
+    get(&r, "/send?hello");
+    assert_string_equal(body(), "true");
+    read_until(fd, "\r\nhello\r\n");
+    assert_string_equal(answer, "5\r\nhello\r\n");
+    get(&r, "/send?");
+    get(&r, "/send?0123456789abcdef");
+    read_until(fd, "f\r\n");
+    assert_string_equal(answer, "10\r\n0123456789abcdef\r\n");
+    get(&r, "/finish");
+    assert_string_equal(body(), "true");
+    read_until(fd, "0\r\n\r\n");
+    assert_string_equal(answer, "0\r\n\r\n");
+    send_text(fd, "GET /other " CLOSE_AFTER); /* the connection goes on */
+    read_all(fd);
+    has("another answer");
+    stop(&r);
+}
+
+static void sends_pieces_until_it_closes_in_http_1_0(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, streams);
+    int fd = connect_to(r.app_path);
+    send_text(fd, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    read_until(fd, "\r\n\r\n");
+    has("\r\nConnection: close\r\n");
+    assert_null(strstr(answer, "Transfer-Encoding"));
+    assert_null(strstr(answer, "Content-Length"));
+    get(&r, "/send?one");
+    read_until(fd, "one");
+    get(&r, "/send?two");
+    get(&r, "/finish");
+    read_all(fd);
+    assert_string_equal(answer, "two");
+    stop(&r);
+}
+
+static void sends_no_pieces_where_there_is_no_body(void **state)
+{
+    (void)state;
+    static const char *const requests[] = {"HEAD / ", "GET /?204 ", "GET /?304 "};
+    struct rig r;
+    start(&r, streams);
+    for (int i = 0; i < 3; i++) {
+        char request[256];
+        snprintf(request, sizeof request, "%sHTTP/1.1\r\nHost: h\r\n\r\nGET /why " CLOSE_AFTER,
+                 requests[i]);
+        ask(&r, request);
+        assert_true((strstr(answer, "chunked") != NULL) == (i == 0));
+        assert_null(strstr(answer, "\r\n0\r\n"));
+        has("falsegone");
+    }
+    stop(&r);
+}
+
+static void answers_what_is_pipelined_behind_a_stream(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, streams);
+    int fd = connect_to(r.app_path);
+    send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\n\r\nPOST /other HTTP/1.1\r\nHost: h\r\n"
+                  "Content-Length: 5\r\n\r\nhel");
+    read_until(fd, "\r\n\r\n");
+    get(&r, "/send?a");
+    send_text(fd, "loGET /other " CLOSE_AFTER);
+    get(&r, "/send?b");
+    get(&r, "/finish");
+    read_all(fd);
+    const char *end = strstr(answer, "0\r\n\r\nHTTP/1.1 200"),
+               *first = strstr(answer, "another answer");
+    assert_true(end && first && end < first && strstr(first + 1, "another answer"));
+    stop(&r);
+}
+
+/* What the client does not read is kept up to a limit. What was taken arrives whole. */
+static void says_that_too_much_is_unread(void **state)
+{
+    (void)state;
+    struct rig r;
+    int pieces = 0;
+    start(&r, streams);
+    int fd = begin_get(&r, "/");
+    read_until(fd, "\r\n\r\n");
+    for (int n = -1, more; n != 0; n = more) { /* the socket takes some of it */
+        get(&r, "/fill");
+        assert_int_equal(sscanf(body(), "full %d", &more), 1);
+        pieces += more;
+    }
+    assert_true(pieces * 4096 >= HW_APP_STREAM_MAX);
+    get(&r, "/gone");
+    assert_string_equal(body(), "false");
+    get(&r, "/finish");
+    read_all(fd);
+    assert_string_equal(answer + answer_len - 5, "0\r\n\r\n");
+    size_t count = 0;
+    for (const char *at = answer; (at = strchr(at, 'x')); at++)
+        count++;
+    assert_int_equal(count, pieces * 4096);
+    stop(&r);
+}
+
+static void goes_on_once_the_client_has_read(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, streams);
+    int fd = begin_get(&r, "/");
+    size_t got = 0, sent = 0;
+    read_until(fd, "\r\n\r\n");
+    for (int round = 0, more; round < 5; round++) {
+        get(&r, "/fill");
+        assert_int_equal(sscanf(body(), "full %d", &more), 1);
+        for (sent += (size_t)more * 4096; got < sent;) {
+            ssize_t n = read(fd, answer, sizeof answer);
+            assert_true(n > 0);
+            for (ssize_t i = 0; i < n; i++)
+                got += answer[i] == 'x';
+        }
+    }
+    assert_true(sent >= 5 * HW_APP_STREAM_MAX - 4096);
+    close(fd);
+    stop(&r);
+}
+
+static void takes_one_piece_up_to_the_limit(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "return function(q)\n"
+              "  local later = app.later() later:begin(200)\n"
+              "  local ok, why = pcall(later.send, later, ('x'):rep(256 * 1024 + 1))\n"
+              "  later:send(tostring(ok) .. why .. '\\n')\n"
+              "  app.after(0.05, function() later:send(('y'):rep(256 * 1024)) later:finish() end)\n"
+              "  return later\n"
+              "end");
+    get(&r, "/");
+    has("falsebad argument #2 to");
+    has("40000\r\nyyy");
+    assert_string_equal(answer + answer_len - 8, "y\r\n0\r\n\r\n");
+    stop(&r);
+}
+
+static void notices_a_client_that_leaves_a_silent_stream(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, streams);
+    for (int i = 0; i < 3; i++) {
+        int fd = begin_get(&r, "/");
+        read_until(fd, "\r\n\r\n");
+        get(&r, "/gone");
+        assert_string_equal(body(), "false");
+        if (i == 1)
+            send_text(fd, "GET /half-a-request HT");
+        if (i == 2)
+            shutdown(fd, SHUT_WR);
+        else
+            close(fd);
+        await_body(&r, "/gone", "true");
+        get(&r, "/why");
+        assert_string_equal(body(), "falsegone");
+        if (i == 2)
+            read_all(fd);
+    }
+    stop(&r);
+}
+
+/* Tries again while there are too many. */
+static int begin_stream(struct rig *r)
+{
+    for (;;) {
+        int fd = begin_get(r, "/");
+        read_until(fd, "\r\n\r\n");
+        if (strstr(answer, "chunked"))
+            return fd;
+        close(fd);
+    }
+}
+
+/* They don't count against queue_max. */
+static void has_a_limited_number_of_streams(void **state)
+{
+    (void)state;
+    struct rig r;
+    int fds[HW_APP_STREAMS_MAX];
+    start(&r, streams);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < HW_APP_STREAMS_MAX; i++)
+            fds[i] = begin_stream(&r);
+        get(&r, "/");
+        has("HTTP/1.1 503 ");
+        assert_string_equal(body(), "full");
+        close(fds[0]); /* one leaves */
+        fds[0] = begin_stream(&r);
+        get(&r, "/finish"); /* one ends */
+        int last = begin_get(&r, "/");
+        read_until(last, "\r\n\r\n");
+        has("chunked");
+        close(last);
+        for (int i = 0; i < HW_APP_STREAMS_MAX; i++)
+            close(fds[i]);
+    }
+    stop(&r);
+}
+
+static void cuts_off_an_answer_that_can_not_go_on(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "error 'on purpose'",
+        "return 200, nil, 'something else'",
+        "return",
+        "app.after(0, function() error(later) end) return later",
+        "pcall(later.answer, later, 200) return later",
+        "pcall(later.begin, later, 200) return later",
+    };
+    struct rig r;
+    char source[4096];
+    size_t at =
+        (size_t)sprintf(source, "return function(q)\nlocal n = tonumber(q.query)\n"
+                                "local later = app.later() later:begin(200) later:send 'a'\n"
+                                "app.after(0, collectgarbage)\n");
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        at += (size_t)sprintf(source + at, "if n == %zu then %s end\n", i, wrong[i]);
+    strcpy(source + at, "later:finish() return later end");
+    start(&r, source);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char target[32];
+        snprintf(target, sizeof target, "/?%zu", i);
+        get(&r, target);
+        assert_null(strstr(answer, "0\r\n\r\n"));
+        assert_null(strstr(answer, "app_error"));
+    }
+    get(&r, "/");
+    has("1\r\na\r\n0\r\n\r\n");
+    stop(&r);
+}
+
+static void refuses_pieces_in_the_wrong_order(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(
+        &r,
+        "return function()\n"
+        "  local later, out = app.later(), {}\n"
+        "  local function try(name, ...)\n"
+        "    local ok, why = pcall(later[name], later, ...)\n"
+        "    out[#out + 1] = ok and 'ok' or why end\n"
+        "  try('send', 'x') try 'finish' try('begin', 199) try('begin', 200, { ['A B'] = 1 })\n"
+        "  try('begin', 200) try('begin', 200) try('answer', 200) try('send', {})\n"
+        "  later:send(table.concat(out, '|')) later:finish()\n"
+        "  out = {} try('send', 'x') try 'finish'\n"
+        "  if out[1] ~= 'the request was answered before' or out[2] ~= out[1] then os.abort() end\n"
+        "  return later\n"
+        "end");
+    get(&r, "/");
+    has("the answer was not begun|the answer was not begun|the status of an answer must be a whole "
+        "number from 200 to 599|an answer can't have the header A B|ok|the answer was begun before|"
+        "the answer was begun before|bad argument #2 to '?' (string expected, got table)");
+    stop(&r);
+}
+
+/* Only what is written has a time limit. */
+static void lets_a_stream_live_longer_than_an_answer_may_take(void **state)
+{
+    (void)state;
+    struct rig r;
+    patience_ms = 50;
+    write_ms = 1;
+    start(&r, "return function()\n"
+              "  local later, n = app.later(), 0\n"
+              "  later:begin(200)\n"
+              "  local function go_on()\n"
+              "    n = n + 1\n"
+              "    if n == 3 then return later:finish() end\n"
+              "    assert(later:send(n .. ';')) app.after(0.15, go_on)\n"
+              "  end\n"
+              "  app.after(0.15, go_on) return later\n"
+              "end");
+    patience_ms = write_ms = PATIENCE_S * 1000;
+    get(&r, "/");
+    has("2\r\n1;\r\n2\r\n2;\r\n0\r\n\r\n");
+    stop(&r);
+}
+
+static void closes_on_a_client_that_does_not_read(void **state)
+{
+    (void)state;
+    struct rig r;
+    write_ms = 50;
+    start(&r, streams);
+    write_ms = PATIENCE_S * 1000;
+    int fd = begin_get(&r, "/");
+    read_until(fd, "\r\n\r\n");
+    get(&r, "/fill");
+    get(&r, "/fill");
+    await_body(&r, "/gone", "true");
+    read_all(fd);
+    assert_true(answer_len < 4096 * 1024 && !strstr(answer, "0\r\n\r\n"));
+    stop(&r);
+}
+
+static void ends_streams_at_once_in_a_drain(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, streams);
+    int fd = begin_get(&r, "/"), next = begin_get(&r, "/");
+    read_until(fd, "\r\n\r\n");
+    read_until(next, "\r\n\r\n");
+    uv_async_send(&r.drain);
+    read_all(fd);
+    assert_int_equal(answer_len, 0);
+    read_all(next);
+    assert_int_equal(answer_len, 0);
+    await_body(&r, "/gone", "true");
+    get(&r, "/"); /* no new one is begun */
+    assert_int_equal(answer_len, 0);
+    stop(&r);
+}
+
+static void ends_with_streams_that_still_have_pieces(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, streams);
+    int fds[5];
+    for (int i = 0; i < 5; i++) {
+        fds[i] = begin_get(&r, "/");
+        read_until(fds[i], "\r\n\r\n");
+        get(&r, "/fill");
+    }
+    stop(&r);
+    for (int i = 0; i < 5; i++)
+        close(fds[i]);
+}
+
 static void does_not_load_what_is_no_app(void **state)
 {
     (void)state;
@@ -1055,6 +1460,21 @@ int main(void)
         cmocka_unit_test(counts_what_waits_for_its_answer),
         cmocka_unit_test(answers_a_client_that_has_closed_its_half),
         cmocka_unit_test(ends_while_requests_wait_for_their_answer),
+        cmocka_unit_test(sends_pieces_as_chunks),
+        cmocka_unit_test(sends_pieces_until_it_closes_in_http_1_0),
+        cmocka_unit_test(sends_no_pieces_where_there_is_no_body),
+        cmocka_unit_test(answers_what_is_pipelined_behind_a_stream),
+        cmocka_unit_test(says_that_too_much_is_unread),
+        cmocka_unit_test(goes_on_once_the_client_has_read),
+        cmocka_unit_test(takes_one_piece_up_to_the_limit),
+        cmocka_unit_test(notices_a_client_that_leaves_a_silent_stream),
+        cmocka_unit_test(has_a_limited_number_of_streams),
+        cmocka_unit_test(cuts_off_an_answer_that_can_not_go_on),
+        cmocka_unit_test(refuses_pieces_in_the_wrong_order),
+        cmocka_unit_test(lets_a_stream_live_longer_than_an_answer_may_take),
+        cmocka_unit_test(closes_on_a_client_that_does_not_read),
+        cmocka_unit_test(ends_streams_at_once_in_a_drain),
+        cmocka_unit_test(ends_with_streams_that_still_have_pieces),
         cmocka_unit_test(does_not_load_what_is_no_app),
         cmocka_unit_test(ends_what_runs_too_long_even_in_a_pcall),
     };
