@@ -38,6 +38,9 @@ struct rig {
     /* what the service was given */
     struct hw_waiter *waiters;
     unsigned accepted, completed, refused;
+    unsigned drained; /* all pieces of an answer were written */
+    bool streams;     /* an answer in pieces has begun */
+    bool left;        /* a waiter's client has left */
 
     /* what the client has read */
     char *got;
@@ -162,6 +165,27 @@ static int rig_on_expired(struct hw_service *service, struct hw_waiter *waiter,
     return HW_EAPP_BUSY;
 }
 
+static void rig_on_sent(struct hw_service *service, struct hw_waiter *waiter)
+{
+    (void)service;
+    HW_CHECK(rig_of_service->waiters == waiter);
+    rig_of_service->drained++;
+}
+
+static void rig_on_left(struct hw_service *service, struct hw_waiter *waiter)
+{
+    (void)service;
+    HW_CHECK(rig_of_service->waiters == waiter);
+    rig_of_service->left = true;
+}
+
+/* The client counts as gone when its answer is sent in pieces. */
+static bool rig_on_half_closed(struct hw_service *service, struct hw_waiter *waiter)
+{
+    (void)service, (void)waiter;
+    return rig_of_service->streams;
+}
+
 static void rig_on_room(struct hw_server *server)
 {
     (void)server;
@@ -197,8 +221,12 @@ static void rig_connect(struct rig *r)
 
 static void rig_open_tls(struct rig *r, struct hw_tls_context *tls)
 {
-    static const struct hw_service_type type = {
-        .accept = rig_on_accept, .complete = rig_on_complete, .expired = rig_on_expired};
+    static const struct hw_service_type type = {.accept = rig_on_accept,
+                                                .complete = rig_on_complete,
+                                                .expired = rig_on_expired,
+                                                .sent = rig_on_sent,
+                                                .half_closed = rig_on_half_closed,
+                                                .left = rig_on_left};
     struct hw_config config = rig_config();
     *r = (struct rig){.service = {.type = &type, .patience = HW_DEADLINE_APP}, .tls = tls};
     r->sent = malloc(r->sent_cap = 1); /* never NULL */
@@ -279,6 +307,10 @@ static size_t rig_answer_end(const struct rig *r, int *status)
     HW_CHECK(left > 12 && memcmp(at, "HTTP/1.1 ", 9) == 0);
     *status = atoi(at + 9);
     size_t head = (size_t)(end + 4 - at), body = 0;
+    if (memmem(at, head, "Transfer-Encoding: chunked", 26)) { /* its pieces hold no empty line */
+        end = memmem(at + head - 2, left - head + 2, "\r\n0\r\n\r\n", 7);
+        return end ? (size_t)(end + 7 - r->got) : 0;
+    }
     const char *length = memmem(at, head, "Content-Length: ", 16);
     if (length)
         body = (size_t)atol(length + 16);
@@ -372,6 +404,21 @@ static inline void rig_reply(struct rig *r, struct hw_str body)
         return;
     hw_waiter_leave(waiter);
     hw_connection_reply(waiter, &(struct hw_reply){200, HW_STR("X: y\r\n"), body});
+}
+
+/* Begins an answer in pieces; then hw_connection_send for r->waiters, and rig_finish. */
+static inline void rig_begin(struct rig *r, bool chunked)
+{
+    r->streams = hw_connection_begin(
+        r->waiters, &(struct hw_reply){.status = 200, .fields = HW_STR("X: y\r\n")}, chunked);
+}
+
+static inline void rig_finish(struct rig *r, struct hw_str piece)
+{
+    struct hw_waiter *waiter = r->waiters;
+    r->streams = false;
+    hw_waiter_leave(waiter);
+    hw_connection_finish(waiter, piece);
 }
 
 /* Makes all deadlines of this kind that are set pass. */

@@ -108,6 +108,105 @@ static void answers_requests(void **state)
     assert_int_equal(r.server.connection_count, 1);
 }
 
+static void read_on(void)
+{
+    turns(2);
+    client_read(&client, &r);
+}
+
+static void answers_in_pieces(void **state)
+{
+    (void)state;
+    assert_true(client_shake(&client, &r));
+    for (unsigned i = 1; i <= 2; i++) { /* the connection goes on */
+        send_text(WAITS);
+        rig_turn(&r);
+        rig_begin(&r, true);
+        assert_true(hw_connection_send(r.waiters, HW_STR("one")));
+        read_on();
+        assert_non_null(strstr(r.got + r.got_at, "\r\n\r\n3\r\none\r\n"));
+        assert_true(hw_connection_send(r.waiters, HW_STR("two")));
+        rig_finish(&r, HW_STR("three"));
+        read_on();
+        assert_int_equal(r.answers, i);
+        assert_non_null(strstr(r.got, "\r\n3\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n"));
+    }
+    exchange(GET);
+}
+
+/* A piece that does not fit the socket is written while the client reads. */
+static void tells_when_a_large_piece_is_sent(void **state)
+{
+    (void)state;
+    enum { SIZE = 1000 * 1000 };
+    char *piece = malloc(SIZE);
+    memset(piece, 'x', SIZE);
+    assert_true(client_shake(&client, &r));
+    send_text(WAITS);
+    rig_turn(&r);
+    rig_begin(&r, true);
+    assert_false(hw_connection_send(r.waiters, (struct hw_str){piece, SIZE}));
+    free(piece);
+    turns(3);
+    assert_int_equal(r.drained, 0);
+    assert_int_equal(connection()->deadline.kind, HW_DEADLINE_WRITE);
+    while (r.drained == 0)
+        read_on();
+    assert_null(connection()->deadline.next);
+    assert_true(hw_connection_send(r.waiters, HW_STR("y")));
+    rig_finish(&r, HW_STR_NONE);
+    read_on();
+    assert_int_equal(r.answers, 1);
+    assert_non_null(strstr(r.got, "xx\r\n1\r\ny\r\n0\r\n\r\n"));
+    exchange(GET);
+}
+
+static void sends_pieces_until_it_closes(void **state)
+{
+    (void)state;
+    assert_true(client_shake(&client, &r));
+    send_text(WAITS);
+    rig_turn(&r);
+    rig_begin(&r, false);
+    assert_true(hw_connection_send(r.waiters, HW_STR("one")));
+    rig_finish(&r, HW_STR("two"));
+    read_on();
+    assert_non_null(strstr(r.got, "\r\n\r\nonetwo"));
+    assert_true(client.notified);
+    assert_int_equal(r.server.connection_count, 0);
+}
+
+static void begin_stream(void)
+{
+    assert_true(client_shake(&client, &r));
+    send_text(WAITS GET);
+    rig_turn(&r);
+    rig_begin(&r, true);
+    read_on();
+    assert_false(r.left);
+}
+
+static void notices_a_close_notify_during_a_stream(void **state)
+{
+    (void)state;
+    begin_stream();
+    SSL_shutdown(client.ssl);
+    client_push(&client, &r);
+    turns(3);
+    assert_true(r.left);
+    assert_int_equal(r.server.connection_count, 0);
+}
+
+static void notices_a_client_that_leaves_a_stream(void **state)
+{
+    (void)state;
+    begin_stream();
+    rig_hang_up(&r);
+    turns(3);
+    assert_true(r.left);
+    assert_int_equal(r.server.connection_count, 0);
+}
+
 static void takes_each_byte_by_itself(void **state)
 {
     (void)state;
@@ -720,6 +819,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN(answers_requests, open_rig),
         IN(answers_requests, open_rig_1_2),
+        IN(answers_in_pieces, open_rig),
+        IN(answers_in_pieces, open_rig_1_2),
+        IN(tells_when_a_large_piece_is_sent, open_rig),
+        IN(tells_when_a_large_piece_is_sent, open_rig_1_2),
+        IN(sends_pieces_until_it_closes, open_rig),
+        IN(sends_pieces_until_it_closes, open_rig_1_2),
+        IN(notices_a_close_notify_during_a_stream, open_rig),
+        IN(notices_a_close_notify_during_a_stream, open_rig_1_2),
+        IN(notices_a_client_that_leaves_a_stream, open_rig),
+        IN(notices_a_client_that_leaves_a_stream, open_rig_1_2),
         IN(takes_each_byte_by_itself, open_rig),
         IN(takes_each_byte_by_itself, open_rig_1_2),
         IN(takes_a_record_for_each_byte, open_rig),
