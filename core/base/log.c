@@ -209,6 +209,11 @@ static void put_time(struct hw_log_line *line)
 
 /* ---- a line: begin, fields, end ---- */
 
+uint64_t hw_log_dropped(void)
+{
+    return hw_log_out_dropped();
+}
+
 void hw_log_begin(struct hw_log_line *line, enum hw_log_level level, struct hw_str message)
 {
     line->level = level;

@@ -47,6 +47,9 @@ int hw_log_open(int fd);
 /* Writes out the lines that wait and stops the thread. */
 void hw_log_close(void);
 
+/* How many lines the process has dropped. */
+uint64_t hw_log_dropped(void);
+
 /* A line: begin, fields, end. `message` is what a person reads first. A field whose value is
  * {NULL, 0} is left out. */
 void hw_log_begin(struct hw_log_line *line, enum hw_log_level level, struct hw_str message);

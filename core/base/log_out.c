@@ -26,7 +26,8 @@ static struct {
     pthread_mutex_t m;
     pthread_cond_t filled, written;
     struct buffer filling;
-    uint64_t dropped;
+    uint64_t dropped; /* and not reported yet */
+    uint64_t dropped_ever;
     int opened;
     bool waiting; /* the thread sleeps and needs a signal */
     bool closing, ended;
@@ -122,6 +123,7 @@ void hw_log_out_write(const char *bytes, size_t len)
             pthread_cond_signal(&L.filled);
     } else if (buffered) {
         L.dropped++;
+        L.dropped_ever++;
     }
     pthread_mutex_unlock(&L.m);
     if (buffered)
@@ -179,6 +181,14 @@ void hw_log_out_close(void)
     free(L.filling.bytes);
     free(L.writing.bytes);
     L.filling = L.writing = (struct buffer){0};
+}
+
+uint64_t hw_log_out_dropped(void)
+{
+    pthread_mutex_lock(&L.m);
+    uint64_t count = L.dropped_ever;
+    pthread_mutex_unlock(&L.m);
+    return count;
 }
 
 bool hw_log_out_has_colour(void)

@@ -29,6 +29,9 @@ void hw_log_out_close(void);
 /* One or more whole lines, with their ends. */
 void hw_log_out_write(const char *bytes, size_t len);
 
+/* How many lines were dropped in all. */
+uint64_t hw_log_out_dropped(void);
+
 /* Whether the descriptor is a terminal and NO_COLOR is not set. */
 bool hw_log_out_has_colour(void);
 

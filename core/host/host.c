@@ -20,6 +20,7 @@
 #include "host/expiry.h"
 #include "host/last_reload.h"
 #include "host/manager.h"
+#include "host/metrics.h"
 #include "host/parts.h"
 #include "host/status.h"
 #include "host/takeover.h"
@@ -70,6 +71,7 @@ struct hw_host {
     struct hw_failures failures;
     struct hw_due due;
     struct hw_manager manager;
+    struct hw_metrics metrics;
     size_t room; /* for connections, when it was last computed */
 
     /* any thread */
@@ -220,6 +222,7 @@ static void told(void *owner, const struct hw_reload_result *result)
         hw_stats_add(&h->server.stats, HW_COUNT_RELOADS_FAILED, 1);
     else if (result->attempt.changed)
         hw_stats_add(&h->server.stats, HW_COUNT_RELOADS, 1);
+    hw_metrics_reloaded(&h->metrics, result);
     hw_last_reload_put(&h->last_reload, result);
     hw_manager_reloaded(&h->manager, result->asked);
     hw_control_reloaded(&h->control, result->asked, result->attempt.ok ? 0 : HW_ERELOAD_FAILED,
@@ -338,28 +341,21 @@ static int init_dispatch(struct hw_host *h)
     h->dispatch.distrust = (struct hw_distrust){&h->unproven, &h->failures};
     limit(h, c);
     init_status(h);
+    hw_metrics_init(&h->metrics, &h->status, &h->server, &h->expiry, h->workers);
     hw_control_init(&h->control, &h->loop, &h->dispatch, &h->status, ask_reload, h);
     return hw_intake_init(&h->intake, c, &h->dispatch);
 }
 
 static bool is_ready(void *owner, const char **why)
 {
-    struct hw_host *h = owner;
-    *why = h->drain.begun ? "draining" : "the ledger can't record";
-    return !h->drain.begun && hw_ledger_health(h->stages.ledger) != HW_LEDGER_FAILED;
+    const struct hw_host *h = owner;
+    return hw_status_is_ready(&h->status, why);
 }
 
 static char *write_metrics(void *owner, size_t *len)
 {
-    char *text = NULL;
-    (void)owner;
-    int n = asprintf(&text,
-                     "# HELP hookward_build_info The version that is running.\n"
-                     "# TYPE hookward_build_info gauge\n"
-                     "hookward_build_info{version=\"%s\"} 1\n",
-                     HW_VERSION);
-    *len = n < 0 ? 0 : (size_t)n;
-    return n < 0 ? NULL : text;
+    const struct hw_host *h = owner;
+    return hw_metrics_write(&h->metrics, len);
 }
 
 static int open_admin(struct hw_host *h, char *why, size_t size)

@@ -129,6 +129,14 @@ void hw_pauses_remove(struct hw_pauses *p, struct hw_str pattern)
     free(one);
 }
 
+size_t hw_pauses_count(struct hw_pauses *p)
+{
+    pthread_mutex_lock(&p->m);
+    size_t count = p->count;
+    pthread_mutex_unlock(&p->m);
+    return count;
+}
+
 void hw_pauses_log(const struct hw_pause *pause)
 {
     if (pause->resume)

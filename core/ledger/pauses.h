@@ -65,6 +65,8 @@ static inline bool hw_pauses_hold(struct hw_pauses *pauses, struct hw_str event)
     return hw_pauses_are_any(pauses) && hw_pauses_compare(pauses, event);
 }
 
+size_t hw_pauses_count(struct hw_pauses *pauses);
+
 /* Whether this very pattern is paused. */
 bool hw_pauses_has(struct hw_pauses *pauses, struct hw_str pattern);
 

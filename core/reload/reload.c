@@ -186,8 +186,12 @@ static bool reload(struct hw_reload *r, uint64_t asked)
     if (asked == r->answered && !wait_for_quiet(r, &asked))
         return false;
     tell_begun(r);
-    if (!wait_for_leader(r) || !attempt(r, &asked, &result.attempt))
+    if (!wait_for_leader(r))
         return false;
+    uint64_t began_ns = uv_hrtime();
+    if (!attempt(r, &asked, &result.attempt))
+        return false;
+    result.took_ns = uv_hrtime() - began_ns;
     bool ok = result.attempt.ok;
     if (!ok)
         asked = last_answered(r, asked);

@@ -29,6 +29,7 @@ struct hw_reload;
 struct hw_reload_result {
     uint64_t asked;    /* it answers every request up to this one */
     bool worth_saying; /* somebody asked, or it is news */
+    uint64_t took_ns;
     struct hw_attempt_result attempt;
 };
 

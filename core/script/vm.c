@@ -438,6 +438,11 @@ bool hw_vm_rest(struct hw_vm *vm)
     return vm->limits.pool.used > vm->config.memory_max / 2;
 }
 
+size_t hw_vm_memory(const struct hw_vm *vm)
+{
+    return vm->limits.pool.used;
+}
+
 size_t hw_vm_count_handlers(struct hw_vm *vm)
 {
     return hw_router_count(vm->L);

@@ -106,6 +106,9 @@ bool hw_vm_rest(struct hw_vm *vm);
 /* Runs a full collection, with the finalizers; these get a second. */
 void hw_vm_collect(struct hw_vm *vm);
 
+/* The bytes that its state uses. */
+size_t hw_vm_memory(const struct hw_vm *vm);
+
 /* How many handlers are registered; 0 when the state is out of memory. */
 size_t hw_vm_count_handlers(struct hw_vm *vm);
 

@@ -412,6 +412,15 @@ void hw_crew_tidy_free(struct hw_crew *c)
     uv_mutex_unlock(&c->m);
 }
 
+void hw_crew_load(struct hw_crew *c, struct hw_crew_load *load)
+{
+    size_t fresh = c->fresh.count + c->fresh_last.count;
+    uv_mutex_lock(&c->m);
+    load->queued = fresh + c->ready.count + c->ready_last.count;
+    load->running = c->running;
+    uv_mutex_unlock(&c->m);
+}
+
 void hw_crew_stop(struct hw_crew *c)
 {
     uv_mutex_lock(&c->m);

@@ -42,6 +42,15 @@ void hw_crew_visit_free(struct hw_crew *crew, void (*visit)(struct hw_worker *wo
  * script's finalizers may take long. */
 void hw_crew_tidy_free(struct hw_crew *crew);
 
+/* What the crew has to do now. */
+struct hw_crew_load {
+    size_t queued;    /* jobs that wait for a worker */
+    unsigned running; /* threads that have one; not those that were given up */
+};
+
+/* Leader only. */
+void hw_crew_load(struct hw_crew *crew, struct hw_crew_load *load);
+
 /* Leader only: each thread ends after its present job; queued jobs stay queued. */
 void hw_crew_stop(struct hw_crew *crew);
 

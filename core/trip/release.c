@@ -228,6 +228,14 @@ void hw_shelf_count(struct hw_shelf *shelf, size_t *handlers, size_t *keys)
     uv_mutex_unlock(&shelf->m);
 }
 
+size_t hw_shelf_vm_memory_max(struct hw_shelf *shelf)
+{
+    uv_mutex_lock(&shelf->m);
+    size_t max = shelf->current->vm.memory_max;
+    uv_mutex_unlock(&shelf->m);
+    return max;
+}
+
 void hw_shelf_write_routes(struct hw_shelf *shelf, FILE *out)
 {
     uv_mutex_lock(&shelf->m);

@@ -93,6 +93,9 @@ void hw_shelf_describe(struct hw_shelf *shelf, uint64_t *number, char version[17
 /* How many handlers and keys it has; any thread. */
 void hw_shelf_count(struct hw_shelf *shelf, size_t *handlers, size_t *keys);
 
+/* How many bytes each of its VMs may use; any thread. */
+size_t hw_shelf_vm_memory_max(struct hw_shelf *shelf);
+
 /* Writes its routes, a JSON array; any thread. */
 void hw_shelf_write_routes(struct hw_shelf *shelf, FILE *out);
 

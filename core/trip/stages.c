@@ -27,6 +27,7 @@ int hw_worker_init(struct hw_worker *worker, struct hw_stages *shared, unsigned 
     *worker = (struct hw_worker){.shared = shared, .index = index};
     if (take_release(worker, why, why_size))
         return HW_EFAILED;
+    atomic_store_explicit(&worker->vm_memory, hw_vm_memory(worker->vm), memory_order_relaxed);
     worker->reader = hw_ledger_reader_open(shared->ledger, why, why_size);
     return worker->reader ? 0 : HW_EFAILED;
 }
@@ -325,5 +326,6 @@ void hw_stages_run(struct hw_worker *w, struct hw_job *job)
     job->n.outcome.finished_ns = hw_now_ns();
     enter(job, HW_SETTLING, job->n.outcome.finished_ns + LEDGER_NS);
     rest(w);
+    atomic_store_explicit(&w->vm_memory, hw_vm_memory(w->vm), memory_order_relaxed);
     hw_worker_renew(w); /* the next job may be long in coming */
 }

@@ -35,6 +35,9 @@ struct hw_worker {
     struct hw_vm *vm;
     struct hw_verifier *verifier;
     struct hw_ledger_reader *reader;
+
+    /* atomic: its holder writes, the leader reads */
+    _Atomic size_t vm_memory; /* bytes that its VM used after the last job */
 };
 
 /* Returns 0, or HW_EFAILED with one line in `why`. */
