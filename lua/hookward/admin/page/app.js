@@ -127,7 +127,7 @@ async function start(key, { view, path, query }) {
 
 /** @param {URLSearchParams} query */
 function rewrite(query) {
-  const text = query.toString();
+  const text = query.toString().replaceAll("%2C", ",");
   const place = location.hash.split("?")[0] || HOME;
   history.replaceState(history.state, "", text ? `${place}?${text}` : place);
 }

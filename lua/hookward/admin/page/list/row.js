@@ -75,7 +75,8 @@ export function makeRow(row) {
     h("td", { class: COLUMNS[i][0], role: "cell" }, ...children);
   const tr = h("tr", { role: "row", "data-seq": row.seq },
     cell(0),
-    cell(1, h("a", { class: "open", href: `#/deliveries/${row.seq}`, tabindex: -1 },
+    cell(1, h("a", { class: "open", href: `#/deliveries/${row.seq}`, tabindex: -1,
+      "aria-label": revealed(`${row.event || "No event"}, job ${row.id}`) },
       eventName(row.event))),
     cell(2, h("span", { class: "label" }, "job "), reveal(row.id)),
     cell(3, h("time", { datetime: isoTime(row.received_at), title: exactTime(row.received_at) },
