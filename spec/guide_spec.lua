@@ -312,6 +312,40 @@ describe("the guide's", function()
     assert.matches('"error":"wrong_token"', with "another-token-of-a-spec", 1, true)
   end)
 
+  it("commands for the terminal follow a host, and print a link that logs in", function()
+    local folder, at = project()
+    trust(folder)
+    H.write(folder .. "/handlers/badges.lua", [[
+      local hook = require "hookward"
+      hook.on("Badge.Created", function() end)
+      hook.on("Badge.Updated", function() return nil, "no such badge" end)]])
+    local host = H.start { folder = folder, args = "--admin 127.0.0.1:0" }
+    local commands = block("admin", "sh", "hookward tail")
+      :gsub("hookward tail", "timeout -s INT 3 " .. program .. " tail")
+    commands = commands:gsub("tail  +#", "tail >all & #"):gsub("'Badge%.%*'", "%0 >failed &"):gsub("> 1000", ">= 0")
+      :gsub("%.id'", "%0 >ids &")
+    local running = io.popen(("%s:\n%s\nwait"):format(at, commands))
+    local link = running:read("l")
+    assert.matches("^http://127%.0%.0%.1:%d+/login%?code=%S+$", link)
+    H.wait_until(function()
+      host:notify(H.event("Badge.Created"), { id = "8812" })
+      host:notify(H.event("Badge.Updated"), { id = "8813", attempt = 2 })
+      return H.read(folder .. "/all"):find("duplicate", 1, true) and H.read(folder .. "/failed") ~= ""
+    end)
+    running:close()
+    local function first(file, what) return H.read(folder .. "/" .. file):match("[^\n]*" .. what .. "[^\n]*") end
+    local shown = {}
+    for line in block("admin", "", "handler_refused"):gmatch("[^\n]+") do shown[#shown + 1] = line end
+    for i, what in ipairs { "succeeded", "failed", "duplicate" } do
+      local pattern = shown[i]:gsub("%p", "%%%0"):gsub("%d%d%%:%d%d%%:%d%d", "%%d+:%%d+:%%d+")
+        :gsub(" +%d+ ms", " +%%d+ ms")
+      assert.matches("^" .. pattern .. "$", first("all", what))
+    end
+    assert.matches("failed", first("failed", ""))
+    assert.is_nil(first("failed", "8812"))
+    assert.matches("^881[23]$", first("ids", ""))
+  end)
+
   it("spec passes in a new project", function()
     local folder, at = project()
     H.write(folder .. "/spec/badges_spec.lua", block("testing", "lua", 1))
