@@ -64,8 +64,8 @@ until_done $! list_events
 say "2. Which events are there? hookward events"
 echo "$events"
 
-say "3. The host with the handlers of examples/hello: hookward serve"
-"$HOOKWARD" serve -c "$project/hookward.lua" &
+say "3. The host with the handlers of examples/hello: hookward serve --dev"
+"$HOOKWARD" serve --dev -c "$project/hookward.lua" &
 host=$!
 started="$started $host"
 until_done $host reload
@@ -77,6 +77,9 @@ until_done $host reload # it takes a new key by itself; this waits for it
 say "5. A sample notification: hookward trigger $event --url $url"
 "$HOOKWARD" trigger "$event" -c "$project/hookward.lua" --url "$url"
 until_done $host is_handled
+
+say "6. Look at it: hookward dash"
+"$HOOKWARD" dash -c "$project/hookward.lua"
 
 say "That was a signed notification, verified and handled. Edit $here/handlers/badges.lua: it is live
 when it is saved. One more sample, from another terminal:"

@@ -162,6 +162,9 @@ describe("`make run`", function()
       assert.match("a badge export is ready event=" .. EVENT, out(), 1, true)
       assert.match("succeeded event=BadgeExportZipFile%.Created job=%d+ attempt=0 status=200 "
         .. "key=BadgeExportZipFile%.Created%.xml", out())
+      local link = out():match("hookward dash\27?%[?0?m?\n(http://%S+)\n")
+      local _, status = H.sh("curl -s -o /dev/null -w '%{http_code}' " .. H.quote(assert(link, out())))
+      assert.are.equal("303", status)
       os.execute(("kill -INT -%d"):format(group))
       assert.are.equal(0, finish(), out())
     end
