@@ -1,4 +1,5 @@
-// Asks before something is changed. Escape and "Cancel" mean no; the focus returns to where it was.
+// Asks before something is changed. Escape, "Cancel" and leaving the view mean no; the focus returns
+// to where it was.
 
 import { h } from "../dom.js";
 import { reveal } from "./reveal.js";
@@ -20,7 +21,11 @@ export function confirm({ title, text, yes, danger = false }) {
         h("div", { class: "buttons" },
           h("button", { value: "no", autofocus: true }, "Cancel"),
           h("button", { value: "yes", class: danger ? "danger" : "primary" }, yes))));
+    // The question was about what the view showed: another one, by the Back button say, means no.
+    const leave = () => dialog.close("no");
+    addEventListener("hashchange", leave);
     dialog.addEventListener("close", () => {
+      removeEventListener("hashchange", leave);
       dialog.remove();
       resolve(dialog.returnValue === "yes");
     });

@@ -89,10 +89,10 @@ function details(request, ctx) {
   }
 
   return h("div", { class: "refused-details" },
-    h("h3", null, "What was found"), found,
+    h("h2", null, "What was found"), found,
     h("div", { class: "buttons" }, again),
-    h("h3", null, "Headers"), headers(request),
-    h("h3", null, `Body (${bytes(request.body_length)})`), body(request));
+    h("h2", null, "Headers"), headers(request),
+    h("h2", null, `Body (${bytes(request.body_length)})`), body(request));
 }
 
 /**
