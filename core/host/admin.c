@@ -282,6 +282,34 @@ static int on_expired(struct hw_service *service, struct hw_waiter *waiter, stru
     return app->type->expired(app, waiter, reason);
 }
 
+/* The others are the app's. */
+static bool is_asking(const struct hw_admin *admin, const struct hw_waiter *waiter)
+{
+    const struct hw_waiter *w = admin->asking;
+    while (w && w != waiter)
+        w = w->next;
+    return w != NULL;
+}
+
+static void on_sent(struct hw_service *service, struct hw_waiter *waiter)
+{
+    struct hw_service *app = app_of(admin_of(service));
+    app->type->sent(app, waiter);
+}
+
+static bool on_half_closed(struct hw_service *service, struct hw_waiter *waiter)
+{
+    struct hw_service *app = app_of(admin_of(service));
+    return !is_asking(admin_of(service), waiter) && app->type->half_closed(app, waiter);
+}
+
+static void on_left(struct hw_service *service, struct hw_waiter *waiter)
+{
+    struct hw_service *app = app_of(admin_of(service));
+    if (!is_asking(admin_of(service), waiter))
+        app->type->left(app, waiter);
+}
+
 /* ---- the app ---- */
 
 /* The tokens have no character that a Lua string would have to escape. */
@@ -398,8 +426,12 @@ static bool draw_secret(char secret[HW_ADMIN_SECRET + 1])
 
 int hw_admin_open(struct hw_admin **out, const struct hw_admin_setup *setup, char *why, size_t size)
 {
-    static const struct hw_service_type type = {
-        .accept = on_accept, .complete = on_complete, .expired = on_expired};
+    static const struct hw_service_type type = {.accept = on_accept,
+                                                .complete = on_complete,
+                                                .expired = on_expired,
+                                                .sent = on_sent,
+                                                .half_closed = on_half_closed,
+                                                .left = on_left};
     struct hw_admin *admin = *out = calloc(1, sizeof *admin);
     snprintf(why, size, "out of memory");
     if (!admin)
