@@ -3,6 +3,7 @@
 
 local dkjson = require "dkjson"
 local lfs = require "lfs"
+local socket = require "socket"
 local H = require "spec.support.host"
 local inside = require "spec.support.inside"
 
@@ -71,6 +72,26 @@ end
 
 local function delivery(host, seq)
   return ask(host, "GET", ("/api/deliveries/%d"):format(seq), { bearer(READ_TOKEN) }).json
+end
+
+-- A page's stream. `stream.next(kind)` waits for the next message of that kind and returns its data;
+-- nil once the stream has ended.
+local function follow(host, headers)
+  local client = host:connect("127.0.0.1", host.admin_port)
+  client:send(("GET /api/stream HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n")
+    :format(table.concat(headers, "\r\n")))
+  local status = tonumber(client.tcp:receive("*l"):match(" (%d+) "))
+  local function next_of(kind)
+    local seen
+    while true do
+      local line = client.tcp:receive("*l")
+      if not line or line == "0" then return nil end -- the last chunk
+      seen = line:match("^event: (%a+)") or seen
+      local data = line:match("^data: (.*)$")
+      if data and seen == kind then return dkjson.decode(data) end
+    end
+  end
+  return { status = status, next = next_of, close = function() client:close() end }
 end
 
 -- Wrong tokens are limited per second, and only the limit's own spec may reach it.
@@ -480,6 +501,83 @@ describe("the admin page's server", function()
         assert.equal(404, answer.status)
       end
     end)
+  end)
+end)
+
+describe("a page's stream", function()
+  local host
+
+  lazy_setup(function() host = start() end)
+  lazy_teardown(H.stop_all)
+
+  it("tells what becomes of deliveries, to every page", function()
+    local first, second = follow(host, { bearer(TOKEN) }), follow(host, { bearer(READ_TOKEN) })
+    assert.equal(200, first.status)
+    assert.is_true(first.next("state").ready)
+    assert.is_true(second.next("state").ready)
+    host:notify(H.event("Person.Created"), { id = "live" })
+    for _, stream in ipairs { first, second } do
+      local data = stream.next "deliveries"
+      assert.equal(0, data.skipped)
+      local record = data.records[1]
+      assert.equal("live", record.id)
+      assert.equal("failed", record.state)
+      assert.equal("handler_refused", record.error)
+      assert.equal(rows(host, "?id=live")[1].seq, record.row)
+      stream.close()
+    end
+  end)
+
+  it("has at most four messages a second and fifty records in each, and counts the others", function()
+    local stream = follow(host, { bearer(TOKEN) })
+    stream.next "state"
+    local body, client = H.event("A.Done"), host:connect()
+    local parts = {}
+    for i = 1, 300 do parts[i] = H.request(body, { id = "many-" .. i }) end
+    local begun = socket.gettime()
+    client:send(table.concat(parts))
+    local shown, skipped, messages = 0, 0, 0
+    while shown + skipped < 300 do
+      local data = assert(stream.next "deliveries")
+      assert.is_true(#data.records <= 50)
+      shown, skipped, messages = shown + #data.records, skipped + data.skipped, messages + 1
+    end
+    assert.equal(300, shown + skipped)
+    assert.is_true(messages <= 2 + (socket.gettime() - begun) * 4, messages)
+    client:close()
+    stream.close()
+  end)
+
+  it("ends after a logout", function()
+    local cookie, csrf = session(host)
+    local stream = follow(host, { cookie })
+    stream.next "state"
+    ask(host, "POST", "/logout", { cookie, csrf }, "")
+    assert.is_nil(stream.next "nothing")
+  end)
+
+  it("is had by 32 pages, and by another one when one is closed", function()
+    local streams = {}
+    local function open_one()
+      local stream = follow(host, { bearer(TOKEN) })
+      if stream.status ~= 200 then return stream.close() end
+      streams[#streams + 1] = stream
+      return true
+    end
+    for _ = 1, 32 do H.wait_until(open_one, "a place of a page that has left") end
+    local over = ask(host, "GET", "/api/stream", { bearer(TOKEN) })
+    assert.equal(503, over.status)
+    assert.equal("too_many_pages", over.error)
+    streams[1].close()
+    H.wait_until(open_one, "the place of the one that was closed")
+    for _, stream in ipairs(streams) do stream.close() end
+  end)
+
+  it("does not keep the host from stopping", function()
+    local stream = follow(host, { bearer(TOKEN) })
+    stream.next "state"
+    assert.equal(0, host:stop())
+    assert.is_nil(stream.next "nothing")
   end)
 end)
 

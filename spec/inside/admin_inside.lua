@@ -8,10 +8,45 @@ local now, lines = 1000, {}
 
 local SECRET = ("5a"):rep(32)
 
-package.preload["hookward.app"] = function()
-  return { later = function() error("nothing is answered later here") end,
-    settings = { secret = SECRET, token = "the-write-token", read_token = "the-read-token" } }
+-- What stands in for the app: timers that a spec lets pass, requests that it answers, and pages that
+-- have room for a message or not.
+local timers, requests, laters = {}, {}, {}
+
+local Later = {}
+Later.__index = Later
+
+function Later:begin(status, headers)
+  self.status, self.headers = status, headers
+  return true
 end
+
+function Later:send(text)
+  if self.why then return false, self.why end
+  self.sent[#self.sent + 1] = text
+  return true
+end
+
+function Later:finish()
+  self.finished = true
+  return true
+end
+
+function Later:gone() return self.why == "gone" end
+
+local app = {
+  settings = { secret = SECRET, token = "the-write-token", read_token = "the-read-token",
+    source = { values = {}, name = "spec", cwd = "/nowhere" } },
+  after = function(seconds, fn) timers[#timers + 1] = { at = now + seconds, fn = fn } end,
+  request = function(options, fn)
+    requests[#requests + 1] = { path = options.url:match("//hookward(.*)$"), options = options, fn = fn }
+    return true
+  end,
+  later = function()
+    laters[#laters + 1] = setmetatable({ sent = {} }, Later)
+    return laters[#laters]
+  end,
+}
+package.preload["hookward.app"] = function() return app end
 
 local answers = require "hookward.admin.answers"
 local gate = require "hookward.admin.gate"
@@ -101,7 +136,6 @@ describe("a session", function()
     end
     now = now + 1
     assert.is_nil(find(id))
-    assert.is_false(sessions.is_open(session))
   end)
 
   it("makes room for the newest: the oldest goes", function()
@@ -245,5 +279,199 @@ describe("a request that fails", function()
     local fine = request()
     fine.path = "/style.css"
     assert.equal(200, (page.handle(fine)))
+  end)
+end)
+
+describe("the stream of a page", function()
+  local stream = require "hookward.admin.stream"
+
+  -- Lets time pass, and calls what is due.
+  local function pass(seconds)
+    now = now + seconds
+    local due = {}
+    for i = #timers, 1, -1 do
+      if timers[i].at <= now then table.insert(due, 1, table.remove(timers, i)) end
+    end
+    for _, timer in ipairs(due) do timer.fn() end
+  end
+
+  local function answer(path, value)
+    for i, one in ipairs(requests) do
+      if one.path == path then
+        table.remove(requests, i)
+        one.fn(value and { status = 200, body = core.json.encode(value) }, not value and "nobody")
+        return one.options
+      end
+    end
+    error("nobody asked for " .. path)
+  end
+
+  local function is_asked(path)
+    for _, one in ipairs(requests) do
+      if one.path == path then return true end
+    end
+    return false
+  end
+
+  local function records(count)
+    local list = core.json.array {}
+    for i = 1, count do list[i] = { n = i, id = "job-" .. i } end
+    return list
+  end
+
+  local function open(session)
+    local page, status = stream.open(request(), { role = "read", name = "x", session = session })
+    pass(0)
+    return page, status
+  end
+
+  -- The data of the last message, if that is of this kind.
+  local function last(page, kind)
+    local data = (page.sent[#page.sent] or ""):match("^event: " .. kind .. "\ndata: ([^\n]+)\n\n$")
+    return data and core.json.decode(data)
+  end
+
+  -- Nobody is there any more, and what was under way has come to its end.
+  after_each(function()
+    for _, page in ipairs(laters) do page.why = "gone" end
+    for _ = 1, 3 do
+      if is_asked "/feed" then answer("/feed", { last = 1, skipped = 1, records = records(1) }) end
+      if is_asked "/state" then answer("/state", {}) end
+      pass(100)
+    end
+    assert.same({}, requests)
+    timers, laters = {}, {}
+  end)
+
+  it("begins with its head, and asks the host once for all pages", function()
+    local first, second = open(), open()
+    assert.equal("text/event-stream", first.headers["Content-Type"])
+    assert.equal(answers.POLICY, first.headers["Content-Security-Policy"])
+    assert.equal(2, #requests) -- the feed and the state
+    answer("/feed", { last = 7, skipped = 0, records = records(2) })
+    for _, page in ipairs { first, second } do
+      assert.equal(0, last(page, "deliveries").skipped)
+      assert.equal("job-2", last(page, "deliveries").records[2].id)
+    end
+    pass(0.2)
+    assert.is_false(is_asked "/feed")
+    pass(0.05)
+    assert.equal("7", answer("/feed", { last = 7, skipped = 0, records = records(0) })
+      .headers["X-Hookward-After"])
+    assert.equal(2, last(first, "deliveries").records[2].n) -- an empty answer is no message
+  end)
+
+  it("has the newest fifty records of an answer, and counts the others", function()
+    local page = open()
+    answer("/feed", { last = 50, skipped = 0, records = records(50) })
+    assert.equal(0, last(page, "deliveries").skipped)
+    assert.equal(50, #last(page, "deliveries").records)
+    pass(1)
+    answer("/feed", { last = 101, skipped = 3, records = records(51) })
+    assert.equal(4, last(page, "deliveries").skipped)
+    assert.equal(50, #last(page, "deliveries").records)
+    assert.equal("job-51", last(page, "deliveries").records[50].id)
+  end)
+
+  it("skips what a slow page has no room for, and tells it", function()
+    local slow, quick = open(), open()
+    slow.why = "full"
+    answer("/feed", { last = 60, skipped = 1, records = records(60) })
+    pass(1)
+    answer("/feed", { last = 62, skipped = 0, records = records(2) })
+    assert.equal(2, #last(quick, "deliveries").records)
+    slow.why = nil
+    pass(1)
+    answer("/feed", { last = 63, skipped = 0, records = records(1) })
+    assert.equal(63, last(slow, "deliveries").skipped) -- 61 and 2
+    assert.equal(1, #last(slow, "deliveries").records)
+    assert.equal(0, last(quick, "deliveries").skipped)
+    pass(1)
+    answer("/feed", { last = 64, skipped = 0, records = records(1) })
+    assert.equal(0, last(slow, "deliveries").skipped)
+  end)
+
+  it("says when records are missing that nobody counted", function()
+    local page = open()
+    answer("/feed", { last = 1, skipped = 0, records = records(0), gap = true })
+    assert.is_true(last(page, "deliveries").gap)
+  end)
+
+  it("has the host's state every five seconds, without its long lists", function()
+    local page = open()
+    answer("/state", { ready = true, rows = { dead = 1 }, events = { 1 }, routes = { 1 } })
+    assert.same({ ready = true, rows = { dead = 1 } }, last(page, "state"))
+    pass(4.9)
+    assert.is_false(is_asked "/state")
+    pass(0.1)
+    assert.is_true(is_asked "/state")
+  end)
+
+  it("has a heartbeat while the host says nothing", function()
+    local page = open()
+    for _ = 1, 3 do
+      answer("/state", nil)
+      assert.equal(1, #page.sent)
+      pass(5)
+    end
+    answer("/state", nil)
+    assert.equal(": still here\n\n", page.sent[2])
+  end)
+
+  it("asks a host that does not answer again, after a pause", function()
+    open()
+    answer("/feed", nil)
+    pass(0.9)
+    assert.is_false(is_asked "/feed")
+    pass(0.1)
+    assert.is_true(is_asked "/feed")
+  end)
+
+  it("ends with its session, and when that is too old", function()
+    local id, session = sessions.begin("read")
+    local _, older = sessions.begin("read")
+    local page, old, other = open(session), open(older), open()
+    sessions.finish(sessions.find(sessions.COOKIE .. "=" .. id))
+    assert.is_true(page.finished)
+    pass(sessions.LIFE + 1)
+    assert.is_nil(old.finished) -- while nobody looks
+    answer("/state", {})
+    pass(5)
+    assert.is_true(old.finished)
+    assert.is_nil(other.finished)
+  end)
+
+  it("has the state that was known last at once", function()
+    open()
+    answer("/state", { ready = true })
+    local page = open()
+    assert.is_true(core.json.decode(page.sent[1]:match("event: state\ndata: ([^\n]+)")).ready)
+  end)
+
+  it("is open for so many pages, and for another one once one is gone", function()
+    for _ = 1, stream.PAGES_MAX do assert.is_table((open())) end
+    assert.equal(503, (open()))
+    laters[1].why = "gone"
+    assert.is_table((open()))
+    assert.equal(503, (open()))
+  end)
+
+  it("asks nothing of the host once the last page is gone", function()
+    local page = open()
+    page.why = "gone"
+    answer("/feed", { last = 1, skipped = 0, records = records(1) })
+    answer("/state", {})
+    pass(100)
+    assert.same({}, requests)
+    open() -- and again for the next one
+    assert.equal(2, #requests)
+  end)
+
+  it("is ended when something fails, and the next page begins anew", function()
+    local page = open()
+    assert.has_error(function() answer("/feed", { last = 1 }) end)
+    assert.is_true(page.finished)
+    open()
+    assert.is_true(is_asked "/feed")
   end)
 end)

@@ -1,17 +1,15 @@
 -- Lets a handler wait for other answers without holding up the app: it runs in a coroutine.
 
 local app = require "hookward.app"
-local core = require "hookward.core"
 
 local M = {}
 
----Sends a request and waits for its answer. Only within a handler of M.handler.
+---Sends a request and waits for its answer. Only within M.run or M.spawn.
 ---@param options hookward.http.Request
 ---@return hookward.http.Answer? answer
 ---@return string? why
 ---@return hookward.http.Failure? kind
 function M.fetch(options)
-  if not coroutine.isyieldable() then return core.http.request(options) end
   local thread = coroutine.running()
   local begun, why, kind = app.request(options, function(...) M.resume(thread, ...) end)
   if not begun then return nil, why, kind end
@@ -20,7 +18,6 @@ end
 
 ---@param seconds number
 function M.sleep(seconds)
-  if not coroutine.isyieldable() then return core.sys.sleep(seconds) end
   local thread = coroutine.running()
   app.after(seconds, function() M.resume(thread) end)
   coroutine.yield()
@@ -31,7 +28,6 @@ end
 ---@param on_error fun(why: string): integer, table?, string|table?
 ---@return any answer what an app's handler returns
 function M.run(handle, on_error, ...)
-  if not app.later then return handle(...) end
   local later
   local function finish(...)
     if later then return later:answer(...) end

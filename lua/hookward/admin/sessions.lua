@@ -23,6 +23,11 @@ local ID_BYTES = 32
 
 local sessions = {} ---@type table<string, hookward.admin.Session>
 local count, last_number = 0, 0
+local on_end = function() end
+
+---Sets what is called with each session that has ended.
+---@param fn fun(session: hookward.admin.Session)
+function M.on_end(fn) on_end = fn end
 
 local function key_of(id)
   return assert(core.crypto.sha256(id))
@@ -32,6 +37,7 @@ local function drop(session)
   if not sessions[session.key] then return end
   sessions[session.key] = nil
   count = count - 1
+  on_end(session)
 end
 
 local function is_over(session, now)
@@ -88,9 +94,8 @@ function M.finish(session)
 end
 
 ---@param session hookward.admin.Session
----@return boolean
-function M.is_open(session)
-  return sessions[session.key] == session and not is_over(session, core.sys.now())
+function M.end_if_over(session)
+  if is_over(session, core.sys.now()) then drop(session) end
 end
 
 ---The value of Set-Cookie.

@@ -42,6 +42,11 @@ local function drop(page)
   count = count - 1
 end
 
+local function finish(page)
+  page.later:finish()
+  drop(page)
+end
+
 -- Returns whether the text is under way; a page that is gone is forgotten.
 local function send(page, text)
   local sent, why = page.later:send(text)
@@ -51,6 +56,13 @@ local function send(page, text)
     drop(page)
   end
   return sent
+end
+
+-- That a client has left may show only when something is sent to it.
+local function look_for_gone()
+  for page in pairs(pages) do
+    if page.later:gone() then drop(page) else send(page, ":\n\n") end
+  end
 end
 
 local function event(name, value)
@@ -103,16 +115,22 @@ end
 
 local function end_sessions()
   for page in pairs(pages) do
-    if page.session and not sessions.is_open(page.session) then
-      page.later:finish()
-      drop(page)
-    end
+    if page.session then sessions.end_if_over(page.session) end
   end
 end
+
+sessions.on_end(function(session)
+  for page in pairs(pages) do
+    if page.session == session then finish(page) end
+  end
+end)
+
+local latest -- the last message of the state
 
 local function tell_state()
   local state = host.json("/state")
   local text = state and event("state", brief(state))
+  latest = text
   local now = core.sys.now()
   for page in pairs(pages) do
     if text then
@@ -129,6 +147,7 @@ local function watch()
     async.sleep(STATE_EVERY)
     end_sessions()
   end
+  latest = nil
 end
 
 -- ---- pages ----
@@ -144,10 +163,7 @@ local function run(name, loop)
     local ok, why = xpcall(loop, debug.traceback)
     running[name] = nil
     if ok then return end
-    for page in pairs(pages) do
-      page.later:finish()
-      drop(page)
-    end
+    for page in pairs(pages) do finish(page) end
     error(why, 0)
   end)
 end
@@ -158,7 +174,8 @@ local HEADERS = { ["Content-Type"] = "text/event-stream", ["X-Accel-Buffering"] 
 ---@param caller hookward.admin.Caller
 function M.open(request, caller)
   if request.method == "HEAD" then return 200, { ["Content-Type"] = HEADERS["Content-Type"] } end
-  if count >= M.PAGES_MAX or not app.later then
+  if count >= M.PAGES_MAX then look_for_gone() end
+  if count >= M.PAGES_MAX then
     return answers.error(503, "too_many_pages", "too many pages are open", { ["Retry-After"] = 5 })
   end
   local later = app.later()
@@ -168,7 +185,7 @@ function M.open(request, caller)
   local page = { later = later, session = caller.session, skipped = 0, heard = core.sys.now() }
   pages[page] = true
   count = count + 1
-  send(page, "retry: 3000\n\n")
+  send(page, "retry: 3000\n\n" .. (running.watch and latest or ""))
   app.after(0, function() -- the page has its answer first
     run("follow", follow)
     run("watch", watch)
