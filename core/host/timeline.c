@@ -101,6 +101,63 @@ uint64_t hw_timeline_wait_ms(int64_t now_ms)
     return rest < 1000 ? rest + MINUTE_MS : rest;
 }
 
+/* ---- as it is saved ---- */
+
+enum { SAVED_VERSION = 1 };
+
+/* The i-th number. */
+static uint32_t *number_of(struct hw_timeline_minute *m, size_t i)
+{
+    if (i < HW_TIMELINE_COUNTS_END)
+        return &m->counts[i];
+    i -= HW_TIMELINE_COUNTS_END;
+    return i == 0 ? &m->backlog : &m->durations[i - 1];
+}
+
+size_t hw_timeline_encode(const struct hw_timeline_minute *minute,
+                          uint8_t bytes[HW_TIMELINE_SAVED_MAX])
+{
+    struct hw_timeline_minute m = *minute;
+    size_t len = 0;
+    bytes[len++] = SAVED_VERSION;
+    for (size_t i = 0; i < HW_TIMELINE_SAVED_NUMBERS; i++) {
+        uint32_t rest = *number_of(&m, i);
+        for (; rest >= 0x80; rest >>= 7)
+            bytes[len++] = (uint8_t)(rest | 0x80);
+        bytes[len++] = (uint8_t)rest;
+    }
+    return len;
+}
+
+/* Returns how many bytes the number has; 0 when it is broken. */
+static size_t decode_number(uint32_t *number, const uint8_t *bytes, size_t len)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < len && i < 5; i++) {
+        value |= (uint64_t)(bytes[i] & 0x7f) << (7 * i);
+        if (bytes[i] & 0x80)
+            continue;
+        *number = (uint32_t)value;
+        return value <= UINT32_MAX ? i + 1 : 0;
+    }
+    return 0;
+}
+
+bool hw_timeline_decode(struct hw_timeline_minute *minute, const void *bytes, size_t len)
+{
+    const uint8_t *at = bytes;
+    size_t used = 1;
+    if (len == 0 || at[0] != SAVED_VERSION)
+        return false;
+    for (size_t i = 0; i < HW_TIMELINE_SAVED_NUMBERS; i++) {
+        size_t more = decode_number(number_of(minute, i), at + used, len - used);
+        if (more == 0)
+            return false;
+        used += more;
+    }
+    return used == len;
+}
+
 /* ---- points ---- */
 
 struct point {

@@ -12,6 +12,8 @@
 #ifndef HW_TIMELINE_H
 #define HW_TIMELINE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -87,6 +89,21 @@ enum hw_timeline_range hw_timeline_range_of(struct hw_str name);
  * left out: quantiles when no handler ran, backlog when no host did. */
 char *hw_timeline_write(const struct hw_timeline *timeline, enum hw_timeline_range range,
                         size_t *len);
+
+/* ---- as it is saved ---- */
+
+enum {
+    HW_TIMELINE_SAVED_NUMBERS = HW_TIMELINE_COUNTS_END + 1 + HW_TIMELINE_DURATIONS,
+    HW_TIMELINE_SAVED_MAX = 1 + 5 * HW_TIMELINE_SAVED_NUMBERS /* bytes */
+};
+
+/* Writes a version, and each number in bytes of seven bits, the lowest first; all but the last have
+ * the highest bit set. Returns the length. */
+size_t hw_timeline_encode(const struct hw_timeline_minute *minute,
+                          uint8_t bytes[HW_TIMELINE_SAVED_MAX]);
+
+/* Fills in all but `at`. Returns false for bytes of another version, or broken ones. */
+bool hw_timeline_decode(struct hw_timeline_minute *minute, const void *bytes, size_t len);
 
 /* ---- for tests: the same, with the numbers and the time (milliseconds since 1970) given ---- */
 

@@ -199,6 +199,44 @@ static void waits_for_the_end_of_the_minute(void **state)
     assert_in_range(hw_timeline_wait_ms(-5), 1000, 60999);
 }
 
+static void saves_a_minute_and_reads_it_back(void **state)
+{
+    (void)state;
+    uint8_t bytes[HW_TIMELINE_SAVED_MAX];
+    struct hw_timeline_minute minute = {.at = 7, .backlog = UINT32_MAX}, read = {.at = 7};
+    for (uint32_t i = 0; i < HW_TIMELINE_COUNTS_END; i++)
+        minute.counts[i] = 100 * i;
+    for (uint32_t i = 0; i < HW_TIMELINE_DURATIONS; i++)
+        minute.durations[i] = UINT32_C(1) << i;
+    size_t len = hw_timeline_encode(&minute, bytes);
+    assert_true(hw_timeline_decode(&read, bytes, len));
+    assert_memory_equal(&read, &minute, sizeof minute);
+    memset(minute.counts, 0xff, sizeof minute.counts);
+    memset(minute.durations, 0xff, sizeof minute.durations);
+    assert_int_equal(hw_timeline_encode(&minute, bytes), HW_TIMELINE_SAVED_MAX);
+}
+
+static void reads_no_broken_minute(void **state)
+{
+    (void)state;
+    uint8_t bytes[HW_TIMELINE_SAVED_MAX + 1] = {0};
+    struct hw_timeline_minute minute = {0};
+    memset(minute.durations, 0xff, sizeof minute.durations);
+    size_t len = hw_timeline_encode(&minute, bytes);
+    for (size_t shorter = 0; shorter < len; shorter++) {
+        uint8_t *exact = malloc(shorter + !shorter); /* what reads past it is found */
+        assert_non_null(exact);
+        memcpy(exact, bytes, shorter);
+        assert_false(hw_timeline_decode(&minute, exact, shorter));
+        free(exact);
+    }
+    assert_false(hw_timeline_decode(&minute, bytes, len + 1));
+    bytes[len - 1] = 0x10; /* 2^32 */
+    assert_false(hw_timeline_decode(&minute, bytes, len));
+    bytes[0] = 2;
+    assert_false(hw_timeline_decode(&minute, bytes, len));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +251,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(forgets_what_is_older_than_a_week, set_up, tear_down),
         cmocka_unit_test(waits_for_the_end_of_the_minute),
+        cmocka_unit_test(saves_a_minute_and_reads_it_back),
+        cmocka_unit_test(reads_no_broken_minute),
     };
     return cmocka_run_group_tests_name("timeline", tests, NULL, NULL);
 }
