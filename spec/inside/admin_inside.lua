@@ -235,6 +235,23 @@ describe("tokens", function()
   end)
 end)
 
+describe("a file of the page", function()
+  local static = require "hookward.admin.static"
+
+  it("is never looked for under a name that is not in the list", function()
+    local source, asked = core.source, {}
+    core.source = function(name)
+      asked[#asked + 1] = name
+      return "text"
+    end
+    for _, name in ipairs { "../init.lua", "secret.js", "", "views/../app.js", "/etc/passwd", "app" } do
+      assert.is_nil(static.answer(request(), name))
+    end
+    core.source = source
+    assert.same({}, asked)
+  end)
+end)
+
 describe("a text for JSON", function()
   it("has a replacement character for each byte that is no UTF-8", function()
     assert.equal("a\u{FFFD}b\u{FFFD}\u{FFFD}é", answers.text("a\xFFb\xC3\xC3é"))
