@@ -57,6 +57,11 @@ struct hw_ledger_room {
     size_t room;
 };
 
+/* A saved minute (since 1970) and its bytes, which are the receiver's only during the call. */
+typedef void hw_ledger_minute_fn(void *ud, int64_t minute, const void *bytes, size_t len);
+
+enum { HW_LEDGER_MINUTES_KEPT = 7 * 24 * 60 };
+
 struct hw_ledger;
 struct hw_ledger_reader;
 
@@ -82,6 +87,9 @@ struct hw_ledger_type {
     /* Removes rows; without rows to remove, empties the write-ahead log, which still holds what was
      * removed. NULL: it keeps no rows. Returns 0 or HW_ELEDGER_UNAVAILABLE. */
     int (*purge)(struct hw_ledger *ledger, struct hw_purge *purge);
+    /* See below. NULL: it keeps none. */
+    void (*keep_minute)(struct hw_ledger *ledger, int64_t minute, const void *bytes, size_t len);
+    int (*minutes)(struct hw_ledger *ledger, int64_t since, hw_ledger_minute_fn *each, void *ud);
     /* Does what is due between batches; may be NULL. `idle`: there is time for more than the most
      * urgent. Returns true to be called again soon. */
     bool (*tend)(struct hw_ledger *ledger, bool idle);
@@ -106,8 +114,9 @@ struct hw_ledger {
     atomic_bool disk_is_low; /* under min_disk_free */
     char apart[64];          /* what is above is read for each notification, and seldom written */
     _Atomic int64_t rows[HW_LEDGER_STATE_END]; /* by state; none is HW_NEVER_SEEN */
-    struct hw_histogram commit_times;          /* of those that succeeded; nanoseconds */
-    struct hw_histogram batch_sizes;           /* notifications in each of them */
+    _Atomic int64_t oldest_waiting;   /* when it was received, ms since 1970; 0: nothing waits */
+    struct hw_histogram commit_times; /* of those that succeeded; nanoseconds */
+    struct hw_histogram batch_sizes;  /* notifications in each of them */
     _Atomic uint64_t commits_failed;
 
     /* shared: see pauses.h; the implementation opens and closes it */
@@ -133,6 +142,13 @@ static inline bool hw_ledger_disk_is_low(struct hw_ledger *ledger)
 static inline int64_t hw_ledger_rows(struct hw_ledger *ledger, int state)
 {
     return atomic_load_explicit(&ledger->rows[state], memory_order_relaxed);
+}
+
+/* When the oldest of those was received that the host is to run and that do not run: milliseconds
+ * since 1970, 0 when there is none. A second old, or more (waiting.c). Any thread. */
+static inline int64_t hw_ledger_oldest_waiting(struct hw_ledger *ledger)
+{
+    return atomic_load_explicit(&ledger->oldest_waiting, memory_order_relaxed);
 }
 
 /* The name of an enum hw_ledger_state, "unknown" for another number. */
@@ -191,6 +207,24 @@ static inline int hw_ledger_load_reason(struct hw_ledger *ledger, struct hw_ledg
                                         struct hw_notification *n)
 {
     return ledger->type->load_reason ? ledger->type->load_reason(reader, n) : 0;
+}
+
+/* Saves the numbers of a minute, `len` bytes that are copied: with a commit that comes anyway, or
+ * when the ledger has nothing to do. A minute that is saved again replaces the one before. Those
+ * older than a week go. Any thread; does not wait for the disk. */
+static inline void hw_ledger_keep_minute(struct hw_ledger *ledger, int64_t minute,
+                                         const void *bytes, size_t len)
+{
+    if (ledger->type->keep_minute)
+        ledger->type->keep_minute(ledger, minute, bytes, len);
+}
+
+/* Calls each() for the saved minutes from `since` on, in their order. Returns 0 or
+ * HW_ELEDGER_UNAVAILABLE. Any thread; reads the file. */
+static inline int hw_ledger_minutes(struct hw_ledger *ledger, int64_t since,
+                                    hw_ledger_minute_fn *each, void *ud)
+{
+    return ledger->type->minutes ? ledger->type->minutes(ledger, since, each, ud) : 0;
 }
 
 /* Records the outcomes of `count` notifications, at most HW_LEDGER_BATCH_MAX, all or none. After 0

@@ -272,5 +272,6 @@ int hw_ledger_rows_write(struct hw_sqlite *s, struct hw_notification *n)
         rc = write_outcome(s, n);
     if (rc != SQLITE_OK)
         return rc;
+    hw_ledger_waiting_mark(s, n);
     return follow_up(s, n);
 }

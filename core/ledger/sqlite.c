@@ -83,11 +83,14 @@ static int write_batch(struct hw_sqlite *s, struct hw_notification *const *batch
         rc = hw_ledger_backlog_write(s, s->backlog_change, &backlog);
     if (rc == SQLITE_OK)
         rc = hw_ledger_totals_write(s);
+    if (rc == SQLITE_OK)
+        rc = hw_ledger_minutes_write(s);
     HW_CRASH_POINT("before-commit");
     if (rc == SQLITE_OK)
         rc = hw_ledger_writer_step(s->statements[HW_LEDGER_END]);
     HW_CRASH_POINT("after-commit");
     HW_STOP_POINT("after-commit");
+    hw_ledger_minutes_end(s, rc);
     if (rc != SQLITE_OK)
         return rc;
     atomic_store_explicit(&s->ledger.backlog, backlog, memory_order_relaxed);
@@ -122,6 +125,8 @@ static void close_sqlite(struct hw_ledger *ledger)
     struct hw_sqlite *s = (struct hw_sqlite *)ledger;
     /* The last connection to close writes the log back, but not into a replaced database. */
     bool in_place = s->db && hw_ledger_recovery_ready(s);
+    if (in_place)
+        hw_ledger_minutes_flush(s);
     if (s->db && !in_place)
         sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     hw_ledger_guard_grip(&s->guard, HW_LEDGER_LOOSE);
@@ -129,6 +134,7 @@ static void close_sqlite(struct hw_ledger *ledger)
     hw_ledger_guard_drop(&s->guard);
     hw_ledger_place_fini(&s->place);
     hw_bloom_fini(&s->seen);
+    hw_ledger_minutes_fini(s);
     hw_pauses_fini(&ledger->pauses);
     pthread_mutex_destroy(&s->readers_m);
     if (s->lock)
@@ -148,6 +154,8 @@ static const struct hw_ledger_type type = {
     .pick = hw_ledger_sqlite_pick,
     .pause = hw_ledger_sqlite_pause,
     .purge = hw_ledger_sqlite_purge,
+    .keep_minute = hw_ledger_sqlite_keep_minute,
+    .minutes = hw_ledger_sqlite_minutes,
     .tend = hw_ledger_sqlite_tend,
     .close = close_sqlite,
 };
@@ -169,6 +177,7 @@ struct hw_ledger *hw_ledger_sqlite_open(const struct hw_config *config, char *wh
     s->patience_ms = HW_LEDGER_BUSY_MS;
     s->wal_hard = HW_LEDGER_WAL_PAGES_HARD;
     hw_bloom_init(&s->seen);
+    hw_ledger_minutes_init(s);
     hw_ledger_clock_init(&s->retention.clock);
     s->unparking = true;
     s->retention.slow = true;

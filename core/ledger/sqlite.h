@@ -8,6 +8,8 @@
  * recovery.c   deals with failed commits and with lost files
  * tend.c       what is due between batches: write-back, the filter
  * totals.c     counts the rows by state
+ * waiting.c    when the oldest was received of those that the host is to run
+ * minutes.c    saves the numbers of each minute
  * backlog.c    counts what is accepted and has yet to run; looks at the disk
  * due.c        finds what is to run again: what is due, what was under way when a host ended
  * park.c       what is paused: kept in the file, and its rows set aside while it lasts
@@ -57,6 +59,9 @@ enum hw_ledger_statement {
     HW_LEDGER_TOTALS_CHANGE,
     HW_LEDGER_TOTALS_UPTO,
     HW_LEDGER_DATA_VERSION,
+    HW_LEDGER_WAITING,
+    HW_LEDGER_MINUTE,
+    HW_LEDGER_MINUTE_FORGET,
     HW_LEDGER_LANE,
     HW_LEDGER_PROMOTE,
     HW_LEDGER_PARK,
@@ -85,6 +90,24 @@ struct hw_ledger_totals {
     int64_t data_version, looked_at;     /* of the file; by the steady clock, ms */
 };
 
+struct hw_ledger_waiting {
+    int64_t from; /* no row before this one waits */
+    int64_t looked_at;
+};
+
+enum { HW_LEDGER_MINUTES_WAIT = 60 /* while the ledger can't be written; the oldest go */ };
+struct hw_ledger_minutes {
+    /* ledger thread only */
+    struct hw_ledger_minute *written; /* with this transaction */
+
+    /* guarded by m */
+    pthread_mutex_t m;
+    struct hw_ledger_minute *first;
+
+    /* atomic: whether there are any to write */
+    atomic_bool any;
+};
+
 struct hw_sqlite {
     struct hw_ledger ledger;
 
@@ -106,6 +129,7 @@ struct hw_sqlite {
     int patience_ms; /* how long to wait for another program's lock */
     struct hw_ledger_retention retention;
     struct hw_ledger_totals totals;
+    struct hw_ledger_waiting waiting;
     int backlog_change;     /* by the transaction that is being written */
     int64_t disk_looked_at; /* by the steady clock, ms */
     int64_t filled_to;
@@ -120,6 +144,9 @@ struct hw_sqlite {
 
     /* guarded by readers_m and each reader's m: one is enough to read, writing takes all */
     bool shut; /* no reader may open the file now */
+
+    /* shared: see above */
+    struct hw_ledger_minutes minutes;
 
     /* shared: see bloom.h */
     struct hw_bloom seen;
@@ -170,6 +197,23 @@ void hw_ledger_totals_begin(struct hw_sqlite *s);
 void hw_ledger_totals_move(struct hw_sqlite *s, int from, int to, int64_t count);
 int hw_ledger_totals_write(struct hw_sqlite *s); /* returns SQLite's code */
 void hw_ledger_totals_end(struct hw_sqlite *s);
+
+/* What a row has become, by which it may wait; within a transaction. */
+void hw_ledger_waiting_mark(struct hw_sqlite *s, const struct hw_notification *n);
+
+/* Looks at most once a second for the oldest row that waits. */
+void hw_ledger_waiting_look(struct hw_sqlite *s);
+
+/* Writes the minutes that were handed over, within a transaction. Returns SQLite's code. `end`: what
+ * became of the transaction; after an error they are written with a later one. */
+int hw_ledger_minutes_write(struct hw_sqlite *s);
+void hw_ledger_minutes_end(struct hw_sqlite *s, int rc);
+
+/* The same, in a transaction of its own. */
+void hw_ledger_minutes_flush(struct hw_sqlite *s);
+
+void hw_ledger_minutes_init(struct hw_sqlite *s);
+void hw_ledger_minutes_fini(struct hw_sqlite *s);
 
 /* Whether such a row was accepted and has yet to run to its end. */
 bool hw_ledger_backlog_has(bool accepted, enum hw_ledger_state state);
@@ -250,6 +294,10 @@ int hw_ledger_sqlite_load_reason(struct hw_ledger_reader *reader, struct hw_noti
 int hw_ledger_sqlite_pick(struct hw_ledger *ledger, struct hw_ledger_due *due);
 int hw_ledger_sqlite_pause(struct hw_ledger *ledger, struct hw_pause *pause);
 int hw_ledger_sqlite_purge(struct hw_ledger *ledger, struct hw_purge *purge);
+void hw_ledger_sqlite_keep_minute(struct hw_ledger *ledger, int64_t minute, const void *bytes,
+                                  size_t len);
+int hw_ledger_sqlite_minutes(struct hw_ledger *ledger, int64_t since, hw_ledger_minute_fn *each,
+                             void *ud);
 bool hw_ledger_sqlite_tend(struct hw_ledger *ledger, bool idle);
 
 #endif

@@ -61,6 +61,8 @@ bool hw_ledger_sqlite_tend(struct hw_ledger *ledger, bool idle)
         return false;
     hw_ledger_purge_log(s);
     hw_ledger_totals_look(s);
+    hw_ledger_waiting_look(s);
+    hw_ledger_minutes_flush(s);
     if (!s->seen.complete && !s->seen.full) {
         fill(s);
         return true;

@@ -39,6 +39,7 @@ int hw_ledger_totals_read(struct hw_sqlite *s)
     sqlite3_stmt *stmt = s->statements[HW_LEDGER_TOTALS];
     s->totals.data_version = data_version(s);
     s->totals.looked_at = s->retention.clock.steady();
+    s->waiting.from = 0; /* another program may have changed any row */
     int rc = sqlite3_step(stmt);
     if (rc == SQLITE_ROW) {
         int64_t fresh = sqlite3_column_int64(stmt, 0);

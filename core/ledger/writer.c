@@ -61,6 +61,12 @@ static const char *const texts[HW_LEDGER_STATEMENTS] = {
         "UPDATE totals SET rows = rows + (SELECT count(*) FROM notifications WHERE seq > upto),"
         " upto = coalesce((SELECT max(seq) FROM notifications), 0)",
     [HW_LEDGER_DATA_VERSION] = "PRAGMA data_version",
+    [HW_LEDGER_WAITING] =
+        "SELECT seq, CASE WHEN state IN (2, 5) AND (next_run_at IS NOT NULL OR lane IS NOT NULL"
+        " OR parked = 1) THEN received_at END FROM notifications INDEXED BY by_trouble"
+        " WHERE state <> 1 AND seq >= ?1 ORDER BY seq",
+    [HW_LEDGER_MINUTE] = "INSERT OR REPLACE INTO minutes (minute, numbers) VALUES (?1, ?2)",
+    [HW_LEDGER_MINUTE_FORGET] = "DELETE FROM minutes WHERE minute <= ?1",
     [HW_LEDGER_LANE] = "SELECT 1 FROM notifications WHERE lane = ?1 LIMIT 1",
     [HW_LEDGER_PROMOTE] = HW_LEDGER_PROMOTE_SQL,
     [HW_LEDGER_REMOVE] = "DELETE FROM notifications WHERE seq = ?1 AND settled_at = ?2"
