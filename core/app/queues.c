@@ -200,6 +200,8 @@ static enum hw_app_added add_locked(struct hw_app_call *call, struct hw_str piec
 {
     if (call->gone)
         return HW_APP_GONE;
+    if (piece.len == 0)
+        return HW_APP_ADDED;
     if (call->unsent + piece.len > HW_APP_STREAM_MAX || !reserve_locked(call, piece.len))
         return HW_APP_FULL;
     memcpy(call->pieces + call->pieces_len, piece.ptr, piece.len);

@@ -1134,6 +1134,45 @@ static void says_that_too_much_is_unread(void **state)
     stop(&r);
 }
 
+static void on_nothing(uv_async_t *async)
+{
+    (void)async;
+}
+
+static void counts_what_is_not_sent_yet_up_to_the_limit(void **state)
+{
+    (void)state;
+    static const char x[HW_APP_STREAM_MAX];
+    struct hw_app_queues q;
+    struct hw_app_call call = {0};
+    uv_loop_t loop;
+    uv_loop_init(&loop);
+    uv_async_init(&loop, &q.wake, on_nothing);
+    uv_async_init(&loop, &q.answered, on_nothing);
+    hw_app_queues_init(&q);
+    hw_app_queues_give(&q, &call);
+    assert_int_equal(hw_app_queues_add(&call, (struct hw_str){x, sizeof x - 1}), HW_APP_ADDED);
+    assert_int_equal(hw_app_queues_add(&call, HW_STR("12")), HW_APP_FULL);
+    assert_int_equal(hw_app_queues_add(&call, HW_STR("1")), HW_APP_ADDED);
+    assert_int_equal(hw_app_queues_add(&call, HW_STR("1")), HW_APP_FULL);
+    struct hw_str taken = hw_app_queues_take(&call);
+    assert_int_equal(taken.len, HW_APP_STREAM_MAX);
+    free((char *)taken.ptr);
+    assert_int_equal(hw_app_queues_add(&call, HW_STR("1")), HW_APP_FULL); /* it is under way */
+    hw_app_queues_sent(&call, 2);
+    assert_int_equal(hw_app_queues_add(&call, HW_STR("")), HW_APP_ADDED);
+    assert_int_equal(hw_app_queues_add(&call, HW_STR("123")), HW_APP_FULL);
+    assert_int_equal(hw_app_queues_add(&call, HW_STR("12")), HW_APP_ADDED);
+    hw_app_queues_leave(&call);
+    assert_int_equal(hw_app_queues_add(&call, HW_STR("1")), HW_APP_GONE);
+    free(call.pieces);
+    uv_close((uv_handle_t *)&q.wake, NULL);
+    uv_close((uv_handle_t *)&q.answered, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    hw_app_queues_fini(&q);
+}
+
 static void goes_on_once_the_client_has_read(void **state)
 {
     (void)state;
@@ -1465,6 +1504,7 @@ int main(void)
         cmocka_unit_test(sends_no_pieces_where_there_is_no_body),
         cmocka_unit_test(answers_what_is_pipelined_behind_a_stream),
         cmocka_unit_test(says_that_too_much_is_unread),
+        cmocka_unit_test(counts_what_is_not_sent_yet_up_to_the_limit),
         cmocka_unit_test(goes_on_once_the_client_has_read),
         cmocka_unit_test(takes_one_piece_up_to_the_limit),
         cmocka_unit_test(notices_a_client_that_leaves_a_silent_stream),
