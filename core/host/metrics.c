@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/metric_text.h"
@@ -181,11 +182,28 @@ static void put_ready(struct hw_metric_text *out, const struct hw_metrics *m)
 
 static void put_ledger(struct hw_metric_text *out, const struct hw_metrics *m)
 {
+    static const char rows[] = "hookward_ledger_rows";
     struct hw_ledger *ledger = m->status->dispatch->ledger;
+    int64_t oldest = hw_ledger_oldest_waiting(ledger);
+    double age = hw_now() - (double)oldest / 1000;
     gauge(out, "hookward_ledger_healthy", "1 when the ledger could last be written.",
           hw_ledger_health(ledger) != HW_LEDGER_FAILED);
     gauge(out, "hookward_ledger_disk_low", "1 when the disk has less than min_disk_free left.",
           hw_ledger_disk_is_low(ledger));
+    hw_metric_text_head(out, rows, "gauge", "Rows of the ledger by their state.");
+    for (int state = HW_SUCCEEDED; state < HW_LEDGER_STATE_END; state++) {
+        int64_t count = hw_ledger_rows(ledger, state); /* below 0 only while they are read again */
+        sample(out, rows, "state", hw_ledger_state_name(state), count > 0 ? (uint64_t)count : 0);
+    }
+    hw_metric_text_histogram(out, "hookward_commit_seconds",
+                             "How long commits took that succeeded.", &ledger->commit_times, NS);
+    hw_metric_text_histogram(out, "hookward_commit_notifications",
+                             "Notifications in a commit that succeeded.", &ledger->batch_sizes, 1);
+    counter(out, "hookward_commits_failed_total", "Commits that failed.",
+            hw_stats_get(&ledger->commits_failed));
+    gauge(out, "hookward_oldest_waiting_seconds",
+          "Age of the oldest notification that the host itself is to run; 0: none waits.",
+          oldest > 0 && age > 0 ? age : 0);
     gauge(out, "hookward_backlog", "Notifications answered before they ran, and not run yet.",
           (double)hw_ledger_backlog(ledger));
     gauge(out, "hookward_paused_patterns", "Patterns of events that are paused.",
