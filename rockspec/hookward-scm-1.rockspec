@@ -81,6 +81,7 @@ build = {
       ["hookward.admin.page.one.runs_js"] = "lua/hookward/admin/page/one/runs.js",
       ["hookward.admin.page.parts.confirm_js"] = "lua/hookward/admin/page/parts/confirm.js",
       ["hookward.admin.page.parts.copy_js"] = "lua/hookward/admin/page/parts/copy.js",
+      ["hookward.admin.page.parts.handed_js"] = "lua/hookward/admin/page/parts/handed.js",
       ["hookward.admin.page.parts.notes_js"] = "lua/hookward/admin/page/parts/notes.js",
       ["hookward.admin.page.parts.reveal_js"] = "lua/hookward/admin/page/parts/reveal.js",
       ["hookward.admin.page.parts.state_js"] = "lua/hookward/admin/page/parts/state.js",

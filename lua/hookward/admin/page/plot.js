@@ -8,6 +8,7 @@ import { h, put, s } from "./dom.js";
 
 const HEIGHT = 150;
 const MARGIN = { top: 10, right: 10, bottom: 24, left: 52 };
+const LABEL = 18; // half the width of a time below the plot
 const PAGE = 10; // points that Page Up and Page Down pass over
 
 // ---- numbers ----
@@ -255,8 +256,8 @@ export function makePlot({ title, unit, series, stacked = false, area = false })
         "text-anchor": "end" }, max === 0 && mark > 0 ? "" : text(mark))),
       ...timeMarks(from, to, width).flatMap(([time, name]) => [
         s("line", { class: "plot-tick", x1: x(time), x2: x(time), y1: floor, y2: floor + 4 }),
-        s("text", { class: "plot-label", x: x(time), y: HEIGHT - 6,
-          "text-anchor": x(time) > outer - 24 ? "end" : "middle" }, name)]),
+        x(time) > outer - LABEL ? null : s("text", { class: "plot-label", x: x(time), y: HEIGHT - 6,
+          "text-anchor": "middle" }, name)]),
       ...shapes(points.filter((point) => point.t >= from - step / 2), x, y), marker);
     if (max === 0) {
       picture.append(s("text", { class: "plot-label", x: MARGIN.left + width / 2,

@@ -1,9 +1,10 @@
-// What can be done with a delivery: run it again, remove it, copy it as a command.
+// What can be done with a delivery: run it again, edit it, remove it, copy it as a command.
 
 import { gaveUp, post } from "../api.js";
 import { h, put } from "../dom.js";
 import { confirm } from "../parts/confirm.js";
 import { copyButton } from "../parts/copy.js";
+import { hand } from "../parts/handed.js";
 
 /** @typedef {import("../app.js").Context} Context */
 
@@ -22,10 +23,12 @@ export class Actions {
       onclick: () => this.replay() }, "Replay");
     this.purgeButton = h("button", { type: "button", class: "danger",
       onclick: () => this.purge() }, "Purge");
+    this.editButton = h("button", { type: "button", hidden: true, onclick: () => this.edit() },
+      "Edit and send");
     const mayChange = ctx.session.role === "write";
     this.copies = h("div", { class: "buttons" });
     this.element = h("div", { class: "buttons actions" },
-      mayChange && this.replayButton, this.copies, mayChange && this.purgeButton);
+      mayChange && this.replayButton, mayChange && ctx.session.dev && this.editButton, this.copies, mayChange && this.purgeButton);
   }
 
   /** @param {any} delivery */
@@ -37,6 +40,7 @@ export class Actions {
     }
     this.delivery = delivery;
     this.replayButton.disabled = delivery.state === "running";
+    this.editButton.hidden = typeof delivery.body !== "string";
   }
 
   /** @param {string} what @param {unknown} body */
@@ -59,6 +63,12 @@ export class Actions {
     }
     this.busy(false);
     this.tell.changed();
+  }
+
+  /** Takes the body to where tests are sent; there it gets a job id of its own. */
+  edit() {
+    hand(this.delivery.body);
+    this.ctx.go("#/test");
   }
 
   /** @param {boolean} busy */

@@ -33,11 +33,17 @@ function left(bulk) {
   return `about ${span(Math.ceil((bulk.total - bulk.done) / pace))} left`;
 }
 
-/** @param {any} filters */
+/**
+ * @param {any} filters
+ * @returns {string} "state dead, event Badge.*, since 14:03:21"
+ */
 function described(filters) {
-  const parts = Object.entries(filters ?? {}).filter(([, value]) => value !== null && value !== "")
-    .map(([name, value]) => `${name} ${Array.isArray(value) ? value.join(", ") : value}`);
-  return parts.length ? parts.join(" · ") : "all that failed or are dead";
+  const { state, ...rest } = filters ?? {};
+  const parts = [state ? `state ${state.replaceAll(",", " or ")}` : "state failed or dead"];
+  for (const [name, value] of Object.entries(rest)) {
+    parts.push(`${name} ${name === "since" || name === "until" ? time(Number(value)) : value}`);
+  }
+  return parts.join(", ");
 }
 
 /**

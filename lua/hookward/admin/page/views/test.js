@@ -6,10 +6,10 @@
 import { get, gaveUp, post } from "../api.js";
 import { h, put } from "../dom.js";
 import { duration } from "../format.js";
+import { takeHanded } from "../parts/handed.js";
 
 export const title = "Send a test";
 
-const HANDED = "hookward.test.body"; // where another view leaves a body to be edited
 const ROWS = 11;
 
 /**
@@ -94,6 +94,14 @@ export async function show(main, query, ctx) {
     check();
   }
 
+  /** @param {string} text a body from elsewhere; its event may be none of the list */
+  function chooseEventOf(text) {
+    let name = "";
+    try { name = JSON.parse(text).Event; } catch { /* it names none */ }
+    const known = events.some((/** @type {any} */ one) => one.name === name);
+    choice.value = known ? name : "";
+  }
+
   /** @param {Event} event */
   async function deliver(event) {
     event.preventDefault();
@@ -113,12 +121,14 @@ export async function show(main, query, ctx) {
     send.disabled = false;
   }
 
-  const handed = sessionStorage.getItem(HANDED);
-  sessionStorage.removeItem(HANDED);
+  const handed = takeHanded();
   const first = query.get("event");
   if (first && events.some((/** @type {any} */ one) => one.name === first)) choice.value = first;
   fill();
-  if (handed !== null) body.value = handed;
+  if (handed !== null) {
+    body.value = handed;
+    chooseEventOf(handed);
+  }
   check();
   choice.addEventListener("change", fill);
   body.addEventListener("input", check);
