@@ -371,6 +371,7 @@ build = {
     ["hookward.admin.overview"] = "lua/hookward/admin/overview.lua",
     ["hookward.admin.project"] = "lua/hookward/admin/project.lua",
     ["hookward.admin.refused"] = "lua/hookward/admin/refused.lua",
+    ["hookward.admin.search"] = "lua/hookward/admin/search.lua",
     ["hookward.admin.sessions"] = "lua/hookward/admin/sessions.lua",
     ["hookward.admin.static"] = "lua/hookward/admin/static.lua",
     ["hookward.admin.stream"] = "lua/hookward/admin/stream.lua",

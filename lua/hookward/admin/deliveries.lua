@@ -1,12 +1,13 @@
 -- GET /api/deliveries: the rows of the ledger, the newest first, a page at a time.
 --
 -- Pages go by the rows' numbers, so that a page costs the same however far down it is, and rows
--- that arrive meanwhile shift nothing.
+-- that arrive meanwhile shift nothing. search.lua bounds the time.
 
 local core = require "hookward.core"
 local answers = require "hookward.admin.answers"
 local form = require "hookward.base.form"
 local project = require "hookward.admin.project"
+local search = require "hookward.admin.search"
 
 local M = {}
 
@@ -102,16 +103,18 @@ end
 
 -- ---- the list ----
 
--- One row more than is shown tells whether there are more.
+-- Where it goes on: after the last row; or after what was looked at, when the time was over.
 local function page(ledger, filters)
   local limit = filters.limit or LIMIT
-  filters.limit = limit + 1
-  local rows, why = ledger:list(filters)
-  if not rows then return nil, why end
+  local rows, searched_to = search.page(ledger, filters, limit)
+  if not rows then return nil, searched_to end
   local list = core.json.array {}
   for i = 1, math.min(#rows, limit) do list[i] = M.row(rows[i]) end
   local more = #rows > limit
-  return { rows = list, more = more, next = more and list[limit].seq or nil }
+  return { rows = list, more = more or searched_to ~= nil,
+    next = more and list[limit].seq or searched_to,
+    searched_to = searched_to and { seq = searched_to,
+      received_at = search.time_of(ledger, searched_to) } }
 end
 
 ---@param request hookward.AppRequest
