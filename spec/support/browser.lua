@@ -6,7 +6,8 @@
 -- in the console, and requests to another host.
 --
 -- A selector is CSS, or { name = "Replay", role = "button" }: the accessible name and role, which a
--- screen reader reads, as the browser computes them.
+-- screen reader reads, as the browser computes them. `like` in place of `name` is a Lua pattern, and
+-- `css` says where to look, which is faster.
 
 local cjson = require "cjson"
 local folders = require "spec.support.folders"
@@ -37,6 +38,8 @@ local KEYS = {
   End = "\u{E010}", Home = "\u{E011}", ArrowLeft = "\u{E012}", ArrowUp = "\u{E013}",
   ArrowRight = "\u{E014}", ArrowDown = "\u{E015}", Delete = "\u{E017}",
 }
+
+local RELEASED = "\u{E000}" -- lets go of keys that are held
 
 local FLAGS = {
   "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
@@ -194,15 +197,16 @@ end
 ---The text of an alert that the page shows, or nil.
 function Browser:alert() return (self:try("GET", "/alert/text")) end
 
----Runs the body of a JavaScript function with these arguments; returns what it returns, nil for null.
----Elements go in and come out as elements.
+---Runs the body of an async JavaScript function with these arguments; returns what it returns, nil for
+---null. Elements go in and come out as elements.
 function Browser:run(script, ...)
   local args = { ... }
   for i, value in ipairs(args) do
     if getmetatable(value) == Element then args[i] = { [ELEMENT] = value.id } end
   end
   local value = self:command("POST", "/execute/sync",
-    { script = script, args = #args > 0 and args or NONE })
+    { script = "return (async function() {" .. script .. "\n}).apply(null, arguments)",
+      args = #args > 0 and args or NONE })
   if type(value) == "table" and value[ELEMENT] then return self:element(value) end
   if value == cjson.null then return nil end
   return value
@@ -232,7 +236,7 @@ end
 
 local function describe(selector)
   if type(selector) == "string" then return selector end
-  return ("%s %q"):format(selector.role or "element", selector.name)
+  return ("%s %q"):format(selector.role or "element", selector.name or selector.like)
 end
 
 ---The elements that a selector finds now, visible ones only.
@@ -300,7 +304,9 @@ function Element:role() return self:command("GET", "/computedrole") end
 function Element:name() return self:command("GET", "/computedlabel") end
 
 function Element:is_called(selector)
-  if selector.name and self:name() ~= selector.name then return false end
+  local name = self:name()
+  if selector.name and name ~= selector.name then return false end
+  if selector.like and not name:find(selector.like) then return false end
   return not selector.role or self:role() == selector.role
 end
 
@@ -326,8 +332,6 @@ function Element:click() self:command("POST", "/click") end
 ---Types after what is there.
 function Element:type(text) self:command("POST", "/value", { text = text }) end
 
-function Element:clear() self:command("POST", "/clear") end
-
 ---Whether it has the keyboard's focus.
 function Element:is_focused()
   return self.browser:run("return document.activeElement === arguments[0]", self)
@@ -342,11 +346,11 @@ function Browser:click(selector, below)
   end, describe(selector))
 end
 
----Puts a text in place of a field's content.
+---Puts a text in place of a field's content, as a hand does: WebDriver's own way to clear a field tells
+---the page nothing of it.
 function Browser:fill(selector, text)
   local element = self:find(selector)
-  element:clear()
-  element:type(text)
+  element:type(KEYS.Control .. "a" .. RELEASED .. (text == "" and KEYS.Delete or text))
   return element
 end
 
@@ -430,7 +434,7 @@ local AUDIT = H.read("spec/support/audit.js")
 -- Roles that need a name.
 local CONTROLS = {
   button = true, link = true, textbox = true, searchbox = true, combobox = true, checkbox = true,
-  radio = true, listbox = true, spinbutton = true, tab = true, menuitem = true, image = true,
+  radio = true, slider = true, listbox = true, spinbutton = true, tab = true, menuitem = true, image = true,
   img = true, DisclosureTriangle = true, dialog = true, table = true,
 }
 
@@ -447,22 +451,26 @@ function Browser:audit()
   return found
 end
 
----Walks through the page with the tab key, at most `limit` times, and returns what had the focus:
----{ name, role, visible = whether the focus is seen, on_screen }.
+---Walks through the page from its top with the tab key, at most `limit` times, and returns what had the focus:
+---{ name, role, visible = whether it or what is around it looks different with the focus, on_screen }.
 function Browser:walk(limit)
   local list, seen = {}, {}
+  self:run "document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex')"
   for _ = 1, limit or 100 do
     self:keys("Tab")
     local at = self:run([[
       const e = document.activeElement
       if (!e || e === document.body) return null
-      const focused = getComputedStyle(e), box = e.getBoundingClientRect()
-      const outline = focused.outlineStyle !== "none" && parseFloat(focused.outlineWidth) >= 1
-      const shadow = focused.boxShadow
+      const around = [e, e.parentElement, e.closest("tr, li, label, form")].filter(Boolean)
+      const look = () => around.flatMap(x => [null, "::before", "::after"].map(part => {
+        const s = getComputedStyle(x, part)
+        return [s.outlineStyle, s.outlineWidth, s.outlineColor, s.boxShadow, s.borderColor].join()
+      })).join()
+      const box = e.getBoundingClientRect(), focused = look()
       e.blur()
-      const changed = getComputedStyle(e).boxShadow !== shadow
-      e.focus({ focusVisible: true })
-      return { visible: outline || changed,
+      const blurred = look()
+      e.focus({ focusVisible: true, preventScroll: true })
+      return { visible: focused !== blurred,
         on_screen: box.width > 0 && box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth,
         html: e.outerHTML.slice(0, 120) }
     ]])
