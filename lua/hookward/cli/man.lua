@@ -16,6 +16,8 @@ local WIDTH = 78
 -- The environment, in the order of its importance.
 local ENVIRONMENT = {
   { "HOOKWARD_CONFIG", "The configuration that every command reads, unless -c names another." },
+  { "HOOKWARD_ADMIN_TOKEN", "The admin page's token, if the configuration has none." },
+  { "HOOKWARD_ADMIN_READ_TOKEN", "Its token for whoever may only look." },
   { "HOOKWARD_ACCREDIT_URL", "The address of the Accredit API." },
   { "HOOKWARD_ACCREDIT_TOKEN", "A token for the Accredit API." },
   { "HOOKWARD_ACCREDIT_USER", "The account for the Accredit API, if there is no token." },
