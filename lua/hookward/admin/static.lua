@@ -16,7 +16,8 @@ M.names = {
   "list/row.js", "list/table.js",
   "one/actions.js", "one/body.js", "one/error.js", "one/facts.js", "one/hex.js", "one/json.js",
   "one/runs.js",
-  "parts/confirm.js", "parts/copy.js", "parts/handed.js", "parts/notes.js", "parts/reveal.js", "parts/state.js",
+  "parts/confirm.js", "parts/copy.js", "parts/handed.js", "parts/notes.js", "parts/reveal.js",
+  "parts/state.js",
   "views/bulk.js", "views/deliveries.js", "views/delivery.js", "views/overview.js",
   "views/refused.js", "views/test.js",
 }
