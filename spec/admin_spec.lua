@@ -169,7 +169,7 @@ describe("the admin page's server", function()
       answer = log_in(host, "", { JSON })
       assert.equal(401, answer.status)
       assert.equal("wrong_token", answer.error)
-      host:wait_log("a login to the admin page was refused from=127.0.0.1:%d+ why=wrong_token")
+      host:wait_log("a login to the admin page was refused peer=127.0.0.1:%d+ why=wrong_token")
       assert.is_nil(host:log():find("wrong-token-of-the-spec", 1, true))
     end)
 
@@ -242,7 +242,7 @@ describe("the admin page's server", function()
       assert.same({ ok = false, error = "handler_refused", message = "the directory is away" },
         answer.json)
       assert.equal(before + 1, delivery(host, rows(host, "?id=away")[1].seq).runs)
-      host:wait_log('a replay was asked for on the admin page [^\n]*from=127.0.0.1:%d+ id=away '
+      host:wait_log('a replay was asked for on the admin page [^\n]*id=away peer=127.0.0.1:%d+ '
         .. 'row=%d+ who="session %d+ %(write%)"')
     end)
 
@@ -288,7 +288,7 @@ describe("the admin page's server", function()
       assert.same({ ok = true }, answer.json)
       assert.same({}, rows(host, "?id=purged"))
       assert.equal(404, ask(host, "GET", ("/api/deliveries/%d"):format(seq), { bearer(TOKEN) }).status)
-      host:wait_log('a purge was asked for on the admin page [^\n]*id=purged row=%d+ '
+      host:wait_log('a purge was asked for on the admin page [^\n]*id=purged peer=%S+ row=%d+ '
         .. 'who="write token"')
     end)
   end)

@@ -35,7 +35,7 @@ function Later:gone() return self.why == "gone" end
 
 local app = {
   settings = { secret = SECRET, token = "the-write-token", read_token = "the-read-token",
-    source = { values = {}, name = "spec", cwd = "/nowhere" } },
+    source = { values = {}, name = "spec", cwd = "/" } },
   after = function(seconds, fn) timers[#timers + 1] = { at = now + seconds, fn = fn } end,
   request = function(options, fn)
     requests[#requests + 1] = { path = options.url:match("//hookward(.*)$"), options = options, fn = fn }
@@ -249,6 +249,48 @@ describe("a file of the page", function()
     end
     core.source = source
     assert.same({}, asked)
+  end)
+end)
+
+describe("a replay", function()
+  local delivery = require "hookward.admin.delivery"
+  local project = require "hookward.admin.project"
+  local async = require "hookward.admin.async"
+  local real_ledger = project.ledger
+
+  after_each(function()
+    project.ledger = real_ledger
+    requests = {}
+  end)
+
+  -- The answer's body after the host's answer.
+  local function replay(...)
+    local body
+    requests = {}
+    project.ledger = function()
+      return { show = function() return { seq = 7, id = "x", state = "dead", body = "{}" } end }
+    end
+    async.spawn(function()
+      body = select(3, delivery.replay(request(), { role = "write", name = "x" }, "7"))
+    end)
+    assert.equal("/replay", requests[1].path)
+    assert.equal(7, requests[1].options.headers["X-Hookward-Row"])
+    assert.equal(25, requests[1].options.timeout)
+    requests[1].fn(...)
+    return body
+  end
+
+  it("is waited for as long as the app may take to answer, and goes on then", function()
+    local body = replay(nil, "no answer in time", "timeout")
+    assert.is_false(body.ok)
+    assert.equal("still_running", body.error)
+  end)
+
+  it("tells the host's answer, or that there was none", function()
+    assert.is_true(replay({ status = 200, body = "{}" }).ok)
+    assert.equal("handler_error",
+      replay({ status = 400, body = '{"error":"handler_error","message":"m"}' }).error)
+    assert.equal("no_answer", replay(nil, "nobody listens", "connect").error)
   end)
 end)
 

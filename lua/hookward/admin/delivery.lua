@@ -13,6 +13,7 @@ local time = require "hookward.base.time"
 
 local M = {}
 
+local PATIENCE = 25 -- seconds for a replay's outcome; an app has 30 for an answer
 local BODY_MAX = 4 * 1024 * 1024 -- bytes that are shown
 
 local function find(seq)
@@ -139,9 +140,13 @@ local function options_of(request)
   return type(options) == "table" and options or {}
 end
 
-local function note(what, request, caller, row, outcome)
-  core.log(1, what, { who = caller.name, from = request.peer, row = row.seq, id = row.id,
-    event = row.event, outcome = outcome })
+local function note(what, request, caller, row)
+  core.log(1, what, { who = caller.name, peer = request.peer, row = row.seq, id = row.id })
+end
+
+local function outcome_of(answer)
+  local code, message = runner.read_answer(answer)
+  return { ok = code == nil, error = code, message = message }
 end
 
 -- The host itself would answer for what succeeded, without running it.
@@ -162,11 +167,15 @@ function M.replay(request, caller, seq)
   local refused, reason = refusal(row, force)
   if refused then return 200, nil, { ok = false, error = refused, message = reason } end
   note("a replay was asked for on the admin page", request, caller, row)
-  local said, code, message = host.json("/replay", { method = "POST",
+  local answer, why, kind = host.ask("/replay", { method = "POST",
     headers = { ["X-Hookward-Row"] = row.seq, ["X-Hookward-Force"] = force and 1 or nil },
-    timeout = runner.timeout(project.settings()) })
-  if said then return 200, nil, { ok = true } end
-  return 200, nil, { ok = false, error = code, message = message }
+    timeout = math.min(runner.timeout(project.settings()), PATIENCE) })
+  if answer then return 200, nil, outcome_of(answer) end
+  if kind == "timeout" then
+    return 200, nil, { ok = false, error = "still_running",
+      message = "it is still running; its outcome will be shown here and in the log" }
+  end
+  return 200, nil, { ok = false, error = "no_answer", message = "the host gave no answer: " .. why }
 end
 
 ---@param request hookward.AppRequest

@@ -70,7 +70,7 @@ local function note_mistake(request, what)
   local address = address_of(request)
   if not mistakes[address] then addresses = addresses + 1 end
   mistakes[address] = (mistakes[address] or 0) + 1
-  core.log(2, "a login to the admin page was refused", { why = what, from = request.peer })
+  core.log(2, "a login to the admin page was refused", { why = what, peer = request.peer })
 end
 
 local function too_many()
@@ -89,7 +89,7 @@ end
 local function log_in(request, role, how)
   local id, session = sessions.begin(role)
   core.log(1, "somebody logged in to the admin page", { who = M.session_name(session), how = how,
-    from = request.peer })
+    peer = request.peer })
   return { ["Set-Cookie"] = sessions.cookie(id, is_secure(request)) }
 end
 
