@@ -1,6 +1,7 @@
 -- GET /timeline and GET /admin of the control socket: the past by the minute, and where the page is.
 
 local H = require "spec.support.host"
+local clock = require "spec.support.clock"
 local json = require "cjson"
 local socket = require "socket"
 
@@ -67,6 +68,27 @@ describe("the timeline", function()
       assert.equal("unix:" .. host.folder .. "/admin.sock", admin.url)
       assert.matches("^" .. ("%x"):rep(64) .. "$", admin.secret)
     end)
+  end)
+
+  -- The clock is set so that a minute ends soon.
+  it("is saved with the ledger at the end of a minute, and read at the next start #long", function()
+    local time = clock.new()
+    time.set(60 - socket.gettime() % 60 - 8)
+    local function start(folder)
+      return H.start { folder = folder, handlers = HANDLERS, ledger = "hookward.db", env = time.env,
+        config = 'admin = "unix:admin.sock"' }
+    end
+    local host = start()
+    for i = 1, 3 do host:notify(H.event("Good.Made"), { id = "good-" .. i }) end
+    host:notify(H.event("Bad.Made"), { id = "bad" })
+    H.wait_until(function()
+      return H.sh(("sqlite3 %s/hookward.db 'SELECT count(*) FROM minutes'"):format(host.folder)) ~= "0\n"
+    end, "the minute to be saved")
+    host:kill()
+    host = start(host.folder)
+    local all = sum(get(host, "/timeline", "day"))
+    assert.same({ 3, 1 }, { all.succeeded, all.failed })
+    assert.is_true(all.p50 > 0)
   end)
 
   it("is not there without an admin listener", function()

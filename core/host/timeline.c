@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/histogram.h"
 #include "base/json_text.h"
+#include "base/log.h"
 
 enum { MINUTE_MS = 60000, POINT_JSON_MAX = 512 /* bytes */ };
 
@@ -85,7 +86,8 @@ static int64_t minute_that_ends(int64_t now_ms)
     return now_ms > MINUTE_MS ? (now_ms - MINUTE_MS / 2) / MINUTE_MS : 1;
 }
 
-void hw_timeline_note(struct hw_timeline *t, const struct hw_timeline_numbers *now, int64_t now_ms)
+const struct hw_timeline_minute *
+hw_timeline_note(struct hw_timeline *t, const struct hw_timeline_numbers *now, int64_t now_ms)
 {
     int64_t minute = minute_that_ends(now_ms);
     struct hw_timeline_minute *m = place_of(t, minute);
@@ -93,6 +95,7 @@ void hw_timeline_note(struct hw_timeline *t, const struct hw_timeline_numbers *n
         *m = (struct hw_timeline_minute){.at = minute};
     add_growth(m, &t->last, now);
     t->last = *now;
+    return m;
 }
 
 uint64_t hw_timeline_wait_ms(int64_t now_ms)
@@ -275,6 +278,30 @@ int hw_timeline_init(struct hw_timeline *t)
     return t->minutes ? 0 : HW_ENOMEM;
 }
 
+static void save(struct hw_timeline *t, const struct hw_timeline_minute *m)
+{
+    uint8_t bytes[HW_TIMELINE_SAVED_MAX];
+    hw_ledger_keep_minute(t->dispatch->ledger, m->at, bytes, hw_timeline_encode(m, bytes));
+}
+
+/* What is ahead was saved while the clock was wrong. */
+static void take_saved(void *ud, int64_t minute, const void *bytes, size_t len)
+{
+    struct hw_timeline *t = ud;
+    struct hw_timeline_minute m = {.at = minute};
+    if (minute > 0 && minute <= now_ms() / MINUTE_MS && hw_timeline_decode(&m, bytes, len))
+        *place_of(t, minute) = m;
+}
+
+/* Without what was saved the plots begin anew: no reason not to start. */
+static void read_saved(struct hw_timeline *t)
+{
+    int64_t since = now_ms() / MINUTE_MS - HW_TIMELINE_MINUTES;
+    if (hw_ledger_minutes(t->dispatch->ledger, since, take_saved, t))
+        hw_log_say(HW_LOG_WARN, "the plots of the admin page begin anew: what the ledger has of "
+                                "them can't be read");
+}
+
 static void wait(struct hw_timeline *t)
 {
     uv_timer_start(&t->timer, on_timer, hw_timeline_wait_ms(now_ms()), 0);
@@ -286,6 +313,7 @@ int hw_timeline_start(struct hw_timeline *t, uv_loop_t *loop, const struct hw_di
     if (rc)
         return rc;
     t->dispatch = dispatch;
+    read_saved(t);
     uv_timer_init(loop, &t->timer);
     t->timer.data = t;
     uv_unref((uv_handle_t *)&t->timer);
@@ -304,6 +332,6 @@ static void on_timer(uv_timer_t *timer)
     struct hw_timeline *t = timer->data;
     struct hw_timeline_numbers now;
     look(t->dispatch, &now);
-    hw_timeline_note(t, &now, now_ms());
+    save(t, hw_timeline_note(t, &now, now_ms()));
     wait(t);
 }

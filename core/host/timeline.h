@@ -108,8 +108,9 @@ bool hw_timeline_decode(struct hw_timeline_minute *minute, const void *bytes, si
 /* ---- for tests: the same, with the numbers and the time (milliseconds since 1970) given ---- */
 
 int hw_timeline_init(struct hw_timeline *timeline);
-void hw_timeline_note(struct hw_timeline *timeline, const struct hw_timeline_numbers *now,
-                      int64_t now_ms);
+const struct hw_timeline_minute *hw_timeline_note(struct hw_timeline *timeline,
+                                                  const struct hw_timeline_numbers *now,
+                                                  int64_t now_ms); /* returns what was noted */
 char *hw_timeline_write_at(const struct hw_timeline *timeline, enum hw_timeline_range range,
                            const struct hw_timeline_numbers *now, int64_t now_ms, size_t *len);
 
