@@ -173,6 +173,17 @@ describe("the admin page's server", function()
       assert.is_nil(host:log():find("wrong-token-of-the-spec", 1, true))
     end)
 
+    it("has a form of 4096 bytes at most", function()
+      local function post(length)
+        return ask(host, "POST", "/login", { JSON }, ("token=%s&a=%s"):format(TOKEN,
+          ("x"):rep(length - #TOKEN - 9)))
+      end
+      assert.equal(200, post(4096).status)
+      local answer = post(4097)
+      assert.equal(413, answer.status)
+      assert.equal("form_too_long", answer.error)
+    end)
+
     it("with a forged link does the same", function()
       at_a_new_second()
       local code = ("%d-%s-%s"):format(os.time() + 60, ("a"):rep(32), ("b"):rep(64))
@@ -610,6 +621,29 @@ describe("the admin page's limits", function()
     log_in(host, READ_TOKEN)
     assert.equal(401, ask(host, "GET", "/api/session", { first }).status)
     assert.equal(200, ask(host, "GET", "/api/session", { second }).status)
+  end)
+end)
+
+describe("an edit of the configuration", function()
+  after_each(H.stop_all)
+
+  it("of `mask` hides bodies, and one that broke the file changes nothing", function()
+    local host = start()
+    host:notify(H.event("A.Done"), { id = "done" })
+    local path = host.folder .. "/hookward.lua"
+    local good = H.read(path)
+    H.write(path, "return {")
+    local one = delivery(host, rows(host)[1].seq)
+    assert.is_string(one.body)
+    H.write(path, (good:gsub('"Secret%.%*"', '"A.*"')))
+    H.wait_until(function() return delivery(host, one.seq).masked end, "the edited mask")
+    assert.is_nil(delivery(host, one.seq).body)
+    H.write(path, "return {")
+    local until_time = socket.gettime() + 1.5
+    repeat
+      one = delivery(host, one.seq)
+      assert.is_true(one.masked)
+    until socket.gettime() > until_time
   end)
 end)
 

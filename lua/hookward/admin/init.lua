@@ -14,6 +14,7 @@ local answers = require "hookward.admin.answers"
 local async = require "hookward.admin.async"
 local gate = require "hookward.admin.gate"
 local links = require "hookward.admin.links"
+local project = require "hookward.admin.project"
 local static = require "hookward.admin.static"
 
 local M = {}
@@ -102,6 +103,7 @@ end
 
 ---@param addresses string[]
 function M.start(addresses)
+  project.settings() -- as they are now, whatever is edited until somebody comes
   local url = app.settings.url or addresses[1] and addresses[1]:gsub("/$", "")
   app.settings.url = url
   if app.settings.dev and url and url:find("^http") then offer_login(url) end

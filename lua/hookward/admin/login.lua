@@ -11,6 +11,7 @@ local static = require "hookward.admin.static"
 
 local M = {}
 
+local FORM_MAX = 4096 -- bytes; whoever is not logged in can send one
 local STARTED_AT = core.sys.now()
 
 local function wants_json(request)
@@ -38,6 +39,9 @@ end
 function M.enter(request)
   local good, status, error_headers, body = gate.check_origin(request)
   if not good then return status, error_headers, body end
+  if #request.body > FORM_MAX then
+    return answers.error(413, "form_too_long", "a login's form has a token and nothing else")
+  end
   local headers
   headers, status, error_headers, body =
     gate.log_in_by_token(request, form.read(request.body).token or "")

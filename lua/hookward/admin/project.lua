@@ -1,6 +1,6 @@
 -- The configuration of the host that the page shows, and its ledger.
 --
--- The configuration may change while the host runs, so what is older than FRESH is read again.
+-- The configuration may change while the host runs, so it is read again when its file was edited.
 -- Where the host's socket and its ledger are stays as it was at the start, as in the host itself.
 
 local app = require "hookward.app"
@@ -10,10 +10,10 @@ local mask = require "hookward.base.mask"
 
 local M = {}
 
-local FRESH = 5 -- seconds
+local EVERY = 1 -- seconds between two looks at the file
 
 local settings ---@type hookward.Config?
-local read_at = 0
+local looked_at, edited_at = 0, nil
 
 local function read()
   local read_now, lines, rest = config.read(app.settings.source)
@@ -21,12 +21,21 @@ local function read()
   return rest or error("the configuration can't be read: " .. lines[1], 0)
 end
 
+local function when_edited()
+  local stat = settings and settings.file_path ~= "" and core.sys.stat(settings.file_path)
+  return stat and stat.modified or nil
+end
+
 ---@return hookward.Config
 function M.settings()
   local now = core.sys.now()
-  if settings and math.abs(now - read_at) < FRESH then return settings end
+  if settings and math.abs(now - looked_at) < EVERY then return settings end
+  looked_at = now
+  local edited = when_edited()
+  if settings and edited == edited_at then return settings end
   local before = settings
-  settings, read_at = read(), now
+  settings = read()
+  edited_at = edited or when_edited()
   if before then settings.control, settings.ledger = before.control, before.ledger end
   return settings
 end
