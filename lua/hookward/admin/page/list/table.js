@@ -1,17 +1,31 @@
 // The table of deliveries: any number of rows, of which only those near the window are elements.
 //
-// Rows are kept in chunks, a <tbody> each, newest first. A chunk that is far from the window is
-// replaced by an empty row of the same height, so the scroll bar and what one reads stay where they
-// are. One row can be reached with Tab; the arrow keys go on from there.
+// Rows are kept in chunks, newest first. A chunk near the window is a <tbody>; each run of chunks far
+// from it is one empty <tbody> of their height, so the scroll bar and what one reads stay where they
+// are. The chunk that has the focus stays. One row can be reached with Tab; the arrow keys go on from
+// there.
 
-import { h, put } from "../dom.js";
+import { h } from "../dom.js";
 import { COLUMNS, makeRow, refreshRow } from "./row.js";
 
-/** @typedef {import("./row.js").Row} Row */
-/** @typedef {{ rows: Row[], body: HTMLTableSectionElement, drawn: boolean }} Chunk */
+/**
+ * @typedef {import("./row.js").Row} Row
+ *
+ * @typedef {object} Chunk
+ * @property {Row[]} rows
+ * @property {HTMLTableSectionElement | null} body null: it is not drawn
+ * @property {number} height in pixels, as it was last drawn
+ */
 
-const CHUNK = 50;
-const NEAR = "1200px";
+const CHUNK = 50; // rows
+const ROW_PX = 34; // of a row that was never drawn
+const NEAR_PX = 1200;
+
+/** Empty space in a table. */
+function makeSpace() {
+  const cell = h("td", { colspan: COLUMNS.length });
+  return { cell, body: h("tbody", null, h("tr", { class: "blank", "aria-hidden": "true" }, cell)) };
+}
 
 export class Table {
   /** @param {{ older: () => void }} wants `older` is called when the user goes past the last row */
@@ -29,7 +43,14 @@ export class Table {
     h("caption", { class: "unseen" }, "Deliveries, newest first"),
     h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, COLUMNS.map(([name, heading]) =>
       h("th", { class: name, scope: "col", role: "columnheader" }, heading)))));
-    this.near = new IntersectionObserver((entries) => this.#onNear(entries), { rootMargin: NEAR });
+    /** @type {ReturnType<typeof makeSpace>[]} */
+    this.spaces = [];
+    this.frame = 0;
+    this.onScroll = () => {
+      this.frame ||= requestAnimationFrame(() => this.#arrange());
+    };
+    addEventListener("scroll", this.onScroll, { passive: true });
+    addEventListener("resize", this.onScroll);
   }
 
   get size() {
@@ -56,30 +77,33 @@ export class Table {
   }
 
   clear() {
-    for (const chunk of this.chunks) this.#drop(chunk);
     this.chunks = [];
     this.known.clear();
     this.current = 0;
+    this.#arrange();
   }
 
   /** @param {Row[]} rows older than all that are there, newest first */
   append(rows) {
     const fresh = rows.filter((row) => !this.known.has(row.seq));
-    for (let at = 0; at < fresh.length; at += CHUNK) this.#add(fresh.slice(at, at + CHUNK), false);
-    this.#keepCurrent();
+    for (let at = 0; at < fresh.length; at += CHUNK) {
+      this.chunks.push(this.#chunk(fresh.slice(at, at + CHUNK)));
+    }
+    this.#arrange();
   }
 
   /** @param {Row[]} rows newer than all that are there, newest first */
   prepend(rows) {
     const fresh = rows.filter((row) => !this.known.has(row.seq));
     const top = this.chunks[0];
-    if (!top || top.rows.length + fresh.length > CHUNK) this.#add(fresh, true);
+    if (fresh.length === 0) return;
+    if (!top || top.rows.length + fresh.length > CHUNK) this.chunks.unshift(this.#chunk(fresh));
     else {
       for (const row of fresh) this.known.set(row.seq, row);
       top.rows.unshift(...fresh);
-      if (top.drawn) top.body.prepend(...fresh.map(makeRow));
+      top.body?.prepend(...fresh.map(makeRow));
     }
-    this.#keepCurrent();
+    this.#arrange();
   }
 
   /**
@@ -92,7 +116,7 @@ export class Table {
     const at = chunk.rows.findIndex((other) => other.seq < row.seq);
     chunk.rows.splice(at, 0, row);
     this.known.set(row.seq, row);
-    if (chunk.drawn) chunk.body.insertBefore(makeRow(row), chunk.body.rows[at]);
+    chunk.body?.insertBefore(makeRow(row), chunk.body.rows[at]);
   }
 
   /**
@@ -117,12 +141,12 @@ export class Table {
    */
   trim(most) {
     let trimmed = false;
-    while (this.known.size > most && this.chunks.length > 1 && !this.chunks.at(-1)?.drawn) {
+    while (this.known.size > most && this.chunks.length > 1 && !this.chunks.at(-1)?.body) {
       const chunk = /** @type {Chunk} */ (this.chunks.pop());
       for (const row of chunk.rows) this.known.delete(row.seq);
-      this.#drop(chunk);
       trimmed = true;
     }
+    if (trimmed) this.#arrange();
     return trimmed;
   }
 
@@ -132,63 +156,79 @@ export class Table {
    */
   focus(seq) {
     const chunk = this.chunks.find(({ rows }) => rows.some((row) => row.seq === seq));
-    if (chunk && !chunk.drawn) this.#draw(chunk);
+    if (chunk && !chunk.body) this.#arrange(chunk);
     const link = this.#rowElement(seq)?.querySelector("a");
     link?.focus();
     return Boolean(link);
   }
 
   end() {
-    this.near.disconnect();
+    cancelAnimationFrame(this.frame);
+    removeEventListener("scroll", this.onScroll);
+    removeEventListener("resize", this.onScroll);
   }
 
   // ---- chunks ----
 
-  /** @param {Row[]} rows @param {boolean} first */
-  #add(rows, first) {
-    if (rows.length === 0) return;
-    const body = h("tbody", { role: "rowgroup" });
-    const chunk = { rows, body, drawn: false };
+  /** @param {Row[]} rows @returns {Chunk} */
+  #chunk(rows) {
     for (const row of rows) this.known.set(row.seq, row);
-    if (first) {
-      this.chunks.unshift(chunk);
-      this.element.insertBefore(body, this.element.tBodies[0] ?? null);
-    } else {
-      this.chunks.push(chunk);
-      this.element.append(body);
+    return { rows, body: null, height: rows.length * ROW_PX };
+  }
+
+  /**
+   * Draws the chunks near the window, and puts empty space in the place of the others.
+   * @param {Chunk} [wanted] is drawn wherever it is
+   */
+  #arrange(wanted) {
+    this.frame = 0;
+    const from = -this.element.getBoundingClientRect().top - NEAR_PX;
+    const to = from + innerHeight + 2 * NEAR_PX;
+    /** @type {HTMLTableSectionElement[]} */
+    const bodies = [];
+    let at = 0;
+    let blank = 0;
+    let spaces = 0;
+    const fill = () => {
+      if (blank > 0) bodies.push(this.#space(spaces++, blank));
+      blank = 0;
+    };
+    for (const chunk of this.chunks) if (chunk.body) chunk.height = chunk.body.offsetHeight;
+    for (const chunk of this.chunks) {
+      const near = at < to && at + chunk.height > from;
+      at += chunk.height;
+      if (near || chunk === wanted || chunk.body?.contains(document.activeElement)) {
+        fill();
+        bodies.push(chunk.body ??= h("tbody", { role: "rowgroup" }, chunk.rows.map(makeRow)));
+      } else {
+        chunk.body = null;
+        blank += chunk.height;
+      }
     }
-    this.#draw(chunk);
-    this.near.observe(body);
-  }
-
-  /** @param {Chunk} chunk */
-  #drop(chunk) {
-    this.near.unobserve(chunk.body);
-    chunk.body.remove();
-  }
-
-  /** @param {Chunk} chunk */
-  #draw(chunk) {
-    put(chunk.body, chunk.rows.map(makeRow));
-    chunk.drawn = true;
+    fill();
+    this.#place(bodies);
     this.#keepCurrent();
   }
 
-  /** @param {Chunk} chunk */
-  #blank(chunk) {
-    const cell = h("td", { colspan: COLUMNS.length });
-    cell.style.height = `${chunk.body.offsetHeight}px`;
-    put(chunk.body, h("tr", { class: "blank", "aria-hidden": "true" }, cell));
-    chunk.drawn = false;
+  /** @param {number} i @param {number} height in pixels */
+  #space(i, height) {
+    const { cell, body } = this.spaces[i] ??= makeSpace();
+    cell.style.height = `${height}px`;
+    return body;
   }
 
-  /** @param {IntersectionObserverEntry[]} entries */
-  #onNear(entries) {
-    for (const { target, isIntersecting } of entries) {
-      const chunk = this.chunks.find(({ body }) => body === target);
-      if (!chunk || chunk.drawn === isIntersecting) continue;
-      if (isIntersecting) this.#draw(chunk);
-      else if (!target.contains(document.activeElement)) this.#blank(chunk);
+  /**
+   * Makes these the table's bodies. One that stays is not touched, so that it keeps the focus.
+   * @param {HTMLTableSectionElement[]} bodies
+   */
+  #place(bodies) {
+    const stay = new Set(bodies);
+    for (const { body } of this.spaces) stay.delete(body);
+    for (const body of [...this.element.tBodies]) if (!stay.has(body)) body.remove();
+    let next = this.element.tBodies[0] ?? null;
+    for (const body of bodies) {
+      if (body === next) next = /** @type {any} */ (next.nextElementSibling);
+      else this.element.insertBefore(body, next);
     }
   }
 
@@ -228,7 +268,7 @@ export class Table {
     event.preventDefault();
     const to = Math.min(Math.max(at + step, 0), links.length - 1);
     links[to].focus();
-    if (to === links.length - 1) this.wants.older();
+    if (to === links.length - 1 && this.chunks.at(-1)?.body) this.wants.older();
   }
 
   /**
