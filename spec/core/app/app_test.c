@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -270,6 +271,8 @@ static const char *read_all(int fd)
     answer_len = 0;
     while ((n = read(fd, answer + answer_len, sizeof answer - 1 - answer_len)) > 0)
         answer_len += (size_t)n;
+    if (n < 0 && errno == EAGAIN)
+        fail_msg("it was not closed after %zu bytes", answer_len);
     answer[answer_len] = '\0';
     close(fd);
     return answer;
