@@ -18,6 +18,8 @@ hook.on("Person.Updated", function(event)
   return event.Name:upper()
 end)
 hook.on("Person.Created", function(event) return nil, "the directory is away" end)
+]], ["b.lua"] = [[
+require "hookward".on("Made.Up", function(event) error(event.Text, 0) end)
 ]] }
 
 local CONFIG = ([[admin = { listen = "127.0.0.1:0", token = %q, read_token = %q },
@@ -184,7 +186,22 @@ describe("the admin page's server", function()
       assert.equal("form_too_long", answer.error)
     end)
 
-    it("with a forged link does the same", function()
+    it("by the link of `hookward dash` is for changes too, and works once", function()
+      at_a_new_second()
+      local _, out = H.sh(("cd %s && %s dash"):format(H.quote(host.folder), H.quote(H.binary)))
+      local path = out:match("http://127%.0%.0%.1:" .. host.admin_port .. "(/login%?code=%S+)")
+      assert.is_string(path, out)
+      assert.equal(200, ask(host, "HEAD", path).status) -- a preview uses nothing up
+      local answer = ask(host, "GET", path)
+      assert.equal("/", answer.headers.location)
+      local cookie = "Cookie: " .. answer.headers["set-cookie"]:match("^[^;]+")
+      assert.equal("write", ask(host, "GET", "/api/session", { cookie }).json.role)
+      answer = ask(host, "GET", path)
+      assert.equal("/login?wrong=link", answer.headers.location)
+      assert.is_nil(answer.headers["set-cookie"])
+    end)
+
+    it("with a forged link shows the login again too", function()
       at_a_new_second()
       local code = ("%d-%s-%s"):format(os.time() + 60, ("a"):rep(32), ("b"):rep(64))
       local answer = ask(host, "GET", "/login?code=" .. code)
@@ -483,6 +500,20 @@ describe("the admin page's server", function()
       assert.equal("broken", names["x-jobid"])
     end)
 
+    it("shows lines of the handlers only, wherever an error says that it was", function()
+      H.write(host.folder .. "/outside.lua", "-- hush\n")
+      assert(H.sh(("ln -s ../outside.lua %s/handlers/link.lua"):format(host.folder)))
+      for i, place in ipairs { "outside.lua:1:", "handlers/../outside.lua:1:", "../outside.lua:1:",
+        host.folder .. "/outside.lua:1:", "handlers/link.lua:1:", "link.lua:1:" } do
+        local id = "made-up-" .. i
+        host:notify(H.event("Made.Up", ('"Text":"%s x"'):format(place)), { id = id })
+        local one = delivery(host, rows(host, "?id=" .. id)[1].seq)
+        assert.equal("handler_error", one.error)
+        assert.equal("handlers/b.lua", one.source.file) -- where the handler begins
+        ask(host, "POST", ("/api/deliveries/%d/purge"):format(one.seq), { bearer(TOKEN) }, "{}")
+      end
+    end)
+
     it("can be delivered again by the commands that it comes with", function()
       local one = delivery(host, rows(host, "?id=done")[1].seq)
       local command = one.commands.send:gsub("^hookward", H.quote(H.binary))
@@ -639,7 +670,7 @@ describe("an edit of the configuration", function()
     H.wait_until(function() return delivery(host, one.seq).masked end, "the edited mask")
     assert.is_nil(delivery(host, one.seq).body)
     H.write(path, "return {")
-    local until_time = socket.gettime() + 1.5
+    local until_time = socket.gettime() + 1.1
     repeat
       one = delivery(host, one.seq)
       assert.is_true(one.masked)
