@@ -61,7 +61,7 @@ EXAMPLES = $(wildcard $(addprefix examples/*/,*.md *.lua */*.lua */*/*.lua .giti
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c spec/core/*/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all pages uninstall deb setup-deb test-package debian-root rock rockspec build-tests fuzzers crash power-loss test-rock test-dotnet test-browser reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-tls help setup-build setup-run setup-test setup-ci run test check-core check-spec lint style \
+.PHONY: all pages uninstall deb setup-deb test-package debian-root rock rockspec build-tests fuzzers crash power-loss test-rock test-dotnet test-browser reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-admin bench-tls help setup-build setup-run setup-test setup-ci run test check-core check-spec lint style \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -320,6 +320,10 @@ bench-strangers: all $(BUILD)/flood ## measure answers, memory and descriptors u
 ACK ?= rate backlog rows
 bench-ack: all ## measure ack-first: its rate, a backlog that grows, a long one
 	for what in $(ACK); do HOOKWARD=$(BUILD)/hookward sh spec/bench/ack.sh $$what || exit 1; done
+
+ADMIN ?= rate rows
+bench-admin: setup-ci all ## measure what the admin listener costs, and its page with a million rows
+	for what in $(ADMIN); do HOOKWARD=$(BUILD)/hookward sh spec/bench/admin.sh $$what || exit 1; done
 
 bench-tls: setup-ci all ## measure what TLS costs: https beside http, handshakes beside nginx's
 	HOOKWARD=$(BUILD)/hookward sh spec/bench/tls.sh

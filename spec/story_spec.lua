@@ -163,8 +163,10 @@ describe("`make run`", function()
       assert.match("succeeded event=BadgeExportZipFile%.Created job=%d+ attempt=0 status=200 "
         .. "key=BadgeExportZipFile%.Created%.xml", out())
       local link = out():match("hookward dash\27?%[?0?m?\n(http://%S+)\n")
-      local _, status = H.sh("curl -s -o /dev/null -w '%{http_code}' " .. H.quote(assert(link, out())))
-      assert.are.equal("303", status)
+      local jar = dev .. "/cookies"
+      H.sh(("curl -s -c %s %s"):format(jar, H.quote(assert(link, out()))))
+      local _, session = H.sh(("curl -s -b %s %s/api/session"):format(jar, link:match("^http://[^/]+")))
+      assert.match('"role":"write"', session, 1, true)
       os.execute(("kill -INT -%d"):format(group))
       assert.are.equal(0, finish(), out())
     end

@@ -104,9 +104,52 @@ rate() {
 # Milliseconds to the whole answer of each of so many requests; then how many rows the last had.
 measure() {
   for _ in $(seq 9); do
-    ask -o "$w/answer" -w '%{time_total}\n' "$admin/api/deliveries?limit=50$1"
+    ask -o "$w/answer" -w '%{time_total}\n' "$admin/api/deliveries?limit=100$1"
   done | awk '{ print $1 * 1000 }' | sort -n > "$w/times"
   printf '%-34s %9.1f %9.1f %6d   %s\n' "${1:-(none)}" "$(middle < "$w/times")" "$(tail -n 1 "$w/times")" \
-    "$(grep -o '"seq":' "$w/answer" | wc -l)" "$(grep -o '"searched_to":{[^}]*}' "$w/answer" || true)"
+    "$(grep -o '"digest":' "$w/answer" | wc -l)" "$(grep -o '"searched_to":{[^}]*}' "$w/answer" || true)"
 }
 
+# Fills a ledger with so many rows of ten days: of a thousand, five failed, one is dead, two have no
+# handler, and the rest succeeded; two thirds are of one event, one in 100,000 is of a rare one.
+fill() {
+  sqlite3 "$w/rows/hookward.db" > "$w/ignored" <<SQL
+PRAGMA synchronous = OFF;
+PRAGMA cache_size = -200000;
+BEGIN;
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+INSERT INTO notifications (job_id, digest, event, state, attempt, deliveries, runs, received_at, settled_at,
+  error, reason, key, place, version, body)
+SELECT 'row-' || i, randomblob(32),
+  CASE WHEN i % 100000 = 0 THEN 'Person.Removed' WHEN i % 3 = 0 THEN 'Person.Updated' ELSE 'Badge.Printed' END,
+  CASE WHEN i % 200 = 0 THEN 2 WHEN i % 1000 = 1 THEN 4 WHEN i % 500 = 2 THEN 3 ELSE 1 END,
+  0, 1, 1, $2 + i * 864000 / $1 * 1000, $2 + i * 864000 / $1 * 1000,
+  CASE WHEN i % 200 = 0 OR i % 1000 = 1 THEN 'handler_refused' END,
+  CASE WHEN i % 200 = 0 OR i % 1000 = 1 THEN 'the printer is offline: ' || i END,
+  'public.pem', 'handlers/a.lua:1', '0123456789abcdef', NULL FROM n;
+UPDATE totals SET (upto, rows, failed, unhandled, dead) = (SELECT max(seq), count(*), sum(state = 2),
+  sum(state = 3), sum(state = 4) FROM notifications);
+COMMIT;
+SQL
+}
+
+rows() {
+  count=${1:-1000000}
+  lay_out rows 9105 "$ADMIN"
+  start rows $admin/healthz
+  kill "$pid"
+  wait "$pid" 2>/dev/null || true
+  fill "$count" $((($(date +%s) - 864000) * 1000))
+  start rows $admin/healthz
+  echo "$count rows, $(($(stat -c %s "$w/rows/hookward.db") / 1048576)) MB:" \
+    "$(ask "$admin/api/state" | grep -o '"rows":{[^}]*}')"
+  printf '%-34s %9s %9s %6s   %s\n' filter 'ms, median' longest rows 'searched no further than'
+  for filter in "" "&before=$((count / 2))" "&state=failed" "&state=dead" "&state=failed,dead" "&state=succeeded" \
+    "&event=Badge.Printed" "&event=Badge.*" "&event=Person.Removed" "&event=No.Such" \
+    "&state=failed&event=Person.Updated" "&id=row-$((count / 2))" "&error=offline" "&error=no+such+text" \
+    "&since=$(($(date +%s) - 3600))" "&until=$(($(date +%s) - 432000))"; do
+    measure "$filter"
+  done
+}
+
+"$what" "$@"
