@@ -43,8 +43,7 @@ struct hw_reply {
 
 /* Writes the head of an app's answer up to the app's own header lines: status line, Date,
  * Content-Length or Transfer-Encoding, Connection. Uses only close, keep_alive_1_0 and framing of
- * `answer`. Returns the number
- * of bytes written to out[0..HW_ANSWER_MAX). */
+ * `answer`. Returns the number of bytes written to out[0..HW_ANSWER_MAX). */
 size_t hw_answer_write_head(char *out, const struct hw_reply *reply, const struct hw_answer *answer,
                             struct hw_answer_clock *clock);
 

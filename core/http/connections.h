@@ -27,7 +27,8 @@ bool hw_connections_make_room(struct hw_server *server);
 /* From now on the answers say `Connection: close`. Idle connections stay for their next request. */
 void hw_connections_part(struct hw_server *server);
 
-/* Closes the idle connections, and those whose answer is sent in pieces. From then on every answer is its connection's last one. */
+/* Closes the idle connections, and those whose answer is sent in pieces. From then on every answer
+ * is its connection's last one. */
 void hw_connections_drain(struct hw_server *server);
 
 /* Closes all connections, answered or not. */

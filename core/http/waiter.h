@@ -25,8 +25,7 @@ struct hw_waiter {
     struct hw_waiter *next, **link; /* in a list; link is NULL when it is in none */
     struct hw_job *job;             /* the job that it waits for; NULL: something else */
     uint64_t ticket;                /* of a reload that was asked for */
-    uint64_t
-        until_ms; /* by the loop's clock: whatever will answer it does so by then; 0: not said */
+    uint64_t until_ms;              /* its answer comes by then, by the loop's clock; 0: not said */
     hw_answer_fn *answer;
     const struct hw_address *peer; /* the client's, in its connection; NULL: there is none */
     struct hw_str client;          /* the name that its TLS certificate proves; {NULL, 0}: none. The

@@ -3,9 +3,9 @@
  * Why     "which event fails" is asked before "how many fail". The names come from senders, and a
  *         metric for each of arbitrarily many names would fill memory here and in Prometheus.
  * How     the first HW_EVENTS_MAX names have a row each, for as long as the host runs. All others,
- *         and names that are too long or hold control characters, share the row HW_EVENTS_OTHER. Only an authentic notification
- *         names an event, so no stranger can use up the rows. Counting is a look-up in a hash table;
- *         memory is allocated once a name.
+ *         and names that are too long or hold control characters, share the row HW_EVENTS_OTHER.
+ *         Only an authentic notification names an event, so no stranger can use up the rows.
+ *         Counting is a look-up in a hash table; memory is allocated once a name.
  * Thread  leader only. */
 #ifndef HW_EVENTS_H
 #define HW_EVENTS_H
