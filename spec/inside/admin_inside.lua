@@ -205,6 +205,22 @@ describe("the limit on wrong tokens", function()
   end)
 end)
 
+describe("a login's cookie", function()
+  after_each(function() app.settings.url = nil end)
+
+  it("is for TLS only where the page, or the proxy before it, has TLS", function()
+    for url, headers in pairs { ["https://127.0.0.1:9464"] = {},
+      ["http://127.0.0.1:9464"] = { ["x-forwarded-proto"] = "https" } } do
+      app.settings.url = url
+      local secure = gate.log_in_by_token(request(headers), "the-write-token")
+      assert.truthy(secure["Set-Cookie"]:find("; Secure$"))
+    end
+    app.settings.url = "http://127.0.0.1:9464"
+    local plain = gate.log_in_by_token(request(), "the-write-token")
+    assert.is_nil(plain["Set-Cookie"]:find("Secure", 1, true))
+  end)
+end)
+
 describe("tokens", function()
   -- By construction: what is compared has the same length whatever was given, and all of it is.
   it("are compared as hashes, in constant time, and with both tokens each time", function()
