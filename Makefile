@@ -61,7 +61,7 @@ EXAMPLES = $(wildcard $(addprefix examples/*/,*.md *.lua */*.lua */*/*.lua .giti
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c spec/core/*/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all pages uninstall deb setup-deb test-package debian-root rock rockspec build-tests fuzzers crash power-loss test-rock test-dotnet test-browser reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-admin bench-tls help setup-build setup-run setup-test setup-ci run test check-core check-spec lint style \
+.PHONY: all pages uninstall deb setup-deb test-package debian-root rock rockspec build-tests fuzzers crash power-loss test-rock test-dotnet test-browser picture reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-admin bench-tls help setup-build setup-run setup-test setup-ci run test check-core check-spec lint style \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -198,6 +198,10 @@ test-browser: setup-test ## install Chromium, and use the admin page as people d
 	$(call install_missing,$(PACKAGES_BROWSER))
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(CRASH) $(PRELOADS)
 	@HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_SPEC_PATIENCE=60 JOBS=$(JOBS) sh spec/run.sh specs $(BROWSER_SPECS)
+
+picture: ## renew README's picture of the admin page
+	@$(MAKE) --no-print-directory test-browser BROWSER_SPECS=spec/browser/picture_spec.lua
+	cp build/screenshots/admin.png examples/admin.png
 
 # Libraries that specs load before the host to replace functions of libc; always without sanitizers.
 PRELOADS = $(patsubst spec/preload/%.c,build/preload/%.so,$(wildcard spec/preload/*.c))

@@ -168,6 +168,7 @@ describe("an example #long", function()
       end
     end
     listed[#listed + 1] = "examples/run.sh"
+    listed[#listed + 1] = "examples/admin.png" -- README's picture
     table.sort(listed)
     local there = {}
     for file in assert(H.sh("git ls-files examples")):gmatch("[^\n]+") do there[#there + 1] = file end

@@ -155,6 +155,14 @@ describe("the README's", function()
     assert.is_true(count > 10)
   end)
 
+  it("picture is there, 1280 by 800 pixels, and under 200 KB", function()
+    local png = H.read(assert(readme:match("!%[[^%]]+%]%((examples/[%w%-]+%.png)%)")))
+    assert.equal("\137PNG\r\n", png:sub(1, 6))
+    local width, height = string.unpack(">I4I4", png, 17)
+    assert.same({ 1280, 800 }, { width, height })
+    assert.is_true(#png < 200 * 1024, ("%d bytes"):format(#png))
+  end)
+
   it("list of examples is complete", function()
     for name in require "lfs".dir("examples") do
       if require "lfs".attributes("examples/" .. name .. "/hookward.lua") then
