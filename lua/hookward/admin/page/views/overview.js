@@ -212,6 +212,16 @@ function deadLetters(overview, session) {
 
 // ---- the view ----
 
+/**
+ * Whether to draw it anew would take the focus or a selection away.
+ * @param {HTMLElement} element
+ */
+function isInUse(element) {
+  const selection = getSelection();
+  return element.contains(document.activeElement)
+    || (selection !== null && !selection.isCollapsed && element.contains(selection.anchorNode));
+}
+
 /** @param {string | null} name */
 const rangeOf = (name) => (name && name in RANGES ? name : "hour");
 
@@ -280,9 +290,8 @@ export async function show(main, query, ctx) {
   /** @param {any} overview */
   function draw(overview) {
     const { host, events, routes, rows, reload } = overview;
-    put(top, facts(host), rowsByState(rows, ctx.session));
-    const open = document.activeElement?.closest?.(".panels") ? document.activeElement : null;
-    if (open && open.matches("pre, .scroll, a, button")) return; // redrawing would take the focus
+    if (!isInUse(top)) put(top, facts(host), rowsByState(rows, ctx.session));
+    if (isInUse(rest)) return;
     const dead = deadLetters(overview, ctx.session);
     const live = panel("Scripts", scripts(host, reload));
     put(rest, dead, dead ? live : wide(live),
