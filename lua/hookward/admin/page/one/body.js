@@ -5,9 +5,10 @@ import { bytes as inBytes, count } from "../format.js";
 import { copy } from "../parts/copy.js";
 import { reveal } from "../parts/reveal.js";
 import { dump, fromBase64 } from "./hex.js";
-import { indent, layOut, toText } from "./json.js";
+import { indent, layOut, readJson, toText } from "./json.js";
 
-const LINES = 1000; // of JSON at first
+const LINES = 1000; // of JSON at first, and with each "more"
+const TOKEN = 10000; // characters of one string
 const TEXT = 65536; // characters of other text at first
 const BYTES = 4096; // at first, and with each "more"
 
@@ -15,24 +16,36 @@ const BYTES = 4096; // at first, and with each "more"
 const more = (label, onclick) =>
   h("button", { type: "button", class: "more", onclick }, label);
 
+/** @param {import("./json.js").Token} token */
+function jsonToken({ kind, text }) {
+  if (kind === "mark") return text;
+  return [h("span", { class: `j-${kind}` }, reveal(text.slice(0, TOKEN))), text.length > TOKEN
+    && h("span", { class: "muted" }, ` … ${count(text.length - TOKEN)} characters more; Copy has all`)];
+}
+
 /** @param {import("./json.js").Line} line */
 function jsonLine(line) {
-  const element = h("div", { class: "line" }, indent(line), line.tokens.map(({ kind, text }) =>
-    (kind === "mark" ? text : h("span", { class: `j-${kind}` }, reveal(text)))));
+  const element = h("div", { class: "line" }, indent(line), line.tokens.map(jsonToken));
   const hang = line.depth * 2 + 2;
   element.style.paddingLeft = `${hang}ch`;
   element.style.textIndent = `${-hang}ch`;
   return element;
 }
 
-/** @param {import("./json.js").Line[]} lines */
-function showJson(lines) {
-  const code = h("div", { class: "code" }, lines.slice(0, LINES).map(jsonLine));
-  const rest = more(`Show all ${count(lines.length)} lines`, () => {
-    rest.remove();
-    code.append(...lines.slice(LINES).map(jsonLine));
+/** @param {string} json */
+function showJson(json) {
+  const lines = layOut(json);
+  const code = h("div", { class: "code" });
+  const rest = more(`Show ${count(LINES)} more lines`, () => {
+    for (let n = 0; n < LINES; n++) {
+      const { value, done } = lines.next();
+      rest.hidden = done ?? false;
+      if (done) break;
+      code.append(jsonLine(value));
+    }
   });
-  return [code, lines.length > LINES && rest];
+  rest.click();
+  return [code, rest];
 }
 
 /** @param {string} text */
@@ -79,9 +92,10 @@ export function bodyPanel(delivery) {
   }
   const bytes = typeof base64 === "string" ? fromBase64(base64) : new TextEncoder().encode(body ?? "");
   const text = typeof body === "string" ? body : new TextDecoder().decode(bytes);
-  const lines = layOut(text);
+  const json = readJson(text);
   const ways = [
-    { name: lines ? "JSON" : "Text", show: () => (lines ? showJson(lines) : showText(text)) },
+    { name: json === null ? "Text" : "JSON",
+      show: () => (json === null ? showText(text) : showJson(json)) },
     { name: "Raw bytes", show: () => showBytes(bytes) },
   ];
   const buttons = ways.map(({ name, show }, at) => h("button", { type: "button", onclick: () => {
@@ -89,8 +103,8 @@ export function bodyPanel(delivery) {
     buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(i === at)));
   } }, name));
   put(bar, h("div", { class: "choices", role: "group", "aria-label": "Show the body as" }, buttons),
-    h("button", { type: "button", class: "quiet", onclick: () => copy(lines ? toText(lines) : text, "the body") },
-      "Copy"));
+    h("button", { type: "button", class: "quiet",
+      onclick: () => copy(json === null ? text : toText(json), "the body") }, "Copy"));
   buttons[0].click();
   return panel;
 }

@@ -14,43 +14,52 @@ function kindOf(text) {
   return /^[a-z]/.test(text) ? "word" : "mark";
 }
 
-/** @param {string} text */
-function isJson(text) {
+/**
+ * @param {string} text a byte order mark before it does not count
+ * @returns {string | null} the JSON; null: it is none
+ */
+export function readJson(text) {
+  const json = text.replace(/^\ufeff/, "");
   try {
-    JSON.parse(text);
-    return true;
+    JSON.parse(json);
+    return json;
   } catch {
-    return false;
+    return null;
   }
 }
 
 /**
- * @param {string} text a byte order mark before it is left out
- * @returns {Line[] | null} null: it is not JSON
+ * Lays JSON out a line at a time, so that the beginning of a long one is there at once.
+ * @param {string} json that was found to be JSON
+ * @returns {Generator<Line>}
  */
-export function layOut(text) {
-  const json = text.replace(/^\ufeff/, "");
-  if (!isJson(json)) return null;
-  const texts = json.match(TOKEN) ?? [];
-  /** @type {Line[]} */
-  const lines = [{ depth: 0, tokens: [] }];
+export function* layOut(json) {
+  const texts = json.matchAll(TOKEN);
+  /** @returns {string | undefined} */
+  const take = () => texts.next().value?.[0];
   let depth = 0;
-  const line = () => lines[lines.length - 1];
-  const begin = () => lines.push({ depth, tokens: [] });
-  texts.forEach((token, at) => {
-    const isKey = token[0] === '"' && texts[at + 1] === ":";
-    const closes = token === "}" || token === "]";
-    if (closes) {
+  /** @type {Line} */
+  let line = { depth, tokens: [] };
+  let empty = false; // the token before opened something, and nothing followed yet
+  for (let token = take(), next = take(); token !== undefined; token = next, next = take()) {
+    if (token === "}" || token === "]") {
       depth -= 1;
-      if (texts[at - 1] !== "{" && texts[at - 1] !== "[") begin();
+      if (!empty) {
+        yield line;
+        line = { depth, tokens: [] };
+      }
     }
-    line().tokens.push({ kind: isKey ? "key" : kindOf(token), text: token === ":" ? ": " : token });
-    if (token === "{" || token === "[") {
-      depth += 1;
-      if (texts[at + 1] !== "}" && texts[at + 1] !== "]") begin();
-    } else if (token === ",") begin();
-  });
-  return lines;
+    const kind = next === ":" && token[0] === '"' ? "key" : kindOf(token);
+    line.tokens.push({ kind, text: token === ":" ? ": " : token });
+    const opens = token === "{" || token === "[";
+    empty = opens && (next === "}" || next === "]");
+    if (opens) depth += 1;
+    if (token === "," || (opens && !empty)) {
+      yield line;
+      line = { depth, tokens: [] };
+    }
+  }
+  yield line;
 }
 
 /**
@@ -62,9 +71,10 @@ export function indent(line) {
 }
 
 /**
- * @param {Line[]} lines
- * @returns {string}
+ * @param {string} json that was found to be JSON
+ * @returns {string} the same, laid out
  */
-export function toText(lines) {
-  return lines.map((line) => indent(line) + line.tokens.map(({ text }) => text).join("")).join("\n");
+export function toText(json) {
+  return Array.from(layOut(json), (line) =>
+    indent(line) + line.tokens.map(({ text }) => text).join("")).join("\n");
 }
