@@ -86,7 +86,8 @@ local function follow(host, headers)
   local function next_of(kind)
     local seen
     while true do
-      local line = client.tcp:receive("*l")
+      local line, err = client.tcp:receive("*l")
+      if err == "timeout" then error("the stream goes on without a message: " .. kind, 2) end
       if not line or line == "0" then return nil end -- the last chunk
       seen = line:match("^event: (%a+)") or seen
       local data = line:match("^data: (.*)$")

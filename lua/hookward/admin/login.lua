@@ -50,9 +50,11 @@ function M.enter(request)
   return answers.see_other("/", headers)
 end
 
+---@param request hookward.AppRequest
 ---@param caller hookward.admin.Caller
-function M.leave(_, caller)
+function M.leave(request, caller)
   if caller.session then sessions.finish(caller.session) end
+  core.log(1, "somebody logged out of the admin page", { who = caller.name, peer = request.peer })
   return 200, { ["Set-Cookie"] = sessions.cookie("", false) }, { ok = true }
 end
 
