@@ -53,8 +53,7 @@ bool hw_app_vm_handle(struct hw_app_vm *vm, struct hw_app_call *call);
 void hw_app_vm_leave(struct hw_app_vm *vm, struct hw_app_call *call);
 
 /* Ends the timers and what is being sent, and returns the calls that the app has kept. Then run the
- * loop until its handles are closed, before
- * the VM is freed. */
+ * loop until its handles are closed, before the VM is freed. */
 void hw_app_vm_stop(struct hw_app_vm *vm);
 void hw_app_vm_free(struct hw_app_vm *vm);
 
