@@ -244,6 +244,16 @@ describe("tokens", function()
     assert.is_nil((gate.caller(bearer "")))
   end)
 
+  it("of another scheme are a proxy's, and count as nothing", function()
+    local id = sessions.begin("read")
+    local headers = { authorization = "Basic dTpw", cookie = sessions.COOKIE .. "=" .. id }
+    assert.equal("read", gate.caller(request(headers)).role)
+    headers.cookie = nil
+    for _ = 1, gate.WRONG_PER_SECOND + 1 do
+      assert.equal(401, select(2, gate.caller(request(headers))))
+    end
+  end)
+
   it("leave no trace in the log", function()
     gate.caller(bearer "a-wrong-token")
     assert.equal(1, #lines)

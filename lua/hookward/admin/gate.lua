@@ -145,10 +145,9 @@ local function login_required()
     { ["WWW-Authenticate"] = "Bearer" })
 end
 
-local function by_token(request, given)
-  local token = given:match("^[Bb][Ee][Aa][Rr][Ee][Rr] +([^ ]+)$")
+local function by_token(request, token)
   if has_too_many(request) then return nil, too_many() end
-  local role = token and role_of(token)
+  local role = role_of(token)
   if role then return { role = role, name = role .. " token" } end
   note_mistake(request, "wrong_token")
   return nil, answers.error(401, "wrong_token", "this is no token of this host",
@@ -165,9 +164,10 @@ end
 ---@param request hookward.AppRequest
 ---@return hookward.admin.Caller? caller or nil and the answer
 function M.caller(request)
-  local given = request.headers.authorization
-  if given then return by_token(request, given) end
-  return by_session(request)
+  local given = request.headers.authorization or ""
+  local token = given:match("^[Bb][Ee][Aa][Rr][Ee][Rr] +([^ ]+)$")
+  if token then return by_token(request, token) end
+  return by_session(request) -- another scheme is a proxy's own
 end
 
 ---Is somebody logged in? Counts no mistake.
