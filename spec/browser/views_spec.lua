@@ -77,6 +77,32 @@ describe("the page's view of", function()
     browser:see("Badge.Spoiled", "tr[data-seq]")
   end)
 
+  it("a plot is read with the arrow keys, by pointing, and as a table", function()
+    A.go(browser, host, "#/overview")
+    local plot = browser:find "main svg.plot-picture"
+    local function value() return plot:attribute "aria-valuetext" end
+    browser:wait_until(function() return (value() or ""):find("succeeded %d") end, "the numbers")
+    assert.equal("slider", plot:role())
+    assert.equal("Notifications by outcome, over time", plot:name())
+    assert.match("^%d%d:%d%d: succeeded %d%S*, duplicates %d%S*, .*refused %d", value())
+    browser:run("arguments[0].focus()", plot)
+    local latest = value()
+    browser:keys("ArrowLeft", "ArrowLeft")
+    local before = value()
+    assert.not_equal(latest:match("^%S+"), before:match("^%S+"))
+    assert.equal(before:match("^%d%d:%d%d"), browser:text ".plot-when")
+    browser:keys("End")
+    assert.equal(latest:match("^%d%d:%d%d"), value():match("^%d%d:%d%d"))
+    browser:run([[const box = arguments[0].getBoundingClientRect();
+      arguments[0].dispatchEvent(new PointerEvent("pointermove", { clientX: box.left + box.width / 2,
+        clientY: box.top + 40, bubbles: true }));]], plot)
+    assert.equal(1, browser:run "return document.querySelectorAll('.plot-cursor').length")
+    assert.not_equal(latest:match("^%S+"), value():match("^%S+"))
+    browser:keys("Tab", "Enter")
+    browser:wait_until(function() return #browser:all "figure.plot tbody tr" == 60 end, "the table")
+    assert.equal("Time", browser:text "figure.plot thead th")
+  end)
+
   it("a broken edit shows where it is, and that the version before goes on", function()
     H.write(host.folder .. "/handlers/broken.lua", "local hook = = 1\n")
     host:wait_log("broken.lua:1")
@@ -100,6 +126,20 @@ describe("the page's view of", function()
     browser:see("200", ".answer")
     browser:click(".answer a")
     browser:see("succeeded", "tr[data-seq]")
+  end)
+
+  it("a delivery's body can be edited and sent as a new job", function()
+    host:notify(H.event("Badge.Printed", '"Fails":true'), { id = "edited" })
+    A.go(browser, host, "#/deliveries?id=edited")
+    browser:click "tr[data-seq] a"
+    browser:click { name = "Edit and send", role = "button" }
+    browser:see("Send a test", "main h1")
+    assert.equal(H.event("Badge.Printed", '"Fails":true'), browser:find("textarea"):property "value")
+    assert.equal("Badge.Printed", browser:find("#test-event"):property "value")
+    browser:fill("textarea", H.event("Badge.Printed"))
+    browser:click { name = "Sign and send", role = "button" }
+    browser:see("200", ".answer")
+    assert.not_equal("Job edited", browser:text ".answer a")
   end)
 
   it("a replay of all counts first, shows how far it is, and stops half-way", function()
