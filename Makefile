@@ -19,11 +19,14 @@ PACKAGES_RUN   = $(PACKAGES_BUILD) openssl curl ca-certificates
 PACKAGES_TEST  = $(PACKAGES_RUN) libcmocka-dev lua-busted lua-socket lua-filesystem lua-sql-sqlite3 \
                  luarocks lua-check unzip git procps sqlite3
 PACKAGES_DEB   = $(PACKAGES_BUILD) debhelper dpkg-dev
-PACKAGES_CI    = $(PACKAGES_TEST) $(PACKAGES_DEB) $(PACKAGES_BROWSER) clang libclang-rt-14-dev clang-format wrk nginx systemd \
+PACKAGES_CI    = $(PACKAGES_TEST) $(PACKAGES_DEB) $(PACKAGES_BROWSER) $(PACKAGES_MONITORING) clang libclang-rt-14-dev clang-format wrk nginx systemd \
                  lintian mmdebstrap groff-base man-db mandoc
 
 # A browser for the admin page's specs, and letters for it: Latin, Hebrew and Arabic.
 PACKAGES_BROWSER = chromium chromium-driver fonts-dejavu-core
+
+# Prometheus and promtool, for examples/monitoring.
+PACKAGES_MONITORING = prometheus
 
 PACKAGES_DOTNET = mono-runtime mono-mcs libmono-system-net-http4.0-cil libmono-system-security4.0-cil
 
@@ -61,7 +64,7 @@ EXAMPLES = $(wildcard $(addprefix examples/*/,*.md *.lua */*.lua */*/*.lua .giti
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c spec/core/*/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all pages uninstall deb setup-deb test-package debian-root rock rockspec build-tests fuzzers crash power-loss test-rock test-dotnet test-browser picture reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-admin bench-tls help setup-build setup-run setup-test setup-ci run test check-core check-spec lint style \
+.PHONY: all pages uninstall deb setup-deb test-package debian-root rock rockspec build-tests fuzzers crash power-loss test-rock test-dotnet test-browser test-monitoring picture reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-admin bench-tls help setup-build setup-run setup-test setup-ci run test check-core check-spec lint style \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -202,6 +205,11 @@ test-browser: setup-test ## install Chromium, and use the admin page as people d
 picture: ## renew README's picture of the admin page
 	@$(MAKE) --no-print-directory test-browser BROWSER_SPECS=spec/browser/picture_spec.lua
 	cp build/screenshots/admin.png examples/admin.png
+
+test-monitoring: setup-test ## install Prometheus, and have it scrape a host: examples/monitoring
+	$(call install_missing,$(PACKAGES_MONITORING))
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_SPEC_PATIENCE=60 JOBS=$(JOBS) sh spec/run.sh specs spec/monitoring
 
 # Libraries that specs load before the host to replace functions of libc; always without sanitizers.
 PRELOADS = $(patsubst spec/preload/%.c,build/preload/%.so,$(wildcard spec/preload/*.c))
@@ -386,7 +394,7 @@ install: all pages ## install into PREFIX (/usr/local), with the packages that t
 	  chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; \
 	done
 	@echo "install examples $(DESTDIR)$(DOCDIR)"
-	@for file in $(EXAMPLES); do \
+	@for file in $(sort $(EXAMPLES) $(wildcard examples/monitoring/*)); do \
 	  install -D -m 644 $$file $(DESTDIR)$(DOCDIR)/$$file || exit 1; \
 	done
 

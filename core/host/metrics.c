@@ -220,7 +220,7 @@ static void put_connections(struct hw_metric_text *out, const struct hw_metrics 
     } counters[] = {
         {HW_COUNT_ACCEPTED, "hookward_connections_accepted_total", "Connections accepted."},
         {HW_COUNT_TURNED_AWAY, "hookward_connections_turned_away_total",
-         "Connections closed at once, since there were too many or their address may not send."},
+         "Connections closed at once: too many of their address, or no file or memory left."},
         {HW_COUNT_MADE_ROOM, "hookward_connections_idle_closed_total",
          "Idle connections closed to make room for new ones."},
         {HW_COUNT_BAD_PROXY_HEADERS, "hookward_bad_proxy_headers_total",
@@ -329,9 +329,12 @@ static void put_build(struct hw_metric_text *out)
 
 static void put_process(struct hw_metric_text *out, const struct hw_metrics *m)
 {
+    static const char cpu[] = "process_cpu_seconds_total";
     struct hw_usage usage;
     hw_usage_read(&usage);
-    counter(out, "process_cpu_seconds_total", "Processor time of all threads.", usage.cpu_seconds);
+    hw_metric_text_head(out, cpu, "counter", "Processor time of all threads.");
+    hw_metric_text_begin(out, cpu);
+    hw_metric_text_real(out, usage.cpu_seconds);
     if (usage.has_memory) {
         gauge(out, "process_resident_memory_bytes", "Resident memory.", usage.resident_bytes);
         gauge(out, "process_virtual_memory_bytes", "Virtual memory.", usage.virtual_bytes);

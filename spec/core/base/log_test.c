@@ -360,6 +360,7 @@ static void counts_what_a_stuck_reader_made_it_drop(void **state)
     assert_true(dropped > 0);
     assert_true(dropped < 4 * HW_LOG_BUFFER_MAX / 2000);
     assert_true(lines <= 4 * HW_LOG_BUFFER_MAX / 2000 - dropped + 2);
+    assert_int_equal(hw_log_dropped(), dropped);
     catch ();
 }
 
