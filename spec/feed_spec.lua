@@ -8,6 +8,7 @@ local HANDLERS = { ["a.lua"] = [[
   local hook = require "hookward"
   hook.on("Good.Made", function() end)
   hook.on("Bad.Made", function() return nil, "not \"today\"" end)
+  hook.on("Broken.Made", function(event) return event.Missing.Name end)
   hook.on("Soon.Made", { ack = "first" }, function() end)
 ]] }
 
@@ -101,6 +102,14 @@ describe("the feed", function()
       { "bad-1", "failed", "handler_refused", 'not "today"', false, true, 2 },
     }, shown)
     assert.equal("running", records[3].state) -- a worker was free
+  end)
+
+  it("has the first line of a traceback where there is no reason", function()
+    local record = records_of(1, function()
+      host:notify(H.event("Broken.Made"), { id = "broken-1" })
+    end)[1]
+    assert.equal("handler_error", record.error)
+    assert.match("^handlers/a%.lua:4: attempt to index a nil value[^\n]*$", record.reason)
   end)
 
   it("has what was refused of authentic senders, and nothing of strangers", function()

@@ -64,7 +64,7 @@ static void push_presence(lua_State *L, sqlite3_stmt *stmt, int i)
 #define COLUMNS                                                                                    \
     "SELECT seq, job_id, digest, event, state, attempt, deliveries, runs, received_at,"            \
     " settled_at, next_run_at, retries, error, reason, key, place, version, parked,"               \
-    " typeof(body) <> 'null'"
+    " typeof(body) <> 'null', CASE WHEN reason IS NULL THEN substr(detail, 1, 300) END"
 
 struct column {
     const char *name;
@@ -78,8 +78,8 @@ static const struct column columns[] = {
     {"settled_at", push_time},    {"next_run_at", push_time}, {"retries", push_integer},
     {"error", push_text},         {"reason", push_text},      {"key", push_text},
     {"place", push_text},         {"version", push_text},     {"parked", push_presence},
-    {"has_body", push_presence},  {"detail", push_text},      {"headers", push_text},
-    {"body", push_text},
+    {"has_body", push_presence},  {"gist", push_text},        {"detail", push_text},
+    {"headers", push_text},       {"body", push_text},
 };
 
 static void push_columns(lua_State *L, sqlite3_stmt *stmt, const struct column *of)

@@ -20,8 +20,8 @@
  *
  *     handle:list(filters) -> rows      { seq, id, digest (hex), event, state, attempt, deliveries,
  *                                       runs, received_at, settled_at, next_run_at, retries, error,
- *                                       reason, key, place, version, parked, has_body }; an absent value is
- *                                       nil
+ *                                       reason, key, place, version, parked, has_body, gist (without a
+ *                                       reason: how `detail` begins) }; an absent value is nil
  *     handle:show(seq) -> row           with detail and body too; nil alone when there is none
  *     handle:count(filters) -> integer, { state -> integer }
  *     handle:stats(filters) -> groups   one for each event in each state, by name: { event, state,

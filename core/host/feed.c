@@ -91,6 +91,15 @@ static enum hw_ledger_state state_of(const struct hw_notification *n)
     return n->outcome.from_ledger ? n->known.state : n->state;
 }
 
+/* An error that a handler raised has a traceback in place of a reason: its first line says most. */
+static struct hw_str reason_of(const struct hw_outcome *o)
+{
+    if (o->reason.len || !o->detail.len)
+        return o->reason;
+    const char *end = memchr(o->detail.ptr, '\n', o->detail.len);
+    return (struct hw_str){o->detail.ptr, end ? (size_t)(end - o->detail.ptr) : o->detail.len};
+}
+
 static void fill(struct hw_feed_record *r, const struct hw_job *job)
 {
     const struct hw_notification *n = &job->n;
@@ -105,7 +114,7 @@ static void fill(struct hw_feed_record *r, const struct hw_job *job)
     r->replay = n->from_row && !job->due_at;
     r->id_len = copy(r->id, sizeof r->id, n->id);
     r->event_len = copy(r->event, sizeof r->event, n->event);
-    r->reason_len = copy(r->reason, sizeof r->reason, n->outcome.reason);
+    r->reason_len = copy(r->reason, sizeof r->reason, reason_of(&n->outcome));
 }
 
 /* ---- JSON ---- */

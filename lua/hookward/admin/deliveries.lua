@@ -26,6 +26,8 @@ function M.row(row)
   local out = {}
   for _, name in ipairs(plain) do out[name] = row[name] end
   for _, name in ipairs(texts) do out[name] = answers.text(row[name]) end
+  -- An error that a handler raised has a traceback in place of a reason: its first line says most.
+  out.reason = out.reason or answers.text(row.gist and row.gist:match("^[^\n]*"))
   return out
 end
 

@@ -42,7 +42,8 @@ class Deliveries {
     this.form = filterForm((filter) => this.refilter(filter), ctx.session.role === "write");
     this.live = new Live({
       update: (record) => this.table.update(record.row, { state: record.state,
-        attempt: record.attempt, error: record.error ?? null, reason: record.reason ?? null }),
+        attempt: record.attempt, error: record.error ?? null, reason: record.reason ?? null,
+        next_run_at: null, parked: false }),
       wanted: (record) => record.row > this.table.oldest && matches(this.filter, record),
       reading: () => this.reading(),
       add: (rows) => this.add(rows),
@@ -131,9 +132,18 @@ class Deliveries {
       this.take(page);
       this.ctx.announce(this.size());
     } catch (error) {
+      if (!gaveUp(error)) this.showNothing();
       this.fail(error, () => this.load());
     }
     this.panel.classList.remove("waiting");
+  }
+
+  /** What is shown would not be what was asked for. */
+  showNothing() {
+    this.table.clear();
+    this.next = null;
+    this.panel.hidden = true;
+    put(this.hint);
   }
 
   /** Loads the next older page, if there is one and none is on its way. */
