@@ -1411,6 +1411,82 @@ describe("hookward.core.ledger", function()
     ]]
   end)
 
+  it("filters what did not succeed by its index, in whatever mix of states and events", function()
+    local rows, states = {}, { "succeeded", "failed", "dead", "unhandled", "queued", "running" }
+    for i = 1, 300 do
+      rows[i] = { id = tostring(i), state = states[i % 6 + 1], event = ("E%d.X"):format(i % 7),
+        at = i / 1000 }
+    end
+    fill(rows)
+    run [[
+      local l <close> = assert(ledger.open(path))
+      local all = l:list { oldest_first = true }
+      assert(#all == 300)
+      local function same(filters, keeps)
+        for _, seconds in ipairs { false, 60 } do
+          filters.seconds = seconds or nil
+          for _, oldest_first in ipairs { false, true } do
+            filters.oldest_first = oldest_first
+            local wanted = {}
+            for _, row in ipairs(all) do
+              if keeps(row) then table.insert(wanted, oldest_first and #wanted + 1 or 1, row.seq) end
+            end
+            local rows, stopped = l:list(filters)
+            assert(stopped == nil and #rows == #wanted and #rows > 0, #rows .. " " .. #wanted)
+            for i, row in ipairs(rows) do
+              assert(row.seq == wanted[i] and row.id and row.received_at)
+            end
+          end
+        end
+        filters.seconds = nil
+        assert(l:count(filters) == #l:list(filters))
+      end
+      same({ states = { "failed" } }, function(row) return row.state == "failed" end)
+      same({ states = { "dead", "running" } }, function(row)
+        return row.state == "dead" or row.state == "running" end)
+      same({ states = { "failed", "unhandled", "queued" }, event = "E3.*" }, function(row)
+        return row.event == "E3.X" and
+          (row.state == "failed" or row.state == "unhandled" or row.state == "queued") end)
+      same({ states = { "dead" }, event = "E5.X", after = 40, upto = 200 }, function(row)
+        return row.event == "E5.X" and row.state == "dead" and row.seq > 40 and row.seq <= 200 end)
+      same({ states = { "queued" }, since = 0.1, ["until"] = 0.2 }, function(row)
+        return row.state == "queued" and row.received_at >= 0.1 and row.received_at <= 0.2 end)
+      same({ states = { "succeeded", "dead" }, event = "*.X" }, function(row)
+        return row.state == "succeeded" or row.state == "dead" end)
+    ]]
+  end)
+
+  it("looks for so many seconds, and says where it stopped", function()
+    local rows = {}
+    for i = 1, 1000 do rows[i] = { id = tostring(i), event = i % 100 == 1 and "Rare.X" or "A.X", at = i } end
+    fill(rows)
+    run [[
+      local l <close> = assert(ledger.open(path))
+      local found, upto, looks = {}, nil, 0
+      repeat
+        local rows, stopped = l:list { event = "Rare.X", seconds = 0, limit = 4, upto = upto }
+        assert(#rows <= 4)
+        for _, row in ipairs(rows) do found[#found + 1] = row.id end
+        if stopped then assert(stopped.received_at == tonumber(l:show(stopped.seq).id)) end
+        upto = stopped and stopped.seq - 1 or #rows == 4 and rows[4].seq - 1 or nil
+        looks = looks + 1
+      until not upto
+      assert(table.concat(found, " ") == "901 801 701 601 501 401 301 201 101 1", table.concat(found, " "))
+      assert(looks > 10 and looks < 40, looks) -- some rows at a time, however short the time is
+      local rows, stopped = l:list { event = "A.X", seconds = 0, limit = 65 }
+      assert(#rows == 64 and stopped.seq == rows[64].seq, #rows)
+      rows, stopped = l:list { event = "A.X", seconds = 0, limit = 64 }
+      assert(#rows == 64 and not stopped) -- the page is full
+      rows, stopped = l:list { seconds = 0, oldest_first = true }
+      assert(#rows == 64 and rows[1].id == "1" and stopped.seq == rows[64].seq)
+      rows, stopped = l:list { ids = { "7" }, seconds = 0 }
+      assert(#rows == 1 and not stopped)
+      refused("seconds must be a number", l.list, l, { seconds = "1" })
+      refused("seconds must be a number", l.list, l, { seconds = -1 })
+      refused("seconds must be a number", l.list, l, { seconds = 0/0 })
+    ]]
+  end)
+
   it("purges only with a handle that may write, and survives whatever its callback does", function()
     local rows = {}
     for i = 1, 1100 do rows[i] = { id = tostring(i) } end

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "bindings/ledger_backlog.h"
 #include "bindings/ledger_check.h"
 #include "bindings/ledger_handle.h"
@@ -66,6 +67,8 @@ static void push_presence(lua_State *L, sqlite3_stmt *stmt, int i)
     " settled_at, next_run_at, retries, error, reason, key, place, version, parked,"               \
     " typeof(body) <> 'null', CASE WHEN reason IS NULL THEN substr(detail, 1, 300) END"
 
+enum { RECEIVED_AT = 8 /* among them */ };
+
 struct column {
     const char *name;
     void (*push)(lua_State *L, sqlite3_stmt *stmt, int i);
@@ -101,11 +104,88 @@ static void push_row(lua_State *L, sqlite3_stmt *stmt)
 
 /* ---- reading ---- */
 
+enum { ROWS_BETWEEN_LOOKS = 64 /* at the clock */ };
+
+static int prepare_scan(lua_State *L, struct hw_ledger_handle *handle,
+                        const struct hw_ledger_filters *f)
+{
+    const char *sql = hw_ledger_filters_push_scan(L, f);
+    int rc = sqlite3_prepare_v2(handle->db, sql, -1, &handle->select, NULL);
+    lua_pop(L, 1);
+    if (rc == SQLITE_OK)
+        rc = hw_ledger_filters_bind(L, f, handle->select);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_prepare_v2(handle->db, COLUMNS " FROM notifications WHERE seq = ?", -1,
+                                &handle->row, NULL);
+    return rc;
+}
+
+/* Adds the row `seq` to the array on top, where it is still there. Returns SQLite's code. */
+static int add_row(lua_State *L, struct hw_ledger_handle *handle, int64_t seq, lua_Integer at)
+{
+    sqlite3_bind_int64(handle->row, 1, seq);
+    int rc = sqlite3_step(handle->row);
+    if (rc == SQLITE_ROW) {
+        push_row(L, handle->row);
+        lua_rawseti(L, -2, at);
+    }
+    sqlite3_reset(handle->row);
+    return rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+/* Where a scan has come to: { seq, received_at }. */
+static int push_stop(lua_State *L, struct hw_ledger_handle *handle, int64_t seq)
+{
+    sqlite3_bind_int64(handle->row, 1, seq);
+    int rc = sqlite3_step(handle->row);
+    lua_createtable(L, 0, 2);
+    lua_pushinteger(L, seq);
+    lua_setfield(L, -2, "seq");
+    if (rc == SQLITE_ROW) {
+        push_time(L, handle->row, RECEIVED_AT);
+        lua_setfield(L, -2, "received_at");
+    }
+    sqlite3_reset(handle->row);
+    return rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+/* Looks at row after row until the page is full, or the time is over. All of it is one read
+ * transaction, and the rows are as they are in it. */
+static int scan(lua_State *L, struct hw_ledger_handle *handle, const struct hw_ledger_filters *f)
+{
+    uint64_t until = hw_now_ns() + (uint64_t)(f->seconds * 1e9);
+    lua_Integer found = 0, looked_at = 0;
+    int64_t seq = 0;
+    int rc = SQLITE_DONE;
+    bool late = false;
+    lua_newtable(L); /* rows */
+    while (!late && (f->limit < 0 || found < f->limit) &&
+           (rc = sqlite3_step(handle->select)) == SQLITE_ROW) {
+        seq = sqlite3_column_int64(handle->select, 0);
+        if (sqlite3_column_int(handle->select, 1) && add_row(L, handle, seq, ++found) != SQLITE_OK)
+            return hw_ledger_handle_fail(L, handle);
+        late = ++looked_at % ROWS_BETWEEN_LOOKS == 0 && hw_now_ns() >= until;
+    }
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        return hw_ledger_handle_fail(L, handle);
+    if (!late || found == f->limit)
+        lua_pushnil(L);
+    else if (push_stop(L, handle, seq) != SQLITE_OK)
+        return hw_ledger_handle_fail(L, handle);
+    hw_ledger_handle_finish(handle);
+    return 2;
+}
+
 static int ledger_list(lua_State *L)
 {
     struct hw_ledger_handle *handle = hw_ledger_handle_check(L);
     struct hw_ledger_filters f;
     hw_ledger_filters_read(L, 2, &f);
+    if (f.seconds >= 0 && !f.ids) { /* ids have an index */
+        if (prepare_scan(L, handle, &f) != SQLITE_OK)
+            return hw_ledger_handle_fail(L, handle);
+        return scan(L, handle, &f);
+    }
     if (hw_ledger_handle_prepare(L, handle, &handle->select, &f, COLUMNS,
                                  f.oldest_first ? " ORDER BY seq" : " ORDER BY seq DESC") !=
         SQLITE_OK)

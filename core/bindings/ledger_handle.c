@@ -12,7 +12,8 @@ void hw_ledger_handle_finish(struct hw_ledger_handle *handle)
 {
     sqlite3_finalize(handle->select);
     sqlite3_finalize(handle->deletion);
-    handle->select = handle->deletion = NULL;
+    sqlite3_finalize(handle->row);
+    handle->select = handle->deletion = handle->row = NULL;
 }
 
 int hw_ledger_handle_close(lua_State *L)

@@ -16,6 +16,7 @@ struct hw_ledger_handle {
     sqlite3 *db;            /* NULL: closed */
     sqlite3_stmt *select;   /* in use, or NULL */
     sqlite3_stmt *deletion; /* in use, or NULL */
+    sqlite3_stmt *row;      /* in use, or NULL */
     uint64_t deadline_ns;   /* of ledger_check.h; monotonic */
 };
 

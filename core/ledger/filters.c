@@ -129,6 +129,13 @@ static void read_limit(lua_State *L, struct hw_ledger_filters *f, const char *na
     f->limit = read_integer(L, name);
 }
 
+static void read_seconds(lua_State *L, struct hw_ledger_filters *f, const char *name)
+{
+    f->seconds = lua_tonumber(L, -1);
+    if (lua_type(L, -1) != LUA_TNUMBER || !(f->seconds >= 0 && f->seconds < 1e6))
+        luaL_error(L, "ledger: %s must be a number of seconds", name);
+}
+
 static void read_oldest_first(lua_State *L, struct hw_ledger_filters *f, const char *name)
 {
     (void)name;
@@ -140,11 +147,12 @@ static const struct filter {
     void (*read)(lua_State *L, struct hw_ledger_filters *f,
                  const char *name); /* the value is on top */
 } known_filters[] = {
-    {"states", read_states}, {"event", read_event},
-    {"ids", read_ids},       {"since", read_since},
-    {"until", read_until},   {"after", read_after},
-    {"error", read_error},   {"upto", read_upto},
-    {"limit", read_limit},   {"oldest_first", read_oldest_first},
+    {"states", read_states},   {"event", read_event},
+    {"ids", read_ids},         {"since", read_since},
+    {"until", read_until},     {"after", read_after},
+    {"error", read_error},     {"upto", read_upto},
+    {"limit", read_limit},     {"oldest_first", read_oldest_first},
+    {"seconds", read_seconds},
 };
 
 static const struct filter *find_filter(lua_State *L, int key)
@@ -164,7 +172,8 @@ void hw_ledger_filters_read(lua_State *L, int index, struct hw_ledger_filters *f
                                     .until_ms = INT64_MAX,
                                     .after = INT64_MIN,
                                     .upto = INT64_MAX,
-                                    .limit = -1};
+                                    .limit = -1,
+                                    .seconds = -1};
     if (lua_isnoneornil(L, index)) {
         lua_pushnil(L);
         return;
@@ -186,14 +195,19 @@ void hw_ledger_filters_read(lua_State *L, int index, struct hw_ledger_filters *f
 
 /* hw_ledger_filters_bind uses these numbers. */
 #define MATCHES                                                                                    \
-    " FROM notifications WHERE (?1 >> state) & 1"                                                  \
+    "(?1 >> state) & 1"                                                                            \
     " AND (?2 IS NULL OR event = ?2)"                                                              \
     " AND (?3 IS NULL OR substr(event, 1, length(?3)) = ?3)"                                       \
     " AND (?4 IS NULL OR substr(event, -length(?4)) = ?4)"                                         \
-    " AND received_at BETWEEN ?5 AND ?6"                                                           \
-    " AND seq > ?7 AND seq <= ?8"                                                                  \
+    " AND (?5 IS NULL OR received_at >= ?5)"                                                       \
+    " AND (?6 IS NULL OR received_at <= ?6)"                                                       \
     " AND (?9 IS NULL OR instr(lower(coalesce(error, '') || char(10) || coalesce(reason, '')"      \
     " || char(10) || coalesce(detail, '')), lower(?9)) > 0)"
+#define RANGE "seq > ?7 AND seq <= ?8"
+
+/* Two beginnings: of all rows, and of what did not succeed. */
+#define ALL " FROM notifications WHERE "
+#define TROUBLE " FROM notifications INDEXED BY by_trouble WHERE state <> 1 AND "
 
 enum {
     BIND_STATES = 1,
@@ -206,14 +220,28 @@ enum {
     BIND_IDS
 };
 
+static bool leaves_out_success(const struct hw_ledger_filters *f)
+{
+    return !(f->states >> HW_SUCCEEDED & 1);
+}
+
+const char *hw_ledger_filters_push_scan(lua_State *L, const struct hw_ledger_filters *f)
+{
+    return lua_pushfstring(L,
+                           "SELECT seq, CASE WHEN " MATCHES " THEN 1 END%s" RANGE " ORDER BY seq%s",
+                           leaves_out_success(f) ? TROUBLE : ALL, f->oldest_first ? "" : " DESC");
+}
+
 const char *hw_ledger_filters_push_sql(lua_State *L, const struct hw_ledger_filters *f,
                                        const char *what, const char *tail)
 {
     size_t ids = f->ids ? lua_rawlen(L, f->ids) : 0;
+    bool selects = what[0] == 'S';
     luaL_Buffer sql;
     luaL_buffinit(L, &sql);
     luaL_addstring(&sql, what);
-    luaL_addstring(&sql, MATCHES);
+    luaL_addstring(&sql, selects && leaves_out_success(f) && !f->ids ? TROUBLE : ALL);
+    luaL_addstring(&sql, RANGE " AND " MATCHES);
     if (f->ids)
         luaL_addstring(&sql, " AND job_id IN (");
     for (size_t i = 0; i < ids; i++)
@@ -252,9 +280,9 @@ int hw_ledger_filters_bind(lua_State *L, const struct hw_ledger_filters *f, sqli
     int rc = sqlite3_bind_int64(stmt, BIND_STATES, f->states);
     if (rc == SQLITE_OK && f->pattern != HW_LEDGER_PATTERN_ANY)
         rc = bind_text(stmt, patterns[f->pattern], f->event);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK && f->since_ms != INT64_MIN)
         rc = sqlite3_bind_int64(stmt, BIND_SINCE, f->since_ms);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK && f->until_ms != INT64_MAX)
         rc = sqlite3_bind_int64(stmt, BIND_UNTIL, f->until_ms);
     if (rc == SQLITE_OK)
         rc = sqlite3_bind_int64(stmt, BIND_AFTER, f->after);
