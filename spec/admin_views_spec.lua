@@ -1,6 +1,7 @@
 -- What the admin page's further views ask over the real listener: overview and timeline, refused
 -- requests, tests, replays of all that match (lua/hookward/admin/).
 
+local certificates = require "spec.support.certificates"
 local dkjson = require "dkjson"
 local socket = require "socket"
 local H = require "spec.support.host"
@@ -372,6 +373,22 @@ describe("a test", function()
     for _, listen in ipairs { '"unix:h.sock"', '{ { "127.0.0.1:0", proxy_protocol = true } }' } do
       local host = start { args = "--dev", listen = listen }
       assert.equal(200, send(host, {}).status)
+    end
+  end)
+end)
+
+describe("a test over TLS", function()
+  after_each(H.stop_all)
+
+  it("trusts the listener's own certificate, whoever signed it", function()
+    local made = certificates.authority()
+    made:sign "server"
+    certificates.self_signed(made.folder, "own")
+    for _, name in ipairs { "server", "own" } do
+      local host = start { args = "--dev", config = ("tls = { cert = %q, key = %q }"):format(
+        ("%s/%s.pem"):format(made.folder, name), ("%s/%s.key"):format(made.folder, name)) }
+      local outcome = post(host, "/api/test", { body = H.event("A.Good") })
+      assert.equal(200, outcome.status, outcome.failure)
     end
   end)
 end)

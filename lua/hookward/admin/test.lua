@@ -45,16 +45,32 @@ local function doors_of(state)
   return found
 end
 
--- The listener's own certificate is trusted, whoever signed it, since it is in the configuration.
+-- The listener's own certificate is trusted, whoever signed it, since it is in the configuration; it
+-- is called by a name that the certificate has.
+local function add_tls(target, tls)
+  local certificate = tls.pairs and core.tls.check(tls).certificates[1]
+  local name = certificate and certificate.names[1]
+  if not name then return end
+  target.ca = certificate.file
+  name = name:gsub("^%*%.", "any."):gsub("^[^%[].*:.*$", "[%0]")
+  local path
+  target.connect, path = target.url:match("^https://([^/]+)(.*)$")
+  target.url = ("https://%s:%s%s"):format(name, target.connect:match("%d+$"), path)
+end
+
+local function target_of(door)
+  local target = { url = door.url, unix = door.unix, proxy_protocol = door.proxy_protocol,
+    shown = door.unix and door.address or door.url }
+  if door.tls then add_tls(target, door.tls) end
+  return target
+end
+
+-- The first listener that asks for no client certificate.
 local function door_of(state)
   for _, door in ipairs(doors_of(state)) do
-    local pair = door.tls and door.tls.pairs and door.tls.pairs[1]
-    if door.url and not (door.tls and door.tls.client_ca) then
-      return { url = door.url, unix = door.unix, proxy_protocol = door.proxy_protocol,
-        ca = pair and pair.cert, shown = door.unix and door.address or door.url }
-    end
+    if door.url and not (door.tls and door.tls.client_ca) then return target_of(door) end
   end
-  return nil, "no listener can be reached from here"
+  return nil, "no listener can be reached from here without a client certificate"
 end
 
 -- Returns the signing key and the door; or nil and why no test can be sent.
@@ -128,8 +144,8 @@ local function deliver(with, body, id, attempt)
   local settings, door, begun = project.settings(), with.door, core.sys.now()
   local limits = (settings.queue_timeout_ms + settings.handler_timeout_ms) / 1000
   local answer, failure = async.fetch { method = "POST", url = door.url, unix = door.unix,
-    proxy_protocol = door.proxy_protocol, ca = door.ca, body = body, answer_max = ANSWER_MAX,
-    headers = delivery.headers(id, attempt, signature), timeout = limits + SPARE }
+    connect = door.connect, proxy_protocol = door.proxy_protocol, ca = door.ca, body = body,
+    answer_max = ANSWER_MAX, headers = delivery.headers(id, attempt, signature), timeout = limits + SPARE }
   return { job_id = id, ms = math.max(0, core.sys.now() - begun) * 1000,
     status = answer and answer.status, answer = answer and answers.text(answer.body),
     failure = not answer and (tls_advice.explain(failure) or failure) or nil }
