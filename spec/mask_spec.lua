@@ -39,9 +39,12 @@ describe("mask", function()
   it("keeps them out of `jobs show`, which says so, but for --unmask", function()
     for _, id in ipairs { "Person.Made", "Badge.Hidden", "none", "nobody" } do
       local out = hookward("jobs show " .. id)
-      assert.matches("body +is masked: `mask` names its event; %-%-unmask shows it", out)
+      assert.matches(id:find("no", 1, true) == 1 and "body +is masked, since its event is not known; %-%-unmask"
+        or "body +is masked: `mask` names its event; %-%-unmask shows it", out)
       assert.is_nil(out:find("secret", 1, true), out)
-      out = hookward("jobs show --json " .. id)
+    end
+    for _, id in ipairs { "Person.Made", "none" } do
+      local out = hookward("jobs show --json " .. id)
       assert.is_nil(out:find("secret", 1, true), out)
       local row = json.decode(out)[1]
       assert.same({ json.null, true, nil }, { row.body, row.masked, row.body_hex })

@@ -5,7 +5,7 @@
  * The room
  * For       base/ holds the tools that every other room may use and that know none of them:
  *           memory   arena.h, heap.h, str.h (this)
- *           formats  base64.h, layout.h, timestamp.h
+ *           formats  base64.h, json_text.h, layout.h, timestamp.h
  *           errors   error.h (the table of all), check.h (our own bugs), crash.h (test builds)
  *           the log  log.h, log_out.h, seldom.h
  *           system   descriptors.h, files.h, loop.h, sigpipe.h

@@ -70,7 +70,9 @@ end
 
 local function say_body(row, settings)
   if row.masked then
-    return say_field("body", "is masked: `mask` names its event; --unmask shows it")
+    return say_field("body", row.event == ""
+      and "is masked, since its event is not known; --unmask shows it"
+      or "is masked: `mask` names its event; --unmask shows it")
   end
   if not row.body then
     return say_field("body", why_no_body(row, settings))
