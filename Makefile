@@ -23,7 +23,7 @@ PACKAGES_CI    = $(PACKAGES_TEST) $(PACKAGES_DEB) $(PACKAGES_BROWSER) $(PACKAGES
                  lintian mmdebstrap groff-base man-db mandoc
 
 # A browser for the admin page's specs, and letters for it: Latin, Hebrew and Arabic.
-PACKAGES_BROWSER = chromium chromium-driver fonts-dejavu-core
+PACKAGES_BROWSER = chromium chromium-driver fonts-dejavu-core wrk
 
 # Prometheus and promtool, for examples/monitoring.
 PACKAGES_MONITORING = prometheus
