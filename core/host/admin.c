@@ -276,12 +276,6 @@ static int on_complete(struct hw_service *service, struct hw_request *r, struct 
     return app->type->complete(app, r, waiter, reason);
 }
 
-static int on_expired(struct hw_service *service, struct hw_waiter *waiter, struct hw_str *reason)
-{
-    struct hw_service *app = app_of(admin_of(service));
-    return app->type->expired(app, waiter, reason);
-}
-
 /* The others are the app's. */
 static bool is_asking(const struct hw_admin *admin, const struct hw_waiter *waiter)
 {
@@ -289,6 +283,12 @@ static bool is_asking(const struct hw_admin *admin, const struct hw_waiter *wait
     while (w && w != waiter)
         w = w->next;
     return w != NULL;
+}
+
+static int on_expired(struct hw_service *service, struct hw_waiter *waiter, struct hw_str *reason)
+{
+    struct hw_service *app = app_of(admin_of(service));
+    return is_asking(admin_of(service), waiter) ? 0 : app->type->expired(app, waiter, reason);
 }
 
 static void on_sent(struct hw_service *service, struct hw_waiter *waiter)
