@@ -298,18 +298,20 @@ describe("refused requests", function()
   end)
 end)
 
+local BODY = H.event("A.Good")
+
+local function send(host, fields)
+  fields.body = fields.body or BODY
+  return post(host, "/api/test", fields)
+end
+
 describe("a test", function()
-  local BODY = H.event("A.Good")
+  local host
 
-  after_each(H.stop_all)
-
-  local function send(host, fields)
-    fields.body = fields.body or BODY
-    return post(host, "/api/test", fields)
-  end
+  lazy_setup(function() host = start { args = "--dev" } end)
+  lazy_teardown(H.stop_all)
 
   it("can be of an event that the catalogue, a handler or a sender names", function()
-    local host = start { args = "--dev" }
     host:notify(H.event("A.Arrived"), { id = "1" })
     local about = get(host, "/api/test")
     assert.is_true(about.available)
@@ -323,7 +325,6 @@ describe("a test", function()
   end)
 
   it("is signed, delivered and recorded as any notification", function()
-    local host = start { args = "--dev" }
     local good, bad = send(host, {}), send(host, { body = H.event("A.Good", '"Fail":true'), attempt = 5 })
     assert.equal(200, good.status)
     assert.equal(400, bad.status)
@@ -337,13 +338,11 @@ describe("a test", function()
   end)
 
   it("with a job id that was there is a duplicate", function()
-    local host = start { args = "--dev" }
     for _ = 1, 2 do assert.equal(200, send(host, { job_id = "mine" }).status) end
     assert.equal(2, get(host, "/api/deliveries?id=mine").rows[1].deliveries)
   end)
 
   it("has limits", function()
-    local host = start { args = "--dev" }
     assert.equal(200, send(host, { job_id = ("i"):rep(128), attempt = 1000 }).status)
     for _, fields in ipairs { { job_id = ("i"):rep(129) }, { job_id = "" }, { job_id = "a b" },
       { job_id = "a\nb" }, { job_id = 7 }, { attempt = 1001 }, { attempt = -1 }, { attempt = 0.5 },
@@ -355,11 +354,15 @@ describe("a test", function()
   end)
 
   it("may be a body that is refused", function()
-    local outcome = send(start { args = "--dev" }, { body = "no JSON" })
+    local outcome = send(host, { body = "no JSON" })
     assert.same({ 400, "invalid_json" }, { outcome.status, dkjson.decode(outcome.answer).error })
   end)
+end)
 
-  it("can't be sent without --dev, nor without the key", function()
+describe("a test to a host", function()
+  after_each(H.stop_all)
+
+  it("is not sent without --dev, nor without the key", function()
     for options, why in pairs { [{}] = "--dev", [{ args = "--dev", key = false }] = "development.key" } do
       local host = start(options)
       local about = get(host, "/api/test")
@@ -481,6 +484,17 @@ describe("a replay of all that match", function()
     post(host, "/api/bulk/stop") -- nothing runs: nothing to do
     assert.same({ started = true, count = 2 }, post(host, "/api/bulk", { rate = 1000 }))
     assert.equal(2, ended(host).succeeded)
+  end)
+
+  it("ends with the host, and does not hold it up", function()
+    local host = start()
+    dead(host, 3)
+    fix(host)
+    post(host, "/api/bulk", { rate = 0.01 })
+    H.wait_until(function() return get(host, "/api/bulk").done == 1 end, "the first one")
+    local begun = socket.gettime()
+    assert.equal(0, host:stop())
+    assert.is_true(socket.gettime() - begun < 10)
   end)
 
   it("runs no row that came after its start", function()

@@ -45,8 +45,8 @@ local function doors_of(state)
   return found
 end
 
--- The listener's own certificate is trusted, whoever signed it, since it is in the configuration; it
--- is called by a name that the certificate has.
+-- The listener's own certificate is trusted, whoever signed it, since it is in the configuration.
+-- The host is called by a name that the certificate has.
 local function add_tls(target, tls)
   local certificate = tls.pairs and core.tls.check(tls).certificates[1]
   local name = certificate and certificate.names[1]
@@ -145,7 +145,8 @@ local function deliver(with, body, id, attempt)
   local limits = (settings.queue_timeout_ms + settings.handler_timeout_ms) / 1000
   local answer, failure = async.fetch { method = "POST", url = door.url, unix = door.unix,
     connect = door.connect, proxy_protocol = door.proxy_protocol, ca = door.ca, body = body,
-    answer_max = ANSWER_MAX, headers = delivery.headers(id, attempt, signature), timeout = limits + SPARE }
+    answer_max = ANSWER_MAX, timeout = limits + SPARE,
+    headers = delivery.headers(id, attempt, signature) }
   return { job_id = id, ms = math.max(0, core.sys.now() - begun) * 1000,
     status = answer and answer.status, answer = answer and answers.text(answer.body),
     failure = not answer and (tls_advice.explain(failure) or failure) or nil }
