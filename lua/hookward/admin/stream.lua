@@ -28,7 +28,7 @@ local FEED_TIMEOUT = 30 -- seconds; the host answers after 20
 local AGAIN = 1 -- seconds before the host is asked again after a failure
 
 ---@class hookward.admin.Page
----@field later hookward.app.Later
+---@field later hookward.AppLater
 ---@field session? hookward.admin.Session nil: it came with a token
 ---@field skipped integer records that its connection had no room for
 ---@field heard number when something was sent to it last
