@@ -113,10 +113,9 @@ local function page(ledger, filters)
   local list = core.json.array {}
   for i = 1, math.min(#rows, limit) do list[i] = M.row(rows[i]) end
   local more = #rows > limit
-  return { rows = list, more = more or searched_to ~= nil,
-    next = more and list[limit].seq or searched_to,
-    searched_to = searched_to and { seq = searched_to,
-      received_at = search.time_of(ledger, searched_to) } }
+  if more then searched_to = nil end
+  return { rows = list, more = more or searched_to ~= nil, searched_to = searched_to,
+    next = more and list[limit].seq or searched_to and searched_to.seq }
 end
 
 ---@param request hookward.AppRequest

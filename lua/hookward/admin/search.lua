@@ -1,17 +1,12 @@
 -- Finds the rows of a page in bounded time, however long the ledger is.
 --
--- How     A filter may match few of a million rows, so rows are looked at in windows of their
---         numbers, from the newest on, until the page is full or the time is over. Then the page
---         offers to search further. Rows arrive in the order of their numbers, but for SLACK, so
---         that a time is found by halving.
-
-local core = require "hookward.core"
+-- How     A filter may match few of a million rows, so the ledger looks for SECONDS, from the
+--         newest row on, and says how far it came; the page then offers to search further. Rows
+--         arrive in the order of their numbers, but for SLACK, so a time is found by halving.
 
 local M = {}
 
 M.SECONDS = 0.2
-local WINDOW, WINDOW_MAX = 1000, 64000 -- numbers of rows
-local QUICK, SLOW = 0.02, 0.05 -- seconds; a window of less is followed by a larger one
 local SLACK = 60 -- seconds
 
 local function first(rows, why)
@@ -28,7 +23,7 @@ local function oldest(ledger)
   return first(ledger:list { oldest_first = true, limit = 1 })
 end
 
--- A number that no row received before a time is above.
+-- No row above the number that is returned was received before the time.
 local function seek(ledger, time, low, high)
   while low < high do
     local middle = (low + high) // 2
@@ -52,50 +47,27 @@ local function bounds(ledger, filters)
   return high, low
 end
 
-local function next_size(size, took)
-  if took < QUICK then return math.min(size * 2, WINDOW_MAX) end
-  if took > SLOW then return math.max(size // 2, WINDOW) end
-  return size
-end
-
 local function search(ledger, filters, limit)
   local high, low = bounds(ledger, filters)
-  local found, size, began = {}, WINDOW, core.sys.now()
-  local window = {}
-  for name, value in pairs(filters) do window[name] = value end
-  while high and high >= low do
-    local from, at = math.max(low, high - size + 1), core.sys.now()
-    window.after, window.upto, window.limit = from - 1, high, limit + 1 - #found
-    local rows, why = ledger:list(window)
-    if not rows then error(why, 0) end
-    table.move(rows, 1, #rows, #found + 1, found)
-    if #found > limit then return found end
-    local now = core.sys.now()
-    if now - began > M.SECONDS and from > low then return found, from end
-    high, size = from - 1, next_size(size, now - at)
-  end
-  return found
+  if not high then return {} end
+  local wanted = { after = low - 1, limit = limit + 1, seconds = M.SECONDS }
+  for name, value in pairs(filters) do wanted[name] = wanted[name] or value end
+  wanted.upto = high
+  local rows, stop = ledger:list(wanted)
+  if not rows then error(stop, 0) end
+  return rows, stop
 end
 
 ---@param ledger table a handle of core.ledger
 ---@param filters table as core.ledger's, with `upto`, without `after`
 ---@param limit integer
 ---@return table[]? rows the newest first; one more than `limit` if there are more
----@return integer|string|nil searched_to the lowest number that was looked at, when the time was
----over; or why it failed
+---@return { seq: integer, received_at: number? }|string|nil searched_to the row that was looked at
+---last, when the time was over; or why it failed
 function M.page(ledger, filters, limit)
   local ok, rows, searched_to = pcall(search, ledger, filters, limit)
   if not ok then return nil, rows end
   return rows, searched_to
-end
-
----When the first row at or below a number was received.
----@param ledger table
----@param seq integer
----@return number? seconds since 1970
-function M.time_of(ledger, seq)
-  local ok, row = pcall(row_at, ledger, seq)
-  return ok and row and row.received_at or nil
 end
 
 return M
