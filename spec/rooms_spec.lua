@@ -62,7 +62,7 @@ end)
 
 -- The lowest first.
 local LUA_ROOMS = { "base", "config", "handlers", "host", "guide", "cli", "accredit", "jobs", "ledger",
-  "sandbox", "testing", "doctor", "commands" }
+  "sandbox", "testing", "doctor", "admin", "commands" }
 
 describe("the rooms of lua/hookward", function()
   it("are in order", function()
