@@ -280,7 +280,8 @@ export function makePlot({ title, unit, series, stacked = false, area = false })
       if (stacked && edges.every((edge) => !edge || edge.high === edge.low)) return [];
       return runs(edges, step).flatMap((run) => (stacked || area
         ? [s("path", { class: `plot-area ${one.tone}`, d: areaPath(run, step, x, y) })]
-        : [s("path", { class: `plot-line ${one.tone}`, d: linePath(run, step, x, y) })]));
+        : [s("path", { class: `plot-line ${run.length === 1 ? "plot-lone" : ""} ${one.tone}`,
+          d: linePath(run, step, x, y) })]));
     });
   }
 
