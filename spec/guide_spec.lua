@@ -305,11 +305,20 @@ describe("the guide's", function()
     local host = H.start { folder = folder,
       env = "ADMIN_TOKEN=write-token-of-a-spec ADMIN_READ_TOKEN=read-token-of-a-spec" }
     local port = host:wait_log("admin page on https://127%.0%.0%.1:(%d+)")
-    local command = D.exchange(block("admin", "sh", 1), {
+    local command = D.exchange(block("admin", "sh", "Authorization"), {
       ["http://127.0.0.1:9464"] = "https://127.0.0.1:" .. port, ["curl"] = "curl -s --cacert tls/cert.pem" })
     local function with(token) return sh("cd %s && ADMIN_READ_TOKEN=%s && %s", folder, token, command) end
     assert.matches('"rows":[]', with "read-token-of-a-spec", 1, true)
     assert.matches('"error":"wrong_token"', with "another-token-of-a-spec", 1, true)
+  end)
+
+  it("commands for health have the answers that it shows", function()
+    local host = H.start { folder = (project()), args = "--admin 127.0.0.1:0" }
+    local port = host:wait_log("admin page on http://127%.0%.0%.1:(%d+)")
+    local commands, shown = block("admin", "sh", "/healthz"), {}
+    for answer in commands:gmatch("# ({[^}]*})") do shown[#shown + 1] = answer .. "\n" end
+    assert.equal(2, #shown)
+    assert.equal(table.concat(shown), sh("%s", (commands:gsub("9464", port):gsub("curl", "curl -s"))))
   end)
 
   it("commands for the terminal follow a host, and print a link that logs in", function()

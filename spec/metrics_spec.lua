@@ -380,6 +380,26 @@ describe("GET /metrics", function()
       H.sh(H.binary .. " --version"):match "%d+%.%d+%.%d+"), text, 1, true)
   end)
 
+  it("is described in the guide, number by number", function()
+    start ""
+    host:notify(GOOD)
+    local _, text = metrics.scrape(host)
+    local documented, heads = {}, metrics.heads(text)
+    for name, labels, meaning in H.read "lua/hookward/guide/admin.md"
+      :gmatch "\n| `([%w_]+)` | ([^|]*)| ([^\n]+) |" do
+      documented[name] = true
+      assert.equal((heads[name] or {}).help, meaning .. ".", name)
+      local found = {}
+      for label in (text:match("\n" .. name .. "{([^}]*)}") or ""):gmatch '([%w_]+)="' do
+        found[#found + 1] = "`" .. label .. "` "
+      end
+      if heads[name].type == "histogram" then found = { "`le` " } end
+      if name:find "^hookward_certificate" then found = { "`file` ", "`names` " } end -- there is none here
+      assert.equal(table.concat(found), labels, name)
+    end
+    for name in pairs(heads) do assert.is_true(documented[name], name .. " is not in the guide") end
+  end)
+
   -- Each thread is given up only after 5 s of CPU time.
   it("counts workers that were replaced, and lost #long", function()
     start('workers = 1, handler_timeout = 0.1', { handlers = { ["a.lua"] = [[

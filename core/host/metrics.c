@@ -79,18 +79,16 @@ static void put_events(struct hw_metric_text *out, const struct hw_events *event
         {HW_EVENT_REPLAYS_FAILED, "failed"},
     };
     static const struct by_event dead[] = {{HW_EVENT_DEAD, NULL}};
-    hw_metric_text_head(out, "hookward_notifications_total", "counter",
-                        "Authentic notifications by their event and what became of them.");
+    hw_metric_text_head(out, "hookward_notifications_total", "counter", "Authentic notifications.");
     put_by_event(out, events, "hookward_notifications_total", notifications,
                  COUNT_OF(notifications));
-    hw_metric_text_head(out, "hookward_retries_total", "counter",
-                        "The host's own retries by event and outcome.");
+    hw_metric_text_head(out, "hookward_retries_total", "counter", "The host's own retries.");
     put_by_event(out, events, "hookward_retries_total", retries, COUNT_OF(retries));
     hw_metric_text_head(out, "hookward_replays_total", "counter",
-                        "Recorded notifications that were run again on demand.");
+                        "Recorded notifications that were run again.");
     put_by_event(out, events, "hookward_replays_total", replays, COUNT_OF(replays));
     hw_metric_text_head(out, "hookward_dead_letters_total", "counter",
-                        "Notifications that became dead letters: nobody delivers them again.");
+                        "Notifications that became dead letters.");
     put_by_event(out, events, "hookward_dead_letters_total", dead, COUNT_OF(dead));
 }
 
@@ -103,8 +101,7 @@ static bool is_answered(int code)
 static void put_refusals(struct hw_metric_text *out, const struct hw_stats *stats)
 {
     static const char name[] = "hookward_refusals_total";
-    hw_metric_text_head(out, name, "counter",
-                        "Answers with an error, by its reason; strangers' requests included.");
+    hw_metric_text_head(out, name, "counter", "Answers with an error, to strangers too.");
     for (int code = HW_ERROR_BASE + 1; code < HW_ERROR_END; code++)
         if (is_answered(code))
             sample(out, name, "reason", hw_error_name(code),
@@ -115,20 +112,17 @@ static void put_notifications(struct hw_metric_text *out, const struct hw_metric
 {
     const struct hw_report *report = m->status->dispatch->report;
     counter(out, "hookward_notifications_received_total",
-            "Notifications that arrived completely, copies and forgeries included.",
-            get(m, HW_COUNT_RECEIVED));
+            "Complete notifications, copies and forgeries too.", get(m, HW_COUNT_RECEIVED));
     put_events(out, &report->events);
     counter(out, "hookward_acked_first_total", "Notifications answered 200 before they ran.",
             get(m, HW_COUNT_ACKED_FIRST));
-    counter(out, "hookward_verified_last_total",
-            "Notifications put last in line, since their address sent too many forgeries.",
+    counter(out, "hookward_verified_last_total", "Put last in line: their address sent forgeries.",
             get(m, HW_COUNT_VERIFIED_LAST));
     put_refusals(out, report->stats);
     hw_metric_text_histogram(out, "hookward_handler_seconds", "How long handlers ran.",
                              &report->handling, NS);
     hw_metric_text_histogram(out, "hookward_answer_seconds",
-                             "From a delivery's last byte to the begin of its answer.",
-                             &report->answering, NS);
+                             "From a delivery's last byte to its answer.", &report->answering, NS);
 }
 
 /* ---- now ---- */
@@ -140,7 +134,7 @@ static void put_queue(struct hw_metric_text *out, const struct hw_metrics *m)
     hw_crew_load(d->crew, &load);
     gauge(out, "hookward_queued", "Notifications that wait for a worker.", (double)load.queued);
     gauge(out, "hookward_in_flight", "Complete requests that have no answer yet.", (double)d->open);
-    gauge(out, "hookward_in_flight_max", "As many are taken at once (max_queue).",
+    gauge(out, "hookward_in_flight_max", "How many are taken at once (max_queue).",
           (double)d->open_max);
     gauge(out, "hookward_workers", "Workers, each with a Lua state.", m->status->workers);
     gauge(out, "hookward_workers_busy", "Workers that have a notification.", load.running);
@@ -149,9 +143,8 @@ static void put_queue(struct hw_metric_text *out, const struct hw_metrics *m)
     counter(out, "hookward_handlers_stuck_total", "Handlers that did not return in time.",
             get(m, HW_COUNT_STUCK));
     counter(out, "hookward_workers_replaced_total",
-            "Workers that were replaced, since their handler can't be stopped.",
-            get(m, HW_COUNT_REPLACED));
-    counter(out, "hookward_workers_lost_total", "Workers that were lost so and not replaced.",
+            "Workers replaced: their handler can't be stopped.", get(m, HW_COUNT_REPLACED));
+    counter(out, "hookward_workers_lost_total", "Workers lost like that and not replaced.",
             get(m, HW_COUNT_UNREPLACED));
 }
 
@@ -167,14 +160,14 @@ static void put_vms(struct hw_metric_text *out, const struct hw_metrics *m)
           (double)all);
     gauge(out, "hookward_vm_memory_largest_bytes", "Memory of the largest Lua state.",
           (double)most);
-    gauge(out, "hookward_vm_memory_max_bytes", "As much may one Lua state use (vm_memory).",
+    gauge(out, "hookward_vm_memory_max_bytes", "What one Lua state may use (vm_memory).",
           (double)hw_shelf_vm_memory_max(m->status->shelf));
 }
 
 static void put_ready(struct hw_metric_text *out, const struct hw_metrics *m)
 {
     const char *why;
-    gauge(out, "hookward_ready", "1 when notifications are taken, as /readyz tells.",
+    gauge(out, "hookward_ready", "1: notifications are taken, as /readyz says.",
           hw_status_is_ready(m->status, &why));
 }
 
@@ -186,25 +179,24 @@ static void put_ledger(struct hw_metric_text *out, const struct hw_metrics *m)
     struct hw_ledger *ledger = m->status->dispatch->ledger;
     int64_t oldest = hw_ledger_oldest_waiting(ledger);
     double age = hw_now() - (double)oldest / 1000;
-    gauge(out, "hookward_ledger_healthy", "1 when the ledger could last be written.",
+    gauge(out, "hookward_ledger_healthy", "0: the ledger could not be written last.",
           hw_ledger_health(ledger) != HW_LEDGER_FAILED);
-    gauge(out, "hookward_ledger_disk_low", "1 when the disk has less than min_disk_free left.",
+    gauge(out, "hookward_ledger_disk_low", "1: the disk has less than min_disk_free left.",
           hw_ledger_disk_is_low(ledger));
     hw_metric_text_head(out, rows, "gauge", "Rows of the ledger by their state.");
     for (int state = HW_SUCCEEDED; state < HW_LEDGER_STATE_END; state++) {
         int64_t count = hw_ledger_rows(ledger, state); /* below 0 only while they are read again */
         sample(out, rows, "state", hw_ledger_state_name(state), count > 0 ? (uint64_t)count : 0);
     }
-    hw_metric_text_histogram(out, "hookward_commit_seconds",
-                             "How long commits took that succeeded.", &ledger->commit_times, NS);
+    hw_metric_text_histogram(out, "hookward_commit_seconds", "How long successful commits took.",
+                             &ledger->commit_times, NS);
     hw_metric_text_histogram(out, "hookward_commit_notifications",
-                             "Notifications in a commit that succeeded.", &ledger->batch_sizes, 1);
+                             "How many notifications a commit had.", &ledger->batch_sizes, 1);
     counter(out, "hookward_commits_failed_total", "Commits that failed.",
             hw_stats_get(&ledger->commits_failed));
     gauge(out, "hookward_oldest_waiting_seconds",
-          "Age of the oldest notification that the host itself is to run; 0: none waits.",
-          oldest > 0 && age > 0 ? age : 0);
-    gauge(out, "hookward_backlog", "Notifications answered before they ran, and not run yet.",
+          "Age of the oldest that the host is to run; 0: none.", oldest > 0 && age > 0 ? age : 0);
+    gauge(out, "hookward_backlog", "Answered before they ran, and not run yet.",
           (double)hw_ledger_backlog(ledger));
     gauge(out, "hookward_paused_patterns", "Patterns of events that are paused.",
           (double)hw_pauses_count(&ledger->pauses));
@@ -220,16 +212,16 @@ static void put_connections(struct hw_metric_text *out, const struct hw_metrics 
     } counters[] = {
         {HW_COUNT_ACCEPTED, "hookward_connections_accepted_total", "Connections accepted."},
         {HW_COUNT_TURNED_AWAY, "hookward_connections_turned_away_total",
-         "Connections closed at once: too many of their address, or no file or memory left."},
+         "Connections closed at once; the log says why."},
         {HW_COUNT_MADE_ROOM, "hookward_connections_idle_closed_total",
-         "Idle connections closed to make room for new ones."},
+         "Idle connections closed to make room."},
         {HW_COUNT_BAD_PROXY_HEADERS, "hookward_bad_proxy_headers_total",
-         "Connections closed for want of a proper PROXY protocol header."},
+         "Closed for want of a PROXY protocol header."},
         {HW_COUNT_OUT_OF_FILES, "hookward_out_of_files_total",
-         "Times that no file or memory was left for a connection."},
+         "Times that no file or memory was left for one."},
     };
     gauge(out, "hookward_connections", "Connections that are open.", get(m, HW_COUNT_CONNECTIONS));
-    gauge(out, "hookward_connections_max", "As many may be open at once.",
+    gauge(out, "hookward_connections_max", "How many may be open at once.",
           (double)m->server->crowd.limits.connections);
     gauge(out, "hookward_requests_unfinished", "Requests and handshakes that have begun to arrive.",
           (double)m->server->crowd.unfinished);
@@ -255,7 +247,7 @@ static void put_certificates(struct hw_metric_text *out, const struct hw_tls_set
     static const char name[] = "hookward_certificate_expiry_timestamp_seconds";
     struct hw_tls_context *context;
     const struct hw_certificate *one;
-    hw_metric_text_head(out, name, "gauge", "When a TLS certificate expires, since 1970.");
+    hw_metric_text_head(out, name, "gauge", "When it expires, since 1970.");
     for (size_t i = 0; tls && (context = hw_tls_set_context(tls, i)); i++)
         for (size_t k = 0; (one = hw_tls_context_certificate(context, k)); k++) {
             if (was_named(tls, i, k, one->file))
@@ -285,10 +277,9 @@ static void put_last_reload(struct hw_metric_text *out, struct hw_last_reload *l
     char text[HW_ATTEMPT_WHY_MAX];
     bool ok = true;
     double at = hw_last_reload_describe(last, &ok, text, sizeof text);
-    gauge(out, "hookward_last_reload_successful",
-          "0 when the last attempt to reload failed, so that an older version runs.", ok);
+    gauge(out, "hookward_last_reload_successful", "0: it failed, and an older version runs.", ok);
     gauge(out, "hookward_last_reload_timestamp_seconds",
-          "When the last attempt to reload ended, since 1970; 0 before the first.", at);
+          "When it ended, since 1970; 0: there was none.", at);
 }
 
 static void put_scripts(struct hw_metric_text *out, const struct hw_metrics *m)
@@ -302,7 +293,7 @@ static void put_scripts(struct hw_metric_text *out, const struct hw_metrics *m)
     hw_metric_text_head(out, info, "gauge", "The version of the scripts that is live.");
     sample(out, info, "version", version, 1);
     gauge(out, "hookward_handlers", "Handlers that are registered.", (double)handlers);
-    gauge(out, "hookward_keys", "Public keys that notifications may be signed with.", (double)keys);
+    gauge(out, "hookward_keys", "Keys that notifications may be signed with.", (double)keys);
     hw_metric_text_head(out, reloads, "counter", "Attempts to reload by their result.");
     sample(out, reloads, "result", "changed", get(m, HW_COUNT_RELOADS));
     sample(out, reloads, "result", "unchanged", m->reloads_unchanged);
@@ -349,7 +340,7 @@ static void put_process(struct hw_metric_text *out, const struct hw_metrics *m)
         gauge(out, "process_start_time_seconds", "When the process started, since 1970.",
               m->process_started_at);
     counter(out, "hookward_log_lines_dropped_total",
-            "Log lines that were dropped, since their reader was too slow.", hw_log_dropped());
+            "Log lines dropped: their reader was too slow.", hw_log_dropped());
 }
 
 /* ---- all ---- */
