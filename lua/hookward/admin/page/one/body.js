@@ -87,7 +87,7 @@ export function bodyPanel(delivery) {
   const panel = h("section", { class: "panel", "aria-labelledby": "body-title" },
     h("header", null, heading, bar), inside);
   if (typeof body !== "string" && typeof base64 !== "string") {
-    put(inside, h("p", { class: "muted inside" }, "Not shown: ", why ?? "it was not kept", "."));
+    put(inside, h("p", { class: "muted" }, `Not shown: ${why ?? "it was not kept"}`));
     return panel;
   }
   const bytes = typeof base64 === "string" ? fromBase64(base64) : new TextEncoder().encode(body ?? "");
