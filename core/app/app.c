@@ -151,21 +151,21 @@ static void begin_pieces(struct hw_app *app, struct hw_app_call *call)
         hw_app_queues_leave(call);
 }
 
-/* Sends what was collected, unless the connection is still busy with what came before. */
+/* Sends what was collected, unless the connection is still busy with what came before. What is
+ * added meanwhile wakes the leader again: an app that adds without end must not keep it here. */
 static void send_pieces(struct hw_app_call *call)
 {
-    while (call->waiters && call->in_flight == 0) {
-        struct hw_str pieces = hw_app_queues_take(call);
-        if (pieces.len == 0)
-            return;
-        call->in_flight = pieces.len;
-        bool sent = hw_connection_send(call->waiters, pieces);
-        free((char *)pieces.ptr);
-        if (!sent)
-            return;
+    if (!call->waiters || call->in_flight > 0)
+        return;
+    struct hw_str pieces = hw_app_queues_take(call);
+    if (pieces.len == 0)
+        return;
+    call->in_flight = pieces.len;
+    if (hw_connection_send(call->waiters, pieces)) {
         call->in_flight = 0;
         hw_app_queues_sent(call, pieces.len);
     }
+    free((char *)pieces.ptr);
 }
 
 static void on_sent(struct hw_service *service, struct hw_waiter *waiter)
