@@ -26,6 +26,7 @@ static struct hw_config config = {.file_path = file,
                                   .handlers = handlers,
                                   .listen = listen_at,
                                   .listen_count = 2,
+                                  .door_count = 2,
                                   .key_patterns = patterns,
                                   .pattern_count = 1};
 
@@ -316,7 +317,7 @@ static void names_as_many_folders_as_it_may(void **state)
     (void)state;
     static struct hw_folders folders;
     char name[64];
-    config.listen_count = 0;
+    config.listen_count = config.door_count = 0;
     for (int i = 2; i < HW_WATCH_FOLDERS_MAX; i++) { /* beside handlers and handlers/lib */
         snprintf(name, sizeof name, "handlers/%d", i);
         HW_CHECK(mkdir(at(name), 0700) == 0);
@@ -330,7 +331,7 @@ static void names_as_many_folders_as_it_may(void **state)
     assert_int_equal(HW_WATCH_FOLDERS_MAX, folders.count);
     assert_true(folders.more);
     hw_folders_fini(&folders);
-    config.listen_count = 2;
+    config.listen_count = config.door_count = 2;
 }
 
 /* ---- the events ---- */
