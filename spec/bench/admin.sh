@@ -58,7 +58,19 @@ send() {
 column() { cut -d' ' -f"$2" "$w/$1.figures" | sort -n; }
 middle() { awk '{ a[NR] = $1 } END { print (a[int((NR + 1) / 2)] + a[int(NR / 2) + 1]) / 2 }'; }
 
-without() { send 9104 "$1" "$2" >> "$w/without.figures"; }
+cpu_ms() { awk '{ print ($14 + $15) * 10 }' "/proc/$1/stat"; }
+
+# What send says, and the host's CPU microseconds an answer: a busy machine disturbs these less.
+record() {
+  name=$1 of=$2
+  shift 2
+  cpu=$(cpu_ms "$of")
+  figures=$(send "$@")
+  echo "$figures" | awk -v cpu=$(($(cpu_ms "$of") - cpu)) -v secs="$2" \
+    '{ printf "%s %.1f\n", $0, cpu * 1000 / ($1 * secs) }' >> "$w/$name.figures"
+}
+
+without() { record without "$pid_without" 9104 "$1" "$2"; }
 
 with() {
   ask -N --max-time 3600 "$admin/api/stream" > "$w/stream" &
@@ -66,7 +78,7 @@ with() {
   while sleep 1; do ask -o "$w/metrics" "$admin/metrics"; echo >> "$w/scrapes"; done &
   scraper=$!
   pids="$pids $stream $scraper"
-  send 9105 "$1" "$2" >> "$w/with.figures"
+  record with "$pid_with" 9105 "$1" "$2"
   kill -0 $stream 2>/dev/null || { echo "the stream has ended" >&2; exit 1; }
   kill $stream $scraper
   wait $stream $scraper 2>/dev/null || true
@@ -78,7 +90,9 @@ rate() {
   lay_out without 9104 ""
   lay_out with 9105 "$ADMIN"
   start without http://127.0.0.1:9104/
+  pid_without=$pid
   start with $admin/healthz
+  pid_with=$pid
   without 2 "$conns"
   with 2 "$conns"
   rm "$w/with.figures" "$w/without.figures" # that was to warm up
@@ -88,10 +102,10 @@ rate() {
     for one in $order; do $one "$secs" "$conns"; done
     echo "round $round: without $(tail -n 1 "$w/without.figures"); with $(tail -n 1 "$w/with.figures")"
   done
-  echo "answers/s, p50 and p99 in ms, not 200"
+  echo "(answers/s, p50 and p99 in ms, not 200, CPU us an answer)"
   for one in without with; do
     echo "$one: median $(column $one 1 | middle) answers/s, from $(column $one 1 | head -n 1) to" \
-      "$(column $one 1 | tail -n 1); p99 median $(column $one 3 | middle) ms;" \
+      "$(column $one 1 | tail -n 1); p99 median $(column $one 3 | middle) ms; CPU median $(column $one 5 | middle) us an answer;" \
       "not 200: $(column $one 4 | awk '{ n += $1 } END { print n }')"
   done
   echo "read meanwhile: $(wc -l < "$w/scrapes") scrapes, the last of $(wc -c < "$w/metrics") bytes;" \
