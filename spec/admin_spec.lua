@@ -85,9 +85,12 @@ local function follow(host, headers)
   local status = tonumber(client.tcp:receive("*l"):match(" (%d+) "))
   local function next_of(kind)
     local seen
+    local until_time = socket.gettime() + tonumber(os.getenv("HOOKWARD_SPEC_PATIENCE") or 20)
     while true do
       local line, err = client.tcp:receive("*l")
-      if err == "timeout" then error("the stream goes on without a message: " .. kind, 2) end
+      if err == "timeout" or socket.gettime() > until_time then
+        error("the stream goes on without a message: " .. kind, 2)
+      end
       if not line or line == "0" then return nil end -- the last chunk
       seen = line:match("^event: (%a+)") or seen
       local data = line:match("^data: (.*)$")
