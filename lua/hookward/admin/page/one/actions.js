@@ -19,6 +19,7 @@ export class Actions {
     /** @type {any} */
     this.delivery = null;
     this.running = false;
+    this.unable = ""; // why it can't run again
     this.replayButton = h("button", { type: "button", class: "primary",
       onclick: () => this.replay() }, "Replay");
     this.purgeButton = h("button", { type: "button", class: "danger",
@@ -28,7 +29,8 @@ export class Actions {
     const mayChange = ctx.session.role === "write";
     this.copies = h("div", { class: "buttons" });
     this.element = h("div", { class: "buttons actions" },
-      mayChange && this.replayButton, mayChange && ctx.session.dev && this.editButton, this.copies, mayChange && this.purgeButton);
+      mayChange && this.replayButton, mayChange && ctx.session.dev && this.editButton, this.copies,
+      mayChange && this.purgeButton);
   }
 
   /** @param {any} delivery */
@@ -39,7 +41,10 @@ export class Actions {
         curl && copyButton("Copy as curl", curl, "a curl command"));
     }
     this.delivery = delivery;
-    this.replayButton.disabled = delivery.state === "running";
+    this.unable = delivery.state === "running" ? "It is running now."
+      : delivery.has_body ? "" : "Its body was not kept, so it can’t run again.";
+    this.replayButton.setAttribute("aria-disabled", String(this.unable !== "")); // keeps the focus
+    this.replayButton.title = this.unable;
     this.editButton.hidden = typeof delivery.body !== "string";
   }
 
@@ -50,6 +55,7 @@ export class Actions {
 
   async replay() {
     if (this.running) return;
+    if (this.unable) return this.ctx.note(this.unable, "bad");
     const again = this.delivery.state === "succeeded";
     if (again && !await confirm({ title: "Run it again?", yes: "Run it again",
       text: "It has succeeded already. Its handler runs once more, with all that it does." })) return;
