@@ -18,6 +18,7 @@
  *     limits, memory, stoppable, forked        limits, and how what exceeds them is stopped
  *     api, command, log_fields, globals, null  what a script can call, and what it is warned about
  *     job_table, headers                       what a handler gets as `job`
+ *     event_name                               the name of an event, without decoding its body
  *     json, json_*                             strict JSON with exact numbers
  *     http_*, proxy                            outgoing HTTP
  *     error_text, running, owned               shared by these
