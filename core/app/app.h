@@ -3,11 +3,11 @@
  * Why     the sandbox and the admin pages are Lua, and must never hold up a notification, nor wait
  *         for one.
  * How     The leader hands complete requests (call.h) over in a queue, and answers come back in
- *         another; each queue has its wake-up. The app's thread runs a loop of its own for timers
- *         and for what the app sends (api.h, sender.h), so its state (vm.h) needs no locks. host.h
- *         runs one app without notifications.
- * Promise a bounded number of requests waits; the app's errors and endless loops hold up nobody
- *         else; stopping takes stop_ms at most.
+ *         another (queues.h): at once, later, or in pieces (later.h). The app's thread runs a loop
+ *         of its own for timers and for what the app sends (api.h, sender.h), so its state (vm.h)
+ *         needs no locks. host.h runs one app without notifications.
+ * Promise a bounded number of requests and of unsent bytes waits; the app's errors and endless loops
+ *         hold up nobody else; stopping takes stop_ms at most.
  * Stop    stop the app, close and run the leader's loop, free the app.
  * Thread  every function: whoever has the leader's loop. The app's own thread stays inside. */
 #ifndef HW_APP_H
@@ -38,7 +38,8 @@ struct hw_app_config {
 int hw_app_open(struct hw_app **out, const struct hw_app_config *config, char *why,
                 size_t why_size);
 
-/* For hw_listeners_open. */
+/* For hw_listeners_open. A service that hands requests on to it must also hand on all that its type
+ * (service.h) has for them. */
 struct hw_service *hw_app_service(struct hw_app *app);
 
 /* Starts the thread. The addresses are copied; the app's `start` gets them. Returns 0 or

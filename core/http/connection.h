@@ -34,10 +34,10 @@ void hw_connection_reply(struct hw_waiter *waiter, const struct hw_reply *reply)
 
 /* ---- an answer in pieces ----
  *
- * Begin, then any number of pieces, then finish or abort. A waiter stays in its list until then, and
- * its service has `sent` and `left`. The head goes out with `begin`. There is no time limit but one:
- * the client must take what was written within HW_WRITE_TIMEOUT_MS. The client counts as gone once
- * it closes its half. */
+ * Begin, then any number of pieces, then finish or abort. A waiter stays in its list until then,
+ * and its service has `sent` and `left`. There is no time limit but one: the client must take what
+ * was written within HW_WRITE_TIMEOUT_MS. A client that closes its half is noticed even while
+ * nothing is sent, unless it has also sent more of a next request than is read ahead. */
 
 /* Sends the head. In HTTP/1.1 chunks follow (`chunked`), in HTTP/1.0 bytes until the connection is
  * closed. Returns false when nothing is to follow: the client is gone, the server drains, or the

@@ -90,7 +90,7 @@ static void take(struct rig *r, struct program *p)
         take_turns(r, amount);
         break;
     case ANSWER:
-        answer(r, amount);
+        answer(r, p, amount);
         break;
     case RECEIVE:
         rig_receive(r, amount & 1 ? 1u << amount / 2 : amount * 8);

@@ -30,10 +30,30 @@ static void take_turns(struct rig *r, unsigned amount)
         rig_turn(r);
 }
 
-static void answer(struct rig *r, unsigned amount)
+/* A step of an answer in pieces. */
+static void answer_in_pieces(struct rig *r, struct program *p, unsigned amount)
+{
+    struct hw_str piece = {large, amount & 4 ? sizeof large : 1 + amount};
+    if (!r->waiters)
+        return;
+    if (!r->streams) {
+        bool chunked = amount % 4 != 0;
+        if (!chunked)
+            p->cut_short = true; /* it closes the connection, whatever is pipelined */
+        rig_begin(r, chunked);
+    } else if (amount % 4 == 3) {
+        rig_finish(r, piece);
+    } else {
+        hw_connection_send(r->waiters, piece);
+    }
+}
+
+static void answer(struct rig *r, struct program *p, unsigned amount)
 {
     static const size_t lengths[] = {0, 1, 16384, 100000};
-    if (amount % 4 == 0)
+    if (amount >= 16)
+        answer_in_pieces(r, p, amount - 16);
+    else if (amount % 4 == 0)
         rig_answer(r, 0, HW_STR_NONE);
     else if (amount % 4 == 1)
         rig_answer(r, HW_EHANDLER_REFUSED, HW_STR("a reason"));

@@ -144,7 +144,7 @@ static void take(struct rig *r, struct program *p)
         take_turns(r, amount);
         break;
     case ANSWER:
-        answer(r, amount);
+        answer(r, p, amount);
         break;
     case READ:
         read_answers(r);

@@ -177,6 +177,7 @@ static void rig_on_left(struct hw_service *service, struct hw_waiter *waiter)
     (void)service;
     HW_CHECK(rig_of_service->waiters == waiter);
     rig_of_service->left = true;
+    rig_of_service->streams = false;
 }
 
 /* The client counts as gone when its answer is sent in pieces. */
@@ -388,24 +389,6 @@ static void rig_turn(struct rig *r)
     HW_CHECK(r->accepted + r->refused - before <= HW_TURN_REQUESTS + 1);
 }
 
-static inline void rig_answer(struct rig *r, int code, struct hw_str reason)
-{
-    struct hw_waiter *waiter = r->waiters;
-    if (!waiter)
-        return;
-    hw_waiter_leave(waiter);
-    waiter->answer(waiter, code, reason);
-}
-
-static inline void rig_reply(struct rig *r, struct hw_str body)
-{
-    struct hw_waiter *waiter = r->waiters;
-    if (!waiter)
-        return;
-    hw_waiter_leave(waiter);
-    hw_connection_reply(waiter, &(struct hw_reply){200, HW_STR("X: y\r\n"), body});
-}
-
 /* Begins an answer in pieces; then hw_connection_send for r->waiters, and rig_finish. */
 static inline void rig_begin(struct rig *r, bool chunked)
 {
@@ -419,6 +402,33 @@ static inline void rig_finish(struct rig *r, struct hw_str piece)
     r->streams = false;
     hw_waiter_leave(waiter);
     hw_connection_finish(waiter, piece);
+}
+
+/* One that has begun in pieces is finished. */
+static inline void rig_answer(struct rig *r, int code, struct hw_str reason)
+{
+    struct hw_waiter *waiter = r->waiters;
+    if (!waiter)
+        return;
+    if (r->streams) {
+        rig_finish(r, HW_STR_NONE);
+        return;
+    }
+    hw_waiter_leave(waiter);
+    waiter->answer(waiter, code, reason);
+}
+
+static inline void rig_reply(struct rig *r, struct hw_str body)
+{
+    struct hw_waiter *waiter = r->waiters;
+    if (!waiter)
+        return;
+    if (r->streams) {
+        rig_finish(r, body);
+        return;
+    }
+    hw_waiter_leave(waiter);
+    hw_connection_reply(waiter, &(struct hw_reply){200, HW_STR("X: y\r\n"), body});
 }
 
 /* Makes all deadlines of this kind that are set pass. */
