@@ -19,8 +19,8 @@ PACKAGES_RUN   = $(PACKAGES_BUILD) openssl curl ca-certificates
 PACKAGES_TEST  = $(PACKAGES_RUN) libcmocka-dev lua-busted lua-socket lua-filesystem lua-sql-sqlite3 \
                  luarocks lua-check unzip git procps sqlite3
 PACKAGES_DEB   = $(PACKAGES_BUILD) debhelper dpkg-dev
-PACKAGES_CI    = $(PACKAGES_TEST) $(PACKAGES_DEB) $(PACKAGES_BROWSER) $(PACKAGES_MONITORING) clang libclang-rt-14-dev clang-format wrk nginx systemd \
-                 lintian mmdebstrap groff-base man-db mandoc
+PACKAGES_CI    = $(PACKAGES_TEST) $(PACKAGES_DEB) $(PACKAGES_BROWSER) $(PACKAGES_MONITORING) clang \
+                 libclang-rt-14-dev clang-format wrk nginx systemd lintian mmdebstrap groff-base man-db mandoc
 
 # A browser for the admin page's specs, and letters for it: Latin, Hebrew and Arabic.
 PACKAGES_BROWSER = chromium chromium-driver fonts-dejavu-core wrk
@@ -64,7 +64,7 @@ EXAMPLES = $(wildcard $(addprefix examples/*/,*.md *.lua */*.lua */*/*.lua .giti
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c spec/core/*/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all pages uninstall deb setup-deb test-package debian-root rock rockspec build-tests fuzzers crash power-loss test-rock test-dotnet test-browser test-monitoring picture reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-admin bench-tls help setup-build setup-run setup-test setup-ci run test check-core check-spec lint style \
+.PHONY: all pages uninstall deb setup-deb test-package debian-root rock rockspec build-tests build-asan build-tsan build-fuzz fuzzers crash power-loss test-rock test-dotnet test-browser test-monitoring picture reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-admin bench-tls help setup-build setup-run setup-test setup-ci run test check-core check-spec lint style \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -178,8 +178,8 @@ PLAIN_OBJECTS = $(filter-out $(CRASH_SOURCES:core/%.c=$(BUILD)/core/%.o),$(OBJEC
 # file; so are the Debian package's, which need root. Tests tagged #long run in `make asan`, or in
 # targets of their own. So do the files in LATER, which start many processes and test what is far from
 # a notification's path: `make test` is for every change, so it stays under three minutes.
-LATER = accredit backup crash_ack doctor events_paused here jobs program purge robustness sandbox send_tls story \
-        tail testing tls_files verify_last
+LATER = accredit admin_views backup crash_ack doctor events_paused feed here jobs mask metrics program purge \
+        robustness sandbox send_tls story tail testing timeline tls_files verify_last
 SOON = $(filter-out $(LATER:%=spec/%_spec.lua),$(sort $(wildcard spec/*_spec.lua)))
 
 test: setup-test ## install what is missing, build, run the tests except the longest and the packages'
@@ -260,14 +260,21 @@ TSAN_SPECS = spec/crew_spec.lua spec/identity_spec.lua spec/drain_spec.lua spec/
 TSAN_TESTS = app/app_test trip/crew_test trip/committer_test trip/dispatch_test ledger/memory_test ledger/sqlite_test \
              ledger/recovery_test ledger/due_test ledger/accept_test
 
-# Eight frames show where a block was allocated; the default of 30 makes the tests a tenth slower.
-asan: ## run the tests, the longest too, with AddressSanitizer and UBSan
+build-asan:
 	@$(MAKE) --no-print-directory $(ASAN_FLAGS) -j$(JOBS) build-tests
+
+build-tsan:
+	@$(MAKE) --no-print-directory $(TSAN_FLAGS) -j$(JOBS) build/tsan/hookward build/tsan/crash/hookward $(TSAN_TESTS:%=build/tsan/spec/%)
+
+build-fuzz:
+	@$(MAKE) --no-print-directory $(FUZZ_FLAGS) -j$(JOBS) fuzzers
+
+# Eight frames show where a block was allocated; the default of 30 makes the tests a tenth slower.
+asan: build-asan ## run the tests, the longest too, with AddressSanitizer and UBSan
 	@HOOKWARD_SPEC_PATIENCE=60 ASAN_OPTIONS=malloc_context_size=8 $(MAKE) --no-print-directory $(ASAN_FLAGS) check-core check-spec \
 	  SPECS=--exclude-tags=rock,package,dotnet
 
-tsan: ## test the crew and the ledger with ThreadSanitizer
-	@$(MAKE) --no-print-directory $(TSAN_FLAGS) -j$(JOBS) build-tests
+tsan: build-tsan ## test the crew and the ledger with ThreadSanitizer
 	@TSAN_OPTIONS="suppressions=$(CURDIR)/spec/tsan.supp exitcode=66" \
 	  $(MAKE) --no-print-directory $(TSAN_FLAGS) check-core TESTS="$(TSAN_TESTS:%=build/tsan/spec/%)"
 	@HOOKWARD_SPEC_PATIENCE=60 HOOKWARD_RELOAD_EDITS=10 TSAN_OPTIONS="suppressions=$(CURDIR)/spec/tsan.supp exitcode=66" \
@@ -286,7 +293,7 @@ $(BUILD)/%_fuzz: spec/fuzz/%_fuzz.c $(OBJECTS) $(BUILD)/embedded.o
 FUZZ_EACH = $(shell echo $$(( $(FUZZ_SECONDS) / $(words $(FUZZERS)) )))
 
 fuzz: setup-ci ## fuzz each parser, the connection, RSA and the configuration, FUZZ_SECONDS (60) in total
-	@$(MAKE) --no-print-directory $(FUZZ_FLAGS) -j$(JOBS) fuzzers
+	@$(MAKE) --no-print-directory build-fuzz
 	@printf '%s\n' $(FUZZERS) | xargs -P $(JOBS) -I{} sh -c 'mkdir -p build/fuzz/{}_finds; \
 	  build/fuzz/{}_fuzz -max_total_time=$(FUZZ_EACH) -max_len=20000 -artifact_prefix=build/fuzz/{}- \
 	    -verbosity=0 -print_final_stats=1 build/fuzz/{}_finds spec/fuzz/{}_corpus >build/fuzz/{}.log 2>&1; \
