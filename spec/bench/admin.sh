@@ -73,7 +73,7 @@ record() {
 without() { record without "$pid_without" 9104 "$1" "$2"; }
 
 with() {
-  ask -N --max-time 3600 "$admin/api/stream" > "$w/stream" &
+  curl -s -N -H "Authorization: Bearer $token" "$admin/api/stream" > "$w/stream" &
   stream=$!
   while sleep 1; do ask -o "$w/metrics" "$admin/metrics"; echo >> "$w/scrapes"; done &
   scraper=$!
