@@ -18,12 +18,15 @@ local TIMEOUT = 30 -- seconds
 ---@field body_length integer
 ---@field digest? string SHA-256 in hex, of a body that was not kept
 
--- The host has checked the syntax of each line.
+-- The host has checked the syntax of each line. A pattern that looked for the end of a value and
+-- its blanks at once would take quadratic time for many blanks within it.
 local function read_headers(head)
   local headers = {}
   for line in head:gsub("^\r?\n", ""):gmatch("\n([^\r\n]+)") do
-    local name, value = line:match("^([^:]+):%s*(.-)%s*$")
-    if name then headers[#headers + 1] = { name = name:lower(), value = value } end
+    local name, rest = line:match("^([^:]+):%s*(.*)$")
+    if name then
+      headers[#headers + 1] = { name = name:lower(), value = rest:match("^.*%S") or "" }
+    end
   end
   return headers
 end
