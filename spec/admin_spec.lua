@@ -520,6 +520,18 @@ describe("the admin page's server", function()
       end
     end)
 
+    it("is shown at once, however long a word its error has", function()
+      host:notify(H.event("Made.Up", ('"Text":"%s handlers/a.lua:5: x"'):format(("x"):rep(60000))),
+        { id = "long-word" })
+      local begun = socket.gettime()
+      local one = delivery(host, rows(host, "?id=long-word")[1].seq)
+      local took = socket.gettime() - begun
+      assert.is_true(took < 3, took)
+      assert.equal("handlers/a.lua", one.source.file)
+      assert.equal(5, one.source.line)
+      ask(host, "POST", ("/api/deliveries/%d/purge"):format(one.seq), { bearer(TOKEN) }, "{}")
+    end)
+
     it("can be delivered again by the commands that it comes with", function()
       local one = delivery(host, rows(host, "?id=done")[1].seq)
       local command = one.commands.send:gsub("^hookward", H.quote(H.binary))

@@ -14,6 +14,7 @@ local AROUND = 6 -- lines before and after
 local SIZE_MAX = 1024 * 1024 -- bytes of a file
 local LINE_MAX = 300 -- bytes that are shown of one line
 local PLACES_MAX = 20 -- of a traceback that are tried
+local NAME_MAX = 500 -- bytes
 
 -- The real path of a name such as "handlers/badges.lua"; nil if it is not below the folder.
 local function find(name)
@@ -49,8 +50,22 @@ local function look(name, line, since)
     changed = since ~= nil and stat.modified > since }
 end
 
+-- The longest end of a text that can be of a file's name.
+local function name_at_end(text)
+  return text:reverse():match("^[^%s:\"'<>()]*"):reverse()
+end
+
+-- Places such as "handlers/badges.lua:8". Their ends are found first: a pattern that began with the
+-- name would take quadratic time for a long text without blanks.
 local function each_place(text)
-  return text:gmatch("([^%s:\"'<>()]+%.lua):(%d+)")
+  local at = 1
+  return function()
+    local first, last, line = text:find("%.lua:(%d+)", at)
+    if not first then return nil end
+    local name = name_at_end(text:sub(math.max(at, first - NAME_MAX), first - 1))
+    at = last + 1
+    return name .. ".lua", line
+  end
 end
 
 ---The lines around the first place of the error that is in a handler's file, else around the
