@@ -564,6 +564,22 @@ describe("the admin page's server", function()
   end)
 end)
 
+describe("the commands of a delivery", function()
+  after_each(H.stop_all)
+
+  it("are not there where the body would be taken for a file's name or for keys", function()
+    local host = start { config = (CONFIG:gsub(", mask = .*", "")) }
+    for i, body in ipairs { "@hookward.lua", "{\27[201~\21id\n", "{\x7f", "{\xC2\x9B" } do
+      host:notify(body, { id = "body-" .. i })
+      local one = delivery(host, rows(host)[1].seq)
+      assert.equal(body, one.body)
+      assert.is_nil(next(one.commands), body)
+    end
+    host:notify("{\r\n\t\xC3\x9B", { id = "text" })
+    assert.is_string(delivery(host, rows(host)[1].seq).commands.send)
+  end)
+end)
+
 describe("a page's stream", function()
   local host
 

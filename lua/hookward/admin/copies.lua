@@ -36,12 +36,19 @@ local function curl(row, headers)
     quote("X-JobId: " .. another_id(row)), quote(row.body), quote(to.url))
 end
 
+-- Both commands take a first "@" for a file's name, and a terminal control characters for keys, so
+-- a pasted body could type a command of its own.
+local function is_safe(body)
+  return body:sub(1, 1) ~= "@" and not body:find("[%z\1-\8\11\12\14-\31\127]")
+    and not body:find("\xC2[\x80-\x9F]")
+end
+
 ---@param row table of core.ledger's show, with a body that may be shown
 ---@param headers table<string, string> by lower-case name
 ---@return { send?: string, curl?: string }
 function M.of(row, headers)
   local body = row.body
-  if not body or #body > BODY_MAX or not utf8.len(body) or body:find("%z")
+  if not body or #body > BODY_MAX or not utf8.len(body) or not is_safe(body)
     or not utf8.len(row.id) then
     return {}
   end
