@@ -152,15 +152,18 @@ describe("GET /metrics", function()
     moves({ ['hookward_retries_total{event="A.Bad",outcome="succeeded"}'] = 1,
       [outcome("A.Bad", "failed")] = 1 },
       function() host:notify(BAD, { id = "once", attempt = 5 }) end)
-    moves({ ['hookward_retries_total{event="A.Bad",outcome="failed"}'] = 1,
-      ['hookward_dead_letters_total{event="A.Bad"}'] = 1, ['hookward_ledger_rows{state="dead"}'] = 1 },
-      function() host:notify(BAD, { id = "never", attempt = 5 }) end)
+    moves({ ['hookward_retries_total{event="A.Bad",outcome="failed"}'] = 2,
+      ['hookward_dead_letters_total{event="A.Bad"}'] = 2, ['hookward_ledger_rows{state="dead"}'] = 2 },
+      function()
+        host:notify(BAD, { id = "never-1", attempt = 5 })
+        host:notify(BAD, { id = "never-2", attempt = 5 })
+      end)
     moves({ ['hookward_replays_total{event="A.Bad",outcome="failed"}'] = 1,
-      [outcome("A.Bad", "failed")] = 0 }, function() hookward "jobs replay never" end)
+      [outcome("A.Bad", "failed")] = 0 }, function() hookward "jobs replay never-1" end)
     H.write(host.folder .. "/handlers/a.lua", 'require "hookward".on("*", function() end)')
     host:wait_log "reloaded"
-    moves({ ['hookward_replays_total{event="A.Bad",outcome="succeeded"}'] = 1,
-      ['hookward_ledger_rows{state="succeeded"}'] = 1 }, function() hookward "jobs replay never" end)
+    moves({ ['hookward_replays_total{event="A.Bad",outcome="succeeded"}'] = 1 },
+      function() hookward "jobs replay never-2" end)
   end)
 
   it("counts reloads by result, and tells what is live", function()

@@ -50,7 +50,7 @@ void hw_metric_text_begin(struct hw_metric_text *t, const char *name)
     t->labelled = false;
 }
 
-/* What the character at value[i] becomes, and its length in *n. What is not UTF-8 becomes U+FFFD. */
+/* What the character at value[i] becomes, with its length in *n: U+FFFD if it is not UTF-8. */
 static struct hw_str escape(struct hw_str value, size_t i, size_t *n)
 {
     *n = hw_str_utf8(value, i);

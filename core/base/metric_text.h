@@ -1,7 +1,7 @@
 /* metric_text.h -- writes numbers in the Prometheus text format 0.0.4.
  *
- * How     a metric is its head (what it means, its type) and then its samples. A sample is its name,
- *         its labels, if it has any, and its value:
+ * How     a metric is its head (what it means, its type) and then its samples. A sample is its
+ *         name, its labels, if it has any, and its value:
  *
  *             hw_metric_text_begin(text, "hookward_refusals_total");
  *             hw_metric_text_label(text, "reason", HW_STR("no_handler"));

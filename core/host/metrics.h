@@ -2,8 +2,8 @@
  *
  * How     each number was counted or set where something happened, by the thread that did it; the
  *         leader only writes them down, in well under a millisecond. Nothing is looked up in the
- *         ledger. The names, types and meanings stand in the guide (lua/hookward/guide/admin.md), and
- *         a spec compares them.
+ *         ledger. The names and meanings stand in the guide (lua/hookward/guide/admin.md), and a
+ *         spec compares them.
  * Bounds  the labels `event` have at most HW_EVENTS_MAX + 1 values (trip/events.h), all others a
  *         fixed set of values, but for the certificates of the configuration.
  * Thread  leader only; init: whoever has the loop. */

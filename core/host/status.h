@@ -4,8 +4,8 @@
  *      "pid":1,"started_at":1790000000.0,"uptime":1.5,"workers":8,"workers_stuck":0,
  *      "ready":false,"why_not_ready":"starting"|"draining"|"the ledger can't record",
  *      "counts":{"received":0,…},"errors":{"handler_error":1,…},
- *      "events":[{"event":"Badge.Created","succeeded":1,"failed":2,…,"last_error":"handler_error",
- *                 "last_error_at":1790000000.0},…],
+ *      "events":[{"event":"Badge.Created","succeeded":1,"failed":2,…,
+ *                 "last_error":"handler_error","last_error_at":1790000000.0},…],
  *      "routes":[{"pattern":"Badge.*","place":"handlers/badges.lua:4","schema":"the event's",
  *                 "ack_first":true,"concurrency":2,"in_order":true},…],
  *      "pauses":[{"pattern":"Badge.*","since":1790000000.0},…],
@@ -13,12 +13,12 @@
  *      "ledger":{"type":"sqlite","path":"/…","health":"well"|"slow"|"failed"},
  *      "addresses":["http://127.0.0.1:8080",…],"replaced":0,"unreplaced":0}
  *
- * Times are seconds since 1970; "errors" has those that occurred, and an
- * event's counts (trip/events.h) only those that are not 0; "routes" are those of the live scripts,
- * the most specific first, without what a route has not; "why_not_ready" is absent when it is; "reload" is the last attempt,
- * absent before the first; "path" is absent when the ledger is in memory; "workers_stuck" counts
- * those whose handler did not return in time and has not yet; an address begins with http://,
- * https:// or unix:.
+ * Times are seconds since 1970. "errors" has those that occurred, and an event only those of its
+ * counts (trip/events.h) that are not 0. "routes" are those of the live scripts, the most specific
+ * first, without what a route has not. "why_not_ready" is absent while the host is ready. "reload"
+ * is the last attempt, absent before the first; "path" is absent when the ledger is in memory;
+ * "workers_stuck" counts those whose handler did not return in time and has not yet; an address
+ * begins with http://, https:// or unix:.
  * Not     what is in the ledger's rows: counting them must not keep the host from its work, so the
  *         command reads the file itself.
  * Thread  leader only. */

@@ -28,8 +28,8 @@ static inline void hw_router_push_resolve(lua_State *L)
  * schema = } (vm.h). Stack of `from`: -0 +0, of `to`: -0 +1. */
 void hw_router_push_routes(lua_State *from, lua_State *to);
 
-/* Writes the routes as hw_vm_routes_as_json has them. False when the state is out of memory. Stack: -0
- * +0. */
+/* Writes the routes as hw_vm_routes_as_json has them. False when the state is out of memory.
+ * Stack: -0 +0. */
 bool hw_router_write_routes(lua_State *L, FILE *out);
 
 /* How many routes there are; 0 when the state is out of memory. Stack: -0 +0. */
