@@ -60,7 +60,8 @@ SOURCES  = $(filter-out core/main.c,$(wildcard core/*.c core/*/*.c))
 OBJECTS  = $(SOURCES:core/%.c=$(BUILD)/core/%.o)
 PAGE     = $(wildcard $(addprefix lua/hookward/admin/page/,*.html *.css *.js *.svg */*.js))
 LUA      = $(wildcard lua/hookward/*.lua lua/hookward/*/*.lua lua/hookward/guide/*.md) $(PAGE)
-EXAMPLES = $(wildcard $(addprefix examples/*/,*.md *.lua */*.lua */*/*.lua .gitignore */.gitignore))
+# examples/monitoring is no project of handlers, so the binary does not carry it.
+EXAMPLES = $(filter-out examples/monitoring/%,$(wildcard $(addprefix examples/*/,*.md *.lua */*.lua */*/*.lua .gitignore */.gitignore)))
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c spec/core/*/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
