@@ -37,7 +37,7 @@ start() {
 fill() {
   configure "$1"
   start > /dev/null
-  sqlite3 "$1" <<SQL
+  sqlite3 "$1" > /dev/null <<SQL
 PRAGMA synchronous = OFF;
 PRAGMA cache_size = -200000;
 BEGIN;
