@@ -139,6 +139,17 @@ describe("the admin listener", function()
     end)
   end)
 
+  it("on loopback asks for a token what a proxy passes on", function()
+    start(('{ listen = "127.0.0.1:0", read_token = %q }'):format(READ_TOKEN))
+    assert.equal(200, get("/metrics").status)
+    for _, field in ipairs { "X-Forwarded-Proto: https", "X-Forwarded-For: 192.0.2.1", "Forwarded: for=192.0.2.1" } do
+      local head = "Host: 127.0.0.1\r\n" .. field .. "\r\n"
+      assert.equal(401, get("/metrics", head).status, field)
+      assert.equal(200, get("/metrics", head .. ("Authorization: Bearer %s\r\n"):format(READ_TOKEN)).status)
+      assert.equal(200, get("/healthz", head).status)
+    end
+  end)
+
   describe("that others can reach", function()
     local function metrics(token)
       return get("/metrics", "Host: 127.0.0.1\r\n" .. (token and ("Authorization: %s\r\n"):format(token) or ""))

@@ -736,6 +736,12 @@ describe("the guide's", function()
     assert.is_true(tonumber(text:match("proxy_read_timeout (%d+)s;")) > defaults.handler_timeout)
   end)
 
+  it("proxy before the admin page passes on the name that browsers use, with its port", function()
+    local text = block("admin", "nginx", 1)
+    assert.matches("proxy_set_header Host $http_host;", text, 1, true)
+    assert.matches("proxy_set_header X-Forwarded-Proto https;", text, 1, true)
+  end)
+
   -- Only where nginx is installed, as in CI. `make test` does not install it, since its package
   -- starts a server on port 80.
   if D.program "nginx" then
@@ -760,6 +766,25 @@ describe("the guide's", function()
       local line = host:wait_log("[^\n]*through%-nginx[^\n]*")
       assert.matches("succeeded", line)
       assert.matches("attempt=2", line, 1, true)
+    end)
+
+    it("proxy before the admin page lets in whoever has a token, and nobody else", function()
+      local token = "write-token-of-the-specs"
+      local host = H.start { handlers = { ["a.lua"] = 'require "hookward".on("*", function() end)' },
+        config = ('admin = { listen = "127.0.0.1:0", token = "%s", hosts = { "hooks.example.com" } }'):format(token) }
+      local folder = H.folder()
+      D.nginx(folder, ("server {\n listen unix:%s/page;\n%s}"):format(folder,
+        D.exchange(block("admin", "nginx", 1), {
+          ["127.0.0.1:9464"] = host:wait_log("admin page on http://(127%.0%.0%.1:%d+)") })), folder .. "/page")
+      local function ask(place, more)
+        return sh("curl -sS --unix-socket %s/page -o %s/out -D - %s http://hooks.example.com:8443%s",
+          folder, folder, more or "", place)
+      end
+      local origin = "-H 'Origin: https://hooks.example.com:8443' "
+      assert.matches("; Secure", ask("/login", origin .. "-d token=" .. token), 1, true)
+      assert.matches("^HTTP/1.1 403 ", ask("/login", "-H 'Origin: https://example.com' -d token=" .. token))
+      assert.matches("^HTTP/1.1 401 ", ask "/metrics")
+      assert.matches("^HTTP/1.1 200 ", ask("/metrics", "-H 'Authorization: Bearer " .. token .. "'"))
     end)
   end
 

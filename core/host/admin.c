@@ -124,10 +124,21 @@ static bool may_guess(struct hw_admin *admin)
     return admin->guesses < HW_ADMIN_GUESSES_MAX;
 }
 
+/* What a proxy on this machine passes on comes from loopback, and may be anybody's. */
+static bool is_passed_on(const struct hw_request *r)
+{
+    static const char *const names[] = {"x-forwarded-proto", "x-forwarded-for", "forwarded"};
+    struct hw_str value;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (hw_http_find(&r->http, r->bytes, hw_str_of(names[i]), &value) != 0)
+            return true;
+    return false;
+}
+
 static enum question ask_for_metrics(struct hw_admin *admin, const struct hw_request *r)
 {
     const struct hw_admin_config *c = &admin->setup.config->admin;
-    if (c->is_local)
+    if (c->is_local && !is_passed_on(r))
         return METRICS;
     struct hw_str token = bearer_of(r);
     if (!token.ptr)
