@@ -72,6 +72,16 @@ describe("hookward check", function()
     both_refuse(folder, "address already in use; another host listens there, or a file has this name")
   end)
 
+  it("tries the admin listener's address and certificate too", function()
+    local server = assert(socket.bind("127.0.0.1", 0))
+    local _, port = server:getsockname()
+    both_refuse(project { config = ('admin = "127.0.0.1:%d"'):format(port) },
+      "^admin: listen = \"127%.0%.0%.1:%d+\": address already in use")
+    server:close()
+    both_refuse(project { config = 'admin = { listen = "127.0.0.1:0", tls = { cert = "c.pem", key = "k.pem" } }' },
+      "^c%.pem: No such file or directory; put it there, or change `cert` of `tls`")
+  end)
+
   it("exits 1 for systemd without its sockets", function()
     both_refuse(project { listen = '"systemd"' }, "no socket was handed over: [^\n]*%.socket unit")
   end)

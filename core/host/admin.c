@@ -405,10 +405,13 @@ static int open_listener(struct hw_admin *admin, char *why, size_t size)
 {
     const struct hw_config *c = admin->setup.config;
     struct hw_listen any = {.address = "127.0.0.1:0"};
+    char what[512];
     int rc = hw_listeners_open(&admin->listeners, &c->listen[c->listen_count], 1, &admin->service,
-                               why, size);
+                               what, sizeof what);
     if (rc && c->admin.may_move)
-        rc = hw_listeners_open(&admin->listeners, &any, 1, &admin->service, why, size);
+        rc = hw_listeners_open(&admin->listeners, &any, 1, &admin->service, what, sizeof what);
+    if (rc)
+        snprintf(why, size, "admin: %s", what);
     return rc;
 }
 

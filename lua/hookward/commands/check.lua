@@ -141,6 +141,9 @@ local function check_machine(report, settings, bad)
   for _, line in ipairs(not bad.listen and core.trial.listen(settings.listen) or {}) do
     report:error(line)
   end
+  for _, line in ipairs(settings.admin and core.trial.listen { settings.admin.listen } or {}) do
+    report:error("admin: " .. line)
+  end
 end
 
 -- Nobody removes them but the user.
@@ -189,7 +192,7 @@ local function check(file, offline)
     check_keys(report, settings)
   end
   if not bad.listen and not bad.tls then
-    for _, tls in ipairs(listen.all_tls(settings.listen)) do
+    for _, tls in ipairs(listen.all_tls(settings)) do
       check_tls(report, settings, tls, offline)
     end
   end

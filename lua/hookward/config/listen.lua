@@ -233,18 +233,20 @@ function M.inherit(listeners, top)
   end
 end
 
----Each `tls` of these listeners once: those without one of their own share a table.
----@param listeners hookward.Listener[]
+---Each `tls` once, the admin listener's too: listeners without one of their own share a table.
+---@param settings hookward.Config
 ---@return hookward.Tls[]
-function M.all_tls(listeners)
+function M.all_tls(settings)
   local list, seen = {}, {}
-  for _, listener in ipairs(listeners) do
+  local function add(listener)
     local own = listener.tls
     if own and not seen[own] then
       seen[own] = true
       list[#list + 1] = own
     end
   end
+  for _, listener in ipairs(settings.listen) do add(listener) end
+  if settings.admin then add(settings.admin.listen) end
   return list
 end
 

@@ -53,7 +53,7 @@ function M.examine(findings, patient)
   if not settings or bad.listen or bad.tls then
     return findings:skipped("the configuration does not say where the certificates are")
   end
-  local all = listen.all_tls(settings.listen)
+  local all = listen.all_tls(settings)
   for _, tls in ipairs(all) do one_tls(findings, patient, tls) end
   if #all == 0 then findings:ok "none: no listener speaks TLS" end
 end

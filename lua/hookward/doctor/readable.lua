@@ -28,7 +28,7 @@ local function files_of(settings)
   add(settings.handlers)
   for _, path in ipairs(scripts(settings.handlers)) do add(path) end
   for _, path in ipairs(settings.key_files) do add(path) end
-  for _, tls in ipairs(listen.all_tls(settings.listen)) do
+  for _, tls in ipairs(listen.all_tls(settings)) do
     for _, pair in ipairs(tls.pairs) do
       add(pair.cert)
       add(pair.key, true)
