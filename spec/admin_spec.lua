@@ -506,6 +506,11 @@ describe("the admin page's server", function()
       assert.equal("broken", names["x-jobid"])
     end)
 
+    it("tells which of the host's retries comes next", function()
+      host:notify(H.event("Person.Updated", '"Name":null'), { id = "last", attempt = 5 })
+      assert.matches("%(retry 1 of 5%)", delivery(host, rows(host, "?id=last")[1].seq).next)
+    end)
+
     it("shows lines of the handlers only, wherever an error says that it was", function()
       H.write(host.folder .. "/outside.lua", "-- hush\n")
       assert(H.sh(("ln -s ../outside.lua %s/handlers/link.lua"):format(host.folder)))

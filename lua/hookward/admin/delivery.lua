@@ -78,10 +78,11 @@ end
 
 -- ---- what happens next ----
 
+-- The ledger's count has the retry that is to come; what was put off before it ran has none.
 local function next_retry(row)
-  local all = #project.settings().retries_ms
+  local number = math.max(row.retries, 1)
   return ("the host runs it again at %s (retry %d of %d)"):format(time.short(row.next_run_at),
-    row.retries + 1, math.max(all, row.retries + 1))
+    number, math.max(#project.settings().retries_ms, number))
 end
 
 local sentences = {

@@ -4,7 +4,7 @@
 
 import { get, gaveUp, subscribe } from "../api.js";
 import { debounce, h, put } from "../dom.js";
-import { age, isoTime, exactTime } from "../format.js";
+import { age, isoTime, exactTime, time } from "../format.js";
 import { forget, listAddress, lookAt, neighbours } from "../list/left.js";
 import { Actions } from "../one/actions.js";
 import { bodyPanel } from "../one/body.js";
@@ -19,6 +19,14 @@ import { badge } from "../parts/state.js";
 export const title = "Delivery";
 
 const AGAIN_MS = 150;
+
+/**
+ * What happens next; the host writes UTC, and all other times of the page are local.
+ * @param {{ next: string, next_run_at?: number | null }} delivery
+ */
+function inLocalTime({ next, next_run_at: at }) {
+  return at ? next.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/, time(at)) : next;
+}
 
 /** @param {number} seq */
 function pathBar(seq) {
@@ -72,7 +80,8 @@ class Delivery {
     put(this.line, badge(now.state), h("span", null, "job ", h("span", { class: "mono" }, reveal(now.id))),
       h("time", { class: "muted", datetime: isoTime(now.received_at), title: exactTime(now.received_at) },
         `received ${age(now.received_at)}`));
-    put(this.next, now.next);
+    const next = inLocalTime(now);
+    put(this.next, next);
     this.actions.show(now);
     put(this.error, errorPanel(now));
     put(this.runs, runsPanel({ ...now, history: now.history ?? [] }));
@@ -81,7 +90,7 @@ class Delivery {
       put(this.body, bodyPanel(now));
       put(this.headers, headersPanel(now.headers ?? []));
     }
-    if (before && before.state !== now.state) this.ctx.announce(`It is now ${now.state}. ${now.next}`);
+    if (before && before.state !== now.state) this.ctx.announce(`It is now ${now.state}. ${next}`);
   }
 
   purged() {
