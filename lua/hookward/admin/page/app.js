@@ -101,7 +101,9 @@ function showFailure(error) {
   put(main, h("div", { class: "empty" },
     h("h1", null, "This view can't be shown"),
     h("p", null, error instanceof Error ? error.message : String(error)),
-    h("button", { type: "button", onclick: () => route(true) }, "Try again")));
+    h("div", { class: "buttons" },
+      h("button", { type: "button", onclick: () => route(true) }, "Try again"),
+      h("a", { class: "button", href: HOME }, "All deliveries"))));
 }
 
 /**
@@ -110,7 +112,7 @@ function showFailure(error) {
  */
 async function start(key, { view, path, query }) {
   const load = views[/** @type {keyof typeof views} */ (view)];
-  if (!load) throw new Error(`There is no view "${view}".`);
+  if (!load) throw new Error(`The page has no view "${view}".`);
   const stop = ending = new AbortController();
   const module = await load();
   if (shown !== key) return;

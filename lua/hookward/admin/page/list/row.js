@@ -25,11 +25,14 @@ import { badge } from "../parts/state.js";
 export const COLUMNS = [["c-state", "State"], ["c-event", "Event"], ["c-job", "Job"],
   ["c-time", "Received"], ["c-attempt", "Attempt"], ["c-said", "What happened"]];
 
+// A row has room for a file's name, not for its folders: what went wrong comes after them.
+const FOLDERS = /^\S*\/(?=[^\s/]+\.lua:\d+: )/;
+
 /** @param {Row} row */
 function said(row) {
   const parts = [];
   if (row.error) parts.push(h("code", { class: `code-${row.state}` }, row.error), " ");
-  if (row.reason) parts.push(reveal(row.reason.split("\n")[0]));
+  if (row.reason) parts.push(reveal(row.reason.split("\n")[0].replace(FOLDERS, "")));
   if (row.parked) parts.push(h("span", { class: "muted" }, " paused"));
   else if (row.state === "failed" && row.next_run_at) {
     parts.unshift(h("span", { class: "next" },

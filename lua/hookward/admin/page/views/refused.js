@@ -17,7 +17,17 @@ const REASONS = {
   invalid_signature: "The signature does not fit",
   malformed_signature: "The signature is malformed",
   missing_signature: "There is no signature",
-  repeated_signature: "There are several signatures",
+};
+
+// What to do if the request should have passed.
+const ADVICE = {
+  invalid_signature: "If Accredit sent it, its Signature Key is missing: save it in `keys` "
+    + "(`hookward subscribe` does that), then try again below. If the key is there, a proxy has "
+    + "changed the body.",
+  malformed_signature: "If Accredit sent it, a proxy has joined or cut the header, or the key that "
+    + "you have is not the sender's.",
+  missing_signature: "Accredit signs each notification. Unless a proxy has dropped X-Signature, "
+    + "somebody else sent this, and there is nothing to do.",
 };
 
 /** @param {string} code */
@@ -72,6 +82,7 @@ function body(request) {
  * @param {any} ctx
  */
 function details(request, ctx) {
+  const advice = ADVICE[/** @type {keyof typeof ADVICE} */ (request.error)];
   const found = h("div", { "aria-live": "polite" }, verdict(request), findings(request));
   const again = h("button", { type: "button", onclick: tryAgain }, "Try again with today's keys");
 
@@ -89,7 +100,7 @@ function details(request, ctx) {
   }
 
   return h("div", { class: "refused-details" },
-    h("h2", null, "What was found"), found,
+    h("h2", null, "What was found"), found, advice && !request.key ? h("p", null, advice) : null,
     h("div", { class: "buttons" }, again),
     h("h2", null, "Headers"), headers(request),
     h("h2", null, `Body (${bytes(request.body_length)})`), body(request));
