@@ -16,7 +16,8 @@ struct rig {
     uv_loop_t loop;
     struct hw_deadlines all;
     struct hw_deadline some[MANY];
-    int passed[MANY]; /* in this order */
+    int passed[MANY];    /* in this order */
+    uint64_t when[MANY]; /* each of them, by the loop's clock */
     int count;
     void (*also)(struct rig *r, int index); /* in each callback */
 };
@@ -53,6 +54,7 @@ static void on_expired(struct hw_deadlines *all, struct hw_deadline *deadline)
     assert_ptr_equal(all, &r.all);
     assert_null(deadline->next); /* it is cleared already */
     assert_true(uv_now(&r.loop) >= deadline->at_ms);
+    r.when[r.count] = uv_now(&r.loop);
     r.passed[r.count++] = index;
     if (r.also)
         r.also(&r, index);
@@ -82,6 +84,7 @@ static void passes_each_of_a_kind_in_the_order_of_setting(void **state)
         assert_int_equal(r.passed[i], i);
 }
 
+/* On a machine that is slow, several may pass in one turn of the loop: those in any order. */
 static void passes_the_shorter_kind_first(void **state)
 {
     (void)state;
@@ -91,8 +94,8 @@ static void passes_the_shorter_kind_first(void **state)
     }
     run();
     assert_int_equal(r.count, HW_DEADLINE_KINDS);
-    for (int i = 0; i < HW_DEADLINE_KINDS; i++)
-        assert_int_equal(r.passed[i], HW_DEADLINE_KINDS - 1 - i);
+    for (int i = 1; i < HW_DEADLINE_KINDS; i++)
+        assert_true(r.passed[i] < r.passed[i - 1] || r.when[i] == r.when[i - 1]);
 }
 
 static void passes_what_was_set_while_a_longer_one_waits(void **state)
