@@ -28,8 +28,10 @@ describe("the admin listener", function()
     return host
   end
 
-  local function get(path, lines, method)
-    local client = host:connect("127.0.0.1", host.admin_port)
+  local function get(path, lines, method, from)
+    local tcp = from and socket.tcp4()
+    if tcp then assert(tcp:bind(from, 0)) end
+    local client = host:connect("127.0.0.1", host.admin_port, nil, tcp)
     client:send(("%s %s HTTP/1.1\r\nConnection: close\r\n%s\r\n"):format(method or "GET", path,
       lines or "Host: 127.0.0.1\r\n"))
     local answer = client:receive()
@@ -151,8 +153,9 @@ describe("the admin listener", function()
   end)
 
   describe("that others can reach", function()
-    local function metrics(token)
-      return get("/metrics", "Host: 127.0.0.1\r\n" .. (token and ("Authorization: %s\r\n"):format(token) or ""))
+    local function metrics(token, from)
+      local lines = "Host: 127.0.0.1\r\n" .. (token and ("Authorization: %s\r\n"):format(token) or "")
+      return get("/metrics", lines, nil, from)
     end
 
     before_each(function()
@@ -172,14 +175,16 @@ describe("the admin listener", function()
       assert.equal(200, get("/readyz").status)
     end)
 
-    it("compares 10 wrong tokens a second, and not one more", function()
-      local statuses
+    it("compares 10 wrong tokens of an address in a second, and not one more", function()
+      local statuses, other
       H.wait_until(function() -- all of them within one second
         statuses = {}
         for i = 1, 11 do statuses[i] = metrics("Bearer wrong").status end
-        return statuses[11] == 429
+        other = metrics("Bearer " .. TOKEN, "127.0.0.2").status
+        return statuses[11] == 429 and metrics("Bearer " .. TOKEN).status == 429
       end, "11 guesses within a second")
       assert.equal(401, statuses[10])
+      assert.equal(200, other)
       H.wait_until(function() return metrics("Bearer " .. TOKEN).status == 200 end, "the next second")
     end)
   end)

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "http/connection.h"
 #include "http/connections.h"
+#include "http/origin.h"
 
 struct hw_admin {
     struct hw_service service;
@@ -29,7 +30,8 @@ struct hw_admin {
     struct hw_waiter *asking; /* they get their answers in the next turn of the loop */
     uv_async_t turn;
     time_t second; /* wrong tokens are counted for this one */
-    unsigned guesses;
+    uint64_t seed; /* random, so that a client can't choose its place in `guesses` */
+    uint8_t guesses[HW_ADMIN_GUESSERS];
 };
 
 /* What a client asks the leader for; it travels as its waiter's ticket. */
@@ -113,15 +115,17 @@ static struct hw_str bearer_of(const struct hw_request *r)
     return (struct hw_str){text.ptr + LEN, text.len - LEN};
 }
 
-/* Over the limit nothing is compared, so guessing gets no faster. */
-static bool may_guess(struct hw_admin *admin)
+/* The wrong tokens of an address in this second. Some addresses share a number. */
+static uint8_t *guesses_of(struct hw_admin *admin, const struct sockaddr *peer)
 {
+    uint64_t origin = 0;
     time_t now = (time_t)(uv_now(admin->setup.loop) / 1000);
     if (now != admin->second) {
         admin->second = now;
-        admin->guesses = 0;
+        memset(admin->guesses, 0, sizeof admin->guesses);
     }
-    return admin->guesses < HW_ADMIN_GUESSES_MAX;
+    hw_origin_of(peer, &origin);
+    return &admin->guesses[hw_origin_hash(origin, admin->seed) % HW_ADMIN_GUESSERS];
 }
 
 /* What a proxy on this machine passes on comes from loopback, and may be anybody's. */
@@ -135,7 +139,9 @@ static bool is_passed_on(const struct hw_request *r)
     return false;
 }
 
-static enum question ask_for_metrics(struct hw_admin *admin, const struct hw_request *r)
+/* Over the limit nothing is compared, so guessing gets no faster. */
+static enum question ask_for_metrics(struct hw_admin *admin, const struct hw_request *r,
+                                     const struct sockaddr *peer)
 {
     const struct hw_admin_config *c = &admin->setup.config->admin;
     if (c->is_local && !is_passed_on(r))
@@ -143,11 +149,12 @@ static enum question ask_for_metrics(struct hw_admin *admin, const struct hw_req
     struct hw_str token = bearer_of(r);
     if (!token.ptr)
         return NO_TOKEN;
-    if (!may_guess(admin))
+    uint8_t *guesses = guesses_of(admin, peer);
+    if (*guesses >= HW_ADMIN_GUESSES_MAX)
         return TOO_MANY_GUESSES;
     if (is_token(token, c->read_token) || is_token(token, c->token))
         return METRICS;
-    admin->guesses++;
+    ++*guesses;
     return NO_TOKEN;
 }
 
@@ -283,7 +290,7 @@ static int on_complete(struct hw_service *service, struct hw_request *r, struct 
     if (!is_host_right(admin, r))
         return ask(admin, r, waiter, WRONG_HOST);
     if (is_path(r, HW_STR("/metrics")))
-        return ask(admin, r, waiter, ask_for_metrics(admin, r));
+        return ask(admin, r, waiter, ask_for_metrics(admin, r, &waiter->peer->any));
     return app->type->complete(app, r, waiter, reason);
 }
 
@@ -453,7 +460,8 @@ int hw_admin_open(struct hw_admin **out, const struct hw_admin_setup *setup, cha
     admin->setup = *setup;
     admin->service = (struct hw_service){.type = &type, .shown = HW_STR("/"), .is_private = true};
     init(admin);
-    if (!draw_secret(admin->secret)) {
+    if (!draw_secret(admin->secret) ||
+        RAND_bytes((unsigned char *)&admin->seed, sizeof admin->seed) != 1) {
         snprintf(why, size, "admin: the system has no random numbers");
         return HW_EFAILED;
     }
