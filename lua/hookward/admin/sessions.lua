@@ -8,7 +8,7 @@ local core = require "hookward.core"
 local M = {}
 
 M.COOKIE = "hookward_session"
-M.SESSIONS_MAX = 100
+M.SESSIONS_MAX = 100 -- of each role, so that those who may only look end nobody else's
 M.IDLE = 12 * 3600 -- seconds without a request
 M.LIFE = 7 * 86400 -- seconds
 local ID_BYTES = 32
@@ -22,7 +22,7 @@ local ID_BYTES = 32
 ---@field used number seconds since 1970
 
 local sessions = {} ---@type table<string, hookward.admin.Session>
-local count, last_number = 0, 0
+local counts, last_number = { read = 0, write = 0 }, 0
 local on_end = function() end
 
 ---Sets what is called with each session that has ended.
@@ -36,7 +36,7 @@ end
 local function drop(session)
   if not sessions[session.key] then return end
   sessions[session.key] = nil
-  count = count - 1
+  counts[session.role] = counts[session.role] - 1
   on_end(session)
 end
 
@@ -44,16 +44,16 @@ local function is_over(session, now)
   return now - session.used > M.IDLE or now - session.began > M.LIFE
 end
 
-local function make_room(now)
+local function make_room(role, now)
   local oldest
   for _, session in pairs(sessions) do
     if is_over(session, now) then
       drop(session)
-    elseif not oldest or session.number < oldest.number then
+    elseif session.role == role and (not oldest or session.number < oldest.number) then
       oldest = session
     end
   end
-  if count >= M.SESSIONS_MAX then drop(oldest) end
+  if counts[role] >= M.SESSIONS_MAX then drop(oldest) end
 end
 
 ---@param role "write"|"read"
@@ -61,13 +61,13 @@ end
 ---@return hookward.admin.Session session
 function M.begin(role)
   local now = core.sys.now()
-  make_room(now)
+  make_room(role, now)
   local id = assert(core.crypto.random(ID_BYTES))
   last_number = last_number + 1
   local session = { key = key_of(id), number = last_number, role = role, began = now, used = now,
     csrf = assert(core.crypto.random(ID_BYTES)) }
   sessions[session.key] = session
-  count = count + 1
+  counts[role] = counts[role] + 1
   return id, session
 end
 
