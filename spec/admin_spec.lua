@@ -66,6 +66,14 @@ local function session(host, token)
   return cookie, "X-CSRF-Token: " .. ask(host, "GET", "/api/session", { cookie }).json.csrf
 end
 
+-- The path of a link that `hookward dash` prints.
+local function dash(host)
+  local _, out = H.sh(("cd %s && %s dash"):format(H.quote(host.folder), H.quote(H.binary)))
+  local path = out:match("http://127%.0%.0%.1:" .. host.admin_port .. "(/login%?code=%S+)")
+  assert.is_string(path, out)
+  return path
+end
+
 local function rows(host, query)
   local answer = ask(host, "GET", "/api/deliveries" .. (query or ""), { bearer(READ_TOKEN) })
   assert.equal(200, answer.status, answer.body)
@@ -192,9 +200,7 @@ describe("the admin page's server", function()
 
     it("by the link of `hookward dash` is for changes too, and works once", function()
       at_a_new_second()
-      local _, out = H.sh(("cd %s && %s dash"):format(H.quote(host.folder), H.quote(H.binary)))
-      local path = out:match("http://127%.0%.0%.1:" .. host.admin_port .. "(/login%?code=%S+)")
-      assert.is_string(path, out)
+      local path = dash(host)
       assert.equal(200, ask(host, "HEAD", path).status) -- a preview uses nothing up
       local answer = ask(host, "GET", path)
       assert.equal("/", answer.headers.location)
@@ -667,7 +673,7 @@ describe("the admin page's limits", function()
 
   it("look at no token of an address after five wrong ones in a second", function()
     local host = start()
-    local cookie = session(host)
+    local cookie, link = session(host), dash(host)
     at_a_new_second()
     for _ = 1, 5 do
       assert.equal(401, ask(host, "GET", "/api/session", { bearer "wrong" }).status)
@@ -678,6 +684,8 @@ describe("the admin page's limits", function()
       assert.equal("1", answer.headers["retry-after"])
     end
     assert.equal("/login?wrong=busy", log_in(host, TOKEN).headers.location)
+    assert.equal("/login?wrong=busy", ask(host, "GET", "/login?code=1-a-b").headers.location)
+    assert.equal("/", ask(host, "GET", link).headers.location)
     assert.equal(200, ask(host, "GET", "/api/session", { cookie }).status)
     at_a_new_second()
     assert.equal(200, ask(host, "GET", "/api/session", { bearer(TOKEN) }).status)

@@ -188,13 +188,25 @@ describe("the limit on wrong tokens", function()
     assert.equal("read", gate.caller(request { cookie = sessions.COOKIE .. "=" .. id }).role)
   end)
 
-  it("counts login links too", function()
+  it("counts wrong login links too, but lets a right one in", function()
     for _ = 1, gate.WRONG_PER_SECOND do
       assert.is_nil((gate.log_in_by_code(request(), "1-2-3")))
     end
-    local headers, status = gate.log_in_by_code(request(), links.code(SECRET))
-    assert.is_nil(headers)
+    local _, status = gate.log_in_by_code(request(), "1-2-3")
     assert.equal(429, status)
+    assert.equal(429, status_of "the-write-token")
+    assert.is_table(gate.log_in_by_code(request(), links.code(SECRET)))
+  end)
+
+  it("is one for all addresses that somebody with IPv6 has", function()
+    for i, peer in ipairs { "2001:db8::1", "2001:db8:0:0:1::2", "2001:db8::3:0:0:4", "2001:db8:0::",
+      "2001:db8:0:0:5:6:7:8" } do
+      assert.equal(401, status_of("wrong", ("[%s]:%d"):format(peer, i)))
+    end
+    assert.equal(429, status_of("the-read-token", "[2001:db8::9]:1"))
+    assert.equal(200, status_of("the-read-token", "[2001:db8:0:1::9]:1"))
+    assert.equal(200, status_of("the-read-token", "[::1]:1"))
+    assert.equal(200, status_of("the-read-token", "unix"))
   end)
 
   it("holds for a thousand addresses apart, and for the others together", function()

@@ -7,7 +7,8 @@
 --         CSRF token in X-CSRF-Token, and must come from a page of this very server.
 -- Limits  An address may try WRONG_PER_SECOND wrong tokens or codes a second. Beyond that none of
 --         its tokens is looked at, not even a right one: otherwise the limit would not slow down
---         guessing. Sessions go on.
+--         guessing. Sessions go on, and so do right links: nobody guesses one. Whoever has an IPv6
+--         address has its whole /64, so that counts as one.
 
 local app = require "hookward.app"
 local core = require "hookward.core"
@@ -48,9 +49,23 @@ end
 
 local mistakes, addresses, second = {}, 0, 0
 
+-- "2001:db8::1" -> "2001:db8:0:0". One that has an IPv4 address within is left as it is.
+local function network_of(ipv6)
+  if ipv6:find(".", 1, true) then return ipv6 end
+  local groups = {}
+  local head, tail = ipv6:match("^(.-)::(.*)$")
+  for group in (head or ipv6):gmatch("%x+") do groups[#groups + 1] = group end
+  local _, after = (tail or ""):gsub("%x+", "")
+  for _ = #groups + after + 1, 8 do groups[#groups + 1] = "0" end
+  for group in (tail or ""):gmatch("%x+") do groups[#groups + 1] = group end
+  return table.concat(groups, ":", 1, 4)
+end
+
 -- What the counts are kept under. A port changes with each connection.
 local function address_of(request)
   local address = request.peer:gsub(":%d+$", "")
+  local ipv6 = address:match("^%[(.*)%]$")
+  address = ipv6 and network_of(ipv6) or address
   if mistakes[address] or addresses < ADDRESSES_MAX then return address end
   return "*"
 end
@@ -120,9 +135,9 @@ local code_errors = {
 ---@param code string of a login link
 ---@return table? headers with the cookie; or nil and the answer
 function M.log_in_by_code(request, code)
-  if has_too_many(request) then return nil, too_many() end
   local good, why = links.use(settings.secret, code)
   if good then return log_in(request, "write", "link") end
+  if has_too_many(request) then return nil, too_many() end
   note_mistake(request, "link_" .. why)
   return nil, answers.error(401, "link_" .. why,
     code_errors[why] .. ": get a new one with `hookward dash`")
