@@ -189,6 +189,23 @@ describe("the admin listener", function()
     end)
   end)
 
+  it("takes no long body, of which strangers could send many, unless for a developer's test", function()
+    local function post(length)
+      local client = host:connect("127.0.0.1", host.admin_port)
+      client:send(("POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n"
+        .. "Content-Length: %d\r\n\r\n%s"):format(length, ("x"):rep(length)))
+      local answer = client:receive()
+      client:close()
+      return answer.error
+    end
+    start('"127.0.0.1:0"', { config = 'max_body = "1MB"' })
+    assert.equal("form_too_long", post(256 * 1024))
+    assert.equal("body_too_large", post(256 * 1024 + 1))
+    host:stop()
+    start('"127.0.0.1:0"', { config = 'max_body = "1MB"', args = "--dev" })
+    assert.equal("form_too_long", post(2 * 1024 * 1024))
+  end)
+
   it("must have a token where others can reach it", function()
     host = H.start { fails = true, config = 'admin = "0.0.0.0:0"' }
     assert.equal(1, host:wait())

@@ -28,7 +28,7 @@
 
 enum {
     HW_ADMIN_CONNECTIONS_MAX = 100,
-    HW_ADMIN_BODY_MIN = 256 * 1024, /* bytes; more where max_body is large */
+    HW_ADMIN_BODY_MIN = 256 * 1024, /* bytes; more for tests, if max_body is large */
     HW_ADMIN_SECRET = 64,           /* hex digits */
     HW_ADMIN_GUESSES_MAX = 10,      /* wrong tokens for /metrics of an address that are compared in
                                      * a second */
