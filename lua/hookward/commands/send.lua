@@ -37,7 +37,7 @@ local DEFAULT_PATH = "/baseWebhookNotification"
 local function header(text)
   local name, value = text:match("^([%w!#$%%&'*+%-.^_`|~]+):%s*(.-)%s*$")
   if name and not value:find("%c") then return { name = name, value = value } end
-  return nil, ("--header takes 'Name: value', not '%s'"):format(text)
+  return nil, ("--header takes 'Name: value', or 'Name:' to leave it out, not '%s'"):format(text)
 end
 
 -- Accepts whatever a header can carry, also ids that a host refuses.
@@ -70,7 +70,7 @@ function M.define(parser)
   parser:option("--timeout", "How long to wait for an answer (default: 100s, like .NET).")
     :argname("TIME"):convert(options.time "--timeout")
   options.tls(parser)
-  parser:option("--header", "Add this header, or replace it; without a value, leave it out. "
+  parser:option("--header", "Add this header, or replace it; 'Name:' alone leaves it out. "
     .. "May be repeated."):argname("HEADER"):count("*"):convert(header)
   parser:flag("--json", "Print one JSON object: ok, event, job_id, to, attempts.")
 end
