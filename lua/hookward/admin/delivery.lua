@@ -29,7 +29,7 @@ end
 -- ---- what is known of it ----
 
 local function why_no_body(row)
-  if project.is_masked(row.event or "") then return "masked: see `mask` in the configuration" end
+  if project.is_masked(row.event or "") then return "`mask` in the configuration hides it" end
   if row.body and #row.body > BODY_MAX then
     return ("it is over %d MB: `hookward jobs show --json` prints it"):format(BODY_MAX >> 20)
   elseif row.body then

@@ -77,7 +77,7 @@ end
 
 local function why_no_body(request)
   if request.body and mask.hides_body(project.settings().mask, request.body) then
-    return "masked: see `mask` in the configuration"
+    return "`mask` in the configuration hides it"
   end
 end
 

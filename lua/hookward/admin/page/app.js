@@ -98,9 +98,10 @@ function focusHeading() {
 /** @param {unknown} error */
 function showFailure(error) {
   if (gaveUp(error)) return;
+  const text = (error instanceof Error && error.message) || String(error);
   put(main, h("div", { class: "empty" },
     h("h1", null, "This view can't be shown"),
-    h("p", null, error instanceof Error ? error.message : String(error)),
+    h("p", null, text[0].toUpperCase() + text.slice(1)),
     h("div", { class: "buttons" },
       h("button", { type: "button", onclick: () => route(true) }, "Try again"),
       h("a", { class: "button", href: HOME }, "All deliveries"))));
