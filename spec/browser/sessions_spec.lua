@@ -23,7 +23,7 @@ describe("a session of the page", function()
   local port = free_port()
 
   local function start()
-    host = A.start { handlers = HANDLERS, folder = host and host.folder, port = port,
+    host = A.start { handlers = HANDLERS, args = "--dev", folder = host and host.folder, port = port,
       admin = ("token = %q, read_token = %q"):format(A.TOKEN, A.READ_TOKEN) }
   end
 
@@ -57,6 +57,7 @@ describe("a session of the page", function()
     browser:see("Deliveries", "main h1")
     assert.is_nil(browser:run("return document.cookie || null"))
     assert.equal(0, #browser:all ".role")
+    assert.equal(1, #browser:all { name = "Send a test", role = "link" })
   end)
 
   it("with the token for reading shows no button that changes something, and the host refuses it", function()
@@ -64,6 +65,7 @@ describe("a session of the page", function()
     log_in(A.READ_TOKEN)
     browser:see("Deliveries", "main h1")
     browser:see("Read only")
+    assert.equal(0, #browser:all { name = "Send a test", role = "link" })
     browser:click "tr[data-seq] a"
     browser:see("the printer is offline", "main")
     for _, name in ipairs { "Replay", "Purge" } do assert.equal(0, #browser:all { name = name, role = "button" }) end

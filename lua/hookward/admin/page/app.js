@@ -178,7 +178,7 @@ function showState(state) {
 function showSession() {
   part("version").textContent = `hookward ${session.version}${session.dev ? " · --dev" : ""}`;
   part("role").hidden = session.role === "write";
-  part("nav-test").hidden = !session.dev;
+  part("nav-test").hidden = !session.dev || session.role !== "write";
 }
 
 function returnToPlace() {
