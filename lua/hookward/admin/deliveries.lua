@@ -39,7 +39,10 @@ for _, state in ipairs(core.ledger.states) do known_states[state] = true end
 local function read_states(text)
   local states = {}
   for state in text:gmatch("[^,]+") do
-    if not known_states[state] then return nil, ("there is no state '%s'"):format(state) end
+    if not known_states[state] then
+      return nil, ("there is no state '%s'; there are %s"):format(state,
+        table.concat(core.ledger.states, ", "))
+    end
     states[#states + 1] = state
   end
   return #states > 0 and states or nil
