@@ -223,6 +223,16 @@ describe("the admin listener", function()
     assert.is_nil(lfs.attributes(host.folder .. "/admin.sock"))
   end)
 
+  it("takes there the names of `hosts` alone, if there are any", function()
+    start '{ listen = "unix:admin.sock", hosts = { "hooks.example.com" } }'
+    for name, status in pairs { ["hooks.example.com"] = 200, localhost = 200, ["evil.example"] = 403 } do
+      local client = H.connect_unix(host.folder .. "/admin.sock")
+      client:send(("GET /metrics HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n"):format(name))
+      assert.equal(status, client:receive().status, name)
+      client:close()
+    end
+  end)
+
   it("may speak TLS", function()
     local folder = H.folder()
     certificates.self_signed(folder, "localhost", { alt = "DNS:localhost,IP:127.0.0.1" })

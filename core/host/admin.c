@@ -87,12 +87,14 @@ static bool is_known_name(const struct hw_admin *admin, struct hw_str name)
            hw_str_is(name, name_of(hw_str_of(listen->address)));
 }
 
-/* A client without the header is no browser. */
+/* A client without the header is no browser. Nor can a browser reach a Unix socket, but for a proxy:
+ * then `hosts` says what names that has. */
 static bool is_host_right(const struct hw_admin *admin, const struct hw_request *r)
 {
     struct hw_str host;
+    bool is_unix = strncmp(admin->url, "unix:", 5) == 0;
     if (hw_http_find(&r->http, r->bytes, HW_STR("host"), &host) == 0 ||
-        strncmp(admin->url, "unix:", 5) == 0)
+        (is_unix && admin->setup.config->admin.host_count == 0))
         return true;
     struct hw_str name = name_of(host);
     return is_address(name) || is_known_name(admin, name);
