@@ -43,7 +43,8 @@ static void log_error(struct hw_app_vm *vm, const char *what)
 {
     struct hw_log_line line;
     size_t len = 0;
-    if (!hw_log_wants(HW_LOG_ERROR))
+    bool was_stopped = vm->limits.timed_out && vm->limits.give_up(vm->limits.give_up_ud);
+    if (was_stopped || !hw_log_wants(HW_LOG_ERROR))
         return;
     bool is_text = lua_type(vm->L, -1) == LUA_TSTRING;
     const char *text = is_text ? lua_tolstring(vm->L, -1, &len) : NULL;

@@ -648,10 +648,15 @@ static void tells_a_client_that_waited_too_long(void **state)
     stop(&r);
 }
 
+/* That it was stopped is no error, and the log says nothing. */
 static void is_stopped_in_the_middle_of_a_loop(void **state)
 {
     (void)state;
     struct rig r;
+    FILE *log = tmpfile();
+    int before = dup(STDERR_FILENO);
+    hw_log_set(HW_LOG_ERROR, false);
+    dup2(fileno(log), STDERR_FILENO);
     start(&r, "return function() here:write('x') while true do pcall(function() while true do end "
               "end) end end");
     int fd = connect_to(r.app_path);
@@ -660,6 +665,11 @@ static void is_stopped_in_the_middle_of_a_loop(void **state)
     stop(&r);
     read_all(fd);
     assert_int_equal(answer_len, 0);
+    dup2(before, STDERR_FILENO);
+    close(before);
+    hw_log_set(HW_LOG_OFF, false);
+    assert_int_equal(lseek(fileno(log), 0, SEEK_END), 0);
+    fclose(log);
 }
 
 static struct {
