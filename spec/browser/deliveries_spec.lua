@@ -56,6 +56,7 @@ describe("the page of the deliveries", function()
   local function open(id)
     A.go(browser, host, "#/deliveries?id=" .. id)
     browser:click("tr[data-seq] a")
+    browser:find("main .headline")
     browser:see(id, "main")
   end
 
