@@ -660,6 +660,8 @@ describe("the admin listener", function()
       ["{}"] = 'admin: listen is missing: the address, for example { listen = "127.0.0.1:9464" }',
       ['{ listne = "127.0.0.1:1" }'] = "admin: listne: unknown key; did you mean listen?",
       ['"9464x"'] = 'admin: listen: "9464x" names no port',
+      ['"127.0.0.1"'] = 'admin: listen: "127.0.0.1" names no port; write "127.0.0.1:9464"',
+      ['true'] = 'admin: listen: expected one address, for example "127.0.0.1:9464"; found true',
       ['"systemd"'] = "admin: listen: the admin listener opens its socket itself",
       ['{ listen = "127.0.0.1:1", hosts = { "a:1" } }'] = "admin: hosts: expected names",
       ['{ listen = "127.0.0.1:1", tls = 1 }'] = "admin: listen: tls: ",

@@ -65,6 +65,13 @@ describe("hookward status", function()
     assert.is_true(found.ledger.size > 1000)
   end)
 
+  it("says where the admin page is", function()
+    local host = start { config = 'admin = "127.0.0.1:0"', ledger = "memory:", handlers = { ["a.lua"] = "" } }
+    local url = host:wait_log("admin page on (%S+)")
+    assert.matches(("\nadmin     %s (`hookward dash` logs in)\n"):format(url), status(host), 1, true)
+    assert.equal(url, json(host).admin)
+  end)
+
   it("shows workers that are stuck now, and exits 1 when all are", function()
     local gate = H.gate()
     local host = start { config = 'workers = 2, handler_timeout = "30ms"', ledger = "memory:",

@@ -366,7 +366,9 @@ static int open_admin(struct hw_host *h, char *why, size_t size)
                                    .is_ready = is_ready,
                                    .metrics = write_metrics,
                                    .owner = h};
-    return h->config->admin.is_on ? hw_admin_open(&h->admin, &setup, why, size) : 0;
+    int rc = h->config->admin.is_on ? hw_admin_open(&h->admin, &setup, why, size) : 0;
+    h->status.admin = rc == 0 && h->admin ? hw_admin_url(h->admin) : NULL;
+    return rc;
 }
 
 static int start_server(struct hw_host *h, char *why, size_t size)

@@ -152,6 +152,10 @@ static void put(FILE *out, const struct hw_status *s)
     put_ledger(out, s);
     put_rows(out, s->dispatch->ledger);
     put_addresses(out, s);
+    if (s->admin) {
+        fputs(",\"admin\":", out);
+        hw_json_out_text(out, hw_str_of(s->admin));
+    }
     fprintf(out, ",\"replaced\":%llu,\"unreplaced\":%llu}\n",
             (unsigned long long)hw_stats_get(&stats->counts[HW_COUNT_REPLACED]),
             (unsigned long long)hw_stats_get(&stats->counts[HW_COUNT_UNREPLACED]));

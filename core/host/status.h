@@ -11,14 +11,15 @@
  *      "pauses":[{"pattern":"Badge.*","since":1790000000.0},…],
  *      "reload":{"at":1790000000.0,"ok":true,"text":"…"},
  *      "ledger":{"type":"sqlite","path":"/…","health":"well"|"slow"|"failed"},
- *      "addresses":["http://127.0.0.1:8080",…],"replaced":0,"unreplaced":0}
+ *      "addresses":["http://127.0.0.1:8080",…],"admin":"http://127.0.0.1:9464",
+ *      "replaced":0,"unreplaced":0}
  *
  * Times are seconds since 1970. "errors" has those that occurred, and an event only those of its
  * counts (trip/events.h) that are not 0. "routes" are those of the live scripts, the most specific
  * first, without what a route has not. "why_not_ready" is absent while the host is ready. "reload"
  * is the last attempt, absent before the first; "path" is absent when the ledger is in memory;
  * "workers_stuck" counts those whose handler did not return in time and has not yet; an address
- * begins with http://, https:// or unix:.
+ * begins with http://, https:// or unix:. "admin" is absent without an admin listener.
  * Not     what is in the ledger's rows: counting them must not keep the host from its work, so the
  *         command reads the file itself.
  * Thread  leader only. */
@@ -41,6 +42,7 @@ struct hw_status {
     struct hw_last_reload *last_reload;
     const char *const *addresses;         /* as of hw_host_addresses; ends with NULL */
     const struct hw_listeners *listeners; /* of these addresses */
+    const char *admin;                    /* as of hw_admin_url; NULL: there is none */
     unsigned workers;
     double started_at;   /* seconds since 1970 */
     uint64_t started_ns; /* monotonic */

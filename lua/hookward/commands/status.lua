@@ -33,9 +33,8 @@ function M.define(parser)
   options.config(parser)
   parser:flag("--json", "Print one JSON object: ok, problems; of the host: state, pid, hookward, "
     .. "version, number, started_at, uptime, ready, why_not_ready, workers, workers_stuck, "
-    .. "addresses, counts, errors, events, routes, pauses, reload, replaced, unreplaced; rows "
-    .. "(in the ledger, by state); ledger "
-    .. "(path, health, size in bytes); backlog (waiting, due, parked, running, oldest_waiting, "
+    .. "addresses, admin, counts, errors, events, routes, pauses, reload, replaced, unreplaced; "
+    .. "rows (in the ledger, by state); ledger (path, health, size in bytes); backlog (waiting, due, parked, running, oldest_waiting, "
     .. "next_due). Without a host, state is \"absent\". If the control socket is gone, since the "
     .. "host is stopping or for another reason, it is \"unreachable\".")
 end
@@ -177,6 +176,7 @@ local function print_host(state)
     state.version, state.number)
   local stuck = state.workers_stuck or 0 -- an older host does not say
   if state.addresses then say("listening", "%s", table.concat(state.addresses, ", ")) end
+  if state.admin then say("admin", "%s (`hookward dash` logs in)", state.admin) end
   say("workers", "%d%s%s", state.workers,
     stuck > 0 and (", %d of them stuck in handlers"):format(stuck) or "",
     state.replaced > 0 and ", " .. workers(state.replaced, "replaced: see the log") or "")

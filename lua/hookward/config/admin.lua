@@ -14,6 +14,8 @@ local M = {}
 
 local show = kinds.show
 
+M.PORT = 9464 -- the usual one
+
 local TOKEN_MIN, TOKEN_MAX = 16, 200 -- characters
 local NAMES = { "listen", "token", "read_token", "tls", "hosts" }
 
@@ -94,6 +96,8 @@ end
 local function read_listener(value, base)
   local list, why, found = listen.read({ value.listen, tls = value.tls }, nil, base)
   if not list then
+    why = why and why:gsub(":8080\"", (":%d\""):format(M.PORT)) -- as a port would be written here
+    found = found and found:gsub(" at %[%d+%]$", "")
     return nil, why and "listen: " .. why
       or ('listen: expected one address, for example "127.0.0.1:9464"; found %s'):format(
         found or show(value.listen))
