@@ -273,6 +273,14 @@ function Browser:text(selector)
     selector or "body") or ""
 end
 
+-- What an element says whose page, or part of a page, was replaced meanwhile.
+local function is_about_what_is_gone(err)
+  for _, text in ipairs { "stale element", "no such element", "does not belong to the document" } do
+    if err:find(text, 1, true) then return true end
+  end
+end
+
+
 ---Polls until `check` returns a true value, and returns that. An error tells what is seen instead.
 ---An element that the page replaced meanwhile is no error: the check runs again.
 function Browser:wait_until(check, what, patience)
@@ -281,7 +289,7 @@ function Browser:wait_until(check, what, patience)
     local ok, result = pcall(check)
     if ok and result then return result end
     err = not ok and tostring(result)
-    if err and not err:find("stale element", 1, true) and not err:find("no such element", 1, true) then
+    if err and not is_about_what_is_gone(err) then
       error(err, 2)
     end
     socket.sleep(0.02)
@@ -349,9 +357,13 @@ end
 ---Puts a text in place of a field's content, as a hand does: WebDriver's own way to clear a field tells
 ---the page nothing of it.
 function Browser:fill(selector, text)
-  local element = self:find(selector)
-  element:type(KEYS.Control .. "a" .. RELEASED .. (text == "" and KEYS.Delete or text))
-  return element
+  return self:wait_until(function()
+    local element = self:all(selector)[1]
+    if element then
+      element:type(KEYS.Control .. "a" .. RELEASED .. (text == "" and KEYS.Delete or text))
+    end
+    return element
+  end, describe(selector))
 end
 
 ---Chooses an option by its value.

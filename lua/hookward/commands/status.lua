@@ -34,9 +34,10 @@ function M.define(parser)
   parser:flag("--json", "Print one JSON object: ok, problems; of the host: state, pid, hookward, "
     .. "version, number, started_at, uptime, ready, why_not_ready, workers, workers_stuck, "
     .. "addresses, admin, counts, errors, events, routes, pauses, reload, replaced, unreplaced; "
-    .. "rows (in the ledger, by state); ledger (path, health, size in bytes); backlog "
-    .. "(waiting, due, parked, running, oldest_waiting, next_due). Without a host, state is \"absent\". If the control socket is gone, since the "
-    .. "host is stopping or for another reason, it is \"unreachable\".")
+    .. "rows (in the ledger, by state); ledger (path, health, size in bytes); backlog (waiting, "
+    .. "due, parked, running, oldest_waiting, next_due). Without a host, state is \"absent\". If "
+    .. "the control socket is gone, since the host is stopping or for another reason, it is "
+    .. "\"unreachable\".")
 end
 
 -- ---- what is asked ----
