@@ -143,7 +143,7 @@ describe("the page of the deliveries", function()
     assert.equal("failed", state())
     browser:click { name = "Purge", role = "button", css = "main button" }
     browser:click("dialog[open] button.danger")
-    browser:gone "dialog[open]"
+    browser:see "It was removed"
     A.go(browser, host, "#/deliveries?id=spoiled-3")
     browser:see("No delivery matches this filter")
   end)
