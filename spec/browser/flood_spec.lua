@@ -7,7 +7,7 @@ local B = require "spec.support.browser"
 local H = require "spec.support.host"
 local sql = require "spec.support.sql"
 
-local SECONDS = 20
+local SECONDS = 10
 local AT_LEAST = 500 -- a second; a page shows at most 160
 
 -- Seconds that the page may take for what the user does, on a machine that is busy with the flood.
