@@ -273,7 +273,7 @@ build-fuzz:
 
 # Eight frames show where a block was allocated; the default of 30 makes the tests a tenth slower.
 asan: build-asan ## run the tests, the longest too, with AddressSanitizer and UBSan
-	@HOOKWARD_SPEC_PATIENCE=60 ASAN_OPTIONS=malloc_context_size=8 $(MAKE) --no-print-directory $(ASAN_FLAGS) check-core check-spec \
+	@HOOKWARD_SPEC_PATIENCE=60 HOOKWARD_RELOAD_EDITS=10 ASAN_OPTIONS=malloc_context_size=8 $(MAKE) --no-print-directory $(ASAN_FLAGS) check-core check-spec \
 	  SPECS=--exclude-tags=rock,package,dotnet
 
 tsan: build-tsan ## test the crew and the ledger with ThreadSanitizer
