@@ -236,6 +236,7 @@ build = {
         "core/http/listener.c",
         "core/http/networks.c",
         "core/http/pem_file.c",
+        "core/http/pieces.c",
         "core/http/preamble.c",
         "core/http/proxy_protocol.c",
         "core/http/reading.c",

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/sigpipe.h"
 #include "http/connection.h"
+#include "http/pieces.h"
 
 struct hw_app {
     struct hw_service service;
@@ -147,7 +148,7 @@ static void begin_pieces(struct hw_app *app, struct hw_app_call *call)
     bool chunked = call->request->http.minor > 0;
     call->waits = call->streams = true;
     put_request(app, call);
-    if (!hw_connection_begin(call->waiters, &call->reply, chunked))
+    if (!hw_pieces_begin(call->waiters, &call->reply, chunked))
         hw_app_queues_leave(call);
 }
 
@@ -161,7 +162,7 @@ static void send_pieces(struct hw_app_call *call)
     if (pieces.len == 0)
         return;
     call->in_flight = pieces.len;
-    if (hw_connection_send(call->waiters, pieces)) {
+    if (hw_pieces_send(call->waiters, pieces)) {
         call->in_flight = 0;
         hw_app_queues_sent(call, pieces.len);
     }
@@ -183,9 +184,9 @@ static void finish_pieces(struct hw_app_call *call)
     struct hw_str pieces = hw_app_queues_take(call);
     hw_waiter_leave(waiter);
     if (call->code)
-        hw_connection_abort(waiter);
+        hw_pieces_abort(waiter);
     else
-        hw_connection_finish(waiter, pieces);
+        hw_pieces_finish(waiter, pieces);
     free((char *)pieces.ptr);
 }
 

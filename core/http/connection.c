@@ -15,8 +15,8 @@
  *
  * One function, hw_connection_advance(), decides what comes next. Every callback records what
  * happened and calls it. No other file sets a state.
- * Not     how bytes are read from the socket (reading.c), what they mean (http.h), who is closed to
- *         make room for others (connections.c). */
+ * Not     how bytes are read from the socket (reading.c), what they mean (http.h), how an answer is
+ *         sent in pieces (pieces.c), who is closed to make room for others (connections.c). */
 #include "http/connection.h"
 
 #include <stdio.h>
@@ -94,11 +94,6 @@ static struct hw_connection *connection_of(struct hw_waiter *waiter)
     return HW_CONNECTION_WITH(waiter, waiter);
 }
 
-static uv_buf_t buf_of(struct hw_str bytes)
-{
-    return uv_buf_init((char *)bytes.ptr, (unsigned)bytes.len);
-}
-
 static void forget_request(struct hw_connection *c)
 {
     c->waiter.peer = &c->peer;
@@ -119,7 +114,7 @@ static void answered(struct hw_connection *c)
     hw_reading_start(c);
 }
 
-static struct hw_answer begin_answer(struct hw_connection *c)
+struct hw_answer hw_connection_begin_answer(struct hw_connection *c)
 {
     hw_crowd_end(&c->server->crowd, &c->place);
     c->close = c->close || (c->eof && !c->request) || c->server->parting;
@@ -127,16 +122,14 @@ static struct hw_answer begin_answer(struct hw_connection *c)
         .close = c->close, .keep_alive_1_0 = c->old_keep_alive, .head = c->head};
 }
 
-/* Returns as hw_write. */
-static int write_all(struct hw_connection *c, const uv_buf_t *bufs, unsigned count)
+int hw_connection_write(struct hw_connection *c, const uv_buf_t *bufs, unsigned count)
 {
     if (c->tls)
         return hw_tls_write(c->tls, bufs, count);
     return hw_write(&c->u.stream, bufs, count, on_written);
 }
 
-/* `rc`: what writing the answer, or its end, has returned. */
-static void end_answer(struct hw_connection *c, int rc)
+void hw_connection_end_answer(struct hw_connection *c, int rc)
 {
     if (rc < 0) {
         hw_connection_close(c);
@@ -148,106 +141,40 @@ static void end_answer(struct hw_connection *c, int rc)
     }
 }
 
-static void send_answer(struct hw_connection *c, const uv_buf_t *bufs, unsigned count)
+void hw_connection_send_answer(struct hw_connection *c, const uv_buf_t *bufs, unsigned count)
 {
-    end_answer(c, write_all(c, bufs, count));
+    hw_connection_end_answer(c, hw_connection_write(c, bufs, count));
+}
+
+void hw_connection_enter_stream(struct hw_connection *c)
+{
+    c->state = STREAM;
+    hw_deadline_clear(&c->deadline);
 }
 
 static void answer(struct hw_connection *c, int code, struct hw_str reason)
 {
     char bytes[HW_ANSWER_MAX];
-    struct hw_answer a = begin_answer(c);
+    struct hw_answer a = hw_connection_begin_answer(c);
     a.code = code;
     a.reason = c->service->codes_only ? HW_STR_NONE : reason;
     size_t len = hw_answer_write(bytes, &a, &c->server->clock);
     uv_buf_t buf = uv_buf_init(bytes, (unsigned)len);
-    send_answer(c, &buf, 1);
+    hw_connection_send_answer(c, &buf, 1);
 }
 
 void hw_connection_reply(struct hw_waiter *waiter, const struct hw_reply *reply)
 {
     char head[HW_ANSWER_MAX];
     struct hw_connection *c = connection_of(waiter);
-    struct hw_answer a = begin_answer(c);
+    struct hw_answer a = hw_connection_begin_answer(c);
     size_t len = hw_answer_write_head(head, reply, &a, &c->server->clock);
     bool has_body = !c->head && !hw_answer_is_bare(reply->status);
-    uv_buf_t bufs[] = {uv_buf_init(head, (unsigned)len), buf_of(reply->fields),
-                       buf_of(HW_STR("\r\n")), buf_of(has_body ? reply->body : HW_STR_NONE)};
-    send_answer(c, bufs, sizeof bufs / sizeof *bufs);
+    uv_buf_t bufs[] = {uv_buf_init(head, (unsigned)len), hw_connection_buf(reply->fields),
+                       hw_connection_buf(HW_STR("\r\n")),
+                       hw_connection_buf(has_body ? reply->body : HW_STR_NONE)};
+    hw_connection_send_answer(c, bufs, sizeof bufs / sizeof *bufs);
     hw_connection_advance(c);
-}
-
-/* ---- an answer in pieces ---- */
-
-/* Writes a part of an answer, and `last` behind it. Returns as hw_write. */
-static int write_piece(struct hw_connection *c, struct hw_str piece, struct hw_str last)
-{
-    char size[24];
-    int n = snprintf(size, sizeof size, "%zx\r\n", piece.len);
-    uv_buf_t bufs[] = {uv_buf_init(size, (unsigned)n), buf_of(piece), buf_of(HW_STR("\r\n")),
-                       buf_of(last)};
-    if (!c->chunked)
-        return piece.len ? write_all(c, bufs + 1, 1) : 0;
-    return piece.len ? write_all(c, bufs, 4) : write_all(c, bufs + 3, 1);
-}
-
-/* Returns true when nothing is left to be written. */
-static bool go_on(struct hw_connection *c, int rc)
-{
-    if (rc < 0)
-        hw_connection_close(c);
-    else if (rc > 0)
-        set_deadline(c, HW_DEADLINE_WRITE);
-    return rc == 0;
-}
-
-bool hw_connection_begin(struct hw_waiter *waiter, const struct hw_reply *reply, bool chunked)
-{
-    char head[HW_ANSWER_MAX];
-    struct hw_connection *c = connection_of(waiter);
-    if (c->eof || c->server->draining) {
-        hw_connection_close(c);
-        return false;
-    }
-    bool has_body = !c->head && !hw_answer_is_bare(reply->status);
-    c->chunked = chunked;
-    c->close = c->close || (has_body && !chunked);
-    struct hw_answer a = begin_answer(c);
-    a.framing = chunked ? HW_FRAMING_CHUNKED : HW_FRAMING_CLOSE;
-    size_t len = hw_answer_write_head(head, reply, &a, &c->server->clock);
-    uv_buf_t bufs[] = {uv_buf_init(head, (unsigned)len), buf_of(reply->fields),
-                       buf_of(HW_STR("\r\n"))};
-    if (has_body) {
-        c->state = STREAM;
-        hw_deadline_clear(&c->deadline);
-        go_on(c, write_all(c, bufs, sizeof bufs / sizeof *bufs));
-    } else {
-        hw_waiter_leave(waiter);
-        send_answer(c, bufs, sizeof bufs / sizeof *bufs);
-        hw_connection_advance(c);
-    }
-    return c->state == STREAM;
-}
-
-bool hw_connection_send(struct hw_waiter *waiter, struct hw_str piece)
-{
-    struct hw_connection *c = connection_of(waiter);
-    return go_on(c, write_piece(c, piece, HW_STR_NONE));
-}
-
-void hw_connection_finish(struct hw_waiter *waiter, struct hw_str piece)
-{
-    struct hw_connection *c = connection_of(waiter);
-    int rc = write_piece(c, piece, HW_STR("0\r\n\r\n"));
-    if (rc == 0 && uv_stream_get_write_queue_size(&c->u.stream) > 0)
-        rc = 1;
-    end_answer(c, rc);
-    hw_connection_advance(c);
-}
-
-void hw_connection_abort(struct hw_waiter *waiter)
-{
-    hw_connection_close(connection_of(waiter));
 }
 
 /* ---- refusals ---- */
@@ -325,8 +252,8 @@ static void accept_head(struct hw_connection *c)
             hw_connection_refuse(c, c->refusal, NULL);
             return;
         }
-        uv_buf_t buf = buf_of(hw_answer_continue);
-        if (write_all(c, &buf, 1) < 0) {
+        uv_buf_t buf = hw_connection_buf(hw_answer_continue);
+        if (hw_connection_write(c, &buf, 1) < 0) {
             hw_connection_close(c);
             return;
         }

@@ -32,30 +32,6 @@ int hw_connection_open(struct hw_server *server, const struct hw_arrival *arriva
 /* Sends an app's answer to a waiter that has left its list. */
 void hw_connection_reply(struct hw_waiter *waiter, const struct hw_reply *reply);
 
-/* ---- an answer in pieces ----
- *
- * Begin, then any number of pieces, then finish or abort. A waiter stays in its list until then,
- * and its service has `sent` and `left`. There is no time limit but one: the client must take what
- * was written within HW_WRITE_TIMEOUT_MS. A client that closes its half is noticed even while
- * nothing is sent, unless it has also sent more of a next request than is read ahead. */
-
-/* Sends the head. In HTTP/1.1 chunks follow (`chunked`), in HTTP/1.0 bytes until the connection is
- * closed. Returns false when nothing is to follow: the client is gone, the server drains, or the
- * answer has no body; the waiter has left its list then. */
-bool hw_connection_begin(struct hw_waiter *waiter, const struct hw_reply *reply, bool chunked);
-
-/* Sends a piece, of one byte at least. Returns true when all of it was written. Returns false when
- * the connection was closed, or when a rest follows: then the service's `sent` is called once
- * everything is written. */
-bool hw_connection_send(struct hw_waiter *waiter, struct hw_str piece);
-
-/* Sends the last piece, which may be empty, and the end. The waiter has left its list. */
-void hw_connection_finish(struct hw_waiter *waiter, struct hw_str piece);
-
-/* Closes the connection, so that the client sees that the end is missing. The waiter has left its
- * list. */
-void hw_connection_abort(struct hw_waiter *waiter);
-
 /* The answer takes time: if the client has closed its half already, tells the service
  * (half_closed). */
 void hw_connection_await(struct hw_waiter *waiter);

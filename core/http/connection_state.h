@@ -1,8 +1,8 @@
 /* connection_state.h -- the memory of one connection, for the files that work on it.
  *
  * connection.c takes it through its states, reading.c reads its bytes from the socket, preamble.c
- * and handshake.c those before its first request, and connections.c keeps all connections of a
- * server. No other file includes this.
+ * and handshake.c those before its first request, pieces.c sends an answer in pieces, and
+ * connections.c keeps all connections of a server. No other file includes this.
  * Thread  leader only. */
 #ifndef HW_CONNECTION_STATE_H
 #define HW_CONNECTION_STATE_H
@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "http/address.h"
+#include "http/answer.h"
 #include "http/server.h"
 #include "http/service.h"
 #include "http/tls.h"
@@ -69,9 +70,35 @@ void hw_connection_advance(struct hw_connection *c);
 void hw_connection_wait_for_rest(struct hw_connection *c);
 
 /* Answers with an error and closes, since it may be unknown where the next request begins. `why`
- * follows the code's own text; it may be NULL. During a TLS
- * handshake nothing can be answered: the handshake fails (handshake.h). */
+ * follows the code's own text; it may be NULL. During a TLS handshake nothing can be answered: the
+ * handshake fails (handshake.h). */
 void hw_connection_refuse(struct hw_connection *c, int code, const char *why);
+
+/* ---- writing an answer ---- */
+
+/* The request counts as finished from now on. Returns what the answer's head says of the
+ * connection. */
+struct hw_answer hw_connection_begin_answer(struct hw_connection *c);
+
+/* Returns as hw_write. */
+int hw_connection_write(struct hw_connection *c, const uv_buf_t *bufs, unsigned count);
+
+/* Writes a whole answer, or the end of one, and goes on to the next request or ends the
+ * connection. */
+void hw_connection_send_answer(struct hw_connection *c, const uv_buf_t *bufs, unsigned count);
+
+/* Likewise, after the answer, or its end, was written with the result `rc`. */
+void hw_connection_end_answer(struct hw_connection *c, int rc);
+
+/* An answer in pieces begins. */
+void hw_connection_enter_stream(struct hw_connection *c);
+
+static inline uv_buf_t hw_connection_buf(struct hw_str bytes)
+{
+    return uv_buf_init((char *)bytes.ptr, (unsigned)bytes.len);
+}
+
+/* ---- events ---- */
 
 /* Reading ended or failed: UV_EOF, UV_ENOBUFS without memory for bytes, or another libuv error. */
 void hw_connection_on_end(struct hw_connection *c, int error);

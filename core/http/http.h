@@ -11,7 +11,7 @@
  *           tls         its bytes, encrypted              (handshake, tls_context: certificates)
  *           request     the bytes of one request          (head, body: the parser below)
  *           service     gets complete requests            (waiter: whom its answer goes to)
- *           answer      the bytes of an answer            (write: to the socket)
+ *           answer      the bytes of an answer            (write: to the socket; pieces: as made)
  *
  * Promises  a service gets a request only once its last byte has arrived, and from a connection one
  *           at a time, so answers leave in the order of the requests. Every limit on connections,

@@ -42,7 +42,7 @@ struct hw_service_type {
 
     /* The rest may be NULL. The waiter is in its list in each of them. */
 
-    /* All pieces of its answer that were given to the connection are written (connection.h). */
+    /* All pieces of its answer that were given to the connection are written (pieces.h). */
     void (*sent)(struct hw_service *service, struct hw_waiter *waiter);
 
     /* The client will send no more. Returns whether it counts as gone: then its connection is

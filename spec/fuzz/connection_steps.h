@@ -44,7 +44,7 @@ static void answer_in_pieces(struct rig *r, struct program *p, unsigned amount)
     } else if (amount % 4 == 3) {
         rig_finish(r, piece);
     } else {
-        hw_connection_send(r->waiters, piece);
+        hw_pieces_send(r->waiters, piece);
     }
 }
 

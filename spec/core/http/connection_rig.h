@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "http/connection.h"
 #include "http/connections.h"
+#include "http/pieces.h"
 
 enum { RIG_HEADER_MAX = 2048, RIG_BODY_MAX = 300 * 1000, RIG_LONG_MS = 1000 * 1000 };
 
@@ -389,10 +390,10 @@ static void rig_turn(struct rig *r)
     HW_CHECK(r->accepted + r->refused - before <= HW_TURN_REQUESTS + 1);
 }
 
-/* Begins an answer in pieces; then hw_connection_send for r->waiters, and rig_finish. */
+/* Begins an answer in pieces; then hw_pieces_send for r->waiters, and rig_finish. */
 static inline void rig_begin(struct rig *r, bool chunked)
 {
-    r->streams = hw_connection_begin(
+    r->streams = hw_pieces_begin(
         r->waiters, &(struct hw_reply){.status = 200, .fields = HW_STR("X: y\r\n")}, chunked);
 }
 
@@ -401,7 +402,7 @@ static inline void rig_finish(struct rig *r, struct hw_str piece)
     struct hw_waiter *waiter = r->waiters;
     r->streams = false;
     hw_waiter_leave(waiter);
-    hw_connection_finish(waiter, piece);
+    hw_pieces_finish(waiter, piece);
 }
 
 /* One that has begun in pieces is finished. */

@@ -122,10 +122,10 @@ static void answers_in_pieces(void **state)
         send_text(WAITS);
         rig_turn(&r);
         rig_begin(&r, true);
-        assert_true(hw_connection_send(r.waiters, HW_STR("one")));
+        assert_true(hw_pieces_send(r.waiters, HW_STR("one")));
         read_on();
         assert_non_null(strstr(r.got + r.got_at, "\r\n\r\n3\r\none\r\n"));
-        assert_true(hw_connection_send(r.waiters, HW_STR("two")));
+        assert_true(hw_pieces_send(r.waiters, HW_STR("two")));
         rig_finish(&r, HW_STR("three"));
         read_on();
         assert_int_equal(r.answers, i);
@@ -145,7 +145,7 @@ static void tells_when_a_large_piece_is_sent(void **state)
     send_text(WAITS);
     rig_turn(&r);
     rig_begin(&r, true);
-    assert_false(hw_connection_send(r.waiters, (struct hw_str){piece, SIZE}));
+    assert_false(hw_pieces_send(r.waiters, (struct hw_str){piece, SIZE}));
     free(piece);
     turns(3);
     assert_int_equal(r.drained, 0);
@@ -153,7 +153,7 @@ static void tells_when_a_large_piece_is_sent(void **state)
     while (r.drained == 0)
         read_on();
     assert_null(connection()->deadline.next);
-    assert_true(hw_connection_send(r.waiters, HW_STR("y")));
+    assert_true(hw_pieces_send(r.waiters, HW_STR("y")));
     rig_finish(&r, HW_STR_NONE);
     read_on();
     assert_int_equal(r.answers, 1);
@@ -168,7 +168,7 @@ static void sends_pieces_until_it_closes(void **state)
     send_text(WAITS);
     rig_turn(&r);
     rig_begin(&r, false);
-    assert_true(hw_connection_send(r.waiters, HW_STR("one")));
+    assert_true(hw_pieces_send(r.waiters, HW_STR("one")));
     rig_finish(&r, HW_STR("two"));
     read_on();
     assert_non_null(strstr(r.got, "\r\n\r\nonetwo"));
