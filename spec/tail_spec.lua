@@ -100,6 +100,24 @@ describe("hookward tail", function()
     assert.is_nil(H.read(host.folder .. "/only"):find("Good", 1, true))
   end)
 
+  it("names the same outcomes in JSON as in lines", function()
+    local soon = [[require "hookward".on("Soon.Made", { ack = "first" }, function() end)]]
+    local host = H.start { handlers = { ["a.lua"] = HANDLERS["a.lua"], ["soon.lua"] = soon },
+      ledger = "hookward.db" }
+    local one = tail(host, "--json")
+    host:notify(H.event("Soon.Made"), { id = "soon-1" })
+    host:wait_log("succeeded event=Soon.Made")
+    host:notify(H.event("Good.Made"), { id = "good-1" })
+    host:notify(H.event("Good.Made"), { id = "good-1" })
+    local found = {}
+    for line in without_probes(one.wait_out '"duplicate":true'):gmatch("[^\n]+") do
+      local record = json.decode(line)
+      found[#found + 1] = record.outcome .. " " .. record.state
+    end
+    one.interrupt()
+    assert.same({ "accepted running", "succeeded succeeded", "succeeded succeeded", "duplicate succeeded" }, found)
+  end)
+
   it("waits for a host that is restarted, says so, and goes on", function()
     local host = H.start { handlers = HANDLERS, ledger = "hookward.db" }
     local one = tail(host)

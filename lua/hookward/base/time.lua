@@ -1,4 +1,4 @@
--- Points in time: ISO 8601 in UTC, and ages such as "2h".
+-- Points in time and durations: ISO 8601 in UTC, ages such as "2h", and "12 ms".
 
 local core = require "hookward.core"
 local units = require "hookward.base.units"
@@ -63,6 +63,12 @@ end
 function M.distance(seconds)
   local ahead = seconds - sys.now()
   return ahead > 0 and "in " .. span(ahead) or M.age(seconds)
+end
+
+---@param ms number
+---@return string duration "12 ms"; from a second on "1.5 s"
+function M.took(ms)
+  return ms < 1000 and ("%d ms"):format((ms + 0.5) // 1) or ("%.1f s"):format(ms / 1000)
 end
 
 return M

@@ -6,6 +6,7 @@ local core = require "hookward.core"
 local options = require "hookward.cli.options"
 local pattern = require "hookward.base.pattern"
 local text = require "hookward.jobs.text"
+local time = require "hookward.base.time"
 
 local M = {
   summary = "Follow what becomes of deliveries, live.",
@@ -30,9 +31,10 @@ function M.define(parser)
     :convert(options.event)
   parser:flag("--failed", "Only what failed.")
   parser:flag("--json", "Print a JSON object a line: n, at (seconds since 1970), row (in the "
-    .. "ledger), id, event, state, attempt, error, reason, ms, duplicate, retry (of the host's "
-    .. "own), replay. What is not known is left out. { skipped } tells how many were left out, "
-    .. "{ gap: true } that something may have been.")
+    .. "ledger), id, event, outcome (the word that is printed without --json), state (of the "
+    .. "row), attempt, error, reason, ms, duplicate, retry (of the host's own), replay. What is "
+    .. "not known is left out. { skipped } tells how many records were left out, { gap: true } "
+    .. "that some may have been.")
   options.config(parser)
 end
 
@@ -62,10 +64,6 @@ local function outcome_of(record)
   return record.state or "succeeded"
 end
 
-local function took(ms)
-  return ms < 1000 and ("%d ms"):format((ms + 0.5) // 1) or ("%.1f s"):format(ms / 1000)
-end
-
 -- What is special about it: "attempt 2: handler_refused: the printer is off"
 local function remark(record)
   local parts = {}
@@ -79,13 +77,14 @@ local function remark(record)
 end
 
 local function line_of(record, room)
-  local outcome = outcome_of(record)
   local before = os.date("!%H:%M:%S", record.at // 1) .. "  "
   local after = ("  %s  %s  %8s  %s"):format(
     column("event", record.event and text.line(record.event) or "-", EVENT_MAX),
-    column("id", text.line(record.id), ID_MAX), took(record.ms), remark(record)):gsub("%s+$", "")
+    column("id", text.line(record.id), ID_MAX), time.took(record.ms), remark(record))
+  after = after:gsub("%s+$", "")
   if room then after = text.cut(after, math.max(1, room - #before - 9)) end
-  return before .. console.paint(STYLES[outcome] or "bold", text.pad(outcome, 9)) .. after
+  return before .. console.paint(STYLES[record.outcome] or "bold", text.pad(record.outcome, 9))
+    .. after
 end
 
 -- ---- what is shown ----
@@ -110,6 +109,7 @@ function Tail:show(told)
   local room = core.sys.isatty(1) and core.sys.columns() or nil
   for _, record in ipairs(told.records) do
     if self:wants(record) then
+      record.outcome = outcome_of(record)
       console.say("%s", self.json and text.json(assert(core.json.encode(record)))
         or line_of(record, room))
     end

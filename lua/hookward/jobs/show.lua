@@ -100,11 +100,6 @@ local columns = {
   { title = "OUTCOME", least = 8, wanted = 32 },
 }
 
--- In seconds from a second on.
-local function duration(ms)
-  return ms < 1000 and ("%d ms"):format(ms) or ("%.1f s"):format(ms / 1000)
-end
-
 local function outcome_of(run)
   if not run.error then return "succeeded" end
   return text.line(run.reason and ("%s: %s"):format(run.error, run.reason) or run.error)
@@ -114,8 +109,8 @@ end
 local function cells_of(run, show_time)
   local lost = run.error == "host_lost"
   return { run.began_at and show_time(run.began_at) or "-", tostring(run.attempt),
-    run.retry > 0 and tostring(run.retry) or "-", lost and "-" or duration(run.waited_ms),
-    lost and "-" or duration(run.ms), run.version and text.line(run.version) or "-",
+    run.retry > 0 and tostring(run.retry) or "-", lost and "-" or time.took(run.waited_ms),
+    lost and "-" or time.took(run.ms), run.version and text.line(run.version) or "-",
     outcome_of(run) }
 end
 
