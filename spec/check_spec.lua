@@ -190,6 +190,16 @@ describe("hookward check", function()
     assert.equal("", warnings(PROXIED, "trusted_proxies = '10.0.0.1'"))
   end)
 
+  it("warns of a `mask` that no event can match", function()
+    local folder = project { ledger = "memory:" }
+    H.write(folder .. "/hookward.lua", "return { listen = '127.0.0.1:0', ledger = 'memory:', "
+      .. "mask = { 'Person', 'Badge.Made', 'Order.*', '*.Hidden', '*' } }")
+    local _, out = run(folder, "check --offline")
+    assert.matches('warning: mask: "Person" masks no event, since events are named Entity.Event; "Person.*" masks '
+      .. "all of Person\n", out, 1, true)
+    assert.equal(1, select(2, out:gsub("masks no event", "")))
+  end)
+
   it("warns of a `tls` that no listener has", function()
     local folder = project { ledger = "memory:" }
     local function warned(listen)

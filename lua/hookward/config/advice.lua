@@ -78,6 +78,16 @@ local function tls(add, settings)
   add("tls has no effect: every listener is a Unix socket, or has a `tls` of its own")
 end
 
+-- No event of Accredit has such a name, so the bodies stay visible.
+local function masks(add, settings)
+  for _, pattern in ipairs(settings.mask) do
+    if pattern ~= "*" and not pattern:find(".", 1, true) then
+      add('mask: "%s" masks no event, since events are named Entity.Event; "%s.*" masks all of %s',
+        pattern, pattern, pattern)
+    end
+  end
+end
+
 ---@param settings hookward.Config
 ---@return string[] lines
 function M.of(settings)
@@ -86,6 +96,7 @@ function M.of(settings)
   patience(add, settings)
   tls(add, settings)
   strangers(add, settings)
+  masks(add, settings)
   if settings.ledger == "memory:" then
     add('ledger = "memory:" forgets everything when the host ends; it is for tests')
   end

@@ -137,7 +137,6 @@ end
 
 local read_path = M.read_path
 
--- The host reads networks with the same function (core/http/networks.h).
 -- An event's name, or a pattern as in hook.on.
 local function read_event(value)
   if type(value) ~= "string" or #value == 0 or value:find("%c") then return nil end
@@ -147,6 +146,7 @@ local function read_event(value)
     .. '("*.Event")'):format(M.show(value))
 end
 
+-- The host reads networks with the same function (core/http/networks.h).
 local function read_network(value, entry)
   if type(value) ~= "string" then return nil end
   if value == "unix" then
