@@ -195,6 +195,7 @@ build = {
         "core/bindings/versions.c",
         "core/bindings/waiting.c",
         "core/host/admin.c",
+        "core/host/admin_gate.c",
         "core/host/control.c",
         "core/host/drain.c",
         "core/host/expiry.c",

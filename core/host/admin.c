@@ -1,17 +1,15 @@
 /* admin.c -- see admin.h */
 #include "host/admin.h"
 
-#include <arpa/inet.h>
-#include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "host/admin_gate.h"
 #include "http/connection.h"
 #include "http/connections.h"
-#include "http/origin.h"
 
 struct hw_admin {
     struct hw_service service;
@@ -29,9 +27,7 @@ struct hw_admin {
     struct hw_listeners listeners;
     struct hw_waiter *asking; /* they get their answers in the next turn of the loop */
     uv_async_t turn;
-    time_t second; /* wrong tokens are counted for this one */
-    uint64_t seed; /* random, so that a client can't choose its place in `guesses` */
-    uint8_t guesses[HW_ADMIN_GUESSERS];
+    struct hw_admin_gate gate;
 };
 
 /* What a client asks the leader for; it travels as its waiter's ticket. */
@@ -45,119 +41,6 @@ static struct hw_admin *admin_of(struct hw_service *service)
 static struct hw_service *app_of(const struct hw_admin *admin)
 {
     return hw_app_service(admin->app);
-}
-
-/* ---- who asks ---- */
-
-static bool is_address(struct hw_str host)
-{
-    char text[INET6_ADDRSTRLEN + 1];
-    unsigned char address[sizeof(struct in6_addr)];
-    bool is_v6 = host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
-    if (is_v6)
-        host = (struct hw_str){host.ptr + 1, host.len - 2};
-    if (host.len >= sizeof text)
-        return false;
-    snprintf(text, sizeof text, "%.*s", HW_STR_ARG(host));
-    return inet_pton(is_v6 ? AF_INET6 : AF_INET, text, address) == 1;
-}
-
-/* Without the port. */
-static struct hw_str name_of(struct hw_str host)
-{
-    size_t len = host.len;
-    while (len > 0 && host.ptr[len - 1] >= '0' && host.ptr[len - 1] <= '9')
-        len--;
-    if (len > 0 && host.ptr[len - 1] == ':')
-        host.len = len - 1;
-    return host;
-}
-
-static bool is_known_name(const struct hw_admin *admin, struct hw_str name)
-{
-    const struct hw_admin_config *c = &admin->setup.config->admin;
-    const struct hw_listen *listen =
-        &admin->setup.config->listen[admin->setup.config->listen_count];
-    for (size_t i = 0; i < c->host_count; i++)
-        if (hw_str_is(name, hw_str_of(c->hosts[i])))
-            return true;
-    if (!c->is_local && c->host_count == 0)
-        return true; /* a page of another site has no token */
-    return hw_str_is(name, HW_STR("localhost")) ||
-           hw_str_is(name, name_of(hw_str_of(listen->address)));
-}
-
-/* A client without the header is no browser. Nor can a browser reach a Unix socket, but for a proxy:
- * then `hosts` says what names that has. */
-static bool is_host_right(const struct hw_admin *admin, const struct hw_request *r)
-{
-    struct hw_str host;
-    bool is_unix = strncmp(admin->url, "unix:", 5) == 0;
-    if (hw_http_find(&r->http, r->bytes, HW_STR("host"), &host) == 0 ||
-        (is_unix && admin->setup.config->admin.host_count == 0))
-        return true;
-    struct hw_str name = name_of(host);
-    return is_address(name) || is_known_name(admin, name);
-}
-
-static bool is_token(struct hw_str text, const char *token)
-{
-    return token && text.len == strlen(token) && CRYPTO_memcmp(text.ptr, token, text.len) == 0;
-}
-
-/* The text of `Authorization: Bearer TEXT`; {NULL, 0} without it. */
-static struct hw_str bearer_of(const struct hw_request *r)
-{
-    static const char scheme[] = "bearer ";
-    enum { LEN = sizeof scheme - 1 };
-    struct hw_str text;
-    if (hw_http_find(&r->http, r->bytes, HW_STR("authorization"), &text) != 1 || text.len <= LEN ||
-        strncasecmp(text.ptr, scheme, LEN) != 0)
-        return HW_STR_NONE;
-    return (struct hw_str){text.ptr + LEN, text.len - LEN};
-}
-
-/* The wrong tokens of an address in this second. Some addresses share a number. */
-static uint8_t *guesses_of(struct hw_admin *admin, const struct sockaddr *peer)
-{
-    uint64_t origin = 0;
-    time_t now = (time_t)(uv_now(admin->setup.loop) / 1000);
-    if (now != admin->second) {
-        admin->second = now;
-        memset(admin->guesses, 0, sizeof admin->guesses);
-    }
-    hw_origin_of(peer, &origin);
-    return &admin->guesses[hw_origin_hash(origin, admin->seed) % HW_ADMIN_GUESSERS];
-}
-
-/* What a proxy on this machine passes on comes from loopback, and may be anybody's. */
-static bool is_passed_on(const struct hw_request *r)
-{
-    static const char *const names[] = {"x-forwarded-proto", "x-forwarded-for", "forwarded"};
-    struct hw_str value;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (hw_http_find(&r->http, r->bytes, hw_str_of(names[i]), &value) != 0)
-            return true;
-    return false;
-}
-
-/* Over the limit nothing is compared, so guessing gets no faster. */
-static enum question ask_for_metrics(struct hw_admin *admin, const struct hw_request *r,
-                                     const struct sockaddr *peer)
-{
-    const struct hw_admin_config *c = &admin->setup.config->admin;
-    if (c->is_local && !is_passed_on(r))
-        return METRICS;
-    struct hw_str token = bearer_of(r);
-    if (!token.ptr)
-        return NO_TOKEN;
-    uint8_t *guesses = guesses_of(admin, peer);
-    if (*guesses >= HW_ADMIN_GUESSES_MAX)
-        return TOO_MANY_GUESSES;
-    if (is_token(token, c->read_token) || is_token(token, c->token))
-        return METRICS;
-    ++*guesses;
-    return NO_TOKEN;
 }
 
 /* ---- what is answered ---- */
@@ -233,10 +116,8 @@ static void answer(const struct hw_admin *admin, struct hw_waiter *waiter)
 static void on_turn(uv_async_t *async)
 {
     struct hw_admin *admin = async->data;
-    struct hw_waiter *asked = admin->asking;
-    admin->asking = NULL;
-    if (asked)
-        asked->link = &asked;
+    struct hw_waiter *asked;
+    hw_waiter_move(&admin->asking, &asked);
     while (asked) {
         struct hw_waiter *w = asked;
         hw_waiter_leave(w);
@@ -282,6 +163,16 @@ static int ask(struct hw_admin *admin, struct hw_request *r, struct hw_waiter *w
     return 0;
 }
 
+static enum question question_of(struct hw_admin *admin, const struct hw_request *r,
+                                 const struct hw_waiter *waiter)
+{
+    static const enum question questions[] = {[HW_ADMIN_PASS] = METRICS,
+                                              [HW_ADMIN_NO_TOKEN] = NO_TOKEN,
+                                              [HW_ADMIN_TOO_MANY_GUESSES] = TOO_MANY_GUESSES};
+    return questions[hw_admin_gate_check(&admin->gate, r, &waiter->peer->any,
+                                         uv_now(admin->setup.loop))];
+}
+
 static int on_complete(struct hw_service *service, struct hw_request *r, struct hw_waiter *waiter,
                        struct hw_str *reason)
 {
@@ -289,10 +180,10 @@ static int on_complete(struct hw_service *service, struct hw_request *r, struct 
     struct hw_service *app = app_of(admin);
     if (is_health(r))
         return ask(admin, r, waiter, is_path(r, HW_STR("/healthz")) ? HEALTH : READINESS);
-    if (!is_host_right(admin, r))
+    if (!hw_admin_gate_is_host_right(&admin->gate, r))
         return ask(admin, r, waiter, WRONG_HOST);
     if (is_path(r, HW_STR("/metrics")))
-        return ask(admin, r, waiter, ask_for_metrics(admin, r, &waiter->peer->any));
+        return ask(admin, r, waiter, question_of(admin, r, waiter));
     return app->type->complete(app, r, waiter, reason);
 }
 
@@ -431,12 +322,9 @@ static void name(struct hw_admin *admin)
     char address[HW_LISTENER_NAME_MAX] = "";
     bool tls = hw_listeners_speaks_tls(&admin->listeners, 0);
     hw_listeners_name(&admin->listeners, 0, address, sizeof address);
-    bool is_unix = strncmp(address, "unix:", 5) == 0;
-    snprintf(admin->url, sizeof admin->url, "%s%s",
-             is_unix ? ""
-             : tls   ? "https://"
-                     : "http://",
-             address);
+    admin->gate.is_unix = strncmp(address, "unix:", 5) == 0;
+    const char *scheme = tls ? "https://" : "http://";
+    snprintf(admin->url, sizeof admin->url, "%s%s", admin->gate.is_unix ? "" : scheme, address);
 }
 
 static bool draw_secret(char secret[HW_ADMIN_SECRET + 1])
@@ -464,8 +352,7 @@ int hw_admin_open(struct hw_admin **out, const struct hw_admin_setup *setup, cha
     admin->setup = *setup;
     admin->service = (struct hw_service){.type = &type, .shown = HW_STR("/"), .is_private = true};
     init(admin);
-    if (!draw_secret(admin->secret) ||
-        RAND_bytes((unsigned char *)&admin->seed, sizeof admin->seed) != 1) {
+    if (!draw_secret(admin->secret) || !hw_admin_gate_init(&admin->gate, setup->config)) {
         snprintf(why, size, "admin: the system has no random numbers");
         return HW_EFAILED;
     }

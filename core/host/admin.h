@@ -10,11 +10,9 @@
  *     GET /readyz    200, or 503 with the reason: the host is draining, or can't record
  *     GET /metrics   the Prometheus text format 0.0.4
  *
- * Safety  A page of another site may have its name resolve to this machine (DNS rebinding), so the
- *         Host header must name an address, localhost, or a name of the configuration. /healthz
- *         and /readyz are open, since balancers send no token. /metrics is open to users of this
- *         machine; others send `Authorization: Bearer` with read_token or token. What the app
- *         shows, it guards itself.
+ * Safety  /healthz and /readyz are open, since balancers send no token. All else must name this
+ *         host in the Host header, and /metrics asks others than users of this machine for a token
+ *         (admin_gate.h). What the app shows, it guards itself.
  * Thread  leader only; open, start, stop, free: whoever has the loop. */
 #ifndef HW_HOST_ADMIN_H
 #define HW_HOST_ADMIN_H
@@ -29,10 +27,7 @@
 enum {
     HW_ADMIN_CONNECTIONS_MAX = 100,
     HW_ADMIN_BODY_MIN = 256 * 1024, /* bytes; more for tests, if max_body is large */
-    HW_ADMIN_SECRET = 64,           /* hex digits */
-    HW_ADMIN_GUESSES_MAX = 10,      /* wrong tokens for /metrics of an address that are compared in
-                                     * a second */
-    HW_ADMIN_GUESSERS = 256         /* addresses whose wrong tokens are counted apart */
+    HW_ADMIN_SECRET = 64            /* hex digits */
 };
 
 struct hw_admin;

@@ -211,10 +211,8 @@ static int follow(struct hw_control *control, const struct hw_request *r, struct
 static void answer_all(struct hw_control *control, struct hw_waiter **list,
                        void (*answer)(const struct hw_control *, struct hw_waiter *))
 {
-    struct hw_waiter *asked = *list;
-    *list = NULL;
-    if (asked)
-        asked->link = &asked;
+    struct hw_waiter *asked;
+    hw_waiter_move(list, &asked);
     while (asked) {
         struct hw_waiter *w = asked;
         hw_waiter_leave(w);

@@ -213,10 +213,7 @@ static void look_soon(struct hw_feed *feed)
 static void begin_answering(struct hw_feed *feed)
 {
     feed->due = false;
-    feed->answering = feed->waiting;
-    feed->waiting = NULL;
-    if (feed->answering)
-        feed->answering->link = &feed->answering;
+    hw_waiter_move(&feed->waiting, &feed->answering);
 }
 
 static void answer_some(struct hw_feed *feed)

@@ -24,7 +24,7 @@ typedef void hw_answer_fn(struct hw_waiter *waiter, int code, struct hw_str reas
 struct hw_waiter {
     struct hw_waiter *next, **link; /* in a list; link is NULL when it is in none */
     struct hw_job *job;             /* the job that it waits for; NULL: something else */
-    uint64_t ticket;                /* of a reload that was asked for */
+    uint64_t ticket;                /* what it asks for, in its service's own terms */
     uint64_t until_ms;              /* its answer comes by then, by the loop's clock; 0: not said */
     hw_answer_fn *answer;
     const struct hw_address *peer; /* the client's, in its connection; NULL: there is none */
@@ -51,6 +51,15 @@ static inline void hw_waiter_leave(struct hw_waiter *waiter)
         waiter->next->link = waiter->link;
     waiter->link = NULL;
     waiter->job = NULL;
+}
+
+/* Moves all waiters of a list to one that is empty. */
+static inline void hw_waiter_move(struct hw_waiter **from, struct hw_waiter **to)
+{
+    *to = *from;
+    *from = NULL;
+    if (*to)
+        (*to)->link = to;
 }
 
 #endif
