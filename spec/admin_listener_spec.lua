@@ -24,7 +24,7 @@ describe("the admin listener", function()
       hook.on("G.Wait", function() wait() end)
     ]] }
     host = H.start(options)
-    host.admin_port = tonumber(host:wait_log("admin page on ([^\n]+)\n"):match(":(%d+)$"))
+    host.admin_port = tonumber(host:wait_log("the admin page is at ([^\n]+)\n"):match(":(%d+)$"))
     return host
   end
 
@@ -214,7 +214,7 @@ describe("the admin listener", function()
 
   it("may be a Unix socket, which takes any Host", function()
     start '"unix:admin.sock"'
-    host:wait_log("admin page on unix:/[^\n]*/admin%.sock\n")
+    host:wait_log("the admin page is at unix:/[^\n]*/admin%.sock\n")
     local client = H.connect_unix(host.folder .. "/admin.sock")
     client:send("GET /metrics HTTP/1.1\r\nHost: any.example\r\nConnection: close\r\n\r\n")
     assert.equal(200, client:receive().status)
@@ -238,7 +238,7 @@ describe("the admin listener", function()
     certificates.self_signed(folder, "localhost", { alt = "DNS:localhost,IP:127.0.0.1" })
     start(('{ listen = "127.0.0.1:0", tls = { cert = "%s/localhost.pem", key = "%s/localhost.key" } }'):format(
       folder, folder))
-    host:wait_log("admin page on https://127%.0%.0%.1:")
+    host:wait_log("the admin page is at https://127%.0%.0%.1:")
     local _, out = H.sh(("curl -s --cacert %s/localhost.pem https://127.0.0.1:%d/healthz"):format(folder,
       host.admin_port))
     assert.equal('{"status":"ok"}\n', out)

@@ -31,7 +31,7 @@ local function start(options)
   options.ledger = options.ledger or "hookward.db"
   options.config = options.config or CONFIG
   local host = H.start(options)
-  host.admin_port = math.tointeger(host:wait_log("admin page on http://127%.0%.0%.1:(%d+)"))
+  host.admin_port = math.tointeger(host:wait_log("the admin page is at http://127%.0%.0%.1:(%d+)"))
   return host
 end
 

@@ -40,7 +40,7 @@ local function start(options)
   end
   local host = H.start(options)
   host.fixed = fixed
-  host.admin_port = math.tointeger(host:wait_log("admin page on http://127%.0%.0%.1:(%d+)"))
+  host.admin_port = math.tointeger(host:wait_log("the admin page is at http://127%.0%.0%.1:(%d+)"))
   return host
 end
 

@@ -304,7 +304,7 @@ describe("the guide's", function()
       ["0.0.0.0:8080"] = "127.0.0.1:0", ["0.0.0.0:9464"] = "127.0.0.1:0" }))
     local host = H.start { folder = folder,
       env = "ADMIN_TOKEN=write-token-of-a-spec ADMIN_READ_TOKEN=read-token-of-a-spec" }
-    local port = host:wait_log("admin page on https://127%.0%.0%.1:(%d+)")
+    local port = host:wait_log("the admin page is at https://127%.0%.0%.1:(%d+)")
     local command = D.exchange(block("admin", "sh", "Authorization"), {
       ["http://127.0.0.1:9464"] = "https://127.0.0.1:" .. port, ["curl"] = "curl -s --cacert tls/cert.pem" })
     local function with(token) return sh("cd %s && ADMIN_READ_TOKEN=%s && %s", folder, token, command) end
@@ -314,7 +314,7 @@ describe("the guide's", function()
 
   it("commands for health have the answers that it shows", function()
     local host = H.start { folder = (project()), args = "--admin 127.0.0.1:0" }
-    local port = host:wait_log("admin page on http://127%.0%.0%.1:(%d+)")
+    local port = host:wait_log("the admin page is at http://127%.0%.0%.1:(%d+)")
     local commands, shown = block("admin", "sh", "/healthz"), {}
     for answer in commands:gmatch("# ({[^}]*})") do shown[#shown + 1] = answer .. "\n" end
     assert.equal(2, #shown)
@@ -775,7 +775,7 @@ describe("the guide's", function()
       local folder = H.folder()
       D.nginx(folder, ("server {\n listen unix:%s/page;\n%s}"):format(folder,
         D.exchange(block("admin", "nginx", 1), {
-          ["127.0.0.1:9464"] = host:wait_log("admin page on http://(127%.0%.0%.1:%d+)") })), folder .. "/page")
+          ["127.0.0.1:9464"] = host:wait_log("the admin page is at http://(127%.0%.0%.1:%d+)") })), folder .. "/page")
       local function ask(place, more)
         return sh("curl -sS --unix-socket %s/page -o %s/out -D - %s http://hooks.example.com:8443%s",
           folder, folder, more or "", place)

@@ -1,4 +1,4 @@
--- `mask`: the bodies of these events are shown nowhere.
+-- `mask`: the bodies of these events are hidden.
 
 local H = require "spec.support.host"
 local inside = require "spec.support.inside"

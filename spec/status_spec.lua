@@ -67,7 +67,7 @@ describe("hookward status", function()
 
   it("says where the admin page is", function()
     local host = start { config = 'admin = "127.0.0.1:0"', ledger = "memory:", handlers = { ["a.lua"] = "" } }
-    local url = host:wait_log("admin page on (%S+)")
+    local url = host:wait_log("the admin page is at (%S+)")
     assert.matches(("\nadmin     %s (`hookward dash` logs in)\n"):format(url), status(host), 1, true)
     assert.equal(url, json(host).admin)
   end)

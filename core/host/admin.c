@@ -95,8 +95,8 @@ static void answer(const struct hw_admin *admin, struct hw_waiter *waiter)
         break;
     case WRONG_HOST:
         say(waiter, 403, JSON,
-            "{\"error\":\"wrong_host\",\"message\":\"the Host header names neither an address nor "
-            "localhost; name it in admin.hosts\"}\n");
+            "{\"error\":\"wrong_host\",\"message\":\"the Host header has neither an address nor "
+            "localhost; add its name to admin.hosts\"}\n");
         break;
     case NO_TOKEN:
         say(waiter, 401,
@@ -107,7 +107,7 @@ static void answer(const struct hw_admin *admin, struct hw_waiter *waiter)
         break;
     case TOO_MANY_GUESSES:
         say(waiter, 429, HW_STR("Retry-After: 1\r\nContent-Type: application/json\r\n"),
-            "{\"error\":\"too_many_guesses\",\"message\":\"wrong tokens came too fast; try again "
+            "{\"error\":\"too_many_guesses\",\"message\":\"too many wrong tokens; try again "
             "in a second\"}\n");
         break;
     }
@@ -353,7 +353,7 @@ int hw_admin_open(struct hw_admin **out, const struct hw_admin_setup *setup, cha
     admin->service = (struct hw_service){.type = &type, .shown = HW_STR("/"), .is_private = true};
     init(admin);
     if (!draw_secret(admin->secret) || !hw_admin_gate_init(&admin->gate, setup->config)) {
-        snprintf(why, size, "admin: the system has no random numbers");
+        snprintf(why, size, "admin: the system gave no random numbers");
         return HW_EFAILED;
     }
     admin->settings = write_settings(admin);
@@ -375,7 +375,7 @@ void hw_admin_set_tls(struct hw_admin *admin, const struct hw_tls_set *set)
 int hw_admin_start(struct hw_admin *admin)
 {
     const char *address = admin->url;
-    hw_log_say(HW_LOG_INFO, "admin page on %s", admin->url);
+    hw_log_say(HW_LOG_INFO, "the admin page is at %s", admin->url);
     return hw_app_start(admin->app, &address, 1);
 }
 
@@ -394,7 +394,8 @@ void hw_admin_stop(struct hw_admin *admin)
     hw_listeners_close(&admin->listeners);
     hw_connections_close(&admin->server);
     if (admin->app && !hw_app_stop(admin->app)) {
-        hw_log_say(HW_LOG_ERROR, "the admin page did not end within %d ms, and is given up",
+        hw_log_say(HW_LOG_ERROR,
+                   "the admin page did not stop within %d ms; the host stops without it",
                    HW_APP_STOP_MS);
         admin->app = NULL; /* its thread still uses it */
     }

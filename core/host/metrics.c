@@ -112,11 +112,12 @@ static void put_notifications(struct hw_metric_text *out, const struct hw_metric
 {
     const struct hw_report *report = m->status->dispatch->report;
     counter(out, "hookward_notifications_received_total",
-            "Complete notifications, copies and forgeries too.", get(m, HW_COUNT_RECEIVED));
+            "Complete notifications, with copies and forgeries.", get(m, HW_COUNT_RECEIVED));
     put_events(out, &report->events);
     counter(out, "hookward_acked_first_total", "Notifications answered 200 before they ran.",
             get(m, HW_COUNT_ACKED_FIRST));
-    counter(out, "hookward_verified_last_total", "Put last in line: their address sent forgeries.",
+    counter(out, "hookward_verified_last_total",
+            "Requests verified last: their address sent forgeries.",
             get(m, HW_COUNT_VERIFIED_LAST));
     put_refusals(out, report->stats);
     hw_metric_text_histogram(out, "hookward_handler_seconds", "How long handlers ran.",
@@ -134,17 +135,18 @@ static void put_queue(struct hw_metric_text *out, const struct hw_metrics *m)
     hw_crew_load(d->crew, &load);
     gauge(out, "hookward_queued", "Notifications that wait for a worker.", (double)load.queued);
     gauge(out, "hookward_in_flight", "Complete requests that have no answer yet.", (double)d->open);
-    gauge(out, "hookward_in_flight_max", "How many are taken at once (max_queue).",
+    gauge(out, "hookward_in_flight_max", "How many may be in flight at once (max_queue).",
           (double)d->open_max);
     gauge(out, "hookward_workers", "Workers, each with a Lua state.", m->status->workers);
-    gauge(out, "hookward_workers_busy", "Workers that have a notification.", load.running);
+    gauge(out, "hookward_workers_busy", "Workers that are processing a notification.",
+          load.running);
     gauge(out, "hookward_workers_stuck", "Workers whose handler has not returned in time.",
           (double)d->stuck);
     counter(out, "hookward_handlers_stuck_total", "Handlers that did not return in time.",
             get(m, HW_COUNT_STUCK));
     counter(out, "hookward_workers_replaced_total",
             "Workers replaced: their handler can't be stopped.", get(m, HW_COUNT_REPLACED));
-    counter(out, "hookward_workers_lost_total", "Workers lost like that and not replaced.",
+    counter(out, "hookward_workers_lost_total", "Workers lost to handlers that can't be stopped.",
             get(m, HW_COUNT_UNREPLACED));
 }
 
@@ -160,14 +162,14 @@ static void put_vms(struct hw_metric_text *out, const struct hw_metrics *m)
           (double)all);
     gauge(out, "hookward_vm_memory_largest_bytes", "Memory of the largest Lua state.",
           (double)most);
-    gauge(out, "hookward_vm_memory_max_bytes", "What one Lua state may use (vm_memory).",
+    gauge(out, "hookward_vm_memory_max_bytes", "How much one Lua state may use (vm_memory).",
           (double)hw_shelf_vm_memory_max(m->status->shelf));
 }
 
 static void put_ready(struct hw_metric_text *out, const struct hw_metrics *m)
 {
     const char *why;
-    gauge(out, "hookward_ready", "1: notifications are taken, as /readyz says.",
+    gauge(out, "hookward_ready", "1: the host is ready, as /readyz says.",
           hw_status_is_ready(m->status, &why));
 }
 
@@ -179,7 +181,7 @@ static void put_ledger(struct hw_metric_text *out, const struct hw_metrics *m)
     struct hw_ledger *ledger = m->status->dispatch->ledger;
     int64_t oldest = hw_ledger_oldest_waiting(ledger);
     double age = hw_now() - (double)oldest / 1000;
-    gauge(out, "hookward_ledger_healthy", "0: the ledger could not be written last.",
+    gauge(out, "hookward_ledger_healthy", "0: the last write to the ledger failed.",
           hw_ledger_health(ledger) != HW_LEDGER_FAILED);
     gauge(out, "hookward_ledger_disk_low", "1: the disk has less than min_disk_free left.",
           hw_ledger_disk_is_low(ledger));
@@ -191,12 +193,12 @@ static void put_ledger(struct hw_metric_text *out, const struct hw_metrics *m)
     hw_metric_text_histogram(out, "hookward_commit_seconds", "How long successful commits took.",
                              &ledger->commit_times, NS);
     hw_metric_text_histogram(out, "hookward_commit_notifications",
-                             "How many notifications a commit had.", &ledger->batch_sizes, 1);
+                             "How many notifications a commit wrote.", &ledger->batch_sizes, 1);
     counter(out, "hookward_commits_failed_total", "Commits that failed.",
             hw_stats_get(&ledger->commits_failed));
-    gauge(out, "hookward_oldest_waiting_seconds",
-          "Age of the oldest that the host is to run; 0: none.", oldest > 0 && age > 0 ? age : 0);
-    gauge(out, "hookward_backlog", "Answered before they ran, and not run yet.",
+    gauge(out, "hookward_oldest_waiting_seconds", "Age of the oldest notification to run; 0: none.",
+          oldest > 0 && age > 0 ? age : 0);
+    gauge(out, "hookward_backlog", "Notifications answered 200 that are still to run.",
           (double)hw_ledger_backlog(ledger));
     gauge(out, "hookward_paused_patterns", "Patterns of events that are paused.",
           (double)hw_pauses_count(&ledger->pauses));
@@ -216,12 +218,12 @@ static void put_connections(struct hw_metric_text *out, const struct hw_metrics 
         {HW_COUNT_MADE_ROOM, "hookward_connections_idle_closed_total",
          "Idle connections closed to make room."},
         {HW_COUNT_BAD_PROXY_HEADERS, "hookward_bad_proxy_headers_total",
-         "Closed for want of a PROXY protocol header."},
+         "Connections closed: no valid PROXY protocol header."},
         {HW_COUNT_OUT_OF_FILES, "hookward_out_of_files_total",
-         "Times that no file or memory was left for one."},
+         "Times that a connection got no descriptor or memory."},
     };
     gauge(out, "hookward_connections", "Connections that are open.", get(m, HW_COUNT_CONNECTIONS));
-    gauge(out, "hookward_connections_max", "How many may be open at once.",
+    gauge(out, "hookward_connections_max", "How many connections may be open at once.",
           (double)m->server->crowd.limits.connections);
     gauge(out, "hookward_requests_unfinished", "Requests and handshakes that have begun to arrive.",
           (double)m->server->crowd.unfinished);
@@ -247,7 +249,7 @@ static void put_certificates(struct hw_metric_text *out, const struct hw_tls_set
     static const char name[] = "hookward_certificate_expiry_timestamp_seconds";
     struct hw_tls_context *context;
     const struct hw_certificate *one;
-    hw_metric_text_head(out, name, "gauge", "When it expires, since 1970.");
+    hw_metric_text_head(out, name, "gauge", "When it expires (Unix time).");
     for (size_t i = 0; tls && (context = hw_tls_set_context(tls, i)); i++)
         for (size_t k = 0; (one = hw_tls_context_certificate(context, k)); k++) {
             if (was_named(tls, i, k, one->file))
@@ -279,7 +281,7 @@ static void put_last_reload(struct hw_metric_text *out, struct hw_last_reload *l
     double at = hw_last_reload_describe(last, &ok, text, sizeof text);
     gauge(out, "hookward_last_reload_successful", "0: it failed, and an older version runs.", ok);
     gauge(out, "hookward_last_reload_timestamp_seconds",
-          "When it ended, since 1970; 0: there was none.", at);
+          "When it ended (Unix time); 0: there was none.", at);
 }
 
 static void put_scripts(struct hw_metric_text *out, const struct hw_metrics *m)
@@ -308,7 +310,7 @@ static void put_scripts(struct hw_metric_text *out, const struct hw_metrics *m)
 static void put_build(struct hw_metric_text *out)
 {
     static const char name[] = "hookward_build_info";
-    hw_metric_text_head(out, name, "gauge", "What is running.");
+    hw_metric_text_head(out, name, "gauge", "The versions in use; always 1.");
     hw_metric_text_begin(out, name);
     hw_metric_text_label(out, "version", HW_STR(HW_VERSION));
     hw_metric_text_label(out, "lua",
@@ -334,10 +336,9 @@ static void put_process(struct hw_metric_text *out, const struct hw_metrics *m)
     if (usage.has_files)
         gauge(out, "process_open_fds", "Open file descriptors.", usage.open_files);
     if (hw_files_limit() != SIZE_MAX)
-        gauge(out, "process_max_fds", "File descriptors that may be open.",
-              (double)hw_files_limit());
+        gauge(out, "process_max_fds", "Limit of open file descriptors.", (double)hw_files_limit());
     if (m->process_started_at > 0)
-        gauge(out, "process_start_time_seconds", "When the process started, since 1970.",
+        gauge(out, "process_start_time_seconds", "When the process started (Unix time).",
               m->process_started_at);
     counter(out, "hookward_log_lines_dropped_total",
             "Log lines dropped: their reader was too slow.", hw_log_dropped());

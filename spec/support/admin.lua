@@ -15,7 +15,7 @@ function M.start(options)
   options.config = ('admin = { listen = "127.0.0.1:%d", %s }, %s'):format(options.port or 0,
     options.admin or "", options.config or "")
   local host = H.start(options)
-  host.admin = host:wait_log("admin page on (http://127%.0%.0%.1:%d+)")
+  host.admin = host:wait_log("the admin page is at (http://127%.0%.0%.1:%d+)")
   return host
 end
 

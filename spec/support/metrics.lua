@@ -9,7 +9,7 @@ function M.with_admin(options)
 end
 
 function M.port(host)
-  return tonumber(host:wait_log("admin page on ([^\n]+)\n"):match(":(%d+)$"))
+  return tonumber(host:wait_log("the admin page is at ([^\n]+)\n"):match(":(%d+)$"))
 end
 
 ---Asks the admin listener.
