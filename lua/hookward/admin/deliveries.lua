@@ -6,6 +6,7 @@
 local core = require "hookward.core"
 local answers = require "hookward.admin.answers"
 local form = require "hookward.base.form"
+local pattern = require "hookward.base.pattern"
 local project = require "hookward.admin.project"
 local search = require "hookward.admin.search"
 
@@ -48,14 +49,8 @@ local function read_states(text)
   return #states > 0 and states or nil
 end
 
-local function is_pattern(text)
-  local stars = select(2, text:gsub("%*", ""))
-  return stars == 0 or text == "*"
-    or stars == 1 and #text > 2 and (text:sub(-2) == ".*" or text:sub(1, 2) == "*.")
-end
-
 local function read_event(text)
-  if is_pattern(text) then return text end
+  if pattern.parse(text) then return text end
   return nil, "an event is an exact name, Entity.*, *.Event or *"
 end
 

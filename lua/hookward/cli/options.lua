@@ -1,6 +1,7 @@
 -- Defines options that several commands have, and reads their values.
 
 local console = require "hookward.cli.console"
+local pattern = require "hookward.base.pattern"
 local units = require "hookward.base.units"
 
 local M = {}
@@ -22,9 +23,7 @@ end
 ---For the `convert` of an option or an argument: an event's name, or a pattern as in hook.on.
 ---@param text string
 function M.event(text)
-  local _, stars = text:gsub("%*", "")
-  if text == "*" or text ~= "" and stars == 0 then return text end
-  if stars == 1 and (text:find("^[^*]+%.%*$") or text:find("^%*%.[^*]+$")) then return text end
+  if pattern.parse(text) then return text end
   return nil, ('\'%s\' is not an event: use a name, or "Entity.*", "*.Event", "*"')
     :format(console.plain(text))
 end

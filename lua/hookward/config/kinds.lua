@@ -1,5 +1,6 @@
 -- The kinds of values in a configuration: how to read each, and what to say about a wrong one.
 
+local pattern = require "hookward.base.pattern"
 local suggest = require "hookward.base.suggest"
 local sys = require "hookward.core".sys
 local units = require "hookward.base.units"
@@ -139,9 +140,8 @@ local read_path = M.read_path
 
 -- An event's name, or a pattern as in hook.on.
 local function read_event(value)
-  if type(value) ~= "string" or #value == 0 or value:find("%c") then return nil end
-  if not value:find("*", 1, true) or value == "*" or value:find("^[^*]+%.%*$")
-    or value:find("^%*%.[^*]+$") then return value end
+  if type(value) ~= "string" or value == "" or value:find("%c") then return nil end
+  if pattern.parse(value) then return value end
   return nil, ('%s: a star stands for all that follows a dot ("Entity.*"), or for all before it '
     .. '("*.Event")'):format(M.show(value))
 end

@@ -5,10 +5,11 @@
 
 -- Locals, because a handler may set any global.
 local assert, error, ipairs, next, pairs, pcall = assert, error, ipairs, next, pairs, pcall
-local select, tostring, type = select, tostring, type
+local tostring, type = tostring, type
 local getinfo, math_type, sort = debug.getinfo, math.type, table.sort
 
 local catalogue = require "hookward.handlers.catalogue"
+local patterns = require "hookward.base.pattern"
 local suggest = require "hookward.base.suggest"
 local validator = require "hookward.handlers.validator"
 
@@ -17,6 +18,7 @@ local M = {}
 local CONCURRENCY_MAX = 1024 -- as `workers` has
 
 local exact, prefixes, suffixes = {}, {}, {} -- "A.B" | "A." | ".B" -> route
+local groups = { exact = exact, prefix = prefixes, suffix = suffixes }
 local any -- the route of "*"
 local in_order = {}
 local schemas = {} -- event -> { check, place }: the user's
@@ -42,13 +44,10 @@ local function place_of(fn)
   return ("%s:%d"):format(info.short_src, info.linedefined)
 end
 
--- The table for a pattern, and its key there; nil if a star is anywhere else.
+-- The table for a pattern, none for "*", and its key there. No key: the pattern is not well-formed.
 local function slot(pattern)
-  local stars = select(2, pattern:gsub("%*", ""))
-  if pattern == "*" then return nil, "*" end
-  if stars == 0 and pattern ~= "" then return exact, pattern end
-  if stars == 1 and pattern:find("^[^*]+%.%*$") then return prefixes, pattern:sub(1, -2) end
-  if stars == 1 and pattern:find("^%*%.[^*]+$") then return suffixes, pattern:sub(2) end
+  local kind, key = patterns.parse(pattern)
+  return groups[kind], key
 end
 
 -- The place of the script's call, `level` functions up: "handlers/badges.lua:4".
