@@ -8,7 +8,6 @@
 
 local kinds = require "hookward.config.kinds"
 local listen = require "hookward.config.listen"
-local suggest = require "hookward.base.suggest"
 
 local M = {}
 
@@ -25,20 +24,6 @@ local NAMES = { "listen", "token", "read_token", "tls", "hosts" }
 ---@field token? string lets in whoever may change things
 ---@field read_token? string lets in whoever may only look
 ---@field hosts string[] names that the Host header may have, lower case, besides the usual ones
-
-local function check_names(value)
-  for _, key in ipairs(kinds.sorted_keys(value)) do
-    local known = false
-    for _, name in ipairs(NAMES) do known = known or key == name end
-    if not known then
-      local nearest = type(key) == "string" and suggest.nearest(key, NAMES)
-      return nil, ("%s: unknown key; %s"):format(kinds.show_key(key),
-        nearest and ("did you mean %s?"):format(nearest)
-          or "known are " .. table.concat(NAMES, ", "))
-    end
-  end
-  return true
-end
 
 -- What a Bearer token may consist of (RFC 6750, 2.1). The value is never shown.
 local function read_token(name, value)
@@ -119,7 +104,7 @@ end
 function M.read(value, _, base)
   if value == false then return false end
   if type(value) ~= "table" then value = { listen = value } end
-  local ok, why = check_names(value)
+  local ok, why = kinds.check_names(value, NAMES)
   if not ok then return nil, why end
   if value.listen == nil then
     return nil, 'listen is missing: the address, for example { listen = "127.0.0.1:9464" }'

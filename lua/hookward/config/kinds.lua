@@ -189,6 +189,26 @@ function M.sorted_keys(value)
   return keys
 end
 
+---Checks the keys of a table within a value.
+---@param value table
+---@param names string[] the keys that it may have
+---@param has_list? boolean integers are keys too
+---@return boolean? good
+---@return string? why
+function M.check_names(value, names, has_list)
+  local known = {}
+  for _, name in ipairs(names) do known[name] = true end
+  for _, key in ipairs(M.sorted_keys(value)) do
+    if not known[key] and not (has_list and math.type(key) == "integer") then
+      local nearest = type(key) == "string" and suggest.nearest(key, names)
+      return nil, ("%s: unknown key; %s"):format(M.show_key(key),
+        nearest and ("did you mean %s?"):format(nearest)
+          or "known are " .. table.concat(names, ", "))
+    end
+  end
+  return true
+end
+
 -- Writes `value` as Lua source; nil and why if it is not plain data. `open` holds the tables that
 -- are being written, to find cycles.
 local function write_source(value, path, depth, open, out)

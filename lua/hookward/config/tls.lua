@@ -6,7 +6,6 @@
 -- Only the form is checked here. The host reads the files (core/http/tls_context.h).
 
 local kinds = require "hookward.config.kinds"
-local suggest = require "hookward.base.suggest"
 
 local M = {}
 
@@ -20,20 +19,6 @@ local show = kinds.show
 
 local PAIR = { "cert", "key" }
 local NAMES = { "cert", "key", "client_ca", "crl", "client_names" }
-
-local function check_names(value, names)
-  for _, key in ipairs(kinds.sorted_keys(value)) do
-    local known = math.type(key) == "integer" and names == NAMES
-    for _, name in ipairs(names) do known = known or key == name end
-    if not known then
-      local nearest = type(key) == "string" and suggest.nearest(key, names)
-      return nil, ("%s: unknown key; %s"):format(kinds.show_key(key),
-        nearest and ("did you mean %s?"):format(nearest)
-          or "known are " .. table.concat(names, ", "))
-    end
-  end
-  return true
-end
 
 local function read_file(value, name, base)
   local path = kinds.read_path(value, base)
@@ -69,7 +54,7 @@ local function read_pairs(value, base)
   local list = {}
   for i, item in ipairs(value) do
     local ok, why = true, nil
-    if type(item) == "table" then ok, why = check_names(item, PAIR) end
+    if type(item) == "table" then ok, why = kinds.check_names(item, PAIR) end
     if ok then list[i], why = read_pair(item, base) end
     if not list[i] then return nil, ("[%d]: %s"):format(i, why) end
   end
@@ -100,7 +85,7 @@ function M.read(value, _, base)
   if type(value) ~= "table" then
     return nil, ("expected %s; found %s"):format(M.expects(), show(value))
   end
-  local ok, why = check_names(value, NAMES)
+  local ok, why = kinds.check_names(value, NAMES, true)
   if not ok then return nil, why end
   local tls = {}
   tls.pairs, why = read_pairs(value, base)
