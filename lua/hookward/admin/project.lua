@@ -44,7 +44,7 @@ end
 
 ---@return string[] patterns
 function M.masks()
-  return M.settings().mask or {}
+  return M.settings().mask
 end
 
 ---@param event string "" for a body without one, which is hidden if any is

@@ -283,6 +283,7 @@ local function check(source, values, folder)
     self:complain(("%s: keys: %s"):format(source.name, why))
     self.bad.key_patterns, config.key_files = true, {}
   end
+  if self.bad.mask then config.mask = { "*" } end -- it hides something, and nobody knows what
   if #self.lines > 0 then return nil, few(self.lines), config, self.bad end
   return config
 end
@@ -291,7 +292,8 @@ end
 ---@param source hookward.Source
 ---@return hookward.Config? config
 ---@return string[]? lines what is wrong, at most a dozen
----@return hookward.Config? rest what is usable all the same, with defaults for wrong values
+---@return hookward.Config? rest what is usable all the same, with defaults for wrong values; but a
+---wrong `mask` hides all bodies
 ---@return table<string, boolean>? bad the names in `rest` whose values were wrong
 function M.read(source)
   local values, folder = nil, source.cwd

@@ -30,12 +30,6 @@ local function guess(args, lines, rest, bad)
   return path
 end
 
--- Of a configuration that can't be used, whose bodies must not be shown: all, unless it says so
--- clearly.
-local function masks_of(rest, bad)
-  return { mask = rest and not bad.mask and rest.mask or { "*" } }
-end
-
 ---Finds the ledger. With --ledger and without -c, no configuration is read.
 ---@param args table
 ---@param write? boolean the ledger will be changed, so its path is never guessed
@@ -52,7 +46,7 @@ function M.find(args, write)
     if not path then
       return nil, write and { lines[1], "--ledger FILE works without a configuration" } or lines
     end
-    settings = settings or masks_of(rest, bad)
+    settings = settings or { mask = rest and rest.mask or { "*" } }
   end
   if path == "memory:" then
     return nil, { 'ledger = "memory:" keeps notifications in memory: nothing is on disk' }
