@@ -519,9 +519,12 @@ describe("the admin page's server", function()
 
     it("shows lines of the handlers only, wherever an error says that it was", function()
       H.write(host.folder .. "/outside.lua", "-- hush\n")
-      assert(H.sh(("ln -s ../outside.lua %s/handlers/link.lua"):format(host.folder)))
+      H.write(host.folder .. "/handlers/notes.txt", "hush\n")
+      assert(H.sh(("cd %s/handlers && ln -s ../outside.lua link.lua && ln -s notes.txt notes.lua")
+        :format(host.folder)))
       for i, place in ipairs { "outside.lua:1:", "handlers/../outside.lua:1:", "../outside.lua:1:",
-        host.folder .. "/outside.lua:1:", "handlers/link.lua:1:", "link.lua:1:" } do
+        host.folder .. "/outside.lua:1:", "handlers/link.lua:1:", "link.lua:1:",
+        "handlers/notes.lua:1:" } do
         local id = "made-up-" .. i
         host:notify(H.event("Made.Up", ('"Text":"%s x"'):format(place)), { id = id })
         local one = delivery(host, rows(host, "?id=" .. id)[1].seq)
@@ -724,6 +727,21 @@ describe("an edit of the configuration", function()
       one = delivery(host, one.seq)
       assert.is_true(one.masked)
     until socket.gettime() > until_time
+  end)
+end)
+
+describe("an edit of `ledger` and `control`", function()
+  after_each(H.stop_all)
+
+  it("changes nothing before the host is started anew", function()
+    local host = start()
+    H.write(host.folder .. "/hookward.lua", [[return { ledger = "memory:", control = "other.sock",
+      mask = { "Edited.*" } }]])
+    H.wait_until(function()
+      return ask(host, "GET", "/api/session", { bearer(TOKEN) }).json.mask[1] == "Edited.*"
+    end, "the edited mask")
+    assert.is_true(ask(host, "GET", "/api/session", { bearer(TOKEN) }).json.ledger)
+    assert.equal(200, ask(host, "GET", "/api/state", { bearer(TOKEN) }).status)
   end)
 end)
 

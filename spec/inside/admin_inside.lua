@@ -111,6 +111,13 @@ describe("a login link", function()
     local code = link:match("^https://example%.com/login%?code=([%w%-]+)$")
     assert.is_true(links.use(SECRET, code))
   end)
+
+  it("names this machine where the page listens on all addresses", function()
+    for url, begins in pairs { ["http://0.0.0.0:9464"] = "http://127.0.0.1:9464/login?",
+      ["https://[::]:9464/"] = "https://[::1]:9464/login?" } do
+      assert.equal(begins, links.link(url, SECRET):sub(1, #begins))
+    end
+  end)
 end)
 
 describe("a session", function()
@@ -209,11 +216,27 @@ describe("the limit on wrong tokens", function()
     assert.equal(200, status_of("the-read-token", "unix"))
   end)
 
+  it("counts apart the IPv4 addresses that are written as IPv6", function()
+    for _ = 1, gate.WRONG_PER_SECOND do status_of("wrong", "[::ffff:192.0.2.1]:1") end
+    assert.equal(429, status_of("the-read-token", "[::ffff:192.0.2.1]:2"))
+    assert.equal(200, status_of("the-read-token", "[::ffff:192.0.2.2]:1"))
+  end)
+
   it("holds for a thousand addresses apart, and for the others together", function()
     for i = 1, 1000 do status_of("wrong", ("192.0.%d.%d:1"):format(i // 256, i % 256)) end
     for _ = 1, gate.WRONG_PER_SECOND do assert.equal(401, status_of("wrong", "198.51.100.1:1")) end
     assert.equal(429, status_of("the-write-token", "198.51.100.2:1"))
     assert.equal(200, status_of("the-write-token", "192.0.1.1:1"))
+  end)
+end)
+
+describe("a form", function()
+  it("is of this server if its Origin names the Host, whatever the case of the letters", function()
+    for origin, is_ours in pairs { ["https://Hooks.Example.com"] = true,
+      ["https://hooks.example.com:9464"] = false, ["hooks.example.com"] = false } do
+      assert.equal(is_ours,
+        gate.check_origin(request { origin = origin, host = "hooks.EXAMPLE.com" }) == true)
+    end
   end)
 end)
 
