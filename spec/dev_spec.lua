@@ -37,7 +37,8 @@ describe("hookward serve --dev", function()
 
   it("has the admin page, and prints a link that logs in once", function()
     local host = H.start { handlers = { ["a.lua"] = HANDLERS }, args = "--dev" }
-    local link = host:wait_log("to log in to the admin page, open (http://127%.0%.0%.1:%d+/login%?code=[%x-]+) %(works once")
+    local link = host:wait_log("to log in to the admin page, open "
+      .. "(http://127%.0%.0%.1:%d+/login%?code=[%x-]+) %(works once")
     local function follow()
       local _, out = H.sh(("curl -s -o /dev/null -w '%%{http_code} %%{redirect_url}' -c %s/jar %s"):format(host.folder,
         H.quote(link)))

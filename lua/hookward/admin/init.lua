@@ -98,7 +98,8 @@ end
 -- A developer gets to the page with one click.
 local function offer_login(url)
   core.log(1, ("to log in to the admin page, open %s (works once, within %d minutes; "
-    .. "`hookward dash` prints another)"):format(links.link(url, app.settings.secret), links.LIFE // 60))
+    .. "`hookward dash` prints another)"):format(links.link(url, app.settings.secret),
+      links.LIFE // 60))
 end
 
 ---@param addresses string[]
