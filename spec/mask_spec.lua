@@ -39,7 +39,7 @@ describe("mask", function()
   it("keeps them out of `jobs show`, which says so, but for --unmask", function()
     for _, id in ipairs { "Person.Made", "Badge.Hidden", "none", "nobody" } do
       local out = hookward("jobs show " .. id)
-      assert.matches(id:find("no", 1, true) == 1 and "body +is masked, since its event is not known; %-%-unmask"
+      assert.matches(id:find("no", 1, true) == 1 and "body +is masked, because its event can't be read; %-%-unmask"
         or "body +is masked: `mask` names its event; %-%-unmask shows it", out)
       assert.is_nil(out:find("secret", 1, true), out)
     end

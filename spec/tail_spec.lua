@@ -124,10 +124,10 @@ describe("hookward tail", function()
     host:stop()
     H.wait_until(function() return one.err():find("stopped; waiting", 1, true) end)
     local again = H.start { folder = host.folder }
-    H.wait_until(function() return one.err():find("the host is back", 1, true) end)
+    H.wait_until(function() return one.err():find("the host has started again", 1, true) end)
     again:notify(H.event("Good.Made"), { id = "later" })
     one.wait_out "later"
-    assert.matches("waiting for it to be started again\nthe host is back\ndeliveries may be missing here\n$",
+    assert.matches("waiting until it starts again\nthe host has started again\ndeliveries may be missing here\n$",
       one.err())
     assert.same({ "exit", 0 }, { one.interrupt() })
   end)
@@ -143,7 +143,7 @@ describe("hookward tail", function()
       for _ = 1, 8 do client:receive() end
     end
     os.execute("kill -CONT " .. one.pid)
-    H.wait_until(function() return one.err():find("%d+ left out here: more came than could be shown") end)
+    H.wait_until(function() return one.err():find("%d+ left out here: they came too fast") end)
     one.interrupt()
   end)
 
@@ -214,8 +214,8 @@ describe("hookward dash", function()
     local host = H.start { handlers = HANDLERS }
     local out, code = dash(host)
     assert.equal(1, code)
-    assert.equal('the running host has no admin page: write admin = "127.0.0.1:9464" into hookward.lua '
-      .. "and restart it, or use `hookward serve --dev`\n", out)
+    assert.equal('the running host has no admin page: add admin = "127.0.0.1:9464" to hookward.lua '
+      .. "and restart the host, or use `hookward serve --dev`\n", out)
     host:stop()
     out, code = dash(host)
     assert.equal(1, code)

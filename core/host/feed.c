@@ -268,7 +268,7 @@ int hw_feed_ask(struct hw_feed *feed, uint64_t after, struct hw_waiter *waiter,
                 struct hw_str *reason)
 {
     if (count(feed->waiting) + count(feed->answering) >= HW_FEED_WAITERS_MAX) {
-        *reason = HW_STR("as many clients as may follow this host at once do so already");
+        *reason = HW_STR("too many clients follow this host already");
         return HW_EOVERLOADED;
     }
     if (!follow(feed)) {

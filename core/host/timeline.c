@@ -298,8 +298,8 @@ static void read_saved(struct hw_timeline *t)
 {
     int64_t since = now_ms() / MINUTE_MS - HW_TIMELINE_MINUTES;
     if (hw_ledger_minutes(t->dispatch->ledger, since, take_saved, t))
-        hw_log_say(HW_LOG_WARN, "the plots of the admin page begin anew: what the ledger has of "
-                                "them can't be read");
+        hw_log_say(HW_LOG_WARN, "the plots of the admin page start empty: their data in the "
+                                "ledger can't be read");
 }
 
 static void wait(struct hw_timeline *t)

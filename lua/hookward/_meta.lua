@@ -270,7 +270,7 @@ function hook.log.error(message, fields) end
 ---@field trusted_proxies? string|string[] those whose X-Forwarded-For is believed
 ---@field max_failures_per_address? integer a minute; over it, requests are verified last
 ---@field admin? string|table|false where the admin page, health and metrics are
----@field mask? string[] events, and patterns of events, whose bodies are shown nowhere
+---@field mask? string[] events, and patterns of events, whose bodies are hidden
 ---@field log? { level?: "debug"|"info"|"warn"|"error", format?: "text"|"json" }
 ---@field accredit? { url?: string, token?: string }
 ---@field settings? table<string, any> your own: hook.config

@@ -227,7 +227,7 @@ end
 local function read_rate(given)
   if given == nil or given == core.json.null then return M.RATE end
   if type(given) == "number" and given >= pace.LEAST and given <= pace.MOST then return given end
-  return nil, ("rate is how many run a second, from %g to %g"):format(pace.LEAST, pace.MOST)
+  return nil, ("rate must be from %g to %g a second"):format(pace.LEAST, pace.MOST)
 end
 
 -- Returns a job that has not begun; or nil, a code and a message.
@@ -248,7 +248,7 @@ local function is_running()
 end
 
 local function running_already()
-  return answers.error(409, "bulk_running", "a replay is running already: wait for its end, or "
+  return answers.error(409, "bulk_running", "a replay is running already: wait for it to end, or "
     .. "stop it")
 end
 

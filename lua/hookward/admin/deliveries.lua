@@ -51,20 +51,20 @@ end
 
 local function read_event(text)
   if pattern.parse(text) then return text end
-  return nil, "an event is an exact name, Entity.*, *.Event or *"
+  return nil, "event must be a name, Entity.*, *.Event or *"
 end
 
 local function read_time(text)
   local seconds = tonumber(text)
   if seconds and seconds >= 0 and seconds <= 1e12 then return seconds end
-  return nil, "a time is in seconds since 1970"
+  return nil, "a time must be in seconds since 1970"
 end
 
 local function read_whole(least, most)
   return function(text)
     local number = math.tointeger(tonumber(text))
     if number and number >= least and number <= most then return number end
-    return nil, ("a whole number from %d to %d is expected"):format(least, most)
+    return nil, ("expected a whole number from %d to %d"):format(least, most)
   end
 end
 

@@ -23,7 +23,7 @@ local function find(seq)
   row, why = ledger:show(math.tointeger(tonumber(seq)) or 0)
   if row then return row, ledger end
   if why then return nil, answers.error(503, "ledger_failed", why) end
-  return nil, answers.error(404, "not_found", "this notification is not in the ledger any more")
+  return nil, answers.error(404, "not_found", "this notification is no longer in the ledger")
 end
 
 -- ---- what is known of it ----
@@ -90,16 +90,16 @@ local sentences = {
   unhandled = function()
     return "Nothing more: no handler takes this event, and that was accepted."
   end,
-  dead = function() return "Nothing by itself: nobody runs it again until you replay it." end,
+  dead = function() return "Nothing, until you replay it." end,
   running = function() return "It is running now." end,
   failed = function(row)
     if row.next_run_at then
-      return "Unless the sender delivers it before, " .. next_retry(row) .. "."
+      return "Unless the sender delivers it again before that, " .. next_retry(row) .. "."
     end
-    return "It runs when the sender delivers it again; the host has no retry of its own for it."
+    return "It runs when the sender delivers it again. The host itself does not retry it."
   end,
   queued = function(row)
-    if not row.next_run_at then return "It runs after the ones before it in its lane." end
+    if not row.next_run_at then return "It runs after earlier ones with the same key." end
     if row.retries > 0 or row.runs > 0 then return "It failed, and " .. next_retry(row) .. "." end
     return "It was accepted, and runs as soon as a worker is free."
   end,
@@ -154,7 +154,7 @@ end
 local function refusal(row, force)
   if not row.body then return "no_body", "its body was not kept, so it can't run again" end
   if row.state == "succeeded" and not force then
-    return "already_succeeded", "it succeeded: it runs again only when that is forced"
+    return "already_succeeded", "it succeeded: only a forced replay runs it again"
   end
 end
 
@@ -191,7 +191,7 @@ function M.purge(request, caller, seq)
   if not said then return answers.error(502, code, message) end
   local gone = tostring(said.message or ""):match("^(%d+) ")
   if gone == "0" then
-    return answers.error(409, "not_purged", "it is running, or has run since: look at it again")
+    return answers.error(409, "not_purged", "it is running, or has just run: look at it again")
   end
   return 200, nil, { ok = true }
 end

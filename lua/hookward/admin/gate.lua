@@ -89,8 +89,8 @@ local function note_mistake(request, what)
 end
 
 local function too_many()
-  return answers.error(429, "too_many_attempts", "too many wrong tokens from this address: wait a "
-    .. "second", { ["Retry-After"] = 1 })
+  return answers.error(429, "too_many_attempts", "too many wrong tokens from this address: try "
+    .. "again in a second", { ["Retry-After"] = 1 })
 end
 
 -- ---- logging in ----
@@ -122,11 +122,11 @@ function M.log_in_by_token(request, token)
   local role = role_of(token)
   if role then return log_in(request, role, "token") end
   note_mistake(request, "wrong_token")
-  return nil, answers.error(401, "wrong_token", "this is no token of this host")
+  return nil, answers.error(401, "wrong_token", "this token is wrong")
 end
 
 local code_errors = {
-  forged = "this login link is not of this host, or it was restarted since",
+  forged = "this login link is not from this host, or the host has been restarted since",
   expired = ("a login link is valid for %d minutes"):format(links.LIFE // 60),
   used = "a login link works once",
 }
@@ -165,7 +165,7 @@ local function by_token(request, token)
   local role = role_of(token)
   if role then return { role = role, name = role .. " token" } end
   note_mistake(request, "wrong_token")
-  return nil, answers.error(401, "wrong_token", "this is no token of this host",
+  return nil, answers.error(401, "wrong_token", "this token is wrong",
     { ["WWW-Authenticate"] = 'Bearer error="invalid_token"' })
 end
 
@@ -207,13 +207,13 @@ end
 ---@return boolean? good or nil and the answer
 function M.check_change(request, caller, own)
   if caller.role ~= "write" and not own then
-    return nil, answers.error(403, "read_only", "a read token may look, but change nothing")
+    return nil, answers.error(403, "read_only", "read_token may look, but change nothing")
   end
   if not caller.session then return true end
   if not is_ours(request) then return M.check_origin(request) end
   if not crypto.same(request.headers["x-csrf-token"] or "", caller.session.csrf) then
-    return nil, answers.error(403, "wrong_csrf_token", "the header X-CSRF-Token is missing or is "
-      .. "of another session: load the page again")
+    return nil, answers.error(403, "wrong_csrf_token", "the header X-CSRF-Token is missing or "
+      .. "belongs to another session: load the page again")
   end
   return true
 end

@@ -38,7 +38,7 @@ function M.json(path, ask)
   local answer, why = M.ask(path, ask)
   if not answer then return nil, "no_answer", "the host gave no answer: " .. why end
   local value, bad = core.json.decode(answer.body)
-  if value == nil then return nil, "bad_answer", "the host's answer is no JSON: " .. bad end
+  if value == nil then return nil, "bad_answer", "the host's answer is not JSON: " .. bad end
   if answer.status == 200 then return value end
   local said = type(value) == "table" and value or {}
   local code, message = said.error, said.message

@@ -40,7 +40,7 @@ function M.enter(request)
   local good, status, error_headers, body = gate.check_origin(request)
   if not good then return status, error_headers, body end
   if #request.body > FORM_MAX then
-    return answers.error(413, "form_too_long", "a login's form has a token and nothing else")
+    return answers.error(413, "form_too_long", "the login form may contain only a token")
   end
   local headers
   headers, status, error_headers, body =

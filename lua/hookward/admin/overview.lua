@@ -84,7 +84,7 @@ end
 function M.timeline(request)
   local range = form.read(request.query).range or "hour"
   if not ranges[range] then
-    return answers.error(400, "bad_range", "range is hour, day or week")
+    return answers.error(400, "bad_range", "range must be hour, day or week")
   end
   local timeline, code, message = host.json("/timeline",
     { headers = { ["X-Hookward-Range"] = range } })

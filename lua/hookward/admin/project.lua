@@ -40,7 +40,7 @@ function M.settings()
   return settings
 end
 
--- ---- events whose bodies are shown nowhere ----
+-- ---- events whose bodies are hidden ----
 
 ---@return string[] patterns
 function M.masks()
@@ -67,7 +67,7 @@ end
 ---@return string? why
 function M.ledger()
   if not M.has_rows() then
-    return nil, 'ledger = "memory:" keeps notifications in memory: none can be listed'
+    return nil, 'ledger = "memory:" keeps notifications in memory, where they can\'t be listed'
   end
   if ledger then return ledger end
   local why

@@ -124,10 +124,10 @@ function M.list(request)
   local limit = read_whole(query.limit or M.LIMIT, 1, M.LIMIT_MAX)
   local number = query.before and read_whole(query.before, 1, math.maxinteger)
   if not limit then
-    return answers.error(400, "bad_limit", ("limit is a whole number from 1 to %d")
+    return answers.error(400, "bad_limit", ("limit must be a whole number from 1 to %d")
       :format(M.LIMIT_MAX))
   elseif query.before and not number then
-    return answers.error(400, "bad_number", "before is the number of a request")
+    return answers.error(400, "bad_number", "before must be the number of a request")
   end
   local requests, spent, more = core.json.array {}, 0, false
   while true do
@@ -148,7 +148,7 @@ local function find(captured)
   local found, why = before(number + 1)
   if why then return nil, no_answer(why) end
   if not found or found.number ~= number then
-    return nil, answers.error(404, "not_found", "the host does not keep this request any more")
+    return nil, answers.error(404, "not_found", "the host no longer keeps this request")
   end
   return found
 end

@@ -76,7 +76,7 @@ end
 -- Returns the signing key and the door; or nil and why no test can be sent.
 local function means()
   if not app.settings.dev then
-    return nil, "tests can be sent only where the host runs with `hookward serve --dev`"
+    return nil, "tests can be sent only if the host runs with `hookward serve --dev`"
   end
   local key, why = files.read(key_path())
   if not key then

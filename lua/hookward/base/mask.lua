@@ -1,4 +1,4 @@
--- Whose bodies are shown nowhere: `mask` of the configuration, patterns as those of hook.on.
+-- The events whose bodies are hidden: `mask` of the configuration, patterns as those of hook.on.
 --
 -- Whoever shows a body asks here first. What can't be assigned to an event is hidden as soon as
 -- anything is: it may be of an event that must not be seen.

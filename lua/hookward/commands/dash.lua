@@ -1,4 +1,4 @@
--- hookward dash: prints a link to the admin page that logs in.
+-- hookward dash: prints a link that logs in to the admin page.
 
 local console = require "hookward.cli.console"
 local control = require "hookward.host.control"
@@ -7,12 +7,12 @@ local links = require "hookward.admin.links"
 local options = require "hookward.cli.options"
 
 local M = {
-  summary = "Print a link to the admin page that logs in.",
+  summary = "Print a link that logs in to the admin page.",
   usage = "[OPTION...]",
-  description = "Prints the address of the running host's admin page, with a code that logs in "
-    .. "once, within five minutes, and may change things. It gets it over the control socket, so "
-    .. "only the host's own user can. Whoever comes from elsewhere uses a token: see `hookward "
-    .. "help admin`.",
+  description = "Prints a link to the running host's admin page. The link logs in once, within "
+    .. "five minutes, and may change things. The command uses the control socket, so only the "
+    .. "host's own user can run it. Everybody else logs in with a token: see `hookward help "
+    .. "admin`.",
   examples = {
     "hookward dash",
     'xdg-open "$(hookward dash)"',
@@ -21,7 +21,8 @@ local M = {
 }
 
 function M.define(parser)
-  parser:flag("--json", "Print a JSON object: url (of the page), link, seconds (that it is valid).")
+  parser:flag("--json", "Print a JSON object: url (of the page), link, seconds (how long it is "
+    .. "valid).")
   options.config(parser)
 end
 
@@ -40,7 +41,7 @@ local function print_link(url, link, json)
   end
   local socket = url:match("^unix:(.*)$")
   if socket then
-    console.complain("the page is at a Unix socket; a browser reaches it with `ssh -N -L "
+    console.complain("the page is on a Unix socket; to reach it with a browser, run `ssh -N -L "
       .. "9464:%s HOST`", socket)
   end
   console.say("%s", link)
@@ -57,8 +58,8 @@ function M.run(args)
   if absent then return console.fail(control.absence(host)) end
   if not answer then return console.fail(("the host gave no answer (%s)"):format(why)) end
   if answer.status == 404 then
-    return console.fail(('the running host has no admin page: write admin = "127.0.0.1:9464" into '
-      .. "%s and restart it, or use `hookward serve --dev`"):format(host.file))
+    return console.fail(('the running host has no admin page: add admin = "127.0.0.1:9464" to %s '
+      .. "and restart the host, or use `hookward serve --dev`"):format(host.file))
   end
   local admin = answer.status == 200 and core.json.decode(answer.body)
   if not admin then return console.fail(("the host answered %d"):format(answer.status)) end

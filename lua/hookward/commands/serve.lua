@@ -31,10 +31,10 @@ function M.define(parser)
   parser:option("--ledger", "The ledger's file, or memory: for tests."):argname("FILE")
   parser:option("--workers", "How many handlers may run at the same time."):argname("N")
     :convert(options.whole_number("--workers", 1, 1024))
-  parser:option("--admin", "Where the admin page, health and metrics are: host:port or unix:PATH.")
-    :argname("ADDRESS")
+  parser:option("--admin", "Serve the admin page, health checks and metrics here: host:port or "
+    .. "unix:PATH."):argname("ADDRESS")
   parser:flag("--dev", "For a developer's terminal: one worker, a text log with everything that "
-    .. "handlers log and the bodies of what failed, and the admin page.")
+    .. "handlers log and the bodies of failed notifications, and the admin page.")
   parser:option("--log-level", "debug, info, warn or error.")
     :choices({ "debug", "info", "warn", "error" }):argname("LEVEL")
   parser:option("--log-format", "text or json."):choices({ "text", "json" }):argname("FORMAT")

@@ -1,4 +1,4 @@
--- hookward tail: follows what becomes of deliveries, in the terminal.
+-- hookward tail: follows deliveries and their outcomes in the terminal.
 
 local console = require "hookward.cli.console"
 local control = require "hookward.host.control"
@@ -9,16 +9,16 @@ local text = require "hookward.jobs.text"
 local time = require "hookward.base.time"
 
 local M = {
-  summary = "Follow what becomes of deliveries, live.",
+  summary = "Follow deliveries and their outcomes, live.",
   usage = "[OPTION...]",
-  description = "Prints a line for each delivery that the running host has dealt with, from now "
-    .. "on: when (UTC), what became of it, its event, its job id, how long its handler took, and "
-    .. "why it failed. An ack-first one has two lines: when it is accepted, and when it has run. "
-    .. "Replays and the host's own retries are shown as well; what strangers sent is not "
-    .. "(`hookward verify --last`). Bodies are never shown.\n\n"
-    .. "The host waits for nobody who follows: when more comes than can be shown, some is left "
-    .. "out, and a line says how much. When the host stops, `tail` waits for the next one. Ctrl-C "
-    .. "ends it, with exit 0.",
+  description = "Prints a line for each delivery that the running host processes from now on: the "
+    .. "time (UTC), the outcome, the event, the job id, how long the handler took, and why it "
+    .. "failed. An ack-first delivery has two lines: one when it is accepted, and one when it has "
+    .. "run. Replays and the host's own retries are shown too, but requests that were not "
+    .. "authentic are not: see `hookward verify --last`. Bodies are never shown.\n\n"
+    .. "The host never waits for `tail`. If deliveries come faster than they can be printed, some "
+    .. "are left out, and a line says how many. When the host stops, `tail` waits until it is "
+    .. "started again. Ctrl-C ends `tail`, with exit 0.",
   examples = {
     "hookward tail",
     "hookward tail --failed --event 'Badge.*'",
@@ -27,14 +27,14 @@ local M = {
 }
 
 function M.define(parser)
-  parser:option("--event", 'Only these: a name, "Entity.*", "*.Event".'):argname("PATTERN")
+  parser:option("--event", 'Only these events: a name, "Entity.*", "*.Event".'):argname("PATTERN")
     :convert(options.event)
-  parser:flag("--failed", "Only what failed.")
+  parser:flag("--failed", "Only failures.")
   parser:flag("--json", "Print a JSON object a line: n, at (seconds since 1970), row (in the "
     .. "ledger), id, event, outcome (the word that is printed without --json), state (of the "
-    .. "row), attempt, error, reason, ms, duplicate, retry (of the host's own), replay. What is "
-    .. "not known is left out. { skipped } tells how many records were left out, { gap: true } "
-    .. "that some may have been.")
+    .. "row), attempt, error, reason, ms, duplicate, retry (of the host's own), replay. "
+    .. "Members without a value are left out. { skipped: N } means that N records were left out, "
+    .. "{ gap: true } that some may have been.")
   options.config(parser)
 end
 
@@ -104,7 +104,7 @@ function Tail:show(told)
   end
   if told.skipped > 0 then
     if self.json then console.say('{"skipped":%d}', told.skipped)
-    else console.complain("%d left out here: more came than could be shown", told.skipped) end
+    else console.complain("%d left out here: they came too fast to be printed", told.skipped) end
   end
   local room = core.sys.isatty(1) and core.sys.columns() or nil
   for _, record in ipairs(told.records) do
@@ -125,20 +125,20 @@ local function ask(host, after)
   if not answer then return nil, "absent" end
   local told = core.json.decode(answer.body)
   if answer.status == 200 and type(told) == "table" then return told end
-  if answer.status == 404 then return nil, "the running host is too old for this" end
+  if answer.status == 404 then return nil, "the running host is too old for `hookward tail`" end
   return nil, ("the host refuses: %s"):format(type(told) == "table" and told.message
     or answer.status)
 end
 
 -- Waits for the next host, and says so.
 local function await(host, after)
-  console.complain("the host has stopped; waiting for it to be started again")
+  console.complain("the host has stopped; waiting until it starts again")
   local told, why
   repeat
     core.sys.sleep(PAUSE)
     told, why = ask(host, after)
   until told or why ~= "absent"
-  if told then console.complain("the host is back") end
+  if told then console.complain("the host has started again") end
   return told, why
 end
 

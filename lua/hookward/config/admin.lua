@@ -3,8 +3,8 @@
 --   admin = "127.0.0.1:9464"
 --   admin = { listen = "0.0.0.0:9464", token = "...", read_token = "...", tls = { ... } }
 --
--- It has only one address. From other machines nobody gets in without a token, so a listener that
--- they can reach must have one.
+-- It has only one address. A listener that other machines can reach must have a token, since nobody
+-- gets in from there without one.
 
 local kinds = require "hookward.config.kinds"
 local listen = require "hookward.config.listen"
@@ -31,7 +31,7 @@ local function read_token(name, value)
   if type(value) ~= "string" then
     return nil, ("%s: expected a text; found a %s"):format(name, type(value))
   elseif not value:find("^[%w%-%._~%+/]+=*$") then
-    return nil, ("%s: a token has letters, digits and -._~+/ only"):format(name)
+    return nil, ("%s: a token may have only letters, digits and -._~+/"):format(name)
   elseif #value < TOKEN_MIN or #value > TOKEN_MAX then
     return nil, ("%s: a token has %d to %d characters, this one %d; `openssl rand -hex 24` makes "
       .. "a good one"):format(name, TOKEN_MIN, TOKEN_MAX, #value)
@@ -50,7 +50,7 @@ local function read_tokens(value)
     tokens[name] = token
   end
   if tokens.token and tokens.token == tokens.read_token then
-    return nil, "token and read_token are the same: whoever may look could change things too"
+    return nil, "token and read_token are the same, so whoever may look could change things too"
   end
   return tokens
 end
@@ -88,7 +88,7 @@ local function read_listener(value, base)
         found or show(value.listen))
   end
   if list[1].address:find("^systemd") then
-    return nil, "listen: the admin listener opens its socket itself; systemd hands over none"
+    return nil, "listen: the admin listener can't use a socket from systemd; give it an address"
   end
   return list[1]
 end

@@ -147,17 +147,17 @@ return {
     doc = "How many requests of one address may fail verification within a minute. Over the limit, "
       .. "its requests are verified last, after everybody else's. Off by default." },
   { key = "admin", kind = "admin", flag = "--admin", example = "127.0.0.1:9464",
-    doc = "Where the admin listener is: health, metrics, and the page where deliveries are looked "
-      .. 'at and run again. An address ("127.0.0.1:9464", "unix:admin.sock"), or a table: '
-      .. '{ listen = "0.0.0.0:9464", token = "...", read_token = "...", tls = { ... }, hosts = '
-      .. '{ "hooks.example.com" } }. token lets in whoever may change things, read_token whoever '
-      .. "may only look; HOOKWARD_ADMIN_TOKEN and HOOKWARD_ADMIN_READ_TOKEN in the environment "
-      .. "do the same. A listener that other machines can reach needs a token. hosts are the "
-      .. "names by which browsers may call it. Off by default, but on with `serve --dev`; false "
-      .. "turns it off there too." },
+    doc = "The address for health checks, metrics and the admin page: "
+      .. '"127.0.0.1:9464", "unix:admin.sock", or a table { listen = "0.0.0.0:9464", token = '
+      .. '"...", read_token = "...", tls = { ... }, hosts = { "hooks.example.com" } }. Whoever '
+      .. "has token may change things; whoever has read_token may only look. "
+      .. "HOOKWARD_ADMIN_TOKEN and HOOKWARD_ADMIN_READ_TOKEN in the environment do the same. A "
+      .. "listener that other machines can reach needs a token. hosts are the names that browsers "
+      .. "may use for it. Off by default, but on with `serve --dev`; false turns it off there "
+      .. "too." },
   { key = "mask", kind = "events", example = { "Person.*" }, default = {},
-    doc = "Events whose bodies are shown nowhere: not on the admin page, not in the log, and by "
-      .. '`jobs show` only with --unmask. Names, or "Entity.*", "*.Event", "*".' },
+    doc = "Events whose bodies are hidden: the admin page and the log never show them, `jobs show` "
+      .. 'only with --unmask. Names, or "Entity.*", "*.Event", "*".' },
   { key = "log", kind = "table", fields = {
     { key = "level", kind = "choice", default = "info", as = "log_level", flag = "--log-level",
       choices = { "debug", "info", "warn", "error" }, doc = "The lowest level that is logged." },

@@ -16,8 +16,8 @@ local M = {
   usage = "ID [OPTION...]",
   description = "Shows one notification with its error, the error's traceback and its body, and "
     .. "each of its runs unless it succeeded at the first. If several have this id, it shows all "
-    .. "of them, the newest first. A JSON body is indented; no digit of it is changed. Bodies of "
-    .. "events that `mask` in the configuration names are shown only with --unmask.",
+    .. "of them, the newest first. A JSON body is indented; no digit of it is changed. If "
+    .. "`mask` in the configuration names the event, the body is shown only with --unmask.",
   examples = {
     "hookward jobs show 8812",
     "hookward jobs show 8812 --digest 9f86d0",
@@ -41,8 +41,8 @@ function M.define(parser)
     .. "next_run_at, parked (true: set aside by a pause), retries, reason, detail, key, place, "
     .. "version, headers (null: none), body (null: none; if it is not UTF-8, body_hex instead), "
     .. "history (an array of runs, the oldest first: began_at, attempt, retry, waited_ms, ms, "
-    .. "error, reason, version). A body that is masked is null, and masked is true.")
-  parser:flag("--unmask", "Show the body also of an event that `mask` in the configuration names.")
+    .. "error, reason, version). If a body is masked, it is null and masked is true.")
+  parser:flag("--unmask", "Show the body even if `mask` in the configuration names its event.")
   store.define(parser)
 end
 
@@ -71,7 +71,7 @@ end
 local function say_body(row, settings)
   if row.masked then
     return say_field("body", row.event == ""
-      and "is masked, since its event is not known; --unmask shows it"
+      and "is masked, because its event can't be read; --unmask shows it"
       or "is masked: `mask` names its event; --unmask shows it")
   end
   if not row.body then
