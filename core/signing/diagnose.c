@@ -232,7 +232,7 @@ static void say_nothing_fits(struct report *report, const struct hw_keyset *keys
                              const struct hw_readings *readings)
 {
     if (any_fits(keys, readings)) {
-        say(report, "no key of the set made this signature: the sender uses another key, or the "
+        say(report, "none of your keys made this signature: the sender uses another key, or the "
                     "signature was changed on its way");
         return;
     }

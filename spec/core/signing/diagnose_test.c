@@ -115,7 +115,7 @@ static void names_what_happened_to_the_body(void **state)
         CASE("{}", "\xef\xbb\xbf{}", "if the body had no UTF-8 BOM"),
         CASE("{\r\n}", "{\n}", "if the body's line ends were CRLF"),
         CASE("{\n}", "{\r\n}", "if the body's line ends were LF"),
-        CASE("{\n\r\n\r\n}", "{\n\n\r\n}", "no key of the set"),
+        CASE("{\n\r\n\r\n}", "{\n\n\r\n}", NULL), /* no one change explains it */
         CASE("{}\n", "{}", "a newline (LF) at its end"),
         CASE("{}\r\n", "{}", "a newline (CRLF) at its end"),
         CASE("{}", "{}\r\n", "no newline at its end"),
@@ -135,7 +135,7 @@ static void names_what_happened_to_the_body(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char signature[SIGNING_TEXT_MAX];
         const char *condition = cases[i].condition;
-        if (strncmp(condition, "no key", 6) == 0)
+        if (!condition)
             condition = "key key.pem did sign something, but not this body: the signed SHA-256 is ";
         expect(cases[i].came, sign(signature, cases[i].was.ptr, cases[i].was.len), condition);
     }
@@ -316,7 +316,7 @@ static void names_pss_padding(void **state)
         signing_sign_as(bytes, key, hw_str_of(plain), EVP_sha384(), RSA_PKCS1_PSS_PADDING, 48);
     expect_plain(signing_base64(text, bytes, len), "(it is PSS), and the hash were SHA-256 (it is "
                                                    "SHA-384)");
-    expect(HW_STR("another"), text, "no key of the set made this signature");
+    expect(HW_STR("another"), text, "none of your keys made this signature");
 }
 
 static void names_what_was_signed_instead_of_the_body(void **state)
@@ -350,7 +350,7 @@ static void names_a_digest_info_that_is_not_right(void **state)
     memcpy(missing_null + 17, info + 19, 32);
     expect_plain(sign_padded(text, missing_null, 49), "were encoded as RFC 8017, 9.2 says");
     uint8_t block[256] = {0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}; /* 7, not 8 */
-    expect_plain(sign_block(text, key, block, sizeof block), "no key of the set made this");
+    expect_plain(sign_block(text, key, block, sizeof block), "none of your keys made this");
     block[9] = 0xff;
     expect_plain(sign_block(text, key, block, sizeof block), "with a hash that is not known");
 }
@@ -373,7 +373,7 @@ static void tells_a_key_that_is_not_there(void **state)
     (void)state;
     char text[SIGNING_TEXT_MAX];
     expect_plain(signing_sign(text, stranger, hw_str_of(plain)),
-                 "no key of the set made this signature");
+                 "none of your keys made this signature");
     uint8_t bytes[128] = {1};
     expect_plain(signing_base64(text, bytes, sizeof bytes),
                  "the signature has 128 bytes (a key of 1024 bits); key key.pem has 2048 bits and "
