@@ -141,9 +141,17 @@ describe("the page of the deliveries", function()
     browser:keys "Escape"
     browser:gone "dialog[open]"
     assert.equal("failed", state())
+    local place = browser:url():match "#.*"
     browser:click { name = "Purge", role = "button", css = "main button" }
     browser:click("dialog[open] button.danger")
     browser:see "It was removed"
+    browser:expect "404"
+    A.go(browser, host, place)
+    browser:see("This delivery is gone", "main h1")
+    browser:screenshot "gone"
+    assert.equal(0, #browser:all "main button")
+    browser:click { name = "Back to the deliveries", role = "link" }
+    browser:see("Deliveries", "main h1")
     A.go(browser, host, "#/deliveries?id=spoiled-3")
     browser:see("No delivery matches this filter")
   end)

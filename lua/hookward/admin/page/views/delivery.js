@@ -2,7 +2,7 @@
 //
 // It is loaded again whenever the host tells of it, so a replay, also somebody else's, is seen.
 
-import { get, gaveUp, subscribe } from "../api.js";
+import { ApiError, get, gaveUp, subscribe } from "../api.js";
 import { debounce, h, put } from "../dom.js";
 import { age, isoTime, exactTime, time } from "../format.js";
 import { forget, listAddress, lookAt, neighbours } from "../list/left.js";
@@ -41,6 +41,7 @@ function pathBar(seq) {
 class Delivery {
   /** @param {HTMLElement} main @param {Context} ctx @param {number} seq */
   constructor(main, ctx, seq) {
+    this.main = main;
     this.ctx = ctx;
     this.seq = seq;
     /** @type {any} */
@@ -66,6 +67,7 @@ class Delivery {
       this.show(await get(`/api/deliveries/${this.seq}`, { signal: this.ctx.signal }));
     } catch (error) {
       if (gaveUp(error)) return;
+      if (error instanceof ApiError && error.status === 404) return this.gone();
       if (!this.shown) throw error;
       this.ctx.note(error instanceof Error ? error.message : String(error), "bad");
     }
@@ -91,6 +93,16 @@ class Delivery {
       put(this.headers, headersPanel(now.headers ?? []));
     }
     if (before && before.state !== now.state) this.ctx.announce(`It is now ${now.state}. ${next}`);
+  }
+
+  /** It is not in the ledger: it was purged, here or elsewhere, or it grew too old. */
+  gone() {
+    forget(this.seq);
+    put(this.main, h("div", { class: "empty" },
+      h("h1", null, "This delivery is gone"),
+      h("p", null, `The ledger has no row ${this.seq}. It was purged, or it was older than the `
+        + "ledger keeps."),
+      h("a", { class: "button", href: listAddress() }, "Back to the deliveries")));
   }
 
   purged() {
