@@ -22,9 +22,19 @@ function outcome({ error }) {
   return error ? h("code", { class: "code-dead" }, error) : badge("succeeded");
 }
 
-/** @param {Run} run */
-function cause({ retry, attempt }) {
-  return retry > 0 ? `the host's retry ${retry}` : `attempt ${attempt}`;
+/**
+ * Why it ran. The ledger does not tell a replay from a delivery: both have the attempt that was last
+ * delivered. After a lost run the host itself runs the same attempt again.
+ * @param {Run} run
+ * @param {Run[]} earlier
+ * @param {number} deliveries
+ */
+function cause({ retry, attempt }, earlier, deliveries) {
+  if (retry > 0) return `the host's retry ${retry}`;
+  const same = earlier.some((run) => run.attempt === attempt);
+  if (!same || earlier.at(-1)?.error === "host_lost") return `attempt ${attempt}`;
+  return deliveries === 1 ? `a replay of attempt ${attempt}`
+    : `attempt ${attempt} again, replayed or delivered`;
 }
 
 /**
@@ -36,10 +46,10 @@ function whole(ms) {
   return ms < 1 ? "under 1 ms" : `${ms} ms`;
 }
 
-/** @param {Run} run */
-function oneRun(run) {
+/** @param {Run} run @param {Run[]} earlier @param {number} deliveries */
+function oneRun(run, earlier, deliveries) {
   const lost = run.error === "host_lost"; // how long it took, nobody saw
-  const facts = [cause(run), !lost && `waited ${whole(run.waited_ms)}`,
+  const facts = [cause(run, earlier, deliveries), !lost && `waited ${whole(run.waited_ms)}`,
     !lost && `took ${whole(run.ms)}`].filter(Boolean).join(" · ");
   return h("li", null,
     h("div", { class: "run-head" }, outcome(run),
@@ -66,6 +76,7 @@ export function runsPanel(delivery) {
     h("header", null, h("h2", { id: "runs-title" }, "Runs"), h("span", { class: "muted small" },
       `${plural(runs, "run")}, ${plural(deliveries, "delivery", "deliveries")}`)),
     history.length > 0
-      ? h("ol", { class: "runs", reversed: true }, [...history].reverse().map(oneRun))
+      ? h("ol", { class: "runs", reversed: true }, history.map((run, at) =>
+        oneRun(run, history.slice(0, at), deliveries)).reverse())
       : h("p", { class: "muted inside" }, withoutHistory(delivery)));
 }
