@@ -1,4 +1,4 @@
--- Paces a replay: at most so many a second, until a Ctrl-C.
+-- Paces a replay: keeps it below a number of runs per second, until a Ctrl-C.
 
 local core = require "hookward.core"
 local text = require "hookward.jobs.text"

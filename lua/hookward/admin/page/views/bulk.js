@@ -221,7 +221,7 @@ export async function show(main, query, ctx) {
     form = h("p", { class: "muted" }, "You may only read: a replay takes the token for changes.");
   } else if (ctx.session.ledger) {
     form = h("form", { class: "panel inside stack", onsubmit: begin }, answer,
-      h("div", { class: "field short" }, h("label", { for: "bulk-rate" }, "At most so many a second"),
+      h("div", { class: "field short" }, h("label", { for: "bulk-rate" }, "Notifications per second, at most"),
         rate),
       mayForce ? h("div", { class: "check" }, force, h("label", { for: "bulk-force" },
         "Also those that succeeded, as far as their bodies were kept")) : null,

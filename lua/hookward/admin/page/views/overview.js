@@ -171,14 +171,14 @@ const lastError = (one) => (one.last_error ? [h("code", null, one.last_error), "
 /** @param {any[]} routes */
 function handlers(routes) {
   if (!routes.length) return h("p", { class: "muted" }, "No handler is registered.");
-  const ways = (/** @type {any} */ route) => [route.ack_first && "answered first",
+  const options = (/** @type {any} */ route) => [route.ack_first && "answered first",
     route.schema && `schema: ${route.schema}`, route.in_order && "in order of a key",
     route.concurrency && `at most ${count(route.concurrency)} at once`]
     .filter(Boolean).join(", ");
   return grid("Handlers",
-    [["Events"], ["Handler"], ["How"], ["Succeeded", "right"], ["Failed", "right"], ["Last error"]],
+    [["Events"], ["Handler"], ["Options"], ["Succeeded", "right"], ["Failed", "right"], ["Last error"]],
     routes.map((route) => [h("code", null, route.pattern), h("code", null, route.place ?? "–"),
-      ways(route) || "–", count(route.succeeded), failures(route.failed), lastError(route)]));
+      options(route) || "–", count(route.succeeded), failures(route.failed), lastError(route)]));
 }
 
 const NAMED = { other: "all others", none: "without a name" };

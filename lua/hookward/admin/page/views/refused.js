@@ -101,7 +101,7 @@ function details(request, ctx) {
 
   return h("div", { class: "refused-details" },
     h("h2", null, "What was found"), found, advice && !request.key ? h("p", null, advice) : null,
-    h("div", { class: "buttons" }, again),
+    h("div", { class: "buttons" }, request.error !== "missing_signature" && again),
     h("h2", null, "Headers"), headers(request),
     h("h2", null, `Body (${bytes(request.body_length)})`), body(request));
 }
