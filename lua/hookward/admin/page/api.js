@@ -1,7 +1,5 @@
 // Talks to the host: JSON over the same origin, and nothing else.
 
-export { subscribe } from "./stream.js";
-
 /** What went wrong with a request. `code` is the API's, or "unreachable". */
 export class ApiError extends Error {
   /**
@@ -100,6 +98,14 @@ export function post(path, body = {}, options = {}) {
     body: JSON.stringify(body),
     signal: options.signal,
   });
+}
+
+/**
+ * @param {unknown} error
+ * @returns {string} one line
+ */
+export function messageOf(error) {
+  return (error instanceof Error && error.message) || String(error);
 }
 
 /**

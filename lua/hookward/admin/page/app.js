@@ -4,10 +4,11 @@
 // names it. `show` fills the main element and returns what ends the view: a function, or an object
 // { end, update } where `update(query)` takes a change of the query without starting anew.
 
-import { get, gaveUp, login, post, subscribe, useToken } from "./api.js";
+import { get, gaveUp, login, messageOf, post, useToken } from "./api.js";
 import { h, put } from "./dom.js";
 import { announce, note } from "./parts/notes.js";
 import { revealed } from "./parts/reveal.js";
+import { subscribe } from "./stream.js";
 
 /**
  * @typedef {object} Session
@@ -30,6 +31,7 @@ import { revealed } from "./parts/reveal.js";
  *   starting the view anew
  * @property {(text: string) => void} announce tells those who listen rather than look
  * @property {(text: string, kind?: "ok" | "bad") => void} note tells everybody, for some seconds
+ * @property {(error: unknown) => void} fail notes why a request failed, unless the page gave it up
  * @property {(text: string) => void} name sets the title of the window
  */
 
@@ -96,9 +98,14 @@ function focusHeading() {
 }
 
 /** @param {unknown} error */
+function noteFailure(error) {
+  if (!gaveUp(error)) note(messageOf(error), "bad");
+}
+
+/** @param {unknown} error */
 function showFailure(error) {
   if (gaveUp(error)) return;
-  const text = (error instanceof Error && error.message) || String(error);
+  const text = messageOf(error);
   put(main, h("div", { class: "empty" },
     h("h1", null, "This view can't be shown"),
     h("p", null, text[0].toUpperCase() + text.slice(1)),
@@ -119,7 +126,7 @@ async function start(key, { view, path, query }) {
   if (shown !== key) return;
   nameWindow(module.title);
   const now = await module.show(main, query, {
-    session, path, signal: stop.signal, announce, note, name: nameWindow,
+    session, path, signal: stop.signal, announce, note, fail: noteFailure, name: nameWindow,
     go: (/** @type {string} */ hash) => { location.hash = hash; },
     rewrite,
   });

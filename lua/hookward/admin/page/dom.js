@@ -86,21 +86,3 @@ export function put(element, ...children) {
   element.replaceChildren();
   append(element, children);
 }
-
-/**
- * Calls `fn` once no further call came for `ms` milliseconds.
- * @template {unknown[]} A
- * @param {number} ms
- * @param {(...args: A) => void} fn
- * @returns {((...args: A) => void) & { cancel: () => void }}
- */
-export function debounce(ms, fn) {
-  /** @type {number | undefined} */
-  let timer;
-  const call = (/** @type {A} */ ...args) => {
-    clearTimeout(timer);
-    timer = setTimeout(() => fn(...args), ms);
-  };
-  call.cancel = () => clearTimeout(timer);
-  return call;
-}

@@ -1,7 +1,5 @@
 // Writes times, durations and numbers for people. Times are seconds since 1970.
 
-const DAY_MS = 86400000;
-
 /**
  * @param {number} n
  * @param {number} [width]
@@ -78,8 +76,7 @@ export function duration(ms) {
   if (ms < 10) return `${ms.toFixed(2)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60000) return `${(ms / 1000).toFixed(2)} s`;
-  if (ms < DAY_MS) return span(ms / 1000);
-  return `${Math.floor(ms / DAY_MS)} d`;
+  return span(ms / 1000);
 }
 
 /**

@@ -1,9 +1,10 @@
 // The controls of the filter above the list.
 
-import { debounce, h, put } from "../dom.js";
+import { h, put } from "../dom.js";
 import { count } from "../format.js";
 import { bulkAddress, isEmpty, readTime } from "./filter.js";
 import { badge, STATES } from "../parts/state.js";
+import { debounce } from "../timing.js";
 
 /** @typedef {import("./filter.js").Filter} Filter */
 

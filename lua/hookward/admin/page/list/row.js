@@ -1,7 +1,8 @@
 // One delivery as a row of the list; below 48rem of width the same row is a card.
 
 import { h, put } from "../dom.js";
-import { age, exactTime, isoTime, time } from "../format.js";
+import { age } from "../format.js";
+import { moment } from "../parts/moment.js";
 import { reveal, revealed } from "../parts/reveal.js";
 import { badge } from "../parts/state.js";
 
@@ -82,8 +83,7 @@ export function makeRow(row) {
       "aria-label": revealed(`${row.event || "No event"}, job ${row.id}`) },
       eventName(row.event))),
     cell(2, h("span", { class: "label" }, "job "), reveal(row.id)),
-    cell(3, h("time", { datetime: isoTime(row.received_at), title: exactTime(row.received_at) },
-      time(row.received_at))),
+    cell(3, moment(row.received_at)),
     cell(4), cell(5));
   refreshRow(tr, row);
   return tr;

@@ -1,6 +1,6 @@
 // What can be done with a delivery: run it again, edit it, remove it, copy it as a command.
 
-import { gaveUp, post } from "../api.js";
+import { post } from "../api.js";
 import { h, put } from "../dom.js";
 import { confirm } from "../parts/confirm.js";
 import { copyButton } from "../parts/copy.js";
@@ -65,7 +65,7 @@ export class Actions {
       if (said.ok) this.ctx.note("Replayed: it succeeded.");
       else this.ctx.note(`Replayed: ${[said.error, said.message].filter(Boolean).join(": ")}`, "bad");
     } catch (error) {
-      this.fail(error);
+      this.ctx.fail(error);
     }
     this.busy(false);
     this.tell.changed();
@@ -92,13 +92,8 @@ export class Actions {
       await this.ask("purge", {});
       this.tell.purged();
     } catch (error) {
-      this.fail(error);
+      this.ctx.fail(error);
       this.tell.changed();
     }
-  }
-
-  /** @param {unknown} error */
-  fail(error) {
-    if (!gaveUp(error)) this.ctx.note(error instanceof Error ? error.message : String(error), "bad");
   }
 }

@@ -1,12 +1,13 @@
 // What else is known of a delivery, and the headers that it came with.
 
 import { h } from "../dom.js";
-import { age, exactTime, isoTime } from "../format.js";
+import { age, exactTime } from "../format.js";
+import { headerList } from "../parts/headers.js";
+import { moment } from "../parts/moment.js";
 import { reveal } from "../parts/reveal.js";
 
 /** @param {number | null | undefined} t */
-const moment = (t) => t && h("time", { datetime: isoTime(t) }, exactTime(t),
-  h("span", { class: "muted" }, ` ${age(t)}`));
+const exact = (t) => t && moment(t, [exactTime(t), h("span", { class: "muted" }, ` ${age(t)}`)]);
 
 /** @param {string | null | undefined} text */
 const mono = (text) => text && h("span", { class: "mono" }, reveal(text));
@@ -19,9 +20,9 @@ export function factsPanel(delivery) {
   const facts = [
     ["Job", mono(delivery.id)],
     ["Attempt", String(delivery.attempt)],
-    ["Received", moment(delivery.received_at)],
-    ["Settled", moment(delivery.settled_at)],
-    ["Next run", moment(delivery.next_run_at)],
+    ["Received", exact(delivery.received_at)],
+    ["Settled", exact(delivery.settled_at)],
+    ["Next run", exact(delivery.next_run_at)],
     ["Verified by", mono(delivery.key)],
     ["Handler", mono(delivery.place)],
     ["Version", mono(delivery.version)],
@@ -40,8 +41,6 @@ export function factsPanel(delivery) {
 export function headersPanel(headers) {
   return h("section", { class: "panel", "aria-labelledby": "headers-title" },
     h("header", null, h("h2", { id: "headers-title" }, "Headers")),
-    headers.length > 0
-      ? h("dl", { class: "facts inside headers" }, headers.map(({ name, value }) =>
-        [h("dt", { class: "mono" }, reveal(name)), h("dd", { class: "mono" }, reveal(value))]))
-      : h("p", { class: "muted inside" }, "None were kept."));
+    h("div", { class: "inside" }, headers.length > 0 ? headerList(headers)
+      : h("p", { class: "muted" }, "None were kept.")));
 }

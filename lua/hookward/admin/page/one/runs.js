@@ -1,7 +1,8 @@
 // Every run of a delivery's handler, the last one first.
 
 import { h } from "../dom.js";
-import { duration, exactTime, isoTime, plural } from "../format.js";
+import { duration, exactTime, plural } from "../format.js";
+import { moment } from "../parts/moment.js";
 import { reveal } from "../parts/reveal.js";
 import { badge } from "../parts/state.js";
 
@@ -53,7 +54,7 @@ function oneRun(run, earlier, deliveries) {
     !lost && `took ${whole(run.ms)}`].filter(Boolean).join(" · ");
   return h("li", null,
     h("div", { class: "run-head" }, outcome(run),
-      h("time", { class: "mono muted", datetime: isoTime(run.began_at) }, exactTime(run.began_at))),
+      h("span", { class: "mono muted" }, moment(run.began_at, exactTime(run.began_at)))),
     run.reason && h("div", { class: "run-reason" }, reveal(run.reason.split("\n")[0])),
     h("div", { class: "muted small" }, facts,
       run.version && [" · version ", h("span", { class: "mono" }, reveal(run.version.slice(0, 12)))]));

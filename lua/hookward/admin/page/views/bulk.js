@@ -3,11 +3,15 @@
 // The replay runs in the host, not in this page: the page may be closed meanwhile. There is one at a
 // time for the whole host, and every page shows it.
 
-import { get, gaveUp, post } from "../api.js";
+import { get, gaveUp, messageOf, post } from "../api.js";
 import { h, put } from "../dom.js";
-import { count, isoTime, plural, span, time } from "../format.js";
+import { count, plural, span, time } from "../format.js";
 import { confirm } from "../parts/confirm.js";
+import { moment } from "../parts/moment.js";
 import { badge } from "../parts/state.js";
+import { poll } from "../timing.js";
+
+/** @typedef {import("../app.js").Context} Context */
 
 export const title = "Replay";
 
@@ -48,14 +52,12 @@ function described(filters) {
 
 /**
  * Shows the replay that runs, or ran last, and keeps itself up to date.
- * @param {any} ctx
+ * @param {Context} ctx
  * @param {{ quiet?: boolean, changed?: (bulk: any) => void }} [options] quiet: nothing is shown
  *   unless one runs
  */
 export function bulkCard(ctx, { quiet = false, changed } = {}) {
   const element = h("div", { class: "bulk" });
-  /** @type {number | undefined} */ let timer;
-  let over = false;
   let seen = false; // one was running while this page looked
   /** @type {{ bar: HTMLProgressElement, numbers: HTMLElement, stop: HTMLButtonElement } | null} */
   let parts = null;
@@ -64,9 +66,9 @@ export function bulkCard(ctx, { quiet = false, changed } = {}) {
     try {
       show(await post("/api/bulk/stop", {}, { signal: ctx.signal }));
     } catch (error) {
-      if (!gaveUp(error)) ctx.note(/** @type {Error} */ (error).message, "bad");
+      ctx.fail(error);
     }
-    look();
+    look?.();
   }
 
   /** @param {any} bulk */
@@ -81,7 +83,7 @@ export function bulkCard(ctx, { quiet = false, changed } = {}) {
         ctx.session.role === "write" ? parts.stop : null),
       h("div", { class: "inside stack" }, parts.bar, parts.numbers,
         h("p", { class: "muted small" }, described(bulk.filters), ", begun ",
-          h("time", { datetime: isoTime(bulk.started_at) }, time(bulk.started_at))))));
+          moment(bulk.started_at)))));
   }
 
   /** @param {any} bulk */
@@ -106,30 +108,19 @@ export function bulkCard(ctx, { quiet = false, changed } = {}) {
     seen = bulk.running;
   }
 
-  async function look() {
-    clearTimeout(timer);
-    let wait = IDLE_MS;
+  async function ask() {
     try {
       const bulk = await get("/api/bulk", { signal: ctx.signal });
-      if (bulk.running) wait = RUNNING_MS;
       show(bulk);
       changed?.(bulk);
-    } catch (error) {
-      if (gaveUp(error)) return;
+      return bulk.running ? RUNNING_MS : IDLE_MS;
+    } catch {
+      return IDLE_MS;
     }
-    clearTimeout(timer);
-    if (!over) timer = setTimeout(look, wait);
   }
 
-  if (ctx.session.ledger) look();
-  return {
-    element,
-    look,
-    end() {
-      over = true;
-      clearTimeout(timer);
-    },
-  };
+  const look = ctx.session.ledger ? poll(ctx.signal, 0, ask) : null;
+  return { element, look };
 }
 
 // ---- the question ----
@@ -155,7 +146,7 @@ function breakdown(counted) {
 /**
  * @param {HTMLElement} main
  * @param {URLSearchParams} query
- * @param {any} ctx
+ * @param {Context} ctx
  */
 export async function show(main, query, ctx) {
   const filters = filtersOf(query);
@@ -194,7 +185,7 @@ export async function show(main, query, ctx) {
     } catch (error) {
       if (gaveUp(error)) return;
       counted = 0;
-      put(answer, h("p", { class: "wrong" }, /** @type {Error} */ (error).message));
+      put(answer, h("p", { class: "wrong" }, messageOf(error)));
     }
     mayStart();
   }
@@ -211,9 +202,9 @@ export async function show(main, query, ctx) {
       await post("/api/bulk", { filters, rate: pace, force: force.checked }, { signal: ctx.signal });
       ctx.announce("The replay has begun");
     } catch (error) {
-      if (!gaveUp(error)) ctx.note(/** @type {Error} */ (error).message, "bad");
+      ctx.fail(error);
     }
-    bulk.look();
+    bulk.look?.();
   }
 
   force.addEventListener("change", countThem);
@@ -233,5 +224,5 @@ export async function show(main, query, ctx) {
       + "the oldest first, with today's handlers."),
     bulk.element, form));
   if (ctx.session.role === "write" && ctx.session.ledger) countThem();
-  return () => bulk.end();
+  return () => {};
 }

@@ -3,7 +3,7 @@
 // Pages are asked for by key (`before` a row), so the hundred-thousandth row costs what the first
 // one does. The list that was left for one delivery is still there when the user comes back.
 
-import { get, gaveUp, subscribe } from "../api.js";
+import { get, gaveUp, messageOf } from "../api.js";
 import { h, put } from "../dom.js";
 import { count, exactTime, plural } from "../format.js";
 import { filterForm } from "../list/form.js";
@@ -12,6 +12,7 @@ import { noLedger, nothingMatches, nothingYet } from "../list/hints.js";
 import { leaveList, returnToList } from "../list/left.js";
 import { Live } from "../list/live.js";
 import { Table } from "../list/table.js";
+import { subscribe } from "../stream.js";
 
 /** @typedef {import("../list/filter.js").Filter} Filter */
 /** @typedef {import("../app.js").Context} Context */
@@ -37,6 +38,7 @@ class Deliveries {
     this.broken = false; // the last request failed
     this.pointedAt = 0;
     this.scroll = 0;
+    this.told = 0; // how many the page says were left out
 
     this.table = new Table({ older: () => this.older() });
     this.form = filterForm((filter) => this.refilter(filter), ctx.session.role === "write");
@@ -193,7 +195,7 @@ class Deliveries {
     if (gaveUp(error)) return;
     this.loading = null;
     this.broken = true;
-    const text = error instanceof Error ? error.message : String(error);
+    const text = messageOf(error);
     this.setFoot(text, "Try again", again);
     this.footText.className = "wrong";
     this.ctx.announce(text);

@@ -2,17 +2,20 @@
 //
 // It is loaded again whenever the host tells of it, so a replay, also somebody else's, is seen.
 
-import { ApiError, get, gaveUp, subscribe } from "../api.js";
-import { debounce, h, put } from "../dom.js";
-import { age, isoTime, exactTime, time } from "../format.js";
+import { ApiError, get, gaveUp } from "../api.js";
+import { h, put } from "../dom.js";
+import { age, time } from "../format.js";
 import { forget, listAddress, lookAt, neighbours } from "../list/left.js";
 import { Actions } from "../one/actions.js";
 import { bodyPanel } from "../one/body.js";
 import { errorPanel } from "../one/error.js";
 import { factsPanel, headersPanel } from "../one/facts.js";
 import { runsPanel } from "../one/runs.js";
+import { moment } from "../parts/moment.js";
 import { reveal } from "../parts/reveal.js";
 import { badge } from "../parts/state.js";
+import { subscribe } from "../stream.js";
+import { debounce } from "../timing.js";
 
 /** @typedef {import("../app.js").Context} Context */
 
@@ -69,7 +72,7 @@ class Delivery {
       if (gaveUp(error)) return;
       if (error instanceof ApiError && error.status === 404) return this.gone();
       if (!this.shown) throw error;
-      this.ctx.note(error instanceof Error ? error.message : String(error), "bad");
+      this.ctx.fail(error);
     }
   }
 
@@ -80,8 +83,7 @@ class Delivery {
     this.ctx.name(`${now.event || "Delivery"} ${now.id}`);
     put(this.headline, reveal(now.event || "No event"));
     put(this.line, badge(now.state), h("span", null, "job ", h("span", { class: "mono" }, reveal(now.id))),
-      h("time", { class: "muted", datetime: isoTime(now.received_at), title: exactTime(now.received_at) },
-        `received ${age(now.received_at)}`));
+      h("span", { class: "muted" }, "received ", moment(now.received_at, age(now.received_at))));
     const next = inLocalTime(now);
     put(this.next, next);
     this.actions.show(now);

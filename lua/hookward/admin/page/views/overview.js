@@ -1,14 +1,19 @@
 // The overview: what the host does now, and what it did in the last hour, day and week.
 
-import { get, gaveUp, subscribe } from "../api.js";
+import { get, gaveUp, messageOf } from "../api.js";
 import { h, put } from "../dom.js";
-import { age, count, isoTime, plural, span, time } from "../format.js";
+import { age, count, plural, span, time } from "../format.js";
+import { moment } from "../parts/moment.js";
 import { reveal } from "../parts/reveal.js";
 import { STATES, badge } from "../parts/state.js";
 import { makePlot } from "../plot.js";
+import { subscribe } from "../stream.js";
+import { poll } from "../timing.js";
 import { bulkCard } from "./bulk.js";
 
 export const title = "Overview";
+
+/** @typedef {import("../app.js").Context} Context */
 
 /** @type {Record<string, { label: string, seconds: number, again_ms: number }>} */
 const RANGES = {
@@ -71,10 +76,8 @@ function wide(element) {
   return element;
 }
 
-/** @param {number | null | undefined} t */
-function when(t) {
-  return t ? h("time", { datetime: isoTime(t), title: isoTime(t) }, `${time(t)} (${age(t)})`) : "–";
-}
+/** @param {number} t */
+const when = (t) => moment(t, `${time(t)} (${age(t)})`);
 
 /**
  * A table that scrolls by itself where it is too wide.
@@ -147,7 +150,7 @@ function scripts(host, reload) {
 function expiry(key) {
   if (!key.not_after) return "–";
   const left = key.not_after - Date.now() / 1000;
-  const text = `${time(key.not_after)} (${age(key.not_after)})`;
+  const text = when(key.not_after);
   return left > EXPIRES_SOON ? text
     : h("strong", { class: "wrong" }, left < 0 ? "expired: " : "soon: ", text);
 }
@@ -238,7 +241,7 @@ function rangeChoice(range, choose) {
 /**
  * @param {HTMLElement} main
  * @param {URLSearchParams} query
- * @param {any} ctx
+ * @param {Context} ctx
  */
 export async function show(main, query, ctx) {
   let range = rangeOf(query.get("range"));
@@ -248,8 +251,6 @@ export async function show(main, query, ctx) {
   const plotTrouble = h("p", { class: "wrong inside", role: "status", hidden: true });
   const choice = h("div");
   const rest = h("div", { class: "panels" });
-  /** @type {number | undefined} */ let plotTimer;
-  /** @type {number | undefined} */ let timer;
   const bulk = bulkCard(ctx, { quiet: true });
 
   /**
@@ -259,21 +260,20 @@ export async function show(main, query, ctx) {
   function complain(place, error) {
     if (gaveUp(error)) return;
     place.hidden = !error;
-    place.textContent = error instanceof Error ? error.message : String(error ?? "");
+    place.textContent = error ? messageOf(error) : "";
   }
 
-  async function drawPlots() {
-    clearTimeout(plotTimer);
+  async function askTimeline() {
     const wanted = range;
+    const { seconds, again_ms } = RANGES[wanted];
     try {
       const timeline = await get("/api/timeline", { query: { range }, signal: ctx.signal });
-      if (wanted !== range) return;
-      for (const plot of plots) plot.draw(timeline, RANGES[range].seconds);
+      if (wanted === range) for (const plot of plots) plot.draw(timeline, seconds);
       complain(plotTrouble, null);
     } catch (error) {
       complain(plotTrouble, error);
     }
-    if (!ctx.signal.aborted) plotTimer = setTimeout(drawPlots, RANGES[range].again_ms);
+    return again_ms;
   }
 
   /** @param {string} name */
@@ -300,17 +300,6 @@ export async function show(main, query, ctx) {
       wide(panel("Keys", keys(overview))));
   }
 
-  async function refresh() {
-    clearTimeout(timer);
-    try {
-      draw(await get("/api/overview", { signal: ctx.signal }));
-      complain(trouble, null);
-    } catch (error) {
-      complain(trouble, error);
-    }
-    if (!ctx.signal.aborted) timer = setTimeout(refresh, OVERVIEW_MS);
-  }
-
   const first = await get("/api/overview", { signal: ctx.signal });
   put(choice, rangeChoice(range, choose));
   put(main, h("div", { class: "overview stack" }, h("div", { class: "head" }, h("h1", null, title)),
@@ -318,16 +307,21 @@ export async function show(main, query, ctx) {
     h("section", { class: "panel" }, h("header", null, h("h2", null, "Over time"), choice), plotTrouble,
       h("div", { class: "inside plots" }, plots.map((plot) => plot.element))), rest));
   draw(first);
-  timer = setTimeout(refresh, OVERVIEW_MS);
-  drawPlots();
+  const drawPlots = poll(ctx.signal, 0, askTimeline);
+  const refresh = poll(ctx.signal, OVERVIEW_MS, async () => {
+    try {
+      draw(await get("/api/overview", { signal: ctx.signal }));
+      complain(trouble, null);
+    } catch (error) {
+      complain(trouble, error);
+    }
+    return OVERVIEW_MS;
+  });
   const leave = subscribe({ resumed: refresh });
 
   return {
     end() {
       leave();
-      clearTimeout(timer);
-      clearTimeout(plotTimer);
-      bulk.end();
       for (const plot of plots) plot.end();
     },
     /** @param {URLSearchParams} now */

@@ -3,11 +3,16 @@
 // The host keeps the latest ones in its memory only. Opening one asks for its headers, its body and
 // what a diagnosis finds; "#/refused/N" is the address of one that is open.
 
-import { get, gaveUp, post } from "../api.js";
+import { get, gaveUp, messageOf, post } from "../api.js";
 import { h, put } from "../dom.js";
-import { bytes, exactTime, isoTime, time } from "../format.js";
+import { bytes } from "../format.js";
 import { copyButton } from "../parts/copy.js";
+import { headerList } from "../parts/headers.js";
+import { moment } from "../parts/moment.js";
 import { reveal } from "../parts/reveal.js";
+import { poll } from "../timing.js";
+
+/** @typedef {import("../app.js").Context} Context */
 
 export const title = "Refused";
 
@@ -52,17 +57,6 @@ function verdict(request) {
 }
 
 /** @param {any} request */
-function headers(request) {
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Headers" },
-    h("table", { class: "table headers" }, h("caption", { class: "unseen" }, "Headers"),
-      h("thead", { class: "unseen" }, h("tr", null, h("th", { scope: "col" }, "Name"),
-        h("th", { scope: "col" }, "Value"))),
-      h("tbody", null, request.headers.map((/** @type {any} */ { name, value }) =>
-        h("tr", null, h("th", { scope: "row" }, h("code", null, name)),
-          h("td", null, h("code", null, value)))))));
-}
-
-/** @param {any} request */
 function body(request) {
   if (request.masked) return h("p", { class: "muted" }, request.why_no_body);
   if (request.body === null || request.body === undefined) {
@@ -79,7 +73,7 @@ function body(request) {
 
 /**
  * @param {any} request
- * @param {any} ctx
+ * @param {Context} ctx
  */
 function details(request, ctx) {
   const advice = ADVICE[/** @type {keyof typeof ADVICE} */ (request.error)];
@@ -94,7 +88,7 @@ function details(request, ctx) {
       ctx.note(now.key ? `It verifies now, with ${now.key}` : "It does not verify with today's keys",
         now.key ? "ok" : "bad");
     } catch (error) {
-      if (!gaveUp(error)) ctx.note(/** @type {Error} */ (error).message, "bad");
+      ctx.fail(error);
     }
     again.disabled = false;
   }
@@ -102,21 +96,17 @@ function details(request, ctx) {
   return h("div", { class: "refused-details" },
     h("h2", null, "What was found"), found, advice && !request.key ? h("p", null, advice) : null,
     h("div", { class: "buttons" }, request.error !== "missing_signature" && again),
-    h("h2", null, "Headers"), headers(request),
+    h("h2", null, "Headers"), headerList(request.headers),
     h("h2", null, `Body (${bytes(request.body_length)})`), body(request));
 }
 
-/**
- * @param {any} request as the list has it
- * @param {any} ctx
- * @param {boolean} open
- */
+/** @param {any} request as the list has it @param {Context} ctx @param {boolean} open */
 function item(request, ctx, open) {
   const place = h("div", { class: "refused-place" });
   const first = request.findings?.[0];
   const element = h("details", { class: "refused", id: `refused-${request.number}` },
     h("summary", null,
-      h("time", { datetime: isoTime(request.at), title: exactTime(request.at) }, time(request.at)),
+      moment(request.at),
       h("span", { class: "refused-from" }, request.peer ?? "–"),
       h("span", { class: "refused-why" }, h("strong", { class: request.key ? "good" : "wrong" },
         request.key ? "Verifies now" : reasonOf(request.error)),
@@ -126,7 +116,7 @@ function item(request, ctx, open) {
 
   async function fill() {
     if (!element.open) return;
-    ctx.opened(request.number);
+    history.replaceState(history.state, "", `#/refused/${request.number}`);
     if (asked) return;
     asked = true;
     put(place, h("p", { class: "muted" }, "Looking into it …"));
@@ -135,7 +125,7 @@ function item(request, ctx, open) {
     } catch (error) {
       if (gaveUp(error)) return;
       asked = false;
-      put(place, h("p", { class: "wrong" }, /** @type {Error} */ (error).message));
+      put(place, h("p", { class: "wrong" }, messageOf(error)));
     }
   }
 
@@ -156,7 +146,7 @@ function nothing() {
 /**
  * @param {HTMLElement} main
  * @param {URLSearchParams} _query
- * @param {any} ctx
+ * @param {Context} ctx
  */
 export async function show(main, _query, ctx) {
   const wanted = Number(ctx.path[0]) || 0;
@@ -164,11 +154,8 @@ export async function show(main, _query, ctx) {
   const older = h("button", { type: "button", hidden: true }, "Show older ones");
   const newer = h("button", { type: "button", class: "primary", hidden: true });
   const place = h("div");
-  /** @type {number | undefined} */ let timer;
   let newest = 0;
   let oldest = 0;
-  const inner = { ...ctx, opened: (/** @type {number} */ number) =>
-    history.replaceState(history.state, "", `#/refused/${number}`) };
 
   /** @param {number} [before] */
   const ask = (before) => get("/api/refused",
@@ -177,7 +164,7 @@ export async function show(main, _query, ctx) {
   /** @param {any} answer */
   function append(answer) {
     for (const request of answer.requests) {
-      list.append(item(request, inner, request.number === wanted));
+      list.append(item(request, ctx, request.number === wanted));
       oldest = request.number;
       newest = Math.max(newest, request.number);
     }
@@ -192,7 +179,7 @@ export async function show(main, _query, ctx) {
       const next = last?.nextElementSibling?.querySelector("summary");
       if (next instanceof HTMLElement) next.focus();
     } catch (error) {
-      if (!gaveUp(error)) ctx.note(/** @type {Error} */ (error).message, "bad");
+      ctx.fail(error);
     }
     older.disabled = false;
   }
@@ -208,7 +195,6 @@ export async function show(main, _query, ctx) {
 
   /** Sees whether there are new ones; the list stays as it is until the user wants them. */
   async function look() {
-    clearTimeout(timer);
     try {
       const answer = await get("/api/refused", { query: { limit: 1 }, signal: ctx.signal });
       const number = answer.requests[0]?.number ?? 0;
@@ -217,14 +203,12 @@ export async function show(main, _query, ctx) {
         newer.textContent = `Show ${number - newest} new`;
         newer.hidden = false;
       }
-    } catch (error) {
-      if (gaveUp(error)) return;
-    }
-    if (!ctx.signal.aborted) timer = setTimeout(look, LOOK_MS);
+    } catch { /* the next look may succeed */ }
+    return LOOK_MS;
   }
 
   older.addEventListener("click", more);
-  newer.addEventListener("click", () => fill().catch((error) => ctx.note(error.message, "bad")));
+  newer.addEventListener("click", () => fill().catch(ctx.fail));
   await fill();
   put(main, h("div", { class: "stack" },
     h("div", { class: "head" }, h("h1", null, title), h("p", { class: "muted" },
@@ -232,6 +216,6 @@ export async function show(main, _query, ctx) {
       + "the host's memory only.")),
     h("div", { class: "buttons" }, newer), place, h("div", { class: "buttons" }, older)));
   document.getElementById(`refused-${wanted}`)?.scrollIntoView({ block: "start" });
-  timer = setTimeout(look, LOOK_MS);
-  return () => clearTimeout(timer);
+  poll(ctx.signal, LOOK_MS, look);
+  return () => {};
 }

@@ -3,10 +3,12 @@
 // It goes to the host's own listener, as a sender's would: it is verified, runs and is recorded. An
 // edited body is a new notification, so each test has a new job id unless the user names one.
 
-import { get, gaveUp, post } from "../api.js";
+import { get, gaveUp, messageOf, post } from "../api.js";
 import { h, put } from "../dom.js";
 import { duration } from "../format.js";
 import { takeHanded } from "../parts/handed.js";
+
+/** @typedef {import("../app.js").Context} Context */
 
 export const title = "Send a test";
 
@@ -60,7 +62,7 @@ function outcomeOf(outcome) {
 /**
  * @param {HTMLElement} main
  * @param {URLSearchParams} query `event`: the one to begin with
- * @param {any} ctx
+ * @param {Context} ctx
  */
 export async function show(main, query, ctx) {
   const about = await get("/api/test", { signal: ctx.signal });
@@ -116,7 +118,7 @@ export async function show(main, query, ctx) {
     } catch (error) {
       if (gaveUp(error)) return;
       put(answer, h("h2", null, "It was not sent"),
-        h("p", { class: "verdict verdict-bad" }, /** @type {Error} */ (error).message));
+        h("p", { class: "verdict verdict-bad" }, messageOf(error)));
     }
     send.disabled = false;
   }
