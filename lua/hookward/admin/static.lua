@@ -11,14 +11,14 @@ local M = {}
 
 M.names = {
   "index.html", "login.html", "style.css", "views.css", "icon.svg",
-  "api.js", "app.js", "dom.js", "format.js", "login.js", "plot.js", "stream.js",
-  "timing.js",
+  "api.js", "app.js", "dom.js", "format.js", "login.js", "stream.js", "timing.js",
   "list/filter.js", "list/form.js", "list/hints.js", "list/left.js", "list/live.js",
   "list/row.js", "list/table.js",
   "one/actions.js", "one/body.js", "one/error.js", "one/facts.js", "one/hex.js", "one/json.js",
   "one/runs.js",
   "parts/confirm.js", "parts/copy.js", "parts/handed.js", "parts/headers.js",
   "parts/moment.js", "parts/notes.js", "parts/reveal.js", "parts/state.js",
+  "plot/axes.js", "plot/plot.js",
   "views/bulk.js", "views/deliveries.js", "views/delivery.js", "views/overview.js",
   "views/refused.js", "views/test.js",
 }

@@ -9,8 +9,14 @@ const pad = (n, width = 2) => String(n).padStart(width, "0");
 /** @param {Date} date */
 const day = (date) => `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
 
+/**
+ * @param {Date} date
+ * @returns {string} "14:03"
+ */
+export const minute = (date) => `${pad(date.getHours())}:${pad(date.getMinutes())}`;
+
 /** @param {Date} date */
-const clock = (date) => `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
+const clock = (date) => `${minute(date)}:${pad(date.getSeconds())}`;
 
 /**
  * @param {number | null | undefined} t
@@ -20,7 +26,7 @@ export function time(t) {
   if (t === null || t === undefined) return "";
   const date = new Date(t * 1000);
   if (day(date) === day(new Date())) return clock(date);
-  return `${day(date)} ${clock(date).slice(0, 5)}`;
+  return `${day(date)} ${minute(date)}`;
 }
 
 /**

@@ -6,7 +6,7 @@ import { age, count, plural, span, time } from "../format.js";
 import { moment } from "../parts/moment.js";
 import { reveal } from "../parts/reveal.js";
 import { STATES, badge } from "../parts/state.js";
-import { makePlot } from "../plot.js";
+import { makePlot } from "../plot/plot.js";
 import { subscribe } from "../stream.js";
 import { poll } from "../timing.js";
 import { bulkCard } from "./bulk.js";

@@ -1,116 +1,53 @@
-// plot.js -- small plots of a timeline, drawn as SVG.
+// A small plot of a timeline, drawn as SVG.
 //
 // A plot has axes with units. The value at one time is read by pointing, or with the arrow keys once
 // the plot has the focus: for assistive technology it is a slider over time, whose text is what the
 // point says. The same numbers are in a table, which is filled when it is opened.
 
-import { h, put, s } from "./dom.js";
+import { h, put, s } from "../dom.js";
+import { momentOf, ticks, timeMarks, units } from "./axes.js";
 
 const HEIGHT = 150;
 const MARGIN = { top: 10, right: 10, bottom: 24, left: 52 };
 const LABEL = 18; // half the width of a time below the plot
 const PAGE = 10; // points that Page Up and Page Down pass over
 
-// ---- numbers ----
-
-// "0.25", "3.4", "120", "12,300": three digits that count.
-function short(value) {
-  if (value === 0) return "0";
-  const digits = Math.max(0, Math.min(6, 2 - Math.floor(Math.log10(Math.abs(value)))));
-  return value.toLocaleString("en", { maximumFractionDigits: digits });
-}
-
-const RATES = [[1, "/s"], [60, "/min"], [3600, "/h"]];
-
-// Each unit makes, from the largest value that is drawn, a function that writes one. `spoken` is
-// for readers that say "per second" rather than "/s".
-export const units = {
-  // A rate of less than two a second is easier to read by the minute, or by the hour.
-  rate(max) {
-    const [factor, suffix] = max === 0 ? RATES[0]
-      : RATES.find(([by]) => max * by >= 2) ?? RATES[RATES.length - 1];
-    return { factor, text: (value) => short(value * factor) + suffix };
-  },
-  seconds(max) {
-    const [factor, suffix] = max > 0 && max < 1e-3 ? [1e6, " µs"]
-      : max < 1 ? [1e3, " ms"] : [1, " s"];
-    return { factor, text: (value) => short(value * factor) + suffix };
-  },
-  count() {
-    return { factor: 1, text: (value) => short(value) };
-  },
-};
-
-// The marks of an axis from 0 up to at least `max`: 1, 2 or 5 times a power of ten apart.
-export function ticks(max, whole) {
-  if (!(max > 0)) return [0, 1];
-  const rough = max / 3;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  let step = power * [1, 2, 5, 10].find((by) => by * power >= rough);
-  if (whole) step = Math.max(1, step);
-  const marks = [];
-  for (let i = 0; i * step < max + step * 0.999; i++) marks.push(i * step);
-  return marks;
-}
-
-// ---- times ----
-
-const two = (number) => String(number).padStart(2, "0");
-const clock = (date) => `${two(date.getHours())}:${two(date.getMinutes())}`;
-const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-
-// How far apart the marks of time are for a span: in minutes, then in whole days.
-const GAPS = [5, 10, 15, 30, 60, 120, 180, 240, 360, 720, 1440, 2880];
-
-function timeMarks(from, to, room) {
-  const most = Math.max(2, Math.floor(room / 52));
-  const gap = GAPS.find((minutes) => (to - from) / (minutes * 60) <= most) ?? 2880;
-  const marks = [];
-  const date = new Date(from * 1000);
-  date.setHours(0, 0, 0, 0);
-  while (date.getTime() / 1000 <= to) {
-    if (date.getTime() / 1000 >= from) marks.push(date.getTime() / 1000);
-    if (gap >= 1440) date.setDate(date.getDate() + gap / 1440);
-    else date.setMinutes(date.getMinutes() + gap);
-  }
-  const name = (at) => {
-    const when = new Date(at * 1000);
-    return gap >= 1440 || (when.getHours() === 0 && when.getMinutes() === 0)
-      ? `${DAYS[when.getDay()]} ${when.getDate()}` : clock(when);
-  };
-  return marks.map((at) => [at, name(at)]);
-}
-
-// "15:20", and with the day if the plot is longer than one.
-function momentOf(at, span) {
-  const when = new Date(at * 1000);
-  const day = span > 86400 || when.toDateString() !== new Date().toDateString()
-    ? `${DAYS[when.getDay()]} ${when.getDate()}, ` : "";
-  return day + clock(when);
-}
+/** @typedef {{ t: number, low: number, high: number }} Edge of an area, or the height of a line */
+/** @typedef {(t: number) => number} Scale from a time or a value to a place in pixels */
+/** @typedef {{ t: number, values: (number | null)[] }} Point */
 
 // ---- shapes ----
 
+/** @param {number} x @param {number} y */
 const at = (x, y) => `${x.toFixed(1)},${y.toFixed(1)}`;
 
-// Runs of neighbouring points that have a value; what is between two runs stays empty.
-function runs(points, step) {
+/**
+ * @param {(Edge | null)[]} edges
+ * @param {number} step seconds between two
+ * @returns {Edge[][]} runs of neighbours that have a value; what is between two runs stays empty
+ */
+function runs(edges, step) {
   const found = [];
-  let run = null;
-  for (const point of points) {
-    if (point === null) {
-      run = null;
-    } else if (run && point.t - run[run.length - 1].t < step * 1.5) {
-      run.push(point);
+  /** @type {Edge[]} */
+  let run = [];
+  for (const edge of edges) {
+    const before = run.at(-1);
+    if (edge === null) {
+      run = [];
+    } else if (before && edge.t - before.t < step * 1.5) {
+      run.push(edge);
     } else {
-      run = [point];
+      run = [edge];
       found.push(run);
     }
   }
   return found;
 }
 
-// An area between two edges that are flat for one step at a time.
+/**
+ * An area between two edges that are flat for one step at a time.
+ * @param {Edge[]} run @param {number} step @param {Scale} x @param {Scale} y
+ */
 function areaPath(run, step, x, y) {
   const top = [];
   const bottom = [];
@@ -121,6 +58,7 @@ function areaPath(run, step, x, y) {
   return `M${top.join("L")}L${bottom.reverse().join("L")}Z`;
 }
 
+/** @param {Edge[]} run @param {number} step @param {Scale} x @param {Scale} y */
 function linePath(run, step, x, y) {
   const path = run.map(({ t, high }) => at(x(t + step / 2), y(high)));
   return `M${path.join("L")}${path.length === 1 ? "h0.1" : ""}`;
@@ -132,9 +70,9 @@ function linePath(run, step, x, y) {
  * @param {{
  *   title: string, unit: "rate" | "seconds" | "count",
  *   stacked?: boolean, area?: boolean,
- *   series: { label: string, tone: string, value: (point: object, step: number) => number | null }[],
- * }} options `tone` is a class of style.css; stacked series lie on each other, the first at the bottom
- * @returns {{ element: HTMLElement, draw: (timeline: object, span: number) => void, end: () => void }}
+ *   series: { label: string, tone: string, value: (point: any, step: number) => number | null }[],
+ * }} options `value` takes a point of the host's timeline; `tone` is a class of views.css; stacked series lie on each other, the first at the bottom
+ * @returns {{ element: HTMLElement, draw: (timeline: { step: number, points: any[] }, span: number) => void, end: () => void }}
  *   draw shows `span` seconds up to the timeline's last point
  */
 export function makePlot({ title, unit, series, stacked = false, area = false }) {
@@ -155,19 +93,29 @@ export function makePlot({ title, unit, series, stacked = false, area = false })
   const element = h("figure", { class: "plot" }, h("figcaption", {}, h("span", {}, title), when),
     legend, picture, table);
 
-  let points = []; // { t, values: [number | null] }, the oldest first
+  /** @type {Point[]} the oldest first */
+  let points = [];
   let step = 60;
   let span = 3600;
-  let chosen = null; // a point's index, while one is read
-  let scales = null; // { x, y, from, write, marker, width } of the last drawing
+  /** @type {number | null} a point's index, while one is read */
+  let chosen = null;
+  /**
+   * Of the last drawing.
+   * @type {{ x: Scale, y: Scale, from: number, write: (value: number) => string, marker: SVGElement,
+   *   width: number }}
+   */
+  let scales;
 
+  /** @param {Point} point */
   const topOf = (point) => (stacked
-    ? point.values.reduce((sum, value) => sum + (value ?? 0), 0)
+    ? point.values.reduce((/** @type {number} */ sum, value) => sum + (value ?? 0), 0)
     : Math.max(0, ...point.values.map((value) => value ?? 0)));
+  /** @param {number | null} value */
   const written = (value) => (value === null ? "–" : scales.write(value));
 
   // ---- reading one point ----
 
+  /** @param {Point} point */
   const isEmpty = (point) => point.values.every((value) => value === null);
 
   function say() {
@@ -176,13 +124,14 @@ export function makePlot({ title, unit, series, stacked = false, area = false })
     values.forEach((node, i) => { node.textContent = point ? written(point.values[i]) : ""; });
     const text = !point ? "nothing yet" : `${momentOf(point.t, span)}: ${isEmpty(point) ? "nothing"
       : series.map((one, i) => `${one.label} ${written(point.values[i])}`).join(", ")}`;
-    picture.setAttribute("aria-valuemin", 0);
-    picture.setAttribute("aria-valuemax", Math.max(0, points.length - 1));
-    picture.setAttribute("aria-valuenow", Math.max(0, chosen ?? points.length - 1));
+    picture.setAttribute("aria-valuemin", "0");
+    picture.setAttribute("aria-valuemax", String(Math.max(0, points.length - 1)));
+    picture.setAttribute("aria-valuenow", String(Math.max(0, chosen ?? points.length - 1)));
     picture.setAttribute("aria-valuetext", text);
     mark(point);
   }
 
+  /** @param {Point | undefined} point */
   function mark(point) {
     const { marker, x, y } = scales;
     put(marker);
@@ -200,12 +149,14 @@ export function makePlot({ title, unit, series, stacked = false, area = false })
     });
   }
 
+  /** @param {number | null} index */
   function choose(index) {
     chosen = index === null || points.length === 0 ? null
       : Math.max(0, Math.min(points.length - 1, index));
     say();
   }
 
+  /** @param {number} clientX */
   function nearest(clientX) {
     const t = scales.from + (clientX - picture.getBoundingClientRect().left - MARGIN.left)
       / scales.width * span;
@@ -225,6 +176,7 @@ export function makePlot({ title, unit, series, stacked = false, area = false })
   picture.addEventListener("blur", () => choose(null));
   picture.addEventListener("keydown", (event) => {
     const now = chosen ?? points.length - 1;
+    /** @type {number | undefined} */
     const to = { ArrowLeft: now - 1, ArrowDown: now - 1, ArrowRight: now + 1, ArrowUp: now + 1,
       PageDown: now - PAGE, PageUp: now + PAGE, Home: 0, End: points.length - 1 }[event.key];
     if (to === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
@@ -245,7 +197,9 @@ export function makePlot({ title, unit, series, stacked = false, area = false })
     const { factor, text } = units[unit](max);
     const marks = ticks(max * factor, unit === "count").map((mark) => mark / factor);
     const top = marks[marks.length - 1];
+    /** @type {Scale} */
     const x = (t) => MARGIN.left + (t - from) / span * width;
+    /** @type {Scale} */
     const y = (value) => floor - value / top * (floor - MARGIN.top);
     picture.setAttribute("viewBox", `0 0 ${outer} ${HEIGHT}`);
     const marker = s("g", { "aria-hidden": "true" });
@@ -267,6 +221,7 @@ export function makePlot({ title, unit, series, stacked = false, area = false })
     say();
   }
 
+  /** @param {Point[]} shown @param {Scale} x @param {Scale} y */
   function shapes(shown, x, y) {
     const sums = shown.map(() => 0);
     return series.flatMap((one, i) => {
