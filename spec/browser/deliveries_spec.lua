@@ -128,6 +128,7 @@ describe("the page of the deliveries", function()
     end, "the mended handler")
     browser:click { name = "Replay", role = "button" }
     browser:wait_until(function() return state() == "succeeded" end, "it to succeed")
+    browser:see("a replay of attempt 0", ".runs")
     A.go(browser, host, "#/deliveries?id=spoiled-2")
     browser:see("succeeded", "tr[data-seq]")
     H.write(host.folder .. "/handlers/badges.lua", SPOILED)
