@@ -3,6 +3,7 @@
 -- The place comes from an error's text, which a handler may have made up. So only *.lua files below
 -- the handlers folder are read.
 
+local config = require "hookward.config"
 local core = require "hookward.core"
 local answers = require "hookward.admin.answers"
 local files = require "hookward.base.files"
@@ -16,17 +17,14 @@ local LINE_MAX = 300 -- bytes that are shown of one line
 local PLACES_MAX = 20 -- of a traceback that are tried
 local NAME_MAX = 500 -- bytes
 
--- The real path of a name such as "handlers/badges.lua"; nil if it is not below the folder.
+-- The real path of a file that an error calls "handlers/badges.lua" or by its absolute path; nil if
+-- it is no Lua file below the handlers folder.
 local function find(name)
   local settings = project.settings()
   local root = core.sys.realpath(settings.handlers)
-  for _, folder in ipairs { settings.folder, settings.handlers } do
-    local path = name:sub(1, 1) == "/" and name or ("%s/%s"):format(folder, name)
-    local real = core.sys.realpath(path)
-    if root and real and real:sub(1, #root + 1) == root .. "/" and real:find("%.lua$") then
-      return real
-    end
-  end
+  local real = core.sys.realpath(config.absolute(settings.folder, name))
+  if not root or not real then return nil end
+  return real:sub(1, #root + 1) == root .. "/" and real:find("%.lua$") and real or nil
 end
 
 local function excerpt(text, line)
@@ -50,7 +48,7 @@ local function look(name, line, since)
     changed = since ~= nil and stat.modified > since }
 end
 
--- The longest end of a text that can be of a file's name.
+-- The longest end of a text that can be part of a file's name.
 local function name_at_end(text)
   return text:reverse():match("^[^%s:\"'<>()]*"):reverse()
 end
@@ -77,7 +75,8 @@ function M.of(row)
   for _, text in ipairs { row.detail or "", row.reason or "", row.place or "" } do
     for name, line in each_place(text) do
       tried = tried + 1
-      local found = tried <= PLACES_MAX and look(name, tonumber(line), row.settled_at)
+      if tried > PLACES_MAX then return nil end
+      local found = look(name, tonumber(line), row.settled_at)
       if found then return found end
     end
   end
