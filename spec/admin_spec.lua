@@ -80,6 +80,10 @@ local function rows(host, query)
   return answer.json.rows, answer.json
 end
 
+local function purge(host, seq)
+  ask(host, "POST", ("/api/deliveries/%d/purge"):format(seq), { bearer(TOKEN) }, "{}")
+end
+
 local function delivery(host, seq)
   return ask(host, "GET", ("/api/deliveries/%d"):format(seq), { bearer(READ_TOKEN) }).json
 end
@@ -122,7 +126,7 @@ describe("the admin page's server", function()
   local host
 
   lazy_setup(function()
-    host = start()
+    host = start { listen = '{ "127.0.0.1:0", "unix:h.sock" }' }
     host:notify(H.event("A.Done"), { id = "done" })
     host:notify('{"Event":"Person.Updated","Timestamp":"2024-05-10T11:09:21Z","Name":null}',
       { id = "broken" })
@@ -530,7 +534,7 @@ describe("the admin page's server", function()
         local one = delivery(host, rows(host, "?id=" .. id)[1].seq)
         assert.equal("handler_error", one.error)
         assert.equal("handlers/b.lua", one.source.file) -- where the handler begins
-        ask(host, "POST", ("/api/deliveries/%d/purge"):format(one.seq), { bearer(TOKEN) }, "{}")
+        purge(host, one.seq)
       end
     end)
 
@@ -543,19 +547,36 @@ describe("the admin page's server", function()
       assert.is_true(took < 3, took)
       assert.equal("handlers/a.lua", one.source.file)
       assert.equal(5, one.source.line)
-      ask(host, "POST", ("/api/deliveries/%d/purge"):format(one.seq), { bearer(TOKEN) }, "{}")
+      purge(host, one.seq)
     end)
 
     it("can be delivered again by the commands that it comes with", function()
-      local one = delivery(host, rows(host, "?id=done")[1].seq)
-      local command = one.commands.send:gsub("^hookward", H.quote(H.binary))
+      local body = H.event("A.Quoted", [["Text":"it's $HOME `id` \\ \"x\""]])
+      host:notify(body, { id = "it's" })
+      local one = delivery(host, rows(host, "?id=it's")[1].seq)
       H.write(host.folder .. "/development.key", H.read((H.keys())))
-      local out = assert(H.sh(("cd %s && %s --to http://127.0.0.1:%d"):format(host.folder, command,
-        host.port)))
-      assert.truthy(out:find("job done%-again"))
-      assert.equal("succeeded", rows(host, "?id=done-again")[1].state)
-      ask(host, "POST", ("/api/deliveries/%d/purge"):format(rows(host, "?id=done-again")[1].seq),
-        { bearer(TOKEN) }, "{}")
+      local send = one.commands.send:gsub("^hookward", H.quote(H.binary))
+      for _, command in ipairs { ("%s --to http://127.0.0.1:%d"):format(send, host.port),
+        one.commands.curl } do
+        local out = assert(H.sh(("cd %s && %s"):format(host.folder, command)))
+        local again = rows(host, "?id=it's-again")[1]
+        assert.is_table(again, out)
+        assert.equal("succeeded", again.state)
+        assert.equal(body, delivery(host, again.seq).body)
+        purge(host, again.seq)
+      end
+      purge(host, one.seq)
+    end)
+
+    it("says that the handler's file was edited since", function()
+      local path = host.folder .. "/handlers/b.lua"
+      host:notify(H.event("Made.Up", '"Text":"x"'), { id = "edited" })
+      local seq = rows(host, "?id=edited")[1].seq
+      assert.is_false(delivery(host, seq).source.changed)
+      assert(lfs.touch(path, os.time() + 100))
+      assert.is_true(delivery(host, seq).source.changed)
+      assert(lfs.touch(path, os.time() - 100))
+      purge(host, seq)
     end)
 
     it("shows no body of an event that is masked", function()
