@@ -346,11 +346,6 @@ ADMIN ?= rate rows
 bench-admin: setup-ci all ## measure what the admin listener costs, and its page with a million rows
 	for what in $(ADMIN); do HOOKWARD=$(BUILD)/hookward sh spec/bench/admin.sh $$what || exit 1; done
 
-ADMIN_ROWS ?= 1000000
-.PHONY: bench-admin-ledger
-bench-admin-ledger: all ## measure lists of a long ledger, and a start on it
-	HOOKWARD=$(BUILD)/hookward sh spec/bench/ledger.sh $(ADMIN_ROWS)
-
 bench-tls: setup-ci all ## measure what TLS costs: https beside http, handshakes beside nginx's
 	HOOKWARD=$(BUILD)/hookward sh spec/bench/tls.sh
 

@@ -15,110 +15,48 @@
 set -eu
 what=$1
 shift
-here=$(cd "$(dirname "$0")" && pwd)
-bin=$(cd "$(dirname "$HOOKWARD")" && pwd)/$(basename "$HOOKWARD")
-w=$(mktemp -d)
-pids=
-trap 'kill $pids 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$w"' EXIT
-"$bin" keygen "$w/key" >/dev/null
-
-# A request's body and signature, of an event.
-sign() {
-  printf '{"Event":"%s","Timestamp":"2024-05-10T11:09:21.248Z","BadgeExportZipFileId":"3fa85f64"}' "$1" > "$w/body.$1"
-  openssl dgst -sha256 -sign "$w/key/private.pem" "$w/body.$1" | base64 -w0 > "$w/signature.$1"
-}
+. "$(dirname "$0")/common.sh"
 sign A.First
 sign A.Last
 
 # Lays out a project, with a port and a level of the log; its handlers are read from stdin.
-lay_out() {
-  mkdir -p "$w/$1/handlers" "$w/$1/keys"
-  cp "$w/key/public.pem" "$w/$1/keys/"
-  cat > "$w/$1/handlers/a.lua"
-  echo "return { listen = '127.0.0.1:$2', workers = 8, log = { level = '$3' } }" > "$w/$1/hookward.lua"
-  echo "$2" > "$w/$1/port"
-}
-
-now() { date +%s%N; }
-
-# Starts a host; sets pid, port, and ms, from its start until it listens.
-start() {
-  : > "$w/$1/log"
-  port=$(cat "$w/$1/port") began=$(now)
-  (cd "$w/$1" && exec "$bin" serve 2>log) &
-  pid=$!
-  pids="$pids $pid"
-  lua5.4 - "$port" <<'LUA'
-    local socket = require "socket"
-    local until_time = socket.gettime() + 30
-    repeat
-      socket.sleep(0.001)
-      assert(socket.gettime() < until_time, "the host does not listen")
-    until socket.connect("127.0.0.1", arg[1])
-LUA
-  ms=$((($(now) - began) / 1000000))
-}
-
-end() {
-  kill "$1"
-  wait "$1" 2>/dev/null || true
-}
-
-# Sends EVENT for SECONDS over CONNECTIONS, at most A_SECOND; prints answers/s, p50 and p99 in ms, and
-# how many were not 200.
-send() {
-  salt=$(now) BODY="$w/body.$1"
-  SIGNATURE=$(cat "$w/signature.$1") BODY="$BODY" SALT="$salt" RATE="${5:-0}" \
-    wrk -t1 -c"$4" -d"${3}s" -s "$here/notify.lua" "http://127.0.0.1:$2" |
-    sed -n 's/^figures: //p'
-}
+project() { lay_out "$1" "listen = '127.0.0.1:$2', workers = 8, log = { level = '$3' }"; }
 
 memory() { awk '/VmRSS/ { printf "%d", $2 / 1024 }' "/proc/$1/status"; }
-cpu_ms() { awk '{ print ($14 + $15) * 10 }' "/proc/$1/stat"; }
 runs() { stat -c %s "$w/$1/runs" 2>/dev/null || echo 0; }
-middle() { sort -n | awk '{ a[NR] = $1 } END { print a[int((NR + 1) / 2)] }'; }
-
-# Sends, and prints the host's CPU microseconds an answer in front of what send prints.
-measure() {
-  cpu=$(cpu_ms "$1")
-  of=$1
-  shift
-  figures=$(send "$@")
-  echo "$figures" | awk -v cpu="$(($(cpu_ms "$of") - cpu))" -v secs="$3" \
-    '{ printf "%.0f %s\n", cpu * 1000 / ($1 * secs), $0 }'
-}
 
 rate() {
   rounds=${1:-5} secs=${2:-6} conns=${3:-64}
-  echo 'require "hookward".on("A.Last", function(e) return e.BadgeExportZipFileId ~= nil end)' |
-    lay_out last 9104 warn
-  echo 'require "hookward".on("A.First", { ack = "first" }, function(e) return e.BadgeExportZipFileId ~= nil end)' |
-    lay_out first 9105 warn
-  for name in last first; do
-    start $name
-    eval "pid_$name=$pid"
-  done
-  echo "CPU us an answer, answers/s, p50 and p99 in ms, not 200:"
+  echo 'require "hookward".on("A.Last", function(e) return e.BadgeId ~= nil end)' |
+    project last 9104 warn
+  echo 'require "hookward".on("A.First", { ack = "first" }, function(e) return e.BadgeId ~= nil end)' |
+    project first 9105 warn
+  start last 9104
+  pid_last=$pid
+  start first 9105
+  pid_first=$pid
+  echo "answers/s, p50 and p99 in ms, not 200, CPU us an answer:"
   for round in $(seq "$rounds"); do
-    measure "$pid_last" A.Last 9104 "$secs" "$conns" >> "$w/last.figures"
-    measure "$pid_first" A.First 9105 "$secs" "$conns" >> "$w/first.figures"
+    send_to "$pid_last" A.Last 9104 "$secs" "$conns" >> "$w/last.figures"
+    send_to "$pid_first" A.First 9105 "$secs" "$conns" >> "$w/first.figures"
     echo "round $round: ordinary $(tail -n 1 "$w/last.figures"); ack-first $(tail -n 1 "$w/first.figures")"
   done
-  last=$(cut -d' ' -f2 "$w/last.figures" | middle) first=$(cut -d' ' -f2 "$w/first.figures" | middle)
+  last=$(cut -d' ' -f1 "$w/last.figures" | middle) first=$(cut -d' ' -f1 "$w/first.figures" | middle)
   echo "ordinary $last answers/s, ack-first $first, ratio $(echo "scale=2; $first / $last" | bc)"
   echo "left queued: $(sqlite3 "$w/first/hookward.db" "SELECT value FROM counters")"
 }
 
 backlog() {
   secs=${1:-60} rate=${2:-2000}
-  lay_out slow 9104 info <<'HANDLERS'
+  project slow 9104 info <<'HANDLERS'
 local hook, socket = require "hookward", require "socket"
 local runs = io.open("runs", "a")
 runs:setvbuf("no")
 hook.on("A.First", { ack = "first" }, function() socket.sleep(0.2) runs:write(".") end)
 hook.on("A.Last", function() end)
 HANDLERS
-  start slow
+  port=9104
+  start slow $port
   echo "an ordinary trivial handler: answers/s, p50, p99 in ms, not 200: $(send A.Last "$port" 10 64 "$rate")"
   echo "memory before: $(memory "$pid") MB"
   send A.First "$port" "$secs" 64 "$rate" > "$w/figures" &
@@ -180,16 +118,16 @@ rows() {
   for count; do
     for state in 1 5; do
       name=rows-$count-$state
-      echo "$HANDLERS" | lay_out "$name" 9104 info
+      echo "$HANDLERS" | project "$name" 9104 info
       touch "$w/$name/go"
-      start "$name"
+      start "$name" 9104
       end "$pid"
       fill "$name" "$count" "$state"
-      for _ in 1 2 3 4 5; do start "$name"; end "$pid"; echo "$ms"; done | middle > "$w/ms.$state"
+      for _ in 1 2 3 4 5; do start "$name" 9104; end "$pid"; echo "$ms"; done | middle > "$w/ms.$state"
     done
     fill "$name" 1000 5
     rm "$w/$name/go"
-    start "$name"
+    start "$name" 9104
     sleep 15
     touch "$w/$name/go"
     until_run "$name" $(($(runs "$name") + 100))

@@ -7,28 +7,20 @@
 #       turns of the first, a page's stream is open and /metrics is scraped each second; both are read by
 #       curl, on the same machine. The aim: the median of the first is not below the lowest round of
 #       the second.
-# rows  A ledger of ROWS rows: milliseconds to the first page's rows, and with each filter. The aims:
-#       the first page under 200 ms, a filter by state or event under 500 ms.
+# rows  A ledger of ROWS rows: milliseconds until a host listens, beside those on an empty ledger; then
+#       to the first page's rows, and with each filter. The aims: the same for both ledgers, the first
+#       page under 200 ms, a filter by state or event under 500 ms.
 set -eu
 what=$1
 shift
-here=$(cd "$(dirname "$0")" && pwd)
-bin=$(cd "$(dirname "$HOOKWARD")" && pwd)/$(basename "$HOOKWARD")
-w=$(mktemp -d)
-pids=
-trap 'kill $pids 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$w"' EXIT
+. "$(dirname "$0")/common.sh"
 token=0123456789abcdef0123456789abcdef
-event=Badge.Printed
-"$bin" keygen "$w/key" >/dev/null
-printf '{"Event":"%s","Timestamp":"2024-05-10T11:09:21.248Z","BadgeId":"3fa85f64"}' $event > "$w/body"
-openssl dgst -sha256 -sign "$w/key/private.pem" "$w/body" | base64 -w0 > "$w/signature"
+sign Badge.Printed
 
 # Lays out a project: its name, port, and further keys of its configuration.
-lay_out() {
-  mkdir -p "$w/$1/handlers" "$w/$1/keys"
-  cp "$w/key/public.pem" "$w/$1/keys/"
-  echo 'require "hookward".on("Badge.*", function(e) return e.BadgeId ~= nil end)' > "$w/$1/handlers/a.lua"
-  echo "return { listen = '127.0.0.1:$2', log = { level = 'warn' }, $3 }" > "$w/$1/hookward.lua"
+project() {
+  echo 'require "hookward".on("Badge.*", function(e) return e.BadgeId ~= nil end)' |
+    lay_out "$1" "listen = '127.0.0.1:$2', log = { level = 'warn' }, $3"
 }
 
 ADMIN="admin = { listen = '127.0.0.1:9107', token = '$token' }"
@@ -36,41 +28,12 @@ admin=http://127.0.0.1:9107
 
 ask() { curl -s --max-time 60 -H "Authorization: Bearer $token" "$@"; }
 
-# Starts a host, waits for what answers at an address, and sets pid.
-start() {
-  (cd "$w/$1" && exec "$bin" serve 2>log) &
-  pid=$!
-  pids="$pids $pid"
-  tries=600
-  until curl -s -o "$w/ignored" --max-time 5 "$2"; do
-    tries=$((tries - 1))
-    [ $tries -gt 0 ] && kill -0 $pid || { cat "$w/$1/log" >&2; exit 1; }
-    sleep 0.05
-  done
-}
-
-# Answers a second, p50 and p99 in ms, and how many were not 200.
-send() {
-  SIGNATURE=$(cat "$w/signature") BODY="$w/body" SALT=$(date +%s%N) \
-    wrk -t1 -c"$3" -d"${2}s" -s "$here/notify.lua" "http://127.0.0.1:$1" | sed -n 's/^figures: //p'
-}
-
 column() { cut -d' ' -f"$2" "$w/$1.figures" | sort -n; }
-middle() { awk '{ a[NR] = $1 } END { print (a[int((NR + 1) / 2)] + a[int(NR / 2) + 1]) / 2 }'; }
 
-cpu_ms() { awk '{ print ($14 + $15) * 10 }' "/proc/$1/stat"; }
+# Sends to the host of a pid, on a port, and keeps the figures under a name.
+record() { send_to "$2" Badge.Printed "$3" "$4" "$5" >> "$w/$1.figures"; }
 
-# What send says, and the host's CPU microseconds an answer: a busy machine disturbs these less.
-record() {
-  name=$1 of=$2
-  shift 2
-  cpu=$(cpu_ms "$of")
-  figures=$(send "$@")
-  echo "$figures" | awk -v cpu=$(($(cpu_ms "$of") - cpu)) -v secs="$2" \
-    '{ printf "%s %.1f\n", $0, cpu * 1000 / ($1 * secs) }' >> "$w/$name.figures"
-}
-
-without() { record without "$pid_without" 9104 "$1" "$2"; }
+without() { record without "$pid_without" 9104 "$@"; }
 
 with() {
   curl -s -N -H "Authorization: Bearer $token" "$admin/api/stream" > "$w/stream" &
@@ -78,7 +41,7 @@ with() {
   while sleep 1; do ask -o "$w/metrics" "$admin/metrics"; echo >> "$w/scrapes"; done &
   scraper=$!
   pids="$pids $stream $scraper"
-  record with "$pid_with" 9105 "$1" "$2"
+  record with "$pid_with" 9105 "$@"
   kill -0 $stream 2>/dev/null || { echo "the stream has ended" >&2; exit 1; }
   kill $stream $scraper
   wait $stream $scraper 2>/dev/null || true
@@ -87,11 +50,11 @@ with() {
 
 rate() {
   rounds=${1:-10} secs=${2:-6} conns=${3:-64}
-  lay_out without 9104 ""
-  lay_out with 9105 "$ADMIN"
-  start without http://127.0.0.1:9104/
+  project without 9104 ""
+  project with 9105 "$ADMIN"
+  start without 9104
   pid_without=$pid
-  start with $admin/healthz
+  start with 9107
   pid_with=$pid
   without 2 "$conns"
   with 2 "$conns"
@@ -133,28 +96,32 @@ PRAGMA cache_size = -200000;
 BEGIN;
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
 INSERT INTO notifications (job_id, digest, event, state, attempt, deliveries, runs, received_at, settled_at,
-  error, reason, key, place, version, body)
+  error, reason, detail, key, place, version, body)
 SELECT 'row-' || i, randomblob(32),
   CASE WHEN i % 100000 = 0 THEN 'Person.Removed' WHEN i % 3 = 0 THEN 'Person.Updated' ELSE 'Badge.Printed' END,
   CASE WHEN i % 200 = 0 THEN 2 WHEN i % 1000 = 1 THEN 4 WHEN i % 500 = 2 THEN 3 ELSE 1 END,
   0, 1, 1, $2 + i * 864000 / $1 * 1000, $2 + i * 864000 / $1 * 1000,
   CASE WHEN i % 200 = 0 OR i % 1000 = 1 THEN 'handler_refused' END,
   CASE WHEN i % 200 = 0 OR i % 1000 = 1 THEN 'the printer is offline: ' || i END,
-  'public.pem', 'handlers/a.lua:1', '0123456789abcdef', NULL FROM n;
+  CASE WHEN i % 200 = 0 OR i % 1000 = 1 THEN 'handlers/a.lua:1: offline ' || hex(zeroblob(400)) END,
+  'public.pem', 'handlers/a.lua:1', '0123456789abcdef',
+  CASE WHEN i % 200 = 0 OR i % 1000 = 1 THEN zeroblob(600) END FROM n;
 UPDATE totals SET (upto, rows, failed, unhandled, dead) = (SELECT max(seq), count(*), sum(state = 2),
   sum(state = 3), sum(state = 4) FROM notifications);
 COMMIT;
 SQL
 }
 
+# Milliseconds of three starts, one after the other.
+starts() { for _ in 1 2 3; do start rows 9107; end "$pid"; printf '%s ' "$ms"; done; }
+
 rows() {
   count=${1:-1000000}
-  lay_out rows 9105 "$ADMIN"
-  start rows $admin/healthz
-  kill "$pid"
-  wait "$pid" 2>/dev/null || true
+  project rows 9105 "$ADMIN"
+  empty=$(starts)
   fill "$count" $((($(date +%s) - 864000) * 1000))
-  start rows $admin/healthz
+  echo "ms until the host listens: ${empty}on an empty ledger, $(starts)on $count rows"
+  start rows 9107
   echo "$count rows, $(($(stat -c %s "$w/rows/hookward.db") / 1048576)) MB:" \
     "$(ask "$admin/api/state" | grep -o '"rows":{[^}]*}')"
   printf '%-34s %9s %9s %6s   %s\n' filter 'ms, median' longest rows 'searched no further than'
