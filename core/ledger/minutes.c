@@ -1,8 +1,8 @@
 /* minutes.c -- see sqlite.h
  *
- * How     A minute is handed over once a minute, and waits in memory until a transaction is written
- *         anyway, or until there is nothing to do. Then it costs no fsync of its own while there is
- *         load. While the ledger can't be written the last HW_LEDGER_MINUTES_WAIT are kept. */
+ * How     One record comes each minute. It waits in memory until a transaction is written anyway,
+ *         or until there is nothing else to do; so under load it costs no fsync of its own. While
+ *         the ledger can't be written, the last HW_LEDGER_MINUTES_WAIT are kept. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,16 +123,16 @@ void hw_ledger_minutes_end(struct hw_sqlite *s, int rc)
     s->minutes.written = NULL;
 }
 
-/* Without patience: while another program writes, outcomes go first. */
+/* Does not wait for another program's lock: outcomes would have to wait too. */
 void hw_ledger_minutes_flush(struct hw_sqlite *s)
 {
-    if (!atomic_load_explicit(&s->minutes.any, memory_order_relaxed))
+    if (!atomic_load_explicit(&s->minutes.any, memory_order_relaxed) || s->failing)
         return;
     s->patience_ms = 0;
     int rc = hw_ledger_writer_step(s->statements[HW_LEDGER_BEGIN]);
     s->patience_ms = HW_LEDGER_BUSY_MS;
     if (rc != SQLITE_OK)
-        return; /* it had not begun; the next time will do */
+        return; /* nothing has begun; the next call tries again */
     rc = hw_ledger_minutes_write(s);
     if (rc == SQLITE_OK)
         rc = hw_ledger_writer_step(s->statements[HW_LEDGER_END]);
