@@ -205,7 +205,7 @@ void hw_ledger_filters_read(lua_State *L, int index, struct hw_ledger_filters *f
     " || char(10) || coalesce(detail, '')), lower(?9)) > 0)"
 #define RANGE "seq > ?7 AND seq <= ?8"
 
-/* Two beginnings: of all rows, and of what did not succeed. */
+/* Of all rows, and of those that did not succeed. */
 #define ALL " FROM notifications WHERE "
 #define TROUBLE " FROM notifications INDEXED BY by_trouble WHERE state <> 1 AND "
 
@@ -236,11 +236,10 @@ const char *hw_ledger_filters_push_sql(lua_State *L, const struct hw_ledger_filt
                                        const char *what, const char *tail)
 {
     size_t ids = f->ids ? lua_rawlen(L, f->ids) : 0;
-    bool selects = what[0] == 'S';
     luaL_Buffer sql;
     luaL_buffinit(L, &sql);
     luaL_addstring(&sql, what);
-    luaL_addstring(&sql, selects && leaves_out_success(f) && !f->ids ? TROUBLE : ALL);
+    luaL_addstring(&sql, leaves_out_success(f) && !f->ids ? TROUBLE : ALL);
     luaL_addstring(&sql, RANGE " AND " MATCHES);
     if (f->ids)
         luaL_addstring(&sql, " AND job_id IN (");
