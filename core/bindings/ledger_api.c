@@ -120,7 +120,7 @@ static int prepare_scan(lua_State *L, struct hw_ledger_handle *handle,
     return rc;
 }
 
-/* Adds the row `seq` to the array on top, where it is still there. Returns SQLite's code. */
+/* Appends the row `seq` to the array on top. Returns SQLite's code. */
 static int add_row(lua_State *L, struct hw_ledger_handle *handle, int64_t seq, lua_Integer at)
 {
     sqlite3_bind_int64(handle->row, 1, seq);
@@ -133,7 +133,7 @@ static int add_row(lua_State *L, struct hw_ledger_handle *handle, int64_t seq, l
     return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
-/* Where a scan has come to: { seq, received_at }. */
+/* Pushes { seq, received_at } of the row at which a scan stopped. */
 static int push_stop(lua_State *L, struct hw_ledger_handle *handle, int64_t seq)
 {
     sqlite3_bind_int64(handle->row, 1, seq);
@@ -149,8 +149,7 @@ static int push_stop(lua_State *L, struct hw_ledger_handle *handle, int64_t seq)
     return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
-/* Looks at row after row until the page is full, or the time is over. All of it is one read
- * transaction, and the rows are as they are in it. */
+/* Looks at row after row until the page is full or the time is over, in one read transaction. */
 static int scan(lua_State *L, struct hw_ledger_handle *handle, const struct hw_ledger_filters *f)
 {
     uint64_t until = hw_now_ns() + (uint64_t)(f->seconds * 1e9);

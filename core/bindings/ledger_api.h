@@ -20,9 +20,9 @@
  *
  *     handle:list(filters) -> rows      { seq, id, digest (hex), event, state, attempt, deliveries,
  *                                       runs, received_at, settled_at, next_run_at, retries, error,
- *                                       reason, key, place, version, parked, has_body, gist (without a
- *                                       reason: how `detail` begins) }; an absent value is nil. With
- *                                       `seconds` also where it stopped, or nil
+ *                                       reason, key, place, version, parked, has_body, gist (the
+ *                                       beginning of `detail` if there is no reason) }; an absent
+ *                                       value is nil. With `seconds` also where it stopped, or nil
  *     handle:show(seq) -> row           with detail and body too; nil alone when there is none
  *     handle:count(filters) -> integer, { state -> integer }
  *     handle:stats(filters) -> groups   one for each event in each state, by name: { event, state,
@@ -45,10 +45,10 @@
  *     after, upto   seq: above; up to and including
  *     limit         of list: the most rows. Default: all
  *     oldest_first  of list: in the order of arrival. Default: the newest first
- *     seconds       of list: look at rows for so long. When that is over before `limit` rows were
- *                   found or all were looked at, the second result is { seq, received_at } of the
- *                   last one that was looked at: go on with upto = seq - 1, or after = seq. With
- *                   `ids` it is not needed, and ignored
+ *     seconds       of list: how long to look. If that is over before `limit` rows were found and
+ *                   before all were looked at, the second result is { seq, received_at } of the
+ *                   last row that was looked at: go on with upto = seq - 1, or after = seq if
+ *                   oldest_first. Ignored with `ids`, which have an index
  *
  * Times are seconds since 1970, floats. A failure is nil and one line that names the file; purge
  * adds the number of rows that are gone all the same. Misuse (an unknown filter, a wrong type, a

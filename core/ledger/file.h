@@ -41,19 +41,20 @@
  *             waited_ms, ms         before the run; its own time
  *             error, reason, version  as above
  *
- *         totals: one row: `rows`, of all rows up to the row number `upto`; `failed`, `unhandled`,
- *         `dead`, `queued`, `running`, of all there are (totals.c).
+ *         totals: one row: `rows`, the number of rows up to the row `upto`; `failed`, `unhandled`,
+ *         `dead`, `queued`, `running`, the numbers of all rows in these states (totals.c).
  *
  *         counters: `backlog`, the rows that were accepted and have yet to run to their end.
  *
  *         pauses: the patterns of events that are accepted and not run, and since when (ms).
  *
- *         The unique index (job_id, digest) is the identity and serves the look-up by id. An index
- *         over digest alone is made when `duplicates = "by-body"` first needs it.
  *         minutes: the saved numbers of a minute (minutes since 1970; the host's own bytes).
  *
- *         Partial indexes find what did not succeed (by_trouble, for lists), what is due (by_due; by_pool with a limit), what waits in a lane
- *         (by_lane), what was started (by_start) and what is parked (by_park).
+ *         The unique index (job_id, digest) is the identity and serves the look-up by id. An index
+ *         over digest alone is made when `duplicates = "by-body"` first needs it.
+ *         Partial indexes find what did not succeed (by_trouble, for lists), what is due (by_due;
+ *         by_pool with a limit), what waits in a lane (by_lane), what was started (by_start) and
+ *         what is parked (by_park).
  *         user_version is the schema's version, application_id says that the file is hookward's.
  * Thread  whoever opens a connection uses it alone (it is opened without a mutex). */
 #ifndef HW_LEDGER_FILE_H

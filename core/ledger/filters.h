@@ -39,18 +39,18 @@ struct hw_ledger_filters {
  * be in it). Raises an error for misuse. Stack: -0 +1, what *f points into. */
 void hw_ledger_filters_read(lua_State *L, int index, struct hw_ledger_filters *f);
 
-/* Pushes "`what` FROM notifications WHERE … `tail`", and returns it. A "SELECT" that leaves out what
- * succeeded reads the index of the rest. Stack: -0 +1. */
+/* Pushes "`what` FROM notifications WHERE … `tail`", and returns it. If nothing that succeeded can
+ * match, the statement reads the index of the rest. Stack: -0 +1. */
 const char *hw_ledger_filters_push_sql(lua_State *L, const struct hw_ledger_filters *f,
                                        const char *what, const char *tail);
 
-/* Pushes "SELECT seq, MATCHES FROM notifications …" of all rows from f->after to f->upto, in order:
- * 1 for those that match, else NULL. So each step looks at one row, and the one who steps can end at
- * any. Those that succeeded are left out if none of them can match. f->ids is not looked at. Stack:
- * -0 +1. */
+/* Pushes "SELECT seq, MATCHES FROM notifications …", and returns it: a row for each from f->after
+ * to f->upto, in order, with 1 if it matches, else NULL. So each step looks at one row only, and the
+ * caller can stop after any. Those that succeeded are left out if none of them can match. There
+ * are no f->ids. Stack: -0 +1. */
 const char *hw_ledger_filters_push_scan(lua_State *L, const struct hw_ledger_filters *f);
 
-/* Binds all parameters of such a statement, but for a scan the ids. Returns SQLite's code. Stack: -0 +0. */
+/* Binds all parameters of such a statement. Returns SQLite's code. Stack: -0 +0. */
 int hw_ledger_filters_bind(lua_State *L, const struct hw_ledger_filters *f, sqlite3_stmt *stmt);
 
 /* Lets only this row match. */

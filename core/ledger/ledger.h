@@ -57,10 +57,10 @@ struct hw_ledger_room {
     size_t room;
 };
 
-/* A saved minute (since 1970) and its bytes, which are the receiver's only during the call. */
+/* A saved minute (since 1970) and its bytes, which are valid during the call only. */
 typedef void hw_ledger_minute_fn(void *ud, int64_t minute, const void *bytes, size_t len);
 
-enum { HW_LEDGER_MINUTES_KEPT = 7 * 24 * 60 };
+enum { HW_LEDGER_MINUTES_KEPT = 7 * 24 * 60 /* a week */ };
 
 struct hw_ledger;
 struct hw_ledger_reader;
@@ -112,7 +112,7 @@ struct hw_ledger {
     _Atomic enum hw_ledger_health health;
     _Atomic int64_t backlog; /* accepted, and not run to its end yet */
     atomic_bool disk_is_low; /* under min_disk_free */
-    char apart[64];          /* what is above is read for each notification, and seldom written */
+    char apart[64]; /* a cache line: the above is read for each notification, seldom written */
     _Atomic int64_t rows[HW_LEDGER_STATE_END]; /* by state; none is HW_NEVER_SEEN */
     _Atomic int64_t oldest_waiting;   /* when it was received, ms since 1970; 0: nothing waits */
     struct hw_histogram commit_times; /* of those that succeeded; nanoseconds */
@@ -144,8 +144,8 @@ static inline int64_t hw_ledger_rows(struct hw_ledger *ledger, int state)
     return atomic_load_explicit(&ledger->rows[state], memory_order_relaxed);
 }
 
-/* When the oldest of those was received that the host is to run and that do not run: milliseconds
- * since 1970, 0 when there is none. A second old, or more (waiting.c). Any thread. */
+/* When the oldest of those that wait to be run was received: milliseconds since 1970; 0: none.
+ * As of a second ago, or longer (waiting.c). Any thread. */
 static inline int64_t hw_ledger_oldest_waiting(struct hw_ledger *ledger)
 {
     return atomic_load_explicit(&ledger->oldest_waiting, memory_order_relaxed);
@@ -161,7 +161,7 @@ static inline void hw_ledger_set_health(struct hw_ledger *ledger, enum hw_ledger
         atomic_store_explicit(&ledger->health, health, memory_order_relaxed);
 }
 
-/* What all implementations have; the rest of the struct is zero. */
+/* Sets what all implementations have; the rest of the struct is zero already. */
 void hw_ledger_init(struct hw_ledger *ledger, const struct hw_ledger_type *type);
 
 /* Opens the ledger that the configuration names. Returns NULL with one line in `why`. */
@@ -209,9 +209,9 @@ static inline int hw_ledger_load_reason(struct hw_ledger *ledger, struct hw_ledg
     return ledger->type->load_reason ? ledger->type->load_reason(reader, n) : 0;
 }
 
-/* Saves the numbers of a minute, `len` bytes that are copied: with a commit that comes anyway, or
- * when the ledger has nothing to do. A minute that is saved again replaces the one before. Those
- * older than a week go. Any thread; does not wait for the disk. */
+/* Saves the numbers of a minute, `len` bytes that are copied: with the next commit, or when the
+ * ledger has nothing to do. A minute that is saved again replaces the one before. Those older than
+ * HW_LEDGER_MINUTES_KEPT are removed. Any thread; does not wait for the disk. */
 static inline void hw_ledger_keep_minute(struct hw_ledger *ledger, int64_t minute,
                                          const void *bytes, size_t len)
 {
@@ -228,8 +228,9 @@ static inline int hw_ledger_minutes(struct hw_ledger *ledger, int64_t since,
 }
 
 /* Records the outcomes of `count` notifications, at most HW_LEDGER_BATCH_MAX, all or none. After 0
- * they are as durable as this ledger makes them, and n->row says where. One that is held is recorded as received but not
- * run; an earlier record keeps its state. Returns 0 or HW_ELEDGER_UNAVAILABLE. */
+ * they are as durable as this ledger makes them, and n->row is the number of the row. One that is
+ * held is recorded as received but not run; an earlier record keeps its state. Returns 0 or
+ * HW_ELEDGER_UNAVAILABLE. */
 static inline int hw_ledger_commit(struct hw_ledger *ledger, struct hw_notification *const *batch,
                                    size_t count)
 {

@@ -8,7 +8,7 @@
  * recovery.c   deals with failed commits and with lost files
  * tend.c       what is due between batches: write-back, the filter
  * totals.c     counts the rows by state
- * waiting.c    when the oldest was received of those that the host is to run
+ * waiting.c    finds when the oldest that waits to be run was received
  * minutes.c    saves the numbers of each minute
  * backlog.c    counts what is accepted and has yet to run; looks at the disk
  * due.c        finds what is to run again: what is due, what was under way when a host ended
@@ -86,7 +86,7 @@ struct hw_ledger_retention {
 struct hw_ledger_totals {
     int64_t change[HW_LEDGER_STATE_END]; /* of the rows of each state, by this transaction */
     int64_t added;                       /* rows, by this transaction */
-    int64_t fresh;                       /* rows behind `upto` (totals.c) */
+    int64_t fresh;                       /* rows after `upto` (totals.c) */
     int64_t data_version, looked_at;     /* of the file; by the steady clock, ms */
 };
 
@@ -186,30 +186,30 @@ int hw_ledger_rows_promote(struct hw_sqlite *s, struct hw_str lane, int64_t now_
 /* Counts the rows by state, from what the file holds of it. Returns SQLite's code. */
 int hw_ledger_totals_read(struct hw_sqlite *s);
 
-/* Looks at most once a second whether another program has written, and counts again if so. */
+/* Once a second at most: reads them again if another program has written. */
 void hw_ledger_totals_look(struct hw_sqlite *s);
 
-/* What a transaction changes. `begin` forgets what one before it did and lost. `move`: so many rows
- * go from one state to another, HW_NEVER_SEEN being none. `write`, within the transaction, records
- * that in the file; it is left out for rows that are removed, for which a trigger does it. `end`:
- * it is durable. */
+/* What a transaction changes. `begin` forgets the changes of an earlier one that failed. `move`:
+ * `count` rows go from one state to another; HW_NEVER_SEEN stands for no row. `write` records the
+ * changes in the file, within the transaction; for rows that are removed a trigger does that, so
+ * there is no `write`. `end`: the transaction is durable. */
 void hw_ledger_totals_begin(struct hw_sqlite *s);
 void hw_ledger_totals_move(struct hw_sqlite *s, int from, int to, int64_t count);
 int hw_ledger_totals_write(struct hw_sqlite *s); /* returns SQLite's code */
 void hw_ledger_totals_end(struct hw_sqlite *s);
 
-/* What a row has become, by which it may wait; within a transaction. */
+/* Notes that this outcome may make its row wait; within the transaction. */
 void hw_ledger_waiting_mark(struct hw_sqlite *s, const struct hw_notification *n);
 
-/* Looks at most once a second for the oldest row that waits. */
+/* Once a second at most: goes on looking for the oldest row that waits. */
 void hw_ledger_waiting_look(struct hw_sqlite *s);
 
-/* Writes the minutes that were handed over, within a transaction. Returns SQLite's code. `end`: what
- * became of the transaction; after an error they are written with a later one. */
+/* Writes the minutes that were handed over, within a transaction. Returns SQLite's code. `end` takes
+ * the result of the transaction; after an error the minutes are written with a later one. */
 int hw_ledger_minutes_write(struct hw_sqlite *s);
 void hw_ledger_minutes_end(struct hw_sqlite *s, int rc);
 
-/* The same, in a transaction of its own. */
+/* Writes them in a transaction of their own, unless the ledger is failing. */
 void hw_ledger_minutes_flush(struct hw_sqlite *s);
 
 void hw_ledger_minutes_init(struct hw_sqlite *s);

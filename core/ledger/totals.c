@@ -1,23 +1,23 @@
 /* totals.c -- see sqlite.h
  *
- * Why     whoever asks how many rows there are of a state must not wait for a count of all of them,
- *         and a start must not either.
+ * Why     The number of rows in each state is asked for often, and is needed at the start. Counting
+ *         them all would take too long for either.
  * How     The file keeps the numbers in one row (`totals`). Those of what did not succeed change in
- *         the transaction that changes the rows, so they are exact after a crash. What succeeds is
- *         most of all rows and would cost every commit a page, so that number is the rest of all
- *         rows; and of all rows only those up to `upto` are counted in the file. The host counts
- *         what lies behind it when it opens the file, and moves `upto` on each FRESH_MAX rows. A
- *         trigger takes off what is removed, whoever removes it, and keeps `upto` from going beyond
- *         the last row, since the numbers of rows that are gone are used again.
- *         A transaction of another program is noticed once a second (data_version); then the
- *         numbers are read again. */
+ *         the transaction that changes the rows, so they are exact after a crash. Most rows
+ *         succeed, and counting each of them there would cost every commit a page. So what
+ *         succeeded is the rest of all rows. Of all rows, the file counts those up to the row
+ *         `upto`; the host counts the later ones when it opens the file, and moves `upto` on every
+ *         FRESH_MAX rows. A trigger subtracts what is removed, whoever removes it. It also keeps
+ *         `upto` from going beyond the last row, since the numbers of removed rows are used again.
+ *         Once a second the host looks whether another program has written (data_version); if so,
+ *         it reads the numbers again. */
 #include <string.h>
 
 #include "ledger/sqlite.h"
 
 enum {
-    FRESH_MAX = 4096, /* rows behind `upto`: what a start has to count */
-    LOOK_MS = 1000    /* between two looks whether another program has written */
+    FRESH_MAX = 4096, /* rows after `upto`: what a start has to count */
+    LOOK_MS = 1000    /* between two looks for what another program has written */
 };
 
 static void set(struct hw_ledger *ledger, int state, int64_t count)

@@ -1,16 +1,17 @@
 /* waiting.c -- see sqlite.h
  *
- * How     The index of what did not succeed is walked from its front, where the oldest are. Of what
- *         was walked past nothing waits: the walk goes on from there, and goes back only when an
- *         outcome makes an older row wait. So each row is passed once, not each second. A step ends
- *         when its time is over, and the number stays as it was until the walk has found the next:
- *         behind a million dead rows that may take a minute. */
+ * How     A walk goes over the index of what did not succeed, from the oldest row on, and stops at
+ *         the first row that waits. No row before that one waits. So the next step goes on from
+ *         there, and goes back only when an outcome makes an older row wait: each row is passed
+ *         once, not once a second. A step ends when its time is over, and the number stays as it
+ *         was until the walk has found the next row: behind a million dead rows that may take a
+ *         minute. */
 #include "base/clock.h"
 #include "ledger/sqlite.h"
 
 enum {
     LOOK_MS = 1000,         /* between two steps */
-    STEP_NS = 2000000,      /* of one, since outcomes wait for it */
+    STEP_NS = 2000000,      /* the time of one; outcomes wait for it */
     ROWS_BETWEEN_LOOKS = 64 /* at the clock */
 };
 
