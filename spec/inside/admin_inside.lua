@@ -355,6 +355,72 @@ describe("a replay", function()
   end)
 end)
 
+describe("one delivery", function()
+  local async = require "hookward.admin.async"
+  local delivery = require "hookward.admin.delivery"
+  local project = require "hookward.admin.project"
+  local real_ledger = project.ledger
+
+  local function ledger_of(row)
+    row.seq, row.id, row.state, row.retries, row.runs = 7, "x", "dead", 0, 1
+    project.ledger = function()
+      return { show = function() return row end, history = function() return {} end }
+    end
+  end
+
+  after_each(function()
+    project.ledger = real_ledger
+    requests = {}
+  end)
+
+  local function shown(body)
+    ledger_of { body = body }
+    return (select(3, delivery.show(request(), { role = "read", name = "x" }, "7")))
+  end
+
+  it("has a body that is no text in Base64", function()
+    for bytes, encoded in pairs { ["\xFF"] = "/w==", ["\xFF\xFE"] = "//4=", ["\xFF\xFE\xFD"] = "//79",
+      ["\xFFabcdef"] = "/2FiY2RlZg==" } do
+      local one = shown(bytes)
+      assert.equal(encoded, one.body_base64)
+      assert.is_nil(one.body)
+      assert.is_nil(next(one.commands))
+    end
+  end)
+
+  it("has a body of 4 MB, and of a longer one only the size", function()
+    local most = 4 * 1024 * 1024
+    assert.equal(most, #shown(("x"):rep(most)).body)
+    local over = shown(("x"):rep(most + 1))
+    assert.is_nil(over.body)
+    assert.equal(most + 1, over.body_bytes)
+    assert.truthy(over.why_no_body:find("jobs show", 1, true))
+  end)
+
+  it("has commands with a body of 64 KB at most", function()
+    assert.is_string(shown(("x"):rep(65536)).commands.send)
+    assert.is_nil(next(shown(("x"):rep(65537)).commands))
+  end)
+
+  it("that runs, or has run since, is not purged", function()
+    local status, body
+    ledger_of { settled_at = 2.5 }
+    local function purge(said)
+      requests = {}
+      async.spawn(function()
+        local _
+        status, _, body = delivery.purge(request(), { role = "write", name = "x" }, "7")
+      end)
+      assert.equal("7 2500\n", requests[1].options.body)
+      requests[1].fn { status = 200, body = core.json.encode { message = said } }
+    end
+    purge "0 notifications are purged"
+    assert.same({ 409, "not_purged" }, { status, body.error })
+    purge "1 notification is purged"
+    assert.equal(200, status)
+  end)
+end)
+
 describe("a search", function()
   local search = require "hookward.admin.search"
   local calls, asked
