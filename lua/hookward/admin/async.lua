@@ -51,7 +51,7 @@ function M.spawn(fn)
   M.resume(coroutine.create(fn))
 end
 
----Goes on with a coroutine; an error in it becomes the caller's.
+---Resumes a coroutine; an error in it is raised here.
 ---@param thread thread
 function M.resume(thread, ...)
   local ok, why = coroutine.resume(thread, ...)

@@ -6,9 +6,9 @@
 --   POST /api/bulk/stop                                ends it after the row that is running
 --
 -- There is one at a time. It belongs to the app, not to the page that began it, so a page may be
--- loaded again or closed meanwhile; it ends with the host. Rows are neither counted nor looked for
--- longer than a moment at a time, because the app has one thread: WINDOW rows are looked through,
--- then others get their turn. Only the rows that were there at the start run, each at most once.
+-- loaded again or closed meanwhile; it ends with the host. The app has one thread, so rows are
+-- counted and searched WINDOW at a time; other requests are served in between. Only the rows that
+-- were there at the start run, each at most once.
 
 local answers = require "hookward.admin.answers"
 local async = require "hookward.admin.async"
@@ -126,11 +126,11 @@ end
 
 local bulk ---@type hookward.admin.Bulk?
 
--- Waits until it is the next one's turn; false: it is to end.
+-- Waits until the next row may run; false: the replay is to stop.
 local function wait_for_turn(job)
   local now = core.sys.now()
   local gap = 1 / job.rate
-  local turn = math.min(job.next_at or now, now + gap) -- whatever becomes of the clock
+  local turn = math.min(job.next_at or now, now + gap) -- even if the clock was set back
   while not job.stopping and now < turn do
     async.sleep(math.min(turn - now, SLICE))
     now = core.sys.now()

@@ -27,7 +27,7 @@ local function door()
   end
 end
 
--- The sender's signature fits the body as long as its key is known.
+-- The sender's signature stays valid for the body as long as the host has the sender's key.
 local function curl(row, headers)
   local signature, to = headers["x-signature"], door()
   if not signature or not to then return nil end
@@ -36,8 +36,8 @@ local function curl(row, headers)
     quote("X-JobId: " .. another_id(row)), quote(row.body), quote(to.url))
 end
 
--- Both commands take a first "@" for a file's name, and a terminal control characters for keys, so
--- a pasted body could type a command of its own.
+-- Both commands take a leading "@" for a file's name. A terminal takes control characters for keys,
+-- so a pasted body could type a command of its own.
 local function is_safe(body)
   return body:sub(1, 1) ~= "@" and not body:find("[%z\1-\8\11\12\14-\31\127]")
     and not body:find("\xC2[\x80-\x9F]")

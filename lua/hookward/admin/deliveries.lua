@@ -103,7 +103,7 @@ end
 
 -- ---- the list ----
 
--- Where it goes on: after the last row; or after what was looked at, when the time was over.
+-- The next page begins after the last row, or, if the time ran out, where the search stopped.
 local function page(ledger, filters)
   local limit = filters.limit or LIMIT
   local rows, searched_to = search.page(ledger, filters, limit)

@@ -150,7 +150,7 @@ local function outcome_of(answer)
   return { ok = code == nil, error = code, message = message }
 end
 
--- The host itself would answer for what succeeded, without running it.
+-- The host itself would only repeat the answer of what succeeded, without running it.
 local function refusal(row, force)
   if not row.body then return "no_body", "its body was not kept, so it can't run again" end
   if row.state == "succeeded" and not force then

@@ -1,14 +1,14 @@
 -- Who may do what.
 --
--- Roles   "read" sees everything; "write" may also change something. A token is either's; a login
---         link is for "write".
--- Proof   a session's cookie, or Authorization: Bearer TOKEN. A request with the latter is judged
---         by it alone. A browser adds cookies by itself, so a change with a session also needs its
---         CSRF token in X-CSRF-Token, and must come from a page of this very server.
+-- Roles   "read" sees everything; "write" may also change something. Each token has one of them; a
+--         login link gives "write".
+-- Proof   a session's cookie, or Authorization: Bearer TOKEN. With both, only the token counts. A
+--         browser adds cookies by itself, so a change with a session also needs the session's CSRF
+--         token in X-CSRF-Token, and must come from a page of this server.
 -- Limits  An address may try WRONG_PER_SECOND wrong tokens or codes a second. Beyond that none of
 --         its tokens is looked at, not even a right one: otherwise the limit would not slow down
---         guessing. Sessions go on, and so do right links: nobody guesses one. Whoever has an IPv6
---         address has its whole /64, so that counts as one.
+--         guessing. Sessions and valid links still work: nobody can guess those. A /64 of IPv6
+--         counts as one address, since a client usually has all of it.
 
 local app = require "hookward.app"
 local core = require "hookward.core"
@@ -49,7 +49,7 @@ end
 
 local mistakes, addresses, second = {}, 0, 0
 
--- "2001:db8::1" -> "2001:db8:0:0". One that has an IPv4 address within is left as it is.
+-- "2001:db8::1" -> "2001:db8:0:0". One with an IPv4 address in it stays as it is.
 local function network_of(ipv6)
   if ipv6:find(".", 1, true) then return ipv6 end
   local groups = {}
@@ -61,7 +61,7 @@ local function network_of(ipv6)
   return table.concat(groups, ":", 1, 4)
 end
 
--- What the counts are kept under. A port changes with each connection.
+-- The key of the counts. It has no port, because that changes with each connection.
 local function address_of(request)
   local address = request.peer:gsub(":%d+$", "")
   local ipv6 = address:match("^%[(.*)%]$")
@@ -146,7 +146,7 @@ end
 -- ---- each request ----
 
 -- Is it from a page of this server? No page can set these two headers itself. Older browsers send
--- only Origin, and what is no browser sends neither.
+-- only Origin; clients that are no browsers send neither.
 local function is_ours(request)
   local site, origin = request.headers["sec-fetch-site"], request.headers.origin
   if site then return site == "same-origin" or site == "none" end
@@ -175,7 +175,7 @@ local function by_session(request)
   return { role = session.role, name = M.session_name(session), session = session }
 end
 
----The one who asks.
+---Finds out who sent a request.
 ---@param request hookward.AppRequest
 ---@return hookward.admin.Caller? caller or nil and the answer
 function M.caller(request)

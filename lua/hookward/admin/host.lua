@@ -1,5 +1,5 @@
--- Asks the host through its control socket, as any command does, but without waiting in the app's
--- only thread. So the app shares no memory with the host.
+-- Asks the host through its control socket, as any command does, but without blocking the app's
+-- only thread. The app shares no memory with the host.
 
 local async = require "hookward.admin.async"
 local core = require "hookward.core"

@@ -1,7 +1,7 @@
 -- The admin page's server: an app on a listener of its own (core/app/vm.h, core/host/admin.h).
 --
 --   GET  /, /style.css, …         the page's files                             static.lua
---   GET  /login, POST /login …    who is there                                 login.lua, gate.lua
+--   GET  /login, POST /login …    logging in                                   login.lua, gate.lua
 --   GET  /api/…                   what the page shows, as JSON; POST changes something
 --
 -- A route is { pattern, GET = fn, POST = fn }; fn(request, caller, captures…) returns status,
@@ -29,8 +29,9 @@ end
 
 -- ---- the page's files ----
 
--- They are no secret. But whoever is not logged in should see the login, unless the browser kept
--- the cookie back since a link of another site led here: then the page itself finds out.
+-- The files are no secret, but a visitor without a session is sent to the login. When a link on
+-- another site led here, the browser withholds the session's cookie, so the page is shown all the
+-- same: it asks the API itself whether there is a session.
 local function show_page(request)
   local is_led = request.headers["sec-fetch-site"] == "cross-site"
   if not is_led and not gate.has_session(request) then return answers.see_other("/login") end
@@ -86,7 +87,7 @@ end
 
 local function handle(request)
   local status, headers, body = answer(request)
-  if type(status) ~= "number" then return status end -- it is answered later
+  if type(status) ~= "number" then return status end -- the answer comes later
   return status, answers.complete(headers), body
 end
 
@@ -104,7 +105,7 @@ end
 
 ---@param addresses string[]
 function M.start(addresses)
-  project.settings() -- as they are now, whatever is edited until somebody comes
+  project.settings() -- read now, before the file can be edited
   local url = app.settings.url or addresses[1] and addresses[1]:gsub("/$", "")
   app.settings.url = url
   if app.settings.dev and url and url:find("^http") then offer_login(url) end

@@ -1,9 +1,9 @@
 -- One-time login links: EXPIRY-NONCE-HMAC.
 --
 -- Why     `hookward dash` and `serve --dev` print an address that logs in by itself. Whoever can
---         open the control socket (0600) may make one; a leaked one soon is worth nothing.
+--         open the control socket (0600) may make one; a leaked link is soon worthless.
 -- How     The HMAC-SHA-256 of expiry and nonce under the secret that the host drew at its start. So
---         the host need not be told of a code, only of one that was used.
+--         the server need not know a code beforehand; it remembers only those that were used.
 
 local core = require "hookward.core"
 
@@ -11,7 +11,7 @@ local M = {}
 
 M.LIFE = 300 -- seconds
 local NONCE_BYTES = 8
-local MAC_DIGITS = 32 -- of 64: nobody guesses 128 bits in five minutes, and a terminal has lines
+local MAC_DIGITS = 32 -- of 64: 128 bits can't be guessed in five minutes, and the link stays short
 local FORM = "^(%d+)%-(%x+)%-(%x+)$"
 local LENGTH_MAX = 200
 
@@ -29,7 +29,7 @@ function M.code(secret, now)
   return ("%s-%s-%s"):format(expiry, nonce, mac(secret, expiry, nonce))
 end
 
--- No browser can call the address that stands for all of a machine's.
+-- A browser can't be relied on to connect to the wildcard address: the link has the loopback one.
 local function callable(url)
   return (url:gsub("//0%.0%.0%.0", "//127.0.0.1"):gsub("//%[::%]", "//[::1]"):gsub("/+$", ""))
 end

@@ -2,7 +2,7 @@
 --
 -- How     A filter may match few of a million rows, so the ledger looks for SECONDS, from the
 --         newest row on, and says how far it came; the page then offers to search further. Rows
---         arrive in the order of their numbers, but for SLACK, so a time is found by halving.
+--         are received in the order of their numbers, within SLACK: a binary search finds a time.
 
 local M = {}
 
@@ -23,7 +23,7 @@ local function oldest(ledger)
   return first(ledger:list { oldest_first = true, limit = 1 })
 end
 
--- No row above the number that is returned was received before the time.
+-- A binary search: all rows above the returned number were received after the time.
 local function seek(ledger, time, low, high)
   while low < high do
     local middle = (low + high) // 2

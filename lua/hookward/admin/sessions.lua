@@ -8,7 +8,7 @@ local core = require "hookward.core"
 local M = {}
 
 M.COOKIE = "hookward_session"
-M.SESSIONS_MAX = 100 -- of each role, so that those who may only look end nobody else's
+M.SESSIONS_MAX = 100 -- of each role, so that "read" logins can't push out "write" sessions
 M.IDLE = 12 * 3600 -- seconds without a request
 M.LIFE = 7 * 86400 -- seconds
 local ID_BYTES = 32

@@ -33,7 +33,7 @@ local types = {
 local known = {}
 for _, name in ipairs(M.names) do known[name] = true end
 
--- `page_folder`: for those who work on the page, files that are read anew each time.
+-- `page_folder` is for work on the page itself: its files are read anew at each request.
 local function read(name)
   local folder = app.settings.page_folder
   if folder then return files.read(("%s/%s"):format(folder, name)) end

@@ -58,7 +58,7 @@ local function send(page, text)
   return sent
 end
 
--- That a client has left may show only when something is sent to it.
+-- That a client has left may become known only by sending it something.
 local function look_for_gone()
   for page in pairs(pages) do
     if page.later:gone() then drop(page) else send(page, ":\n\n") end

@@ -1,7 +1,7 @@
 -- The events whose bodies are hidden: `mask` of the configuration, patterns as those of hook.on.
 --
--- Whoever shows a body asks here first. What can't be assigned to an event is hidden as soon as
--- anything is: it may be of an event that must not be seen.
+-- Whatever shows a body asks here first. A body whose event is not known is hidden as soon as
+-- `mask` names anything: it may be of a masked event.
 
 local json = require "hookward.core".json
 local pattern = require "hookward.base.pattern"
@@ -21,7 +21,7 @@ function M.hides(patterns, event)
   return false
 end
 
----Whether a body is hidden of which nothing is known: that of a request that was not authentic.
+---Whether to hide the body of a request that was not authentic. Its event is read from the body.
 ---@param patterns? string[] `mask`; nil: none
 ---@param body string
 ---@return boolean

@@ -241,7 +241,7 @@ local function turn_off_retries(config, given)
   config.retries_ms = {}
 end
 
--- Two listeners can't have one address; the port 0 is another one each time.
+-- Two listeners can't share an address. Port 0 is a different port each time.
 local function check_admin(self, file)
   local own = self.values.admin
   for _, listener in ipairs(own and self.values.listen or {}) do

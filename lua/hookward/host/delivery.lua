@@ -52,7 +52,7 @@ end
 
 -- ---- the head ----
 
----@return string id of a job that nobody has sent before, by all odds
+---@return string id of a job, random: most likely nobody has sent it before
 function M.new_id()
   return tostring(math.random(100000, 99999999))
 end
