@@ -1,4 +1,4 @@
-/* The ledger knows when the oldest of those was received that the host is to run. */
+/* The ledger knows when the oldest notification that waits to be run was received. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,6 +69,19 @@ static void is_the_first_that_waits(void **state)
     close_rig(&r);
 }
 
+static void finds_an_older_one_that_another_program_made_wait(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    put(&r, 1, HW_DEAD, 0, NULL);
+    put(&r, 2, HW_QUEUED, 10, NULL);
+    assert_int_equal(oldest(&r), 1002000);
+    exec("UPDATE notifications SET state = 2, next_run_at = 10 WHERE seq = 1");
+    assert_int_equal(oldest(&r), 1001000);
+    close_rig(&r);
+}
+
 static void counts_what_a_pause_has_set_aside(void **state)
 {
     struct rig r;
@@ -117,6 +130,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(is_the_first_that_waits),
+        TEST(finds_an_older_one_that_another_program_made_wait),
         TEST(counts_what_a_pause_has_set_aside),
         TEST(goes_past_what_is_dead_step_by_step),
     };
