@@ -23,7 +23,7 @@ local M = {}
 -- Seconds until a wait is given up.
 local PATIENCE = tonumber(os.getenv("HOOKWARD_SPEC_PATIENCE") or 20)
 
-M.SCREENSHOTS = lfs.currentdir() .. "/build/screenshots"
+local SCREENSHOTS = lfs.currentdir() .. "/build/screenshots"
 
 -- lua-cjson can't write an empty array; this text stands for one until the JSON is ready.
 local NONE = "(an empty array)"
@@ -104,8 +104,8 @@ end
 function M.start(options)
   options = options or {}
   local self = setmetatable({ folder = H.folder(), expected = {} }, Browser)
-  lfs.mkdir(M.SCREENSHOTS:match("^(.*)/"))
-  lfs.mkdir(M.SCREENSHOTS)
+  lfs.mkdir(SCREENSHOTS:match("^(.*)/"))
+  lfs.mkdir(SCREENSHOTS)
   -- A process group of its own, so that no process of the browser can be left.
   self.pipe = io.popen(("HOME=%s TMPDIR=%s XDG_CONFIG_HOME=%s XDG_CACHE_HOME=%s "
     .. "exec setsid sh -c 'echo $$; exec chromedriver --port=0 >%s/driver.log 2>&1'")
@@ -154,7 +154,6 @@ end
 
 ---Sets the page's size in CSS pixels; a window itself could not be as narrow as a telephone.
 function Browser:resize(width, height)
-  self.width, self.height = width, height
   self:cdp("Emulation.setDeviceMetricsOverride",
     { width = width, height = height, deviceScaleFactor = 1, mobile = false })
 end
@@ -167,10 +166,10 @@ function Browser:dark(on)
   } })
 end
 
----Writes build/screenshots/NAME.png, or the file that is given; returns the PNG's bytes.
-function Browser:screenshot(name, path)
+---Writes build/screenshots/NAME.png; returns the PNG's bytes.
+function Browser:screenshot(name)
   local bytes = mime.unb64(self:command("GET", "/screenshot"))
-  H.write(path or ("%s/%s.png"):format(M.SCREENSHOTS, name), bytes)
+  H.write(("%s/%s.png"):format(SCREENSHOTS, name), bytes)
   return bytes
 end
 
@@ -181,18 +180,6 @@ function Browser:url() return self:command("GET", "/url") end
 function Browser:back() self:command("POST", "/back") end
 
 function Browser:reload() self:command("POST", "/refresh") end
-
----Opens another tab and goes there; returns a function that closes it and comes back.
-function Browser:tab()
-  local before = self:command("GET", "/window")
-  local new = self:command("POST", "/window/new", { type = "tab" }).handle
-  self:command("POST", "/window", { handle = new })
-  self:resize(self.width, self.height)
-  return function()
-    self:command("DELETE", "/window")
-    self:command("POST", "/window", { handle = before })
-  end
-end
 
 ---The text of an alert that the page shows, or nil.
 function Browser:alert() return (self:try("GET", "/alert/text")) end
@@ -280,7 +267,6 @@ local function is_about_what_is_gone(err)
   end
 end
 
-
 ---Polls until `check` returns a true value, and returns that. An error tells what is seen instead.
 ---An element that the page replaced meanwhile is no error: the check runs again.
 function Browser:wait_until(check, what, patience)
@@ -320,8 +306,6 @@ end
 
 function Element:is_visible() return self:command("GET", "/displayed") end
 
-function Element:is_enabled() return self:command("GET", "/enabled") end
-
 function Element:text() return self:command("GET", "/text") end
 
 ---A property as JavaScript sees it: value, checked, …
@@ -339,11 +323,6 @@ function Element:click() self:command("POST", "/click") end
 
 ---Types after what is there.
 function Element:type(text) self:command("POST", "/value", { text = text }) end
-
----Whether it has the keyboard's focus.
-function Element:is_focused()
-  return self.browser:run("return document.activeElement === arguments[0]", self)
-end
 
 ---Finds a visible element, waits for it, and clicks it; once more if the page replaced it meanwhile.
 function Browser:click(selector, below)
@@ -364,12 +343,6 @@ function Browser:fill(selector, text)
     end
     return element
   end, describe(selector))
-end
-
----Chooses an option by its value.
-function Browser:choose(selector, value)
-  local element = self:find(selector)
-  element.browser:click(("option[value=%q]"):format(value), element)
 end
 
 ---Presses and releases keys, one after another, wherever the focus is: names of KEYS, or characters.
@@ -425,7 +398,6 @@ local function requests(browser, origins, found)
     local allowed = not url or url:find("^data:") or url:find("^blob:") or url:find("^about:")
       or url:find("^chrome:") -- its own first page
     for _, origin in ipairs(origins) do allowed = allowed or (url .. "/"):sub(1, #origin + 1) == origin .. "/" end
-    if url then browser.requests = (browser.requests or 0) + 1 end
     if not allowed then found[#found + 1] = "a request to another host: " .. url end
   end
 end
@@ -490,7 +462,7 @@ function Browser:walk(limit)
     local element = self:focused()
     if seen[element.id] then break end
     seen[element.id] = true
-    at.name, at.role, at.element = element:name(), element:role(), element
+    at.name, at.role = element:name(), element:role()
     list[#list + 1] = at
   end
   return list
