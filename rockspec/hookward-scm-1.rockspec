@@ -85,6 +85,7 @@ build = {
       ["hookward.admin.page.parts.headers_js"] = "lua/hookward/admin/page/parts/headers.js",
       ["hookward.admin.page.parts.moment_js"] = "lua/hookward/admin/page/parts/moment.js",
       ["hookward.admin.page.parts.notes_js"] = "lua/hookward/admin/page/parts/notes.js",
+      ["hookward.admin.page.parts.prose_js"] = "lua/hookward/admin/page/parts/prose.js",
       ["hookward.admin.page.parts.reveal_js"] = "lua/hookward/admin/page/parts/reveal.js",
       ["hookward.admin.page.parts.state_js"] = "lua/hookward/admin/page/parts/state.js",
       ["hookward.admin.page.plot.axes_js"] = "lua/hookward/admin/page/plot/axes.js",

@@ -17,7 +17,7 @@ M.names = {
   "one/actions.js", "one/body.js", "one/error.js", "one/facts.js", "one/hex.js", "one/json.js",
   "one/runs.js",
   "parts/confirm.js", "parts/copy.js", "parts/handed.js", "parts/headers.js",
-  "parts/moment.js", "parts/notes.js", "parts/reveal.js", "parts/state.js",
+  "parts/moment.js", "parts/notes.js", "parts/prose.js", "parts/reveal.js", "parts/state.js",
   "plot/axes.js", "plot/plot.js",
   "views/bulk.js", "views/deliveries.js", "views/delivery.js", "views/overview.js",
   "views/refused.js", "views/test.js",

@@ -3,6 +3,7 @@
 import { h, put } from "../dom.js";
 import { bytes as inBytes, count } from "../format.js";
 import { copy } from "../parts/copy.js";
+import { prose } from "../parts/prose.js";
 import { reveal } from "../parts/reveal.js";
 import { dump, fromBase64 } from "./hex.js";
 import { indent, layOut, readJson, toText } from "./json.js";
@@ -87,7 +88,7 @@ export function bodyPanel(delivery) {
   const panel = h("section", { class: "panel", "aria-labelledby": "body-title" },
     h("header", null, heading, bar), inside);
   if (typeof body !== "string" && typeof base64 !== "string") {
-    put(inside, h("p", { class: "muted" }, `Not shown: ${why ?? "it was not kept"}`));
+    put(inside, h("p", { class: "muted" }, "Not shown: ", prose(why ?? "it was not kept")));
     return panel;
   }
   const bytes = typeof base64 === "string" ? fromBase64(base64) : new TextEncoder().encode(body ?? "");

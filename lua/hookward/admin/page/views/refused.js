@@ -9,6 +9,7 @@ import { bytes } from "../format.js";
 import { copyButton } from "../parts/copy.js";
 import { headerList } from "../parts/headers.js";
 import { moment } from "../parts/moment.js";
+import { prose } from "../parts/prose.js";
 import { reveal } from "../parts/reveal.js";
 import { poll } from "../timing.js";
 
@@ -58,7 +59,7 @@ function verdict(request) {
 
 /** @param {any} request */
 function body(request) {
-  if (request.masked) return h("p", { class: "muted" }, request.why_no_body);
+  if (request.masked) return h("p", { class: "muted" }, prose(request.why_no_body));
   if (request.body === null || request.body === undefined) {
     return h("p", { class: "muted" }, request.digest
       ? `Its ${bytes(request.body_length)} were too long to be kept. SHA-256: ` : "It has none.",
@@ -94,7 +95,7 @@ function details(request, ctx) {
   }
 
   return h("div", { class: "refused-details" },
-    h("h2", null, "What was found"), found, advice && !request.key ? h("p", null, advice) : null,
+    h("h2", null, "What was found"), found, advice && !request.key ? h("p", null, prose(advice)) : null,
     h("div", { class: "buttons" }, request.error !== "missing_signature" && again),
     h("h2", null, "Headers"), headerList(request.headers),
     h("h2", null, `Body (${bytes(request.body_length)})`), body(request));
