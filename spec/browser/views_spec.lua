@@ -47,7 +47,7 @@ describe("the page's view of", function()
     browser:wait_until(function() return #browser:all("details.refused") == 2 end, "two requests")
     assert.match("127.0.0.1", browser:text("details.refused"), 1, true)
     browser:click("details.refused summary") -- the newest: the changed one
-    browser:see("would verify with key public.pem if the body had no newline", "details.refused")
+    browser:see("would verify with key public.pem if the body had no newline", ".refused-details")
     assert.match("#/refused/%d+$", browser:url())
     browser:reload()
     browser:see("What was found", "details.refused[open]")
