@@ -52,7 +52,7 @@ describe("a session of the page", function()
     browser:expect "401"
     browser:expect "403"
     log_in "wrong"
-    browser:see "That is no token of this host"
+    browser:see "That token is wrong"
     log_in(A.TOKEN)
     browser:see("Deliveries", "main h1")
     assert.is_nil(browser:run("return document.cookie || null"))
@@ -77,7 +77,7 @@ describe("a session of the page", function()
     ]])
     assert.equal(403, status)
     A.go(browser, host, "#/bulk?state=failed")
-    browser:see("You may only read", "main")
+    browser:see("You may only look", "main")
     assert.equal(0, #browser:all "main button")
   end)
 

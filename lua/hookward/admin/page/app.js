@@ -178,7 +178,7 @@ function showLink(link) {
 function showState(state) {
   const banner = part("banner");
   const unready = state.ready === false;
-  if (unready) banner.textContent = `Not ready: ${state.why_not_ready ?? "the host says no reason"}`;
+  if (unready) banner.textContent = `Not ready: ${state.why_not_ready ?? "the host gives no reason"}`;
   banner.hidden = !unready;
 }
 

@@ -1,9 +1,9 @@
 // Says why a login was refused: the host then shows this page as "/login?wrong=token".
 
 const REASONS = {
-  link: "That link was used before, or is too old. `hookward dash` makes a new one.",
-  busy: "Too many wrong tokens. Wait a while, then try again.",
-  token: "That is no token of this host.",
+  link: "That link was used before, or is no longer valid. `hookward dash` prints a new one.",
+  busy: "Too many wrong tokens. Try again in a second.",
+  token: "That token is wrong.",
 };
 
 const wrong = new URLSearchParams(location.search).get("wrong");

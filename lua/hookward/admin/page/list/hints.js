@@ -8,13 +8,13 @@ import { h } from "../dom.js";
  */
 export function nothingYet(session) {
   return h("div", { class: "empty" },
-    h("h2", null, "No delivery has come yet"),
-    h("p", null, "It shows up here the moment it arrives. To send one yourself, run this in the "
+    h("h2", null, "No delivery has arrived yet"),
+    h("p", null, "Deliveries appear here as they arrive. To send one yourself, run this in the "
       + "project's folder:"),
     h("pre", null, "hookward send BadgeExportZipFile.Created"),
     session.dev
       ? h("p", null, "Or ", h("a", { href: "#/test" }, "send a test from this page"), ".")
-      : h("p", null, "Does a sender say that it delivers? Then look at ",
+      : h("p", null, "If a sender says that it has delivered something, look at ",
         h("a", { href: "#/refused" }, "what was refused"), "."));
 }
 
@@ -25,7 +25,8 @@ export function nothingYet(session) {
 export function nothingMatches(clear) {
   return h("div", { class: "empty" },
     h("h2", null, "No delivery matches this filter"),
-    h("p", null, "A job id is matched whole; the text in an error anywhere, whatever its case."),
+    h("p", null, "A job id must match exactly. Text in an error may be any part of it; case is "
+      + "ignored."),
     h("button", { type: "button", onclick: clear }, "Clear the filter"));
 }
 
@@ -34,6 +35,6 @@ export function noLedger() {
   return h("div", { class: "empty" },
     h("h1", null, "Deliveries are not kept"),
     h("p", null, "This host keeps its ledger in memory (", h("code", null, 'ledger = "memory:"'),
-      "), which can't be read from here. With a file, ", h("code", null, 'ledger = "hookward.db"'),
+      "), which this page can't read. With a file, ", h("code", null, 'ledger = "hookward.db"'),
       ", every delivery is listed."));
 }

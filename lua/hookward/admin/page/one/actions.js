@@ -58,7 +58,7 @@ export class Actions {
     if (this.unable) return this.ctx.note(this.unable, "bad");
     const again = this.delivery.state === "succeeded";
     if (again && !await confirm({ title: "Run it again?", yes: "Run it again",
-      text: "It has succeeded already. Its handler runs once more, with all that it does." })) return;
+      text: "It has succeeded already. Its handler will run once more, with all its effects." })) return;
     this.busy(true);
     try {
       const said = await this.ask("replay", { force: again });
@@ -87,7 +87,7 @@ export class Actions {
   async purge() {
     if (!await confirm({ title: "Remove this delivery?", yes: "Purge", danger: true,
       text: `Job ${this.delivery.id} is removed from the ledger, with its body and its runs. This `
-        + "can’t be undone. Should its sender deliver it again, it runs as if it were new." })) return;
+        + "can’t be undone. If its sender delivers it again, it runs as if it were new." })) return;
     try {
       await this.ask("purge", {});
       this.tell.purged();

@@ -21,7 +21,7 @@ const more = (label, onclick) =>
 function jsonToken({ kind, text }) {
   if (kind === "mark") return text;
   return [h("span", { class: `j-${kind}` }, reveal(text.slice(0, TOKEN))), text.length > TOKEN
-    && h("span", { class: "muted" }, ` … ${count(text.length - TOKEN)} characters more; Copy has all`)];
+    && h("span", { class: "muted" }, ` … ${count(text.length - TOKEN)} more characters; Copy takes all`)];
 }
 
 /** @param {import("./json.js").Line} line */

@@ -10,11 +10,11 @@ const MEANINGS = {
     + "`unhandled = \"accept\"` for events that you don't need.",
   handler_refused: "The handler returned `nil` or `false`, and gave no reason.",
   handler_timeout: "The handler did not end within `handler_timeout`.",
-  queue_timeout: "No worker was free within `queue_timeout`. Look for slow handlers, or set more `workers`.",
-  given_up: "The handler returned `hook.never()`, so nothing runs it again by itself.",
-  host_lost: "The host ended while the handler ran, so nobody knows how far it came.",
-  paused: "The event is paused: `hookward resume` ends that.",
-  missing_event: "The body is no object with a text as its `Event`.",
+  queue_timeout: "No worker was free within `queue_timeout`. Look for slow handlers, or raise `workers`.",
+  given_up: "The handler returned `hook.never()`, so it does not run again by itself.",
+  host_lost: "The host stopped while the handler was running, so nobody knows how far it got.",
+  paused: "The event is paused. `hookward resume` ends the pause.",
+  missing_event: "The body is not an object whose `Event` is a text.",
 };
 
 /**

@@ -42,5 +42,5 @@ export function headersPanel(headers) {
   return h("section", { class: "panel", "aria-labelledby": "headers-title" },
     h("header", null, h("h2", { id: "headers-title" }, "Headers")),
     h("div", { class: "inside" }, headers.length > 0 ? headerList(headers)
-      : h("p", { class: "muted" }, "None were kept.")));
+      : h("p", { class: "muted" }, "No headers were kept.")));
 }

@@ -28,7 +28,7 @@ export async function copy(text, what) {
     done = copyBySelection(text);
   }
   if (before instanceof HTMLElement) before.focus();
-  note(done ? `Copied: ${what}` : `The browser did not let ${what} be copied`, done ? "ok" : "bad");
+  note(done ? `Copied: ${what}` : `The browser did not allow copying ${what}`, done ? "ok" : "bad");
 }
 
 /**

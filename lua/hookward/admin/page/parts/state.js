@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 /** All states, in the order in which they are offered, with what they mean. */
 export const STATES = {
   failed: "failed; a retry follows",
-  dead: "failed; nothing retries it any more",
+  dead: "failed; it is no longer retried",
   queued: "accepted, not yet run",
   running: "its handler runs now",
   unhandled: "accepted without a handler",

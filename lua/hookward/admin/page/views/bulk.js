@@ -82,7 +82,7 @@ export function bulkCard(ctx, { quiet = false, changed } = {}) {
       h("header", null, h("h2", null, "Replay of all that match"),
         ctx.session.role === "write" ? parts.stop : null),
       h("div", { class: "inside stack" }, parts.bar, parts.numbers,
-        h("p", { class: "muted small" }, described(bulk.filters), ", begun ",
+        h("p", { class: "muted small" }, described(bulk.filters), ", started at ",
           moment(bulk.started_at)))));
   }
 
@@ -158,7 +158,8 @@ export async function show(main, query, ctx) {
   const start = h("button", { type: "submit", class: "primary", disabled: true }, "Replay");
   const answer = h("div", { class: "answer", "aria-live": "polite" }, h("p", { class: "muted" }, "Counting …"));
   /** @type {HTMLElement} */
-  let form = h("p", { class: "muted" }, "The ledger is in memory: nothing in it can run again.");
+  let form = h("p", { class: "muted" },
+    "The ledger is in memory, so nothing in it can be run again.");
   let counted = 0;
   let running = false;
 
@@ -209,19 +210,20 @@ export async function show(main, query, ctx) {
 
   force.addEventListener("change", countThem);
   if (ctx.session.role !== "write") {
-    form = h("p", { class: "muted" }, "You may only read: a replay takes the token for changes.");
+    form = h("p", { class: "muted" },
+      "You may only look. A replay needs the token that may change things.");
   } else if (ctx.session.ledger) {
     form = h("form", { class: "panel inside stack", onsubmit: begin }, answer,
       h("div", { class: "field short" }, h("label", { for: "bulk-rate" }, "Notifications per second, at most"),
         rate),
       mayForce ? h("div", { class: "check" }, force, h("label", { for: "bulk-force" },
-        "Also those that succeeded, as far as their bodies were kept")) : null,
+        "Also those that succeeded, if their bodies were kept")) : null,
       h("div", { class: "buttons" }, start, h("a", { class: "button", href: back }, "Cancel")));
   }
   put(main, h("div", { class: "narrow stack" },
     h("div", { class: "head" }, h("h1", null, "Replay all that match")),
-    h("p", null, "Filter: ", h("strong", null, described(filters)), ". They run one after another, "
-      + "the oldest first, with today's handlers."),
+    h("p", null, "Filter: ", h("strong", null, described(filters)), ". The notifications run one "
+      + "after another, the oldest first, with today's handlers."),
     bulk.element, form));
   if (ctx.session.role === "write" && ctx.session.ledger) countThem();
   return () => {};

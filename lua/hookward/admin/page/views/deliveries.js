@@ -101,7 +101,7 @@ class Deliveries {
     if (missed === this.told) return;
     this.told = missed;
     this.missed.hidden = missed === 0;
-    put(this.missed, `They arrive faster than can be read: ${count(missed)} left out here. `,
+    put(this.missed, `Deliveries arrive too fast to be read: ${count(missed)} are left out here. `,
       h("button", { type: "button", onclick: () => this.load() }, "Load the newest"));
   }
 
@@ -151,7 +151,7 @@ class Deliveries {
   /** Loads the next older page, if there is one and none is on its way. */
   async older() {
     if (this.next === null || this.loading) return;
-    this.setFoot("", "Loading older ones …", () => {});
+    this.setFoot("", "Loading older deliveries …", () => {});
     try {
       this.take(await this.ask(this.next));
       if (this.searched) this.ctx.announce(this.size());
@@ -218,8 +218,8 @@ class Deliveries {
       const back = exactTime(this.searched.received_at).slice(0, 19);
       this.setFoot(`${none ? "Nothing found yet; searched" : "Searched"} back to ${back}.`,
         "Search further", older);
-    } else if (this.next) this.setFoot("", "Load older ones", older);
-    else this.setFoot(none ? "" : `That is all: ${this.size()}.`, null, older);
+    } else if (this.next) this.setFoot("", "Load older deliveries", older);
+    else this.setFoot(none ? "" : `The end of the list: ${this.size()}.`, null, older);
   }
 
   /**

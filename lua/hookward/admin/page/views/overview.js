@@ -121,7 +121,7 @@ function facts(host) {
  */
 function rowsByState(rows, session) {
   if (!session.ledger) {
-    return h("p", { class: "muted" }, "The ledger is in memory: its rows can't be listed.");
+    return h("p", { class: "muted" }, "The ledger is in memory, so its rows can't be listed.");
   }
   if (!rows) return null;
   return h("ul", { class: "tiles" }, Object.keys(STATES).map((state) =>
@@ -140,7 +140,7 @@ function scripts(host, reload) {
       h("dt", null, "Last reload"), h("dd", null, reload
         ? [reload.ok ? "took effect " : "failed ", when(reload.at)] : "none since the start")),
     reload && !reload.ok && [
-      h("p", { class: "wrong" }, "The edited files do not load. The version above goes on."),
+      h("p", { class: "wrong" }, "The edited files do not load. The version above is still running."),
       h("pre", { class: "failure", tabindex: "0" }, reload.text)],
     reload?.ok && reload.text ? h("p", { class: "muted" }, reload.text) : null,
   ];
@@ -174,8 +174,8 @@ const lastError = (one) => (one.last_error ? [h("code", null, one.last_error), "
 /** @param {any[]} routes */
 function handlers(routes) {
   if (!routes.length) return h("p", { class: "muted" }, "No handler is registered.");
-  const options = (/** @type {any} */ route) => [route.ack_first && "answered first",
-    route.schema && `schema: ${route.schema}`, route.in_order && "in order of a key",
+  const options = (/** @type {any} */ route) => [route.ack_first && "ack-first",
+    route.schema && `schema: ${route.schema}`, route.in_order && "in order by key",
     route.concurrency && `at most ${count(route.concurrency)} at once`]
     .filter(Boolean).join(", ");
   return grid("Handlers",
@@ -206,9 +206,9 @@ function deadLetters(overview, session) {
   if (!overview.rows) return null;
   return panel("Dead letters",
     h("p", null, dead ? `${plural(dead, "notification")} failed, and nothing runs ${dead === 1
-      ? "it" : "them"} again by itself.` : "None: nothing was given up."),
+      ? "it" : "them"} again by itself.` : "There are none."),
     h("div", { class: "buttons" },
-      dead ? h("a", { class: "button", href: "#/deliveries?state=dead" }, "Look at them") : null,
+      dead ? h("a", { class: "button", href: "#/deliveries?state=dead" }, "Show them") : null,
       dead && session.role === "write" ? h("a", { class: "button primary",
         href: "#/bulk?state=dead" }, "Replay all that match …") : null));
 }

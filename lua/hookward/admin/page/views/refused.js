@@ -30,9 +30,9 @@ const ADVICE = {
   invalid_signature: "If Accredit sent it, its Signature Key is missing: save it in `keys` "
     + "(`hookward subscribe` does that), then try again below. If the key is there, a proxy has "
     + "changed the body.",
-  malformed_signature: "If Accredit sent it, a proxy has joined or cut the header, or the key that "
-    + "you have is not the sender's.",
-  missing_signature: "Accredit signs each notification. Unless a proxy has dropped X-Signature, "
+  malformed_signature: "If Accredit sent it, a proxy has merged or cut the header, or your key is not "
+    + "the sender's.",
+  missing_signature: "Accredit signs each notification. Unless a proxy has removed X-Signature, "
     + "somebody else sent this, and there is nothing to do.",
 };
 
@@ -53,7 +53,7 @@ function findings(request) {
 function verdict(request) {
   return request.key
     ? h("p", { class: "verdict verdict-good" }, "It verifies with the key ",
-      h("strong", null, request.key), " that is there now. The sender's next delivery will pass.")
+      h("strong", null, request.key), ", which is in place now. The sender's next delivery will pass.")
     : null;
 }
 
@@ -62,7 +62,7 @@ function body(request) {
   if (request.masked) return h("p", { class: "muted" }, prose(request.why_no_body));
   if (request.body === null || request.body === undefined) {
     return h("p", { class: "muted" }, request.digest
-      ? `Its ${bytes(request.body_length)} were too long to be kept. SHA-256: ` : "It has none.",
+      ? `Its ${bytes(request.body_length)} are too long to be kept. SHA-256: ` : "It has none.",
     request.digest ? h("code", { class: "fingerprint" }, request.digest) : "");
   }
   if (request.body === "") return h("p", { class: "muted" }, "It is empty.");
@@ -120,7 +120,7 @@ function item(request, ctx, open) {
     history.replaceState(history.state, "", `#/refused/${request.number}`);
     if (asked) return;
     asked = true;
-    put(place, h("p", { class: "muted" }, "Looking into it …"));
+    put(place, h("p", { class: "muted" }, "Loading …"));
     try {
       put(place, details(await get(`/api/refused/${request.number}`, { signal: ctx.signal }), ctx));
     } catch (error) {
@@ -139,9 +139,9 @@ function item(request, ctx, open) {
 
 function nothing() {
   return h("div", { class: "empty" },
-    h("p", null, "No request was refused for its signature since the host started."),
-    h("p", { class: "muted" }, "When a sender's requests do not verify, they are listed here, with "
-      + "what is wrong with each."));
+    h("p", null, "No request has been refused for its signature since the host started."),
+    h("p", { class: "muted" }, "Requests whose signature does not verify are listed here, each with what "
+      + "is wrong."));
 }
 
 /**
@@ -152,7 +152,7 @@ function nothing() {
 export async function show(main, _query, ctx) {
   const wanted = Number(ctx.path[0]) || 0;
   const list = h("div", { class: "panel refused-list" });
-  const older = h("button", { type: "button", hidden: true }, "Show older ones");
+  const older = h("button", { type: "button", hidden: true }, "Show older requests");
   const newer = h("button", { type: "button", class: "primary", hidden: true });
   const place = h("div");
   let newest = 0;
@@ -213,8 +213,8 @@ export async function show(main, _query, ctx) {
   await fill();
   put(main, h("div", { class: "stack" },
     h("div", { class: "head" }, h("h1", null, title), h("p", { class: "muted" },
-      "Requests that were not authentic, the newest first. No handler saw them; they are kept in "
-      + "the host's memory only.")),
+      "Requests that were not authentic, the newest first. No handler saw them. They are kept only "
+      + "in the host's memory.")),
     h("div", { class: "buttons" }, newer), place, h("div", { class: "buttons" }, older)));
   document.getElementById(`refused-${wanted}`)?.scrollIntoView({ block: "start" });
   poll(ctx.signal, LOOK_MS, look);

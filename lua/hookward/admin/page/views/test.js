@@ -35,7 +35,7 @@ function problem(text) {
       return "The body is not a JSON object: the host will refuse it.";
     }
     return typeof value.Event === "string" ? ""
-      : "The body has no Event that is a text: the host will refuse it.";
+      : "The body has no Event, or its Event is not a text: the host will refuse it.";
   } catch (error) {
     return `This is not JSON: ${/** @type {Error} */ (error).message}. The host will refuse it.`;
   }
@@ -140,8 +140,8 @@ export async function show(main, query, ctx) {
 
   put(main, h("div", { class: "narrow stack" }, h("div", { class: "head" }, h("h1", null, title)),
     h("p", { class: "muted" }, "The body is signed with ", h("code", null, about.key),
-      " and delivered to ", h("code", null, about.to), ", as a sender would: a handler runs, and "
-      + "the ledger keeps it."),
+      " and delivered to ", h("code", null, about.to), ", as a sender would do it: a handler runs, and "
+      + "the ledger records it."),
     h("form", { class: "panel inside stack", onsubmit: deliver },
       h("div", { class: "field" }, h("label", { for: "test-event" }, "Event"), choice),
       h("div", { class: "field" }, h("label", { for: "test-body" }, "Body"), body, wrong),
@@ -149,7 +149,7 @@ export async function show(main, query, ctx) {
         h("div", { class: "field" }, h("label", { for: "test-id" }, "Job id"), id),
         h("div", { class: "field" }, h("label", { for: "test-attempt" }, "Attempt"), attempt)),
       h("div", { class: "buttons" }, send,
-        h("button", { type: "button", onclick: fill }, "Back to the sample"),
+        h("button", { type: "button", onclick: fill }, "Restore the sample"),
         h("span", { class: "muted small keys-hint" }, "Ctrl+Enter sends"))),
     answer));
   return () => {};
