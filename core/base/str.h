@@ -5,11 +5,11 @@
  * The room
  * For       base/ holds the tools that every other room may use and that know none of them:
  *           memory   arena.h, heap.h, str.h (this)
- *           formats  base64.h, json_text.h, layout.h, timestamp.h
+ *           formats  base64.h, json_out.h, json_text.h, layout.h, metric_text.h, timestamp.h
  *           errors   error.h (the table of all), check.h (our own bugs), crash.h (test builds)
  *           the log  log.h, log_out.h, seldom.h
- *           system   descriptors.h, files.h, loop.h, sigpipe.h
- *           a host   config.h (what it is told), stats.h (what it did), version.h
+ *           system   clock.h, descriptors.h, files.h, loop.h, sigpipe.h, usage.h
+ *           a host   config.h (what it is told), stats.h and histogram.h (what it did), version.h
  * Promises  no state but the caller's. Only the log is one for the whole process.
  * Threads   any, unless a header says otherwise. */
 #ifndef HW_STR_H
@@ -99,6 +99,18 @@ static inline size_t hw_str_utf8(struct hw_str s, size_t i)
     bool overlong = (c == 0xe0 && second < 0xa0) || (c == 0xf0 && second < 0x90);
     bool outside = (c == 0xed && second > 0x9f) || (c == 0xf4 && second > 0x8f);
     return overlong || outside ? 0 : n;
+}
+
+/* What stands in a JSON string for the character at text[*i]: itself; its escape, which is written to
+ * `escape`; or the escape of U+FFFD for a byte that is not UTF-8. *i moves behind it. */
+static inline struct hw_str hw_str_json_next(struct hw_str text, size_t *i, char escape[6])
+{
+    size_t at = *i, n = hw_str_utf8(text, at);
+    *i = at + (n ? n : 1);
+    if (n == 0)
+        return HW_STR("\\ufffd");
+    size_t escaped = hw_str_json_escape(escape, (unsigned char)text.ptr[at]);
+    return escaped ? (struct hw_str){escape, escaped} : (struct hw_str){text.ptr + at, n};
 }
 
 #endif

@@ -70,22 +70,13 @@ static const char *date(struct hw_answer_clock *clock)
  * most HW_ANSWER_REASON_MAX of them are used, and each takes up to six bytes. */
 static size_t escape(char *out, struct hw_str text)
 {
-    char *at = out;
-    for (size_t i = 0, n; i < text.len; i += n) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        n = hw_str_utf8(text, i);
-        if (i + (n ? n : 1) > HW_ANSWER_REASON_MAX)
+    char *at = out, bytes[6];
+    for (size_t i = 0; i < text.len;) {
+        struct hw_str c = hw_str_json_next(text, &i, bytes);
+        if (i > HW_ANSWER_REASON_MAX)
             break;
-        size_t escaped = hw_str_json_escape(at, c);
-        if (escaped) {
-            at += escaped;
-        } else if (n == 0) {
-            n = 1;
-            at += sprintf(at, "\\ufffd");
-        } else {
-            memcpy(at, text.ptr + i, n);
-            at += n;
-        }
+        memcpy(at, c.ptr, c.len);
+        at += c.len;
     }
     return (size_t)(at - out);
 }
