@@ -1,4 +1,4 @@
-/* json_out.h -- JSON that is written to a stream, for what the host tells of itself.
+/* json_out.h -- writes JSON to a stream, for what the host tells of itself.
  *
  * Thread  any. */
 #ifndef HW_JSON_OUT_H

@@ -1,4 +1,4 @@
-/* json_text.h -- writes JSON into a buffer of a size that the writer knows before.
+/* json_text.h -- writes JSON into a buffer whose size is known beforehand.
  *
  * Why     the leader answers while notifications wait: no stream, no lock for each character, and
  *         nothing that grows.

@@ -70,7 +70,7 @@ static uint8_t copy(char *to, size_t max, struct hw_str text)
     return (uint8_t)len;
 }
 
-static double handler_ms(const struct hw_outcome *o)
+static double worker_ms(const struct hw_outcome *o)
 {
     return o->taken_ns && o->finished_ns > o->taken_ns
                ? (double)(o->finished_ns - o->taken_ns) / 1e6
@@ -105,7 +105,7 @@ static void fill(struct hw_feed_record *r, const struct hw_job *job)
     const struct hw_notification *n = &job->n;
     r->at = hw_now();
     r->row = row_of(n);
-    r->ms = handler_ms(&n->outcome);
+    r->ms = worker_ms(&n->outcome);
     r->code = n->outcome.code;
     r->attempt = n->attempt;
     r->retry = n->retry;

@@ -39,7 +39,7 @@ enum {
 struct hw_feed_record {
     double at;   /* seconds since 1970 */
     int64_t row; /* of the ledger; 0: none */
-    double ms;   /* that its handler took */
+    double ms;   /* from when a worker had it to its outcome: `ms` of the log */
     int code;    /* 0, or why not */
     uint32_t attempt, retry;
     uint8_t state; /* enum hw_ledger_state; HW_NEVER_SEEN: it is not recorded */

@@ -11,6 +11,7 @@
  *      "pauses":[{"pattern":"Badge.*","since":1790000000.0},…],
  *      "reload":{"at":1790000000.0,"ok":true,"text":"…"},
  *      "ledger":{"type":"sqlite","path":"/…","health":"well"|"slow"|"failed"},
+ *      "rows":{"succeeded":3,"failed":0,…},
  *      "addresses":["http://127.0.0.1:8080",…],"admin":"http://127.0.0.1:9464",
  *      "replaced":0,"unreplaced":0}
  *
@@ -19,9 +20,10 @@
  * first, without what a route has not. "why_not_ready" is absent while the host is ready. "reload"
  * is the last attempt, absent before the first; "path" is absent when the ledger is in memory;
  * "workers_stuck" counts those whose handler did not return in time and has not yet; an address
- * begins with http://, https:// or unix:. "admin" is absent without an admin listener.
- * Not     what is in the ledger's rows: counting them must not keep the host from its work, so the
- *         command reads the file itself.
+ * begins with http://, https:// or unix:. "rows" are counts of the ledger's rows by state that are
+ * kept in memory. "admin" is absent without an admin listener.
+ * Not     what else is in the ledger's rows: reading them must not keep the host from its work, so
+ *         the command reads the file itself.
  * Thread  leader only. */
 #ifndef HW_STATUS_H
 #define HW_STATUS_H

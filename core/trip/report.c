@@ -201,7 +201,6 @@ static void count(struct hw_report *report, const struct hw_job *job)
         hw_histogram_add(&report->handling, o->finished_ns - o->began_ns);
 }
 
-/* A stranger's get their answer without having been looked at for long. */
 static bool is_forgery(int code)
 {
     return code == HW_EINVALID_SIGNATURE || code == HW_EMALFORMED_SIGNATURE;
