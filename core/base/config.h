@@ -65,7 +65,7 @@ struct hw_config {
     const char *folder;    /* absolute */
     struct hw_listen *listen;
     size_t listen_count; /* for notifications */
-    size_t door_count;   /* with the one behind them, if there is an admin listener */
+    size_t door_count;   /* with the admin listener, which is the last, if there is one */
     struct hw_admin_config admin;
     const char **mask; /* events and patterns of events whose bodies are not shown */
     size_t mask_count;

@@ -1,4 +1,4 @@
-/* histogram.h -- how often values fell between fixed bounds: for durations and sizes.
+/* histogram.h -- counts values in buckets with fixed bounds: durations and sizes.
  *
  * How     one thread adds, without a lock or an atomic addition. A reader sees each number as it
  *         was a moment ago; two numbers may be of different moments.
@@ -55,8 +55,9 @@ static inline void hw_histogram_add(struct hw_histogram *h, uint64_t value)
 /* How many values were added. */
 uint64_t hw_histogram_count(const struct hw_histogram *h);
 
-/* The value below which the part `q` (0 to 1) of all values lies: exact to a bucket, inside which
- * they are taken as spread evenly. The last bound for one above it; 0 without values. */
+/* The value below which the fraction `q` (0 to 1) of all values lies. Values are assumed to be
+ * spread evenly within their bucket. Returns the last bound for a value above it, 0 without
+ * values. */
 double hw_histogram_quantile(const struct hw_histogram *h, double q);
 
 /* The same of plain counts, one more than there are bounds. */

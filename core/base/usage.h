@@ -1,4 +1,4 @@
-/* usage.h -- what this process takes of the machine: processor time, memory, files.
+/* usage.h -- what this process uses: processor time, memory, files.
  *
  * Thread  any. */
 #ifndef HW_USAGE_H

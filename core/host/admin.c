@@ -187,7 +187,7 @@ static int on_complete(struct hw_service *service, struct hw_request *r, struct 
     return app->type->complete(app, r, waiter, reason);
 }
 
-/* The others are the app's. */
+/* Whether the leader answers this waiter; the others are the app's. */
 static bool is_asking(const struct hw_admin *admin, const struct hw_waiter *waiter)
 {
     const struct hw_waiter *w = admin->asking;

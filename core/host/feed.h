@@ -1,7 +1,7 @@
 /* feed.h -- what becomes of deliveries, as it happens: for the control socket's GET /feed.
  *
  * Why     the admin page and `hookward tail` follow a host. Reading the log would tie them to its
- *         format, and reading the ledger again and again would cost the more the larger it is.
+ *         format, and reading the ledger again and again would cost more the larger it is.
  * How     A ring of records that have a fixed size, filled by the leader where jobs are reported
  *         (trip/report.h), and only while somebody has asked within the last HW_FEED_FOLLOWED_MS.
  *         Otherwise there is no ring, and a report costs one look at a pointer. A client asks for

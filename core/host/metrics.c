@@ -92,7 +92,7 @@ static void put_events(struct hw_metric_text *out, const struct hw_events *event
     put_by_event(out, events, "hookward_dead_letters_total", dead, COUNT_OF(dead));
 }
 
-/* What can be answered; the errors after it stay inside the host. */
+/* The others stay inside the host. */
 static bool is_answered(int code)
 {
     return code != HW_ENOMEM && code != HW_EFAILED;

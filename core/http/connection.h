@@ -32,8 +32,8 @@ int hw_connection_open(struct hw_server *server, const struct hw_arrival *arriva
 /* Sends an app's answer to a waiter that has left its list. */
 void hw_connection_reply(struct hw_waiter *waiter, const struct hw_reply *reply);
 
-/* The answer takes time: if the client has closed its half already, tells the service
- * (half_closed). */
+/* The answer will take time. If the client has closed its half already, asks the service whether it
+ * counts as gone (half_closed), and closes the connection if so. */
 void hw_connection_await(struct hw_waiter *waiter);
 
 /* The client's address: "127.0.0.1:4711", "[::1]:4711" or "unix". Returns a view of `text`. */

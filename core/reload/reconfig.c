@@ -137,7 +137,7 @@ static bool same_listen(const struct hw_config *a, const struct hw_config *b)
     return same;
 }
 
-/* NULL is the same as NULL alone. */
+/* NULL equals only NULL. */
 static bool same_text(const char *a, const char *b)
 {
     return a && b ? strcmp(a, b) == 0 : a == b;

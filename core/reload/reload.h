@@ -29,7 +29,7 @@ struct hw_reload;
 struct hw_reload_result {
     uint64_t asked;    /* it answers every request up to this one */
     bool worth_saying; /* somebody asked, or it is news */
-    uint64_t took_ns;
+    uint64_t took_ns;  /* the attempt, without waiting for quiet or for the leader */
     struct hw_attempt_result attempt;
 };
 

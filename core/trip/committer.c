@@ -43,7 +43,7 @@ static void beat(struct hw_committer *c)
     atomic_store_explicit(&c->pulse, pulse + 1, memory_order_relaxed);
 }
 
-static void measure(struct hw_ledger *ledger, int rc, size_t count, uint64_t ns)
+static void note_commit(struct hw_ledger *ledger, int rc, size_t count, uint64_t ns)
 {
     if (rc) {
         hw_histogram_raise(&ledger->commits_failed, 1);
@@ -64,7 +64,7 @@ static int commit_first(struct hw_ledger *ledger, struct hw_job **jobs, struct h
     *link = jobs;
     uint64_t began_ns = hw_now_ns();
     int rc = hw_ledger_commit(ledger, batch, count);
-    measure(ledger, rc, count, hw_now_ns() - began_ns);
+    note_commit(ledger, rc, count, hw_now_ns() - began_ns);
     hw_ledger_set_health(ledger, rc ? HW_LEDGER_FAILED : HW_LEDGER_WELL);
     return rc;
 }

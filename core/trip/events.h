@@ -20,8 +20,8 @@ enum { HW_EVENTS_MAX = 100, HW_EVENTS_NAME_MAX = 128 /* bytes */, HW_EVENTS_SLOT
 #define HW_EVENTS_OTHER "other"
 #define HW_EVENTS_NONE "none" /* for what has no readable event, such as a body that is not JSON */
 
-/* Enumerator, its name in GET /state. Those before HW_EVENT_RETRIED are the ends of what senders
- * delivered. */
+/* Enumerator, its name in GET /state. Those before HW_EVENT_RETRIED are the outcomes of
+ * what senders delivered. */
 #define HW_EVENT_COUNTS(X)                                                                         \
     X(HW_EVENT_SUCCEEDED, "succeeded")                                                             \
     X(HW_EVENT_FAILED, "failed")                                                                   \

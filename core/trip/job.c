@@ -131,7 +131,7 @@ static struct hw_outcome outcome_of_lost(const struct hw_job *job, enum hw_progr
         .ran = true,
         .detail = HW_STR("it could not be stopped: its thread was given up"),
         .taken_ns = job->n.outcome.taken_ns,
-        .began_ns = job->n.outcome.taken_ns, /* when its handler began may be being written */
+        .began_ns = job->n.outcome.taken_ns, /* the thread may be writing began_ns */
         .finished_ns = hw_now_ns(),
     };
 }

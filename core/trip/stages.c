@@ -108,7 +108,7 @@ static int verify(struct hw_worker *w, struct hw_job *job)
     return 0;
 }
 
-/* It is not decoded, and is reported by its event all the same. */
+/* Its body is not decoded, so the name of its event is searched for: the report needs it. */
 static int settle_from_ledger(struct hw_job *job)
 {
     job->n.outcome.from_ledger = true;
