@@ -51,7 +51,7 @@ describe("the page under a flood of notifications", function()
 
   it("says what it leaves out, filters and opens at once, and has the newest in the end", function()
     flood()
-    browser:see("arrive faster than can be read", ".missed")
+    browser:see("arrive too fast to be read", ".missed")
     browser:click { like = "^failed", css = "button.chip" }
     soon(function() return browser:text("main"):find("No delivery matches", 1, true) end, "the filter")
     browser:click { like = "^failed", css = "button.chip" }
