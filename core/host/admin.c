@@ -1,6 +1,7 @@
 /* admin.c -- see admin.h */
 #include "host/admin.h"
 
+#include <ctype.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,11 +224,15 @@ static void on_left(struct hw_service *service, struct hw_waiter *waiter)
 
 /* ---- the app ---- */
 
-/* The tokens have no character that a Lua string would have to escape. */
+/* As a Lua string; a path may hold any byte. */
 static void put_text(FILE *out, const char *name, const char *text)
 {
-    if (text)
-        fprintf(out, "%s=\"%s\",", name, text);
+    if (!text)
+        return;
+    fprintf(out, "%s=\"", name);
+    for (; *text; text++)
+        fprintf(out, isalnum((unsigned char)*text) ? "%c" : "\\%03d", (unsigned char)*text);
+    fputs("\",", out);
 }
 
 static char *write_settings(const struct hw_admin *admin)
@@ -244,6 +249,8 @@ static char *write_settings(const struct hw_admin *admin)
     put_text(out, "token", c->admin.token);
     put_text(out, "read_token", c->admin.read_token);
     put_text(out, "secret", admin->secret);
+    put_text(out, "control", c->control);
+    put_text(out, "ledger", c->ledger);
     fprintf(out, "is_local=%s,dev=%s}", c->admin.is_local ? "true" : "false",
             c->dev ? "true" : "false");
     bool failed = ferror(out) != 0;

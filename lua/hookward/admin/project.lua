@@ -1,7 +1,8 @@
 -- The configuration of the host that the page shows, and its ledger.
 --
 -- The configuration may change while the host runs, so it is read again when its file was edited.
--- Where the host's socket and its ledger are stays as it was at the start, as in the host itself.
+-- Where the host's socket and its ledger are is what the host has: it takes no edit of these before it
+-- is started anew.
 
 local app = require "hookward.app"
 local config = require "hookward.config"
@@ -33,10 +34,9 @@ function M.settings()
   looked_at = now
   local edited = when_edited()
   if settings and edited == edited_at then return settings end
-  local before = settings
   settings = read()
   edited_at = edited or when_edited()
-  if before then settings.control, settings.ledger = before.control, before.ledger end
+  for _, name in ipairs { "control", "ledger" } do settings[name] = app.settings[name] end
   return settings
 end
 
