@@ -330,17 +330,20 @@ describe("the guide's", function()
       hook.on("Badge.Updated", function() return nil, "no such badge" end)]])
     local host = H.start { folder = folder, args = "--admin 127.0.0.1:0" }
     local commands = block("admin", "sh", "hookward tail")
-      :gsub("hookward tail", "timeout -s INT 3 " .. program .. " tail")
+      :gsub("hookward tail", "timeout -k 9 300 " .. program .. " tail")
     commands = commands:gsub("tail  +#", "tail >all & #"):gsub("'Badge%.%*'", "%0 >failed &"):gsub("> 1000", ">= 0")
       :gsub("%.id'", "%0 >ids &")
-    local running = io.popen(("%s:\n%s\nwait"):format(at, commands))
+    local running = io.popen(("%s:\n%s\n%s\nwait"):format(at, commands,
+      "while ! test -e seen; do sleep 0.05; done; jobs -p >pids; kill $(cat pids)"))
     local link = running:read("l")
     assert.matches("^http://127%.0%.0%.1:%d+/login%?code=%S+$", link)
     H.wait_until(function()
       host:notify(H.event("Badge.Created"), { id = "8812" })
       host:notify(H.event("Badge.Updated"), { id = "8813", attempt = 2 })
       return H.read(folder .. "/all"):find("duplicate", 1, true) and H.read(folder .. "/failed") ~= ""
+        and H.read(folder .. "/ids") ~= ""
     end)
+    H.write(folder .. "/seen", "")
     running:close()
     local function first(file, what) return H.read(folder .. "/" .. file):match("[^\n]*" .. what .. "[^\n]*") end
     local shown = {}
