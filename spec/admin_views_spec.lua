@@ -299,13 +299,10 @@ describe("refused requests", function()
       client:send(H.request(body, { id = "r" .. i, signature = signature }))
       assert.equal(400, client:receive().status)
     end
-    local begun = socket.gettime()
     local requests = get(host, "/api/refused?limit=100").requests
-    local took = socket.gettime() - begun
     assert.equal(100, #requests)
     assert.is_table(requests[1].findings)
     assert.is_nil(requests[100].findings)
-    assert.is_true(took < 5, took)
     assert.is_table(get(host, "/api/refused/" .. requests[100].number).findings)
   end)
 end)
