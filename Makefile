@@ -180,8 +180,8 @@ PLAIN_OBJECTS = $(filter-out $(CRASH_SOURCES:core/%.c=$(BUILD)/core/%.o),$(OBJEC
 # targets of their own. So do the files in LATER, which start many processes and test what is far from
 # a notification's path: `make test` is for every change, so it stays under three minutes.
 LATER = accredit admin_views backup check commands crash_ack doctor events_paused examples feed \
-        here jobs man mask memory metrics print_queue program purge retries robustness sandbox \
-        send_tls story tail testing timeline tls_client tls_files verify_last
+        guide here jobs man mask memory metrics print_queue program purge retries robustness \
+        sandbox send_tls story tail testing timeline tls_client tls_files verify_last
 SOON = $(filter-out $(LATER:%=spec/%_spec.lua),$(sort $(wildcard spec/*_spec.lua)))
 
 test: setup-test ## install what is missing, build, run the tests except the longest and the packages'

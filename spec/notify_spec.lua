@@ -164,7 +164,7 @@ describe("the host", function()
 
   -- ---- the watchdog ----
 
-  it("pings while all workers are stuck, and says so #long", function()
+  it("pings while all workers are stuck, and says so", function()
     local gate = H.gate()
     start { watchdog = 0.4, config = 'workers = 2, handler_timeout = "50ms"',
       handlers = { ["a.lua"] = gate.source .. [[
@@ -177,7 +177,7 @@ describe("the host", function()
     assert.equal(0, host:stop())
   end)
 
-  it("pings while the ledger can't be written, and says so #long", function()
+  it("pings while the ledger can't be written, and says so", function()
     start { watchdog = 0.4, ledger = "hookward.db" }
     assert.equal(200, host:notify(BODY).status)
     local path = host.folder .. "/hookward.db"
@@ -208,14 +208,14 @@ describe("the host", function()
     return folder
   end
 
-  it("ends its pings when the ledger's thread hangs for longer than the interval #long", function()
+  it("ends its pings when the ledger's thread hangs for longer than the interval", function()
     if not preload.is_possible() then return pending("not with a sanitizer") end
     local folder = start_to_hang()
     touch(folder .. "/sync")
     local client = host:connect()
     client:send(H.request(BODY))
     m:wait_for_silence(1)
-    host:wait_log("has not answered for [%d.]+ s[^\n]*no more watchdog pings")
+    host:wait_log("has not answered for [%d.]+ s[^\n]*the watchdog is no longer pinged")
     os.remove(folder .. "/sync")
     assert.equal(200, client:receive().status)
     m:wait_for_pings(2)
@@ -250,7 +250,7 @@ describe("the host", function()
     os.remove(folder .. "/sync")
     assert.equal(200, client:receive().status)
     m:wait_for_pings(4)
-    assert.is_nil(host:log():find("no more watchdog pings"))
+    assert.is_nil(host:log():find("the watchdog is no longer pinged"))
     assert.equal(0, host:stop())
   end)
 

@@ -249,6 +249,7 @@ static char *write_settings(const struct hw_admin *admin)
     put_text(out, "token", c->admin.token);
     put_text(out, "read_token", c->admin.read_token);
     put_text(out, "secret", admin->secret);
+    put_text(out, "file", c->file_path);
     put_text(out, "control", c->control);
     put_text(out, "ledger", c->ledger);
     fprintf(out, "is_local=%s,dev=%s}", c->admin.is_local ? "true" : "false",

@@ -1,8 +1,8 @@
 -- The configuration of the host that the page shows, and its ledger.
 --
 -- The configuration may change while the host runs, so it is read again when its file was edited.
--- Where the host's socket and its ledger are is what the host has: it takes no edit of these before it
--- is started anew.
+-- Where the host's socket and its ledger are is what the host has: it takes no edit of these before
+-- it is started anew.
 
 local app = require "hookward.app"
 local config = require "hookward.config"
@@ -23,7 +23,8 @@ local function read()
 end
 
 local function when_edited()
-  local stat = settings and settings.file_path ~= "" and core.sys.stat(settings.file_path)
+  local file = app.settings.file or "" -- none: it comes from a program
+  local stat = file ~= "" and core.sys.stat(file)
   return stat and stat.modified or nil
 end
 
@@ -34,8 +35,7 @@ function M.settings()
   looked_at = now
   local edited = when_edited()
   if settings and edited == edited_at then return settings end
-  settings = read()
-  edited_at = edited or when_edited()
+  settings, edited_at = read(), edited -- an edit since that look is found at the next
   for _, name in ipairs { "control", "ledger" } do settings[name] = app.settings[name] end
   return settings
 end
