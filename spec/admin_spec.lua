@@ -766,6 +766,19 @@ describe("an edit of `ledger` and `control`", function()
   end)
 end)
 
+describe("the admin page of a host in a folder with an odd name", function()
+  after_each(H.stop_all)
+
+  it("reads the ledger there, and asks the host", function()
+    local folder = H.folder() .. '/a "quoted"\\name\'s 1 ü'
+    assert(os.rename(H.project { handlers = HANDLERS, ledger = "hookward.db", config = CONFIG }, folder))
+    local host = start { folder = folder }
+    assert.equal(200, host:notify(H.event "A.B").status)
+    assert.equal("A.B", rows(host)[1].event)
+    assert.equal(200, ask(host, "GET", "/api/state", { bearer(TOKEN) }).status)
+  end)
+end)
+
 describe("the admin page of a ledger in memory", function()
   after_each(H.stop_all)
 

@@ -224,7 +224,8 @@ static void on_left(struct hw_service *service, struct hw_waiter *waiter)
 
 /* ---- the app ---- */
 
-/* As a Lua string; a path may hold any byte. */
+/* Writes a field with a Lua string. A path may hold any byte, so only letters and digits stay as they
+ * are. */
 static void put_text(FILE *out, const char *name, const char *text)
 {
     if (!text)

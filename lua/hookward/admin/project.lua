@@ -1,8 +1,8 @@
 -- The configuration of the host that the page shows, and its ledger.
 --
 -- The configuration may change while the host runs, so it is read again when its file was edited.
--- Where the host's socket and its ledger are is what the host has: it takes no edit of these before
--- it is started anew.
+-- The control socket and the ledger are the running host's. An edit of these takes effect when the
+-- host is restarted.
 
 local app = require "hookward.app"
 local config = require "hookward.config"
@@ -35,7 +35,7 @@ function M.settings()
   looked_at = now
   local edited = when_edited()
   if settings and edited == edited_at then return settings end
-  settings, edited_at = read(), edited -- an edit since that look is found at the next
+  settings, edited_at = read(), edited -- an edit made meanwhile is found at the next look
   for _, name in ipairs { "control", "ledger" } do settings[name] = app.settings[name] end
   return settings
 end
