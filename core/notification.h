@@ -51,6 +51,20 @@ struct hw_known {
     bool other_body;     /* the job id is known, but only with bodies that differ */
 };
 
+/* What the ledger says before it runs; only of a ledger that several hosts share. */
+enum hw_claim {
+    HW_CLAIM_NONE,     /* it was not asked yet, or could not say */
+    HW_CLAIM_MINE,     /* this host has it now, and nobody else may run it */
+    HW_CLAIM_KNOWN,    /* its record answers it: outcome has the recorded code and reason */
+    HW_CLAIM_ELSEWHERE /* another host has it, or may have: ask again */
+};
+
+/* Whose a row is: a claim is written only while its row still has the fence of that claim. */
+struct hw_fence {
+    int64_t owner; /* a start of a host; never used again */
+    int64_t claim; /* counts up within an owner; 0: none */
+};
+
 struct hw_outcome {
     int code;             /* 0, or why not */
     bool authentic;       /* it was verified: the ledger wants to know */
@@ -90,8 +104,17 @@ struct hw_notification {
     /* written by: verify */
     struct hw_str key; /* the name of the key that verified it */
 
-    /* written by: look up */
+    /* written by: look up, or claim */
     struct hw_known known;
+
+    /* written by: claim; see enum hw_claim. `row` below is set with it */
+    enum hw_claim claim;
+    struct hw_fence fence;
+
+    /* leader, before it is claimed again */
+    bool waited;    /* it was elsewhere when it was claimed last: it gets that one's answer */
+    bool only_look; /* a copy of one that was accepted: never taken, only recognised */
+    bool force;     /* a replay: take it even if it succeeded */
 
     /* written by: decode */
     struct hw_str event;
@@ -122,6 +145,7 @@ struct hw_notification {
 
     /* written by: the ledger's commit */
     int64_t row; /* where it is in the ledger; 0: it keeps no rows, or the commit failed */
+    bool fenced; /* another host has its row by now: this outcome was not recorded */
 
     /* leader only until the ledger has it: written by: lose */
     bool has_stand_in; /* its thread was given up, and another was recorded in its place */

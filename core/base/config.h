@@ -82,7 +82,11 @@ struct hw_config {
     const char **key_patterns; /* absolute */
     size_t pattern_count;
     int min_key_bits;
-    const char *ledger; /* "memory:" or an absolute path */
+    const char *ledger; /* "memory:", an absolute path, or "postgres://…" as libpq takes it */
+    /* of a ledger on PostgreSQL only */
+    uint64_t lease_ms;         /* how long a host that died may hold its notifications */
+    const char *ledger_schema; /* the name of the schema in the database */
+    const char *host_name;     /* for people; "": the machine's name */
     unsigned workers;
     uint64_t handler_timeout_ms, queue_timeout_ms, header_timeout_ms, body_timeout_ms,
         idle_timeout_ms, drain_timeout_ms;

@@ -33,11 +33,14 @@ static bool is_in_memory(const struct hw_config *config)
 
 bool hw_ledger_is_taken(const struct hw_config *config)
 {
-    return !is_in_memory(config) && hw_ledger_lock_probe(config->ledger) == 1;
+    return !is_in_memory(config) && !hw_ledger_is_postgres(config->ledger) &&
+           hw_ledger_lock_probe(config->ledger) == 1;
 }
 
 struct hw_ledger *hw_ledger_open(const struct hw_config *config, char *why, size_t why_size)
 {
+    if (hw_ledger_is_postgres(config->ledger))
+        return hw_ledger_postgres_open(config, why, why_size);
     if (!is_in_memory(config))
         return hw_ledger_sqlite_open(config, why, why_size);
     struct hw_ledger *ledger = hw_ledger_memory_open();

@@ -48,6 +48,9 @@ struct hw_ledger_due {
         int64_t seq, next_run_at;
         uint32_t retry;
         struct hw_str pool;
+        /* With a ledger that claims: all that load would set, and its claim: the row was taken in the
+         * same step. Its texts are in `arena`. NULL: it is to be loaded, and looked up. */
+        struct hw_notification *taken;
     } rows[];
 };
 
@@ -60,6 +63,20 @@ struct hw_ledger_room {
 /* A saved minute (since 1970) and its bytes, which are valid during the call only. */
 typedef void hw_ledger_minute_fn(void *ud, int64_t minute, const void *bytes, size_t len);
 
+/* Several hosts on one ledger, as this one sees it. A moment old. */
+struct hw_ledger_fleet {
+    char host_name[128];
+    int64_t owner;          /* of this host; 0: it has not joined yet */
+    int64_t hosts_alive;    /* this one among them */
+    int64_t away_since;     /* the database can't be reached since then, ms since 1970; 0: it can */
+    double lease_left;      /* seconds; below 0: it has run out */
+    uint64_t unsettled;     /* outcomes that wait to be recorded */
+    uint64_t fenced;        /* outcomes that came too late: another host had the row */
+    uint64_t taken_over;    /* rows that were taken from hosts that are gone */
+    uint64_t claims_failed; /* batches */
+    struct hw_histogram *claim_times, *claim_sizes; /* nanoseconds; notifications in each batch */
+};
+
 enum { HW_LEDGER_MINUTES_KEPT = 7 * 24 * 60 /* a week */ };
 
 struct hw_ledger;
@@ -68,6 +85,17 @@ struct hw_ledger_reader;
 struct hw_ledger_type {
     const char *name;
     bool waits; /* commit waits for a disk, so it needs a thread of its own */
+    /* NULL: this host has the ledger for itself, and a look-up is enough. Else there are no readers,
+     * and whatever is to run is claimed first: sets claim, fence, row and known of each, and what
+     * load would set of those with from_row. One that was claimed is committed once at least, also
+     * if it did not run. Returns 0, or HW_ELEDGER_UNAVAILABLE: none of them may run. It may also fail
+     * some of them alone: outcome.code, with HW_CLAIM_NONE. Thread: one of its own. */
+    int (*claim)(struct hw_ledger *ledger, struct hw_notification *const *batch, size_t count);
+    /* Whether what was claimed is still this host's, as far as the clock tells. Any thread; an atomic
+     * read. NULL if claim is. */
+    bool (*holds)(struct hw_ledger *ledger, const struct hw_fence *fence);
+    /* What other hosts have to do with it; NULL if claim is. Any thread. */
+    void (*fleet)(struct hw_ledger *ledger, struct hw_ledger_fleet *fleet);
     struct hw_ledger_reader *(*reader_open)(struct hw_ledger *ledger, char *why, size_t why_size);
     void (*reader_close)(struct hw_ledger_reader *reader);
     int (*look_up)(struct hw_ledger_reader *reader, const struct hw_identity *identity,
@@ -184,6 +212,18 @@ static inline struct hw_ledger_reader *hw_ledger_reader_open(struct hw_ledger *l
 {
     return ledger->type->reader_open(ledger, why, why_size);
 }
+
+/* Whether hosts share it, so that what is to run is claimed first. */
+static inline bool hw_ledger_claims(const struct hw_ledger *ledger)
+{
+    return ledger->type->claim != NULL;
+}
+
+/* postgres.c: the one that hosts share; ledger = "postgres://…". `config` must outlive it. A build
+ * without libpq says so in `why`. */
+bool hw_ledger_is_postgres(const char *ledger);
+struct hw_ledger *hw_ledger_postgres_open(const struct hw_config *config, char *why,
+                                          size_t why_size);
 
 /* Returns 0 with *known filled in, or HW_ELEDGER_UNAVAILABLE. */
 static inline int hw_ledger_look_up(struct hw_ledger *ledger, struct hw_ledger_reader *reader,
