@@ -42,6 +42,8 @@ local sys = {
     return mode and { kind = mode == "directory" and "folder" or mode }
   end,
   glob = glob,
+  -- core/base/secret.h has the rules.
+  without_passwords = function(text) return (text:gsub("(://[^:@]*:)[^@]+@", "%1***@")) end,
   -- core/http/networks.h has the rules; here it is enough that there are two answers.
   network = function(text)
     if text:find("^[%x.:]+/?%d*$") then return "other" end
@@ -205,7 +207,8 @@ describe("the defaults", function()
       "drain_timeout_ms", "duplicates", "file",
       "file_path", "folder",
       "handler_timeout_ms", "handlers", "header_timeout_ms", "idle_timeout_ms", "keep_bodies",
-      "key_files", "key_patterns", "ledger", "listen", "log_format", "log_level", "mask", "max_backlog", "max_body",
+      "key_files", "key_patterns", "lease_ms",
+      "ledger", "ledger_schema", "listen", "log_format", "log_level", "mask", "max_backlog", "max_body",
       "max_connections", "max_header", "max_memory_bodies", "max_queue", "max_unfinished", "min_disk_free",
       "min_key_bits", "path",
       "queue_timeout_ms", "retention_ms", "retries_ms", "settings_source", "source", "trusted_proxies",
@@ -485,7 +488,45 @@ describe("ledger", function()
     assert.are.equal("memory:", value_of('ledger = "memory:"', "ledger"))
     assert.are.equal("/var/x.db", value_of('ledger = "/var/x.db"', "ledger"))
     assert.is_truthy(line_of('ledger = "memory"'):find('write "memory:"', 1, true))
-    assert.is_truthy(line_of('ledger = "redis://x"'):find('a file, or "memory:"', 1, true))
+    assert.is_truthy(line_of('ledger = "redis://x"'):find('or "memory:"', 1, true))
+  end)
+
+  it("is a database as libpq takes it", function()
+    for _, url in ipairs { "postgres://", "postgresql://a,b:5433/x?sslmode=require",
+      "postgres://hw:secret@%2Frun%2Fpostgresql/x" } do
+      assert.are.equal(url, value_of(("ledger = %q"):format(url), "ledger"))
+    end
+  end)
+
+  it("keeps its password out of messages", function()
+    for _, url in ipairs { "postgres://hw:secret@db/a b", "mysql://hw:secret@db" } do
+      local line = line_of(("ledger = %q"):format(url))
+      assert.is_truthy(line:find("hw:***@db", 1, true), line)
+      assert.is_nil(line:find("secret", 1, true), line)
+    end
+  end)
+end)
+
+describe("a ledger that hosts share", function()
+  it("has a lease from 5 seconds to 5 minutes", function()
+    assert.are.equal(15000, value_of("", "lease_ms"))
+    assert.are.equal(300000, value_of('lease = "5m"', "lease_ms"))
+    assert.is_truthy(line_of('lease = "4s"'):find("from 5s to 5m", 1, true))
+  end)
+
+  it("has a schema with a plain name", function()
+    assert.are.equal("h_2", value_of('ledger_schema = "h_2"', "ledger_schema"))
+    for _, name in ipairs { "", "2h", "Hookward", "a-b", "a.b", ("x"):rep(64) } do
+      assert.is_truthy(line_of(("ledger_schema = %q"):format(name)):find("small letters", 1, true), name)
+    end
+    assert.is_truthy(line_of('ledger_schema = "pg_x"'):find("for itself", 1, true))
+  end)
+
+  it("knows its hosts by name", function()
+    assert.are.equal("web 3", value_of('host_name = "web 3"', "host_name"))
+    for _, name in ipairs { "", "a\\n", "\\195\\164", ("x"):rep(101) } do
+      assert.is_truthy(line_of(('host_name = "%s"'):format(name)):find("printable", 1, true), name)
+    end
   end)
 end)
 

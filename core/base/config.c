@@ -193,6 +193,10 @@ void hw_config_read(struct hw_config *c, lua_State *L, int index)
     c->key_patterns = read_list(c, L, t, "key_patterns", &c->pattern_count);
     c->min_key_bits = (int)read_int(L, t, "min_key_bits");
     c->ledger = read_str(c, L, t, "ledger").ptr;
+    c->lease_ms = (uint64_t)read_int(L, t, "lease_ms");
+    c->ledger_schema = read_str(c, L, t, "ledger_schema").ptr;
+    c->host_name = read_optional(c, L, t, "host_name");
+    c->host_name = c->host_name ? c->host_name : "";
     c->workers = (unsigned)read_int(L, t, "workers");
     c->handler_timeout_ms = (uint64_t)read_int(L, t, "handler_timeout_ms");
     c->queue_timeout_ms = (uint64_t)read_int(L, t, "queue_timeout_ms");

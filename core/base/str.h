@@ -6,7 +6,7 @@
  * For       base/ holds the tools that every other room may use and that know none of them:
  *           memory   arena.h, heap.h, str.h (this)
  *           formats  base64.h, json_out.h, json_text.h, layout.h, metric_text.h, timestamp.h
- *           errors   error.h (the table of all), check.h (our own bugs), crash.h (test builds)
+ *           errors   error.h (the table of all), check.h (our own bugs), crash.h (test builds), secret.h
  *           the log  log.h, log_out.h, seldom.h
  *           system   clock.h, descriptors.h, files.h, loop.h, sigpipe.h, usage.h
  *           a host   config.h (what it is told), stats.h and histogram.h (what it did), version.h

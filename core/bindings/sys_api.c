@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/descriptors.h"
+#include "base/secret.h"
 #include "http/networks.h"
 
 enum { COLUMNS_DEFAULT = 80, MODE_BITS = 07777 };
@@ -287,6 +288,18 @@ static int sys_network(lua_State *L)
     return 1;
 }
 
+/* (text) -> the text without passwords of databases */
+static int sys_without_passwords(lua_State *L)
+{
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len);
+    luaL_Buffer buffer;
+    size_t size = HW_SECRET_ROOM(len);
+    char *out = luaL_buffinitsize(L, &buffer, size);
+    luaL_pushresultsize(&buffer, hw_secret_hide(out, size, text));
+    return 1;
+}
+
 /* ---- terminal and time ---- */
 
 static int sys_isatty(lua_State *L)
@@ -326,13 +339,21 @@ static int sys_now(lua_State *L)
 void hw_sys_push_api(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"glob", sys_glob},       {"matches", sys_matches},
-        {"list", sys_list},       {"realpath", sys_realpath},
-        {"cwd", sys_cwd},         {"stat", sys_stat},
-        {"mkdir", sys_mkdir},     {"write_new", sys_write_new},
-        {"isatty", sys_isatty},   {"columns", sys_columns},
-        {"sleep", sys_sleep},     {"now", sys_now},
-        {"network", sys_network}, {NULL, NULL},
+        {"glob", sys_glob},
+        {"matches", sys_matches},
+        {"list", sys_list},
+        {"realpath", sys_realpath},
+        {"cwd", sys_cwd},
+        {"stat", sys_stat},
+        {"mkdir", sys_mkdir},
+        {"write_new", sys_write_new},
+        {"isatty", sys_isatty},
+        {"columns", sys_columns},
+        {"sleep", sys_sleep},
+        {"now", sys_now},
+        {"network", sys_network},
+        {"without_passwords", sys_without_passwords},
+        {NULL, NULL},
     };
     luaL_newlib(L, functions);
 }

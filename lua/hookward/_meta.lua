@@ -236,7 +236,10 @@ function hook.log.error(message, fields) end
 ---@field handlers? string the folder of the scripts; default: "handlers"
 ---@field keys? string|string[] files of public keys, or patterns; default: "keys/*"
 ---@field min_key_bits? integer default: 2048
----@field ledger? string a file, or "memory:"; default: "hookward.db"
+---@field ledger? string a file, "postgres://user@host/database", or "memory:"; default: "hookward.db"
+---@field lease? hookward.Time on PostgreSQL: how long a host that died may hold what it had; default: 15
+---@field ledger_schema? string on PostgreSQL: the schema that has the tables; default: "hookward"
+---@field host_name? string on PostgreSQL: what this host is called; default: the machine's name
 ---@field workers? integer how many handlers may block at once; default: 8
 ---@field handler_timeout? hookward.Time default: 30
 ---@field queue_timeout? hookward.Time default: 30

@@ -1,5 +1,6 @@
 -- The kinds of values in a configuration: how to read each, and what to say about a wrong one.
 
+local database = require "hookward.base.database"
 local pattern = require "hookward.base.pattern"
 local suggest = require "hookward.base.suggest"
 local sys = require "hookward.core".sys
@@ -13,6 +14,8 @@ local M = {
 local RUN_FOLDER = "/run/hookward" -- what RuntimeDirectory=hookward makes
 local SOCKET_PATH_MAX = M.SOCKET_PATH_MAX
 local NETWORKS_MAX = 10000 -- HW_NETWORKS_MAX
+local IDENTIFIER_MAX = 63 -- bytes that PostgreSQL keeps of a name
+local NAME_MAX = 100
 local SETTINGS_DEPTH = 100 -- Lua's parser takes 200 nested tables
 
 -- ---- paths ----
@@ -137,6 +140,20 @@ function M.read_path(value, base)
 end
 
 local read_path = M.read_path
+
+-- libpq takes it apart, and says what is wrong with it.
+local function read_database(value)
+  if not value:find("[%c ]") then return value end
+  return nil, nil, M.show(database.shown(value))
+end
+
+local function read_identifier(value)
+  if type(value) ~= "string" or #value > IDENTIFIER_MAX or not value:find("^[a-z_][a-z0-9_]*$") then
+    return nil
+  end
+  if not value:find("^pg_") then return value end
+  return nil, ("%s: PostgreSQL keeps names that begin with pg_ for itself"):format(M.show(value))
+end
 
 -- An event's name, or a pattern as in hook.on.
 local function read_event(value)
@@ -294,12 +311,31 @@ M.kinds = {
     read = function(value, _, base) return read_list(value, read_pattern, base) end,
   },
   ledger = {
-    expects = function() return 'a file, or "memory:"' end,
+    expects = function() return 'a file, "postgres://user@host/database", or "memory:"' end,
     read = function(value, _, base)
       if value == "memory:" then return value end
+      if database.is_meant(value) then return read_database(value) end
       if value == "memory" then return nil, '"memory" lacks its colon; write "memory:"' end
-      if type(value) == "string" and value:find("^%a[%w%+%-%.]*:") then return nil end
+      if type(value) == "string" and value:find("^%a[%w%+%-%.]*:") then
+        return nil, nil, M.show(database.shown(value))
+      end
       return read_path(value, base)
+    end,
+  },
+  identifier = {
+    expects = function()
+      return ("a name of at most %d small letters, digits and _, with no digit first")
+        :format(IDENTIFIER_MAX)
+    end,
+    read = function(value) return read_identifier(value) end,
+  },
+  name = {
+    expects = function()
+      return ("a text of 1 to %d printable characters of ASCII"):format(NAME_MAX)
+    end,
+    read = function(value)
+      local good = type(value) == "string" and #value <= NAME_MAX and value:find("^[ -~]+$")
+      return good and value or nil
     end,
   },
   integer = {

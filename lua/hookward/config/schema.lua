@@ -14,6 +14,9 @@
 --   flag     the flag of `hookward serve` that overrides it
 --   doc      one or two sentences
 
+-- A fleet's tests don't wait for a real lease.
+local SHORTEST_LEASE = os.getenv "HOOKWARD_TEST" == "1" and "1s" or "5s"
+
 return {
   { key = "listen", kind = "listen", default = "127.0.0.1:8080", flag = "--listen",
     doc = 'Where to listen: "host:port", "[::]:8443", "unix:/run/hookward.sock", "systemd" '
@@ -38,7 +41,20 @@ return {
   { key = "min_key_bits", kind = "integer", default = 2048, min = 2048, max = 16384,
     doc = "A shorter RSA key is refused when the host starts." },
   { key = "ledger", kind = "ledger", default = "hookward.db", flag = "--ledger",
-    doc = 'The file that records what was processed. "memory:" is for tests: nothing is kept.' },
+    doc = "Where the host records what was processed: a file; or a database on PostgreSQL that "
+      .. 'several hosts share, as libpq takes it: "postgres://user@host/database" ("postgres://" '
+      .. "alone means what the environment says: PGHOST, PGDATABASE, PGSERVICE and so on). "
+      .. '"memory:" is for tests: nothing is kept.' },
+  { key = "lease", kind = "time", default = "15s", min = SHORTEST_LEASE, max = "5m",
+    as = "lease_ms",
+    doc = "With a ledger on PostgreSQL: how long a host that has died may hold its notifications, "
+      .. "before another host takes them. All hosts of a ledger should have the same." },
+  { key = "ledger_schema", kind = "identifier", default = "hookward",
+    doc = "With a ledger on PostgreSQL: the schema in the database that has its tables. Small "
+      .. "letters, digits and _." },
+  { key = "host_name", kind = "name", example = "web-3",
+    doc = "With a ledger on PostgreSQL: what this host is called in `hookward jobs hosts` and for "
+      .. "other hosts. The default is the machine's name." },
   { key = "workers", kind = "integer", default = 8, min = 1, max = 1024, flag = "--workers",
     doc = "Lua VMs: how many handlers may block at the same time." },
   { key = "handler_timeout", kind = "time", default = 30, min = "10ms", max = "1d",

@@ -5,6 +5,7 @@
 
 local config = require "hookward.config"
 local core = require "hookward.core"
+local database = require "hookward.base.database"
 local kinds = require "hookward.config.kinds"
 
 local M = {}
@@ -15,14 +16,15 @@ local PROBE_TIMEOUT = 5 -- seconds
 ---@class hookward.Control where to find the host of a configuration
 ---@field file string the configuration, as the user calls it
 ---@field path string the host's control socket
----@field ledger? string the file that the host locks; nil: in memory, or not known
+---@field ledger? string the file that the host locks; nil: it is no file, or not known
 ---@field broken? string why the configuration could not be read; `path` is then the default
 
 ---@param settings hookward.Config
 ---@return hookward.Control
 function M.of(settings)
+  local is_file = settings.ledger ~= "memory:" and not database.is_meant(settings.ledger)
   return { file = settings.file, path = settings.control,
-    ledger = settings.ledger ~= "memory:" and settings.ledger or nil }
+    ledger = is_file and settings.ledger or nil }
 end
 
 ---Finds the host of a configuration, even if the configuration is broken: with what is still known.
