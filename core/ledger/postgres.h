@@ -88,20 +88,26 @@ struct hw_pg_live; /* has a lock of its own; any thread */
 
 struct hw_pg_live *hw_pg_live_new(void);
 void hw_pg_live_free(struct hw_pg_live *live);
-/* A number for a claim that is about to be sent; `mark` is the sequence's last value at the time, or
- * less. It counts as live from here on. `fresh`: it may insert a row (S1). */
+/* A number for a claim that is about to be sent; it counts as live from here on. `fresh`: it may insert
+ * a row (S1). 0 without memory. */
 int64_t hw_pg_live_begin(struct hw_pg_live *live, bool fresh);
 /* What it got: `rows` rows, of which the least is `seq`. 0 rows: it is not live any more. */
 void hw_pg_live_got(struct hw_pg_live *live, int64_t claim, size_t rows, int64_t seq);
-/* One row of it was settled, or handed to the unsettled list's end. */
+/* Its answer was lost, so nobody here knows what it took. The audit lets go of that; until then a
+ * fresh one still counts for low_seq. */
+void hw_pg_live_lost(struct hw_pg_live *live, int64_t claim);
+/* One row of it was settled, or was fenced, or its outcome was given up. */
 void hw_pg_live_end(struct hw_pg_live *live, int64_t claim);
 /* It carries next_run_at = 'infinity' from now on, so it need not be looked for by its number. */
 void hw_pg_live_is_due(struct hw_pg_live *live, int64_t claim);
 bool hw_pg_live_has(struct hw_pg_live *live, int64_t claim);
+size_t hw_pg_live_count(struct hw_pg_live *live);
 /* No row below it that this host claimed as new can be running. */
 int64_t hw_pg_live_low_seq(struct hw_pg_live *live);
 /* The sequence's last value, as the pulse reads it: the base of what is begun after. */
 void hw_pg_live_mark(struct hw_pg_live *live, int64_t last_value);
+/* An audit that began then, by hw_now_ns, has let go of all that it found. */
+void hw_pg_live_audited(struct hw_pg_live *live, uint64_t began_ns);
 
 /* ---- outcomes that are recorded late: pg_unsettled.c ---- */
 
@@ -109,15 +115,19 @@ struct hw_pg_unsettled; /* has a lock of its own; any thread */
 
 /* At most `max_count` outcomes and `max_bytes` of bodies; beyond that the oldest are dropped, with a
  * line in the log, and the audit lets their rows go. */
-struct hw_pg_unsettled *hw_pg_unsettled_new(size_t max_count, size_t max_bytes);
+struct hw_pg_unsettled *hw_pg_unsettled_new(struct hw_pg_live *live, size_t max_count,
+                                            size_t max_bytes, bool keep_bodies);
 void hw_pg_unsettled_free(struct hw_pg_unsettled *list);
-/* Copies what the ledger needs of it. Returns false without memory: then its row stays as it is. */
+/* Copies what the ledger needs of an outcome, and takes over its claim, which ends when the outcome is
+ * recorded or dropped. Returns false without memory: it was dropped. */
 bool hw_pg_unsettled_keep(struct hw_pg_unsettled *list, const struct hw_notification *n);
 size_t hw_pg_unsettled_count(struct hw_pg_unsettled *list);
-/* Takes the oldest out, at most HW_LEDGER_BATCH_MAX, into `batch`. Returns how many. `done` frees them;
- * `put_back` keeps them, in their place. */
-size_t hw_pg_unsettled_take(struct hw_pg_unsettled *list, struct hw_notification **batch);
-void hw_pg_unsettled_done(struct hw_notification **batch, size_t count);
+/* Takes the oldest out, at most `max`, into `batch`. Returns how many. `done` ends their claims and frees
+ * them; `put_back` keeps them, in their place. */
+size_t hw_pg_unsettled_take(struct hw_pg_unsettled *list, struct hw_notification **batch,
+                            size_t max);
+void hw_pg_unsettled_done(struct hw_pg_unsettled *list, struct hw_notification **batch,
+                          size_t count);
 void hw_pg_unsettled_put_back(struct hw_pg_unsettled *list, struct hw_notification **batch,
                               size_t count);
 
