@@ -204,6 +204,33 @@ static void put_ledger(struct hw_metric_text *out, const struct hw_metrics *m)
           (double)hw_pauses_count(&ledger->pauses));
 }
 
+/* Only of a ledger that several hosts share. */
+static void put_fleet(struct hw_metric_text *out, struct hw_ledger *ledger, size_t elsewhere)
+{
+    struct hw_ledger_fleet fleet;
+    ledger->type->fleet(ledger, &fleet);
+    gauge(out, "hookward_ledger_away", "1: PostgreSQL can't be used.", fleet.away_since != 0);
+    gauge(out, "hookward_ledger_hosts_alive", "Hosts of this ledger that are alive.",
+          (double)fleet.hosts_alive);
+    gauge(out, "hookward_ledger_lease_seconds_left",
+          "Until this host's lease runs out; below 0: it has.", fleet.lease_left);
+    gauge(out, "hookward_ledger_elsewhere", "Notifications that wait for another host's outcome.",
+          (double)elsewhere);
+    gauge(out, "hookward_ledger_unsettled", "Outcomes that wait to be recorded.",
+          (double)fleet.unsettled);
+    counter(out, "hookward_ledger_fenced_total",
+            "Outcomes refused, since another host had taken over.", fleet.fenced);
+    counter(out, "hookward_ledger_taken_over_total",
+            "Notifications taken from hosts that are gone.", fleet.taken_over);
+    counter(out, "hookward_ledger_claims_failed_total", "Claims that failed.", fleet.claims_failed);
+    hw_metric_text_histogram(out, "hookward_ledger_claim_batch",
+                             "How many notifications a claim asked for.", fleet.claim_sizes, 1);
+    hw_metric_text_histogram(out, "hookward_ledger_claim_seconds",
+                             "How long successful claims took.", fleet.claim_times, NS);
+    hw_metric_text_histogram(out, "hookward_ledger_settle_seconds",
+                             "How long successful commits took.", &ledger->commit_times, NS);
+}
+
 /* ---- connections ---- */
 
 static void put_connections(struct hw_metric_text *out, const struct hw_metrics *m)
@@ -353,6 +380,8 @@ static void put(struct hw_metric_text *out, const struct hw_metrics *m)
     put_notifications(out, m);
     put_queue(out, m);
     put_ledger(out, m);
+    if (hw_ledger_claims(m->status->dispatch->ledger))
+        put_fleet(out, m->status->dispatch->ledger, hw_status_elsewhere(m->status));
     put_connections(out, m);
     put_tls(out, m);
     put_scripts(out, m);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/json_out.h"
+#include "base/secret.h"
 #include "base/version.h"
 
 static void put_counts(FILE *out, const struct hw_stats *stats)
@@ -102,6 +103,38 @@ static void put_addresses(FILE *out, const struct hw_status *s)
     putc(']', out);
 }
 
+size_t hw_status_elsewhere(const struct hw_status *status)
+{
+    (void)status;
+    return 0;
+}
+
+static void put_path(FILE *out, const char *path)
+{
+    char shown[1024];
+    bool is_file = !hw_ledger_is_postgres(path);
+    hw_secret_hide(shown, sizeof shown, path);
+    fputs(",\"path\":", out);
+    hw_json_out_text(out, hw_str_of(is_file ? path : shown));
+}
+
+static void put_fleet(FILE *out, struct hw_ledger *ledger, size_t elsewhere)
+{
+    struct hw_ledger_fleet fleet;
+    ledger->type->fleet(ledger, &fleet);
+    fputs(",\"fleet\":{\"host_name\":", out);
+    hw_json_out_text(out, hw_str_of(fleet.host_name));
+    fprintf(out, ",\"hosts_alive\":%lld,\"elsewhere\":%zu", (long long)fleet.hosts_alive,
+            elsewhere);
+    if (fleet.owner)
+        fprintf(out, ",\"id\":%lld,\"lease_left\":%.3f", (long long)fleet.owner, fleet.lease_left);
+    if (fleet.away_since)
+        fprintf(out, ",\"away_since\":%.3f", (double)fleet.away_since / 1000);
+    fprintf(out, ",\"unsettled\":%llu,\"fenced\":%llu,\"taken_over\":%llu,\"claims_failed\":%llu}",
+            (unsigned long long)fleet.unsettled, (unsigned long long)fleet.fenced,
+            (unsigned long long)fleet.taken_over, (unsigned long long)fleet.claims_failed);
+}
+
 static void put_ledger(FILE *out, const struct hw_status *s)
 {
     static const char *const healths[] = {[HW_LEDGER_WELL] = "well",
@@ -110,11 +143,12 @@ static void put_ledger(FILE *out, const struct hw_status *s)
                                           [HW_LEDGER_HEALED] = "well"};
     struct hw_ledger *ledger = s->dispatch->ledger;
     fprintf(out, ",\"ledger\":{\"type\":\"%s\"", ledger->type->name);
-    if (ledger->type->waits) {
-        fputs(",\"path\":", out);
-        hw_json_out_text(out, hw_str_of(s->config->ledger));
-    }
-    fprintf(out, ",\"health\":\"%s\"}", healths[hw_ledger_health(ledger)]);
+    if (ledger->type->waits)
+        put_path(out, s->config->ledger);
+    fprintf(out, ",\"health\":\"%s\"", healths[hw_ledger_health(ledger)]);
+    if (hw_ledger_claims(ledger))
+        put_fleet(out, ledger, hw_status_elsewhere(s));
+    putc('}', out);
 }
 
 static void put_rows(FILE *out, struct hw_ledger *ledger)
@@ -161,6 +195,14 @@ static void put(FILE *out, const struct hw_status *s)
             (unsigned long long)hw_stats_get(&stats->counts[HW_COUNT_UNREPLACED]));
 }
 
+static bool is_away(struct hw_ledger *ledger)
+{
+    struct hw_ledger_fleet fleet = {.away_since = 0};
+    if (hw_ledger_claims(ledger))
+        ledger->type->fleet(ledger, &fleet);
+    return fleet.away_since != 0;
+}
+
 bool hw_status_is_ready(const struct hw_status *s, const char **why)
 {
     *why = NULL;
@@ -168,6 +210,8 @@ bool hw_status_is_ready(const struct hw_status *s, const char **why)
         *why = "starting";
     else if (s->dispatch->draining)
         *why = "draining";
+    else if (is_away(s->dispatch->ledger))
+        *why = "PostgreSQL can't be used";
     else if (hw_ledger_health(s->dispatch->ledger) == HW_LEDGER_FAILED)
         *why = "the ledger can't record";
     return !*why;

@@ -2,7 +2,8 @@
  *
  *     {"state":"serving"|"draining","hookward":"0.1.0","version":"0123456789abcdef","number":1,
  *      "pid":1,"started_at":1790000000.0,"uptime":1.5,"workers":8,"workers_stuck":0,
- *      "ready":false,"why_not_ready":"starting"|"draining"|"the ledger can't record",
+ *      "ready":false,"why_not_ready":"starting"|"draining"|"the ledger can't record"|
+ *                                       "PostgreSQL can't be used",
  *      "counts":{"received":0,…},"errors":{"handler_error":1,…},
  *      "events":[{"event":"Badge.Created","succeeded":1,"failed":2,…,
  *                 "last_error":"handler_error","last_error_at":1790000000.0},…],
@@ -10,7 +11,10 @@
  *                 "ack_first":true,"concurrency":2,"in_order":true},…],
  *      "pauses":[{"pattern":"Badge.*","since":1790000000.0},…],
  *      "reload":{"at":1790000000.0,"ok":true,"text":"…"},
- *      "ledger":{"type":"sqlite","path":"/…","health":"well"|"slow"|"failed"},
+ *      "ledger":{"type":"sqlite","path":"/…","health":"well"|"slow"|"failed",
+ *                "fleet":{"host_name":"web-3","id":7,"hosts_alive":2,"lease_left":9.1,
+ *                         "away_since":1790000000.0,"elsewhere":0,"unsettled":0,"fenced":0,
+ *                         "taken_over":0,"claims_failed":0}},
  *      "rows":{"succeeded":3,"failed":0,…},
  *      "addresses":["http://127.0.0.1:8080",…],"admin":"http://127.0.0.1:9464",
  *      "replaced":0,"unreplaced":0}
@@ -18,7 +22,9 @@
  * Times are seconds since 1970. "errors" has those that occurred, and an event only those of its
  * counts (trip/events.h) that are not 0. "routes" are those of the live scripts, the most specific
  * first, without what a route has not. "why_not_ready" is absent while the host is ready. "reload"
- * is the last attempt, absent before the first; "path" is absent when the ledger is in memory;
+ * is the last attempt, absent before the first; "path" is absent when the ledger is in memory, and
+ * has no password; "fleet" (struct hw_ledger_fleet) is absent unless hosts share the ledger,
+ * "away_since" while the database can be reached, "id" and "lease_left" before the host has joined;
  * "workers_stuck" counts those whose handler did not return in time and has not yet; an address
  * begins with http://, https:// or unix:. "rows" are counts of the ledger's rows by state that are
  * kept in memory. "admin" is absent without an admin listener.
@@ -55,6 +61,9 @@ struct hw_status {
 
 /* Whether new notifications should be sent here; if not, *why is a static text, else NULL. */
 bool hw_status_is_ready(const struct hw_status *status, const char **why);
+
+/* Of a ledger that hosts share: how many notifications wait here for another host's outcome. */
+size_t hw_status_elsewhere(const struct hw_status *status);
 
 /* The text is the caller's (free); NULL without memory. */
 char *hw_status_write(const struct hw_status *status, size_t *len);
