@@ -44,6 +44,9 @@ struct hw_pg_options {
     const char *name; /* for application_name: "hookward/<name>" */
     const struct hw_pg_statement *statements;
     size_t count;
+    /* for commands, which have time */
+    uint64_t statement_ms; /* the server's statement_timeout; 0: 5 s */
+    bool plain;            /* without the three switches of the planner */
 };
 
 /* Opens nothing yet. `options` and what it points to must outlive it. NULL without memory. */
