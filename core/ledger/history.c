@@ -4,6 +4,8 @@
  *         anything else each run has a row, written in the transaction of its outcome. A trigger
  *         (file.c) removes the rows with their notification, whoever removes that: its number may
  *         be used again. */
+#include "ledger/history.h"
+
 #include "ledger/file.h"
 #include "ledger/sqlite.h"
 
@@ -18,18 +20,16 @@ static bool was_put_off(const struct hw_notification *n)
            n->outcome.code == HW_ELEDGER_UNAVAILABLE || (n->next_run_at && n->retries == before);
 }
 
-/* It failed, or was not the first. */
-static bool is_sure(const struct hw_notification *n)
+bool hw_ledger_history_is_sure(const struct hw_notification *n)
 {
     return n->outcome.code || n->has_stand_in || n->known.runs > 0;
 }
 
-/* What failed before any run has a history only if it was not put off: the statement looks. */
 bool hw_ledger_history_wants(const struct hw_notification *n)
 {
     if (n->state == HW_STARTED || n->state == HW_QUEUED || was_put_off(n))
         return false;
-    return is_sure(n) || n->known.state == HW_FAILED || n->known.state == HW_DEAD;
+    return hw_ledger_history_is_sure(n) || n->known.state == HW_FAILED || n->known.state == HW_DEAD;
 }
 
 static int trim(struct hw_sqlite *s, int64_t row)
@@ -59,7 +59,7 @@ int hw_ledger_history_add(struct hw_sqlite *s, const struct hw_notification *n, 
     hw_ledger_rows_bind(add, 7, o->code ? hw_str_of(hw_error_name(o->code)) : HW_STR_NONE);
     hw_ledger_rows_bind(add, 8, hw_ledger_rows_cut(o->reason));
     hw_ledger_rows_bind(add, 9, o->ran ? hw_str_of(n->version) : HW_STR_NONE);
-    sqlite3_bind_int(add, 10, is_sure(n));
+    sqlite3_bind_int(add, 10, hw_ledger_history_is_sure(n));
     int rc = hw_ledger_writer_step(add);
     return rc == SQLITE_OK ? trim(s, row) : rc;
 }

@@ -43,6 +43,7 @@ static const char *const steps[HW_PG_SCHEMA] = {
     " trouble smallint,"
     " accepted boolean NOT NULL DEFAULT false,"
     " parked boolean NOT NULL DEFAULT false,"
+    " parked_event text," /* the event while it is parked: an index on `event` would slow settles down */
     " dedupe_id text NOT NULL,"
     " digest bytea NOT NULL,"
     " job_id text NOT NULL,"
@@ -62,7 +63,10 @@ static const char *const steps[HW_PG_SCHEMA] = {
     "CREATE INDEX due_pool ON @.notifications (pool, next_run_at, seq)"
     " WHERE next_run_at IS NOT NULL AND pool IS NOT NULL;\n"
     "CREATE INDEX lanes ON @.notifications (lane, seq) WHERE lane IS NOT NULL;\n"
-    "CREATE INDEX by_park ON @.notifications (event, seq) WHERE parked;\n"
+    "CREATE INDEX heads ON @.notifications (lane, seq)"
+    " WHERE lane IS NOT NULL AND (next_run_at IS NOT NULL OR parked);\n" /* at most one a lane */
+    "CREATE INDEX by_park ON @.notifications (parked_event, seq)"
+    " WHERE parked_event IS NOT NULL;\n"
     "CREATE INDEX by_trouble ON @.notifications (seq, trouble) WHERE trouble IS NOT NULL;\n"
     "CREATE INDEX by_job ON @.notifications (job_id) WHERE dedupe_id = '';\n" /* only by-body rows */
     "CREATE INDEX by_time ON @.notifications USING brin (received_at) WITH (pages_per_range = "

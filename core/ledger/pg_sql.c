@@ -11,6 +11,57 @@
 #include "ledger/pg_schema.h"
 #include "ledger/postgres.h"
 
+/* A time in ms since 1970; not for one that may be 'infinity'. */
+#define MS(time) "(extract(epoch FROM " time ") * 1000)::bigint"
+
+/* ---- parts of the statements for what is due ---- */
+
+/* Whether a row `p` with a lane is the one of its lane that is due, runs, waits for its retry or is
+ * parked: there is one of them at most, unless somebody has another replayed. The index `heads`. */
+#define IS_HEAD "p.lane IS NOT NULL AND (p.next_run_at IS NOT NULL OR p.parked)"
+
+/* As hw_pauses_matches does it. What was never decoded has no event, and nothing pauses it. */
+#define IS_PAUSED                                                                                  \
+    "(q.event IS NOT NULL AND EXISTS (SELECT FROM @.pauses u WHERE u.pattern IN ('*', q.event)"    \
+    " OR (length(u.pattern) > 2"                                                                   \
+    " AND ((right(u.pattern, 2) = '.*' AND starts_with(q.event, left(u.pattern, -1)))"             \
+    " OR (left(u.pattern, 2) = '*.'"                                                               \
+    " AND right(q.event, length(u.pattern) - 1) = substr(u.pattern, 2))))))"
+
+/* Nothing of its lane is before it. */
+#define MAY_RUN                                                                                    \
+    "q.state IN (2, 5) AND q.body IS NOT NULL AND NOT EXISTS (SELECT FROM @.notifications p"       \
+    " WHERE p.lane = q.lane AND " IS_HEAD " AND p.seq <> q.seq"                                    \
+    " AND (p.state = 6 OR p.seq < q.seq)) AND NOT " IS_PAUSED
+
+/* $1: the owner, $2: the claim */
+#define TAKEN                                                                                      \
+    "state = 6, trouble = NULL, owner = $1::bigint, claim = $2::bigint, runs = n.runs + 1,"        \
+    " next_run_at = 'infinity', parked = false, parked_event = NULL"
+
+/* What hw_pg_due_fill reads; `runs` and `state` as they were before. */
+#define ROW(runs, state, next_run_ms)                                                              \
+    "n.seq, n.dedupe_id, n.digest, n.job_id, n.attempt, n.deliveries, " runs ", n.retries,"        \
+    " n.lost, " state                                                                              \
+    ", n.accepted, n.event, n.key, n.lane, n.pool, " MS("n.received_at") ", " next_run_ms          \
+                                                                         ", n.headers, n.body"
+
+#define TAKE_DUE                                                                                   \
+    " UPDATE @.notifications n SET " TAKEN                                                         \
+    " FROM d WHERE n.seq = d.seq RETURNING " ROW("n.runs - 1", "d.state", MS("d.next_run_at"))
+
+#define RUN_IN(pool)                                                                               \
+    "SELECT count(*) FROM @.notifications r WHERE r.pool = " pool                                  \
+    " AND r.next_run_at = 'infinity' AND r.state = 6"
+
+/* Written by the settle of this very transaction, not by one before whose answer was lost. */
+#define SETTLED_NOW(s)                                                                             \
+    "n.seq = " s ".seq AND n.owner = " s ".owner AND n.claim = " s ".claim"                        \
+    " AND n.settled_at = now()"
+
+/* One that was accepted, and can't start at once. */
+#define WAIT(when) "runs = n.runs - (n.state = 6)::int, state = 5, trouble = 5, next_run_at = " when
+
 static const char *const texts[HW_PG_STATEMENTS] = {
     /* ---- claims and settles: pg_claim.c, pg_settle.c ---- */
     [HW_PG_CLAIM] = NULL,
@@ -31,27 +82,140 @@ static const char *const texts[HW_PG_STATEMENTS] = {
     [HW_PG_ROWS] = NULL,
     [HW_PG_HOSTS] = NULL,
 
-    /* ---- what is due: pg_due.c, pg_park.c, pg_history.c ---- */
-    [HW_PG_DUE] = NULL,
-    [HW_PG_POOL_LOCK] = NULL,
-    [HW_PG_DUE_POOL] = NULL,
-    [HW_PG_NEXT_POOL] = NULL,
-    [HW_PG_LANE_LOCK] = NULL,
-    [HW_PG_LANE_ACCEPT] = NULL,
-    [HW_PG_PROMOTE] = NULL,
-    [HW_PG_TAKE] = NULL,
-    [HW_PG_RUNS_ADD] = NULL,
-    [HW_PG_RUNS_TRIM] = NULL,
-    [HW_PG_PARK] = NULL,
-    [HW_PG_UNPARK] = NULL,
-    [HW_PG_PARKED] = NULL,
-    [HW_PG_PAUSES] = NULL,
-    [HW_PG_PAUSE] = NULL,
-    [HW_PG_RESUME] = NULL,
-    [HW_PG_PURGE] = NULL,
-    [HW_PG_MINUTE] = NULL,
-    [HW_PG_MINUTES] = NULL,
-    [HW_PG_MINUTES_FORGET] = NULL,
+    /* ---- what is due: pg_due.c ---- */
+    [HW_PG_DUE] = "WITH d AS MATERIALIZED (SELECT q.seq, q.state, q.next_run_at"
+                  " FROM @.notifications q WHERE q.next_run_at <= now() AND q.pool IS NULL"
+                  " AND " MAY_RUN " ORDER BY q.next_run_at, q.seq LIMIT $3::bigint"
+                  " FOR NO KEY UPDATE OF q SKIP LOCKED)" TAKE_DUE,
+    [HW_PG_POOL_LOCK] = "SELECT pg_advisory_xact_lock(1751346284, h) FROM"
+                        " (SELECT DISTINCT hashtext(l) AS h FROM unnest($1::text[]) l"
+                        " ORDER BY 1) x",
+    [HW_PG_DUE_POOL] = "WITH d AS MATERIALIZED (SELECT q.seq, q.state, q.next_run_at"
+                       " FROM @.notifications q WHERE q.pool = $4::text AND q.next_run_at <= now()"
+                       " AND " MAY_RUN " ORDER BY q.next_run_at, q.seq"
+                       " LIMIT least($3::bigint, greatest(0, $5::bigint - (" RUN_IN(
+                           "$4::text") ")))"
+                                       " FOR NO KEY UPDATE OF q SKIP LOCKED)" TAKE_DUE,
+    [HW_PG_NEXT_POOL] =
+        "WITH RECURSIVE each(pool) AS ((SELECT min(q.pool) FROM @.notifications q"
+        " WHERE q.pool IS NOT NULL AND q.next_run_at IS NOT NULL) UNION ALL"
+        " SELECT (SELECT min(q.pool) FROM @.notifications q WHERE q.pool > each.pool"
+        " AND q.pool IS NOT NULL AND q.next_run_at IS NOT NULL)"
+        " FROM each WHERE each.pool IS NOT NULL)"
+        " SELECT e.pool, (" RUN_IN(
+            "e.pool") ") FROM each e,"
+                      " LATERAL (SELECT q.next_run_at FROM @.notifications q WHERE q.pool = e.pool"
+                      " AND q.next_run_at <= now() ORDER BY q.next_run_at, q.seq LIMIT 1) first"
+                      " ORDER BY first.next_run_at LIMIT $1::bigint",
+    [HW_PG_TAKE] =
+        "WITH q AS MATERIALIZED (SELECT q.seq, q.state, q.owner FROM @.notifications q"
+        " WHERE q.seq = $3::bigint FOR NO KEY UPDATE SKIP LOCKED),"
+        " took AS (UPDATE @.notifications n SET " TAKEN
+        " FROM q WHERE n.seq = q.seq AND n.body IS NOT NULL AND (q.state IN (2, 4, 5)"
+        " OR ($4::bool AND q.state IN (1, 3)) OR (q.state = 6 AND EXISTS (SELECT FROM @.hosts h"
+        " WHERE h.id = q.owner AND h.gone_at IS NOT NULL))) RETURNING n.seq)"
+        " SELECT " ROW(
+            "n.runs", "n.state",
+            "CASE WHEN n.next_run_at < 'infinity' THEN " MS(
+                "n.next_run_at") " END") ", t.seq IS NOT NULL, h.name"
+                                         " FROM @.notifications n LEFT JOIN took t ON t.seq = n.seq"
+                                         " LEFT JOIN @.hosts h ON h.id = n.owner WHERE n.seq = "
+                                         "$3::bigint",
+
+    /* ---- lanes and pools of what is accepted, and what ends in a lane: pg_along.c ---- */
+    [HW_PG_LANE_LOCK] = "SELECT pg_advisory_xact_lock(1751346285, h) FROM"
+                        " (SELECT DISTINCT hashtext(l) AS h FROM unnest($1::text[]) l"
+                        " ORDER BY 1) x",
+    [HW_PG_LANE_ACCEPT] =
+        "WITH s AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])"
+        " AS s(seq, owner, claim))"
+        " UPDATE @.notifications n SET " WAIT("NULL") " FROM s WHERE " SETTLED_NOW(
+            "s") " AND n.state IN (5, 6) AND EXISTS (SELECT FROM @.notifications p WHERE p.lane = "
+                 "n.lane"
+                 " AND p.seq <> n.seq AND (p.seq < n.seq OR NOT EXISTS (SELECT FROM s o"
+                 " WHERE o.seq = p.seq AND o.owner = p.owner AND o.claim = p.claim))) RETURNING "
+                 "n.seq",
+    [HW_PG_POOL_ACCEPT] =
+        "WITH s AS MATERIALIZED (SELECT s.*, row_number() OVER (PARTITION BY pool ORDER BY seq)"
+        " AS place FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[])"
+        " AS s(seq, owner, claim, pool, most))"
+        " UPDATE @.notifications n SET " WAIT("now()") " FROM s WHERE " SETTLED_NOW(
+            "s") " AND n.state = 6 AND s.place + (" RUN_IN("s.pool") " AND NOT EXISTS (SELECT FROM "
+                                                                     "s o WHERE o.seq = r.seq)) > "
+                                                                     "s.most RETURNING n.seq",
+    [HW_PG_PROMOTE] = "UPDATE @.notifications n SET next_run_at = least(n.settled_at, now())"
+                      " FROM (SELECT DISTINCT l AS lane FROM unnest($1::text[]) l) x,"
+                      " LATERAL (SELECT p.seq FROM @.notifications p WHERE p.lane = x.lane"
+                      " ORDER BY p.seq LIMIT 1) first"
+                      " WHERE n.seq = first.seq AND n.state IN (2, 5) AND NOT EXISTS (SELECT"
+                      " FROM @.notifications p WHERE p.lane = x.lane AND " IS_HEAD ")",
+
+    /* ---- runs: pg_history.c ---- */
+    [HW_PG_RUNS_ADD] =
+        "INSERT INTO @.runs (seq, began_at, attempt, retry, waited_ms, ms, host, error, reason,"
+        " version) SELECT s.seq, now() - s.ms * interval '1 ms', s.attempt, s.retry, s.waited_ms,"
+        " s.ms, s.owner, s.error, s.reason, s.version FROM unnest($1::bigint[], $2::bigint[],"
+        " $3::bigint[], $4::int[], $5::int[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],"
+        " $10::text[], $11::bool[]) AS s(seq, owner, claim, attempt, retry, waited_ms, ms, error,"
+        " reason, version, sure) JOIN @.notifications n ON n.seq = s.seq"
+        " WHERE " SETTLED_NOW(
+            "s") " AND (s.sure OR EXISTS (SELECT FROM @.runs r WHERE r.seq = s.seq))",
+    [HW_PG_RUNS_TRIM] =
+        "DELETE FROM @.runs WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM (SELECT r.ctid,"
+        " row_number() OVER (PARTITION BY r.seq ORDER BY r.began_at DESC, r.ctid DESC) AS place"
+        " FROM @.runs r WHERE r.seq = ANY ($1::bigint[])) r WHERE r.place > $2::bigint))",
+
+    /* ---- pauses: pg_park.c ---- */
+    [HW_PG_PARK] =
+        "WITH d AS MATERIALIZED (SELECT q.seq FROM @.notifications q WHERE q.next_run_at <= now()"
+        " AND q.pool IS NULL AND " IS_PAUSED " AND q.state IN (2, 5)"
+        " ORDER BY q.next_run_at, q.seq LIMIT $1::bigint FOR NO KEY UPDATE OF q SKIP LOCKED),"
+        " e AS MATERIALIZED (SELECT q.seq FROM @.notifications q WHERE q.next_run_at <= now()"
+        " AND q.pool IS NOT NULL AND " IS_PAUSED " AND q.state IN (2, 5)"
+        " LIMIT $1::bigint FOR NO KEY UPDATE OF q SKIP LOCKED)"
+        " UPDATE @.notifications n SET parked = true, parked_event = n.event, next_run_at = NULL"
+        " FROM (SELECT seq FROM d UNION ALL SELECT seq FROM e) x WHERE n.seq = x.seq",
+    [HW_PG_UNPARK] =
+        "WITH RECURSIVE each(event) AS ((SELECT min(q.parked_event) FROM @.notifications q"
+        " WHERE q.parked_event IS NOT NULL) UNION ALL SELECT (SELECT min(q.parked_event)"
+        " FROM @.notifications q WHERE q.parked_event > each.event)"
+        " FROM each WHERE each.event IS NOT NULL),"
+        " d AS MATERIALIZED (SELECT x.seq FROM each q, LATERAL (SELECT p.seq"
+        " FROM @.notifications p WHERE p.parked_event = q.event ORDER BY p.seq"
+        " LIMIT $1::bigint FOR NO KEY UPDATE OF p SKIP LOCKED) x WHERE NOT " IS_PAUSED
+        " LIMIT $1::bigint)"
+        " UPDATE @.notifications n SET parked = false, parked_event = NULL, next_run_at = "
+        "least(n.settled_at, now())"
+        " FROM d WHERE n.seq = d.seq",
+    [HW_PG_PAUSES] = "SELECT pattern, " MS("since") " FROM @.pauses ORDER BY since, pattern",
+    [HW_PG_PAUSE] =
+        "WITH added AS (INSERT INTO @.pauses (pattern, since) SELECT $1::text, now()"
+        " WHERE (SELECT count(*) FROM @.pauses) < $2::bigint ON CONFLICT (pattern) DO NOTHING"
+        " RETURNING since)"
+        " SELECT " MS("since") ", true FROM added UNION ALL"
+                               " SELECT " MS(
+                                   "since") ", false FROM @.pauses WHERE pattern = $1::text",
+    [HW_PG_RESUME] = "DELETE FROM @.pauses WHERE pattern = $1::text",
+
+    /* ---- on request: pg_due.c; the host's own: pg_minutes.c ---- */
+    [HW_PG_PURGE_LANES] = "SELECT DISTINCT lane FROM @.notifications"
+                          " WHERE seq = ANY ($1::bigint[]) AND lane IS NOT NULL",
+    [HW_PG_PURGE] =
+        "WITH x AS MATERIALIZED (SELECT n.seq FROM unnest($1::bigint[], $2::bigint[])"
+        " AS x(seq, settled_ms) JOIN @.notifications n ON n.seq = x.seq"
+        " WHERE " MS(
+            "n.settled_at") " = x.settled_ms AND n.state <> 6"
+                            " ORDER BY n.seq FOR UPDATE OF n),"
+                            " gone AS (DELETE FROM @.notifications n USING x WHERE n.seq = x.seq "
+                            "RETURNING n.seq),"
+                            " r AS (DELETE FROM @.runs r USING gone WHERE r.seq = gone.seq)"
+                            " SELECT count(*) FROM gone",
+    [HW_PG_MINUTE] = "INSERT INTO @.minutes (host, minute, numbers)"
+                     " VALUES ($1::text, $2::bigint, $3::bytea) ON CONFLICT (host, minute)"
+                     " DO UPDATE SET numbers = excluded.numbers",
+    [HW_PG_MINUTES] = "SELECT minute, numbers FROM @.minutes WHERE host = $1::text"
+                      " AND minute >= $2::bigint ORDER BY minute",
+    [HW_PG_MINUTES_FORGET] = "DELETE FROM @.minutes WHERE minute <= $1::bigint",
 };
 
 int hw_pg_sql_fill(struct hw_pg_statement *statements, const char *schema)
@@ -78,16 +242,17 @@ int hw_pg_sql_fill(struct hw_pg_statement *statements, const char *schema)
         [HW_PG_NEXT_POOL] = "hw_next_pool",
         [HW_PG_LANE_LOCK] = "hw_lane_lock",
         [HW_PG_LANE_ACCEPT] = "hw_lane_accept",
+        [HW_PG_POOL_ACCEPT] = "hw_pool_accept",
         [HW_PG_PROMOTE] = "hw_promote",
         [HW_PG_TAKE] = "hw_take",
         [HW_PG_RUNS_ADD] = "hw_runs_add",
         [HW_PG_RUNS_TRIM] = "hw_runs_trim",
         [HW_PG_PARK] = "hw_park",
         [HW_PG_UNPARK] = "hw_unpark",
-        [HW_PG_PARKED] = "hw_parked",
         [HW_PG_PAUSES] = "hw_pauses",
         [HW_PG_PAUSE] = "hw_pause",
         [HW_PG_RESUME] = "hw_resume",
+        [HW_PG_PURGE_LANES] = "hw_purge_lanes",
         [HW_PG_PURGE] = "hw_purge",
         [HW_PG_MINUTE] = "hw_minute",
         [HW_PG_MINUTES] = "hw_minutes",

@@ -5,14 +5,17 @@
  * pg_schema.c     the tables, and their versions
  * pg_claim.c      claims: which of a batch may run here
  * pg_settle.c     outcomes: written where the fence still is ours
+ * pg_along.c      what goes along with outcomes: who is next in a lane, which pool is full
  * pg_history.c    the runs of what did not succeed at its first
  * pg_live.c       which claims this host has, and from which row on
- * pg_due.c        takes what is due; lanes, pools; replays by their row
+ * pg_due.c        takes what is due, and replays by their row
  * pg_park.c       pauses, and rows that are set aside while they last
+ * pg_minutes.c    saved minutes
+ * pg_remove.c     removes rows on request
  * pg_pulse.c      the lease: renewed, or lost; the database away, and back
  * pg_sweep.c      what hosts that are gone left behind; what nobody here knows
  * pg_unsettled.c  outcomes that could not be recorded, kept to be recorded late
- * pg_tend.c       retention, numbers of rows, saved minutes
+ * pg_tend.c       retention, numbers of rows
  *
  * Protocol  A claim and a settle are one transaction each, for a batch. Between them no lock is held.
  *           The fence (owner, claim) of a row is what every write compares. A host renews one lease;
@@ -59,16 +62,17 @@ enum hw_pg_sql {
     HW_PG_NEXT_POOL,
     HW_PG_LANE_LOCK,   /* S15a */
     HW_PG_LANE_ACCEPT, /* of those that are accepted into lanes: which have others before them */
+    HW_PG_POOL_ACCEPT, /* likewise, into pools: which find theirs full */
     HW_PG_PROMOTE,     /* S15b */
     HW_PG_TAKE,        /* S16 */
     HW_PG_RUNS_ADD,
     HW_PG_RUNS_TRIM,
     HW_PG_PARK,
     HW_PG_UNPARK,
-    HW_PG_PARKED,
     HW_PG_PAUSES,
     HW_PG_PAUSE,
     HW_PG_RESUME,
+    HW_PG_PURGE_LANES,
     HW_PG_PURGE,
     HW_PG_ROWS, /* numbers by state, the backlog, the oldest that waits */
     HW_PG_MINUTE,
@@ -217,10 +221,37 @@ enum hw_pg_rc hw_pg_settle(struct hw_postgres *p, struct hw_pg *pg, struct hw_pg
 /* A replay: takes one row by its number (n->from_row), and fills in the notification. Claim thread. */
 enum hw_pg_rc hw_pg_take(struct hw_postgres *p, struct hw_notification *n);
 
-/* Whether the run is to be in the history; the rows for it, as one more call of the settle's
- * transaction (args of HW_PG_RUNS_ADD). Returns the number of rows. */
-size_t hw_pg_history_add(struct hw_pg_args *args, struct hw_notification *const *batch,
-                         size_t count, int64_t owner);
+/* ---- what goes along with a settle, in its transaction: pg_along.c, pg_history.c ---- */
+
+/* For one batch; {0} to begin with. Without lanes, limits and histories nothing is allocated, and no call
+ * is added. */
+struct hw_pg_along {
+    struct hw_notification *const *batch;
+    size_t count;
+    struct hw_pg_args *args[7];
+    size_t args_count;
+    struct hw_pg_call *lane_accept, *pool_accept; /* NULL: nothing was accepted into one */
+};
+
+/* The calls before the outcomes are written, at most two: locks of lanes and pools. Returns how many. */
+size_t hw_pg_along_before(struct hw_pg_along *along, struct hw_notification *const *batch,
+                          size_t count, struct hw_pg_call *calls);
+/* The calls after that, at most five, which must stay where they are until `read`: who has to wait after
+ * all, who is next in a lane, the history. */
+size_t hw_pg_along_after(struct hw_pg_along *along, struct hw_pg_call *calls);
+/* After the transaction: one that has to wait becomes HW_QUEUED; behind another of its lane it is not due. */
+void hw_pg_along_read(struct hw_pg_along *along);
+void hw_pg_along_end(struct hw_pg_along *along);
+
+/* Whether a batch has runs for the history; these as the arguments of HW_PG_RUNS_ADD; and those that may
+ * have more rows than are kept, as the arguments of HW_PG_RUNS_TRIM: how many these are. */
+bool hw_pg_history_is_any(struct hw_notification *const *batch, size_t count);
+void hw_pg_history_add(struct hw_pg_args *args, struct hw_notification *const *batch, size_t count);
+size_t hw_pg_history_trim(struct hw_pg_args *args, struct hw_notification *const *batch,
+                          size_t count);
+
+/* Writes the minutes that were handed over; between batches. */
+void hw_pg_minutes_flush(struct hw_postgres *p);
 
 /* What is paused, as the database has it now: read at the start, and with each beat, since another host
  * may have changed it. */

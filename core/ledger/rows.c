@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "http/kept_headers.h"
 #include "ledger/file.h"
+#include "ledger/history.h"
 #include "ledger/sqlite.h"
 
 void hw_ledger_rows_bind(sqlite3_stmt *stmt, int index, struct hw_str text)

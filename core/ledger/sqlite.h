@@ -234,10 +234,6 @@ void hw_ledger_rows_bind(sqlite3_stmt *stmt, int index, struct hw_str text);
 /* A reason or a detail as it is kept. */
 struct hw_str hw_ledger_rows_cut(struct hw_str text);
 
-/* Whether the outcome is to be in the history; otherwise it succeeded at its first run, or there was
- * no run. */
-bool hw_ledger_history_wants(const struct hw_notification *n);
-
 /* Adds the run to the history of its notification, within the transaction of its outcome. Of more
  * than HW_LEDGER_RUNS_MAX the oldest go. Returns SQLite's code. */
 int hw_ledger_history_add(struct hw_sqlite *s, const struct hw_notification *n, int64_t row);
