@@ -21,6 +21,7 @@ struct hw_pg {
     bool *prepared; /* of the options' statements, on this connection */
     unsigned tries; /* connects that came to nothing in time: the next begins at another host */
     struct hw_pg_facts facts;
+    char settings[1024]; /* the statement that sets them: for the session, or each transaction */
 };
 
 const char *hw_pg_version(void)
@@ -168,21 +169,27 @@ static enum hw_pg_rc open_wire(struct hw_pg *pg, uint64_t deadline_ns)
 /* ---- connect: what is found, and set ---- */
 
 /* The planner's three switches: a plan that was made while a table was empty must not read all of it
- * later on. Their costs would start the compiler. A synchronous_commit that waits for standbys is the
- * operator's; one that does not wait for the disk would break the ledger's promise. */
-#define SETTINGS(local)                                                                            \
-    "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')"           \
-    " WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, " local "),"            \
-    " set_config('statement_timeout', '5s', " local "),"                                           \
-    " set_config('lock_timeout', '2s', " local "),"                                                \
-    " set_config('enable_seqscan', 'off', " local "),"                                             \
-    " set_config('enable_hashjoin', 'off', " local "),"                                            \
-    " set_config('enable_mergejoin', 'off', " local "),"                                           \
-    " set_config('jit', 'off', " local ")"
-
-static const char for_session[] =
-    SETTINGS("false") ", set_config('default_transaction_isolation', 'read committed', false)";
-static const char for_transaction[] = SETTINGS("true");
+ * later on. Their costs would start the compiler, so that is off. A synchronous_commit that waits for
+ * standbys is the operator's; one that does not wait for the disk would break the ledger's promise.
+ * `local`: for one transaction. */
+static void fill_settings(struct hw_pg *pg, bool local)
+{
+    static const char switches[] =
+        ", set_config('enable_seqscan', 'off', %2$s), set_config('enable_hashjoin', 'off', %2$s),"
+        " set_config('enable_mergejoin', 'off', %2$s)";
+    static const char others[] =
+        "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
+        " WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, %2$s),"
+        " set_config('statement_timeout', '%1$llu', %2$s),"
+        " set_config('lock_timeout', '2s', %2$s), set_config('jit', 'off', %2$s)";
+    static const char isolation[] =
+        ", set_config('default_transaction_isolation', 'read committed', false)";
+    char format[sizeof switches + sizeof others + sizeof isolation];
+    unsigned long long ms = pg->options->statement_ms ? pg->options->statement_ms : 5000;
+    snprintf(format, sizeof format, "%s%s%s", others, pg->options->plain ? "" : switches,
+             local ? "" : isolation);
+    snprintf(pg->settings, sizeof pg->settings, format, ms, local ? "true" : "false");
+}
 
 static const char look_sql[] =
     "SELECT pg_is_in_recovery(), current_setting('server_encoding'), pg_backend_pid(),"
@@ -262,7 +269,10 @@ static enum hw_pg_rc look(struct hw_pg *pg, uint64_t deadline_ns)
 
 static enum hw_pg_rc set(struct hw_pg *pg, uint64_t deadline_ns)
 {
-    struct hw_pg_step step = {.sql = for_session};
+    fill_settings(pg, pg->facts.pooled);
+    if (pg->facts.pooled)
+        return HW_PG_OK;
+    struct hw_pg_step step = {.sql = pg->settings};
     enum hw_pg_rc rc = hw_pg_wire_pipe(&pg->wire, &step, 1, deadline_ns);
     hw_libpq.clear(step.result);
     return rc;
@@ -281,7 +291,7 @@ enum hw_pg_rc hw_pg_connect(struct hw_pg *pg, uint64_t deadline_ns)
     enum hw_pg_rc rc = open_wire(pg, deadline_ns);
     if (rc == HW_PG_OK)
         rc = look(pg, deadline_ns);
-    if (rc == HW_PG_OK && !pg->facts.pooled)
+    if (rc == HW_PG_OK)
         rc = set(pg, deadline_ns);
     if (rc == HW_PG_OK || rc == HW_PG_REFUSED || rc == HW_PG_LATE)
         return rc;
@@ -345,7 +355,7 @@ enum hw_pg_rc hw_pg_run(struct hw_pg *pg, struct hw_pg_call *calls, size_t count
     if (rc != HW_PG_OK)
         return rc;
     if (pg->facts.pooled)
-        steps[n++] = (struct hw_pg_step){.sql = for_transaction};
+        steps[n++] = (struct hw_pg_step){.sql = pg->settings};
     for (size_t i = 0; i < count; i++) {
         first[i] = n;
         n += add_steps(pg, &calls[i], steps + n);
@@ -374,7 +384,7 @@ enum hw_pg_rc hw_pg_exec(struct hw_pg *pg, const char *sql, uint64_t deadline_ns
 enum hw_pg_rc hw_pg_query(struct hw_pg *pg, const char *sql, const struct hw_pg_args *args,
                           struct hw_pg_result **result, uint64_t deadline_ns)
 {
-    struct hw_pg_step steps[2] = {{.sql = for_transaction}, {.sql = sql, .args = args}};
+    struct hw_pg_step steps[2] = {{.sql = pg->settings}, {.sql = sql, .args = args}};
     *result = NULL;
     if (are_spoiled(args))
         return spoiled(pg);
@@ -440,6 +450,7 @@ void hw_pg_result_free(struct hw_pg_result *result)
 
 struct hw_pg {
     struct hw_pg_facts facts;
+    char settings[1024]; /* the statement that sets them: for the session, or each transaction */
 };
 
 const char *hw_pg_version(void)
