@@ -34,12 +34,14 @@ local function glob(pattern)
   return files
 end
 
+local modes = {} -- by path
+
 local sys = {
   cwd = lfs.currentdir,
   realpath = realpath,
   stat = function(path)
     local mode = lfs.attributes(path, "mode")
-    return mode and { kind = mode == "directory" and "folder" or mode }
+    return mode and { kind = mode == "directory" and "folder" or mode, mode = modes[path] }
   end,
   glob = glob,
   -- core/base/secret.h has the rules.
@@ -508,6 +510,39 @@ describe("ledger", function()
 end)
 
 describe("a ledger that hosts share", function()
+  local function advice(url)
+    return config.of({ ledger = url }, "x").ledger_advice
+  end
+
+  it("is warned of when its connection can be read or taken over", function()
+    for _, url in ipairs { "postgres://db1/x", "postgres://hw@10.0.0.1:5432,localhost/x?sslmode=require",
+      "postgres://[2001:db8::1]:5432/x", "postgres:///x?host=db1" } do
+      assert.are.equal(1, #advice(url), url)
+      assert.is_truthy(advice(url)[1]:find("add sslmode=verify-full", 1, true))
+    end
+    for _, url in ipairs { "postgres://", "postgres://localhost/x", "postgres://u:p@127.0.0.1:5433/x",
+      "postgres://[::1]/x", "postgres:///x?host=/run/postgresql", "postgres://%2Frun%2Fpostgresql/x",
+      "postgres://db1/x?sslmode=verify-full", "postgres://db1/x?service=hookward" } do
+      assert.are.same({}, advice(url), url)
+    end
+    local line = advice("postgres://localhost,db2/x")[1]
+    assert.is_truthy(line:find("sslmode=prefer whoever is between this host and db2", 1, true), line)
+  end)
+
+  it("is warned of when others may read its password", function()
+    local url = "postgres://hw:secret@localhost/x"
+    local folder = cli.folder { ["hookward.lua"] = ("return { ledger = %q }"):format(url) }
+    local file = folder .. "/hookward.lua"
+    modes[file] = tonumber("644", 8)
+    local line = config.load(file).ledger_advice[1]
+    assert.is_truthy(line:find("its password stands in " .. file, 1, true), line)
+    assert.is_nil(line:find("secret", 1, true))
+    modes[file] = tonumber("640", 8)
+    assert.are.same({}, config.load(file).ledger_advice)
+    line = config.load(file, { ledger = url }).ledger_advice[1]
+    assert.is_truthy(line:find("^%-%-ledger: every user"), line)
+  end)
+
   it("has a lease from 5 seconds to 5 minutes", function()
     assert.are.equal(15000, value_of("", "lease_ms"))
     assert.are.equal(300000, value_of('lease = "5m"', "lease_ms"))

@@ -197,6 +197,9 @@ void hw_config_read(struct hw_config *c, lua_State *L, int index)
     c->ledger_schema = read_str(c, L, t, "ledger_schema").ptr;
     c->host_name = read_optional(c, L, t, "host_name");
     c->host_name = c->host_name ? c->host_name : "";
+    if (lua_getfield(L, t, "ledger_advice") != LUA_TNIL)
+        c->ledger_advice = read_list(c, L, t, "ledger_advice", &c->ledger_advice_count);
+    lua_pop(L, 1);
     c->workers = (unsigned)read_int(L, t, "workers");
     c->handler_timeout_ms = (uint64_t)read_int(L, t, "handler_timeout_ms");
     c->queue_timeout_ms = (uint64_t)read_int(L, t, "queue_timeout_ms");

@@ -84,9 +84,11 @@ struct hw_config {
     int min_key_bits;
     const char *ledger; /* "memory:", an absolute path, or "postgres://…" as libpq takes it */
     /* of a ledger on PostgreSQL only */
-    uint64_t lease_ms;         /* how long a host that died may hold its notifications */
-    const char *ledger_schema; /* the name of the schema in the database */
-    const char *host_name;     /* for people; "": the machine's name */
+    uint64_t lease_ms;          /* how long a host that died may hold its notifications */
+    const char *ledger_schema;  /* the name of the schema in the database */
+    const char *host_name;      /* for people; "": the machine's name */
+    const char **ledger_advice; /* lines to be logged at the start */
+    size_t ledger_advice_count;
     unsigned workers;
     uint64_t handler_timeout_ms, queue_timeout_ms, header_timeout_ms, body_timeout_ms,
         idle_timeout_ms, drain_timeout_ms;

@@ -20,6 +20,8 @@ int hw_host_load_scripts(const struct hw_config *config, const struct hw_modules
 int hw_host_open_ledger(const struct hw_config *config, struct hw_stages *stages, char *why,
                         size_t why_size)
 {
+    for (size_t i = 0; i < config->ledger_advice_count; i++)
+        hw_log_say(HW_LOG_WARN, "%s", config->ledger_advice[i]);
     stages->ledger = hw_ledger_open(config, why, why_size);
     return stages->ledger ? 0 : HW_EFAILED;
 }

@@ -1,7 +1,6 @@
 -- The address of a database on PostgreSQL, as libpq takes it: what it says, how it may be shown.
 --
--- libpq alone decides what an address means. This finds passwords (rather one too many), and reads
--- single parameters for advice.
+-- libpq alone decides what an address means. This reads parts of it for advice.
 
 local sys = require "hookward.core".sys
 
@@ -38,6 +37,42 @@ function M.parameters(ledger)
     found[decode(name)] = decode(value)
   end
   return found
+end
+
+-- What stands between the scheme and the path, without user and password.
+local function host_list(ledger)
+  local rest = ledger:gsub("^%a+://", ""):gsub("%?.*$", "")
+  return rest:gsub("^[^/]*@", ""):match("^[^/]*")
+end
+
+local function is_local(host)
+  return host == "" or host:find("^[/@]") or host == "localhost" or host:find("^127%.")
+    or host == "::1"
+end
+
+---The hosts that are neither on this machine nor sockets. A service's are not known.
+---@param ledger string
+---@return string[] hosts
+function M.remote_hosts(ledger)
+  local parameters, remote = M.parameters(ledger), {}
+  local list = parameters.host or parameters.hostaddr or decode(host_list(ledger))
+  if list == "" then list = os.getenv "PGHOST" or os.getenv "PGHOSTADDR" or "" end
+  for part in (list .. ","):gmatch("([^,]*),") do
+    local host = part:match("^%[(.*)%]") or part:gsub(":%d*$", "")
+    if part:find(":.*:") and not part:find("^%[") then host = part end
+    if not is_local(host) then remote[#remote + 1] = host end
+  end
+  return remote
+end
+
+---@param ledger string
+---@return string? sslmode as libpq will use it; nil: a service may set it
+function M.sslmode(ledger)
+  local parameters = M.parameters(ledger)
+  local mode = parameters.sslmode or os.getenv "PGSSLMODE"
+  if mode then return mode end
+  if parameters.service or os.getenv "PGSERVICE" then return nil end
+  return "prefer"
 end
 
 return M

@@ -100,6 +100,7 @@ function M.of(settings)
   if settings.ledger == "memory:" then
     add('ledger = "memory:" forgets everything when the host ends; it is for tests')
   end
+  for _, line in ipairs(settings.ledger_advice or {}) do add("%s", line) end
   return lines
 end
 

@@ -5,6 +5,8 @@
 
 local sys = require "hookward.core".sys
 local admin = require "hookward.config.admin"
+local base_database = require "hookward.base.database"
+local database = require "hookward.config.database"
 local kinds = require "hookward.config.kinds"
 local listen = require "hookward.config.listen"
 local schema = require "hookward.config.schema"
@@ -226,6 +228,7 @@ end
 ---@field admin? hookward.Admin|false false: off, also with `serve --dev`
 ---@field mask string[] events whose bodies are not shown: names, and patterns as in hook.on
 ---@field retries_ms integer[]
+---@field ledger_advice? string[] of a ledger on PostgreSQL: what is dangerous about its address
 ---@field retries_unused? boolean the user's `retries` have no effect: the ledger is in memory
 
 ---@class hookward.Source where a configuration comes from; later fields take precedence
@@ -276,6 +279,10 @@ local function check(source, values, folder)
   if config.ledger == "memory:" then
     local given = file and values.retries or source.values and source.values.retries
     turn_off_retries(config, given ~= nil)
+  end
+  if base_database.is_meant(config.ledger) then
+    local named = source.overrides and source.overrides.ledger
+    config.ledger_advice = database.advice(config, named and "--ledger")
   end
   local files, why = M.find_keys(config.key_patterns)
   config.key_files = files

@@ -17,14 +17,18 @@ local PROBE_TIMEOUT = 5 -- seconds
 ---@field file string the configuration, as the user calls it
 ---@field path string the host's control socket
 ---@field ledger? string the file that the host locks; nil: it is no file, or not known
+---@field database? string the ledger on PostgreSQL that the host uses; never to be shown
+---@field schema? string its schema
 ---@field broken? string why the configuration could not be read; `path` is then the default
 
 ---@param settings hookward.Config
 ---@return hookward.Control
 function M.of(settings)
-  local is_file = settings.ledger ~= "memory:" and not database.is_meant(settings.ledger)
+  local is_shared = database.is_meant(settings.ledger)
+  local is_file = settings.ledger ~= "memory:" and not is_shared
   return { file = settings.file, path = settings.control,
-    ledger = is_file and settings.ledger or nil }
+    ledger = is_file and settings.ledger or nil, database = is_shared and settings.ledger or nil,
+    schema = settings.ledger_schema }
 end
 
 ---Finds the host of a configuration, even if the configuration is broken: with what is still known.
@@ -42,7 +46,7 @@ function M.find(file)
     control.path = folder .. "/" .. config.CONTROL
     control.broken = lines[1]
   end
-  if bad and bad.ledger then control.ledger = nil end
+  if bad and bad.ledger then control.ledger, control.database = nil, nil end
   return control
 end
 
