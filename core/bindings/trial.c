@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "bindings/trial_postgres.h"
 #include "http/bind.h"
 #include "http/inherited.h"
 #include "http/listener.h"
@@ -159,7 +160,9 @@ void hw_trial_push_check(lua_State *L)
 
 void hw_trial_push_api(lua_State *L)
 {
-    lua_createtable(L, 0, 2);
+    lua_createtable(L, 0, 3);
+    lua_pushcfunction(L, hw_trial_postgres);
+    lua_setfield(L, -2, "postgres");
     lua_pushcfunction(L, trial_ledger);
     lua_setfield(L, -2, "ledger");
     lua_pushcfunction(L, trial_listen);

@@ -10,9 +10,10 @@
 
 #include <lua.h>
 
-/* Pushes the table { ledger =, listen = }:
+/* Pushes the table { ledger =, postgres =, listen = }:
  *
  *     ledger(path) -> true        a host could use it; else nil and one line. Makes no file
+ *     postgres(…)                 see trial_postgres.h
  *     listen(addresses) -> lines  an array: one line for each address that a host could not listen
  *                                 on. For a moment it does listen on them
  *

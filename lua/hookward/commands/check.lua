@@ -5,6 +5,8 @@ local config = require "hookward.config"
 local console = require "hookward.cli.console"
 local control = require "hookward.host.control"
 local core = require "hookward.core"
+local database = require "hookward.ledger.database"
+local is_database = require "hookward.base.database".is_meant
 local listen = require "hookward.config.listen"
 local options = require "hookward.cli.options"
 local pauses = require "hookward.host.pauses"
@@ -36,8 +38,8 @@ function M.define(parser)
   parser:flag("--offline", "Check only configuration, keys and handlers, not the ledger and the "
     .. "addresses.")
   parser:flag("--json", "Print one JSON object: ok, file, running, keys, certificates (of TLS; "
-    .. "not_after in seconds since 1970, and in days), routes, retries (in seconds), warnings, "
-    .. "errors.")
+    .. "not_after in seconds since 1970, and in days), routes, retries (in seconds), database (of "
+    .. "a ledger on PostgreSQL), warnings, errors.")
 end
 
 ---@class hookward.Report
@@ -48,6 +50,7 @@ end
 ---@field routes table[]
 ---@field retries integer[] the host's own, in milliseconds
 ---@field dead_kept? string how long what is dead is kept: "until purged", "for 90d"
+---@field database? hookward.Database what was found, with a ledger on PostgreSQL
 ---@field running boolean a host is running with this configuration
 local Report = {}
 Report.__index = Report
@@ -127,15 +130,31 @@ local function check_workers(report, state)
   end
 end
 
+-- Asks nothing of a running host, so it is done beside one too.
+local function check_database(report, settings)
+  local found, why, starts = database.look(settings)
+  if not found then return report:error(database.failure(settings, why, starts)) end
+  report.database = found
+  for _, flaw in ipairs(database.flaws(settings, found)) do
+    if flaw.level == "problem" then
+      report:error(("ledger: %s; %s"):format(flaw.what, flaw.fix))
+    else
+      report:warn("ledger: %s: %s; %s", flaw.what, flaw.why, flaw.fix)
+    end
+  end
+end
+
 -- Tries what the host needs from this machine: its ledger and its addresses.
 local function check_machine(report, settings, bad)
   local state = control.state(control.of(settings))
+  local is_file = settings.ledger ~= "memory:" and not is_database(settings.ledger)
   report.running = state ~= nil
+  if is_database(settings.ledger) and not bad.ledger then check_database(report, settings) end
   if state then
     check_workers(report, state)
     return
   end
-  if settings.ledger ~= "memory:" and not bad.ledger then
+  if is_file and not bad.ledger then
     report:error(select(2, core.trial.ledger(settings.ledger)))
   end
   for _, line in ipairs(not bad.listen and core.trial.listen(settings.listen) or {}) do
@@ -228,6 +247,7 @@ local function print_json(report)
     certificates = array(certificates),
     routes = array(report.routes),
     retries = array(retries),
+    database = report.database,
     warnings = array(report.warnings),
     errors = array(report.errors),
   }))
@@ -284,6 +304,10 @@ local function print_text(report)
   if report.dead_kept then
     console.say("%s %s", console.paint("bold", "retries by this host:"), describe_retries(report))
   end
+  if report.database then
+    console.say("%s %s", console.paint("bold", "ledger:"),
+      console.plain(database.describe(report.database)))
+  end
   for _, line in ipairs(report.warnings) do
     console.say("%s %s", console.paint("yellow", "warning:"), line)
   end
@@ -291,8 +315,8 @@ local function print_text(report)
     console.complain("%s %s", console.paint("red", "error:", 2), line)
   end
   if report.running then
-    console.say("%s a host is running with this configuration; its ledger and its addresses were "
-      .. "not tried", console.paint("dim", "note:"))
+    console.say("%s a host is running with this configuration; its %saddresses were not tried",
+      console.paint("dim", "note:"), report.database and "" or "ledger and its ")
   end
   if #report.errors == 0 then
     console.say("%s %s, %s", console.paint("green", "ok:"), units.count(#keys, "key"),

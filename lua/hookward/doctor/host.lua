@@ -3,6 +3,7 @@
 local console = require "hookward.cli.console"
 local control = require "hookward.host.control"
 local time = require "hookward.base.time"
+local units = require "hookward.base.units"
 
 local M = {}
 
@@ -47,8 +48,23 @@ local function workers(findings, state)
   end
 end
 
+local function fleet(findings, found)
+  if found.away_since then
+    findings:problem(("it can't use PostgreSQL, since %s"):format(time.age(found.away_since)),
+      "no handler runs, and every notification is answered 400 ledger_unavailable",
+      "the log says why; it goes on by itself as soon as PostgreSQL can be used")
+  end
+  if found.fenced > 0 then
+    findings:warning(("%s of it %s refused, since another host had taken over"):format(
+      units.count(found.fenced, "outcome"), found.fenced == 1 and "was" or "were"),
+      "those notifications may have run twice", "the log names them: this host was cut off from "
+        .. "PostgreSQL, or stood still, for longer than `lease`; a longer lease makes that rarer")
+  end
+end
+
 local function ledger(findings, state)
   local health = state.ledger and state.ledger.health
+  if state.ledger and state.ledger.fleet then return fleet(findings, state.ledger.fleet) end
   if health == "failed" then
     findings:problem("it can't write its ledger", "no handler runs, and every notification is "
       .. "answered 400 ledger_unavailable", "the log says why: mostly the disk is full, or the "

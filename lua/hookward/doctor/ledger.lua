@@ -3,6 +3,8 @@
 -- It is only read, and each look has a limit of time: a host that runs is not held up.
 
 local core = require "hookward.core"
+local database = require "hookward.ledger.database"
+local is_database = require "hookward.base.database".is_meant
 local ledger_size = require "hookward.ledger.size"
 local patients = require "hookward.doctor.patient"
 local time = require "hookward.base.time"
@@ -152,6 +154,39 @@ local function read(findings, patient, path, announce)
   return newest and newest[1] and newest[1].received_at
 end
 
+-- ---- on PostgreSQL ----
+
+local function find_flaws(findings, settings, found)
+  for _, flaw in ipairs(database.flaws(settings, found)) do
+    findings[flaw.level](findings, flaw.what, flaw.why, flaw.fix)
+  end
+  for _, line in ipairs(settings.ledger_advice) do
+    findings:line("warning", line, "who has the password, or answers in the database's place, can "
+      .. "read and change everything in the ledger")
+  end
+end
+
+local function examine_database(findings, patient)
+  local settings = patient.settings
+  local found, why, starts = database.look(settings)
+  if not found then
+    findings:problem(database.failure(settings, why), starts and "a host starts all the same, and "
+      .. "answers 400 ledger_unavailable until it can connect" or "no host starts with it",
+      starts and "look at the database, and at what is between it and this machine"
+        or "set `ledger`, or change what it names")
+    return nil
+  end
+  findings:ok(database.describe(found))
+  find_flaws(findings, settings, found)
+  local ledger <close> = found.has_schema
+    and core.ledger.open(settings.ledger, false, settings.ledger_schema) or nil
+  if not ledger then return nil end
+  failures(findings, ledger)
+  backlog(findings, { running = found.hosts > 0 }, ledger)
+  local newest = ledger:list { limit = 1 }
+  return newest and newest[1] and newest[1].received_at
+end
+
 ---@param findings hookward.doctor.Findings
 ---@param patient hookward.doctor.Patient
 ---@param announce fun(text: string?) shows what takes long; nil: it is over
@@ -165,6 +200,8 @@ function M.examine(findings, patient, announce)
     findings:warning('ledger = "memory:"', "it forgets everything when the host ends, so that what "
       .. "Accredit delivers again then runs again", "name a file, unless this is a test")
     return nil
+  elseif is_database(settings.ledger) then
+    return examine_database(findings, patient)
   end
   local path = settings.ledger
   local folder = path:match("^(.*)/") .. "/"

@@ -4,6 +4,7 @@
 local config = require "hookward.config"
 local control = require "hookward.host.control"
 local core = require "hookward.core"
+local database = require "hookward.base.database"
 
 local machine, sys = core.machine, core.sys
 
@@ -73,7 +74,8 @@ local function find_user(patient)
   if user then return user end
   local own = machine.user()
   local ledger = patient.settings and patient.settings.ledger
-  user = own == 0 and ledger and ledger ~= "memory:" and user_of_ledger(ledger)
+  local is_file = ledger and ledger ~= "memory:" and not database.is_meant(ledger)
+  user = own == 0 and is_file and user_of_ledger(ledger)
   if user and user.uid ~= own then return user end
   return { uid = own, name = machine.user_name(own), role = "you" }
 end
