@@ -7,6 +7,7 @@ local config = require "hookward.config"
 local console = require "hookward.cli.console"
 local control = require "hookward.host.control"
 local core = require "hookward.core"
+local database = require "hookward.base.database"
 local ledger_size = require "hookward.ledger.size"
 local options = require "hookward.cli.options"
 local time = require "hookward.base.time"
@@ -34,7 +35,8 @@ function M.define(parser)
   parser:flag("--json", "Print one JSON object: ok, problems; of the host: state, pid, hookward, "
     .. "version, number, started_at, uptime, ready, why_not_ready, workers, workers_stuck, "
     .. "addresses, admin, counts, errors, events, routes, pauses, reload, replaced, unreplaced; "
-    .. "rows (in the ledger, by state); ledger (path, health, size in bytes); backlog (waiting, "
+    .. "rows (in the ledger, by state); ledger (path, health, size in bytes; of one "
+    .. "that hosts share: fleet); backlog (waiting, "
     .. "due, parked, running, oldest_waiting, next_due). Without a host, state is \"absent\". If "
     .. "the control socket is gone, since the host is stopping or for another reason, it is "
     .. "\"unreachable\".")
@@ -73,7 +75,11 @@ local function find_problems(state, problems)
     return
   end
   if state.state ~= "serving" then add("the host is %s", state.state) end
-  if state.ledger.health == "failed" then
+  local fleet = state.ledger.fleet
+  if fleet and fleet.away_since then
+    add("PostgreSQL can't be used since %s, so no handler runs; the log says why",
+      time.age(fleet.away_since))
+  elseif state.ledger.health == "failed" then
     add("the ledger can't be written, so no handler runs; the log says why")
   end
   if state.reload and not state.reload.ok then
@@ -92,6 +98,18 @@ local function find_problems(state, problems)
   end
 end
 
+-- How long a database may take that the host has lost as well is its own affair: it isn't asked.
+local function read_database(host, state)
+  if not host.database or state and state.ledger and (state.ledger.fleet or {}).away_since then
+    return nil
+  end
+  local opened, why = core.ledger.open(host.database, false, host.schema)
+  if not opened then return nil, why end
+  local ledger <close> = opened
+  local backlog, bad = ledger:backlog()
+  return backlog, bad, not state and ledger:pauses() or nil
+end
+
 ---@param host hookward.Control
 local function look(host)
   local state = control.state(host)
@@ -104,9 +122,14 @@ local function look(host)
   end
   local ledger = found.host.ledger or { path = host.ledger }
   local why, kept
-  found.backlog, why, kept = read_ledger(ledger.path, running)
+  if host.database then
+    found.backlog, why, kept = read_database(host, state)
+    ledger.type, ledger.path = "postgres", database.shown(host.database)
+  else
+    found.backlog, why, kept = read_ledger(ledger.path, running)
+    ledger.size = found.backlog and ledger_size.of(ledger.path) or nil
+  end
   found.problems[#found.problems + 1] = why
-  ledger.size = found.backlog and ledger_size.of(ledger.path) or nil
   found.ledger = ledger
   found.host.pauses = found.host.pauses or kept
   return found
@@ -216,6 +239,21 @@ local function print_ledger(ledger)
     ledger.health and ", " .. ledger.health or "")
 end
 
+-- Of a ledger that hosts share.
+local function print_fleet(fleet)
+  if not fleet then return end
+  say("fleet", "%s%s; %s alive", console.plain(fleet.host_name),
+    fleet.id and (", host %d"):format(fleet.id) or ", not joined yet",
+    units.count(fleet.hosts_alive, "host"))
+  local parts = {}
+  for _, name in ipairs { "elsewhere", "unsettled", "fenced", "taken_over", "claims_failed" } do
+    if (fleet[name] or 0) > 0 then
+      parts[#parts + 1] = ("%s %d"):format(name:gsub("_", " "), fleet[name])
+    end
+  end
+  if parts[1] then say("", "%s", table.concat(parts, ", ")) end
+end
+
 local function print_text(found)
   print_host(found.host)
   if found.backlog then print_backlog(found.backlog) end
@@ -226,6 +264,7 @@ local function print_text(found)
   local rows = rows_text(found.host.rows or {}) -- an older host does not say
   if rows then say("rows", "%s", rows) end
   print_ledger(found.ledger)
+  print_fleet(found.ledger.fleet)
   io.stdout:flush()
   for _, line in ipairs(found.problems) do
     console.complain("%s %s", console.paint("red", "error:", 2), line)
