@@ -26,6 +26,7 @@ M.topics = {
   { name = "log", summary = "Every field of a line, and what to alert on." },
   { name = "admin", summary = "The page, health and metrics, and who may see them." },
   { name = "deployment", summary = "systemd, containers, TLS, backups, updates." },
+  { name = "fleet", summary = "Several hosts that share one ledger on PostgreSQL." },
   { name = "security", summary = "What is verified, what is not signed, what is limited." },
   { name = "library", summary = "The rock, and a host inside a Lua program." },
   { name = "internals", summary = "How it works, and where to start reading." },
