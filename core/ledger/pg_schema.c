@@ -1,8 +1,12 @@
 /* pg_schema.c -- see pg_schema.h */
 #include "ledger/pg_schema.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/clock.h"
 
 /* Each step takes the schema one version further, in one transaction, and only adds. A released step is
  * never edited. @ stands for the schema's name. Columns of eight bytes stand first: no padding. The claim
@@ -118,8 +122,211 @@ char *hw_pg_schema_fill(const char *sql, const char *name)
     return text;
 }
 
+/* ---- the text of a migration ---- */
+
+/* To find rows of another dedupe_id: of a time when duplicates went by the job. */
+static const char by_digest[] =
+    "CREATE INDEX IF NOT EXISTS by_digest ON @.notifications (digest);\n";
+
+static const char *name_of(bool by_body)
+{
+    return by_body ? "by-body" : "by-job";
+}
+
+static void write_steps(FILE *out, bool guarded)
+{
+    for (int i = 0; i < HW_PG_SCHEMA; i++)
+        fprintf(out, guarded ? "IF taken < %d THEN\n%sEND IF;\n" : "-- step %d\n%s", i + 1,
+                steps[i]);
+}
+
+/* One transaction of several statements. The lock comes first, so the block sees what the host before
+ * it has made: each statement of a block looks anew. */
+static void write_update(FILE *out, bool by_body)
+{
+    fputs(
+        "SELECT set_config('lock_timeout', '5s', true), set_config('statement_timeout', '0', "
+        "true);\n"
+        "SELECT pg_advisory_xact_lock(1751346283, 1);\n"
+        "DO $hookward$ DECLARE taken integer;\n"
+        "BEGIN\n"
+        "IF to_regnamespace('@') IS NULL THEN CREATE SCHEMA @; END IF;\n"
+        "IF to_regclass('@.meta') IS NOT NULL THEN SELECT schema INTO taken FROM @.meta; END IF;\n"
+        "taken := coalesce(taken, 0);\n",
+        out);
+    write_steps(out, true);
+    fprintf(out,
+            "IF taken = 0 THEN INSERT INTO @.meta (schema, compat, duplicates)"
+            " VALUES (%1$d, %2$d, '%3$s');\n%4$s"
+            "ELSIF taken < %1$d THEN UPDATE @.meta SET schema = %1$d, compat = greatest(compat, "
+            "%2$d);\n"
+            "END IF;\nEND $hookward$",
+            HW_PG_SCHEMA, HW_PG_COMPAT, name_of(by_body), by_body ? by_digest : "");
+}
+
+static void write_text(FILE *out, bool by_body)
+{
+    fputs("-- hookward's ledger in PostgreSQL. Run it once, as the owner of the schema. The role "
+          "of the\n"
+          "-- hosts, if that is another, needs:\n"
+          "--   GRANT USAGE ON SCHEMA @ TO role;\n"
+          "--   GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA @ TO role;\n"
+          "--   GRANT SELECT ON ALL SEQUENCES IN SCHEMA @ TO role;\n"
+          "BEGIN;\n"
+          "CREATE SCHEMA IF NOT EXISTS @;\n",
+          out);
+    write_steps(out, false);
+    fprintf(out,
+            "%sINSERT INTO @.meta (schema, compat, duplicates) VALUES (%d, %d, '%s');\n"
+            "COMMIT;\n",
+            by_body ? by_digest : "", HW_PG_SCHEMA, HW_PG_COMPAT, name_of(by_body));
+}
+
+/* What `write` writes, with the schema's name filled in; NULL without memory. */
+static char *made_by(void (*write)(FILE *out, bool by_body), const char *name, bool by_body)
+{
+    char *text = NULL, *filled = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    if (!out)
+        return NULL;
+    write(out, by_body);
+    if (fclose(out) == 0)
+        filled = hw_pg_schema_fill(text, name);
+    free(text);
+    return filled;
+}
+
 char *hw_pg_schema_text(const char *name, bool by_body)
 {
-    (void)by_body;
-    return hw_pg_schema_fill(steps[0], name);
+    return made_by(write_text, name, by_body);
+}
+
+/* ---- what is there ---- */
+
+enum { CHECK_MS = 5000, UPDATE_MS = 60000, UPDATE_TRIES = 4 };
+
+struct found {
+    bool there;
+    int64_t schema, compat;
+    char duplicates[16];
+};
+
+static uint64_t in_ms(uint64_t ms)
+{
+    return hw_now_ns() + ms * 1000000;
+}
+
+static bool is_missing(const struct hw_pg *pg)
+{
+    const char *sqlstate = hw_pg_sqlstate(pg);
+    return strcmp(sqlstate, "42P01") == 0 || strcmp(sqlstate, "3F000") == 0;
+}
+
+static enum hw_pg_rc said_by(struct hw_pg *pg, enum hw_pg_rc rc, char *why, size_t why_size)
+{
+    snprintf(why, why_size, "%s", hw_pg_why(pg));
+    return rc;
+}
+
+static enum hw_pg_rc look(struct hw_pg *pg, const char *name, struct found *found)
+{
+    *found = (struct found){.there = false};
+    char *sql = hw_pg_schema_fill("SELECT schema, compat, duplicates FROM @.meta", name);
+    if (!sql)
+        return HW_PG_DATA;
+    struct hw_pg_result *result;
+    enum hw_pg_rc rc = hw_pg_query(pg, sql, NULL, &result, in_ms(CHECK_MS));
+    free(sql);
+    if (rc == HW_PG_REFUSED && is_missing(pg))
+        return HW_PG_OK;
+    if (rc == HW_PG_OK && hw_pg_rows(result) == 1) {
+        struct hw_str duplicates = hw_pg_text(result, 0, 2);
+        found->there = true;
+        found->schema = hw_pg_int(result, 0, 0);
+        found->compat = hw_pg_int(result, 0, 1);
+        snprintf(found->duplicates, sizeof found->duplicates, "%.*s", HW_STR_ARG(duplicates));
+    }
+    hw_pg_result_free(result);
+    return rc;
+}
+
+/* Whether this host may use what is there. */
+static enum hw_pg_rc judge(const struct found *found, const char *name, bool by_body, char *why,
+                           size_t why_size)
+{
+    if (found->compat > HW_PG_SCHEMA)
+        snprintf(why, why_size,
+                 "the schema \"%s\" was written by a newer hookward (its version is %" PRId64
+                 ", this one knows %d); update this one",
+                 name, found->schema, HW_PG_SCHEMA);
+    else if (strcmp(found->duplicates, name_of(by_body)) != 0)
+        snprintf(why, why_size,
+                 "the ledger has duplicates = \"%s\", and this host \"%s\": all hosts of a ledger "
+                 "must agree",
+                 found->duplicates, name_of(by_body));
+    else
+        return HW_PG_OK;
+    return HW_PG_REFUSED;
+}
+
+enum hw_pg_rc hw_pg_schema_check(struct hw_pg *pg, const char *name, bool by_body, char *why,
+                                 size_t why_size)
+{
+    struct found found;
+    enum hw_pg_rc rc = look(pg, name, &found);
+    if (rc != HW_PG_OK)
+        return said_by(pg, rc, why, why_size);
+    if (found.there && found.schema >= HW_PG_SCHEMA)
+        return judge(&found, name, by_body, why, why_size);
+    snprintf(why, why_size,
+             found.there
+                 ? "the schema \"%s\" is of an older hookward; a host brings it up to date at "
+                   "its start, or `hookward ledger schema` prints its SQL"
+                 : "there is no schema \"%s\" yet; a host makes it at its first start, or "
+                   "`hookward ledger schema` prints its SQL",
+             name);
+    return HW_PG_REFUSED;
+}
+
+/* ---- bringing it up to date ---- */
+
+/* A right that is missing is a matter for a DBA. */
+static enum hw_pg_rc refused(struct hw_pg *pg, const char *name, char *why, size_t why_size)
+{
+    bool denied = strcmp(hw_pg_sqlstate(pg), "42501") == 0;
+    snprintf(why, why_size,
+             denied ? "the schema \"%s\" can't be made or brought up to date (%s); "
+                      "`hookward ledger schema` prints the SQL for a database administrator"
+                    : "the schema \"%s\" can't be brought up to date: %s",
+             name, hw_pg_why(pg));
+    return HW_PG_REFUSED;
+}
+
+/* Another host may be at it: whoever waited too long for its lock tries again. */
+static enum hw_pg_rc migrate(struct hw_pg *pg, const char *name, bool by_body)
+{
+    char *sql = made_by(write_update, name, by_body);
+    enum hw_pg_rc rc = sql ? HW_PG_AGAIN : HW_PG_DATA;
+    uint64_t deadline_ns = in_ms(UPDATE_MS);
+    for (int i = 0; i < UPDATE_TRIES && rc == HW_PG_AGAIN; i++)
+        rc = hw_pg_exec(pg, sql, deadline_ns);
+    free(sql);
+    return rc;
+}
+
+enum hw_pg_rc hw_pg_schema_update(struct hw_pg *pg, const char *name, bool by_body, char *why,
+                                  size_t why_size)
+{
+    struct found found;
+    enum hw_pg_rc rc = look(pg, name, &found);
+    if (rc == HW_PG_OK && (!found.there || found.schema < HW_PG_SCHEMA)) {
+        rc = migrate(pg, name, by_body);
+        if (rc == HW_PG_REFUSED)
+            return refused(pg, name, why, why_size);
+        if (rc == HW_PG_OK)
+            rc = look(pg, name, &found);
+    }
+    return rc == HW_PG_OK ? judge(&found, name, by_body, why, why_size)
+                          : said_by(pg, rc, why, why_size);
 }
