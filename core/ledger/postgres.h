@@ -158,6 +158,7 @@ struct hw_postgres {
     /* ledger thread only; the pulse thread while `away` is set and `settling` is not (see pg_pulse.c) */
     struct hw_pg *settles;
     struct hw_pg_args *settle_args, *more_args;
+    bool pools_first; /* of what is due: at the next pick */
 
     /* pulse thread only */
     struct hw_pg *pulse;
@@ -172,9 +173,18 @@ struct hw_postgres {
     _Atomic int64_t away_since; /* ms since 1970 */
     _Atomic int64_t hosts_alive;
     _Atomic uint64_t fenced, taken_over, claims_failed;
-    atomic_bool unparking;
+    atomic_bool
+        unparking; /* rows may be parked whose event is not paused any more; set at the start */
 
     /* shared: each has a lock of its own */
+    struct hw_pg_pausing {
+        pthread_mutex_t m;
+        uint64_t changes; /* guarded by m: a change here begins, or has ended */
+    } pausing;
+    struct hw_pg_minutes {
+        pthread_mutex_t m;
+        struct hw_pg_minute *first; /* guarded by m; the oldest first */
+    } minutes;
     struct hw_pg_live *live;
     struct hw_pg_unsettled *unsettled;
     struct hw_histogram claim_times, claim_sizes;
@@ -221,6 +231,18 @@ enum hw_pg_rc hw_pg_settle(struct hw_postgres *p, struct hw_pg *pg, struct hw_pg
 /* A replay: takes one row by its number (n->from_row), and fills in the notification. Claim thread. */
 enum hw_pg_rc hw_pg_take(struct hw_postgres *p, struct hw_notification *n);
 
+/* Fills one in from a row that a statement of what is due has returned; its texts go into the arena.
+ * Returns 0, HW_ENOMEM or HW_ENOT_FOUND (without a body). `lost`: how often in a row a host ended with
+ * it. */
+int hw_pg_take_fill(const struct hw_postgres *p, const struct hw_pg_result *result, size_t row,
+                    struct hw_arena *arena, struct hw_notification *n);
+int64_t hw_pg_take_lost(const struct hw_pg_result *result, size_t row);
+
+/* Before something is taken: sets rows aside that are due and whose event is paused; brings back those
+ * whose event is not any more. At most HW_PG_PARK_STEP each; *again: there may be more. */
+enum { HW_PG_PARK_STEP = 1000 };
+enum hw_pg_rc hw_pg_park(struct hw_postgres *p, bool *again, uint64_t deadline_ns);
+
 /* ---- what goes along with a settle, in its transaction: pg_along.c, pg_history.c ---- */
 
 /* For one batch; {0} to begin with. Without lanes, limits and histories nothing is allocated, and no call
@@ -249,6 +271,12 @@ bool hw_pg_history_is_any(struct hw_notification *const *batch, size_t count);
 void hw_pg_history_add(struct hw_pg_args *args, struct hw_notification *const *batch, size_t count);
 size_t hw_pg_history_trim(struct hw_pg_args *args, struct hw_notification *const *batch,
                           size_t count);
+
+/* Of a struct that is zero; before anything else, and last. */
+void hw_pg_pausing_init(struct hw_postgres *p);
+void hw_pg_pausing_fini(struct hw_postgres *p);
+void hw_pg_minutes_init(struct hw_postgres *p);
+void hw_pg_minutes_fini(struct hw_postgres *p);
 
 /* Writes the minutes that were handed over; between batches. */
 void hw_pg_minutes_flush(struct hw_postgres *p);
