@@ -28,6 +28,9 @@ PACKAGES_BROWSER = chromium chromium-driver fonts-dejavu-core wrk
 # Prometheus and promtool, for examples/monitoring.
 PACKAGES_MONITORING = prometheus
 
+# PostgreSQL for a ledger that several hosts share, and what stands around it: spec/fleet, examples/fleet.
+PACKAGES_FLEET = libpq-dev postgresql pgbouncer iproute2 haproxy
+
 PACKAGES_DOTNET = mono-runtime mono-mcs libmono-system-net-http4.0-cil libmono-system-security4.0-cil
 
 # What an installed program needs.
@@ -223,8 +226,11 @@ build/preload/%.so: spec/preload/%.c Makefile
 
 build-tests: $(CRASH) $(BUILD)/hookward $(TESTS) $(PRELOADS)
 
+# With a PostgreSQL beside the tests, where it is installed.
+WITH_POSTGRES = lua5.4 spec/support/with_postgres.lua
+
 check-core: $(TESTS)
-	@JOBS=$(JOBS) sh spec/run.sh units $(TESTS)
+	@JOBS=$(JOBS) $(WITH_POSTGRES) sh spec/run.sh units $(TESTS)
 
 $(BUILD)/crash/core/%.o: core/%.c Makefile
 	@mkdir -p $(@D)
@@ -253,7 +259,7 @@ SPEC_JOBS = $(shell echo $$(($(JOBS) * 3)))
 
 check-spec: $(BUILD)/hookward $(CRASH) $(PRELOADS)
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) \
-	  HOOKWARD_ROCK=$(abspath $(SPEC_ROCK)) JOBS=$(SPEC_JOBS) sh spec/run.sh specs $(SPECS)
+	  HOOKWARD_ROCK=$(abspath $(SPEC_ROCK)) JOBS=$(SPEC_JOBS) $(WITH_POSTGRES) sh spec/run.sh specs $(SPECS)
 
 ASAN_FLAGS = BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" WERROR=1
 TSAN_FLAGS = BUILD=build/tsan SANITIZE=thread CFLAGS="-O1 -g" WERROR=1
