@@ -356,6 +356,8 @@ build = {
         "core/signing/rsa.c",
         "core/signing/rsa_vector.c",
         "core/signing/signature.c",
+        "core/trip/claimer.c",
+        "core/trip/claims.c",
         "core/trip/committer.c",
         "core/trip/crew.c",
         "core/trip/dispatch.c",

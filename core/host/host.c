@@ -119,6 +119,13 @@ static void on_committed(void *owner, struct hw_job *jobs)
     hw_crew_return(h->dispatch.crew, jobs);
 }
 
+/* Called on the claim thread. */
+static void on_claimed(void *owner, struct hw_job *jobs)
+{
+    struct hw_host *h = owner;
+    hw_crew_return(h->dispatch.crew, jobs);
+}
+
 static void on_room(struct hw_server *server)
 {
     struct hw_host *h = server->owner;
@@ -403,6 +410,11 @@ static int start_committer(struct hw_host *h, char *why, size_t size)
     h->dispatch.committer = hw_committer_start(h->stages.ledger, on_committed, h);
     if (!h->dispatch.committer)
         return hw_error_no_thread(errno, why, size);
+    if (hw_ledger_claims(h->stages.ledger)) {
+        h->dispatch.claims.claimer = hw_claimer_start(h->stages.ledger, on_claimed, h);
+        if (!h->dispatch.claims.claimer)
+            return hw_error_no_thread(errno, why, size);
+    }
     snprintf(why, size, "out of memory");
     return hw_due_start(&h->due, &h->loop, &h->dispatch, h->worker_count) ? HW_EFAILED : 0;
 }
@@ -542,6 +554,8 @@ void hw_host_free(struct hw_host *h)
 {
     while (h->reload && !hw_reload_stop(h->reload, SLOW_MS))
         ; /* the caller's own time-out is shorter than this */
+    if (h->dispatch.claims.claimer)
+        hw_claimer_stop(h->dispatch.claims.claimer);
     if (h->dispatch.committer)
         hw_committer_stop(h->dispatch.committer);
     if (h->dispatch.crew)
@@ -602,14 +616,30 @@ struct hw_host *hw_host_start(struct hw_config *config, const struct hw_modules 
     return NULL;
 }
 
+/* What is claimed and did not run is given back, so that another host need not wait for a lease to run
+ * out. A claim that is under way comes back first. */
+static void give_back_rest(struct hw_host *h, bool stuck)
+{
+    struct hw_job *jobs;
+    if (!hw_ledger_claims(h->stages.ledger))
+        return;
+    hw_dispatch_drop(&h->dispatch, hw_claims_take_all(&h->dispatch.claims));
+    while (!stuck && (jobs = hw_crew_take_rest(h->dispatch.crew)))
+        hw_dispatch_drop(&h->dispatch, jobs);
+}
+
 /* Records the outcomes of handlers whose senders were cut off. Otherwise the next start would run
  * them again. */
-static void settle_rest(struct hw_host *h)
+static void settle_rest(struct hw_host *h, bool stuck)
 {
+    if (h->dispatch.claims.claimer)
+        hw_claimer_stop(h->dispatch.claims.claimer);
+    h->dispatch.claims.claimer = NULL;
     if (h->dispatch.committer)
         hw_committer_stop(h->dispatch.committer);
     h->dispatch.committer = NULL; /* from here on this thread commits */
     hw_dispatch_settle(&h->dispatch, hw_crew_take_done(h->dispatch.crew));
+    give_back_rest(h, stuck);
 }
 
 int hw_host_wait(struct hw_host *h, bool *stuck)
@@ -618,7 +648,7 @@ int hw_host_wait(struct hw_host *h, bool *stuck)
     if (*stuck && !h->drain.cut_off)
         *stuck = hw_crew_join(h->dispatch.crew, SLOW_MS) > 0;
     int code = h->drain.cut_off || *stuck;
-    settle_rest(h);
+    settle_rest(h, *stuck);
     hw_last_reload_end(&h->last_reload);
     if (*stuck) {
         hw_reload_stop(h->reload, RELOAD_MS);

@@ -63,9 +63,14 @@ static int commit_first(struct hw_ledger *ledger, struct hw_job **jobs, struct h
         batch[count++] = &(*jobs)->n;
     *link = jobs;
     uint64_t began_ns = hw_now_ns();
+    HW_CRASH_POINT("before-settle");
+    HW_STOP_POINT("before-settle");
     int rc = hw_ledger_commit(ledger, batch, count);
+    HW_CRASH_POINT("after-settle");
+    HW_STOP_POINT("after-settle");
     note_commit(ledger, rc, count, hw_now_ns() - began_ns);
-    hw_ledger_set_health(ledger, rc ? HW_LEDGER_FAILED : HW_LEDGER_WELL);
+    if (!hw_ledger_claims(ledger)) /* one that hosts share knows by itself when it is away */
+        hw_ledger_set_health(ledger, rc ? HW_LEDGER_FAILED : HW_LEDGER_WELL);
     return rc;
 }
 
@@ -75,9 +80,12 @@ int hw_commit_held(struct hw_ledger *ledger, struct hw_job *jobs)
     return commit_first(ledger, &jobs, &link);
 }
 
-/* One whose start was recorded goes on, and so does one that was accepted; the others are done. */
+/* One whose start was recorded goes on, and so does one that was accepted; the others are done. With one
+ * that another host has by now nothing was recorded. */
 static void mark(struct hw_job *job, int rc)
 {
+    if (job->n.fenced)
+        rc = HW_ELEDGER_UNAVAILABLE;
     job->let_go = (job->starting || job->accepting) && rc == 0;
     job->n.started = job->let_go && job->n.state == HW_STARTED;
     job->n.accepted = job->n.accepted && !(job->accepting && rc);

@@ -7,7 +7,11 @@
 #include "base/crash.h"
 #include "base/log.h"
 
+static void on_forsaken(void *owner, struct hw_job *job);
 static void on_impatient(void *owner, struct hw_job *job);
+static void claim_row(struct hw_dispatch *d, struct hw_job *job);
+static void give_back(struct hw_dispatch *d, struct hw_job *job, int code);
+static void run_claimed(struct hw_dispatch *d, struct hw_job *job);
 static void record(struct hw_dispatch *d, struct hw_job *job);
 
 int hw_dispatch_init(struct hw_dispatch *d, uv_loop_t *loop, struct hw_ledger *ledger,
@@ -22,6 +26,7 @@ int hw_dispatch_init(struct hw_dispatch *d, uv_loop_t *loop, struct hw_ledger *l
         return HW_ENOMEM;
     d->random = d->in_flight.seed ^ hw_now_ns();
     hw_patience_init(&d->patience, loop, on_impatient, d);
+    hw_claims_init(&d->claims, loop, d->random, on_forsaken, d);
     return 0;
 }
 
@@ -105,7 +110,9 @@ static void answer_all(struct hw_dispatch *d, struct hw_job *job, int code, stru
 static bool is_moot(const struct hw_job *job)
 {
     const struct hw_outcome *o = &job->n.outcome;
-    return job->due_at && (!o->authentic || (!o->ran && o->code == HW_ELEDGER_UNAVAILABLE));
+    bool put_back = o->code == HW_ELEDGER_UNAVAILABLE ||
+                    (job->n.claim == HW_CLAIM_MINE && o->code == HW_EPAUSED);
+    return job->due_at && (!o->authentic || (!o->ran && put_back));
 }
 
 static void bury(struct hw_dispatch *d, struct hw_job *job)
@@ -138,7 +145,7 @@ static void record_copy(struct hw_dispatch *d, struct hw_job *job, const struct 
         (struct hw_outcome){.authentic = true, .from_ledger = true, .finished_ns = hw_now_ns()};
     job->n.key = hw_arena_copy(&job->arena, first->n.key);
     job->n.event = hw_arena_copy(&job->arena, first->n.event);
-    job->n.known.row = first->n.from_row;
+    job->n.known.row = first->row ? first->row : first->n.from_row;
     record(d, job);
 }
 
@@ -188,24 +195,46 @@ int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw
         return HW_ENOMEM;
     wait_for(waiter, job);
     hw_patience_begin(&d->patience, job, job->n.cut_ns);
-    submit(d, job);
+    if (hw_ledger_claims(d->ledger))
+        claim_row(d, job);
+    else
+        submit(d, job);
     return 0;
+}
+
+/* One that is only found is loaded, and looked up; one that was taken has all that it needs. */
+static struct hw_job *new_due(const struct hw_ledger_due_row *row)
+{
+    struct hw_job *job = row->taken ? hw_job_take(row->taken, row->next_run_at, hw_now_ns())
+                                    : hw_job_revive(row->seq, false, hw_now_ns());
+    if (!job)
+        return NULL;
+    job->n.from_row = row->seq;
+    job->due_at = row->next_run_at;
+    job->n.by_host = true;
+    job->n.retry = row->retry;
+    return job;
 }
 
 int hw_dispatch_run_due(struct hw_dispatch *d, const struct hw_ledger_due_row *row)
 {
-    struct hw_job *job = hw_job_revive(row->seq, false, hw_now_ns());
+    struct hw_job *job = new_due(row);
     if (!job)
         return HW_ENOMEM;
-    job->due_at = row->next_run_at;
     if (!hw_in_hand_take(&d->in_hand, job, row->pool)) {
-        hw_job_free(job);
-        return HW_ENOMEM;
+        if (!row->taken) {
+            hw_job_free(job);
+            return HW_ENOMEM;
+        }
+        job->in_hand = true; /* the ledger counts its pool as well */
     }
-    job->n.by_host = true;
-    job->n.retry = row->retry;
     hw_dispatch_enter_side_gate(d);
-    submit(d, job);
+    if (!row->taken)
+        submit(d, job);
+    else if (d->draining)
+        give_back(d, job, HW_EDRAINING);
+    else
+        run_claimed(d, job);
     return 0;
 }
 
@@ -297,6 +326,127 @@ static void admit_revived(struct hw_dispatch *d, struct hw_job *job)
         enter(d, job);
 }
 
+/* ---- claims ---- */
+
+/* It has left the stage that it was in, and waits for a worker. */
+static void wait_for_worker(struct hw_dispatch *d, struct hw_job *job)
+{
+    job->last_in_line = false; /* it was verified */
+    job->n.outcome = (struct hw_outcome){0};
+    hw_patience_begin(&d->patience, job, hw_now_ns());
+    atomic_store_explicit(&job->progress, HW_WAITING, memory_order_release);
+    submit(d, job);
+}
+
+/* It is this host's, so that nobody else runs it; a copy of it that is in the table by now waits for
+ * the same row. */
+static void run_claimed(struct hw_dispatch *d, struct hw_job *job)
+{
+    job->row = job->n.row;
+    job->accepted = job->n.accepted;
+    if (job->n.from_row && !hw_in_flight_find(&d->in_flight, job))
+        hw_in_flight_add(&d->in_flight, job);
+    wait_for_worker(d, job);
+}
+
+/* Its row is let go, without a run. */
+static void give_back(struct hw_dispatch *d, struct hw_job *job, int code)
+{
+    job->n.outcome =
+        (struct hw_outcome){.code = code, .authentic = true, .finished_ns = hw_now_ns()};
+    record(d, job);
+}
+
+static void end_elsewhere(struct hw_dispatch *d, struct hw_job *job)
+{
+    job->n.outcome.finished_ns = hw_now_ns();
+    job->n.outcome.reason = HW_STR("another host has it, and has not ended in time");
+    hw_notification_fail(&job->n, HW_EQUEUE_TIMEOUT);
+    reply(d, job);
+}
+
+static void on_forsaken(void *owner, struct hw_job *job)
+{
+    end_elsewhere(owner, job);
+}
+
+static void claim_row(struct hw_dispatch *d, struct hw_job *job)
+{
+    atomic_store_explicit(&job->due_ns, hw_now_ns() + HW_PATIENCE_LEDGER_MS * 1000000ull,
+                          memory_order_relaxed);
+    atomic_store_explicit(&job->progress, HW_CHECKING, memory_order_release);
+    hw_claims_ask(&d->claims, job);
+}
+
+/* It waits there as long as it would here, for a worker and then for its handler. */
+static void wait_elsewhere(struct hw_dispatch *d, struct hw_job *job)
+{
+    if (!job->n.waited) {
+        uint64_t now_ns = hw_now_ns(), ms = d->patience.queue_ms + d->patience.handler_ms;
+        hw_patience_begin(&d->patience, job, now_ns);
+        atomic_store_explicit(&job->due_ns, now_ns + ms * 1000000, memory_order_relaxed);
+        atomic_store_explicit(&job->progress, HW_ELSEWHERE, memory_order_release);
+    }
+    job->n.waited = true;
+    if (job->waiters)
+        hw_claims_wait(&d->claims, job);
+    else
+        end_elsewhere(d, job);
+}
+
+/* The claim thread has ended, and so has the crew. */
+static bool is_over(const struct hw_dispatch *d)
+{
+    return hw_ledger_claims(d->ledger) && !d->claims.claimer;
+}
+
+/* Nobody waits for it: a replay is refused, and so is a copy of what was accepted and is not there any
+ * more. */
+static int why_not(const struct hw_dispatch *d, struct hw_job *job)
+{
+    bool elsewhere = job->n.claim == HW_CLAIM_ELSEWHERE;
+    if (job->n.from_row && elsewhere)
+        job->n.outcome.reason = HW_STR("it runs at another host just now; try again later");
+    if (job->beside || (job->n.from_row && elsewhere))
+        return HW_EOVERLOADED;
+    return is_over(d) ? HW_EDRAINING : 0;
+}
+
+/* What the claim came to. Returns true when the job has its outcome. */
+static bool read_claim(struct hw_dispatch *d, struct hw_job *job)
+{
+    job->asked = false;
+    if (job->n.claim == HW_CLAIM_KNOWN || job->n.outcome.code)
+        return true;
+    if (hw_notification_fail(&job->n, why_not(d, job))) {
+        job->n.outcome.authentic = true;
+        job->n.outcome.finished_ns = hw_now_ns();
+        return true;
+    }
+    if (job->n.claim == HW_CLAIM_ELSEWHERE)
+        wait_elsewhere(d, job);
+    else
+        run_claimed(d, job);
+    return false;
+}
+
+/* Whether it goes to the claim thread now. Without that this host has come to its end. */
+static bool is_claimable(const struct hw_dispatch *d, struct hw_job *job)
+{
+    if (!job->to_claim)
+        return false;
+    job->n.only_look = job->beside;
+    job->to_claim = !is_over(d);
+    if (!job->to_claim)
+        hw_notification_fail(&job->n, HW_EDRAINING);
+    return job->to_claim;
+}
+
+size_t hw_dispatch_elsewhere(const struct hw_dispatch *d)
+{
+    return d->claims.elsewhere.count;
+}
+
 /* ---- to the ledger ---- */
 
 /* It is accepted, and that is durable: its senders are answered. */
@@ -326,9 +476,11 @@ static void count_recorded(struct hw_dispatch *d, struct hw_job *job)
 static void leave_to_ledger(struct hw_dispatch *d, struct hw_job *job)
 {
     job->let_go = false;
+    job->n.claim = HW_CLAIM_NONE;            /* whoever finds it due takes it */
     hw_in_hand_end(&d->in_hand, job, false); /* others of its lane are before it */
     if (1 + job->joined > job->counted) {
         job->n.outcome.from_ledger = true;
+        job->n.known.row = job->row ? job->row : job->n.known.row;
         record(d, job);
     } else {
         hw_in_flight_remove(&d->in_flight, job);
@@ -348,11 +500,8 @@ static void let_go(struct hw_dispatch *d, struct hw_job *job)
         leave_to_ledger(d, job);
         return;
     }
-    job->let_go = job->last_in_line = false; /* it was verified */
-    job->n.outcome = (struct hw_outcome){0};
-    hw_patience_begin(&d->patience, job, hw_now_ns());
-    atomic_store_explicit(&job->progress, HW_WAITING, memory_order_release);
-    submit(d, job);
+    job->let_go = false;
+    wait_for_worker(d, job);
 }
 
 /* Copies may go on joining while the ledger has the job, so it gets a count of its own. A job that
@@ -421,8 +570,8 @@ static void commit_here(struct hw_dispatch *d, struct hw_job *jobs)
 
 static void commit(struct hw_dispatch *d, struct hw_job *jobs)
 {
-    if (d->committer)
-        hw_committer_put(d->committer, jobs, d->with_crew);
+    if (d->committer) /* a commit over a network gains nothing by waiting for more */
+        hw_committer_put(d->committer, jobs, d->claims.claimer ? 0 : d->with_crew);
     else
         commit_here(d, jobs);
 }
@@ -468,12 +617,13 @@ static void refuse_waiting(struct hw_dispatch *d, struct hw_job *job)
     }
     job->n.outcome.finished_ns = hw_now_ns();
     hw_notification_fail(&job->n, HW_EQUEUE_TIMEOUT);
-    job->n.outcome.authentic = job->n.started || job->due_at;
+    bool claimed = hw_job_is_claimed(job);
+    job->n.outcome.authentic = job->n.started || job->due_at || claimed;
     if (!job->n.outcome.authentic) {
         reply(d, job);
         return;
     }
-    if (!job->n.started)
+    if (!job->n.started && !claimed)
         job->n.outcome.reason = HW_STR("an earlier run of it has not come back");
     record(d, job);
 }
@@ -495,6 +645,16 @@ static void tell(struct hw_dispatch *d, struct hw_job *job, int code)
     answer_all(d, job, code, HW_STR_NONE);
 }
 
+/* Its host records what it comes to, and its sender finds that when it delivers again. While it is
+ * being claimed the claim thread has it. */
+static void refuse_elsewhere(struct hw_dispatch *d, struct hw_job *job)
+{
+    if (hw_claims_leave(&d->claims, job))
+        end_elsewhere(d, job);
+    else
+        tell(d, job, HW_EQUEUE_TIMEOUT);
+}
+
 static void on_impatient(void *owner, struct hw_job *job)
 {
     struct hw_dispatch *d = owner;
@@ -507,6 +667,9 @@ static void on_impatient(void *owner, struct hw_job *job)
     switch (progress) {
     case HW_WAITING:
         refuse_waiting(d, job);
+        break;
+    case HW_ELSEWHERE:
+        refuse_elsewhere(d, job);
         break;
     case HW_RUNNING:
         tell(d, job, HW_EHANDLER_TIMEOUT);
@@ -531,13 +694,17 @@ static bool may_be_held(const struct hw_dispatch *d)
 /* A repeat is a success even if its count can't be raised now. */
 static bool wants_ledger(const struct hw_dispatch *d, const struct hw_job *job)
 {
+    if (hw_job_is_claimed(job))
+        return true;
     if (!job->n.outcome.authentic || job->committed || job->turned_away)
         return false;
     if (job->n.outcome.held)
         return may_be_held(d);
     if (job->n.outcome.code == HW_EPAUSED) /* until its sender gives up the host need not know it */
         return hw_retry_is_for_host(&job->n);
-    return !job->n.outcome.from_ledger || hw_ledger_health(d->ledger) != HW_LEDGER_FAILED;
+    if (job->n.outcome.from_ledger)
+        return hw_ledger_health(d->ledger) != HW_LEDGER_FAILED;
+    return !hw_ledger_claims(d->ledger);
 }
 
 /* Its run is to be recorded, or was, and it has come too late for it: the ledger thread has ended, and
@@ -565,6 +732,7 @@ void hw_dispatch_settle(void *owner, struct hw_job *done)
 {
     struct hw_dispatch *d = owner;
     struct hw_job *to_ledger = NULL, **last = &to_ledger;
+    struct hw_job *to_claim = NULL, **last_claim = &to_claim;
     while (done) {
         struct hw_job *job = done;
         done = job->next;
@@ -576,7 +744,15 @@ void hw_dispatch_settle(void *owner, struct hw_job *done)
             let_go(d, job);
             continue;
         }
-        d->with_crew -= !job->committed && !job->left;
+        bool asked = job->asked;
+        if (asked && !read_claim(d, job))
+            continue;
+        d->with_crew -= !asked && !job->committed && !job->left;
+        if (is_claimable(d, job)) {
+            *last_claim = job;
+            last_claim = &job->next;
+            continue;
+        }
         d->held -= job->committed && job->n.outcome.held;
         if (job->accepting)
             turn_away_if_full(d, job);
@@ -591,7 +767,9 @@ void hw_dispatch_settle(void *owner, struct hw_job *done)
             reply(d, job);
         }
     }
-    *last = NULL;
+    *last = *last_claim = NULL;
+    if (to_claim)
+        hw_claims_ask(&d->claims, to_claim);
     if (to_ledger)
         commit(d, to_ledger);
 }
@@ -623,16 +801,28 @@ void hw_dispatch_lose(void *owner, struct hw_job *job, bool replaced)
     }
 }
 
+static void drop_behind(struct hw_dispatch *d, struct hw_job *job)
+{
+    while (job) {
+        struct hw_job *behind = job->behind;
+        bury(d, job);
+        job = behind;
+    }
+}
+
 void hw_dispatch_drop(struct hw_dispatch *d, struct hw_job *list)
 {
     d->draining = true; /* nobody looks for more */
     while (list) {
-        struct hw_job *job = list;
+        struct hw_job *job = list, *behind = job->behind;
         list = job->next;
-        while (job) {
-            struct hw_job *behind = job->behind;
+        hw_in_flight_remove(&d->in_flight, job);
+        job->in_flight = false;
+        job->behind = NULL;
+        if (hw_job_is_claimed(job))
+            give_back(d, job, HW_EDRAINING);
+        else
             bury(d, job);
-            job = behind;
-        }
+        drop_behind(d, behind);
     }
 }

@@ -10,6 +10,9 @@
  *            the original. Once the first is accepted, a copy is only verified and looked up, and
  *            need not wait for that. At most HW_BEHIND_MAX wait like this: honest copies differ only by
  *            their key.
+ * Claims     With a ledger that hosts share a verified job is claimed before it goes on. What another
+ *            host has waits in claims.h. From then on that ledger keeps copies apart, and the table
+ *            only joins those of this host.
  * Last       Jobs of an address with too many failures (failures.h) are last in line: a worker takes
  *            them only when no other job waits.
  * Patience   A job that waits longer than queue_timeout is taken out of the queue and never runs. A
@@ -25,6 +28,7 @@
 
 #include "http/waiter.h"
 #include "ledger/ledger.h"
+#include "trip/claims.h"
 #include "trip/committer.h"
 #include "trip/crew.h"
 #include "trip/distrust.h"
@@ -60,6 +64,7 @@ struct hw_dispatch {
     struct hw_patience patience;
     struct hw_retries retries;
     struct hw_in_hand in_hand;
+    struct hw_claims claims;
     struct hw_forward_clock clock; /* what retries wait by */
     uint64_t random;
     struct hw_in_flight in_flight;
@@ -90,7 +95,8 @@ int hw_dispatch_admit(struct hw_dispatch *d, struct hw_job *job, struct hw_waite
  * gets its answer later. Returns 0 or HW_ENOMEM. */
 int hw_dispatch_revive(struct hw_dispatch *d, int64_t row, bool force, struct hw_waiter *waiter);
 
-/* Runs what is due, without a waiter; due.h counts these. Returns 0 or HW_ENOMEM. */
+/* Runs what is due, without a waiter; due.h counts these. One that the ledger took is given back if it
+ * can't run. Returns 0 or HW_ENOMEM. */
 int hw_dispatch_run_due(struct hw_dispatch *d, const struct hw_ledger_due_row *row);
 
 /* Has the ledger thread look for at most `max` rows that are due; d->picked gets them later. Returns
@@ -113,7 +119,11 @@ void hw_dispatch_settle(void *owner, struct hw_job *done);
  * the gate, so a drain does not wait for it. */
 void hw_dispatch_lose(void *owner, struct hw_job *job, bool replaced);
 
-/* Frees a list of jobs that will never run, since the host has stopped. */
+/* How many jobs wait since another host has them. */
+size_t hw_dispatch_elsewhere(const struct hw_dispatch *d);
+
+/* Frees a list of jobs that will never run, since the host has stopped. Those that are claimed are
+ * given back to the ledger. */
 void hw_dispatch_drop(struct hw_dispatch *d, struct hw_job *list);
 
 #endif

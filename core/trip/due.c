@@ -14,8 +14,10 @@ static void ask(struct hw_due *due)
 {
     if (due->asking || due->dispatch->draining || is_full(due))
         return;
-    /* Those in hand may be due still, as far as the ledger knows. */
-    due->asking = hw_dispatch_pick(due->dispatch, due->max) == 0;
+    /* Those in hand may be due still, as far as the ledger knows; but one that hosts share takes what it
+     * finds. */
+    size_t in_hand = due->takes ? due->count + due->fresh : 0;
+    due->asking = hw_dispatch_pick(due->dispatch, due->max - in_hand) == 0;
 }
 
 static bool is_in_hand(const struct hw_due *due, int64_t row)
@@ -24,28 +26,6 @@ static bool is_in_hand(const struct hw_due *due, int64_t row)
         if (due->rows[i] == row)
             return true;
     return false;
-}
-
-static void on_picked(void *owner, int code, const struct hw_ledger_due *found)
-{
-    struct hw_due *due = owner;
-    size_t i = 0;
-    bool again = code == 0 && (found->again || due->added);
-    due->asking = due->added = false;
-    due->more = again || (code == 0 && found->count == found->max);
-    for (; i < found->count && !is_full(due); i++) {
-        const struct hw_ledger_due_row *row = &found->rows[i];
-        if (due->dispatch->draining || is_in_hand(due, row->seq))
-            continue;
-        if (row->pool.ptr && hw_pools_room(&due->dispatch->in_hand.pools, row->pool) == 0)
-            continue; /* one that was just accepted took the place; they take turns */
-        if (hw_dispatch_run_due(due->dispatch, row))
-            return; /* without memory; the next look finds it again */
-        due->rows[due->count++] = row->seq;
-    }
-    due->more |= i < found->count; /* what was just accepted took the places */
-    if (again)
-        ask(due);
 }
 
 /* What is moot would be found again at once. */
@@ -63,11 +43,45 @@ static void on_ended(void *owner, int64_t row, bool moot)
         ask(due);
 }
 
+/* These are taken: each runs, or is given back. */
+static void run_taken(struct hw_due *due, const struct hw_ledger_due *found)
+{
+    for (size_t i = 0; i < found->count; i++) {
+        due->rows[due->count++] = found->rows[i].seq; /* it may end within the call */
+        if (hw_dispatch_run_due(due->dispatch, &found->rows[i]))
+            on_ended(due, found->rows[i].seq, true);
+    }
+}
+
+static void on_picked(void *owner, int code, const struct hw_ledger_due *found)
+{
+    struct hw_due *due = owner;
+    size_t i = 0;
+    bool again = code == 0 && (found->again || due->added);
+    due->asking = due->added = false;
+    due->more = again || (code == 0 && found->count == found->max);
+    if (due->takes)
+        run_taken(due, found);
+    for (; !due->takes && i < found->count && !is_full(due); i++) {
+        const struct hw_ledger_due_row *row = &found->rows[i];
+        if (due->dispatch->draining || is_in_hand(due, row->seq))
+            continue;
+        if (row->pool.ptr && hw_pools_room(&due->dispatch->in_hand.pools, row->pool) == 0)
+            continue; /* one that was just accepted took the place; they take turns */
+        if (hw_dispatch_run_due(due->dispatch, row))
+            return; /* without memory; the next look finds it again */
+        due->rows[due->count++] = row->seq;
+    }
+    due->more |= !due->takes && i < found->count; /* what was just accepted took the places */
+    if (again)
+        ask(due);
+}
+
 static bool take(void *owner)
 {
     struct hw_due *due = owner;
-    if (due->more || is_full(due))
-        return false;
+    if (due->more || is_full(due) || (due->takes && due->asking))
+        return false; /* what is being taken may need all places */
     due->fresh++;
     return true;
 }
@@ -96,6 +110,7 @@ int hw_due_start(struct hw_due *due, uv_loop_t *loop, struct hw_dispatch *dispat
     if (!due->rows)
         return HW_ENOMEM;
     due->dispatch = dispatch;
+    due->takes = hw_ledger_claims(dispatch->ledger);
     dispatch->in_hand.owner = due;
     dispatch->picked = on_picked;
     dispatch->in_hand.ended = on_ended;

@@ -19,6 +19,7 @@ struct hw_due {
     /* constant after start */
     struct hw_dispatch *dispatch; /* NULL until then */
     size_t max;                   /* in hand at once */
+    bool takes;                   /* the ledger takes what it finds due, in the same step */
 
     /* leader only */
     uv_timer_t timer;

@@ -106,8 +106,39 @@ struct hw_job *hw_job_revive(int64_t row, bool force, uint64_t now_ns)
     if (!job)
         return NULL;
     job->n.from_row = row;
-    job->force = force;
+    job->n.force = force;
     return job;
+}
+
+static bool copy_texts(struct hw_job *job, struct hw_str *const *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!texts[i]->ptr)
+            continue;
+        *texts[i] = hw_arena_copy(&job->arena, *texts[i]);
+        if (!texts[i]->ptr)
+            return false;
+    }
+    return true;
+}
+
+struct hw_job *hw_job_take(const struct hw_notification *taken, int64_t due_at, uint64_t now_ns)
+{
+    struct hw_job *job = new_job(now_ns);
+    if (!job)
+        return NULL;
+    job->n = *taken;
+    job->n.arena = &job->arena;
+    job->n.cut_ns = now_ns;
+    job->due_at = due_at;
+    job->row = taken->row;
+    struct hw_str *const texts[] = {&job->n.body,    &job->n.id,   &job->n.identity.id,
+                                    &job->n.headers, &job->n.key,  &job->n.event,
+                                    &job->n.lane,    &job->n.pool, &job->n.client};
+    if (copy_texts(job, texts, sizeof texts / sizeof *texts))
+        return job;
+    hw_job_free(job);
+    return NULL;
 }
 
 bool hw_job_copy_headers(struct hw_job *to, const struct hw_job *from)
@@ -142,7 +173,8 @@ struct hw_job *hw_job_stand_in(const struct hw_job *job)
     enum hw_progress progress = atomic_load_explicit(&job->progress, memory_order_acquire);
     bool may_run_yet =
         progress < HW_RUNNING || job->n.outcome.held || job->starting || job->accepting;
-    struct hw_job *s = may_run_yet ? NULL : new_job(job->n.cut_ns);
+    bool claimed = job->n.claim == HW_CLAIM_MINE;
+    struct hw_job *s = may_run_yet || claimed ? NULL : new_job(job->n.cut_ns);
     if (!s)
         return NULL;
     s->n.outcome = outcome_of_lost(job, progress);
@@ -160,13 +192,7 @@ struct hw_job *hw_job_stand_in(const struct hw_job *job)
     s->n.pool = job->n.pool;
     s->n.pool_max = job->n.pool_max;
     s->n.accepted = job->n.accepted;
-    bool copied = hw_job_copy_headers(s, job);
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        if (!texts[i]->ptr)
-            continue;
-        *texts[i] = hw_arena_copy(&s->arena, *texts[i]);
-        copied = copied && texts[i]->ptr;
-    }
+    bool copied = hw_job_copy_headers(s, job) && copy_texts(s, texts, sizeof texts / sizeof *texts);
     s->n.has_id = job->n.has_id;
     s->n.attempt = job->n.attempt;
     s->n.received_at = job->n.received_at;

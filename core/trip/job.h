@@ -4,7 +4,8 @@
  *         the ledger; then a worker first loads what the row holds.
  * Way     admit     leader
  *         verify    any crew thread, and so on to handle
- *         look up
+ *         look up   or, with a ledger that several hosts share: claim, in a thread of its own, and
+ *                   then again with the crew
  *         decode
  *         match
  *         handle
@@ -35,10 +36,11 @@ struct hw_waiter;
 struct hw_pool;
 
 enum hw_progress {
-    HW_WAITING,  /* for a worker, or for another job of the same identity */
-    HW_CHECKING, /* a worker verifies it, looks it up, decodes it */
-    HW_RUNNING,  /* scripts run: the check of its schema, its key, its handler */
-    HW_SETTLING  /* the handler has returned; the outcome is being recorded */
+    HW_WAITING,   /* for a worker, or for another job of the same identity */
+    HW_ELSEWHERE, /* for another host, which has it */
+    HW_CHECKING,  /* a worker verifies it, looks it up, decodes it; or it is being claimed */
+    HW_RUNNING,   /* scripts run: the check of its schema, its key, its handler */
+    HW_SETTLING   /* the handler has returned; the outcome is being recorded */
 };
 
 struct hw_job {
@@ -46,7 +48,6 @@ struct hw_job {
     struct hw_notification n;
 
     /* constant once cut */
-    bool force;             /* run it even if it succeeded before */
     int64_t due_at;         /* the host runs it by itself: its row's next_run_at; 0: it was asked */
     struct hw_purge *purge; /* set: no notification, but work for the ledger thread */
     struct hw_ledger_due *pick; /* likewise */
@@ -71,6 +72,10 @@ struct hw_job {
     int told;                    /* the code that senders got who could wait no longer; 0: none */
     struct hw_deadline patience; /* when the leader looks next how far it is */
     uint64_t missed_ns;          /* the last due_ns that it missed */
+    uint64_t ask_at_ns;          /* it is elsewhere: when it is claimed again */
+    uint32_t ask_ms;             /* the delay before that; it grows */
+    bool elsewhere;              /* it waits for that */
+    int64_t row;                 /* in the ledger, as of its claim; 0: it was not claimed */
     bool left;         /* its thread was given up: it no longer counts at the gate or in the crew */
     bool last_in_line; /* a worker takes it only when no other job waits */
 
@@ -82,6 +87,8 @@ struct hw_job {
     _Atomic uint64_t due_ns; /* when its present stage must be over */
 
     /* travels with the job */
+    bool to_claim;       /* verify: it is to be claimed now */
+    bool asked;          /* claim: it has the ledger's answer */
     bool starting;       /* record start: the ledger has it before its handler does */
     bool accepting;      /* accept: it is answered once the ledger has it, and then run */
     bool committed;      /* commit: the outcome is durable, or failed for good */
@@ -101,9 +108,14 @@ struct hw_job *hw_job_cut(struct hw_request **request, struct hw_hasher *hasher,
 /* A job that is to run again. Its parts are filled in by the ledger's load. NULL without memory. */
 struct hw_job *hw_job_revive(int64_t row, bool force, uint64_t now_ns);
 
+/* One that the ledger has taken, as `taken` is: its row was due at `due_at`. The texts are copied. NULL
+ * without memory. */
+struct hw_job *hw_job_take(const struct hw_notification *taken, int64_t due_at, uint64_t now_ns);
+
 /* A stand-in for a job whose thread was given up, for the ledger: it has all that is recorded, and
  * the job's outcome, or HW_EHANDLER_TIMEOUT while there is none. NULL without memory, or when the
- * job's handler had not begun: such a job may still run, like one that is held. Leader only. */
+ * job's handler had not begun: such a job may still run, like one that is held. NULL as well when it
+ * is claimed: while its thread is in the handler no other host may run it. Leader only. */
 struct hw_job *hw_job_stand_in(const struct hw_job *job);
 void hw_job_free(struct hw_job *job);
 
@@ -113,5 +125,11 @@ bool hw_job_copy_headers(struct hw_job *to, const struct hw_job *from);
 
 /* True for two copies of one notification, which must never run side by side. */
 bool hw_job_same(const struct hw_job *a, const struct hw_job *b);
+
+/* True while its row is this host's: it has to be committed, whatever becomes of it. */
+static inline bool hw_job_is_claimed(const struct hw_job *job)
+{
+    return job->n.claim == HW_CLAIM_MINE && !job->committed;
+}
 
 #endif

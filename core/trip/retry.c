@@ -86,6 +86,21 @@ static void wait_for_host(struct hw_notification *n, uint32_t retries, int64_t a
     n->next_run_at = at_ms;
 }
 
+/* It was claimed to run again, and did not run: its row becomes what it was before. */
+static void put_back(struct hw_notification *n, int64_t now_ms)
+{
+    bool was_done = n->known.state == HW_SUCCEEDED || n->known.state == HW_UNHANDLED;
+    int64_t at_ms = n->outcome.code == HW_EDRAINING ? now_ms : now_ms + PUT_OFF_MS;
+    n->retries = n->by_host ? n->retry : n->known.retries;
+    n->state = HW_FAILED;
+    if (!n->by_host && (was_done || n->known.state == HW_DEAD))
+        n->state = n->known.state;
+    else if (n->accepted)
+        wait_for_host(n, n->retries, at_ms);
+    else if (!sender_delivers_again(n))
+        n->next_run_at = at_ms;
+}
+
 void hw_retry_settle(const struct hw_retries *retries, struct hw_notification *n, int64_t now_ms,
                      uint64_t random)
 {
@@ -96,6 +111,8 @@ void hw_retry_settle(const struct hw_retries *retries, struct hw_notification *n
     n->retries = before;
     if (code == 0) {
         n->state = n->outcome.unhandled ? HW_UNHANDLED : HW_SUCCEEDED;
+    } else if (n->claim == HW_CLAIM_MINE && n->from_row && was_put_off(&n->outcome)) {
+        put_back(n, now_ms);
     } else if (code == HW_EGIVEN_UP) {
         n->state = HW_DEAD;
     } else if (sender_delivers_again(n)) {

@@ -28,6 +28,8 @@ int hw_worker_init(struct hw_worker *worker, struct hw_stages *shared, unsigned 
     if (take_release(worker, why, why_size))
         return HW_EFAILED;
     atomic_store_explicit(&worker->vm_memory, hw_vm_memory(worker->vm), memory_order_relaxed);
+    if (hw_ledger_claims(shared->ledger))
+        return 0; /* it is not read here */
     worker->reader = hw_ledger_reader_open(shared->ledger, why, why_size);
     return worker->reader ? 0 : HW_EFAILED;
 }
@@ -164,14 +166,20 @@ static int drop(struct hw_job *job, int code)
     return hw_notification_fail(&job->n, code);
 }
 
-/* What is due is set aside when it is looked for next. A replay is what somebody wants now, paused or
- * not. */
-static int stand_aside(struct hw_worker *w, struct hw_job *job)
+/* A replay is what somebody wants now, paused or not. */
+static int let_pass(struct hw_worker *w, struct hw_job *job)
 {
     bool asked = job->n.from_row && !job->due_at;
     if (asked || !hw_pauses_hold(&w->shared->ledger->pauses, job->n.event))
         return 0;
-    return job->due_at ? drop(job, HW_EPAUSED) : hw_notification_fail(&job->n, HW_EPAUSED);
+    return hw_notification_fail(&job->n, HW_EPAUSED);
+}
+
+/* What is due is set aside when it is looked for next. */
+static int stand_aside(struct hw_worker *w, struct hw_job *job)
+{
+    int rc = let_pass(w, job);
+    return rc && job->due_at ? drop(job, rc) : rc;
 }
 
 /* The run of one that nobody would deliver again is recorded before it begins, and goes on when that
@@ -206,15 +214,33 @@ static int accept_first(struct hw_worker *w, struct hw_job *job)
     return SETTLED;
 }
 
+/* What this host claimed may be another one's by now, if it was frozen or cut off for long: then it is
+ * claimed again. What the host runs by itself is put off. */
+static int still_holds(struct hw_worker *w, struct hw_job *job)
+{
+    struct hw_ledger *ledger = w->shared->ledger;
+    if (!ledger->type->holds || ledger->type->holds(ledger, &job->n.fence))
+        return 0;
+    if (job->n.from_row || job->n.accepted)
+        return hw_notification_fail(&job->n, HW_ELEDGER_UNAVAILABLE);
+    job->to_claim = true;
+    return SETTLED;
+}
+
 static int handle(struct hw_worker *w, struct hw_job *job)
 {
+    HW_STOP_POINT("before-handler");
+    int rc = still_holds(w, job);
+    if (rc)
+        return rc;
     uint64_t now_ns = hw_now_ns();
     job->n.outcome.began_ns = now_ns;
     job->n.last = hw_retry_is_last(&w->release->retries, &job->n);
     enter(job, HW_RUNNING, now_ns + w->release->vm.timeout_ms * 1000000);
     HW_CRASH_POINT("before-handler");
-    int rc = hw_vm_handle(w->vm, &job->n, now_ns);
+    rc = hw_vm_handle(w->vm, &job->n, now_ns);
     HW_CRASH_POINT("after-handler");
+    HW_STOP_POINT("after-handler");
     return rc;
 }
 
@@ -267,7 +293,7 @@ static int look_up_again(struct hw_worker *w, struct hw_job *job)
     if (job->due_at)
         return look_up_due(w, job);
     int rc = look_up(w, job);
-    if (!job->force || rc != SETTLED)
+    if (!job->n.force || rc != SETTLED)
         return rc;
     job->n.outcome.from_ledger = false;
     job->n.known.row = job->n.from_row;
@@ -311,20 +337,47 @@ static void run(struct hw_worker *w, struct hw_job *job)
         handle(w, job);
 }
 
+/* ---- with a ledger that hosts share ---- */
+
+/* It is not started until it is claimed, and that waits for the network, without a worker. */
+static void run_to_claim(struct hw_worker *w, struct hw_job *job)
+{
+    job->to_claim = verify(w, job) == 0;
+}
+
+/* Whatever it comes to is recorded, since that lets its row go. Nothing is held: it has its row, and
+ * an outcome that can't be written now is kept until it can. */
+static void run_claimed(struct hw_worker *w, struct hw_job *job)
+{
+    job->n.outcome.authentic = true;
+    if (decode(w, job) == 0 && match(w, job) == 0 && accept_first(w, job) == 0 &&
+        (job->n.started || let_pass(w, job) == 0))
+        handle(w, job);
+}
+
+static void run_stages(struct hw_worker *w, struct hw_job *job)
+{
+    if (job->n.claim == HW_CLAIM_MINE)
+        run_claimed(w, job);
+    else if (job->n.started)
+        run_started(w, job);
+    else if (hw_ledger_claims(w->shared->ledger))
+        run_to_claim(w, job);
+    else if (job->n.from_row)
+        run_again(w, job);
+    else
+        run(w, job);
+}
+
 void hw_stages_run(struct hw_worker *w, struct hw_job *job)
 {
     hw_worker_renew(w);
     job->n.outcome.taken_ns = hw_now_ns();
     enter(job, HW_CHECKING, job->n.outcome.taken_ns + LEDGER_NS);
     memcpy(job->n.version, w->release->version, sizeof job->n.version);
-    if (job->n.started)
-        run_started(w, job);
-    else if (job->n.from_row)
-        run_again(w, job);
-    else
-        run(w, job);
+    run_stages(w, job);
     job->n.outcome.finished_ns = hw_now_ns();
-    enter(job, HW_SETTLING, job->n.outcome.finished_ns + LEDGER_NS);
+    enter(job, job->to_claim ? HW_CHECKING : HW_SETTLING, job->n.outcome.finished_ns + LEDGER_NS);
     rest(w);
     atomic_store_explicit(&w->vm_memory, hw_vm_memory(w->vm), memory_order_relaxed);
     hw_worker_renew(w); /* the next job may be long in coming */

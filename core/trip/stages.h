@@ -1,5 +1,7 @@
 /* stages.h -- verify ▸ look up ▸ decode ▸ match ▸ handle: a job's trip through one worker.
  *
+ * With a ledger that hosts share there are two trips: verify, then, once the claim thread has claimed
+ * it, decode ▸ match ▸ handle.
  * A worker is all that a thread needs to run a job: a Lua VM, a verifier, a reader of the ledger.
  * There are `workers` of them; each is used by one thread at a time.
  * Thread  the one that holds the worker; it owns the job as well. */
@@ -53,7 +55,8 @@ void hw_worker_renew(struct hw_worker *worker);
 void hw_workers_tidy(struct hw_stages *shared);
 void hw_worker_tidy(struct hw_worker *worker);
 
-/* Runs the job until it has its outcome. Blocks for as long as its handler does. */
+/* Runs the job until it has its outcome, or is to be claimed. Blocks for as long as its handler
+ * does. */
 void hw_stages_run(struct hw_worker *worker, struct hw_job *job);
 
 #endif

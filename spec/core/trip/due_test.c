@@ -36,6 +36,8 @@ int hw_dispatch_run_due(struct hw_dispatch *d, const struct hw_ledger_due_row *r
 
 struct rig {
     uv_loop_t loop;
+    struct hw_ledger ledger;
+    struct hw_ledger_type type;
     struct hw_dispatch d;
     struct hw_due due;
 };
@@ -46,6 +48,8 @@ static void open_rig(struct rig *r, unsigned workers)
     memset(r, 0, sizeof *r);
     memset(&fake, 0, sizeof fake);
     assert_int_equal(uv_loop_init(&r->loop), 0);
+    r->ledger.type = &r->type;
+    r->d.ledger = &r->ledger;
     assert_int_equal(hw_due_start(&r->due, &r->loop, &r->d, workers), 0);
     r->due.timer.timer_cb(&r->due.timer);
     assert_int_equal(fake.picks, 1);

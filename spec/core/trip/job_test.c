@@ -182,7 +182,7 @@ static void revives_one_with_nothing_but_its_row(void **state)
     (void)state;
     struct hw_job *job = hw_job_revive(7, true, 42);
     assert_int_equal(job->n.from_row, 7);
-    assert_true(job->force);
+    assert_true(job->n.force);
     assert_int_equal(job->n.cut_ns, 42);
     assert_null(job->n.body.ptr);
     assert_null(job->n.request);
