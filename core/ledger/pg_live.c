@@ -143,13 +143,16 @@ void hw_pg_live_end(struct hw_pg_live *live, int64_t claim)
     pthread_mutex_unlock(&live->m);
 }
 
+/* Of a claim for several rows one is lost: it is let go of once nothing of that claim is known. */
 void hw_pg_live_lost(struct hw_pg_live *live, int64_t claim)
 {
     pthread_mutex_lock(&live->m);
     struct entry *e = find_locked(live, claim);
-    if (e->claim && e->low == INT64_MAX)
+    if (e->claim && e->rows > 1)
+        e->rows--;
+    else if (e->claim && e->low == INT64_MAX)
         remove_locked(live, e);
-    else if (e->claim)
+    else if (e->claim && !e->lost_ns)
         e->lost_ns = hw_now_ns();
     pthread_mutex_unlock(&live->m);
 }

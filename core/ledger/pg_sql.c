@@ -62,6 +62,153 @@
 /* One that was accepted, and can't start at once. */
 #define WAIT(when) "runs = n.runs - (n.state = 6)::int, state = 5, trouble = 5, next_run_at = " when
 
+/* ---- parts of the statements for hosts ---- */
+
+/* Whether its number still means the host that joined with it: a failover may have forgotten that one,
+ * and given the number to another. */
+#define IS_THIS_HOST(id, us)                                                                       \
+    "id = " id "::bigint AND (extract(epoch FROM started_at) * 1000000)::bigint = " us "::bigint"
+
+/* The rows that run at a host `h`, by their fence: what it claimed as new, then the rest. */
+#define RUN_AT(columns, owner, low)                                                                \
+    "SELECT " columns " WHERE n.seq >= " low " AND n.owner = " owner " AND n.state = 6"            \
+    " UNION SELECT " columns " WHERE n.next_run_at = 'infinity' AND n.pool IS NULL"                \
+    " AND n.owner = " owner " AND n.state = 6"                                                     \
+    " UNION SELECT " columns " WHERE n.next_run_at = 'infinity' AND n.pool IS NOT NULL"            \
+    " AND n.owner = " owner " AND n.state = 6"
+
+/* What becomes of a row `n` that is let go: what was accepted is due. Of the rest the sender asks again
+ * (5: HW_ATTEMPT_LAST), or this side has to do it, if it has the body and `retries` says so. */
+#define LET_GO(error, reason, retry_ms)                                                            \
+    "state = c.state, trouble = c.state, claim = -n.claim, error = '" error "',"                   \
+    " reason = '" reason "', detail = NULL, settled_at = now(),"                                   \
+    " next_run_at = CASE WHEN c.state = 5 THEN now() WHEN c.state = 2 AND n.attempt >= 5"          \
+    " THEN now() + " retry_ms "::bigint * interval '1 ms' END,"                                    \
+    " retries = n.retries + (c.state = 2 AND n.attempt >= 5)::int"
+#define LET_GO_AS(lost, retry_ms)                                                                  \
+    "CASE WHEN m.accepted THEN 5 WHEN m.attempt < 5 THEN 2"                                        \
+    " WHEN m.body IS NOT NULL AND " retry_ms "::bigint >= 0 AND " lost " THEN 2 ELSE 4 END"
+
+/* ---- parts of the numbers of rows ---- */
+
+#define IN_STATE(state) "coalesce((SELECT count FROM trouble WHERE state = " state "), 0)"
+#define DUE_COUNT(which)                                                                           \
+    "(SELECT count(*) FROM @.notifications WHERE next_run_at IS NOT NULL AND pool IS NULL"         \
+    " AND " which ") + (SELECT count(*) FROM @.notifications WHERE next_run_at IS NOT NULL"        \
+    " AND pool IS NOT NULL AND " which ")"
+
+/* ---- hosts, and what they left behind ---- */
+
+/* clang-format off */
+static const char beat[] =
+    "WITH me AS (UPDATE @.hosts SET alive_until = now() + $2::bigint * interval '1 ms',"
+    " low_seq = $3::bigint, since = CASE WHEN alive_until < now() THEN now() ELSE since END,"
+    " scripts = $5::text, scripts_at = CASE WHEN scripts IS DISTINCT FROM $5::text THEN now()"
+    " ELSE scripts_at END WHERE " IS_THIS_HOST("$1", "$4") " AND gone_at IS NULL"
+    " RETURNING since),"
+    " late AS MATERIALIZED (SELECT h.id FROM @.hosts h WHERE h.id <> $1::bigint"
+    " AND h.gone_at IS NULL AND h.alive_until < now()"
+    " AND EXISTS (SELECT FROM me WHERE since < now() - $2::bigint * interval '1 ms')"
+    " ORDER BY h.id FOR NO KEY UPDATE OF h SKIP LOCKED),"
+    " gone AS (UPDATE @.hosts h SET gone_at = now() FROM late WHERE h.id = late.id"
+    " RETURNING h.name)"
+    " SELECT (SELECT count(*) FROM me), (SELECT string_agg(name, ', ') FROM gone),"
+    " (SELECT last_value FROM @.notifications_seq_seq),"
+    " (SELECT count(*) FROM @.hosts h WHERE h.gone_at IS NULL"
+    " AND (h.alive_until >= now() OR h.id = $1::bigint)),"
+    " EXISTS (SELECT FROM gone)"
+    " OR EXISTS (SELECT FROM @.hosts h WHERE h.gone_at IS NOT NULL AND h.swept_at IS NULL)";
+
+static const char join[] =
+    "INSERT INTO @.hosts (name, version, alive_until, scripts, scripts_at, low_seq)"
+    " SELECT $1::text, $2::text, now() + $3::bigint * interval '1 ms', $4::text,"
+    " CASE WHEN $4::text IS NOT NULL THEN now() END,"
+    " (SELECT last_value FROM @.notifications_seq_seq)"
+    " RETURNING id, low_seq, (extract(epoch FROM started_at) * 1000000)::bigint,"
+    " (SELECT count(*) + 1 FROM @.hosts h WHERE h.gone_at IS NULL AND h.alive_until >= now())";
+
+static const char leave[] =
+    "UPDATE @.hosts SET gone_at = now() WHERE " IS_THIS_HOST("$1", "$2") " AND gone_at IS NULL";
+
+static const char sweep[] =
+    "WITH h AS MATERIALIZED (SELECT id, low_seq, gone_at FROM @.hosts"
+    " WHERE gone_at IS NOT NULL AND swept_at IS NULL AND id > $2::bigint"
+    " ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED),"
+    " left_behind AS MATERIALIZED ("
+    RUN_AT("n.seq FROM h, @.notifications n", "h.id", "h.low_seq") "),"
+    " o AS MATERIALIZED (SELECT m.seq, " LET_GO_AS("m.lost < 2", "$1") " AS state"
+    " FROM left_behind l, @.notifications m WHERE m.seq = l.seq"
+    " AND m.state = 6 AND m.owner = (SELECT id FROM h)"
+    " ORDER BY m.seq LIMIT 500 FOR NO KEY UPDATE OF m SKIP LOCKED),"
+    " let_go AS (UPDATE @.notifications n SET lost = n.lost + 1, "
+    LET_GO("host_lost", "the host ended while it ran", "$1")
+    " FROM o c WHERE n.seq = c.seq RETURNING n.seq, n.owner, n.attempt, n.state,"
+    " n.retries - (n.state = 2 AND n.attempt >= 5)::int AS retry),"
+    " history AS (INSERT INTO @.runs (seq, began_at, attempt, retry, waited_ms, ms, host, error)"
+    " SELECT seq, now(), attempt, retry, 0, 0, owner, 'host_lost' FROM let_go),"
+    " done AS (UPDATE @.hosts g SET swept_at = now() FROM h WHERE g.id = h.id"
+    " AND h.gone_at < now() - interval '10 s' AND NOT EXISTS (SELECT FROM left_behind))"
+    " SELECT (SELECT id FROM h), (SELECT count(*) FROM left_behind), count(*),"
+    " count(*) FILTER (WHERE state = 4) FROM let_go";
+
+static const char release[] =
+    "WITH a AS MATERIALIZED (SELECT * FROM unnest($3::bigint[], $4::bigint[]) AS a(seq, claim)),"
+    " o AS MATERIALIZED (SELECT m.seq, " LET_GO_AS("true", "$2") " AS state"
+    " FROM a, @.notifications m WHERE m.seq = a.seq AND m.owner = $1::bigint"
+    " AND m.claim = a.claim AND m.state = 6 ORDER BY m.seq FOR NO KEY UPDATE OF m),"
+    " let_go AS (UPDATE @.notifications n SET "
+    LET_GO("ledger_unavailable", "its outcome could not be recorded", "$2")
+    " FROM o c WHERE n.seq = c.seq RETURNING n.seq)"
+    " SELECT count(*) FROM let_go";
+
+static const char audit[] =
+    RUN_AT("n.seq, n.claim FROM @.notifications n", "$1::bigint", "$2::bigint");
+
+/* ---- tending ---- */
+
+static const char expire[] =
+    "WITH t AS MATERIALIZED (SELECT least(now(), to_timestamp($4::bigint / 1000.0)) AS now),"
+    " mine AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(1751346283, 2) AS got),"
+    " front AS MATERIALIZED (SELECT seq, received_at FROM @.notifications"
+    " WHERE seq > $1::bigint AND (SELECT got FROM mine) ORDER BY seq LIMIT 256),"
+    " old AS MATERIALIZED (SELECT n.seq FROM front f, @.notifications n WHERE n.seq = f.seq"
+    " AND n.received_at < (SELECT now FROM t) - $2::bigint * interval '1 ms'"
+    " AND n.settled_at < (SELECT now FROM t) - $2::bigint * interval '1 ms'"
+    " AND n.state NOT IN (5, 6) AND n.next_run_at IS NULL AND n.lane IS NULL AND NOT n.parked"
+    " AND (n.state <> 4 OR ($3::bigint >= 0"
+    " AND n.settled_at < (SELECT now FROM t) - $3::bigint * interval '1 ms'))"
+    " ORDER BY n.seq FOR UPDATE OF n SKIP LOCKED),"
+    " gone AS (DELETE FROM @.notifications n USING old WHERE n.seq = old.seq RETURNING n.seq),"
+    " history AS (DELETE FROM @.runs r USING gone WHERE r.seq = gone.seq)"
+    " SELECT (SELECT got FROM mine), (SELECT max(seq) FROM front), (SELECT count(*) FROM gone),"
+    " (SELECT count(*) FROM front"
+    " WHERE received_at < (SELECT now FROM t) - $2::bigint * interval '1 ms'),"
+    " (SELECT count(*) FROM front WHERE received_at"
+    " BETWEEN (SELECT now FROM t) - $2::bigint * interval '1 ms' AND now() + interval '1 min')";
+
+/* Numbers of those that failed, were unhandled, are dead, queued, run; the backlog; since when the oldest
+ * waits; all rows: a few are counted, many are estimated. */
+static const char rows[] =
+    "WITH trouble AS MATERIALIZED (SELECT trouble AS state, count(*) AS count"
+    " FROM @.notifications WHERE trouble IS NOT NULL GROUP BY trouble),"
+    " low AS MATERIALIZED (SELECT min(low_seq) AS seq FROM @.hosts WHERE swept_at IS NULL)"
+    " SELECT " IN_STATE("2") ", " IN_STATE("3") ", " IN_STATE("4") ", " IN_STATE("5") ","
+    " (SELECT count(*) FROM @.notifications WHERE seq >= (SELECT seq FROM low) AND state = 6) + "
+    DUE_COUNT("next_run_at = 'infinity' AND state = 6 AND seq < (SELECT seq FROM low)") ","
+    " " IN_STATE("5") " + " DUE_COUNT("state IN (2, 6) AND accepted")
+    " + (SELECT count(*) FROM @.notifications"
+    " WHERE parked_event IS NOT NULL AND accepted AND state = 2),"
+    " coalesce((SELECT " MS("received_at") " FROM @.notifications WHERE trouble IN (2, 5)"
+    " AND (next_run_at IS NOT NULL OR lane IS NOT NULL OR parked) ORDER BY seq LIMIT 1), 0),"
+    " (SELECT CASE WHEN few.count < 5000 THEN few.count"
+    " ELSE greatest(few.count, (SELECT reltuples::bigint FROM pg_class"
+    " WHERE oid = '@.notifications'::regclass)) END FROM"
+    " (SELECT count(*) AS count FROM (SELECT FROM @.notifications LIMIT 5000) x) few)";
+
+static const char hosts_forget[] =
+    "DELETE FROM @.hosts WHERE swept_at < now() - interval '1 day'";
+/* clang-format on */
+
 static const char *const texts[HW_PG_STATEMENTS] = {
     /* ---- claims and settles: pg_claim.c, pg_settle.c ---- */
     [HW_PG_CLAIM] = NULL,
@@ -72,15 +219,15 @@ static const char *const texts[HW_PG_STATEMENTS] = {
     [HW_PG_REPEAT] = NULL,
 
     /* ---- hosts and what they left behind: pg_pulse.c, pg_sweep.c, pg_tend.c ---- */
-    [HW_PG_BEAT] = NULL,
-    [HW_PG_JOIN] = NULL,
-    [HW_PG_LEAVE] = NULL,
-    [HW_PG_SWEEP] = NULL,
-    [HW_PG_SWEPT] = NULL,
-    [HW_PG_AUDIT] = NULL,
-    [HW_PG_EXPIRE] = NULL,
-    [HW_PG_ROWS] = NULL,
-    [HW_PG_HOSTS] = NULL,
+    [HW_PG_BEAT] = beat,
+    [HW_PG_JOIN] = join,
+    [HW_PG_LEAVE] = leave,
+    [HW_PG_SWEEP] = sweep,
+    [HW_PG_RELEASE] = release,
+    [HW_PG_AUDIT] = audit,
+    [HW_PG_EXPIRE] = expire,
+    [HW_PG_ROWS] = rows,
+    [HW_PG_HOSTS_FORGET] = hosts_forget,
 
     /* ---- what is due: pg_due.c ---- */
     [HW_PG_DUE] = "WITH d AS MATERIALIZED (SELECT q.seq, q.state, q.next_run_at"
@@ -231,11 +378,11 @@ int hw_pg_sql_fill(struct hw_pg_statement *statements, const char *schema)
         [HW_PG_JOIN] = "hw_join",
         [HW_PG_LEAVE] = "hw_leave",
         [HW_PG_SWEEP] = "hw_sweep",
-        [HW_PG_SWEPT] = "hw_swept",
+        [HW_PG_RELEASE] = "hw_release",
         [HW_PG_AUDIT] = "hw_audit",
         [HW_PG_EXPIRE] = "hw_expire",
         [HW_PG_ROWS] = "hw_rows",
-        [HW_PG_HOSTS] = "hw_hosts",
+        [HW_PG_HOSTS_FORGET] = "hw_hosts_forget",
         [HW_PG_DUE] = "hw_due",
         [HW_PG_POOL_LOCK] = "hw_pool_lock",
         [HW_PG_DUE_POOL] = "hw_due_pool",

@@ -109,6 +109,15 @@ static bool copy_body(const struct hw_pg_unsettled *list, struct late *late,
     return true;
 }
 
+/* Its sender was refused, and asks again. It is told what became of it then. */
+static void queue_what_was_to_start(struct hw_notification *n)
+{
+    if (n->state != HW_STARTED)
+        return;
+    n->state = HW_QUEUED;
+    n->next_run_at = n->settled_at;
+}
+
 static struct late *copy_of(const struct hw_pg_unsettled *list, const struct hw_notification *from)
 {
     struct late *late = malloc(sizeof *late);
@@ -122,6 +131,7 @@ static struct late *copy_of(const struct hw_pg_unsettled *list, const struct hw_
     struct hw_outcome *o = &n->outcome;
     n->arena = &late->arena;
     n->signature = n->client = HW_STR_NONE;
+    queue_what_was_to_start(n);
     struct hw_str *const texts[] = {&n->id,   &n->identity.id, &n->key,    &n->event, &n->pool,
                                     &n->lane, &o->reason,      &o->detail, &o->place};
     bool copied = copy_body(list, late, from);
@@ -170,7 +180,7 @@ static void end_dropped(struct hw_pg_unsettled *list, struct late *gone, uint64_
                    (unsigned long long)dropped, dropped == 1 ? " was" : "s were");
     for (struct late *next; gone; gone = next) {
         next = gone->next;
-        hw_pg_live_end(list->live, gone->n.fence.claim);
+        hw_pg_live_lost(list->live, gone->n.fence.claim);
         free_one(gone);
     }
 }
@@ -180,7 +190,7 @@ bool hw_pg_unsettled_keep(struct hw_pg_unsettled *list, const struct hw_notifica
     uint64_t dropped;
     struct late *late = copy_of(list, n);
     if (!late) {
-        hw_pg_live_end(list->live, n->fence.claim);
+        hw_pg_live_lost(list->live, n->fence.claim);
         return false;
     }
     pthread_mutex_lock(&list->m);
@@ -212,6 +222,12 @@ void hw_pg_unsettled_done(struct hw_pg_unsettled *list, struct hw_notification *
         hw_pg_live_end(list->live, batch[i]->fence.claim);
         free_one((struct late *)batch[i]);
     }
+}
+
+void hw_pg_unsettled_drop(struct hw_pg_unsettled *list, struct hw_notification *n)
+{
+    hw_pg_live_lost(list->live, n->fence.claim);
+    free_one((struct late *)n);
 }
 
 void hw_pg_unsettled_put_back(struct hw_pg_unsettled *list, struct hw_notification **batch,

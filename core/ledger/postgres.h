@@ -32,6 +32,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ledger/clock.h"
 #include "ledger/ledger.h"
 #include "ledger/pg.h"
 
@@ -53,8 +54,8 @@ enum hw_pg_sql {
     HW_PG_JOIN,      /* S8 */
     HW_PG_LEAVE,     /* S9 */
     HW_PG_SWEEP,     /* S10 */
-    HW_PG_SWEPT,     /* S10b */
     HW_PG_AUDIT,     /* S11 */
+    HW_PG_RELEASE,   /* … and lets go */
     HW_PG_EXPIRE,    /* S12 */
     HW_PG_DUE,       /* S13 */
     HW_PG_POOL_LOCK, /* S14a */
@@ -78,7 +79,7 @@ enum hw_pg_sql {
     HW_PG_MINUTE,
     HW_PG_MINUTES,
     HW_PG_MINUTES_FORGET,
-    HW_PG_HOSTS,
+    HW_PG_HOSTS_FORGET, /* those that are gone for long */
     HW_PG_STATEMENTS
 };
 
@@ -123,19 +124,29 @@ struct hw_pg_unsettled *hw_pg_unsettled_new(struct hw_pg_live *live, size_t max_
                                             size_t max_bytes, bool keep_bodies);
 void hw_pg_unsettled_free(struct hw_pg_unsettled *list);
 /* Copies what the ledger needs of an outcome, and takes over its claim, which ends when the outcome is
- * recorded or dropped. Returns false without memory: it was dropped. */
+ * recorded and is lost when it is dropped. Returns false without memory: it was dropped. */
 bool hw_pg_unsettled_keep(struct hw_pg_unsettled *list, const struct hw_notification *n);
 size_t hw_pg_unsettled_count(struct hw_pg_unsettled *list);
 /* Takes the oldest out, at most `max`, into `batch`. Returns how many. `done` ends their claims and frees
- * them; `put_back` keeps them, in their place. */
+ * them; `drop` frees one that can't be recorded; `put_back` keeps them, in their place. */
 size_t hw_pg_unsettled_take(struct hw_pg_unsettled *list, struct hw_notification **batch,
                             size_t max);
 void hw_pg_unsettled_done(struct hw_pg_unsettled *list, struct hw_notification **batch,
                           size_t count);
+void hw_pg_unsettled_drop(struct hw_pg_unsettled *list, struct hw_notification *n);
 void hw_pg_unsettled_put_back(struct hw_pg_unsettled *list, struct hw_notification **batch,
                               size_t count);
 
 /* ---- the ledger ---- */
+
+/* Milliseconds; `…_at` by the steady clock. */
+struct hw_pg_retention {
+    struct hw_ledger_clock clock;
+    int64_t from;            /* the pass has come to this row */
+    int64_t rest_at;         /* no step before then */
+    int64_t whole_at;        /* from then on a pass covers all rows */
+    int64_t removed, say_at; /* rows since the last line of the log; the next line */
+};
 
 struct hw_postgres {
     struct hw_ledger ledger;
@@ -160,10 +171,13 @@ struct hw_postgres {
     struct hw_pg_args *settle_args, *more_args;
     bool pools_first; /* of what is due: at the next pick */
 
+    struct hw_pg_retention retention; /* its clock: set up by open */
+
     /* pulse thread only */
     struct hw_pg *pulse;
     struct hw_pg_args *pulse_args;
     struct hw_pg_pulse *beat; /* pg_pulse.c's own */
+    bool ready;               /* the schema was brought up to date; open sets it first */
 
     /* atomic */
     _Atomic int64_t owner; /* hosts.id; 0: not joined */
@@ -222,6 +236,12 @@ int hw_pg_purge(struct hw_ledger *ledger, struct hw_purge *purge);
 void hw_pg_keep_minute(struct hw_ledger *ledger, int64_t minute, const void *bytes, size_t len);
 int hw_pg_minutes(struct hw_ledger *ledger, int64_t since, hw_ledger_minute_fn *each, void *ud);
 bool hw_pg_tend(struct hw_ledger *ledger, bool idle);
+void hw_pg_fleet(struct hw_ledger *ledger, struct hw_ledger_fleet *fleet);
+
+/* Brings the schema up to date, over a connection of its own: statements can't be prepared before that.
+ * Sets p->ready after HW_PG_OK. HW_PG_REFUSED: a mistake of the user's, with one line in `why`. At the
+ * start; then the pulse thread. */
+enum hw_pg_rc hw_pg_ready(struct hw_postgres *p, char *why, size_t why_size);
 
 /* Writes outcomes with their fence, over `pg`, without anything kept for later: also for the pulse, which
  * records late ones. Sets row and fenced. Returns a code of pg.h. */
