@@ -1,6 +1,7 @@
 /* ledger_api.c -- see ledger_api.h */
 #include "bindings/ledger_api.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -8,8 +9,13 @@
 #include "bindings/ledger_check.h"
 #include "bindings/ledger_handle.h"
 #include "bindings/ledger_purge.h"
+#include "bindings/pg_handle.h"
+#include "bindings/pg_purge.h"
+#include "bindings/pg_rows.h"
+#include "bindings/pg_state.h"
 #include "ledger/copy.h"
 #include "ledger/lock.h"
+#include "ledger/pg_schema.h"
 
 /* ---- from a row to a table ---- */
 
@@ -316,6 +322,18 @@ static int ledger_stats(lua_State *L)
 
 /* ---- the module ---- */
 
+static int open_shared(lua_State *L)
+{
+    static const luaL_Reg methods[] = {
+        {"list", hw_pg_list_call},   {"show", hw_pg_show_call},     {"history", hw_pg_history_call},
+        {"count", hw_pg_count_call}, {"stats", hw_pg_stats_call},   {"backlog", hw_pg_backlog_call},
+        {"check", hw_pg_check_call}, {"limit", hw_pg_limit_call},   {"pauses", hw_pg_pauses_call},
+        {"pause", hw_pg_pause_call}, {"purge", hw_pg_purge_call},   {"hosts", hw_pg_hosts_call},
+        {"facts", hw_pg_facts_call}, {"close", hw_pg_handle_close}, {NULL, NULL},
+    };
+    return hw_pg_handle_open(L, methods);
+}
+
 static int ledger_open(lua_State *L)
 {
     static const luaL_Reg methods[] = {
@@ -333,6 +351,8 @@ static int ledger_open(lua_State *L)
         {"close", hw_ledger_handle_close},
         {NULL, NULL},
     };
+    if (hw_ledger_is_postgres(luaL_checkstring(L, 1)))
+        return open_shared(L);
     return hw_ledger_handle_open(L, methods);
 }
 
@@ -372,9 +392,29 @@ static int ledger_restore(lua_State *L)
     return copy(L, hw_ledger_copy_in);
 }
 
+/* schema(name, by_body) -> SQL | nil, why */
+static int ledger_schema(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 1);
+    if (!hw_pg_schema_is_name(name)) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "a schema's name has small letters, digits and _, at most 63 of them, "
+                           "and no digit first");
+        return 2;
+    }
+    char *sql = hw_pg_schema_text(name, lua_toboolean(L, 2));
+    if (!sql)
+        return luaL_error(L, "out of memory");
+    lua_pushstring(L, sql);
+    free(sql);
+    return 1;
+}
+
 void hw_ledger_push_api(lua_State *L)
 {
-    lua_createtable(L, 0, 3);
+    lua_createtable(L, 0, 6);
+    lua_pushcfunction(L, ledger_schema);
+    lua_setfield(L, -2, "schema");
     lua_pushcfunction(L, ledger_is_locked);
     lua_setfield(L, -2, "is_locked");
     lua_pushcfunction(L, ledger_backup);

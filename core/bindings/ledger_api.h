@@ -1,4 +1,4 @@
-/* ledger_api.h -- the ledger file for commands: `hookward.core.ledger`.
+/* ledger_api.h -- the ledger for commands: `hookward.core.ledger`.
  *
  * How     It works beside a running host: with a write-ahead log readers and the writer don't block
  *         each other, and `purge` holds the write lock for moments only (ledger_purge.h).
@@ -8,14 +8,18 @@
 
 #include <lua.h>
 
-/* Pushes the table { open =, is_locked =, backup =, restore =, states = }:
+/* Pushes the table { open =, is_locked =, backup =, restore =, schema =, states = }:
  *
- *     open(path, write) -> handle       an existing file of the current schema
+ *     open(ledger, write, schema, seconds) -> handle
+ *                                       an existing file of the current schema; or a database, by
+ *                                       its URL, the name of the schema in it ("hookward"), and how
+ *                                       long each call may take
  *     is_locked(path) -> boolean        does a host have it open? nil and why when that can't be
  *                                       told. Only while no handle of the file is open
  *     backup(path, to) -> integer       copies it to a new file; the number of notifications
  *     restore(from, path) -> integer    puts a copy in its place (ledger/copy.h); likewise only
  *                                       while no handle of the file is open
+ *     schema(name, by_body) -> string   the SQL that makes a ledger's schema on PostgreSQL
  *     states                            the names of the states: array
  *
  *     handle:list(filters) -> rows      { seq, id, digest (hex), event, state, attempt, deliveries,
@@ -33,6 +37,7 @@
  *                                       removes rows, and calls on_progress(count so far). false: a
  *                                       reader keeps the write-ahead log, which still has them
  *     handle:check(seconds) -> lines, done; handle:limit(seconds): see ledger_check.h
+ *     handle:hosts(), handle:facts()    of a database only: see pg_state.h
  *     handle:close()                    also __close and __gc
  *
  * Filters, all optional, all must hold:
@@ -50,7 +55,7 @@
  *                   last row that was looked at: go on with upto = seq - 1, or after = seq if
  *                   oldest_first. Ignored with `ids`, which have an index
  *
- * Times are seconds since 1970, floats. A failure is nil and one line that names the file; purge
+ * Times are seconds since 1970, floats. A failure is nil and one line that names the ledger; purge
  * adds the number of rows that are gone all the same. Misuse (an unknown filter, a wrong type, a
  * closed handle) raises an error. Stack: -0 +1. */
 void hw_ledger_push_api(lua_State *L);

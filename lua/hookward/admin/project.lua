@@ -7,6 +7,7 @@
 local app = require "hookward.app"
 local config = require "hookward.config"
 local core = require "hookward.core"
+local database = require "hookward.base.database"
 local mask = require "hookward.base.mask"
 
 local M = {}
@@ -55,7 +56,19 @@ end
 
 -- ---- the ledger ----
 
-local ledger
+local CALL_TIME = 3 -- seconds that a database may take for a call; the page waits meanwhile
+local QUIET_TIME = 2 -- seconds without another try, after a database could not be reached
+
+local ledger, failed_at, why_failed
+
+local function open()
+  local now = core.sys.now()
+  if failed_at and math.abs(now - failed_at) < QUIET_TIME then return nil, why_failed end
+  local where, schema = M.settings().ledger, M.settings().ledger_schema
+  ledger, why_failed = core.ledger.open(where, false, schema, CALL_TIME)
+  failed_at = not ledger and database.is_meant(where) and now or nil
+  return ledger, why_failed
+end
 
 ---@return boolean whether there are rows to be listed
 function M.has_rows()
@@ -70,9 +83,7 @@ function M.ledger()
     return nil, 'ledger = "memory:" keeps notifications in memory, where they can\'t be listed'
   end
   if ledger then return ledger end
-  local why
-  ledger, why = core.ledger.open(M.settings().ledger)
-  return ledger, why
+  return open()
 end
 
 return M

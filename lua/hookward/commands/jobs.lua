@@ -3,8 +3,8 @@
 local actions = require "hookward.cli.actions"
 
 return actions.with({
-  summary = "List, count, show, replay and purge notifications.",
-  usage = "list | stats | show | replay | purge [OPTION...]",
+  summary = "List, count, show, replay and purge notifications; list the hosts that share them.",
+  usage = "list | stats | show | replay | purge | hosts [OPTION...]",
   description = "Shows what arrived and what became of it, and runs again what failed. Works with "
     .. "and without a running host.",
   examples = {
@@ -14,5 +14,6 @@ return actions.with({
     "hookward jobs replay 8812",
     "hookward jobs replay --event 'Badge.*' --since 2h --dry-run",
     "hookward jobs purge --state succeeded --until 7d",
+    "hookward jobs hosts",
   },
-}, "jobs", { "list", "stats", "show", "replay", "purge" })
+}, "jobs", { "list", "stats", "show", "replay", "purge", "hosts" })

@@ -16,7 +16,8 @@ local M = {
     .. "other would get is answered 400 `paused`, so that Accredit delivers it again, and the host "
     .. "takes over what Accredit gives up. What waits for the host's own retry stays where it is. "
     .. "`jobs replay` runs what it names all the same. Without an event it lists what is paused. "
-    .. "When no host is running, the ledger's file is changed for the next one.",
+    .. "When no host is running, the ledger is changed for the next one. Of hosts that share a "
+    .. "ledger all keep to it, each within a few seconds.",
   examples = {
     "hookward pause BadgeExportZipFile.Created",
     "hookward pause 'Badge.*'",

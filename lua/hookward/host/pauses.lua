@@ -1,7 +1,7 @@
--- What is paused: asked of the running host and changed through it, or else in the ledger's file.
+-- What is paused: asked of the running host and changed through it, or else in the ledger itself.
 --
 -- The host keeps its pauses in the ledger, so they hold for the next one too, and one that is not
--- running can be told beforehand.
+-- running can be told beforehand. Hosts that share a ledger look there every few seconds.
 
 local control = require "hookward.host.control"
 local core = require "hookward.core"
@@ -14,9 +14,10 @@ local TIMEOUT = 60 -- seconds
 ---@field pattern string an exact name, "Entity.*", "*.Event" or "*"
 ---@field since number seconds since 1970
 
--- Opens the file that no host uses; or returns nil and why.
+-- Opens the file that no host uses, or the database; or returns nil and why.
 local function open(host, write)
   if host.broken then return nil, host.broken end
+  if host.database then return core.ledger.open(host.database, write, host.schema) end
   if not host.ledger or not core.sys.stat(host.ledger) then return nil, control.absence(host) end
   if control.is_running(host) then return nil, control.absence(host) end
   return core.ledger.open(host.ledger, write)
@@ -37,7 +38,7 @@ function M.list(host)
   return ledger:pauses()
 end
 
--- In the file.
+-- In the ledger.
 local function change_here(host, pattern, resume)
   local opened, why = open(host, true)
   if not opened then return nil, why end

@@ -7,6 +7,7 @@
 local config = require "hookward.config"
 local console = require "hookward.cli.console"
 local core = require "hookward.core"
+local database = require "hookward.base.database"
 local runner = require "hookward.jobs.runner"
 local store = require "hookward.jobs.store"
 local text = require "hookward.jobs.text"
@@ -62,7 +63,7 @@ end
 
 -- Returns true; or false, code and text; or nil and why.
 local function record(settings, row, force)
-  if runner.has_host(settings) then
+  if not database.is_meant(settings.ledger) and runner.has_host(settings) then
     return nil, "a host is running with this ledger: leave --record out, or stop it"
   end
   local outcome = { true }
@@ -95,7 +96,8 @@ function M.run(args)
   local settings, lines = config.load(args.config, { ledger = args.ledger })
   if not settings then return console.fail(lines) end
   local ledger
-  ledger, lines = store.open { config = args.config, ledger = settings.ledger }
+  ledger, lines = store.open { config = args.config, ledger = settings.ledger,
+    schema = settings.ledger_schema }
   if not ledger then return console.fail(lines) end
   local row, why = find(ledger, args.wanted[1], args.digest)
   ledger:close()

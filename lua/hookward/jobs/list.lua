@@ -35,7 +35,8 @@ function M.define(parser)
   parser:option("--limit", ("Show at most N, 0 for all (default: %d)."):format(LIMIT))
     :argname("N"):convert(read_limit)
   parser:flag("--json", "Print a JSON array of objects: id, digest, event, state, attempt, "
-    .. "deliveries, runs, received_at, settled_at, error (null: none).")
+    .. "deliveries, runs, received_at, settled_at, error (null: none); of one that runs, in a "
+    .. "ledger that hosts share, also host.")
   store.define(parser)
 end
 
@@ -45,13 +46,18 @@ end
 ---@param row table
 ---@return string[] members
 function M.members(row)
-  return {
+  local members = {
     "id", json.string(row.id), "digest", json.string(row.digest), "event", json.string(row.event),
     "state", json.string(row.state), "attempt", tostring(row.attempt),
     "deliveries", tostring(row.deliveries), "runs", tostring(row.runs),
     "received_at", json.string(time.iso(row.received_at)),
     "settled_at", json.string(time.iso(row.settled_at)), "error", json.string(row.error),
   }
+  if row.host then
+    members[#members + 1] = "host"
+    members[#members + 1] = json.string(row.host)
+  end
+  return members
 end
 
 local styles = { succeeded = "green", failed = "yellow", dead = "red", unhandled = "dim",
@@ -67,6 +73,11 @@ end
 local function error_of(row)
   if not row.error then return "-" end
   return text.line(row.reason and ("%s: %s"):format(row.error, row.reason) or row.error)
+end
+
+-- Where it runs, as long as it does; else its error in one line; "-" without either.
+local function error_or_host(row)
+  return row.host and text.line("at " .. row.host) or error_of(row)
 end
 
 -- In a narrow window ids and events may be cut, but not below `least`, so that they still tell
@@ -87,7 +98,7 @@ local function cells_of(rows, show_time)
   for i, row in ipairs(rows) do
     all[i] = { text.line(row.id), row.event == "" and "-" or text.line(row.event), row.state,
       tostring(row.attempt), tostring(row.deliveries), tostring(row.runs),
-      show_time(row.received_at), error_of(row) }
+      show_time(row.received_at), error_or_host(row) }
   end
   return all
 end

@@ -7,6 +7,7 @@
 local config = require "hookward.config"
 local control = require "hookward.host.control"
 local core = require "hookward.core"
+local database = require "hookward.base.database"
 
 local M = {}
 
@@ -27,13 +28,14 @@ local function settings_of(path, args, settings)
   end
 end
 
----Finds the host that has to remove the rows. Call it before the ledger is opened.
+---Finds the host that has to remove the rows. Call it before the ledger is opened. From a database
+---any process may remove rows.
 ---@param path string the ledger
 ---@param args table
 ---@param settings? hookward.Config
 ---@return hookward.Config? host nil: no host uses the ledger, or its socket is not known
 function M.host(path, args, settings)
-  if not core.ledger.is_locked(path) then return nil end
+  if database.is_meant(path) or not core.ledger.is_locked(path) then return nil end
   return settings_of(path, args, settings)
 end
 

@@ -4,6 +4,7 @@ local ask = require "hookward.jobs.ask"
 local config = require "hookward.config"
 local console = require "hookward.cli.console"
 local core = require "hookward.core"
+local database = require "hookward.base.database"
 local filters = require "hookward.jobs.filters"
 local here = require "hookward.jobs.here"
 local json = require "hookward.jobs.json"
@@ -219,8 +220,8 @@ end
 local function is_foreign(settings, args)
   if not args.ledger then return false end
   local own = config.load(args.config)
-  local real = core.sys.realpath
-  if own and own.ledger ~= "memory:" and real(own.ledger) == real(settings.ledger) then
+  if own and own.ledger ~= "memory:" and store.same(own.ledger, settings.ledger)
+    and own.ledger_schema == settings.ledger_schema then
     return false
   end
   return runner.has_host(settings)
@@ -284,7 +285,7 @@ local function replay(settings, rows, args)
   if #runnable > 0 then
     if is_foreign(settings, args) then
       return console.fail(("a host is running with another ledger than %s; leave --ledger out, or "
-        .. "stop the host"):format(args.ledger))
+        .. "stop the host"):format(database.shown(args.ledger)))
     end
     local go, code = ask(NAME, question(runnable, refused, by_state), args.yes or #args.wanted > 0)
     if not go then return code end
@@ -303,7 +304,8 @@ function M.run(args)
   local settings, lines = config.load(args.config, { ledger = args.ledger })
   if not settings then return console.fail(lines) end
   local ledger
-  ledger, lines = store.open { config = args.config, ledger = settings.ledger }
+  ledger, lines = store.open { config = args.config, ledger = settings.ledger,
+    schema = settings.ledger_schema }
   if not ledger then return console.fail(lines) end
   local rows, why = find(ledger, args, wanted)
   ledger:close() -- a replay in this process opens the ledger itself, and must be the only user

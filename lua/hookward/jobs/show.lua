@@ -41,7 +41,9 @@ function M.define(parser)
     .. "next_run_at, parked (true: set aside by a pause), retries, reason, detail, key, place, "
     .. "version, headers (null: none), body (null: none; if it is not UTF-8, body_hex instead), "
     .. "history (an array of runs, the oldest first: began_at, attempt, retry, waited_ms, ms, "
-    .. "error, reason, version). If a body is masked, it is null and masked is true.")
+    .. "error, reason, version). If a body is masked, it is null and masked is true. In a ledger "
+    .. "that hosts share, host is the one that runs it or ran it last, if it is still known, also "
+    .. "in the history.")
   parser:flag("--unmask", "Show the body even if `mask` in the configuration names its event.")
   store.define(parser)
 end
@@ -97,8 +99,10 @@ local columns = {
   { title = "WAITED", right = true, spare = 1 },
   { title = "TOOK", right = true },
   { title = "VERSION", spare = 2 },
+  { title = "HOST", spare = 3 },
   { title = "OUTCOME", least = 8, wanted = 32 },
 }
+local HOST = 7 -- among them
 
 local function outcome_of(run)
   if not run.error then return "succeeded" end
@@ -111,7 +115,23 @@ local function cells_of(run, show_time)
   return { run.began_at and show_time(run.began_at) or "-", tostring(run.attempt),
     run.retry > 0 and tostring(run.retry) or "-", lost and "-" or time.took(run.waited_ms),
     lost and "-" or time.took(run.ms), run.version and text.line(run.version) or "-",
-    outcome_of(run) }
+    run.host and text.line(run.host) or "-", outcome_of(run) }
+end
+
+local function has_hosts(runs)
+  for _, run in ipairs(runs) do
+    if run.host then return true end
+  end
+  return false
+end
+
+-- A ledger of one host names none.
+local function columns_of(runs, cells)
+  if has_hosts(runs) then return columns end
+  local fewer = table.move(columns, 1, #columns, 1, {})
+  table.remove(fewer, HOST)
+  for _, row in ipairs(cells) do table.remove(row, HOST) end
+  return fewer
 end
 
 local function say_history(runs)
@@ -120,7 +140,8 @@ local function say_history(runs)
   local cells = {}
   for i, run in ipairs(runs) do cells[i] = cells_of(run, room and time.short or time.iso) end
   say_field("history", "")
-  for _, line in ipairs(grid.lines(columns, cells, room and math.max(1, room - 2))) do
+  local shown = columns_of(runs, cells)
+  for _, line in ipairs(grid.lines(shown, cells, room and math.max(1, room - 2))) do
     console.say("%s", "  " .. line)
   end
 end
@@ -130,6 +151,7 @@ local function say_row(row, settings)
   say_field("digest", row.digest)
   say_field("event", row.event == "" and "-" or text.line(row.event))
   say_field("state", list.paint_state(row.state))
+  say_field("host", row.host and text.line(row.host))
   say_field("attempt", tostring(row.attempt))
   say_field("deliveries", tostring(row.deliveries))
   say_field("runs", tostring(row.runs))
@@ -161,11 +183,15 @@ end
 local function history_json(runs)
   local items = {}
   for i, run in ipairs(runs) do
-    items[i] = json.object { "began_at", json.string(time.iso(run.began_at)),
+    local members_of_run = { "began_at", json.string(time.iso(run.began_at)),
       "attempt", tostring(run.attempt), "retry", tostring(run.retry),
       "waited_ms", tostring(run.waited_ms), "ms", tostring(run.ms),
       "error", json.string(run.error), "reason", json.string(run.reason),
       "version", json.string(run.version) }
+    if run.host then
+      table.move({ "host", json.string(run.host) }, 1, 2, #members_of_run + 1, members_of_run)
+    end
+    items[i] = json.object(members_of_run)
   end
   return "[" .. table.concat(items, ",") .. "]"
 end

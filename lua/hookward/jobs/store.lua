@@ -3,6 +3,7 @@
 local config = require "hookward.config"
 local console = require "hookward.cli.console"
 local core = require "hookward.core"
+local database = require "hookward.base.database"
 local options = require "hookward.cli.options"
 
 local M = {}
@@ -14,7 +15,13 @@ local PAGE = 500 -- rows in memory at a time
 ---@param parser table
 function M.define(parser)
   options.config(parser)
-  parser:option("--ledger", "The ledger's file, instead of the configuration's."):argname("FILE")
+  parser:option("--ledger", "The ledger, a file or postgres://…, instead of the configuration's.")
+    :argname("FILE")
+end
+
+-- Whether there is such a file. A database may be anywhere; it is found out when it is opened.
+local function is_there(path)
+  return database.is_meant(path) or core.sys.stat(path)
 end
 
 -- Guesses the ledger of a broken configuration: the one that it names all the same, or the default
@@ -24,10 +31,18 @@ local function guess(args, lines, rest, bad)
   local path = rest and not bad.ledger and rest.ledger
   if not core.sys.stat(file) then return nil end -- there is no configuration here
   if not rest then path = (file:match("^(.*/)") or "") .. LEDGER end
-  if not path or path == "memory:" or not core.sys.stat(path) then return nil end
+  if not path or path == "memory:" or not is_there(path) then return nil end
   console.complain("%s %s; showing %s all the same", console.paint("yellow", "warning:", 2),
-    lines[1], config.shown(path, core.sys.cwd()))
+    lines[1], config.shown(database.shown(path), core.sys.cwd()))
   return path
+end
+
+---@param a string a ledger
+---@param b string
+---@return boolean same they are the same file, or the same address of a database
+function M.same(a, b)
+  if database.is_meant(a) or database.is_meant(b) then return a == b end
+  return core.sys.realpath(a) == core.sys.realpath(b)
 end
 
 ---Finds the ledger. With --ledger and without -c, no configuration is read.
@@ -35,7 +50,7 @@ end
 ---@param write? boolean the ledger will be changed, so its path is never guessed
 ---@return string? path
 ---@return string[]|hookward.Config|nil lines what is wrong; with a path, the configuration if one
----was read; if it can't be used, its `mask` alone
+---was read; if it can't be used, its `mask` and `ledger_schema` alone
 function M.find(args, write)
   local path, settings = args.ledger, nil
   if not path or args.config then
@@ -46,25 +61,27 @@ function M.find(args, write)
     if not path then
       return nil, write and { lines[1], "--ledger FILE works without a configuration" } or lines
     end
-    settings = settings or { mask = rest and rest.mask or { "*" } }
+    settings = settings or { mask = rest and rest.mask or { "*" },
+      ledger_schema = rest and rest.ledger_schema }
   end
   if path == "memory:" then
     return nil, { 'ledger = "memory:" keeps notifications in memory: nothing is on disk' }
   end
-  if not core.sys.stat(path) then
+  if not is_there(path) then
     return nil, { ("no ledger yet at %s; `hookward serve` makes it"):format(path) }
   end
   return path, settings
 end
 
----@param args table
+---@param args table its `schema` is that of a database, if no configuration says it
 ---@param write? boolean
 ---@return table? ledger a handle of core.ledger
 ---@return string[]|hookward.Config|nil lines as of find
 function M.open(args, write)
   local path, settings = M.find(args, write)
   if not path then return nil, settings end
-  local ledger, why = core.ledger.open(path, write)
+  local schema = args.schema or settings and settings.ledger_schema
+  local ledger, why = core.ledger.open(path, write, schema)
   if not ledger then return nil, { why } end
   return ledger, settings
 end
