@@ -18,7 +18,7 @@ PACKAGES_BUILD = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libuv1-dev l
 PACKAGES_RUN   = $(PACKAGES_BUILD) openssl curl ca-certificates
 PACKAGES_TEST  = $(PACKAGES_RUN) libcmocka-dev lua-busted lua-socket lua-filesystem lua-sql-sqlite3 \
                  luarocks lua-check unzip git procps sqlite3
-PACKAGES_DEB   = $(PACKAGES_BUILD) debhelper dpkg-dev
+PACKAGES_DEB   = $(PACKAGES_BUILD) libpq-dev debhelper dpkg-dev
 PACKAGES_CI    = $(PACKAGES_TEST) $(PACKAGES_DEB) $(PACKAGES_BROWSER) $(PACKAGES_MONITORING) clang \
                  libclang-rt-14-dev clang-format wrk nginx systemd lintian mmdebstrap groff-base man-db mandoc
 
@@ -85,6 +85,17 @@ $(BUILD)/core/%.o: core/%.c Makefile
 	@mkdir -p $(@D)
 	@echo "  cc   $<"
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+# libpq is used where its header is found (core/ledger/pg_libpq.h). -MMD does not notice one that
+# appears later, and its file is older than the objects then. So the name of a file says which it is.
+LIBPQ_HEADER = $(firstword $(wildcard $(addsuffix libpq-fe.h,/usr/include/ /usr/include/postgresql/ /usr/local/include/)))
+LIBPQ_STAMP  = $(BUILD)/$(if $(LIBPQ_HEADER),with,without)-libpq
+
+$(BUILD)/with-libpq $(BUILD)/without-libpq:
+	@mkdir -p $(@D)
+	$(Q)rm -f $(BUILD)/with-libpq $(BUILD)/without-libpq && touch $@
+
+$(patsubst %,$(BUILD)/core/ledger/%.o,pg pg_wire pg_libpq): $(LIBPQ_STAMP)
 
 # The Lua files, the guide, the admin page and the examples are embedded in the binary.
 $(BUILD)/embedded.c: core/script/embed.lua $(LUA) $(EXAMPLES) Makefile

@@ -20,7 +20,8 @@ reach a script, runs your plain Lua handler once per notification, and answers 2
 Installs the command `hookward` and the module `hookward`, which runs the same host in a program.
 
 It needs libuv, OpenSSL 3, SQLite and libcurl with their headers. On Debian:
-apt-get install libuv1-dev libssl-dev libsqlite3-dev libcurl4-openssl-dev]],
+apt-get install libuv1-dev libssl-dev libsqlite3-dev libcurl4-openssl-dev
+With libpq-dev it can keep its ledger in PostgreSQL, too.]],
   license = "MIT",
   labels = { "webhook", "http", "server" },
 }

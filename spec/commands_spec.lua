@@ -48,9 +48,10 @@ describe("hookward", function()
     for i, name in ipairs { "Lua", "libuv", "OpenSSL", "SQLite", "libcurl" } do
       assert.matches("^" .. name .. ": %d+%.%d+%.%d+$", out[i + 1])
     end
-    assert.matches("^lua%-cjson: %S+$", out[7])
-    assert.matches("^RSA: %a+ %(.+%)$", out[8])
-    assert.equal(8, #out)
+    assert.matches("^libpq: %S", out[7])
+    assert.matches("^lua%-cjson: %S+$", out[8])
+    assert.matches("^RSA: %a+ %(.+%)$", out[9])
+    assert.equal(9, #out)
   end)
 
   it("says in --version that lua-cjson is missing", function()

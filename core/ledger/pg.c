@@ -13,6 +13,11 @@ const char *hw_pg_absent(void)
     return hw_libpq_load();
 }
 
+bool hw_pg_is_built(void)
+{
+    return HW_LIBPQ;
+}
+
 #if HW_LIBPQ
 
 struct hw_pg {

@@ -101,6 +101,8 @@ void hw_pg_result_free(struct hw_pg_result *result);
 
 /* NULL, or why there is no libpq here: one line that says what to install. */
 const char *hw_pg_absent(void);
+/* Whether this build can use one that is installed. */
+bool hw_pg_is_built(void);
 /* Its version, "15.4"; NULL without it. */
 const char *hw_pg_version(void);
 

@@ -73,13 +73,15 @@ enum hw_pg_rc hw_pg_why_connect(const char *text, char sqlstate[6])
                                            "no such user",
                                            "no such database",
                                            "connection info string",
+                                           "could not match",
                                            NULL};
+    static const char *const forms[] = {"invalid ", "definition of service", NULL};
     static const char *const standby[] = {"session is read-only", "hot standby mode", NULL};
     const char *mark = mark_of(text);
     snprintf(sqlstate, 6, "%.5s", mark ? mark + 3 : "");
     const char *first = strstr(text, "connection to server");
     bool alone = !first || !strstr(first + 1, "connection to server");
-    if (says(text, mistakes))
+    if (says(text, mistakes) || is_one_of(text, forms))
         return HW_PG_REFUSED;
     if (says(text, standby)) {
         snprintf(sqlstate, 6, "25006");

@@ -20,6 +20,7 @@ return function()
     "OpenSSL: " .. libraries.openssl,
     "SQLite: " .. libraries.sqlite,
     "libcurl: " .. libraries.libcurl,
+    "libpq: " .. libraries.libpq,
     "lua-cjson: " .. cjson_version(),
     "RSA: " .. libraries.rsa,
   }, "\n")
