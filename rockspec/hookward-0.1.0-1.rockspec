@@ -298,7 +298,6 @@ build = {
         "core/ledger/pg_remove.c",
         "core/ledger/pg_schema.c",
         "core/ledger/pg_sql.c",
-        "core/ledger/pg_stubs_due.c",
         "core/ledger/pg_sweep.c",
         "core/ledger/pg_take.c",
         "core/ledger/pg_tend.c",

@@ -207,6 +207,162 @@ static const char rows[] =
 
 static const char hosts_forget[] =
     "DELETE FROM @.hosts WHERE swept_at < now() - interval '1 day'";
+
+/* ---- what is due: pg_due.c ---- */
+
+static const char due[] =
+    "WITH d AS MATERIALIZED (SELECT q.seq, q.state, q.next_run_at"
+    " FROM @.notifications q WHERE q.next_run_at <= now() AND q.pool IS NULL"
+    " AND " MAY_RUN " ORDER BY q.next_run_at, q.seq LIMIT $3::bigint"
+    " FOR NO KEY UPDATE OF q SKIP LOCKED)" TAKE_DUE;
+
+static const char pool_lock[] =
+    "SELECT pg_advisory_xact_lock(1751346284, h) FROM"
+    " (SELECT DISTINCT hashtext(l) AS h FROM unnest($1::text[]) l"
+    " ORDER BY 1) x";
+
+static const char due_pool[] =
+    "WITH d AS MATERIALIZED (SELECT q.seq, q.state, q.next_run_at"
+    " FROM @.notifications q WHERE q.pool = $4::text AND q.next_run_at <= now()"
+    " AND " MAY_RUN " ORDER BY q.next_run_at, q.seq"
+    " LIMIT least($3::bigint, greatest(0, $5::bigint - (" RUN_IN("$4::text") ")))"
+    " FOR NO KEY UPDATE OF q SKIP LOCKED)" TAKE_DUE;
+
+static const char next_pool[] =
+    "WITH RECURSIVE each(pool) AS ((SELECT min(q.pool) FROM @.notifications q"
+    " WHERE q.pool IS NOT NULL AND q.next_run_at IS NOT NULL) UNION ALL"
+    " SELECT (SELECT min(q.pool) FROM @.notifications q WHERE q.pool > each.pool"
+    " AND q.pool IS NOT NULL AND q.next_run_at IS NOT NULL)"
+    " FROM each WHERE each.pool IS NOT NULL)"
+    " SELECT e.pool, (" RUN_IN("e.pool") ") FROM each e,"
+    " LATERAL (SELECT q.next_run_at FROM @.notifications q WHERE q.pool = e.pool"
+    " AND q.next_run_at <= now() ORDER BY q.next_run_at, q.seq LIMIT 1) first"
+    " ORDER BY first.next_run_at LIMIT $1::bigint";
+
+static const char take[] =
+    "WITH q AS MATERIALIZED (SELECT q.seq, q.state, q.owner FROM @.notifications q"
+    " WHERE q.seq = $3::bigint FOR NO KEY UPDATE SKIP LOCKED),"
+    " took AS (UPDATE @.notifications n SET " TAKEN
+    " FROM q WHERE n.seq = q.seq AND n.body IS NOT NULL AND (q.state IN (2, 4, 5)"
+    " OR ($4::bool AND q.state IN (1, 3)) OR (q.state = 6 AND EXISTS (SELECT FROM @.hosts h"
+    " WHERE h.id = q.owner AND h.gone_at IS NOT NULL))) RETURNING n.seq)"
+    " SELECT " ROW("n.runs", "n.state", "CASE WHEN n.next_run_at < 'infinity' THEN "
+    MS("n.next_run_at") " END") ", t.seq IS NOT NULL, h.name"
+    " FROM @.notifications n LEFT JOIN took t ON t.seq = n.seq"
+    " LEFT JOIN @.hosts h ON h.id = n.owner WHERE n.seq = $3::bigint";
+
+/* ---- lanes and pools of what is accepted, and what ends in a lane: pg_along.c ---- */
+
+static const char lane_lock[] =
+    "SELECT pg_advisory_xact_lock(1751346285, h) FROM"
+    " (SELECT DISTINCT hashtext(l) AS h FROM unnest($1::text[]) l"
+    " ORDER BY 1) x";
+
+static const char lane_accept[] =
+    "WITH s AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])"
+    " AS s(seq, owner, claim))"
+    " UPDATE @.notifications n SET " WAIT("NULL") " FROM s WHERE " SETTLED_NOW("s")
+    " AND n.state IN (5, 6) AND EXISTS (SELECT FROM @.notifications p WHERE p.lane = n.lane"
+    " AND p.seq <> n.seq AND (p.seq < n.seq OR NOT EXISTS (SELECT FROM s o"
+    " WHERE o.seq = p.seq AND o.owner = p.owner AND o.claim = p.claim))) RETURNING n.seq";
+
+static const char pool_accept[] =
+    "WITH s AS MATERIALIZED (SELECT s.*, row_number() OVER (PARTITION BY pool ORDER BY seq)"
+    " AS place FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[])"
+    " AS s(seq, owner, claim, pool, most))"
+    " UPDATE @.notifications n SET " WAIT("now()") " FROM s WHERE " SETTLED_NOW("s")
+    " AND n.state = 6 AND s.place + (" RUN_IN("s.pool")
+    " AND NOT EXISTS (SELECT FROM s o WHERE o.seq = r.seq)) > s.most RETURNING n.seq";
+
+static const char promote[] =
+    "UPDATE @.notifications n SET next_run_at = least(n.settled_at, now())"
+    " FROM (SELECT DISTINCT l AS lane FROM unnest($1::text[]) l) x,"
+    " LATERAL (SELECT p.seq FROM @.notifications p WHERE p.lane = x.lane"
+    " ORDER BY p.seq LIMIT 1) first"
+    " WHERE n.seq = first.seq AND n.state IN (2, 5) AND NOT EXISTS (SELECT"
+    " FROM @.notifications p WHERE p.lane = x.lane AND " IS_HEAD ")";
+
+/* ---- runs: pg_history.c ---- */
+
+static const char runs_add[] =
+    "INSERT INTO @.runs (seq, began_at, attempt, retry, waited_ms, ms, host, error, reason,"
+    " version) SELECT s.seq, now() - s.ms * interval '1 ms', s.attempt, s.retry, s.waited_ms,"
+    " s.ms, s.owner, s.error, s.reason, s.version FROM unnest($1::bigint[], $2::bigint[],"
+    " $3::bigint[], $4::int[], $5::int[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],"
+    " $10::text[], $11::bool[]) AS s(seq, owner, claim, attempt, retry, waited_ms, ms, error,"
+    " reason, version, sure) JOIN @.notifications n ON n.seq = s.seq"
+    " WHERE " SETTLED_NOW("s")
+    " AND (s.sure OR EXISTS (SELECT FROM @.runs r WHERE r.seq = s.seq))";
+
+static const char runs_trim[] =
+    "DELETE FROM @.runs WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM (SELECT r.ctid,"
+    " row_number() OVER (PARTITION BY r.seq ORDER BY r.began_at DESC, r.ctid DESC) AS place"
+    " FROM @.runs r WHERE r.seq = ANY ($1::bigint[])) r WHERE r.place > $2::bigint))";
+
+/* ---- pauses: pg_park.c ---- */
+
+static const char park[] =
+    "WITH d AS MATERIALIZED (SELECT q.seq FROM @.notifications q WHERE q.next_run_at <= now()"
+    " AND q.pool IS NULL AND " IS_PAUSED " AND q.state IN (2, 5)"
+    " ORDER BY q.next_run_at, q.seq LIMIT $1::bigint FOR NO KEY UPDATE OF q SKIP LOCKED),"
+    " e AS MATERIALIZED (SELECT q.seq FROM @.notifications q WHERE q.next_run_at <= now()"
+    " AND q.pool IS NOT NULL AND " IS_PAUSED " AND q.state IN (2, 5)"
+    " LIMIT $1::bigint FOR NO KEY UPDATE OF q SKIP LOCKED)"
+    " UPDATE @.notifications n SET parked = true, parked_event = n.event, next_run_at = NULL"
+    " FROM (SELECT seq FROM d UNION ALL SELECT seq FROM e) x WHERE n.seq = x.seq";
+
+static const char unpark[] =
+    "WITH RECURSIVE each(event) AS ((SELECT min(q.parked_event) FROM @.notifications q"
+    " WHERE q.parked_event IS NOT NULL) UNION ALL SELECT (SELECT min(q.parked_event)"
+    " FROM @.notifications q WHERE q.parked_event > each.event)"
+    " FROM each WHERE each.event IS NOT NULL),"
+    " d AS MATERIALIZED (SELECT x.seq FROM each q, LATERAL (SELECT p.seq"
+    " FROM @.notifications p WHERE p.parked_event = q.event ORDER BY p.seq"
+    " LIMIT $1::bigint FOR NO KEY UPDATE OF p SKIP LOCKED) x WHERE NOT " IS_PAUSED
+    " LIMIT $1::bigint)"
+    " UPDATE @.notifications n SET parked = false, parked_event = NULL,"
+    " next_run_at = least(n.settled_at, now())"
+    " FROM d WHERE n.seq = d.seq";
+
+static const char pauses[] =
+    "SELECT pattern, " MS("since") " FROM @.pauses ORDER BY since, pattern";
+
+static const char pause_sql[] =
+    "WITH added AS (INSERT INTO @.pauses (pattern, since) SELECT $1::text, now()"
+    " WHERE (SELECT count(*) FROM @.pauses) < $2::bigint ON CONFLICT (pattern) DO NOTHING"
+    " RETURNING since)"
+    " SELECT " MS("since") ", true FROM added UNION ALL"
+    " SELECT " MS("since") ", false FROM @.pauses WHERE pattern = $1::text";
+
+static const char resume[] =
+    "DELETE FROM @.pauses WHERE pattern = $1::text";
+
+/* ---- on request: pg_due.c; the host's own: pg_minutes.c ---- */
+
+static const char purge_lanes[] =
+    "SELECT DISTINCT lane FROM @.notifications"
+    " WHERE seq = ANY ($1::bigint[]) AND lane IS NOT NULL";
+
+static const char purge[] =
+    "WITH x AS MATERIALIZED (SELECT n.seq FROM unnest($1::bigint[], $2::bigint[])"
+    " AS x(seq, settled_ms) JOIN @.notifications n ON n.seq = x.seq"
+    " WHERE " MS("n.settled_at") " = x.settled_ms AND n.state <> 6"
+    " ORDER BY n.seq FOR UPDATE OF n),"
+    " gone AS (DELETE FROM @.notifications n USING x WHERE n.seq = x.seq RETURNING n.seq),"
+    " r AS (DELETE FROM @.runs r USING gone WHERE r.seq = gone.seq)"
+    " SELECT count(*) FROM gone";
+
+static const char minute[] =
+    "INSERT INTO @.minutes (host, minute, numbers)"
+    " VALUES ($1::text, $2::bigint, $3::bytea) ON CONFLICT (host, minute)"
+    " DO UPDATE SET numbers = excluded.numbers";
+
+static const char minutes[] =
+    "SELECT minute, numbers FROM @.minutes WHERE host = $1::text"
+    " AND minute >= $2::bigint ORDER BY minute";
+
+static const char minutes_forget[] =
+    "DELETE FROM @.minutes WHERE minute <= $1::bigint";
 /* clang-format on */
 
 static const char *const texts[HW_PG_STATEMENTS] = {
@@ -230,139 +386,35 @@ static const char *const texts[HW_PG_STATEMENTS] = {
     [HW_PG_HOSTS_FORGET] = hosts_forget,
 
     /* ---- what is due: pg_due.c ---- */
-    [HW_PG_DUE] = "WITH d AS MATERIALIZED (SELECT q.seq, q.state, q.next_run_at"
-                  " FROM @.notifications q WHERE q.next_run_at <= now() AND q.pool IS NULL"
-                  " AND " MAY_RUN " ORDER BY q.next_run_at, q.seq LIMIT $3::bigint"
-                  " FOR NO KEY UPDATE OF q SKIP LOCKED)" TAKE_DUE,
-    [HW_PG_POOL_LOCK] = "SELECT pg_advisory_xact_lock(1751346284, h) FROM"
-                        " (SELECT DISTINCT hashtext(l) AS h FROM unnest($1::text[]) l"
-                        " ORDER BY 1) x",
-    [HW_PG_DUE_POOL] = "WITH d AS MATERIALIZED (SELECT q.seq, q.state, q.next_run_at"
-                       " FROM @.notifications q WHERE q.pool = $4::text AND q.next_run_at <= now()"
-                       " AND " MAY_RUN " ORDER BY q.next_run_at, q.seq"
-                       " LIMIT least($3::bigint, greatest(0, $5::bigint - (" RUN_IN(
-                           "$4::text") ")))"
-                                       " FOR NO KEY UPDATE OF q SKIP LOCKED)" TAKE_DUE,
-    [HW_PG_NEXT_POOL] =
-        "WITH RECURSIVE each(pool) AS ((SELECT min(q.pool) FROM @.notifications q"
-        " WHERE q.pool IS NOT NULL AND q.next_run_at IS NOT NULL) UNION ALL"
-        " SELECT (SELECT min(q.pool) FROM @.notifications q WHERE q.pool > each.pool"
-        " AND q.pool IS NOT NULL AND q.next_run_at IS NOT NULL)"
-        " FROM each WHERE each.pool IS NOT NULL)"
-        " SELECT e.pool, (" RUN_IN(
-            "e.pool") ") FROM each e,"
-                      " LATERAL (SELECT q.next_run_at FROM @.notifications q WHERE q.pool = e.pool"
-                      " AND q.next_run_at <= now() ORDER BY q.next_run_at, q.seq LIMIT 1) first"
-                      " ORDER BY first.next_run_at LIMIT $1::bigint",
-    [HW_PG_TAKE] =
-        "WITH q AS MATERIALIZED (SELECT q.seq, q.state, q.owner FROM @.notifications q"
-        " WHERE q.seq = $3::bigint FOR NO KEY UPDATE SKIP LOCKED),"
-        " took AS (UPDATE @.notifications n SET " TAKEN
-        " FROM q WHERE n.seq = q.seq AND n.body IS NOT NULL AND (q.state IN (2, 4, 5)"
-        " OR ($4::bool AND q.state IN (1, 3)) OR (q.state = 6 AND EXISTS (SELECT FROM @.hosts h"
-        " WHERE h.id = q.owner AND h.gone_at IS NOT NULL))) RETURNING n.seq)"
-        " SELECT " ROW(
-            "n.runs", "n.state",
-            "CASE WHEN n.next_run_at < 'infinity' THEN " MS(
-                "n.next_run_at") " END") ", t.seq IS NOT NULL, h.name"
-                                         " FROM @.notifications n LEFT JOIN took t ON t.seq = n.seq"
-                                         " LEFT JOIN @.hosts h ON h.id = n.owner WHERE n.seq = "
-                                         "$3::bigint",
+    [HW_PG_DUE] = due,
+    [HW_PG_POOL_LOCK] = pool_lock,
+    [HW_PG_DUE_POOL] = due_pool,
+    [HW_PG_NEXT_POOL] = next_pool,
+    [HW_PG_TAKE] = take,
 
     /* ---- lanes and pools of what is accepted, and what ends in a lane: pg_along.c ---- */
-    [HW_PG_LANE_LOCK] = "SELECT pg_advisory_xact_lock(1751346285, h) FROM"
-                        " (SELECT DISTINCT hashtext(l) AS h FROM unnest($1::text[]) l"
-                        " ORDER BY 1) x",
-    [HW_PG_LANE_ACCEPT] =
-        "WITH s AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])"
-        " AS s(seq, owner, claim))"
-        " UPDATE @.notifications n SET " WAIT("NULL") " FROM s WHERE " SETTLED_NOW(
-            "s") " AND n.state IN (5, 6) AND EXISTS (SELECT FROM @.notifications p WHERE p.lane = "
-                 "n.lane"
-                 " AND p.seq <> n.seq AND (p.seq < n.seq OR NOT EXISTS (SELECT FROM s o"
-                 " WHERE o.seq = p.seq AND o.owner = p.owner AND o.claim = p.claim))) RETURNING "
-                 "n.seq",
-    [HW_PG_POOL_ACCEPT] =
-        "WITH s AS MATERIALIZED (SELECT s.*, row_number() OVER (PARTITION BY pool ORDER BY seq)"
-        " AS place FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[])"
-        " AS s(seq, owner, claim, pool, most))"
-        " UPDATE @.notifications n SET " WAIT("now()") " FROM s WHERE " SETTLED_NOW(
-            "s") " AND n.state = 6 AND s.place + (" RUN_IN("s.pool") " AND NOT EXISTS (SELECT FROM "
-                                                                     "s o WHERE o.seq = r.seq)) > "
-                                                                     "s.most RETURNING n.seq",
-    [HW_PG_PROMOTE] = "UPDATE @.notifications n SET next_run_at = least(n.settled_at, now())"
-                      " FROM (SELECT DISTINCT l AS lane FROM unnest($1::text[]) l) x,"
-                      " LATERAL (SELECT p.seq FROM @.notifications p WHERE p.lane = x.lane"
-                      " ORDER BY p.seq LIMIT 1) first"
-                      " WHERE n.seq = first.seq AND n.state IN (2, 5) AND NOT EXISTS (SELECT"
-                      " FROM @.notifications p WHERE p.lane = x.lane AND " IS_HEAD ")",
+    [HW_PG_LANE_LOCK] = lane_lock,
+    [HW_PG_LANE_ACCEPT] = lane_accept,
+    [HW_PG_POOL_ACCEPT] = pool_accept,
+    [HW_PG_PROMOTE] = promote,
 
     /* ---- runs: pg_history.c ---- */
-    [HW_PG_RUNS_ADD] =
-        "INSERT INTO @.runs (seq, began_at, attempt, retry, waited_ms, ms, host, error, reason,"
-        " version) SELECT s.seq, now() - s.ms * interval '1 ms', s.attempt, s.retry, s.waited_ms,"
-        " s.ms, s.owner, s.error, s.reason, s.version FROM unnest($1::bigint[], $2::bigint[],"
-        " $3::bigint[], $4::int[], $5::int[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],"
-        " $10::text[], $11::bool[]) AS s(seq, owner, claim, attempt, retry, waited_ms, ms, error,"
-        " reason, version, sure) JOIN @.notifications n ON n.seq = s.seq"
-        " WHERE " SETTLED_NOW(
-            "s") " AND (s.sure OR EXISTS (SELECT FROM @.runs r WHERE r.seq = s.seq))",
-    [HW_PG_RUNS_TRIM] =
-        "DELETE FROM @.runs WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM (SELECT r.ctid,"
-        " row_number() OVER (PARTITION BY r.seq ORDER BY r.began_at DESC, r.ctid DESC) AS place"
-        " FROM @.runs r WHERE r.seq = ANY ($1::bigint[])) r WHERE r.place > $2::bigint))",
+    [HW_PG_RUNS_ADD] = runs_add,
+    [HW_PG_RUNS_TRIM] = runs_trim,
 
     /* ---- pauses: pg_park.c ---- */
-    [HW_PG_PARK] =
-        "WITH d AS MATERIALIZED (SELECT q.seq FROM @.notifications q WHERE q.next_run_at <= now()"
-        " AND q.pool IS NULL AND " IS_PAUSED " AND q.state IN (2, 5)"
-        " ORDER BY q.next_run_at, q.seq LIMIT $1::bigint FOR NO KEY UPDATE OF q SKIP LOCKED),"
-        " e AS MATERIALIZED (SELECT q.seq FROM @.notifications q WHERE q.next_run_at <= now()"
-        " AND q.pool IS NOT NULL AND " IS_PAUSED " AND q.state IN (2, 5)"
-        " LIMIT $1::bigint FOR NO KEY UPDATE OF q SKIP LOCKED)"
-        " UPDATE @.notifications n SET parked = true, parked_event = n.event, next_run_at = NULL"
-        " FROM (SELECT seq FROM d UNION ALL SELECT seq FROM e) x WHERE n.seq = x.seq",
-    [HW_PG_UNPARK] =
-        "WITH RECURSIVE each(event) AS ((SELECT min(q.parked_event) FROM @.notifications q"
-        " WHERE q.parked_event IS NOT NULL) UNION ALL SELECT (SELECT min(q.parked_event)"
-        " FROM @.notifications q WHERE q.parked_event > each.event)"
-        " FROM each WHERE each.event IS NOT NULL),"
-        " d AS MATERIALIZED (SELECT x.seq FROM each q, LATERAL (SELECT p.seq"
-        " FROM @.notifications p WHERE p.parked_event = q.event ORDER BY p.seq"
-        " LIMIT $1::bigint FOR NO KEY UPDATE OF p SKIP LOCKED) x WHERE NOT " IS_PAUSED
-        " LIMIT $1::bigint)"
-        " UPDATE @.notifications n SET parked = false, parked_event = NULL, next_run_at = "
-        "least(n.settled_at, now())"
-        " FROM d WHERE n.seq = d.seq",
-    [HW_PG_PAUSES] = "SELECT pattern, " MS("since") " FROM @.pauses ORDER BY since, pattern",
-    [HW_PG_PAUSE] =
-        "WITH added AS (INSERT INTO @.pauses (pattern, since) SELECT $1::text, now()"
-        " WHERE (SELECT count(*) FROM @.pauses) < $2::bigint ON CONFLICT (pattern) DO NOTHING"
-        " RETURNING since)"
-        " SELECT " MS("since") ", true FROM added UNION ALL"
-                               " SELECT " MS(
-                                   "since") ", false FROM @.pauses WHERE pattern = $1::text",
-    [HW_PG_RESUME] = "DELETE FROM @.pauses WHERE pattern = $1::text",
+    [HW_PG_PARK] = park,
+    [HW_PG_UNPARK] = unpark,
+    [HW_PG_PAUSES] = pauses,
+    [HW_PG_PAUSE] = pause_sql,
+    [HW_PG_RESUME] = resume,
 
     /* ---- on request: pg_due.c; the host's own: pg_minutes.c ---- */
-    [HW_PG_PURGE_LANES] = "SELECT DISTINCT lane FROM @.notifications"
-                          " WHERE seq = ANY ($1::bigint[]) AND lane IS NOT NULL",
-    [HW_PG_PURGE] =
-        "WITH x AS MATERIALIZED (SELECT n.seq FROM unnest($1::bigint[], $2::bigint[])"
-        " AS x(seq, settled_ms) JOIN @.notifications n ON n.seq = x.seq"
-        " WHERE " MS(
-            "n.settled_at") " = x.settled_ms AND n.state <> 6"
-                            " ORDER BY n.seq FOR UPDATE OF n),"
-                            " gone AS (DELETE FROM @.notifications n USING x WHERE n.seq = x.seq "
-                            "RETURNING n.seq),"
-                            " r AS (DELETE FROM @.runs r USING gone WHERE r.seq = gone.seq)"
-                            " SELECT count(*) FROM gone",
-    [HW_PG_MINUTE] = "INSERT INTO @.minutes (host, minute, numbers)"
-                     " VALUES ($1::text, $2::bigint, $3::bytea) ON CONFLICT (host, minute)"
-                     " DO UPDATE SET numbers = excluded.numbers",
-    [HW_PG_MINUTES] = "SELECT minute, numbers FROM @.minutes WHERE host = $1::text"
-                      " AND minute >= $2::bigint ORDER BY minute",
-    [HW_PG_MINUTES_FORGET] = "DELETE FROM @.minutes WHERE minute <= $1::bigint",
+    [HW_PG_PURGE_LANES] = purge_lanes,
+    [HW_PG_PURGE] = purge,
+    [HW_PG_MINUTE] = minute,
+    [HW_PG_MINUTES] = minutes,
+    [HW_PG_MINUTES_FORGET] = minutes_forget,
 };
 
 int hw_pg_sql_fill(struct hw_pg_statement *statements, const char *schema)
