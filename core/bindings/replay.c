@@ -9,10 +9,14 @@
 
 static void run(struct hw_solo *s, struct hw_job *job)
 {
-    hw_stages_run(&s->worker, job); /* loads it */
-    if (job->n.outcome.code)
+    if (hw_ledger_claims(s->stages.ledger))
+        hw_solo_claim(&s->worker, job);
+    else
+        hw_stages_run(&s->worker, job); /* loads it */
+    if (job->n.outcome.code && !hw_job_is_claimed(job) && !job->n.outcome.from_ledger)
         return;
-    hw_stages_run(&s->worker, job);
+    if (job->n.outcome.code == 0 && !job->n.outcome.from_ledger)
+        hw_stages_run(&s->worker, job);
     hw_solo_finish(&s->worker, &s->config, job, (int64_t)(hw_now() * 1000), hw_now_ns());
 }
 

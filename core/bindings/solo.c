@@ -8,6 +8,7 @@
 #include "host/parts.h"
 #include "script/modules.h"
 #include "script/owned.h"
+#include "trip/claimer.h"
 #include "trip/committer.h"
 #include "trip/retry.h"
 
@@ -68,6 +69,15 @@ static void record_start(struct hw_worker *worker, const struct hw_config *confi
         return;
     job->n.copies = 0; /* recorded with the start */
     go_on(worker, job);
+}
+
+void hw_solo_claim(struct hw_worker *worker, struct hw_job *job)
+{
+    hw_claim_batch(worker->shared->ledger, job);
+    if (job->n.claim != HW_CLAIM_ELSEWHERE)
+        return;
+    job->n.outcome.reason = HW_STR("it runs at another host just now; try again later");
+    hw_notification_fail(&job->n, HW_EOVERLOADED);
 }
 
 void hw_solo_accept(struct hw_worker *worker, const struct hw_config *config, struct hw_job *job,

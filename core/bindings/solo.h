@@ -25,6 +25,10 @@ struct hw_solo {
  * +3. */
 struct hw_solo *hw_solo_open(lua_State *L, int config, hw_vm_fit_fn *fit);
 
+/* With a ledger that hosts share: takes the row of a job that is to run again. Afterwards its outcome has
+ * a code, or is from the ledger, or it may run. */
+void hw_solo_claim(struct hw_worker *worker, struct hw_job *job);
+
 /* Accepts the job of an ack-first handler (job->accepting), and runs it as a host does that has room
  * for it; then hw_solo_finish is to follow. One that is `behind` another of its lane is only
  * recorded, as queued. `now_ms` is as of hw_retry_settle. */

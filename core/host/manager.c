@@ -88,9 +88,9 @@ void hw_manager_reloaded(struct hw_manager *m, uint64_t number)
 
 /* ---- the watchdog ---- */
 
-static void say_silent(struct hw_manager *m, uint64_t ms)
+static void say_silent(struct hw_manager_pulse *p, uint64_t ms)
 {
-    m->said_silent = true;
+    p->said_silent = true;
     hw_log_say(
         HW_LOG_ERROR,
         "the ledger's thread has not answered for %.1f s; its disk may be gone: the watchdog is "
@@ -98,32 +98,40 @@ static void say_silent(struct hw_manager *m, uint64_t ms)
         (double)ms / 1000);
 }
 
-static void hear(struct hw_manager *m, uint64_t pulse, uint64_t now)
+static void hear(struct hw_manager_pulse *p, uint64_t pulse, uint64_t now)
 {
-    if (m->said_silent)
+    if (p->said_silent)
         hw_log_say(HW_LOG_WARN, "the ledger's thread answers again");
-    m->said_silent = false;
-    m->pulse = pulse;
-    m->heard_at = now;
-    m->silent = 0;
+    *p = (struct hw_manager_pulse){.pulse = pulse, .heard_at = now};
 }
 
-/* Whether the ledger's thread has had a pulse within the last ticks. Without such a thread the
- * leader commits, and it is here. */
+/* Whether a thread has had a pulse within the last ticks; `pulse` is its present one. */
+static bool is_alive(struct hw_manager_pulse *p, uint64_t pulse, uint64_t now)
+{
+    if (pulse != p->pulse)
+        hear(p, pulse, now);
+    else
+        p->silent++;
+    bool alive = p->silent <= HW_MANAGER_SILENT_TICKS;
+    if (!alive && !p->said_silent && now - p->heard_at >= HW_MANAGER_SILENT_MS)
+        say_silent(p, now - p->heard_at);
+    return alive;
+}
+
+/* Without such a thread the leader commits, and it is here. */
 static bool is_ledger_alive(struct hw_manager *m)
 {
-    struct hw_committer *c = m->status->dispatch->committer;
-    if (!c)
-        return true;
-    uint64_t pulse = hw_committer_pulse(c), now = uv_now(m->tick.loop);
-    if (pulse != m->pulse)
-        hear(m, pulse, now);
-    else
-        m->silent++;
-    bool alive = m->silent <= HW_MANAGER_SILENT_TICKS;
-    if (!alive && !m->said_silent && now - m->heard_at >= HW_MANAGER_SILENT_MS)
-        say_silent(m, now - m->heard_at);
-    hw_committer_knock(c);
+    const struct hw_dispatch *d = m->status->dispatch;
+    uint64_t now = uv_now(m->tick.loop);
+    bool alive = true;
+    if (d->committer) {
+        alive = is_alive(&m->committer, hw_committer_pulse(d->committer), now);
+        hw_committer_knock(d->committer);
+    }
+    if (d->claims.claimer) {
+        alive = is_alive(&m->claimer, hw_claimer_pulse(d->claims.claimer), now) && alive;
+        hw_claimer_knock(d->claims.claimer);
+    }
     return alive;
 }
 
@@ -175,7 +183,7 @@ void hw_manager_start(struct hw_manager *m, uv_loop_t *loop, const struct hw_sta
     uv_timer_init(loop, &m->look);
     uv_timer_init(loop, &m->tick);
     m->look.data = m->tick.data = m;
-    m->heard_at = uv_now(loop);
+    m->committer.heard_at = m->claimer.heard_at = uv_now(loop);
     if (!is_open(m))
         return;
     uv_timer_start(&m->look, on_look, 0, HW_MANAGER_LOOK_MS);

@@ -15,7 +15,8 @@
  *         piece of its work; the manager itself then waits for the rest of its own interval. That
  *         is one to two intervals after the thread began to hang. A commit that fails, a ledger
  *         that was removed, workers that are stuck in handlers: these show in STATUS=, and stop no
- *         ping, since a restart does not help there.
+ *         ping, since a restart does not help there. A ledger that hosts share has a thread for
+ *         claims as well (claimer.h), which is watched likewise.
  * Not     MAINPID=: see relay.h.
  * Thread  open, wait, start, close: whoever has the host; the rest: leader only. */
 #ifndef HW_MANAGER_H
@@ -35,6 +36,14 @@ enum {
     HW_MANAGER_SILENT_MS = 1000  /* the shortest silence of the ledger's thread that is logged */
 };
 
+/* A thread that is watched. */
+struct hw_manager_pulse {
+    uint64_t pulse;    /* at the last tick */
+    uint64_t heard_at; /* when it last changed, by the loop's clock */
+    unsigned silent;   /* ticks since then */
+    bool said_silent;
+};
+
 struct hw_manager {
     struct hw_notify notify;
 
@@ -49,10 +58,7 @@ struct hw_manager {
     uint64_t said_at;          /* by the loop's clock */
     uint64_t asked;            /* the last reload that was asked for */
     bool ready, reloading, stopping;
-    uint64_t pulse;    /* of the ledger's thread, at the last tick */
-    uint64_t heard_at; /* when it last changed, by the loop's clock */
-    unsigned silent;   /* ticks since then */
-    bool said_silent;
+    struct hw_manager_pulse committer, claimer;
 };
 
 /* Reads the environment, and clears it (notify.h). Without a manager all that follows does nothing. */

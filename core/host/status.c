@@ -105,8 +105,7 @@ static void put_addresses(FILE *out, const struct hw_status *s)
 
 size_t hw_status_elsewhere(const struct hw_status *status)
 {
-    (void)status;
-    return 0;
+    return hw_dispatch_elsewhere(status->dispatch);
 }
 
 static void put_path(FILE *out, const char *path)

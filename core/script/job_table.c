@@ -112,12 +112,14 @@ static bool may_have_run(const struct hw_notification *n)
 
 void hw_job_table_push(lua_State *L, const struct hw_notification *n)
 {
-    lua_createtable(L, 0, 13);
+    lua_createtable(L, 0, 14);
     set_text(L, "id", n->id);
     lua_pushinteger(L, n->attempt);
     lua_setfield(L, -2, "attempt");
     lua_pushinteger(L, n->retry);
     lua_setfield(L, -2, "retry");
+    lua_pushinteger(L, (lua_Integer)n->known.runs + 1);
+    lua_setfield(L, -2, "run");
     set_bool(L, "last", n->last);
     set_text(L, "event", n->event);
     set_digest(L, n->identity.digest);

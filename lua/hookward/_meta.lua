@@ -20,6 +20,7 @@
 ---@field id string X-JobId, or the first 16 digits of the digest
 ---@field attempt integer X-JobAttempt: 0 is the first delivery
 ---@field retry integer the host's own retry of this number; 0 for a delivery and for a replay
+---@field run integer 1 for its first run; with a ledger that hosts share it grows with each run
 ---@field last boolean if this run fails, neither the sender nor the host runs it again
 ---@field event string its name
 ---@field digest string SHA-256 of the body, hex
