@@ -68,7 +68,7 @@ EXAMPLES = $(filter-out examples/monitoring/%,$(wildcard $(addprefix examples/*/
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c spec/core/*/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all pages uninstall deb setup-deb test-package debian-root rock rockspec build-tests build-asan build-tsan build-fuzz fuzzers crash power-loss test-rock test-dotnet test-browser test-monitoring picture reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-admin bench-tls help setup-build setup-run setup-test setup-ci run test check-core check-spec lint style \
+.PHONY: all pages uninstall deb setup-deb test-package debian-root rock rockspec build-tests build-asan build-tsan build-fuzz fuzzers crash power-loss test-rock test-dotnet test-browser test-monitoring test-fleet check-fleet fleet picture reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-admin bench-tls help setup-build setup-run setup-test setup-ci run test check-core check-spec lint style \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -198,9 +198,12 @@ LATER = accredit admin_views backup check commands crash_ack doctor events_pause
         sandbox send_tls story tail testing timeline tls_client tls_files verify_last
 SOON = $(filter-out $(LATER:%=spec/%_spec.lua),$(sort $(wildcard spec/*_spec.lua)))
 
+# Of several hosts with one ledger `make test` has three rounds; without PostgreSQL they are left out.
+FLEET_SOON = spec/fleet/journal_spec.lua
+
 test: setup-test ## install what is missing, build, run the tests except the longest and the packages'
 	@$(MAKE) --no-print-directory -j$(JOBS) build-tests
-	@$(MAKE) --no-print-directory check-core check-spec SPECS="--exclude-tags=rock,long,package,dotnet $(SOON)"
+	@$(MAKE) --no-print-directory check-core check-spec SPECS="--exclude-tags=rock,long,package,dotnet $(SOON) $(FLEET_SOON)"
 
 test-rock: setup-test ## build the rock, run its tests
 	@$(MAKE) --no-print-directory -j$(JOBS) $(SPEC_ROCK)/bin/hookward build-tests
@@ -217,6 +220,21 @@ test-browser: setup-test ## install Chromium, and use the admin page as people d
 	$(call install_missing,$(PACKAGES_BROWSER))
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(CRASH) $(PRELOADS)
 	@HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_SPEC_PATIENCE=60 JOBS=$(JOBS) sh spec/run.sh specs $(BROWSER_SPECS)
+
+# spec/fleet/ is apart, too: it starts servers, poolers and networks.
+FLEET_SPECS ?= spec/fleet
+check-fleet:
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(CRASH) $(PRELOADS)
+	@HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) HOOKWARD_SPEC_PATIENCE=60 \
+	  JOBS=$(JOBS) $(WITH_POSTGRES) sh spec/run.sh specs $(FLEET_SPECS)
+
+test-fleet: setup-test ## install PostgreSQL, and kill hosts that share a ledger twenty times
+	$(call install_missing,$(PACKAGES_FLEET))
+	@HOOKWARD_FLEET_ROUNDS=20 $(MAKE) --no-print-directory check-fleet
+
+fleet: setup-test ## the same with 500 kills, a file after another
+	$(call install_missing,$(PACKAGES_FLEET))
+	@HOOKWARD_FLEET_ROUNDS=500 $(MAKE) --no-print-directory check-fleet JOBS=1
 
 picture: ## renew README's picture of the admin page
 	@$(MAKE) --no-print-directory test-browser BROWSER_SPECS=spec/browser/picture_spec.lua
