@@ -10,32 +10,20 @@
 #include <cmocka.h>
 #include <pthread.h>
 
-#include "base/clock.h"
-#include "ledger/pg.h"
+#include "pg_rig.h"
 
 static struct hw_pg_options options = {.name = "test"};
 static struct hw_pg *pg;
 static char why[512];
 
-static uint64_t soon(void)
-{
-    return hw_now_ns() + 10000000000;
-}
-
 static void sql(const char *text)
 {
-    if (hw_pg_exec(pg, text, soon()) != HW_PG_OK)
-        fail_msg("%s: %s", text, hw_pg_why(pg));
+    run_sql(pg, text);
 }
 
 static int64_t number(const char *text)
 {
-    struct hw_pg_result *result;
-    if (hw_pg_query(pg, text, NULL, &result, soon()) != HW_PG_OK)
-        fail_msg("%s: %s", text, hw_pg_why(pg));
-    int64_t value = hw_pg_int(result, 0, 0);
-    hw_pg_result_free(result);
-    return value;
+    return number_of(pg, text);
 }
 
 static int clean(void **state)
@@ -185,12 +173,8 @@ static void only_plain_identifiers_are_names(void **state)
 
 int main(void)
 {
-    options.url = getenv("HOOKWARD_TEST_POSTGRES");
-    if (!options.url || hw_pg_absent()) {
-        printf("pg_schema_test: skipped: %s\n",
-               options.url ? hw_pg_absent() : "HOOKWARD_TEST_POSTGRES is not set");
+    if (!(options.url = test_server("pg_schema_test")))
         return 0;
-    }
     pg = hw_pg_new(&options);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(it_is_made_once_and_then_left_alone, clean),
