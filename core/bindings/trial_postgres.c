@@ -86,7 +86,8 @@ static enum hw_pg_rc examine(struct trial *t)
         rc = look(t);
     if (rc || !t->has_schema)
         return rc;
-    return count_hosts(t);
+    rc = hw_pg_schema_check(t->pg, t->schema, t->by_body, t->why, sizeof t->why);
+    return rc ? rc : count_hosts(t);
 }
 
 static void set_text(lua_State *L, const char *name, const char *text)

@@ -381,7 +381,7 @@ static void put(struct hw_metric_text *out, const struct hw_metrics *m)
     put_queue(out, m);
     put_ledger(out, m);
     if (hw_ledger_claims(m->status->dispatch->ledger))
-        put_fleet(out, m->status->dispatch->ledger, hw_status_elsewhere(m->status));
+        put_fleet(out, m->status->dispatch->ledger, hw_dispatch_elsewhere(m->status->dispatch));
     put_connections(out, m);
     put_tls(out, m);
     put_scripts(out, m);

@@ -103,11 +103,6 @@ static void put_addresses(FILE *out, const struct hw_status *s)
     putc(']', out);
 }
 
-size_t hw_status_elsewhere(const struct hw_status *status)
-{
-    return hw_dispatch_elsewhere(status->dispatch);
-}
-
 static void put_path(FILE *out, const char *path)
 {
     char shown[1024];
@@ -146,7 +141,7 @@ static void put_ledger(FILE *out, const struct hw_status *s)
         put_path(out, s->config->ledger);
     fprintf(out, ",\"health\":\"%s\"", healths[hw_ledger_health(ledger)]);
     if (hw_ledger_claims(ledger))
-        put_fleet(out, ledger, hw_status_elsewhere(s));
+        put_fleet(out, ledger, hw_dispatch_elsewhere(s->dispatch));
     putc('}', out);
 }
 

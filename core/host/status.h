@@ -62,9 +62,6 @@ struct hw_status {
 /* Whether new notifications should be sent here; if not, *why is a static text, else NULL. */
 bool hw_status_is_ready(const struct hw_status *status, const char **why);
 
-/* Of a ledger that hosts share: how many notifications wait here for another host's outcome. */
-size_t hw_status_elsewhere(const struct hw_status *status);
-
 /* The text is the caller's (free); NULL without memory. */
 char *hw_status_write(const struct hw_status *status, size_t *len);
 

@@ -10,6 +10,8 @@ local project = require "hookward.admin.project"
 
 local M = {}
 
+local HOSTS_SHOWN = 50
+
 local ranges = { hour = true, day = true, week = true }
 
 local function text_fields(row)
@@ -70,13 +72,31 @@ local function routes_of(state)
   return routes
 end
 
+-- The hosts that share the ledger, those that live first. While this host has lost the database,
+-- the page does not wait for it either.
+local function hosts_of(state)
+  local fleet = state.ledger and state.ledger.fleet
+  if not fleet or fleet.away_since then return nil end
+  local ledger = project.ledger()
+  local found = ledger and ledger:hosts()
+  if not found then return nil end
+  table.sort(found, function(a, b)
+    if a.alive ~= b.alive then return a.alive end
+    return a.id > b.id
+  end)
+  local list = core.json.array {}
+  for i = 1, math.min(#found, HOSTS_SHOWN) do list[i] = text_fields(found[i]) end
+  return list
+end
+
 function M.overview()
   local state, code, message = host.json "/state"
   if not state then return answers.error(502, code, message) end
   local found, why = keys()
   local overview = { host = state, events = core.json.array(state.events or {}),
     routes = routes_of(state), keys = found or core.json.array {}, keys_error = why,
-    rows = project.has_rows() and state.rows or nil, reload = reload_of(state) }
+    rows = project.has_rows() and state.rows or nil, hosts = hosts_of(state),
+    reload = reload_of(state) }
   state.events, state.routes, state.rows, state.reload = nil, nil, nil, nil
   return 200, nil, overview
 end

@@ -130,6 +130,39 @@ function rowsByState(rows, session) {
       h("strong", null, count(rows[state] ?? 0)), badge(state)))));
 }
 
+/** @param {any} host one of the ledger */
+function stateOf(host) {
+  if (host.alive) return "alive";
+  return host.gone_at ? ["gone since ", when(host.gone_at)] : h("strong", { class: "wrong" }, "late");
+}
+
+/**
+ * The hosts that share the ledger.
+ * @param {any} overview
+ */
+function fleetOf(overview) {
+  const fleet = overview.host.ledger?.fleet;
+  if (!fleet) return null;
+  /** @type {[string, import("../dom.js").Child][]} */
+  const all = [
+    ["This host", fleet.id ? `${fleet.host_name} (${count(fleet.id)})` : `${fleet.host_name}, not joined`],
+    ["PostgreSQL", fleet.away_since ? h("strong", { class: "wrong" }, "away since ", when(fleet.away_since))
+      : "can be used"],
+    ["Wait for another host", count(fleet.elsewhere)],
+    ["To be recorded", count(fleet.unsettled)],
+    ["Taken over from others", count(fleet.taken_over)],
+    ["Fenced: others had taken over", failures(fleet.fenced)],
+  ];
+  return panel("Hosts",
+    h("dl", { class: "facts facts-row" }, all.map(([name, text]) =>
+      h("div", null, h("dt", null, name), h("dd", null, text)))),
+    overview.hosts ? grid("Hosts", [["Host"], ["State"], ["Running", "right"], ["hookward"], ["Scripts"],
+      ["Started"]],
+    overview.hosts.map((/** @type {any} */ host) => [`${host.name} (${count(host.id)})`, stateOf(host),
+      count(host.running ?? 0), host.version, host.scripts ? h("code", null, host.scripts) : "–",
+      when(host.started_at)])) : null);
+}
+
 /** @param {any} host @param {any} reload */
 function scripts(host, reload) {
   return [
@@ -294,7 +327,8 @@ export async function show(main, query, ctx) {
     if (isInUse(rest)) return;
     const dead = deadLetters(overview, ctx.session);
     const live = panel("Scripts", scripts(host, reload));
-    put(rest, dead, dead ? live : wide(live),
+    const fleet = fleetOf(overview);
+    put(rest, dead, dead ? live : wide(live), fleet && wide(fleet),
       wide(panel("Handlers", handlers(routes ?? []))),
       wide(panel("Events since the start", eventTable(events ?? []))),
       wide(panel("Keys", keys(overview))));
