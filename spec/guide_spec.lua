@@ -286,12 +286,54 @@ describe("the guide's", function()
   end)
 
   it("configurations are accepted", function()
-    for _, topic in ipairs { "configuration", "deployment" } do
+    for _, topic in ipairs { "configuration", "deployment", "fleet" } do
       local folder, at = project()
       local text = block(topic, "lua", 1):gsub("/var/lib/hookward/", folder .. "/")
       H.write(folder .. "/hookward.lua", text)
-      sh("%shookward check --offline", at)
+      sh("export ADMIN_TOKEN=a-token-of-a-spec; %shookward check --offline", at)
     end
+  end)
+
+  it("handler with a fence sends a number that grows with each run", function()
+    local orders = [[
+      local hook = require "hookward"
+      local fence = 0
+      return { put = function(id, _, options)
+        if options.fence <= fence then return nil, "too late" end
+        fence = options.fence
+        hook.log.info("put", { order = id, fence = fence })
+        return false, "again"
+      end }]]
+    local host = H.start { config = "workers = 1", handlers = { ["lib/orders.lua"] = orders,
+      ["created.lua"] = block("fleet", "lua", "job.run") } }
+    for fence = 1, 2 do
+      assert.equal(400, host:notify(H.event("Order.Created", '"OrderId":"7"'), { id = "fenced" }).status)
+      host:wait_log("put[^\n]* fence=" .. fence)
+    end
+  end)
+
+  it("commands for a fleet are those that look at a ledger, and move it", function()
+    block("fleet", "sh", "hookward check\n")
+    block("fleet", "sh", "ledger copy")
+  end)
+
+  it("balancer before a fleet passes on what the host accepts, and makes a 400 of its own failures", function()
+    local text, again = block("fleet", "haproxy", 1), block("fleet", "http", 1)
+    local folder = H.folder()
+    H.write(folder .. "/again.http", again)
+    assert.matches("^HTTP/1.0 400 ", again)
+    assert.matches("option httpchk GET /healthz\n", text, 1, true)
+    local defaults = {}
+    for _, entry in ipairs(dofile "lua/hookward/config/schema.lua") do defaults[entry.key] = entry.default end
+    assert.is_true(tonumber(text:match("timeout server (%d+)s")) > defaults.queue_timeout + defaults.handler_timeout)
+    H.write(folder .. "/haproxy.cfg", (text:gsub("/etc/haproxy", folder)))
+    if D.program "haproxy" then sh("%s -c -f %s/haproxy.cfg", D.program "haproxy", folder) end
+  end)
+
+  it("SQL makes a role and a database that a host can use", function()
+    local text = block("fleet", "sql", 1)
+    assert.matches("CREATE ROLE hookward LOGIN", text, 1, true)
+    assert.matches("OWNER hookward;", text, 1, true)
   end)
 
   it("admin listener lets in whoever has a token, and no others", function()
