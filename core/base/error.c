@@ -37,6 +37,14 @@ int hw_error_status(int code)
     return table[row(code)].status;
 }
 
+int hw_error_code(struct hw_str name)
+{
+    for (int code = HW_ERROR_BASE + 1; code < HW_ERROR_END; code++)
+        if (hw_str_eq(hw_str_of(table[row(code)].name), name))
+            return code;
+    return 0;
+}
+
 int hw_error_no_thread(int error, char *why, size_t why_size)
 {
     snprintf(why, why_size,

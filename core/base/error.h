@@ -10,6 +10,8 @@
 
 #include <stddef.h>
 
+#include "base/str.h"
+
 /* code, name, HTTP status, default message */
 #define HW_ERRORS(X)                                                                               \
     /* notifications: 400 is the only status after which Accredit is documented to retry */        \
@@ -77,6 +79,9 @@ enum {
 const char *hw_error_name(int code);
 const char *hw_error_message(int code);
 int hw_error_status(int code);
+
+/* The code that has this name; 0: none has. */
+int hw_error_code(struct hw_str name);
 
 /* Writes to `why` that a thread could not be started; `error` is an errno. Returns HW_EFAILED. */
 int hw_error_no_thread(int error, char *why, size_t why_size);

@@ -111,7 +111,7 @@ int hw_pg_handle_open(lua_State *L, const luaL_Reg *methods)
         why = look_at_schema(handle);
     if (why)
         return fail_to_open(L, handle->shown, why);
-    if (hw_pg_sql_fill(handle->statements, handle->schema))
+    if (hw_pg_sql_fill(handle->statements, handle->schema, false))
         return luaL_error(L, "out of memory");
     hw_pg_handle_finish(handle);
     return 1;

@@ -14,6 +14,68 @@
 /* A time in ms since 1970; not for one that may be 'infinity'. */
 #define MS(time) "(extract(epoch FROM " time ") * 1000)::bigint"
 
+/* ---- parts of the claim ---- */
+
+#define CLAIM(but)                                                                                 \
+    "INSERT INTO @.notifications AS n (dedupe_id, digest, job_id, attempt, state, runs, owner,"    \
+    " claim, received_at, key, headers, body)"                                                     \
+    " SELECT did, digest, job_id, attempt, 6, 1, $1::bigint, claim,"                               \
+    " now() - age * interval '1 ms', key, headers, body"                                           \
+    " FROM unnest($2::text[], $3::bytea[], $4::text[], $5::int[], $6::bigint[], $7::bigint[],"     \
+    " $8::text[], $9::text[], $10::bytea[])"                                                       \
+    " AS a(did, digest, job_id, attempt, age, claim, key, headers, body)" but                      \
+    " ON CONFLICT (dedupe_id, digest) DO NOTHING"                                                  \
+    " RETURNING claim, seq, EXISTS (SELECT FROM @.notifications o WHERE o.dedupe_id ="             \
+    " n.dedupe_id AND o.dedupe_id <> '' AND o.digest <> n.digest)"
+
+/* A ledger that was once by-job may hold a body under several ids. */
+#define BUT_UNDER_AN_ID                                                                            \
+    " WHERE NOT EXISTS (SELECT FROM @.notifications o WHERE o.digest = a.digest"                   \
+    " AND o.dedupe_id <> '')"
+
+#define BY_IDENTITY                                                                                \
+    "SELECT f.seq FROM @.notifications f WHERE f.dedupe_id = a.did AND f.digest = a.digest"
+#define BEST_BY_BODY                                                                               \
+    "SELECT f.seq FROM @.notifications f WHERE f.digest = a.digest"                                \
+    " ORDER BY f.accepted DESC, f.state NOT IN (1, 3), f.seq DESC LIMIT 1"
+
+/* What is taken: a claim of this very job whose answer was lost; what failed, unless whoever waited for
+ * it gets its answer; what runs at a host that is gone. Never: what was accepted, or given up. */
+#define KNOWN(find)                                                                                \
+    "WITH a AS MATERIALIZED (SELECT a.*, (" find ") AS seq FROM unnest($2::text[], $3::bytea[],"   \
+    " $4::bigint[], $5::bool[], $6::bigint[], $7::bool[])"                                         \
+    " AS a(did, digest, claim, waited, old, only_look)),"                                          \
+    " took AS (UPDATE @.notifications n SET state = 6, trouble = NULL, owner = $1::bigint,"        \
+    " claim = l.claim, runs = n.runs + 1, lost = n.lost + l.lost, parked = false,"                 \
+    " parked_event = NULL, next_run_at = 'infinity'"                                               \
+    " FROM (SELECT n.seq, a.claim, (n.state = 6 AND n.owner <> $1::bigint)::int AS lost"           \
+    " FROM a JOIN @.notifications n ON n.seq = a.seq WHERE NOT a.only_look"                        \
+    " AND NOT (n.owner = $1::bigint AND n.claim >= a.claim)"                                       \
+    " AND ((n.state = 6 AND n.owner = $1::bigint AND n.claim = a.old) OR (NOT n.accepted"          \
+    " AND ((n.state IN (2, 4) AND n.error IS DISTINCT FROM 'given_up'"                             \
+    " AND (NOT a.waited OR n.error IS NULL OR n.error IN ('host_lost', 'ledger_unavailable',"      \
+    " 'draining', 'queue_timeout', 'overloaded')))"                                                \
+    " OR (n.state = 6 AND EXISTS (SELECT FROM @.hosts h WHERE h.id = n.owner"                      \
+    " AND h.gone_at IS NOT NULL)))))"                                                              \
+    " ORDER BY n.seq FOR NO KEY UPDATE OF n SKIP LOCKED) l"                                        \
+    " WHERE n.seq = l.seq RETURNING n.seq, n.claim)"                                               \
+    " SELECT a.claim, n.seq, n.state, n.deliveries, n.attempt, n.runs, n.retries, n.accepted,"     \
+    " n.error, n.reason, t.seq IS NOT NULL, n.state = 6 AND n.owner <> $1::bigint"                 \
+    " FROM a JOIN @.notifications n ON n.seq = a.seq"                                              \
+    " LEFT JOIN took t ON t.seq = n.seq AND t.claim = a.claim"
+
+/* An outcome, as pg_settle.c fills it in. */
+#define OUTCOME_TYPES                                                                              \
+    "$1::bigint[], $2::bigint[], $3::bigint[], $4::smallint[], $5::bool[], $6::int[], $7::int[],"  \
+    " $8::int[], $9::int[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[],"    \
+    " $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::bytea[]"
+#define OUTCOME_NAMES                                                                              \
+    "seq, owner, claim, state, accepted, attempt, copies, back, retries, next_ms, event, error,"   \
+    " reason, detail, key, place, version, lane, pool, headers, body"
+#define NEXT_RUN_AT                                                                                \
+    "CASE WHEN s.state = 6 THEN 'infinity' ELSE now() + s.next_ms * interval '1 ms' END"
+#define TROUBLE "CASE WHEN s.state NOT IN (1, 6) THEN s.state END"
+
 /* ---- parts of the statements for what is due ---- */
 
 /* Whether a row `p` with a lane is the one of its lane that is due, runs, waits for its retry or is
@@ -367,12 +429,41 @@ static const char minutes_forget[] =
 
 static const char *const texts[HW_PG_STATEMENTS] = {
     /* ---- claims and settles: pg_claim.c, pg_settle.c ---- */
-    [HW_PG_CLAIM] = NULL,
-    [HW_PG_KNOWN] = NULL,
-    [HW_PG_SETTLE] = NULL,
-    [HW_PG_LOOK] = NULL,
-    [HW_PG_INSERT] = NULL,
-    [HW_PG_REPEAT] = NULL,
+    [HW_PG_CLAIM] = CLAIM(""),
+    [HW_PG_KNOWN] = KNOWN(BY_IDENTITY),
+    /* A row with -claim was let go, and nobody has taken it since. */
+    [HW_PG_SETTLE] =
+        "UPDATE @.notifications n SET state = s.state, trouble = " TROUBLE ", claim = s.claim,"
+        " accepted = n.accepted OR s.accepted, attempt = greatest(n.attempt, s.attempt),"
+        " deliveries = n.deliveries + s.copies, runs = n.runs - s.back, settled_at = now(),"
+        " retries = s.retries, lost = CASE s.state WHEN 6 THEN n.lost ELSE 0 END, parked = false,"
+        " parked_event = NULL, next_run_at = " NEXT_RUN_AT ", event = s.event, error = s.error,"
+        " reason = s.reason, detail = s.detail, key = s.key, place = s.place, version = s.version,"
+        " lane = s.lane, pool = s.pool, headers = s.headers, body = s.body"
+        " FROM unnest(" OUTCOME_TYPES ") AS s(" OUTCOME_NAMES ")"
+        " WHERE n.seq = s.seq AND n.owner = s.owner AND ((n.claim = s.claim AND n.state = 6)"
+        " OR (n.claim = -s.claim AND n.state <> 6)) RETURNING n.seq",
+    [HW_PG_LOOK] = "SELECT n.seq, n.owner, n.claim, n.state, h.name FROM @.notifications n"
+                   " LEFT JOIN @.hosts h ON h.id = n.owner WHERE n.seq = ANY ($1::bigint[])",
+    [HW_PG_INSERT] =
+        "INSERT INTO @.notifications (owner, claim, received_at, settled_at, dedupe_id, digest,"
+        " job_id, state, trouble, accepted, attempt, deliveries, runs, retries, next_run_at, event,"
+        " error, reason, detail, key, place, version, lane, pool, headers, body)"
+        " SELECT s.owner, s.claim, now() - s.age * interval '1 ms', now(), s.did, s.digest,"
+        " s.job_id, s.state, " TROUBLE ", s.accepted, s.attempt, s.copies, 1 - s.back, s.retries,"
+        " " NEXT_RUN_AT ", s.event, s.error, s.reason, s.detail, s.key, s.place, s.version, s.lane,"
+        " s.pool, s.headers, s.body"
+        " FROM unnest(" OUTCOME_TYPES ", $22::text[], $23::bytea[], $24::text[], $25::bigint[])"
+        " AS s(" OUTCOME_NAMES ", did, digest, job_id, age)"
+        " ON CONFLICT (dedupe_id, digest) DO NOTHING RETURNING claim, seq",
+    [HW_PG_REPEAT] =
+        "UPDATE @.notifications n SET deliveries = n.deliveries + l.copies,"
+        " attempt = greatest(n.attempt, l.attempt) FROM (SELECT n.seq, s.copies, s.attempt"
+        " FROM (SELECT seq, sum(copies)::int AS copies, max(attempt) AS attempt"
+        " FROM unnest($1::bigint[], $2::int[], $3::int[]) AS s(seq, copies, attempt) GROUP BY seq) "
+        "s"
+        " JOIN @.notifications n ON n.seq = s.seq ORDER BY n.seq FOR NO KEY UPDATE OF n) l"
+        " WHERE n.seq = l.seq",
 
     /* ---- hosts and what they left behind: pg_pulse.c, pg_sweep.c, pg_tend.c ---- */
     [HW_PG_BEAT] = beat,
@@ -417,7 +508,16 @@ static const char *const texts[HW_PG_STATEMENTS] = {
     [HW_PG_MINUTES_FORGET] = minutes_forget,
 };
 
-int hw_pg_sql_fill(struct hw_pg_statement *statements, const char *schema)
+static const char *text_of(size_t statement, bool by_body)
+{
+    if (by_body && statement == HW_PG_CLAIM)
+        return CLAIM(BUT_UNDER_AN_ID);
+    if (by_body && statement == HW_PG_KNOWN)
+        return KNOWN(BEST_BY_BODY);
+    return texts[statement] ? texts[statement] : "SELECT 1";
+}
+
+int hw_pg_sql_fill(struct hw_pg_statement *statements, const char *schema, bool by_body)
 {
     static const char *const names[HW_PG_STATEMENTS] = {
         [HW_PG_CLAIM] = "hw_claim",
@@ -458,7 +558,7 @@ int hw_pg_sql_fill(struct hw_pg_statement *statements, const char *schema)
         [HW_PG_MINUTES_FORGET] = "hw_minutes_forget",
     };
     for (size_t i = 0; i < HW_PG_STATEMENTS; i++) {
-        char *sql = hw_pg_schema_fill(texts[i] ? texts[i] : "SELECT 1", schema);
+        char *sql = hw_pg_schema_fill(text_of(i, by_body), schema);
         if (!sql)
             return HW_ENOMEM;
         statements[i] = (struct hw_pg_statement){.name = names[i], .sql = sql};

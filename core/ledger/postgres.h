@@ -84,7 +84,7 @@ enum hw_pg_sql {
 };
 
 /* Fills all texts in for a schema. Returns 0 or HW_ENOMEM. `free` takes them back. */
-int hw_pg_sql_fill(struct hw_pg_statement *statements, const char *schema);
+int hw_pg_sql_fill(struct hw_pg_statement *statements, const char *schema, bool by_body);
 void hw_pg_sql_free(struct hw_pg_statement *statements);
 
 /* ---- which claims this host has: pg_live.c ---- */
@@ -229,6 +229,7 @@ enum hw_pg_rc hw_pg_audit(struct hw_postgres *p);
 /* As struct hw_ledger_type says. */
 int hw_pg_claim(struct hw_ledger *ledger, struct hw_notification *const *batch, size_t count);
 bool hw_pg_holds(struct hw_ledger *ledger, const struct hw_fence *fence);
+void hw_pg_fleet(struct hw_ledger *ledger, struct hw_ledger_fleet *fleet);
 int hw_pg_commit(struct hw_ledger *ledger, struct hw_notification *const *batch, size_t count);
 int hw_pg_pick(struct hw_ledger *ledger, struct hw_ledger_due *due);
 int hw_pg_pause(struct hw_ledger *ledger, struct hw_pause *pause);
@@ -243,8 +244,15 @@ void hw_pg_fleet(struct hw_ledger *ledger, struct hw_ledger_fleet *fleet);
  * start; then the pulse thread. */
 enum hw_pg_rc hw_pg_ready(struct hw_postgres *p, char *why, size_t why_size);
 
+/* As many as PostgreSQL's integer holds. */
+static inline int64_t hw_pg_attempt(const struct hw_notification *n)
+{
+    uint32_t attempt = hw_notification_last_attempt(n);
+    return attempt < INT32_MAX ? attempt : INT32_MAX;
+}
+
 /* Writes outcomes with their fence, over `pg`, without anything kept for later: also for the pulse, which
- * records late ones. Sets row and fenced. Returns a code of pg.h. */
+ * records late ones. Sets row and fenced; ends no claim. Returns a code of pg.h. */
 enum hw_pg_rc hw_pg_settle(struct hw_postgres *p, struct hw_pg *pg, struct hw_pg_args *args,
                            struct hw_notification *const *batch, size_t count);
 
