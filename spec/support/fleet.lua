@@ -117,15 +117,18 @@ function Fleet:alive()
   return list
 end
 
+---@param sql string
+---@return string
+function Fleet:query(sql) return postgres.query(self.options.ledger, sql) end
+
 ---How many rows the ledger has by state, as lines of `STATE COUNT`. 1 is succeeded, 6 running.
 function Fleet:states()
-  return (postgres.query(self.options.ledger, "SELECT state, count(*) FROM hookward.notifications GROUP BY 1")
-    :gsub("|", " "))
+  return (self:query "SELECT state, count(*) FROM hookward.notifications GROUP BY 1":gsub("|", " "))
 end
 
 ---Rows that run as the ledger has it, at a host whose rows have been let go: there must be none.
 function Fleet:forgotten()
-  return postgres.query(self.options.ledger, [[SELECT n.seq, n.job_id, h.id, h.name, h.low_seq
+  return self:query([[SELECT n.seq, n.job_id, h.id, h.name, h.low_seq
     FROM hookward.notifications n JOIN hookward.hosts h ON h.id = n.owner
     WHERE n.state = 6 AND h.swept_at IS NOT NULL]])
 end
@@ -133,8 +136,7 @@ end
 ---Waits until what the killed hosts left behind was let go.
 function Fleet:wait_swept()
   H.wait_until(function()
-    return postgres.query(self.options.ledger, "SELECT count(*) FROM hookward.hosts WHERE swept_at IS NULL")
-      == tostring(#self:alive())
+    return self:query "SELECT count(*) FROM hookward.hosts WHERE swept_at IS NULL" == tostring(#self:alive())
   end, "the sweep of all that are gone")
 end
 
