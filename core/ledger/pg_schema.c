@@ -141,19 +141,22 @@ static void write_steps(FILE *out, bool guarded)
 }
 
 /* One transaction of several statements. The lock comes first, so the block sees what the host before
- * it has made: each statement of a block looks anew. */
+ * it has made: each statement of a block looks anew. The catalogs are read as tables: to_regclass and its
+ * like may remember, in a session that was there before, what was missing then. */
 static void write_update(FILE *out, bool by_body)
 {
-    fputs(
-        "SELECT set_config('lock_timeout', '5s', true), set_config('statement_timeout', '0', "
-        "true);\n"
-        "SELECT pg_advisory_xact_lock(1751346283, 1);\n"
-        "DO $hookward$ DECLARE taken integer;\n"
-        "BEGIN\n"
-        "IF to_regnamespace('@') IS NULL THEN CREATE SCHEMA @; END IF;\n"
-        "IF to_regclass('@.meta') IS NOT NULL THEN SELECT schema INTO taken FROM @.meta; END IF;\n"
-        "taken := coalesce(taken, 0);\n",
-        out);
+    fputs("SELECT set_config('lock_timeout', '5s', true), set_config('statement_timeout', '0', "
+          "true);\n"
+          "SELECT pg_advisory_xact_lock(1751346283, 1);\n"
+          "DO $hookward$ DECLARE taken integer;\n"
+          "BEGIN\n"
+          "IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = '@') THEN CREATE SCHEMA @; END "
+          "IF;\n"
+          "IF EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+          " WHERE n.nspname = '@' AND c.relname = 'meta')"
+          " THEN SELECT schema INTO taken FROM @.meta; END IF;\n"
+          "taken := coalesce(taken, 0);\n",
+          out);
     write_steps(out, true);
     fprintf(out,
             "IF taken = 0 THEN INSERT INTO @.meta (schema, compat, duplicates)"
