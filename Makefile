@@ -294,7 +294,7 @@ ASAN_FLAGS = BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" WERROR=
 TSAN_FLAGS = BUILD=build/tsan SANITIZE=thread CFLAGS="-O1 -g" WERROR=1
 TSAN_SPECS = spec/crew_spec.lua spec/identity_spec.lua spec/drain_spec.lua spec/ledger_spec.lua \
              spec/reload_spec.lua spec/ack_first_spec.lua spec/notify_spec.lua spec/upgrade_spec.lua --exclude-tags=alone
-TSAN_TESTS = app/app_test trip/crew_test trip/committer_test trip/dispatch_test ledger/memory_test ledger/sqlite_test \
+TSAN_TESTS = app/app_test trip/crew_test trip/claims_test trip/committer_test trip/dispatch_test ledger/memory_test ledger/sqlite_test \
              ledger/recovery_test ledger/due_test ledger/accept_test
 
 build-asan:
