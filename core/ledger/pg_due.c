@@ -256,10 +256,11 @@ int hw_pg_pick(struct hw_ledger *ledger, struct hw_ledger_due *due)
     enum hw_pg_rc rc = HW_PG_DATA;
     if (due->max && pick.args && pick.pool_args && may_take(p))
         rc = hw_pg_park(p, &due->again, pick.deadline_ns);
-    if (rc == HW_PG_OK)
+    if (rc == HW_PG_OK && !due->again)
         rc = take_all(&pick);
     bury_lost(&pick);
-    due->again |= pick.lost_count > 0;
+    due->again |=
+        pick.lost_count > 0 || (rc == HW_PG_OK && atomic_load(&p->unparking) && room(&pick));
     look_at(p, rc);
     hw_pg_args_free(pick.args);
     hw_pg_args_free(pick.pool_args);

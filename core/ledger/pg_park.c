@@ -176,7 +176,7 @@ enum hw_pg_rc hw_pg_pauses_read(struct hw_postgres *p, struct hw_pg *pg)
 
 /* ---- the rows ---- */
 
-/* A step that was not full has found all. */
+/* What is behind a full step would be passed by one by one, so nothing is taken before the next. */
 enum hw_pg_rc hw_pg_park(struct hw_postgres *p, bool *again, uint64_t deadline_ns)
 {
     struct hw_pg_call calls[2];
@@ -197,8 +197,7 @@ enum hw_pg_rc hw_pg_park(struct hw_postgres *p, bool *again, uint64_t deadline_n
     bool more = unpark && (rc != HW_PG_OK || hw_pg_changed(calls[count - 1].result) > 0);
     if (more)
         atomic_store(&p->unparking, true);
-    *again =
-        rc == HW_PG_OK && (more || (park && hw_pg_changed(calls[0].result) >= HW_PG_PARK_STEP));
+    *again = rc == HW_PG_OK && park && hw_pg_changed(calls[0].result) >= HW_PG_PARK_STEP;
     for (size_t i = 0; i < count; i++)
         hw_pg_result_free(calls[i].result);
     hw_pg_args_free(args);

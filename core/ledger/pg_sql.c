@@ -112,6 +112,13 @@
     " UPDATE @.notifications n SET " TAKEN                                                         \
     " FROM d WHERE n.seq = d.seq RETURNING " ROW("n.runs - 1", "d.state", MS("d.next_run_at"))
 
+/* The pools with work that is due, or will be. */
+#define EACH_POOL                                                                                  \
+    "each(pool) AS ((SELECT min(q.pool) FROM @.notifications q WHERE q.pool IS NOT NULL"           \
+    " AND q.next_run_at IS NOT NULL) UNION ALL SELECT (SELECT min(q.pool) FROM @.notifications q"  \
+    " WHERE q.pool > each.pool AND q.pool IS NOT NULL AND q.next_run_at IS NOT NULL)"              \
+    " FROM each WHERE each.pool IS NOT NULL)"
+
 #define RUN_IN(pool)                                                                               \
     "SELECT count(*) FROM @.notifications r WHERE r.pool = " pool                                  \
     " AND r.next_run_at = 'infinity' AND r.state = 6"
@@ -291,11 +298,7 @@ static const char due_pool[] =
     " FOR NO KEY UPDATE OF q SKIP LOCKED)" TAKE_DUE;
 
 static const char next_pool[] =
-    "WITH RECURSIVE each(pool) AS ((SELECT min(q.pool) FROM @.notifications q"
-    " WHERE q.pool IS NOT NULL AND q.next_run_at IS NOT NULL) UNION ALL"
-    " SELECT (SELECT min(q.pool) FROM @.notifications q WHERE q.pool > each.pool"
-    " AND q.pool IS NOT NULL AND q.next_run_at IS NOT NULL)"
-    " FROM each WHERE each.pool IS NOT NULL)"
+    "WITH RECURSIVE " EACH_POOL
     " SELECT e.pool, (" RUN_IN("e.pool") ") FROM each e,"
     " LATERAL (SELECT q.next_run_at FROM @.notifications q WHERE q.pool = e.pool"
     " AND q.next_run_at <= now() ORDER BY q.next_run_at, q.seq LIMIT 1) first"
@@ -363,15 +366,19 @@ static const char runs_trim[] =
 
 /* ---- pauses: pg_park.c ---- */
 
+/* Of what has no limit, and of each pool, those in front. */
 static const char park[] =
-    "WITH d AS MATERIALIZED (SELECT q.seq FROM @.notifications q WHERE q.next_run_at <= now()"
-    " AND q.pool IS NULL AND " IS_PAUSED " AND q.state IN (2, 5)"
-    " ORDER BY q.next_run_at, q.seq LIMIT $1::bigint FOR NO KEY UPDATE OF q SKIP LOCKED),"
-    " e AS MATERIALIZED (SELECT q.seq FROM @.notifications q WHERE q.next_run_at <= now()"
-    " AND q.pool IS NOT NULL AND " IS_PAUSED " AND q.state IN (2, 5)"
+    "WITH RECURSIVE " EACH_POOL ","
+    " front AS MATERIALIZED ((SELECT q.seq FROM @.notifications q WHERE q.next_run_at <= now()"
+    " AND q.pool IS NULL ORDER BY q.next_run_at, q.seq LIMIT $1::bigint)"
+    " UNION ALL SELECT x.seq FROM each e, LATERAL (SELECT q.seq FROM @.notifications q"
+    " WHERE q.pool = e.pool AND q.next_run_at <= now() ORDER BY q.next_run_at, q.seq"
+    " LIMIT $1::bigint) x),"
+    " d AS MATERIALIZED (SELECT q.seq FROM front f, @.notifications q WHERE q.seq = f.seq"
+    " AND q.next_run_at <= now() AND q.state IN (2, 5) AND " IS_PAUSED
     " LIMIT $1::bigint FOR NO KEY UPDATE OF q SKIP LOCKED)"
     " UPDATE @.notifications n SET parked = true, parked_event = n.event, next_run_at = NULL"
-    " FROM (SELECT seq FROM d UNION ALL SELECT seq FROM e) x WHERE n.seq = x.seq";
+    " FROM d WHERE n.seq = d.seq";
 
 static const char unpark[] =
     "WITH RECURSIVE each(event) AS ((SELECT min(q.parked_event) FROM @.notifications q"

@@ -267,7 +267,7 @@ int hw_pg_take_fill(const struct hw_postgres *p, const struct hw_pg_result *resu
 int64_t hw_pg_take_lost(const struct hw_pg_result *result, size_t row);
 
 /* Before something is taken: sets rows aside that are due and whose event is paused; brings back those
- * whose event is not any more. At most HW_PG_PARK_STEP each; *again: there may be more. */
+ * whose event is not any more. At most HW_PG_PARK_STEP each; *again: there are more to set aside. */
 enum { HW_PG_PARK_STEP = 1000 };
 enum hw_pg_rc hw_pg_park(struct hw_postgres *p, bool *again, uint64_t deadline_ns);
 

@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-#include "ledger/pg_rig.h"
+#include "ledger/pg_hosts.h"
 
 enum { MOST = 64 };
 
