@@ -34,7 +34,7 @@ enum {
     RETRY_MS = 200,      /* between two tries while it is away */
     MARGIN_MS = 500,     /* of the lease by the local clock; a quarter of a short one */
     AUDIT_MS = 60000,    /* between two audits */
-    SWEEP_MS = 5000,     /* between two sweeps for the same hosts */
+    SWEEP_PART = 3,      /* of the lease, between two sweeps for the same hosts */
     FORGET_MS = 3600000, /* between two looks for hosts that are gone for long */
     FLUTTER_MS = 2000,   /* away again so soon: the log was told a moment ago */
     ROWS_SHARE = 50,     /* counting rows may take this part of the time */
@@ -58,8 +58,9 @@ struct hw_pg_pulse {
         started_us; /* of this host's row, by the database: its number alone may come again after
                              a failover that forgot it */
     size_t recorded_late; /* since it was away */
-    bool unswept;         /* a host that is gone has left something behind */
-    char why[512];        /* it can't be used for this; the log was told */
+    bool told_of_durability;
+    bool unswept;  /* a host that is gone has left something behind */
+    char why[512]; /* it can't be used for this; the log was told */
 
     /* atomic */
     _Atomic uint64_t back_ns; /* since when it is not away; 0: it never was */
@@ -340,7 +341,7 @@ static void follow_up(struct hw_postgres *p)
     enum hw_pg_rc rc = hw_pg_pauses_read(p, p->pulse);
     if (rc == HW_PG_OK && hw_pg_unsettled_count(p->unsettled) > 0)
         rc = settle_late(p);
-    if (rc == HW_PG_OK && b->unswept && is_due(&b->sweep_ns, SWEEP_MS))
+    if (rc == HW_PG_OK && b->unswept && is_due(&b->sweep_ns, p->lease_ms / SWEEP_PART))
         rc = hw_pg_sweep(p);
     if (rc == HW_PG_OK)
         rc = keep_alive(p);
@@ -382,6 +383,16 @@ static enum hw_pg_rc connect_again(struct hw_postgres *p, char *why, size_t size
     return rc == HW_PG_OK ? hw_pg_schema_check(p->pulse, p->schema, p->by_body, why, size) : rc;
 }
 
+static void say_what_it_is(struct hw_postgres *p)
+{
+    bool durable = hw_pg_facts(p->pulse)->durable || getenv("HOOKWARD_TEST");
+    if (!durable && !p->beat->told_of_durability)
+        hw_log_say(HW_LOG_WARN,
+                   "ledger: PostgreSQL runs with fsync or full_page_writes off: a crash of its "
+                   "machine loses what was processed");
+    p->beat->told_of_durability = !durable;
+}
+
 static enum hw_pg_rc come_back(struct hw_postgres *p, char *why, size_t size)
 {
     why[0] = '\0';
@@ -389,6 +400,7 @@ static enum hw_pg_rc come_back(struct hw_postgres *p, char *why, size_t size)
     enum hw_pg_rc rc = connect_again(p, why, size);
     if (rc != HW_PG_OK)
         return rc;
+    say_what_it_is(p);
     rc = beat(p);
     if (rc == HW_PG_OK)
         rc = hw_pg_pauses_read(p, p->pulse);
