@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 
-#include "pg_rig.h"
+#include "pg_server.h"
 
 static struct hw_pg_options options = {.name = "test"};
 static struct hw_pg *pg;

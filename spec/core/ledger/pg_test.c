@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 
-#include "pg_rig.h"
+#include "pg_server.h"
 
 enum { NUMBERS, TEXTS, BYTES, SINGLE, SLEEP, WRITE, COUNT, DIVIDE, STATEMENTS };
 

@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "pg_rig.h"
+#include "pg_server.h"
 
 static const struct hw_pg_statement statements[] = {
     {"rows", "SELECT n, repeat('x', 100) FROM generate_series(1, 1000) AS x(n)"},
