@@ -8,7 +8,6 @@
 #include <uv.h>
 
 #include "base/check.h"
-#include "base/crash.h"
 #include "base/sigpipe.h"
 #include "script/event_name.h"
 
@@ -77,11 +76,7 @@ struct hw_job *hw_claim_batch(struct hw_ledger *ledger, struct hw_job *jobs)
         last = job;
     }
     last->next = NULL;
-    HW_CRASH_POINT("before-claim");
-    HW_STOP_POINT("before-claim");
     int rc = ledger->type->claim(ledger, batch, count);
-    HW_CRASH_POINT("after-claim");
-    HW_STOP_POINT("after-claim");
     for (struct hw_job *each = jobs; each; each = each->next)
         read_answer(each, rc);
     return job;

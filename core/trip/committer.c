@@ -10,7 +10,6 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/crash.h"
 #include "base/sigpipe.h"
 
 enum {
@@ -63,11 +62,7 @@ static int commit_first(struct hw_ledger *ledger, struct hw_job **jobs, struct h
         batch[count++] = &(*jobs)->n;
     *link = jobs;
     uint64_t began_ns = hw_now_ns();
-    HW_CRASH_POINT("before-settle");
-    HW_STOP_POINT("before-settle");
     int rc = hw_ledger_commit(ledger, batch, count);
-    HW_CRASH_POINT("after-settle");
-    HW_STOP_POINT("after-settle");
     note_commit(ledger, rc, count, hw_now_ns() - began_ns);
     if (!hw_ledger_claims(ledger)) /* one that hosts share knows by itself when it is away */
         hw_ledger_set_health(ledger, rc ? HW_LEDGER_FAILED : HW_LEDGER_WELL);
