@@ -216,6 +216,17 @@ static void set_tls(void *owner, struct hw_tls_set *tls)
     hw_expiry_set(&h->expiry, tls);
 }
 
+/* Other hosts of the ledger show it. */
+static void tell_scripts(struct hw_host *h)
+{
+    uint64_t number;
+    char version[17];
+    if (!h->stages.ledger->type->scripts)
+        return;
+    hw_shelf_describe(&h->stages.shelf, &number, version);
+    h->stages.ledger->type->scripts(h->stages.ledger, version);
+}
+
 static void began(void *owner)
 {
     struct hw_host *h = owner;
@@ -229,6 +240,7 @@ static void told(void *owner, const struct hw_reload_result *result)
         hw_stats_add(&h->server.stats, HW_COUNT_RELOADS_FAILED, 1);
     else if (result->attempt.changed)
         hw_stats_add(&h->server.stats, HW_COUNT_RELOADS, 1);
+    tell_scripts(h);
     hw_metrics_reloaded(&h->metrics, result);
     hw_last_reload_put(&h->last_reload, result);
     hw_manager_reloaded(&h->manager, result->asked);
@@ -489,7 +501,10 @@ static int load(struct hw_host *h, char *why, size_t size)
         snprintf(why, size, "%s", "");
         return HW_EDRAINING;
     }
-    return hw_host_open_ledger(c, &h->stages, why, size);
+    rc = hw_host_open_ledger(c, &h->stages, why, size);
+    if (rc == 0)
+        tell_scripts(h);
+    return rc;
 }
 
 static int start(struct hw_host *h, char *why, size_t size)

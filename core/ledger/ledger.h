@@ -96,6 +96,9 @@ struct hw_ledger_type {
     bool (*holds)(struct hw_ledger *ledger, const struct hw_fence *fence);
     /* What other hosts have to do with it; NULL if claim is. Any thread. */
     void (*fleet)(struct hw_ledger *ledger, struct hw_ledger_fleet *fleet);
+    /* The version of the scripts that this host has now, for lists of hosts; NULL if claim is. Any
+     * thread. */
+    void (*scripts)(struct hw_ledger *ledger, const char *version);
     struct hw_ledger_reader *(*reader_open)(struct hw_ledger *ledger, char *why, size_t why_size);
     void (*reader_close)(struct hw_ledger_reader *reader);
     int (*look_up)(struct hw_ledger_reader *reader, const struct hw_identity *identity,

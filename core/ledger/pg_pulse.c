@@ -582,3 +582,12 @@ void hw_pg_fleet(struct hw_ledger *ledger, struct hw_ledger_fleet *fleet)
     fleet->claim_times = &p->claim_times;
     fleet->claim_sizes = &p->claim_sizes;
 }
+
+/* The next beat carries it. */
+void hw_pg_scripts(struct hw_ledger *ledger, const char *version)
+{
+    struct hw_pg_pulse *b = ((struct hw_postgres *)ledger)->beat;
+    pthread_mutex_lock(&b->m);
+    snprintf(b->scripts, sizeof b->scripts, "%s", version);
+    pthread_mutex_unlock(&b->m);
+}

@@ -79,6 +79,7 @@ static const struct hw_ledger_type type = {
     .claim = hw_pg_claim,
     .holds = hw_pg_holds,
     .fleet = hw_pg_fleet,
+    .scripts = hw_pg_scripts,
     .commit = hw_pg_commit,
     .pick = hw_pg_pick,
     .pause = hw_pg_pause,

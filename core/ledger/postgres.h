@@ -230,6 +230,7 @@ enum hw_pg_rc hw_pg_audit(struct hw_postgres *p);
 int hw_pg_claim(struct hw_ledger *ledger, struct hw_notification *const *batch, size_t count);
 bool hw_pg_holds(struct hw_ledger *ledger, const struct hw_fence *fence);
 void hw_pg_fleet(struct hw_ledger *ledger, struct hw_ledger_fleet *fleet);
+void hw_pg_scripts(struct hw_ledger *ledger, const char *version);
 int hw_pg_commit(struct hw_ledger *ledger, struct hw_notification *const *batch, size_t count);
 int hw_pg_pick(struct hw_ledger *ledger, struct hw_ledger_due *due);
 int hw_pg_pause(struct hw_ledger *ledger, struct hw_pause *pause);
@@ -237,7 +238,6 @@ int hw_pg_purge(struct hw_ledger *ledger, struct hw_purge *purge);
 void hw_pg_keep_minute(struct hw_ledger *ledger, int64_t minute, const void *bytes, size_t len);
 int hw_pg_minutes(struct hw_ledger *ledger, int64_t since, hw_ledger_minute_fn *each, void *ud);
 bool hw_pg_tend(struct hw_ledger *ledger, bool idle);
-void hw_pg_fleet(struct hw_ledger *ledger, struct hw_ledger_fleet *fleet);
 
 /* Brings the schema up to date, over a connection of its own: statements can't be prepared before that.
  * Sets p->ready after HW_PG_OK. HW_PG_REFUSED: a mistake of the user's, with one line in `why`. At the
