@@ -14,8 +14,8 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "ledger/cases.h"
-#include "ledger/pg_rig.h"
 #include "ledger/pg_schema.h"
+#include "ledger/pg_server.h"
 #include "ledger/postgres.h"
 
 static const char *url;
