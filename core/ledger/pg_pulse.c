@@ -105,13 +105,12 @@ void hw_pg_pulse_set_away(struct hw_postgres *p, const char *why)
         return;
     uint64_t back_ns = atomic_load(&b->back_ns);
     bool flutters = back_ns && hw_now_ns() - back_ns < ns_of(FLUTTER_MS);
-    if (!flutters) {
+    if (!flutters)
         atomic_store(&b->told, true);
-        hw_log_say(HW_LOG_ERROR,
-                   "ledger: PostgreSQL can't be used: %s; notifications are answered 400 until it "
-                   "can be",
-                   why);
-    }
+    hw_log_say(flutters ? HW_LOG_DEBUG : HW_LOG_ERROR,
+               "ledger: PostgreSQL can't be used: %s; notifications are answered 400 until it can "
+               "be",
+               why);
     wake(b);
 }
 

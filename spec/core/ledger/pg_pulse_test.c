@@ -51,6 +51,18 @@ static int64_t number(const char *text)
     return value;
 }
 
+/* So that a test that fails leaves none behind. */
+static struct hw_postgres *open_hosts[4];
+
+static struct hw_postgres **place_of(const struct hw_postgres *p)
+{
+    for (size_t i = 0; i < sizeof open_hosts / sizeof *open_hosts; i++)
+        if (open_hosts[i] == p)
+            return &open_hosts[i];
+    fail_msg("too many hosts");
+    return NULL;
+}
+
 static struct hw_postgres *open_host(const char *name)
 {
     char why[512] = "";
@@ -58,12 +70,22 @@ static struct hw_postgres *open_host(const char *name)
     struct hw_ledger *ledger = hw_ledger_postgres_open(&config, why, sizeof why);
     if (!ledger)
         fail_msg("%s", why);
-    return (struct hw_postgres *)ledger;
+    return *place_of(NULL) = (struct hw_postgres *)ledger;
 }
 
 static void close_host(struct hw_postgres *p)
 {
+    *place_of(p) = NULL;
     p->ledger.type->close(&p->ledger);
+}
+
+static int close_all(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof open_hosts / sizeof *open_hosts; i++)
+        if (open_hosts[i])
+            close_host(open_hosts[i]);
+    return 0;
 }
 
 static bool eventually(bool (*is_so)(void *), void *ud)
@@ -238,12 +260,14 @@ static void takes_a_broken_connection_for_no_outage(void **state)
     (void)state;
     struct hw_postgres *p = open_host("one");
     for (int i = 0; i < 3; i++) {
+        wait_for("SELECT count(*) FROM hookward.hosts h, pg_stat_activity a"
+                 " WHERE h.alive_until > now() AND a.datname = '" DATABASE "' AND a.state = 'idle'"
+                 " AND a.pid <> pg_backend_pid()");
+        exec("UPDATE hookward.hosts SET alive_until = now()");
         exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" DATABASE
              "' AND pid <> pg_backend_pid()");
-        for (int k = 0; k < 20; k++) {
-            usleep((unsigned)p->beat_ms * 100);
-            assert_false(hw_pg_is_away(p));
-        }
+        wait_for("SELECT count(*) FROM hookward.hosts WHERE alive_until > now()");
+        assert_false(hw_pg_is_away(p));
     }
     assert_int_equal(number("SELECT count(*) FROM hookward.hosts"), 1);
     close_host(p);
@@ -678,24 +702,28 @@ int main(void)
         cmocka_unit_test(queues_what_was_to_start),
     };
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(joins_renews_and_leaves, begin),
-        cmocka_unit_test_setup(joins_anew_when_it_was_declared_gone, begin),
-        cmocka_unit_test_setup(does_not_renew_the_lease_of_another_under_its_number, begin),
-        cmocka_unit_test_setup(declares_gone_who_did_not_renew, begin),
-        cmocka_unit_test_setup(buries_nobody_after_an_outage_longer_than_the_lease, begin),
-        cmocka_unit_test_setup(takes_a_broken_connection_for_no_outage, begin),
-        cmocka_unit_test_setup(starts_away_and_joins_when_it_can, begin),
-        cmocka_unit_test_setup(lets_go_what_a_host_that_is_gone_left_behind, begin),
-        cmocka_unit_test_setup(lets_go_many_rows_and_waits_for_none, begin),
-        cmocka_unit_test_setup(audit_lets_go_what_nobody_here_knows, begin),
-        cmocka_unit_test_setup(low_seq_hides_no_row_from_the_sweep, begin),
-        cmocka_unit_test_setup(records_outcomes_late, begin),
-        cmocka_unit_test_setup(removes_old_rows_and_keeps_what_waits, begin),
-        cmocka_unit_test_setup(removes_nothing_without_a_retention_or_while_another_host_does,
-                               begin),
-        cmocka_unit_test_setup(knows_how_many_rows_there_are_of_each_state, begin),
+        cmocka_unit_test_setup_teardown(joins_renews_and_leaves, begin, close_all),
+        cmocka_unit_test_setup_teardown(joins_anew_when_it_was_declared_gone, begin, close_all),
+        cmocka_unit_test_setup_teardown(does_not_renew_the_lease_of_another_under_its_number, begin,
+                                        close_all),
+        cmocka_unit_test_setup_teardown(declares_gone_who_did_not_renew, begin, close_all),
+        cmocka_unit_test_setup_teardown(buries_nobody_after_an_outage_longer_than_the_lease, begin,
+                                        close_all),
+        cmocka_unit_test_setup_teardown(takes_a_broken_connection_for_no_outage, begin, close_all),
+        cmocka_unit_test_setup_teardown(starts_away_and_joins_when_it_can, begin, close_all),
+        cmocka_unit_test_setup_teardown(lets_go_what_a_host_that_is_gone_left_behind, begin,
+                                        close_all),
+        cmocka_unit_test_setup_teardown(lets_go_many_rows_and_waits_for_none, begin, close_all),
+        cmocka_unit_test_setup_teardown(audit_lets_go_what_nobody_here_knows, begin, close_all),
+        cmocka_unit_test_setup_teardown(low_seq_hides_no_row_from_the_sweep, begin, close_all),
+        cmocka_unit_test_setup_teardown(records_outcomes_late, begin, close_all),
+        cmocka_unit_test_setup_teardown(removes_old_rows_and_keeps_what_waits, begin, close_all),
+        cmocka_unit_test_setup_teardown(
+            removes_nothing_without_a_retention_or_while_another_host_does, begin, close_all),
+        cmocka_unit_test_setup_teardown(knows_how_many_rows_there_are_of_each_state, begin,
+                                        close_all),
     };
-    hw_log_set(HW_LOG_OFF, false);
+    hw_log_set(getenv("HW_TEST_LOG") ? HW_LOG_DEBUG : HW_LOG_OFF, false);
     int failed = cmocka_run_group_tests(alone, NULL, NULL);
     if (!server) {
         printf("pg_pulse_test: HOOKWARD_TEST_POSTGRES names no server; the rest is skipped\n");
