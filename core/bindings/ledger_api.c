@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "bindings/copying.h"
 #include "bindings/ledger_backlog.h"
 #include "bindings/ledger_check.h"
 #include "bindings/ledger_handle.h"
@@ -325,11 +326,14 @@ static int ledger_stats(lua_State *L)
 static int open_shared(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"list", hw_pg_list_call},   {"show", hw_pg_show_call},     {"history", hw_pg_history_call},
-        {"count", hw_pg_count_call}, {"stats", hw_pg_stats_call},   {"backlog", hw_pg_backlog_call},
-        {"check", hw_pg_check_call}, {"limit", hw_pg_limit_call},   {"pauses", hw_pg_pauses_call},
-        {"pause", hw_pg_pause_call}, {"purge", hw_pg_purge_call},   {"hosts", hw_pg_hosts_call},
-        {"facts", hw_pg_facts_call}, {"close", hw_pg_handle_close}, {NULL, NULL},
+        {"list", hw_pg_list_call},       {"show", hw_pg_show_call},
+        {"history", hw_pg_history_call}, {"count", hw_pg_count_call},
+        {"stats", hw_pg_stats_call},     {"backlog", hw_pg_backlog_call},
+        {"check", hw_pg_check_call},     {"limit", hw_pg_limit_call},
+        {"pauses", hw_pg_pauses_call},   {"pause", hw_pg_pause_call},
+        {"purge", hw_pg_purge_call},     {"hosts", hw_pg_hosts_call},
+        {"facts", hw_pg_facts_call},     {"go_by_body", hw_pg_go_by_body_call},
+        {"close", hw_pg_handle_close},   {NULL, NULL},
     };
     return hw_pg_handle_open(L, methods);
 }
@@ -412,7 +416,9 @@ static int ledger_schema(lua_State *L)
 
 void hw_ledger_push_api(lua_State *L)
 {
-    lua_createtable(L, 0, 6);
+    lua_createtable(L, 0, 7);
+    hw_copying_push(L);
+    lua_setfield(L, -2, "copy");
     lua_pushcfunction(L, ledger_schema);
     lua_setfield(L, -2, "schema");
     lua_pushcfunction(L, ledger_is_locked);

@@ -8,7 +8,8 @@
 
 #include <lua.h>
 
-/* Pushes the table { open =, is_locked =, backup =, restore =, schema =, states = }:
+/* Pushes the table { open =, is_locked =, backup =, restore =, copy =, schema =,
+ * states = }:
  *
  *     open(ledger, write, schema, seconds) -> handle
  *                                       an existing file of the current schema; or a database, by
@@ -19,6 +20,8 @@
  *     backup(path, to) -> integer       copies it to a new file; the number of notifications
  *     restore(from, path) -> integer    puts a copy in its place (ledger/copy.h); likewise only
  *                                       while no handle of the file is open
+ *     copy(from, to, schema, by_body) -> copying
+ *                                       copies a ledger into another one: copying.h
  *     schema(name, by_body) -> string   the SQL that makes a ledger's schema on PostgreSQL
  *     states                            the names of the states: array
  *
@@ -37,7 +40,8 @@
  *                                       removes rows, and calls on_progress(count so far). false: a
  *                                       reader keeps the write-ahead log, which still has them
  *     handle:check(seconds) -> lines, done; handle:limit(seconds): see ledger_check.h
- *     handle:hosts(), handle:facts()    of a database only: see pg_state.h
+ *     handle:hosts(), facts(), go_by_body()
+ *                                       of a database only: see pg_state.h
  *     handle:close()                    also __close and __gc
  *
  * Filters, all optional, all must hold:

@@ -62,24 +62,6 @@ static bool set_up(struct hw_pg_handle *handle, const char *url, const char *sch
     return handle->pg;
 }
 
-/* Whether the schema is there, and of a version that this hookward knows. NULL, or why not. */
-static const char *look_at_schema(struct hw_pg_handle *handle)
-{
-    if (hw_pg_handle_query(handle, "SELECT compat::int8, duplicates = 'by-body' FROM @.meta") !=
-        HW_PG_OK) {
-        const char *state = hw_pg_sqlstate(handle->pg);
-        bool absent = strcmp(state, "42P01") == 0 || strcmp(state, "3F000") == 0;
-        return absent ? "no ledger yet in this database; `hookward serve` makes it"
-                      : hw_pg_why(handle->pg);
-    }
-    if (hw_pg_rows(handle->result) != 1)
-        return "its schema is damaged: the table meta is empty";
-    if (hw_pg_int(handle->result, 0, 0) > HW_PG_SCHEMA)
-        return "this ledger was written by a newer hookward; update this one";
-    handle->by_body = hw_pg_int(handle->result, 0, 1) != 0;
-    return NULL;
-}
-
 static int fail_to_open(lua_State *L, const char *shown, const char *why)
 {
     lua_pushnil(L);
@@ -102,13 +84,15 @@ int hw_pg_handle_open(lua_State *L, const luaL_Reg *methods)
     luaL_argcheck(L, seconds > 0 && seconds <= 86400, 4, "not seconds");
     struct hw_pg_handle *handle = push_handle(L, methods);
     handle->call_ns = (uint64_t)(seconds * 1e9);
+    char text[512];
     const char *why = hw_pg_absent();
     if (!set_up(handle, url, schema))
         return luaL_error(L, "out of memory");
     if (!why && hw_pg_connect(handle->pg, connect_deadline(handle)) != HW_PG_OK)
         why = hw_pg_why(handle->pg);
-    if (!why)
-        why = look_at_schema(handle);
+    if (!why &&
+        hw_pg_schema_find(handle->pg, schema, &handle->by_body, text, sizeof text) != HW_PG_OK)
+        why = text;
     if (why)
         return fail_to_open(L, handle->shown, why);
     if (hw_pg_sql_fill(handle->statements, handle->schema, false))

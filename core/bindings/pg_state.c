@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "bindings/pg_handle.h"
 #include "ledger/pauses.h"
+#include "ledger/pg_schema.h"
 
 #define COUNT(columns) (sizeof(columns) / sizeof *(columns))
 
@@ -189,5 +190,18 @@ int hw_pg_hosts_call(lua_State *L)
     if (hw_pg_handle_query(handle, sql) != HW_PG_OK)
         return hw_pg_handle_fail(L, handle);
     hw_pg_push_rows(L, handle->result, host_columns, COUNT(host_columns));
+    return 1;
+}
+
+/* ---- another way to tell duplicates ---- */
+
+int hw_pg_go_by_body_call(lua_State *L)
+{
+    char why[512];
+    struct hw_pg_handle *handle = hw_pg_handle_check(L);
+    if (hw_pg_schema_go_by_body(handle->pg, handle->schema, why, sizeof why) != HW_PG_OK)
+        return hw_pg_handle_fail_for(L, handle, why);
+    handle->by_body = true;
+    lua_pushboolean(L, 1);
     return 1;
 }

@@ -24,4 +24,8 @@ int hw_pg_hosts_call(lua_State *L);
  * user, schema, duplicates } of the connection */
 int hw_pg_facts_call(lua_State *L);
 
+/* handle:go_by_body() -> true | nil, why: makes it one of duplicates = "by-body", while no host is
+ * alive. */
+int hw_pg_go_by_body_call(lua_State *L);
+
 #endif

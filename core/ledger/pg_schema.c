@@ -254,6 +254,11 @@ static enum hw_pg_rc look(struct hw_pg *pg, const char *name, struct found *foun
     return rc;
 }
 
+static bool is_by_body(const struct found *found)
+{
+    return strcmp(found->duplicates, name_of(true)) == 0;
+}
+
 /* Whether this host may use what is there. */
 static enum hw_pg_rc judge(const struct found *found, const char *name, bool by_body, char *why,
                            size_t why_size)
@@ -273,23 +278,39 @@ static enum hw_pg_rc judge(const struct found *found, const char *name, bool by_
     return HW_PG_REFUSED;
 }
 
-enum hw_pg_rc hw_pg_schema_check(struct hw_pg *pg, const char *name, bool by_body, char *why,
-                                 size_t why_size)
+/* `by_body` is NULL for one who takes it as it is. */
+static enum hw_pg_rc check(struct hw_pg *pg, const char *name, const bool *by_body,
+                           struct found *found, char *why, size_t why_size)
 {
-    struct found found;
-    enum hw_pg_rc rc = look(pg, name, &found);
+    enum hw_pg_rc rc = look(pg, name, found);
     if (rc != HW_PG_OK)
         return said_by(pg, rc, why, why_size);
-    if (found.there && found.schema >= HW_PG_SCHEMA)
-        return judge(&found, name, by_body, why, why_size);
+    if (found->there && found->schema >= HW_PG_SCHEMA)
+        return judge(found, name, by_body ? *by_body : is_by_body(found), why, why_size);
     snprintf(why, why_size,
-             found.there
+             found->there
                  ? "the schema \"%s\" is of an older hookward; a host brings it up to date at "
                    "its start, or `hookward ledger schema` prints its SQL"
                  : "there is no schema \"%s\" yet; a host makes it at its first start, or "
                    "`hookward ledger schema` prints its SQL",
              name);
     return HW_PG_REFUSED;
+}
+
+enum hw_pg_rc hw_pg_schema_check(struct hw_pg *pg, const char *name, bool by_body, char *why,
+                                 size_t why_size)
+{
+    struct found found;
+    return check(pg, name, &by_body, &found, why, why_size);
+}
+
+enum hw_pg_rc hw_pg_schema_find(struct hw_pg *pg, const char *name, bool *by_body, char *why,
+                                size_t why_size)
+{
+    struct found found;
+    enum hw_pg_rc rc = check(pg, name, NULL, &found, why, why_size);
+    *by_body = rc == HW_PG_OK && is_by_body(&found);
+    return rc;
 }
 
 /* ---- bringing it up to date ---- */
@@ -332,4 +353,30 @@ enum hw_pg_rc hw_pg_schema_update(struct hw_pg *pg, const char *name, bool by_bo
     }
     return rc == HW_PG_OK ? judge(&found, name, by_body, why, why_size)
                           : said_by(pg, rc, why, why_size);
+}
+
+/* ---- another way to tell duplicates ---- */
+
+/* What came before is found by the digest from then on. */
+static const char go_by_body[] =
+    "SELECT set_config('lock_timeout', '5s', true), set_config('statement_timeout', '0', true);\n"
+    "SELECT pg_advisory_xact_lock(1751346283, 1);\n"
+    "DO $hookward$ DECLARE names text;\n"
+    "BEGIN\n"
+    "SELECT string_agg(name, ', ') INTO names FROM @.hosts"
+    " WHERE gone_at IS NULL AND alive_until > now();\n"
+    "IF names IS NOT NULL THEN RAISE EXCEPTION 'stop all hosts first: % runs', names; END IF;\n"
+    "UPDATE @.meta SET duplicates = 'by-body';\n"
+    "CREATE INDEX IF NOT EXISTS by_digest ON @.notifications (digest);\n"
+    "END $hookward$";
+
+enum hw_pg_rc hw_pg_schema_go_by_body(struct hw_pg *pg, const char *name, char *why,
+                                      size_t why_size)
+{
+    char *sql = hw_pg_schema_fill(go_by_body, name);
+    if (!sql)
+        return HW_PG_DATA;
+    enum hw_pg_rc rc = hw_pg_exec(pg, sql, in_ms(UPDATE_MS));
+    free(sql);
+    return rc == HW_PG_OK ? rc : said_by(pg, rc, why, why_size);
 }

@@ -36,6 +36,15 @@ enum hw_pg_rc hw_pg_schema_update(struct hw_pg *pg, const char *name, bool by_bo
 enum hw_pg_rc hw_pg_schema_check(struct hw_pg *pg, const char *name, bool by_body, char *why,
                                  size_t why_size);
 
+/* Likewise for one who takes it as it is: says in *by_body what its `duplicates` are. */
+enum hw_pg_rc hw_pg_schema_find(struct hw_pg *pg, const char *name, bool *by_body, char *why,
+                                size_t why_size);
+
+/* Makes it one of duplicates = "by-body", while no host is alive. Returns as above; HW_PG_REFUSED also
+ * when one is. */
+enum hw_pg_rc hw_pg_schema_go_by_body(struct hw_pg *pg, const char *name, char *why,
+                                      size_t why_size);
+
 /* All of its SQL, for a DBA who runs it himself. NULL without memory; the caller frees it. */
 char *hw_pg_schema_text(const char *name, bool by_body);
 

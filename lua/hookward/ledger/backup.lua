@@ -3,6 +3,7 @@
 local config = require "hookward.config"
 local console = require "hookward.cli.console"
 local core = require "hookward.core"
+local database = require "hookward.base.database"
 local store = require "hookward.jobs.store"
 local units = require "hookward.base.units"
 
@@ -27,6 +28,11 @@ end
 function M.run(args)
   local path, lines = store.find(args)
   if not path then return console.fail(lines) end
+  if database.is_meant(path) then
+    return console.fail(("the ledger is on PostgreSQL: back the database up, for example by "
+      .. "`pg_dump --format=custom --schema=%s --file=FILE`; `hookward ledger copy` writes it into "
+      .. "a ledger's file"):format(lines and lines.ledger_schema or "hookward"))
+  end
   local count, why = core.ledger.backup(path, args.file)
   if not count then return console.fail(why) end
   console.say("%s: %s", config.shown(args.file, core.sys.cwd()), units.count(count, "notification"))

@@ -4,6 +4,7 @@ local ask = require "hookward.jobs.ask"
 local config = require "hookward.config"
 local console = require "hookward.cli.console"
 local core = require "hookward.core"
+local database = require "hookward.base.database"
 local store = require "hookward.jobs.store"
 local units = require "hookward.base.units"
 
@@ -56,6 +57,10 @@ end
 function M.run(args)
   local path, lines = place(args)
   if not path then return console.fail(lines) end
+  if database.is_meant(path) then
+    return console.fail("the ledger is on PostgreSQL: stop all hosts and restore the database, for "
+      .. "example by `pg_restore`; `hookward ledger copy` copies a ledger's file into it")
+  end
   if core.sys.stat(path) then
     if core.ledger.is_locked(path) then
       return console.fail(("a host is running with %s: stop it first"):format(path))
