@@ -253,6 +253,7 @@ static char *write_settings(const struct hw_admin *admin)
     put_text(out, "file", c->file_path);
     put_text(out, "control", c->control);
     put_text(out, "ledger", c->ledger);
+    put_text(out, "ledger_schema", c->ledger_schema);
     fprintf(out, "is_local=%s,dev=%s}", c->admin.is_local ? "true" : "false",
             c->dev ? "true" : "false");
     bool failed = ferror(out) != 0;

@@ -37,7 +37,9 @@ function M.settings()
   local edited = when_edited()
   if settings and edited == edited_at then return settings end
   settings, edited_at = read(), edited -- an edit made meanwhile is found at the next look
-  for _, name in ipairs { "control", "ledger" } do settings[name] = app.settings[name] end
+  for _, name in ipairs { "control", "ledger", "ledger_schema" } do
+    settings[name] = app.settings[name]
+  end
   return settings
 end
 
