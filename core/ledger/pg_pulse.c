@@ -36,7 +36,7 @@ enum {
     AUDIT_MS = 60000,    /* between two audits */
     SWEEP_PART = 3,      /* of the lease, between two sweeps for the same hosts */
     FORGET_MS = 3600000, /* between two looks for hosts that are gone for long */
-    FLUTTER_MS = 2000,   /* away again so soon: the log was told a moment ago */
+    FLUTTER_MS = 2000,   /* after it came back */
     ROWS_SHARE = 50,     /* counting rows may take this part of the time */
     SCRIPTS_MAX = 32     /* bytes of their version */
 };
@@ -63,7 +63,7 @@ struct hw_pg_pulse {
     char why[512]; /* it can't be used for this; the log was told */
 
     /* atomic */
-    _Atomic uint64_t back_ns; /* since when it is not away; 0: it never was */
+    _Atomic uint64_t back_ns; /* when the log was told that it is back; 0: it never was */
     atomic_bool told;         /* the log was told that it is away */
 };
 
@@ -94,6 +94,22 @@ static void wake(struct hw_pg_pulse *b)
     pthread_mutex_unlock(&b->m);
 }
 
+static void say_away(struct hw_pg_pulse *b, const char *why)
+{
+    atomic_store(&b->told, true);
+    hw_log_say(HW_LOG_ERROR,
+               "ledger: PostgreSQL can't be used: %s; notifications are answered 400 until it can "
+               "be",
+               why);
+}
+
+/* Away again so soon: the log was told a moment ago, and is told again only if it lasts. */
+static bool flutters(struct hw_pg_pulse *b)
+{
+    uint64_t back_ns = atomic_load(&b->back_ns);
+    return back_ns && hw_now_ns() - back_ns < ns_of(FLUTTER_MS);
+}
+
 void hw_pg_pulse_set_away(struct hw_postgres *p, const char *why)
 {
     struct hw_pg_pulse *b = p->beat;
@@ -103,14 +119,10 @@ void hw_pg_pulse_set_away(struct hw_postgres *p, const char *why)
     hw_ledger_set_health(&p->ledger, HW_LEDGER_FAILED);
     if (!b)
         return;
-    uint64_t back_ns = atomic_load(&b->back_ns);
-    bool flutters = back_ns && hw_now_ns() - back_ns < ns_of(FLUTTER_MS);
-    if (!flutters)
-        atomic_store(&b->told, true);
-    hw_log_say(flutters ? HW_LOG_DEBUG : HW_LOG_ERROR,
-               "ledger: PostgreSQL can't be used: %s; notifications are answered 400 until it can "
-               "be",
-               why);
+    if (flutters(b))
+        hw_log_say(HW_LOG_DEBUG, "ledger: PostgreSQL can't be used: %s", why);
+    else
+        say_away(b, why);
     wake(b);
 }
 
@@ -118,26 +130,29 @@ static void set_back(struct hw_postgres *p)
 {
     struct hw_pg_pulse *b = p->beat;
     int64_t since = atomic_exchange(&p->away_since, 0);
-    atomic_store(&b->back_ns, hw_now_ns());
+    bool told = atomic_exchange(&b->told, false);
+    if (told)
+        atomic_store(&b->back_ns, hw_now_ns());
     b->why[0] = '\0';
     hw_ledger_set_health(&p->ledger, HW_LEDGER_WELL);
     atomic_store_explicit(&p->away, false, memory_order_release);
-    if (!atomic_exchange(&b->told, false))
-        return;
-    hw_log_say(HW_LOG_INFO,
-               "ledger: PostgreSQL is back after %.1f seconds; %zu outcome%s recorded late",
-               hw_now() - (double)since / 1000, b->recorded_late,
-               b->recorded_late == 1 ? " was" : "s were");
+    if (told)
+        hw_log_say(HW_LOG_INFO,
+                   "ledger: PostgreSQL is back after %.1f seconds; %zu outcome%s recorded late",
+                   hw_now() - (double)since / 1000, b->recorded_late,
+                   b->recorded_late == 1 ? " was" : "s were");
 }
 
 /* What stands in the way has changed: the log is told, once. */
 static void note_why(struct hw_pg_pulse *b, const char *why)
 {
-    if (strncmp(b->why, why, sizeof b->why - 1) == 0)
-        return;
-    if (b->why[0])
+    bool is_known = strncmp(b->why, why, sizeof b->why - 1) == 0;
+    if (!atomic_load(&b->told) && !flutters(b))
+        say_away(b, why);
+    else if (!is_known && b->why[0])
         hw_log_say(HW_LOG_WARN, "ledger: PostgreSQL still can't be used: %s", why);
-    snprintf(b->why, sizeof b->why, "%s", why);
+    if (!is_known)
+        snprintf(b->why, sizeof b->why, "%s", why);
 }
 
 /* ---- the lease ---- */
@@ -501,11 +516,6 @@ static bool start_joined(struct hw_postgres *p, char *why, size_t why_size)
     if (rc == HW_PG_OK || rc == HW_PG_REFUSED)
         return rc == HW_PG_OK;
     note_why(p->beat, why);
-    atomic_store(&p->beat->told, true);
-    hw_log_say(HW_LOG_ERROR,
-               "ledger: PostgreSQL can't be used: %s; notifications are answered 400 until it can "
-               "be",
-               why);
     return true;
 }
 

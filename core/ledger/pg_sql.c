@@ -438,7 +438,8 @@ static const char *const texts[HW_PG_STATEMENTS] = {
     /* ---- claims and settles: pg_claim.c, pg_settle.c ---- */
     [HW_PG_CLAIM] = CLAIM(""),
     [HW_PG_KNOWN] = KNOWN(BY_IDENTITY),
-    /* A row with -claim was let go, and nobody has taken it since. */
+    /* A row with -claim was let go, and nobody has taken it since. It does not start to run again: its
+     * host may be gone, and nobody would look for it. */
     [HW_PG_SETTLE] =
         "UPDATE @.notifications n SET state = s.state, trouble = " TROUBLE ", claim = s.claim,"
         " accepted = n.accepted OR s.accepted, attempt = greatest(n.attempt, s.attempt),"
@@ -449,7 +450,7 @@ static const char *const texts[HW_PG_STATEMENTS] = {
         " lane = s.lane, pool = s.pool, headers = s.headers, body = s.body"
         " FROM unnest(" OUTCOME_TYPES ") AS s(" OUTCOME_NAMES ")"
         " WHERE n.seq = s.seq AND n.owner = s.owner AND ((n.claim = s.claim AND n.state = 6)"
-        " OR (n.claim = -s.claim AND n.state <> 6)) RETURNING n.seq",
+        " OR (n.claim = -s.claim AND n.state <> 6 AND s.state <> 6)) RETURNING n.seq",
     [HW_PG_LOOK] = "SELECT n.seq, n.owner, n.claim, n.state, h.name FROM @.notifications n"
                    " LEFT JOIN @.hosts h ON h.id = n.owner WHERE n.seq = ANY ($1::bigint[])",
     [HW_PG_INSERT] =
