@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "ledger/pg_wire.h"
 
 const char *hw_pg_absent(void)
@@ -20,12 +21,16 @@ bool hw_pg_is_built(void)
 
 #if HW_LIBPQ
 
+enum { REPLAN_FIRST_MS = 250, REPLAN_MS = 4000 };
+
 struct hw_pg {
     const struct hw_pg_options *options;
     struct hw_pg_wire wire;
     bool *prepared; /* of the options' statements, on this connection */
     unsigned tries; /* connects that came to nothing in time: the next begins at another host */
     struct hw_pg_facts facts;
+    uint64_t replan_ns,
+        replan_after_ms; /* when plans are made anew, and how long after that again */
     char settings[1024]; /* the statement that sets them: for the session, or each transaction */
 };
 
@@ -293,6 +298,8 @@ enum hw_pg_rc hw_pg_connect(struct hw_pg *pg, uint64_t deadline_ns)
     if (absent)
         return refuse(pg, "", absent);
     memset(pg->prepared, 0, pg->options->count * sizeof *pg->prepared);
+    pg->replan_after_ms = REPLAN_FIRST_MS;
+    pg->replan_ns = hw_now_ns() + REPLAN_FIRST_MS * 1000000;
     enum hw_pg_rc rc = open_wire(pg, deadline_ns);
     if (rc == HW_PG_OK)
         rc = look(pg, deadline_ns);
@@ -307,6 +314,20 @@ enum hw_pg_rc hw_pg_connect(struct hw_pg *pg, uint64_t deadline_ns)
 /* ---- run ---- */
 
 enum { STEPS_MAX = 2 * HW_PG_CALLS_MAX + 1 };
+
+/* A plan that was made while a table was empty, and vacuumed, takes it for one row and reads all of it,
+ * until the table is analyzed. A new plan sees the table's size. So they are made anew: soon after the
+ * connection was made, then every few seconds, which costs a millisecond each time. */
+static bool has_to_replan(struct hw_pg *pg)
+{
+    uint64_t now = hw_now_ns();
+    if (now < pg->replan_ns)
+        return false;
+    pg->replan_ns = now + pg->replan_after_ms * 1000000;
+    if (pg->replan_after_ms < REPLAN_MS)
+        pg->replan_after_ms *= 2;
+    return true;
+}
 
 static bool are_spoiled(const struct hw_pg_args *args)
 {
@@ -361,6 +382,8 @@ enum hw_pg_rc hw_pg_run(struct hw_pg *pg, struct hw_pg_call *calls, size_t count
         return rc;
     if (pg->facts.pooled)
         steps[n++] = (struct hw_pg_step){.sql = pg->settings};
+    else if (has_to_replan(pg))
+        steps[n++] = (struct hw_pg_step){.sql = "DISCARD PLANS"};
     for (size_t i = 0; i < count; i++) {
         first[i] = n;
         n += add_steps(pg, &calls[i], steps + n);

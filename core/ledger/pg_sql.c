@@ -357,7 +357,8 @@ static const char runs_add[] =
     " $10::text[], $11::bool[]) AS s(seq, owner, claim, attempt, retry, waited_ms, ms, error,"
     " reason, version, sure) JOIN @.notifications n ON n.seq = s.seq"
     " WHERE " SETTLED_NOW("s")
-    " AND (s.sure OR EXISTS (SELECT FROM @.runs r WHERE r.seq = s.seq))";
+    /* no EXISTS: it may become a hash of all runs */
+    " AND (s.sure OR (SELECT true FROM @.runs r WHERE r.seq = s.seq LIMIT 1))";
 
 static const char runs_trim[] =
     "DELETE FROM @.runs WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM (SELECT r.ctid,"

@@ -9,7 +9,7 @@
 
 #include "pg_server.h"
 
-enum { NUMBERS, TEXTS, BYTES, SINGLE, SLEEP, WRITE, COUNT, DIVIDE, STATEMENTS };
+enum { NUMBERS, TEXTS, BYTES, SINGLE, SLEEP, WRITE, COUNT, DIVIDE, JOIN, STATEMENTS };
 
 static const struct hw_pg_statement statements[STATEMENTS] = {
     [NUMBERS] = {"numbers", "SELECT a, b, c, d FROM unnest($1::bool[], $2::smallint[],"
@@ -22,6 +22,8 @@ static const struct hw_pg_statement statements[STATEMENTS] = {
     [WRITE] = {"write", "INSERT INTO hw_pg_test (n) SELECT n FROM unnest($1::bigint[]) AS x(n)"},
     [COUNT] = {"count", "SELECT count(*) FROM hw_pg_test"},
     [DIVIDE] = {"divide", "SELECT 6 / $1::integer"},
+    [JOIN] = {"join", "UPDATE hw_pg_rows n SET n = n.n FROM unnest($1::bigint[]) AS x(n)"
+                      " WHERE n.n = x.n"},
 };
 
 static struct hw_pg_options options = {
@@ -250,6 +252,38 @@ static void a_large_pipeline_goes_through(void **state)
     free(bytes);
 }
 
+static bool reads_all(void)
+{
+    struct hw_pg_result *result;
+    bool all = true;
+    assert_int_equal(hw_pg_query(pg, "EXPLAIN EXECUTE join(NULL)", NULL, &result, in_ms(5000)),
+                     HW_PG_OK);
+    for (size_t i = 0; i < hw_pg_rows(result); i++)
+        all = all && !memmem(hw_pg_text(result, i, 0).ptr, hw_pg_text(result, i, 0).len,
+                             "Index Cond:", 11);
+    hw_pg_result_free(result);
+    return all;
+}
+
+/* The plan of a table that was vacuumed while it was empty reads all of it, which is soon over. */
+static void plans_follow_the_size_of_a_table(void **state)
+{
+    (void)state;
+    run_sql(pg, "DROP TABLE IF EXISTS hw_pg_rows; CREATE TABLE hw_pg_rows (n bigint PRIMARY KEY)");
+    if (hw_pg_facts(pg)->pooled)
+        skip();
+    run_sql(pg, "VACUUM hw_pg_rows");
+    run_sql(pg, "SET plan_cache_mode = force_generic_plan");
+    write_rows(args, 3);
+    hw_pg_result_free(run(JOIN));
+    assert_true(reads_all());
+    run_sql(pg, "INSERT INTO hw_pg_rows SELECT generate_series(1, 20000)");
+    run_sql(pg, "SELECT pg_sleep(0.3)");
+    hw_pg_result_free(run(JOIN));
+    assert_false(reads_all());
+    run_sql(pg, "DROP TABLE hw_pg_rows");
+}
+
 /* ---- trouble ---- */
 
 static void each_sqlstate_has_its_code(void **state)
@@ -436,6 +470,7 @@ int main(void)
         TEST(the_calls_of_a_run_are_one_transaction),
         TEST(a_text_of_statements_is_one_transaction),
         TEST(a_large_pipeline_goes_through),
+        TEST(plans_follow_the_size_of_a_table),
         TEST(each_sqlstate_has_its_code),
         TEST(a_statement_past_its_deadline_closes_the_connection),
         TEST(a_connection_that_ended_meanwhile_is_made_anew),
