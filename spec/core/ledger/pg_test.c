@@ -22,8 +22,8 @@ static const struct hw_pg_statement statements[STATEMENTS] = {
     [WRITE] = {"write", "INSERT INTO hw_pg_test (n) SELECT n FROM unnest($1::bigint[]) AS x(n)"},
     [COUNT] = {"count", "SELECT count(*) FROM hw_pg_test"},
     [DIVIDE] = {"divide", "SELECT 6 / $1::integer"},
-    [JOIN] = {"join", "UPDATE hw_pg_rows n SET n = n.n FROM unnest($1::bigint[]) AS x(n)"
-                      " WHERE n.n = x.n"},
+    [JOIN] = {"by_rows", "UPDATE hw_pg_rows n SET n = n.n FROM unnest($1::bigint[]) AS x(n)"
+                         " WHERE n.n = x.n"},
 };
 
 static struct hw_pg_options options = {
@@ -256,7 +256,7 @@ static bool reads_all(void)
 {
     struct hw_pg_result *result;
     bool all = true;
-    assert_int_equal(hw_pg_query(pg, "EXPLAIN EXECUTE join(NULL)", NULL, &result, in_ms(5000)),
+    assert_int_equal(hw_pg_query(pg, "EXPLAIN EXECUTE by_rows(NULL)", NULL, &result, in_ms(5000)),
                      HW_PG_OK);
     for (size_t i = 0; i < hw_pg_rows(result); i++)
         all = all && !memmem(hw_pg_text(result, i, 0).ptr, hw_pg_text(result, i, 0).len,
