@@ -68,7 +68,7 @@ EXAMPLES = $(filter-out examples/monitoring/%,$(wildcard $(addprefix examples/*/
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c spec/core/*/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all pages uninstall deb setup-deb test-package debian-root rock rockspec build-tests build-asan build-tsan build-fuzz fuzzers crash power-loss test-rock test-dotnet test-browser test-monitoring test-fleet check-fleet fleet picture reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-admin bench-tls help setup-build setup-run setup-test setup-ci run test check-core check-spec lint style \
+.PHONY: all pages uninstall deb setup-deb test-package debian-root rock rockspec build-tests build-asan build-tsan build-fuzz fuzzers crash power-loss test-rock test-dotnet test-browser test-monitoring test-fleet check-fleet fleet picture reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-admin bench-tls bench-claims help setup-build setup-run setup-test setup-ci run test check-core check-spec lint style \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -365,6 +365,9 @@ $(BUILD)/flood: spec/bench/flood.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< -lssl -lcrypto -pthread
 
+$(BUILD)/claims: spec/bench/claims.c $(OBJECTS) $(BUILD)/embedded.o
+	$(Q)$(CC) $(ALL_CFLAGS) -Ispec/core $(PKG_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
 FLOODS ?=
 bench-floods: setup-ci all $(BUILD)/flood ## measure answers and memory under ten floods, beside nginx
 	HOOKWARD=$(BUILD)/hookward FLOOD=$(BUILD)/flood sh spec/bench/floods.sh $(FLOODS)
@@ -389,6 +392,12 @@ bench-verify: $(BUILD)/verify ## measure what a verification costs, and compare 
 
 bench-lookup: $(BUILD)/lookup ## measure what a look-up in ledgers of ROWS rows costs
 	$(BUILD)/lookup $(ROWS)
+
+LEDGER  ?= postgres://
+SECONDS ?= 5
+BATCHES ?= 1 16 64 256
+bench-claims: $(BUILD)/claims ## measure what one connection claims and settles in PostgreSQL, at LEDGER
+	$(BUILD)/claims "$(LEDGER)" $(SECONDS) $(BATCHES)
 
 top: ## show the longest functions and files, and the includes from room to room
 	@lua5.4 spec/bench/longest.lua $(filter %.c,$(wildcard core/*.c core/*/*.c))
