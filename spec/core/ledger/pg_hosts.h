@@ -64,6 +64,8 @@ static inline void rig_host_open(struct rig *r, struct hw_postgres *p, const cha
     p->ttl_ms = 10000;
     p->keep_bodies = false;
     hw_pauses_init(&p->ledger.pauses);
+    hw_histogram_init(&p->claim_times, &hw_histogram_durations);
+    hw_histogram_init(&p->claim_sizes, &hw_histogram_durations);
     assert_int_equal(hw_pg_sql_fill(p->statements, r->schema, false), 0);
     for (int i = 0; i < 3; i++)
         p->options[i] = (struct hw_pg_options){.url = p->url,
