@@ -199,7 +199,7 @@ LATER = accredit admin_views backup check commands crash_ack doctor events_pause
 SOON = $(filter-out $(LATER:%=spec/%_spec.lua),$(sort $(wildcard spec/*_spec.lua)))
 
 # Of several hosts with one ledger `make test` has three rounds; without PostgreSQL they are left out.
-FLEET_SOON = spec/fleet/journal_spec.lua
+FLEET_SOON = spec/fleet/journal_spec.lua spec/fleet/kill_spec.lua
 
 test: setup-test ## install what is missing, build, run the tests except the longest and the packages'
 	@$(MAKE) --no-print-directory -j$(JOBS) build-tests

@@ -103,11 +103,12 @@ static void set_digest(lua_State *L, const uint8_t digest[HW_DIGEST_SIZE])
     set_text(L, "digest", (struct hw_str){text, sizeof text});
 }
 
-/* Each delivery of an ordinary one may have run; one that was accepted says how often it did. */
+/* Each delivery of an ordinary one may have run, and one that was taken over has a run without a delivery
+ * that was counted; one that was accepted says how often it did. */
 static bool may_have_run(const struct hw_notification *n)
 {
-    uint32_t before = n->known.accepted ? n->known.runs : n->known.deliveries;
-    return n->attempt > 0 || before > 0;
+    uint32_t deliveries = n->known.accepted ? 0 : n->known.deliveries;
+    return n->attempt > 0 || n->known.runs > 0 || deliveries > 0;
 }
 
 void hw_job_table_push(lua_State *L, const struct hw_notification *n)

@@ -15,7 +15,7 @@ M.EVENT = "Fleet.Tested"
 
 ---A run of 0 to 20 ms, one in twenty of 300 ms; one in twenty-five fails at the first attempt.
 M.HANDLER = [[
-  local number = tonumber(job.id:match "%d+$")
+  local number = tonumber(job.id:match "%d+$" or 0)
   socket.sleep(number % 20 == 3 and 0.3 or number % 5 * 0.005)
   if number % 25 == 7 and job.attempt == 0 then return nil, "not yet" end
 ]]
@@ -31,6 +31,7 @@ Fleet.__index = Fleet
 ---@field handlers? table<string, string> by default M.HANDLER for M.EVENT
 ---@field handler? string the body of another one
 ---@field handler_options? string
+---@field before? string source before that handler
 ---@field binary? string
 ---@field binary_of? fun(at: integer): string?
 ---@field env? fun(at: integer): string more of the environment, as `NAME=value`
@@ -65,7 +66,8 @@ function Fleet:launch(at)
   local address = o.listen and o.listen(at) or "127.0.0.1"
   local host = H.start {
     folder = old and old.host.folder, listen = ('"%s:0"'):format(address),
-    handlers = o.handlers or { ["a.lua"] = self.journal:handler(M.EVENT, o.handler or M.HANDLER, o.handler_options) },
+    handlers = o.handlers or { ["a.lua"] = (o.before or "")
+      .. self.journal:handler(M.EVENT, o.handler or M.HANDLER, o.handler_options) },
     ledger = o.ledger_of and o.ledger_of(at) or o.ledger, binary = o.binary_of and o.binary_of(at) or o.binary,
     config = ("workers = 8, %s host_name = \"h%d\", %s"):format(o.lease and ("lease = %q,"):format(o.lease) or "",
       at, o.config or ""),
