@@ -15,7 +15,7 @@ local PAGE = 500 -- rows in memory at a time
 ---@param parser table
 function M.define(parser)
   options.config(parser)
-  parser:option("--ledger", "The ledger, a file or postgres://…, instead of the configuration's.")
+  parser:option("--ledger", "The ledger, a file or a database, instead of the configuration's.")
     :argname("FILE")
 end
 

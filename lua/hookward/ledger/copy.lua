@@ -11,10 +11,10 @@ local M = {
   summary = "Copy a ledger into another one: from a file to PostgreSQL, or back.",
   usage = "FROM TO [OPTION...]",
   description = "Copies all notifications with their history, in order, and what is paused. FROM "
-    .. "and TO are files or databases (postgres://…); TO is made if it is not there. No host may "
-    .. "use a file meanwhile. A database may be in use; what its hosts record after a row was "
-    .. "copied is missing, until the same command is run again without them. An interrupted copy "
-    .. "is begun anew with the same command: what is there already is not copied again. A "
+    .. "and TO are files or databases (postgres://HOST/NAME); TO is made if it is not there. No "
+    .. "host may use a file meanwhile. A database may be in use; what its hosts record after a row "
+    .. "was copied is missing, until the same command is run again without them. An interrupted "
+    .. "copy is begun anew with the same command: what is there already is not copied again. A "
     .. "notification that was running is copied as if its host had ended. Work that waits is in "
     .. "both ledgers afterwards, so start no host with FROM again. The schema and `duplicates` of "
     .. "a new database are the configuration's, if there is one.",
