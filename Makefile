@@ -351,7 +351,7 @@ lint: style ## check the style, and compile with warnings as errors
 format: ## format the C code
 	clang-format -i $(C_FILES)
 
-bench: all ## measure with wrk, and compare with openssl's verification rate
+bench: all ## measure with wrk, and compare with openssl's verification rate; LEDGER=postgres://…
 	HOOKWARD=$(BUILD)/hookward sh spec/bench/run.sh
 
 ROWS ?= 1000 100000 1000000

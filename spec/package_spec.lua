@@ -94,7 +94,8 @@ describe("the Debian package #package", function()
       return words
     end
     local list = H.read("rockspec/debian/control"):match("\nBuild%-Depends: (.-)\n%u")
-    local given = sh("make -s --eval 'names: ; @echo $(filter-out gcc libc6-dev make debhelper dpkg-dev,$(PACKAGES_DEB))' names")
+    local given = sh("make -s --eval 'names: ; @echo " ..
+      "$(filter-out gcc libc6-dev make debhelper dpkg-dev,$(PACKAGES_DEB))' names")
     assert.same(sorted(given), sorted((list:gsub("debhelper%-compat %(= %d+%),", ""))))
   end)
 
@@ -106,6 +107,7 @@ describe("the Debian package #package", function()
     end
     inside("dpkg -i /hookward.deb")
     assert.matches("^hookward ", inside("hookward --version"))
+    assert.matches("\nlibpq: not installed\n", inside("hookward --version"))
     for _, path in ipairs { "/usr/share/man/man1/hookward.1.gz", "/usr/share/man/man5/hookward.lua.5.gz",
       "/usr/share/doc/hookward/changelog.Debian.gz", "/usr/share/doc/hookward/copyright",
       "/usr/share/doc/hookward/examples/print-queue/handlers/print_queue.lua",

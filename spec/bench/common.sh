@@ -16,12 +16,12 @@ sign() {
 }
 
 # Lays out a project: its name, and the inside of its configuration's table; its handlers are read
-# from stdin.
+# from stdin. With LEDGER=postgres://… it has a schema of its own there, which stays.
 lay_out() {
   mkdir -p "$w/$1/handlers" "$w/$1/keys"
   cp "$w/key/public.pem" "$w/$1/keys/"
   cat > "$w/$1/handlers/a.lua"
-  echo "return { $2 }" > "$w/$1/hookward.lua"
+  echo "return { ${LEDGER:+ledger = '$LEDGER', ledger_schema = 'bench_$1_$$', }$2 }" > "$w/$1/hookward.lua"
 }
 
 now() { date +%s%N; }

@@ -1,9 +1,10 @@
 #!/bin/sh
 # run.sh -- requests a second of the real host with real signatures; verifications of one core
 # usage: HOOKWARD=build/hookward sh spec/bench/run.sh [SECONDS=5] [CONNECTIONS=64] [LEDGER=memory:]
+# LEDGER may be postgres://… too; the schema in which it is kept stays: hookward_bench_run.
 # Quote the ratio, not the number: machines differ, and the load generator shares the cores.
 set -eu
-secs=${1:-5} conns=${2:-64} ledger=${3:-memory:}
+secs=${1:-5} conns=${2:-64} ledger=${3:-${LEDGER:-memory:}}
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$(cd "$(dirname "$HOOKWARD")" && pwd)/$(basename "$HOOKWARD")
 w=$(mktemp -d)
@@ -12,7 +13,7 @@ mkdir "$w/handlers" "$w/keys"
 "$bin" keygen "$w/key" >/dev/null
 cp "$w/key/public.pem" "$w/keys/"
 cat > "$w/hookward.lua" <<CONFIG
-return { listen = "127.0.0.1:9104", ledger = "$ledger", log = { level = "warn" } }
+return { listen = "127.0.0.1:9104", ledger = "$ledger", ledger_schema = "hookward_bench_run", log = { level = "warn" } }
 CONFIG
 cat > "$w/handlers/bench.lua" <<'HANDLER'
 local hook = require "hookward"
