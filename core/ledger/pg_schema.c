@@ -128,6 +128,10 @@ char *hw_pg_schema_fill(const char *sql, const char *name)
 static const char by_digest[] =
     "CREATE INDEX IF NOT EXISTS by_digest ON @.notifications (digest);\n";
 
+#define IS_THERE                                                                                   \
+    "EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"                 \
+    " WHERE n.nspname = '@' AND c.relname = 'meta')"
+
 static const char *name_of(bool by_body)
 {
     return by_body ? "by-body" : "by-job";
@@ -152,9 +156,7 @@ static void write_update(FILE *out, bool by_body)
           "BEGIN\n"
           "IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = '@') THEN CREATE SCHEMA @; END "
           "IF;\n"
-          "IF EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-          " WHERE n.nspname = '@' AND c.relname = 'meta')"
-          " THEN SELECT schema INTO taken FROM @.meta; END IF;\n"
+          "IF " IS_THERE " THEN SELECT schema INTO taken FROM @.meta; END IF;\n"
           "taken := coalesce(taken, 0);\n",
           out);
     write_steps(out, true);
@@ -220,29 +222,34 @@ static uint64_t in_ms(uint64_t ms)
     return hw_now_ns() + ms * 1000000;
 }
 
-static bool is_missing(const struct hw_pg *pg)
-{
-    const char *sqlstate = hw_pg_sqlstate(pg);
-    return strcmp(sqlstate, "42P01") == 0 || strcmp(sqlstate, "3F000") == 0;
-}
-
 static enum hw_pg_rc said_by(struct hw_pg *pg, enum hw_pg_rc rc, char *why, size_t why_size)
 {
     snprintf(why, why_size, "%s", hw_pg_why(pg));
     return rc;
 }
 
+/* Runs a text with the schema's name in it. */
+static enum hw_pg_rc ask(struct hw_pg *pg, const char *text, const char *name,
+                         struct hw_pg_result **result)
+{
+    char *sql = hw_pg_schema_fill(text, name);
+    enum hw_pg_rc rc = sql ? hw_pg_query(pg, sql, NULL, result, in_ms(CHECK_MS)) : HW_PG_DATA;
+    free(sql);
+    return rc;
+}
+
+/* The catalog is asked first: an error would stand in the server's log. */
 static enum hw_pg_rc look(struct hw_pg *pg, const char *name, struct found *found)
 {
+    struct hw_pg_result *result = NULL;
     *found = (struct found){.there = false};
-    char *sql = hw_pg_schema_fill("SELECT schema, compat, duplicates FROM @.meta", name);
-    if (!sql)
-        return HW_PG_DATA;
-    struct hw_pg_result *result;
-    enum hw_pg_rc rc = hw_pg_query(pg, sql, NULL, &result, in_ms(CHECK_MS));
-    free(sql);
-    if (rc == HW_PG_REFUSED && is_missing(pg))
-        return HW_PG_OK;
+    enum hw_pg_rc rc = ask(pg, "SELECT " IS_THERE, name, &result);
+    bool there = rc == HW_PG_OK && hw_pg_int(result, 0, 0);
+    hw_pg_result_free(result);
+    if (!there)
+        return rc;
+    result = NULL;
+    rc = ask(pg, "SELECT schema, compat, duplicates FROM @.meta", name, &result);
     if (rc == HW_PG_OK && hw_pg_rows(result) == 1) {
         struct hw_str duplicates = hw_pg_text(result, 0, 2);
         found->there = true;
