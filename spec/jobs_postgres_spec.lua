@@ -68,11 +68,13 @@ local ROWS = [[
     CASE WHEN i % 5 IN (1, 3) THEN 'handler_failed' END, CASE WHEN i % 10 = 3 THEN 'Refused 50%_ ' || i END,
     CASE WHEN i % 10 = 1 THEN 'a.lua:' || i || ': ü' || char(10) || 'stack traceback' END, 'main',
     'handlers/x.lua:4', 'abcdef', CASE WHEN i % 5 <> 0 THEN CAST('{"n":' || i || '}' AS BLOB) END, i % 7, 0, i % 5 = 4,
-    i % 5 = 4 AND i % 3 = 2, CASE WHEN i % 5 = 4 THEN 'Badge.*' || char(0) || i % 10 END,
+    i % 5 = 4 AND i % 3 = 2, CASE WHEN i % 5 = 4 THEN 'Badge.*' || char(0) || i END,
     CASE WHEN i % 10 = 4 THEN 'Badge.*' END, '{"x-a":"1"}' FROM s;
   INSERT INTO runs SELECT seq, received_at, 1, 0, 5, 6, 'handler_failed', 'x', 'abc' FROM notifications
     WHERE state <> 1;
   INSERT INTO runs SELECT seq, received_at + 5, 2, 1, 5, 6, NULL, NULL, 'abc' FROM notifications WHERE state = 3;
+  UPDATE notifications SET lane = (SELECT lane FROM notifications WHERE seq = 4), next_run_at = NULL, parked = 0
+    WHERE seq IN (9, 19, 29);
   INSERT INTO pauses VALUES ('Badge.*', 1700000000000);
   UPDATE totals SET rows = 700, upto = 700, failed = 140, unhandled = 140, dead = 140, queued = 140;
   UPDATE counters SET value = 140]]
@@ -137,6 +139,100 @@ describe("a ledger in PostgreSQL", function()
       assert.equal(err, same_err, command)
       assert.equal(code, same_code, command)
     end
+  end)
+
+  -- Runs Lua while `hookward check` loads it as a handler, with both ledgers open.
+  local function inside(code)
+    host.write(folder .. "/hookward.lua", "return { listen = '127.0.0.1:0', ledger = 'memory:' }")
+    host.sh(("mkdir -p %s/handlers %s/keys"):format(folder, folder))
+    local _, public = host.keys()
+    host.write(folder .. "/keys/public.pem", host.read(public))
+    host.write(folder .. "/handlers/a.lua", ([[
+      local ledger = require "hookward.core".ledger
+      local file <close> = assert(ledger.open(%q))
+      local shared <close> = assert(ledger.open(%q))
+      local function refused(text, fn, ...)
+        local ok, err = pcall(fn, ...)
+        assert(not ok and tostring(err):find(text, 1, true), tostring(err))
+      end
+      %s]]):format(folder .. "/hookward.db", url, code))
+    local _, out = run "check"
+    assert.matches("ok:", out .. host.read(folder .. "/err"), 1, true)
+  end
+
+  it("finds the same rows for any mix of filters, in bounded time or not", function()
+    copy_there()
+    inside [[
+      local states = ledger.states
+      local events = { false, "*", "Badge.*", "*.Created", "Badge.Deleted", "P_rson.*", "Nope.*" }
+      local function same(a, b, path)
+        assert(type(a) == type(b), path)
+        if type(a) ~= "table" then assert(a == b, path .. ": " .. tostring(a) .. " " .. tostring(b)) return end
+        for k, v in pairs(a) do same(v, b[k], path .. "." .. tostring(k)) end
+        for k in pairs(b) do assert(a[k] ~= nil, path .. "." .. tostring(k)) end
+      end
+      math.randomseed(7)
+      local function maybe(value) if math.random(3) == 1 then return value end end
+      for i = 1, 150 do
+        local some = {}
+        for _, state in ipairs(states) do if math.random(2) == 1 then some[#some + 1] = state end end
+        local filters = { states = maybe(some), event = events[math.random(#events)] or nil,
+          error = maybe(({ "50%_", "HANDLER", "a.lua", "ü" })[math.random(4)]),
+          after = maybe(math.random(700)), upto = maybe(math.random(700)),
+          since = maybe(1715339361 + math.random(1000) / 2), ["until"] = maybe(1715339361 + math.random(1000) / 2),
+          limit = maybe(math.random(0, 100)), oldest_first = maybe(true), seconds = maybe(60),
+          ids = maybe { "j1", "j5", "j77", "nope", "" } }
+        same({ file:list(filters) }, { shared:list(filters) }, "list " .. i)
+        filters.seconds, filters.limit = nil, nil
+        same({ file:count(filters) }, { shared:count(filters) }, "count " .. i)
+      end
+      for seq = 1, 20 do
+        same(file:show(seq), shared:show(seq), "show " .. seq)
+        same(file:history(seq), shared:history(seq), "history " .. seq)
+      end
+      same(file:backlog(), shared:backlog(), "backlog")
+      same(file:pauses(), shared:pauses(), "pauses")
+      assert(shared:show(7000) == nil)
+      local lines, done = shared:check(5)
+      assert(#lines == 0 and done)
+      refused("no filter 'stat'", shared.list, shared, { stat = 1 })
+      refused("not a pattern", shared.pause, shared, "A*")
+      assert(shared:pause("A.*") == true and shared:pause("A.*") == false and shared:pause("A.*", true) == true)
+      shared:limit(0)
+      local none, why = shared:list()
+      assert(none == nil and why:find("postgres://", 1, true), why)
+      shared:limit()
+      assert(#shared:list { limit = 3 } == 3) -- it connects again
+      shared:close()
+      shared:close()
+      refused("the ledger is closed", shared.list, shared)
+    ]]
+  end)
+
+  it("looks for so many seconds, and says where it stopped", function()
+    copy_there()
+    query [[INSERT INTO hookward.notifications (owner, claim, received_at, settled_at, attempt, state, dedupe_id,
+      digest, job_id, event) SELECT 0, 0, to_timestamp(i), now(), 0, 1, 'k' || i, 'x', 'k' || i,
+      CASE WHEN i % 500 = 0 THEN 'Rare.X' ELSE 'A.X' END FROM generate_series(1, 5000) i]]
+    inside [[
+      for _, oldest_first in ipairs { false, true } do
+        local found, upto, after, looks = {}, nil, 700, 0
+        repeat
+          local rows, stopped = shared:list { event = "Rare.X", seconds = 0, limit = 4, upto = upto, after = after,
+            oldest_first = oldest_first }
+          assert(#rows <= 4)
+          for _, row in ipairs(rows) do found[#found + 1] = row.id end
+          if stopped then assert("k" .. math.tointeger(stopped.received_at) == shared:show(stopped.seq).id) end
+          local at = stopped and stopped.seq or #rows == 4 and rows[4].seq or nil
+          if oldest_first then after = at else upto = at and at - 1 end
+          looks = looks + 1
+        until not at
+        local wanted = {}
+        for i = 1, 10 do wanted[i] = "k" .. (oldest_first and i or 11 - i) * 500 end
+        assert(table.concat(found, " ") == table.concat(wanted, " "), table.concat(found, " "))
+        assert(looks >= 5 and looks < 20, looks)
+      end
+    ]]
   end)
 
   it("goes back into a file without a change, lanes and runs included", function()
