@@ -633,19 +633,19 @@ struct hw_host *hw_host_start(struct hw_config *config, const struct hw_modules 
 
 /* What is claimed and did not run is given back, so that another host need not wait for a lease to run
  * out. A claim that is under way comes back first. */
-static void give_back_rest(struct hw_host *h, bool stuck)
+static void give_back_rest(struct hw_host *h)
 {
     struct hw_job *jobs;
     if (!hw_ledger_claims(h->stages.ledger))
         return;
     hw_dispatch_drop(&h->dispatch, hw_claims_take_all(&h->dispatch.claims));
-    while (!stuck && (jobs = hw_crew_take_rest(h->dispatch.crew)))
+    while ((jobs = hw_crew_take_rest(h->dispatch.crew)))
         hw_dispatch_drop(&h->dispatch, jobs);
 }
 
 /* Records the outcomes of handlers whose senders were cut off. Otherwise the next start would run
  * them again. */
-static void settle_rest(struct hw_host *h, bool stuck)
+static void settle_rest(struct hw_host *h)
 {
     if (h->dispatch.claims.claimer)
         hw_claimer_stop(h->dispatch.claims.claimer);
@@ -654,7 +654,7 @@ static void settle_rest(struct hw_host *h, bool stuck)
         hw_committer_stop(h->dispatch.committer);
     h->dispatch.committer = NULL; /* from here on this thread commits */
     hw_dispatch_settle(&h->dispatch, hw_crew_take_done(h->dispatch.crew));
-    give_back_rest(h, stuck);
+    give_back_rest(h);
 }
 
 int hw_host_wait(struct hw_host *h, bool *stuck)
@@ -663,7 +663,7 @@ int hw_host_wait(struct hw_host *h, bool *stuck)
     if (*stuck && !h->drain.cut_off)
         *stuck = hw_crew_join(h->dispatch.crew, SLOW_MS) > 0;
     int code = h->drain.cut_off || *stuck;
-    settle_rest(h, *stuck);
+    settle_rest(h);
     hw_last_reload_end(&h->last_reload);
     if (*stuck) {
         hw_reload_stop(h->reload, RELOAD_MS);

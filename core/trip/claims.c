@@ -28,8 +28,6 @@ static uint64_t spread(struct hw_claims *c, uint32_t ms)
     return ms - ms / 4 + (c->random >> 33) % (ms / 2 + 1);
 }
 
-/* The timer is not set again for one that is due sooner than it: no delay is shorter than the
- * first. */
 static void set_timer(struct hw_claims *c, uint64_t now, uint64_t at)
 {
     uint64_t ms = at > now ? (at - now) / 1000000 + 1 : 1;

@@ -465,10 +465,13 @@ struct hw_job *hw_crew_take_done(struct hw_crew *c)
 
 struct hw_job *hw_crew_take_rest(struct hw_crew *c)
 {
+    uv_mutex_lock(&c->m);
     hw_queue_move_all(&c->done, &c->ready);
     take_fresh_locked(c);
     hw_queue_move_all(&c->ready_last, &c->ready);
-    return hw_queue_take_all(&c->ready);
+    struct hw_job *rest = hw_queue_take_all(&c->ready);
+    uv_mutex_unlock(&c->m);
+    return rest;
 }
 
 void hw_crew_free(struct hw_crew *c)

@@ -70,7 +70,7 @@ void hw_crew_free(struct hw_crew *crew);
  * There is no leader any more, so the caller may settle them. */
 struct hw_job *hw_crew_take_done(struct hw_crew *crew);
 
-/* After hw_crew_join returned 0: the jobs that did not run, a list by job->next. */
+/* After hw_crew_join: the jobs that did not run, a list by job->next. */
 struct hw_job *hw_crew_take_rest(struct hw_crew *crew);
 
 #endif

@@ -263,9 +263,87 @@ static void takes_none_in_a_drain(void **state)
     close_rig(&r);
 }
 
+static int claims_nothing(struct hw_ledger *ledger, struct hw_notification *const *batch,
+                          size_t count)
+{
+    (void)ledger;
+    (void)batch;
+    (void)count;
+    return 0;
+}
+
+static void open_shared_rig(struct rig *r, unsigned workers)
+{
+    open_rig(r, workers);
+    r->due.takes = true;
+}
+
+static void knows_a_ledger_that_takes_what_it_finds(void **state)
+{
+    struct rig r = {.type = {.claim = claims_nothing}};
+    (void)state;
+    assert_int_equal(uv_loop_init(&r.loop), 0);
+    r.ledger.type = &r.type;
+    r.d.ledger = &r.ledger;
+    assert_int_equal(hw_due_start(&r.due, &r.loop, &r.d, 3), 0);
+    assert_true(r.due.takes);
+    close_rig(&r);
+}
+
+/* Nobody else could run what has no place. */
+static void has_no_more_taken_than_there_are_places(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_shared_rig(&r, 5);
+    assert_false(may_take(&r)); /* it may need all of them */
+    found(&r, 0, 1, 2);
+    assert_true(may_take(&r));
+    look(&r);
+    assert_int_equal(fake.picks, 2);
+    assert_int_equal(fake.max, 1);
+    found(&r, 0, 3, 1);
+    look(&r);
+    assert_int_equal(fake.picks, 2); /* all places are taken */
+    ended(&r, 1, false);
+    assert_int_equal(fake.picks, 3);
+    assert_int_equal(fake.max, 1);
+    close_rig(&r);
+}
+
+/* The dispatch gives back what can't run. */
+static void leaves_out_none_that_was_taken(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_shared_rig(&r, 4);
+    r.d.draining = true;
+    found(&r, 0, 1, 3);
+    assert_int_equal(fake.ran, 3);
+    for (int i = 1; i <= 3; i++)
+        ended(&r, i, true);
+    assert_int_equal(r.due.count, 0);
+    close_rig(&r);
+}
+
+static void keeps_no_place_for_one_that_there_is_no_memory_for(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_shared_rig(&r, 4);
+    fake.run_code = HW_ENOMEM;
+    found(&r, 0, 1, 2);
+    assert_int_equal(r.due.count, 0);
+    close_rig(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(knows_a_ledger_that_takes_what_it_finds),
+        cmocka_unit_test(has_no_more_taken_than_there_are_places),
+        cmocka_unit_test(leaves_out_none_that_was_taken),
+        cmocka_unit_test(keeps_no_place_for_one_that_there_is_no_memory_for),
         cmocka_unit_test(takes_one_less_than_there_are_workers),
         cmocka_unit_test(takes_none_twice),
         cmocka_unit_test(asks_once_at_a_time_and_again_after_a_failure),

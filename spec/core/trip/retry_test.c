@@ -237,9 +237,53 @@ static void records_a_start_with_a_time_long_after_it(void **state)
     assert_settled(n, HW_STARTED, 30000 + MINUTE, 1);
 }
 
+/* One that was claimed to run again, and did not. */
+static struct hw_notification unrun(struct hw_notification n, int code)
+{
+    n.claim = HW_CLAIM_MINE;
+    n.from_row = 1;
+    n.outcome = (struct hw_outcome){.code = code, .authentic = true};
+    return n;
+}
+
+static void puts_back_what_was_claimed_and_did_not_run(void **state)
+{
+    (void)state;
+    struct hw_notification due = unrun(retry(1, 0), HW_EDRAINING);
+    assert_int_equal(settled(&two, due).state, HW_FAILED);
+    assert_int_equal(settled(&none, due).state, HW_FAILED);
+    assert_int_equal(settled(&none, due).next_run_at, NOW);
+    due.outcome.code = HW_ELEDGER_UNAVAILABLE;
+    assert_settled(settled(&none, due), HW_FAILED, 1000, 1);
+    due.accepted = true;
+    due.retry = 0;
+    assert_settled(settled(&two, due), HW_QUEUED, 1000, 0);
+}
+
+static void puts_a_replay_back_to_what_it_was(void **state)
+{
+    static const enum hw_ledger_state states[] = {HW_SUCCEEDED, HW_UNHANDLED, HW_DEAD};
+    (void)state;
+    struct hw_notification n = unrun(delivery(2, 0), HW_ELEDGER_UNAVAILABLE);
+    n.known.retries = 2;
+    for (int i = 0; i < 3; i++) {
+        n.known.state = states[i];
+        assert_settled(settled(&two, n), states[i], 0, 2);
+    }
+    n.known.state = HW_FAILED; /* its sender delivers it again */
+    assert_settled(settled(&two, n), HW_FAILED, 0, 2);
+    n.attempt = 5;
+    assert_settled(settled(&two, n), HW_FAILED, 1000, 2);
+    n.accepted = true;
+    n.known.retries = 0;
+    assert_settled(settled(&two, n), HW_QUEUED, 1000, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(puts_back_what_was_claimed_and_did_not_run),
+        cmocka_unit_test(puts_a_replay_back_to_what_it_was),
         cmocka_unit_test(takes_a_success_for_one_whoever_ran_it),
         cmocka_unit_test(forgets_the_time_of_its_recorded_start),
         cmocka_unit_test(leaves_a_failure_to_its_sender_while_that_delivers_again),
