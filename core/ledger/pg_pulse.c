@@ -37,6 +37,7 @@ enum {
     SWEEP_PART = 3,      /* of the lease, between two sweeps for the same hosts */
     FORGET_MS = 3600000, /* between two looks for hosts that are gone for long */
     FLUTTER_MS = 2000,   /* after it came back */
+    TELL_MS = 60000,     /* what else stands in the way is told when it lasts */
     ROWS_SHARE = 50,     /* counting rows may take this part of the time */
     SCRIPTS_MAX = 32     /* bytes of their version */
 };
@@ -59,8 +60,9 @@ struct hw_pg_pulse {
                              a failover that forgot it */
     size_t recorded_late; /* since it was away */
     bool told_of_durability;
-    bool unswept;  /* a host that is gone has left something behind */
-    char why[512]; /* it can't be used for this; the log was told */
+    bool unswept;        /* a host that is gone has left something behind */
+    char why[512];       /* it is away for this … */
+    uint64_t changed_ns; /* … since then; 0: the log was told */
 
     /* atomic */
     _Atomic uint64_t back_ns; /* when the log was told that it is back; 0: it never was */
@@ -98,8 +100,7 @@ static void say_away(struct hw_pg_pulse *b, const char *why)
 {
     atomic_store(&b->told, true);
     hw_log_say(HW_LOG_ERROR,
-               "ledger: PostgreSQL can't be used: %s; notifications are answered 400 until it can "
-               "be",
+               "ledger: PostgreSQL is away: %s; notifications are answered 400 until it is back",
                why);
 }
 
@@ -120,7 +121,7 @@ void hw_pg_pulse_set_away(struct hw_postgres *p, const char *why)
     if (!b)
         return;
     if (flutters(b))
-        hw_log_say(HW_LOG_DEBUG, "ledger: PostgreSQL can't be used: %s", why);
+        hw_log_say(HW_LOG_DEBUG, "ledger: PostgreSQL is away: %s", why);
     else
         say_away(b, why);
     wake(b);
@@ -143,14 +144,20 @@ static void set_back(struct hw_postgres *p)
                    b->recorded_late == 1 ? " was" : "s were");
 }
 
-/* What stands in the way has changed: the log is told, once. */
+/* While a server restarts what stands in the way changes by the moment: the log is told of what lasts. */
 static void note_why(struct hw_pg_pulse *b, const char *why)
 {
     bool is_known = strncmp(b->why, why, sizeof b->why - 1) == 0;
-    if (!atomic_load(&b->told) && !flutters(b))
+    if (!is_known)
+        b->changed_ns = hw_now_ns();
+    bool lasts = b->changed_ns && hw_now_ns() - b->changed_ns >= ns_of(TELL_MS);
+    if (!atomic_load(&b->told) && !flutters(b)) {
         say_away(b, why);
-    else if (!is_known && b->why[0])
-        hw_log_say(HW_LOG_WARN, "ledger: PostgreSQL still can't be used: %s", why);
+        b->changed_ns = 0;
+    } else if (lasts) {
+        hw_log_say(HW_LOG_WARN, "ledger: PostgreSQL is still away: %s", why);
+        b->changed_ns = 0;
+    }
     if (!is_known)
         snprintf(b->why, sizeof b->why, "%s", why);
 }
