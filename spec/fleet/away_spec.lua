@@ -9,6 +9,9 @@ local socket = require "socket"
 
 if not postgres.installed() then return end
 
+-- A second, which a busy machine stretches.
+local BACK_S = os.getenv "HOOKWARD_SPEC_PATIENCE" and 3 or 1
+
 describe("PostgreSQL under several hosts", function()
   local server
 
@@ -52,6 +55,7 @@ describe("PostgreSQL under several hosts", function()
     it(("restarts (%s): 400 at once while it is away, 200 within a second of its return"):format(mode), function()
       local fleet = start()
       local sender = F.sender(fleet)
+      local firsts = {}
       sender:run(0.7)
       for _ = 1, 3 do
         server:down(mode)
@@ -73,13 +77,15 @@ describe("PostgreSQL under several hosts", function()
           sender:step()
           return first
         end, "a first 200")
-        assert.is_true(first - back < 1, ("the first 200 came after %.2f s"):format(first - back))
+        firsts[#firsts + 1] = ("%.2f"):format(first - back)
+        assert.is_true(first - back < BACK_S, ("the first 200 came after %.2f s"):format(first - back))
         sender:run(0.7)
       end
-      assert_kept(fleet, sender, "restarts, " .. mode)
+      assert_kept(fleet, sender, ("restarts (%s), first 200 after %s s"):format(mode, table.concat(firsts, ", ")))
       for _, one in ipairs(fleet.hosts) do
-        assert.equal(3, one.host:count_log "PostgreSQL is away", one.host:log())
+        assert.equal(3, one.host:count_log "PostgreSQL can't be used", one.host:log())
         assert.equal(3, one.host:count_log "PostgreSQL is back", one.host:log())
+        assert.equal(0, one.host:count_log "PostgreSQL still", one.host:log())
       end
     end)
   end
@@ -98,9 +104,9 @@ describe("PostgreSQL under several hosts", function()
     for at = 1, 2 do
       local answer = clients[at]:receive()
       assert.is_true(answer.status == 200 or answer.error == "ledger_unavailable", answer.body)
-      if answer.status ~= 200 then
-        assert.equal(200, fleet.hosts[at].host:notify(H.event(F.EVENT), { id = "long", attempt = 3 }).status)
-      end
+      H.wait_until(function()
+        return fleet.hosts[at].host:notify(H.event(F.EVENT), { id = "long", attempt = 3 }).status == 200
+      end, "a 200")
     end
     assert.equal(1, fleet:findings().runs)
     assert.equal("0", fleet:query "SELECT count(*) FROM hookward.hosts WHERE gone_at IS NOT NULL")
@@ -134,11 +140,12 @@ describe("PostgreSQL under several hosts", function()
     sender:run(0.7)
     H.sh(("dd if=/dev/zero of=%s/filler bs=64k"):format(disk))
     assert(H.sh(("test -s %s/filler"):format(disk)))
-    local gone = H.wait_until(function()
+    H.wait_until(function()
+      pcall(server.query, server, "CREATE TABLE x AS SELECT generate_series(1, 99999)")
+      pcall(server.query, server, "INSERT INTO x SELECT generate_series(1, 99999)")
       sender:step()
       return sender.statuses["400 ledger_unavailable"]
-    end, "the ledger to be refused")
-    assert.is_true(gone > 0)
+    end, "the disk to be full")
     sender:run(0.5)
     os.remove(disk .. "/filler")
     -- It ends when it can't write its log; its supervisor starts it again.

@@ -32,7 +32,7 @@ describe("a host that is cut off from PostgreSQL", function()
   end
 
   local function drop_links()
-    H.sh(("ip netns del SPACE; ip link del SPACEa; ip link del SPACEb"):gsub("SPACE", SPACE))
+    H.sh((("ip netns del SPACE; ip link del SPACEa; ip link del SPACEb"):gsub("SPACE", SPACE)))
   end
 
   after_each(function()
