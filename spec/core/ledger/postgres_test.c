@@ -586,6 +586,28 @@ static void gives_a_run_back_that_did_not_begin(void **state)
     close_rig(&r);
 }
 
+/* An index with a column that a first success changes would slow down each of them. */
+static void settles_without_touching_an_index(void **state)
+{
+    enum { ROWS = 300 };
+    struct rig r;
+    char id[32];
+    (void)state;
+    open_rig(&r, false);
+    for (int i = 0; i < ROWS; i++) {
+        snprintf(id, sizeof id, "job-%d", i);
+        process(r.ledger, id, "a", 0);
+    }
+    close_rig(&r); /* its connections tell what they counted when they end */
+    for (int i = 0; i < 500 && number("SELECT n_tup_upd FROM pg_stat_user_tables WHERE relid ="
+                                      " '@.notifications'::regclass") < ROWS;
+         i++)
+        usleep(10000);
+    assert_int_equal(number("SELECT n_tup_upd - n_tup_hot_upd FROM pg_stat_user_tables"
+                            " WHERE relid = '@.notifications'::regclass"),
+                     0);
+}
+
 /* The answer of the first try was lost. */
 static void finds_what_it_recorded_before(void **state)
 {
@@ -630,6 +652,26 @@ static void fences_off_who_lost_its_row(void **state)
     for (int i = 0; i < 3; i++)
         free_notification(batch[i]);
     close_pair(&pair);
+}
+
+/* Claims count up within a host, and each host begins at one. */
+static void compares_both_parts_of_a_fence(void **state)
+{
+    static const char *const changes[] = {"claim = claim + 1", "owner = owner + 1"};
+    struct rig r;
+    (void)state;
+    open_rig(&r, false);
+    for (int i = 0; i < 2; i++) {
+        struct hw_notification *n = numbered_notification(i);
+        assert_int_equal(claim(r.ledger, n), HW_CLAIM_MINE);
+        exec("UPDATE @.notifications SET %s WHERE seq = %d", changes[i], (int)n->row);
+        assert_int_equal(settle(r.ledger, n, 0), 0);
+        assert_true(n->fenced);
+        assert_int_equal(number("SELECT state FROM @.notifications WHERE seq = %d", (int)n->row),
+                         HW_STARTED);
+        free_notification(n);
+    }
+    close_rig(&r);
 }
 
 /* It was let go, and nobody has taken it since. */
@@ -786,8 +828,10 @@ int main(void)
         cmocka_unit_test(refuses_only_what_cannot_be_written),
         cmocka_unit_test(writes_any_bytes_as_text),
         cmocka_unit_test(gives_a_run_back_that_did_not_begin),
+        cmocka_unit_test(settles_without_touching_an_index),
         cmocka_unit_test(finds_what_it_recorded_before),
         cmocka_unit_test(fences_off_who_lost_its_row),
+        cmocka_unit_test(compares_both_parts_of_a_fence),
         cmocka_unit_test(records_what_was_let_go),
         cmocka_unit_test(inserts_what_has_no_row_any_more),
         cmocka_unit_test(goes_on_over_a_broken_connection),
