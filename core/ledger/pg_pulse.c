@@ -148,8 +148,10 @@ static void set_back(struct hw_postgres *p)
 static void note_why(struct hw_pg_pulse *b, const char *why)
 {
     bool is_known = strncmp(b->why, why, sizeof b->why - 1) == 0;
-    if (!is_known)
+    if (!is_known) {
         b->changed_ns = hw_now_ns();
+        hw_log_say(HW_LOG_DEBUG, "ledger: PostgreSQL is away: %s", why);
+    }
     bool lasts = b->changed_ns && hw_now_ns() - b->changed_ns >= ns_of(TELL_MS);
     if (!atomic_load(&b->told) && !flutters(b)) {
         say_away(b, why);
