@@ -11,6 +11,8 @@
 #include "base/check.h"
 #include "base/clock.h"
 
+enum { TLS_MS = 20 };
+
 enum hw_pg_rc hw_pg_wire_fail(struct hw_pg_wire *wire, enum hw_pg_rc rc, const char *why)
 {
     hw_pg_why_line(why, wire->url, wire->why, sizeof wire->why);
@@ -118,6 +120,18 @@ bool hw_pg_wire_is_alive(struct hw_pg_wire *wire)
 
 /* ---- answers ---- */
 
+/* Bytes may wait within the TLS library, where poll does not see them. So with TLS it is looked at again
+ * soon. */
+static short wait_for_input(struct hw_pg_wire *wire, bool more_to_send, uint64_t deadline_ns)
+{
+    short events = more_to_send ? POLLIN | POLLOUT : POLLIN;
+    uint64_t soon = hw_now_ns() + TLS_MS * 1000000ull;
+    if (!hw_libpq.sslInUse(wire->conn) || soon >= deadline_ns)
+        return wait_for(wire, events, deadline_ns);
+    short came = wait_for(wire, events, soon);
+    return came ? came : POLLIN;
+}
+
 /* Sends what waits, and reads until the next result is whole. */
 static enum hw_pg_rc until_result(struct hw_pg_wire *wire, uint64_t deadline_ns)
 {
@@ -125,7 +139,7 @@ static enum hw_pg_rc until_result(struct hw_pg_wire *wire, uint64_t deadline_ns)
         int left = hw_libpq.flush(wire->conn);
         if (left < 0)
             return broken(wire);
-        short came = wait_for(wire, left ? POLLIN | POLLOUT : POLLIN, deadline_ns);
+        short came = wait_for_input(wire, left, deadline_ns);
         if (!came)
             return hw_pg_wire_fail(wire, HW_PG_LATE, "it did not answer in time");
         if ((came & ~POLLOUT) && !hw_libpq.consumeInput(wire->conn))

@@ -395,8 +395,11 @@ static void the_facts_are_the_servers(void **state)
                                  &result, in_ms(5000)),
                      HW_PG_OK);
     assert_text(hw_pg_text(result, 0, 0), hw_str_of(facts->database));
-    if (!facts->pooled)
+    if (!facts->pooled) {
         assert_text(hw_pg_text(result, 0, 1), hw_str_of(facts->user));
+        assert_int_equal(facts->tls, number_of(pg, "SELECT ssl FROM pg_stat_ssl"
+                                                   " WHERE pid = pg_backend_pid()"));
+    }
     hw_pg_result_free(result);
 }
 
