@@ -19,6 +19,8 @@
 #include "http/kept_headers.h"
 #include "ledger/postgres.h"
 
+enum { BODIES_MAX = 4 * 1024 * 1024 /* bytes of one transaction, which has only so much time */ };
+
 struct ask {
     struct hw_notification *n;
     int64_t claim;
@@ -390,7 +392,7 @@ static void fail_open(struct ask *asks, size_t count)
     for (struct ask *ask = asks; ask < asks + count; ask++) {
         hw_notification_fail(ask->n, HW_ELEDGER_UNAVAILABLE);
         if (!ask->was_mine)
-            ask->n->fence.claim = ask->claim;
+            ask->n->fence.claim = ask->claim ? ask->claim : ask->old;
     }
 }
 
@@ -456,6 +458,29 @@ static enum hw_pg_rc take_rows(struct hw_postgres *p, struct hw_notification *co
     return rc;
 }
 
+/* How many of them go into one transaction; one at least. */
+static size_t count_part(const struct ask *asks, size_t count)
+{
+    size_t part = 0;
+    for (size_t bytes = 0; part < count && bytes < BODIES_MAX; part++)
+        bytes += is_last(asks[part].n) ? asks[part].n->body.len : 0;
+    return part;
+}
+
+static enum hw_pg_rc ask_in_parts(struct hw_postgres *p, struct ask *asks, size_t count,
+                                  int64_t owner)
+{
+    enum hw_pg_rc rc = HW_PG_OK;
+    for (size_t done = 0, part; done < count; done += part) {
+        part = count_part(asks + done, count - done);
+        if (rc == HW_PG_OK)
+            rc = ask_twice(p, asks + done, part, owner);
+        else
+            fail_open(asks + done, part);
+    }
+    return rc;
+}
+
 static bool may_claim(struct hw_postgres *p, int64_t owner)
 {
     struct hw_fence fence = {.owner = owner};
@@ -482,7 +507,7 @@ int hw_pg_claim(struct hw_ledger *ledger, struct hw_notification *const *batch, 
     uint64_t began_ns = hw_now_ns();
     HW_CRASH_POINT("before-claim");
     HW_STOP_POINT("before-claim");
-    enum hw_pg_rc rc = found ? ask_twice(p, asks, found, owner) : HW_PG_OK;
+    enum hw_pg_rc rc = ask_in_parts(p, asks, found, owner);
     if (rc == HW_PG_OK || rc == HW_PG_DATA)
         rc = take_rows(p, batch, count);
     HW_CRASH_POINT("after-claim");

@@ -15,7 +15,10 @@
 #include "http/kept_headers.h"
 #include "ledger/postgres.h"
 
-enum { TEXT_MAX = 64 * 1024 /* bytes of a reason or a detail; more is cut */ };
+enum {
+    TEXT_MAX = 64 * 1024,        /* bytes of a reason or a detail; more is cut */
+    BODIES_MAX = 4 * 1024 * 1024 /* bytes of one transaction, which has only so much time */
+};
 
 /* The parts of a batch. */
 struct settle {
@@ -533,24 +536,47 @@ static void note_failure(struct hw_postgres *p, enum hw_pg_rc rc)
         hw_pg_pulse_set_away(p, hw_pg_why(p->settles));
 }
 
+/* How many of a batch go into one transaction; one at least. */
+static size_t count_part(const struct hw_postgres *p, list *batch, size_t count)
+{
+    size_t part = 0;
+    for (size_t bytes = 0; part < count && bytes < BODIES_MAX; part++)
+        bytes += keeps_body(p, batch[part]) ? batch[part]->body.len : 0;
+    return part;
+}
+
+/* Returns how many were recorded. */
+static size_t commit(struct hw_postgres *p, list *batch, size_t count, enum hw_pg_rc *rc)
+{
+    size_t done = 0;
+    while (done < count) {
+        size_t part = count_part(p, batch + done, count - done);
+        *rc = hw_pg_settle(p, p->settles, p->settle_args, batch + done, part);
+        if (*rc != HW_PG_OK)
+            break;
+        end_claims(p, batch + done, part);
+        count_accepted(p, batch + done, part);
+        done += part;
+    }
+    return done;
+}
+
 int hw_pg_commit(struct hw_ledger *ledger, struct hw_notification *const *batch, size_t count)
 {
     struct hw_postgres *p = (struct hw_postgres *)ledger;
+    enum hw_pg_rc rc = HW_PG_OK;
     HW_CRASH_POINT("before-settle");
     HW_STOP_POINT("before-settle");
     if (hw_pg_is_away(p)) {
         keep(p, batch, count);
         return HW_ELEDGER_UNAVAILABLE;
     }
-    enum hw_pg_rc rc = hw_pg_settle(p, p->settles, p->settle_args, batch, count);
+    size_t done = commit(p, batch, count, &rc);
     HW_CRASH_POINT("after-settle");
     HW_STOP_POINT("after-settle");
-    if (rc != HW_PG_OK) {
-        note_failure(p, rc);
-        keep(p, batch, count);
-        return HW_ELEDGER_UNAVAILABLE;
-    }
-    end_claims(p, batch, count);
-    count_accepted(p, batch, count);
-    return 0;
+    if (done == count)
+        return 0;
+    note_failure(p, rc);
+    keep(p, batch + done, count - done);
+    return HW_ELEDGER_UNAVAILABLE;
 }

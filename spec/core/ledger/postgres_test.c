@@ -608,6 +608,33 @@ static void settles_without_touching_an_index(void **state)
                      0);
 }
 
+/* A transaction has only so much time, so they go in several. */
+static void records_bodies_of_any_size(void **state)
+{
+    enum { ROWS = 12, SIZE = 1024 * 1024 };
+    struct rig r;
+    struct hw_notification *batch[ROWS];
+    char *body = calloc(1, SIZE);
+    (void)state;
+    open_rig(&r, false);
+    for (int i = 0; i < ROWS; i++) {
+        batch[i] = numbered_notification(i);
+        batch[i]->body = (struct hw_str){body, SIZE};
+        batch[i]->attempt = HW_ATTEMPT_LAST;
+    }
+    assert_int_equal(r.ledger->type->claim(r.ledger, batch, ROWS), 0);
+    assert_int_equal(number("SELECT count(*) FROM @.notifications WHERE length(body) = %d", SIZE),
+                     ROWS);
+    for (int i = 0; i < ROWS; i++)
+        sample_end(batch[i], HW_EHANDLER_ERROR);
+    assert_int_equal(hw_ledger_commit(r.ledger, batch, ROWS), 0);
+    assert_int_equal(number("SELECT count(*) FROM @.notifications WHERE state = 2"), ROWS);
+    for (int i = 0; i < ROWS; i++)
+        free_notification(batch[i]);
+    free(body);
+    close_rig(&r);
+}
+
 /* The answer of the first try was lost. */
 static void finds_what_it_recorded_before(void **state)
 {
@@ -829,6 +856,7 @@ int main(void)
         cmocka_unit_test(writes_any_bytes_as_text),
         cmocka_unit_test(gives_a_run_back_that_did_not_begin),
         cmocka_unit_test(settles_without_touching_an_index),
+        cmocka_unit_test(records_bodies_of_any_size),
         cmocka_unit_test(finds_what_it_recorded_before),
         cmocka_unit_test(fences_off_who_lost_its_row),
         cmocka_unit_test(compares_both_parts_of_a_fence),
