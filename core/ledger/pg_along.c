@@ -186,10 +186,24 @@ static void read_rows(struct hw_pg_along *along, const struct hw_pg_call *call, 
         wait_for(along, hw_pg_int(call->result, i, 0), in_lane);
 }
 
-void hw_pg_along_read(struct hw_pg_along *along)
+/* The number is read from the database with each beat; max_backlog would be passed by far until then. */
+static void count_backlog(struct hw_pg_along *along, struct hw_ledger *ledger)
+{
+    int64_t change = 0;
+    for (size_t i = 0; i < along->count; i++) {
+        const struct hw_notification *n = along->batch[i];
+        if (n->accepted && !n->outcome.from_ledger)
+            change += is_being_accepted(n) - is_done(n);
+    }
+    if (change)
+        atomic_fetch_add_explicit(&ledger->backlog, change, memory_order_relaxed);
+}
+
+void hw_pg_along_read(struct hw_pg_along *along, struct hw_ledger *ledger)
 {
     read_rows(along, along->lane_accept, true);
     read_rows(along, along->pool_accept, false);
+    count_backlog(along, ledger);
 }
 
 void hw_pg_along_end(struct hw_pg_along *along)

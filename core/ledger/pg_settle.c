@@ -356,7 +356,7 @@ static enum hw_pg_rc write_rows(struct settle *s, struct hw_pg_args *repeats)
     count += hw_pg_along_after(&along, calls + count);
     enum hw_pg_rc rc = count ? hw_pg_run(s->pg, calls, count, deadline()) : HW_PG_OK;
     if (rc == HW_PG_OK)
-        hw_pg_along_read(&along);
+        hw_pg_along_read(&along, &s->p->ledger);
     if (rc == HW_PG_OK && s->rows_count)
         rc = read_settled(s, calls[settled].result);
     hw_pg_along_end(&along);

@@ -289,8 +289,9 @@ size_t hw_pg_along_before(struct hw_pg_along *along, struct hw_notification *con
 /* The calls after that, at most five, which must stay where they are until `read`: who has to wait after
  * all, who is next in a lane, the history. */
 size_t hw_pg_along_after(struct hw_pg_along *along, struct hw_pg_call *calls);
-/* After the transaction: one that has to wait becomes HW_QUEUED; behind another of its lane it is not due. */
-void hw_pg_along_read(struct hw_pg_along *along);
+/* After the transaction: one that has to wait becomes HW_QUEUED; behind another of its lane it is not due.
+ * Counts what is accepted, and what is done. */
+void hw_pg_along_read(struct hw_pg_along *along, struct hw_ledger *ledger);
 void hw_pg_along_end(struct hw_pg_along *along);
 
 /* Whether a batch has runs for the history; these as the arguments of HW_PG_RUNS_ADD; and those that may
