@@ -63,12 +63,12 @@ SOURCES  = $(filter-out core/main.c,$(wildcard core/*.c core/*/*.c))
 OBJECTS  = $(SOURCES:core/%.c=$(BUILD)/core/%.o)
 PAGE     = $(wildcard $(addprefix lua/hookward/admin/page/,*.html *.css *.js *.svg */*.js))
 LUA      = $(wildcard lua/hookward/*.lua lua/hookward/*/*.lua lua/hookward/guide/*.md) $(PAGE)
-# examples/monitoring is no project of handlers, so the binary does not carry it.
-EXAMPLES = $(filter-out examples/monitoring/%,$(wildcard $(addprefix examples/*/,*.md *.lua */*.lua */*/*.lua .gitignore */.gitignore)))
+# examples/monitoring and examples/fleet are no projects of handlers, so the binary does not carry them.
+EXAMPLES = $(filter-out examples/monitoring/% examples/fleet/%,$(wildcard $(addprefix examples/*/,*.md *.lua */*.lua */*/*.lua .gitignore */.gitignore)))
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c spec/core/*/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all pages uninstall deb setup-deb test-package debian-root rock rockspec build-tests build-asan build-tsan build-fuzz fuzzers crash power-loss test-rock test-dotnet test-browser test-monitoring test-fleet check-fleet fleet picture reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-admin bench-tls bench-claims help setup-build setup-run setup-test setup-ci run test check-core check-spec lint style \
+.PHONY: all pages uninstall deb setup-deb test-package debian-root rock rockspec build-tests build-asan build-tsan build-fuzz fuzzers crash power-loss test-rock test-dotnet test-browser test-monitoring test-fleet check-fleet fleet fleet-demo picture reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-admin bench-tls bench-claims help setup-build setup-run setup-test setup-ci run test check-core check-spec lint style \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -154,6 +154,11 @@ DEV = $(BUILD)/development
 run: setup-run ## install what is missing, build, serve examples/hello to a sandbox, see one notification handled
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@HOOKWARD=$(BUILD)/hookward DEV=$(DEV) sh examples/run.sh
+
+fleet-demo: setup-run ## two hosts with one ledger on PostgreSQL behind HAProxy; one is killed, and nothing is lost
+	$(call install_missing,$(PACKAGES_FLEET))
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@HOOKWARD=$(BUILD)/hookward DEV=$(BUILD)/development sh examples/fleet/run.sh
 
 # ---- the rock ----
 
@@ -447,7 +452,7 @@ install: all pages ## install into PREFIX (/usr/local), with the packages that t
 	  chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; \
 	done
 	@echo "install examples $(DESTDIR)$(DOCDIR)"
-	@for file in $(sort $(EXAMPLES) $(wildcard examples/monitoring/*)); do \
+	@for file in $(sort $(EXAMPLES) $(wildcard examples/monitoring/* examples/fleet/*.* examples/fleet/*/*)); do \
 	  install -D -m 644 $$file $(DESTDIR)$(DOCDIR)/$$file || exit 1; \
 	done
 

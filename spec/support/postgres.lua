@@ -205,8 +205,11 @@ end
 -- ---- a pooler ----
 
 ---@class hookward.spec.Pooler
+---@field url string
 local Pooler = {}
 Pooler.__index = Pooler
+
+local poolers = {} -- one that nobody has any more would be closed
 
 ---Starts pgbouncer before a database: in transaction mode, so that a connection changes hands after each
 ---transaction.
@@ -242,7 +245,10 @@ pidfile = %s/pid
     rm -rf %s]]):format(as_postgres, self.folder, self.folder, self.folder), "w"))
   self.url = ("postgres://postgres@127.0.0.1:%d/%s"):format(self.port, database)
   for attempt = 1, 200 do
-    if pcall(M.query, self.url, "SELECT 1") then return self end
+    if pcall(M.query, self.url, "SELECT 1") then
+      poolers[#poolers + 1] = self
+      return self
+    end
     if attempt == 200 then error("pgbouncer does not answer", 2) end
     socket.sleep(0.02)
   end
