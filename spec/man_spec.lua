@@ -76,8 +76,10 @@ describe("hookward(1)", function()
     for path in sh("find core lua -name '*.c' -o -name '*.lua'"):gmatch("%S+") do
       local text_of_file = H.read(path):gsub("HW_CRASH_SWITCH%b()", "") -- for specs only
       for name in text_of_file:gmatch('"(HOOKWARD_%u[%u_]+)"') do
-        count = count + 1
-        assert(text:find("\n.TP\n" .. name .. "\n", 1, true), name)
+        if name ~= "HOOKWARD_TEST" then -- for specs, too
+          count = count + 1
+          assert(text:find("\n.TP\n" .. name .. "\n", 1, true), name)
+        end
       end
     end
     assert.is_true(count > 3)
