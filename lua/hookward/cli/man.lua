@@ -22,8 +22,8 @@ local ENVIRONMENT = {
   { "HOOKWARD_ACCREDIT_TOKEN", "A token for the Accredit API." },
   { "HOOKWARD_ACCREDIT_USER", "The account for the Accredit API, if there is no token." },
   { "HOOKWARD_ACCREDIT_PASSWORD", "Its password." },
-  { "PGPASSFILE", "The file of passwords, for a ledger on PostgreSQL. libpq reads its other variables "
-    .. "too: PGHOST, PGSERVICE and so on." },
+  { "PGPASSFILE", "The file of passwords, for a ledger on PostgreSQL. libpq reads its other "
+    .. "variables too: PGHOST, PGSERVICE and so on." },
   { "HOOKWARD_RSA", "\"openssl\" turns the vector instructions for RSA off." },
   { "NO_COLOR", "If it is set, no output has colours." },
 }
