@@ -131,6 +131,7 @@ static void starts_the_first_of_a_lane_and_lines_up_the_rest(void **state)
     assert_true(runs_next(&r.b, "second"));
     assert_true(runs_next(&r.a, "third"));
     assert_null(take(&r.a));
+    assert_int_equal(hw_ledger_backlog(&r.a.ledger) + hw_ledger_backlog(&r.b.ledger), 1);
     assert_int_equal(rig_number(&r,
                                 "SELECT count(*) FROM @.notifications WHERE state = 1 AND runs = 1"
                                 " AND lane IS NULL"),
