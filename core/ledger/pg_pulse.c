@@ -61,6 +61,7 @@ struct hw_pg_pulse {
     size_t recorded_late; /* since it was away */
     bool told_of_durability;
     bool unswept;        /* a host that is gone has left something behind */
+    bool outdated;       /* the schema may only be used by newer ones */
     char why[512];       /* it is away for this … */
     uint64_t changed_ns; /* … since then; 0: the log was told */
 
@@ -229,7 +230,7 @@ static enum hw_pg_rc join_anew(struct hw_postgres *p)
 }
 
 /* Columns: whether it is alive, who was declared gone, the sequence's last value, hosts that are alive,
- * whether somebody has left something behind. */
+ * whether somebody has left something behind, who may use the schema. */
 static enum hw_pg_rc take_beat(struct hw_postgres *p, const struct hw_pg_result *result,
                                uint64_t sent_boot_ns)
 {
@@ -239,6 +240,7 @@ static enum hw_pg_rc take_beat(struct hw_postgres *p, const struct hw_pg_result 
         p->beat->sweep_ns = 0;
     atomic_store(&p->hosts_alive, hw_pg_int(result, 0, 3));
     p->beat->unswept = hw_pg_int(result, 0, 4);
+    p->beat->outdated = hw_pg_int(result, 0, 5) > HW_PG_SCHEMA;
     if (!hw_pg_int(result, 0, 0))
         return join_anew(p);
     hw_pg_live_mark(p->live, hw_pg_int(result, 0, 2));
@@ -382,15 +384,19 @@ static void go_on(struct hw_postgres *p)
     enum hw_pg_rc rc = beat(p);
     if (rc != HW_PG_OK && rc != HW_PG_LATE)
         rc = beat(p);
-    if (rc == HW_PG_OK)
+    if (rc == HW_PG_OK && p->beat->outdated) {
+        hw_pg_close(p->pulse);
+        hw_pg_pulse_set_away(p, "its schema is of a newer hookward by now; update this one");
+    } else if (rc == HW_PG_OK) {
         follow_up(p);
-    else
+    } else {
         hw_pg_pulse_set_away(p, hw_pg_why(p->pulse));
+    }
 }
 
 /* ---- back ---- */
 
-/* The number of its schema may have changed while it was away. */
+/* The number of its schema may have changed while it was away: no connection, no way past that. */
 static enum hw_pg_rc connect_again(struct hw_postgres *p, char *why, size_t size)
 {
     if (!p->ready) {
@@ -403,7 +409,9 @@ static enum hw_pg_rc connect_again(struct hw_postgres *p, char *why, size_t size
     enum hw_pg_rc rc = hw_pg_connect(p->pulse, hw_now_ns() + ns_of(HW_PG_CONNECT_MS));
     if (rc != HW_PG_OK)
         snprintf(why, size, "%s", hw_pg_why(p->pulse));
-    return rc == HW_PG_OK ? hw_pg_schema_check(p->pulse, p->schema, p->by_body, why, size) : rc;
+    else if ((rc = hw_pg_schema_check(p->pulse, p->schema, p->by_body, why, size)) != HW_PG_OK)
+        hw_pg_close(p->pulse);
+    return rc;
 }
 
 static void say_what_it_is(struct hw_postgres *p)

@@ -186,7 +186,8 @@ static const char beat[] =
     " (SELECT count(*) FROM @.hosts h WHERE h.gone_at IS NULL"
     " AND (h.alive_until >= now() OR h.id = $1::bigint)),"
     " EXISTS (SELECT FROM gone)"
-    " OR EXISTS (SELECT FROM @.hosts h WHERE h.gone_at IS NOT NULL AND h.swept_at IS NULL)";
+    " OR EXISTS (SELECT FROM @.hosts h WHERE h.gone_at IS NOT NULL AND h.swept_at IS NULL),"
+    " (SELECT compat FROM @.meta)";
 
 static const char join[] =
     "INSERT INTO @.hosts (name, version, alive_until, scripts, scripts_at, low_seq)"
