@@ -319,6 +319,34 @@ describe("a ledger in PostgreSQL", function()
     assert.equal("0", query "SELECT count(*) FROM hookward.runs")
   end)
 
+  it("can be used through a pooler in transaction mode", function()
+    local pooler = postgres.pooler(url)
+    succeed(("ledger copy hookward.db %s"):format(quote(pooler.url)))
+    for _, command in ipairs { "list --limit 0", "stats --json", "show j4 --json", "hosts --json" } do
+      assert.equal((succeed(("jobs %s --ledger %s"):format(command, quote(url)))),
+        (succeed(("jobs %s --ledger %s"):format(command, quote(pooler.url)))), command)
+    end
+    assert.equal("560 notifications removed\n", (succeed(("jobs purge --all -y --ledger %s"):format(
+      quote(pooler.url)))))
+    assert.matches(": 560 notifications added, 140 there already\n$",
+      (succeed(("ledger copy hookward.db %s"):format(quote(pooler.url)))))
+    pooler:close()
+  end)
+
+  it("can be read by a role that may do nothing else", function()
+    copy_there()
+    local name = "reader_" .. url:match "([%w_]+)$"
+    query(("CREATE ROLE %s LOGIN; GRANT USAGE ON SCHEMA hookward TO %s; GRANT SELECT ON ALL TABLES IN SCHEMA hookward"
+      .. " TO %s"):format(name, name, name))
+    local reader = url:gsub("//postgres@", "//" .. name .. "@")
+    assert.equal((succeed(("jobs stats --ledger %s"):format(quote(url)))),
+      (succeed(("jobs stats --ledger %s"):format(quote(reader)))))
+    local code, _, err = run(("jobs purge --all -y --ledger %s"):format(quote(reader)))
+    assert.equal(1, code)
+    assert.matches("permission denied for table notifications; 0 notifications removed before that", err, 1, true)
+    query(("DROP OWNED BY %s; DROP ROLE %s"):format(name, name))
+  end)
+
   it("says what to use for a backup, and hides its password", function()
     copy_there()
     local secret = url:gsub("//postgres@", "//postgres:hunter2@")

@@ -208,11 +208,11 @@ static void add_states(struct where *w, const struct hw_ledger_filters *f)
     if (!(f->states >> HW_STARTED & 1))
         luaL_addstring(&w->sql, " AND n.trouble IS NOT NULL");
     else
-        luaL_addstring(&w->sql,
-                       " AND (n.trouble IS NOT NULL OR n.seq >="
-                       " (SELECT coalesce(min(low_seq), 0) FROM @.hosts WHERE swept_at IS NULL)"
-                       " OR (n.next_run_at = 'infinity' AND n.pool IS NULL)"
-                       " OR (n.next_run_at = 'infinity' AND n.pool IS NOT NULL))");
+        luaL_addstring(&w->sql, " AND (n.trouble IS NOT NULL OR n.seq >="
+                                " (SELECT coalesce(min(low_seq), 9223372036854775807) FROM @.hosts "
+                                "WHERE swept_at IS NULL)"
+                                " OR (n.next_run_at = 'infinity' AND n.pool IS NULL)"
+                                " OR (n.next_run_at = 'infinity' AND n.pool IS NOT NULL))");
 }
 
 /* With duplicates = "by-job" the index of identities begins with the id; with "by-body" a row has

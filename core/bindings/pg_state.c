@@ -22,7 +22,7 @@
 #define PARKED "SELECT seq, NULL::timestamptz, received_at FROM @.notifications WHERE parked"
 #define RUNNING                                                                                    \
     "SELECT seq FROM @.notifications WHERE state = 6 AND seq >="                                   \
-    " (SELECT coalesce(min(low_seq), 0) FROM @.hosts WHERE swept_at IS NULL)"                      \
+    " (SELECT coalesce(min(low_seq), 9223372036854775807) FROM @.hosts WHERE swept_at IS NULL)"    \
     " UNION SELECT seq FROM @.notifications WHERE state = 6"                                       \
     " AND next_run_at = 'infinity' AND pool IS NULL"                                               \
     " UNION SELECT seq FROM @.notifications WHERE state = 6"                                       \
