@@ -28,47 +28,8 @@
 
 #include "http/waiter.h"
 #include "ledger/ledger.h"
-#include "trip/claims.h"
-#include "trip/committer.h"
-#include "trip/crew.h"
-#include "trip/distrust.h"
-#include "trip/in_flight.h"
-#include "trip/in_hand.h"
+#include "trip/flow.h"
 #include "trip/job.h"
-#include "trip/patience.h"
-#include "trip/report.h"
-#include "trip/retry.h"
-
-/* What hw_dispatch_pick asked for; `code` is 0 or HW_ELEDGER_UNAVAILABLE. */
-typedef void hw_due_picked_fn(void *owner, int code, const struct hw_ledger_due *due);
-
-struct hw_dispatch {
-    /* constant after init */
-    struct hw_crew *crew;
-    struct hw_ledger *ledger;
-    struct hw_committer
-        *committer; /* NULL: the ledger does not wait for a disk, or the thread has ended */
-    struct hw_requests *requests;
-    struct hw_report *report;
-    size_t open_max;
-    hw_due_picked_fn *picked;
-    struct hw_distrust distrust;
-
-    /* leader only */
-    size_t with_crew; /* jobs that were submitted and have no outcome yet */
-    size_t held;      /* jobs that the committer holds until the ledger can be written */
-    size_t open;      /* requests that entered the gate and whose job is not freed yet */
-    size_t stuck;     /* jobs whose handler did not return in time, and has not yet */
-    bool draining;
-    bool parting; /* it drains, and still lets in what comes: the sender can't know of it yet */
-    struct hw_patience patience;
-    struct hw_retries retries;
-    struct hw_in_hand in_hand;
-    struct hw_claims claims;
-    struct hw_forward_clock clock; /* what retries wait by */
-    uint64_t random;
-    struct hw_in_flight in_flight;
-};
 
 /* Returns 0 or HW_ENOMEM. `crew`, `committer` and the time-outs of `patience` are set later, before
  * the first admission. Adds a handle to the loop, which the loop's owner closes. */
