@@ -2,6 +2,7 @@
  * HOOKWARD_TEST_POSTGRES names. The other hosts are rows that the tests write. */
 #include "ledger/postgres.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -606,6 +607,89 @@ static void records_outcomes_late(void **state)
     close_host(p);
 }
 
+/* ---- all threads at once ---- */
+
+enum { BATCHES = 80, BATCH = 20, KILLS = 15 };
+
+struct load {
+    struct hw_postgres *p;
+    struct hw_notification *all[BATCHES][BATCH];
+    atomic_int claimed, settled; /* batches */
+    atomic_bool ended;
+};
+
+/* As the claim thread: until each is this host's, as its sender would. */
+static void *claim_all(void *ud)
+{
+    struct load *load = ud;
+    for (int b = 0; b < BATCHES; b++) {
+        for (int k = 0; k < BATCH; k++) {
+            struct hw_notification *n = load->all[b][k];
+            while (n->claim != HW_CLAIM_MINE) {
+                n->outcome.code = 0;
+                if (hw_pg_claim(&load->p->ledger, &load->all[b][k], BATCH - (size_t)k) != 0)
+                    usleep(5000);
+                if (n->claim == HW_CLAIM_KNOWN)
+                    break;
+            }
+        }
+        atomic_store(&load->claimed, b + 1);
+    }
+    return NULL;
+}
+
+static void *settle_all(void *ud)
+{
+    struct load *load = ud;
+    for (int b = 0; b < BATCHES; b++) {
+        while (atomic_load(&load->claimed) <= b)
+            usleep(500);
+        for (int k = 0; k < BATCH; k++) {
+            load->all[b][k]->outcome.ran = true;
+            load->all[b][k]->copies = 1;
+            sample_end(load->all[b][k], 0);
+        }
+        hw_pg_commit(&load->p->ledger, load->all[b], BATCH);
+        atomic_store(&load->settled, b + 1);
+    }
+    atomic_store(&load->ended, true);
+    return NULL;
+}
+
+/* Each runs once, and each outcome is recorded, sooner or later. */
+static void loses_no_outcome_while_connections_end(void **state)
+{
+    (void)state;
+    static struct load load;
+    pthread_t claimer, settler;
+    memset(&load, 0, sizeof load);
+    load.p = open_host("one");
+    for (int b = 0; b < BATCHES; b++)
+        for (int k = 0; k < BATCH; k++) {
+            char id[32];
+            snprintf(id, sizeof id, "job-%d", b * BATCH + k);
+            load.all[b][k] = notification(id, "body");
+            load.all[b][k]->outcome.ran = false;
+        }
+    assert_int_equal(pthread_create(&claimer, NULL, claim_all, &load), 0);
+    assert_int_equal(pthread_create(&settler, NULL, settle_all, &load), 0);
+    for (int i = 0; i < KILLS && !atomic_load(&load.ended); i++) {
+        usleep(10000 + (unsigned)rand() % 200000);
+        exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" DATABASE
+             "' AND pid <> pg_backend_pid()");
+    }
+    pthread_join(claimer, NULL);
+    pthread_join(settler, NULL);
+    assert_true(eventually(is_back, load.p));
+    wait_for("SELECT (count(*) = 1600)::int FROM " ROWS " WHERE state = 1");
+    assert_int_equal(number("SELECT sum(runs)::bigint FROM " ROWS), BATCHES * BATCH);
+    assert_int_equal(atomic_load(&load.p->fenced), 0);
+    for (int b = 0; b < BATCHES; b++)
+        for (int k = 0; k < BATCH; k++)
+            free_notification(load.all[b][k]);
+    close_host(load.p);
+}
+
 /* ---- tending ---- */
 
 static void tend_all(struct hw_postgres *p)
@@ -723,6 +807,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(audit_lets_go_what_nobody_here_knows, begin, close_all),
         cmocka_unit_test_setup_teardown(low_seq_hides_no_row_from_the_sweep, begin, close_all),
         cmocka_unit_test_setup_teardown(records_outcomes_late, begin, close_all),
+        cmocka_unit_test_setup_teardown(loses_no_outcome_while_connections_end, begin, close_all),
         cmocka_unit_test_setup_teardown(removes_old_rows_and_keeps_what_waits, begin, close_all),
         cmocka_unit_test_setup_teardown(
             removes_nothing_without_a_retention_or_while_another_host_does, begin, close_all),
