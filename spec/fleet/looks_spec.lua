@@ -116,11 +116,20 @@ describe("a fleet, looked at:", function()
         return ("%s/pg_basebackup -d %s -R -X stream -c fast -D %s"):format(postgres.installed(),
           postgres.quote(server:url()), postgres.quote(data))
       end }
-      local out, code = run(project(database()), "check")
+      server:query "CREATE ROLE watcher LOGIN"
+      server:query "CREATE DATABASE watched OWNER watcher"
+      local out, code = run(project(with(server:url "watched", "watcher")), "check")
       standby:close()
       assert.equal(0, code)
       assert.matches("1 replica attached, but synchronous_standby_names is empty", out, 1, true)
     end)
+  end)
+
+  it("hookward check counts the dead notifications", function()
+    local url = database()
+    local host = start(url, { config = "retries = {}," })
+    assert.equal(400, host:notify(H.event "A.Bad", { attempt = 5 }).status)
+    assert.matches("the ledger keeps 1 dead notification", run(host.folder, "check"), 1, true)
   end)
 
   it("hookward doctor connects, and finds what failed", function()

@@ -167,10 +167,12 @@ end
 
 -- Nobody removes them but the user.
 local function check_dead(report, settings, bad)
+  local found = report.database
   if settings.dead_retention_ms > 0 or settings.ledger == "memory:" or bad.ledger
-    or not core.sys.stat(settings.ledger) then return end
+    or not (found and found.has_schema or core.sys.stat(settings.ledger)) then return end
   -- One that may write tidies up after itself.
-  local ledger <close> = core.ledger.open(settings.ledger, not report.running)
+  local ledger <close> = core.ledger.open(settings.ledger, not found and not report.running,
+    settings.ledger_schema)
   local dead = ledger and ledger:count { states = { "dead" } } or 0
   if dead > 0 then
     report:warn("the ledger keeps %s, with bodies that may hold personal data, until you replay "

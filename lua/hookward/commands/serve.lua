@@ -28,7 +28,8 @@ function M.define(parser)
   parser:option("--handlers", "The folder of the scripts."):argname("DIR")
   parser:option("--keys", "A key file, or a pattern of key files. May be repeated.")
     :argname("PATTERN"):count("*")
-  parser:option("--ledger", "The ledger's file, or memory: for tests."):argname("FILE")
+  parser:option("--ledger", "The ledger's file, postgres://... for several hosts, or memory: "
+    .. "for tests."):argname("FILE")
   parser:option("--workers", "How many handlers may run at the same time."):argname("N")
     :convert(options.whole_number("--workers", 1, 1024))
   parser:option("--admin", "Serve the admin page, health checks and metrics here: host:port or "

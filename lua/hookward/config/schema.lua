@@ -112,7 +112,7 @@ return {
       .. "Over it the answer is 400 overloaded." },
   { key = "min_disk_free", kind = "size", default = "256MB", min = "1MB", max = "1024GB",
     doc = "With less room than that on the ledger's disk nothing more is accepted ack-first: the "
-      .. "answer is 400 overloaded." },
+      .. "answer is 400 overloaded. With a ledger on PostgreSQL nobody looks." },
   { key = "answers", kind = "choice", default = "reasons", choices = { "reasons", "codes" },
     doc = 'What a refusal tells the sender: with "reasons", the error code and why, such as the '
       .. 'text of a handler\'s `return nil, reason`; with "codes", only the code and its fixed '
