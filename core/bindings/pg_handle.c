@@ -195,8 +195,7 @@ static int64_t clamp(int64_t ms)
     return ms < least ? least : ms > most ? most : ms;
 }
 
-/* If nothing that succeeded can match, an index of the rest is read; what runs now is found by
- * where the hosts say that it begins, and by its time. */
+/* If nothing that succeeded can match, an index of the rest is read. */
 static void add_states(struct where *w, const struct hw_ledger_filters *f)
 {
     const int64_t all = (INT64_C(1) << HW_LEDGER_STATE_END) - 2;
@@ -205,14 +204,14 @@ static void add_states(struct where *w, const struct hw_ledger_filters *f)
     add_int(w, "($::int8 >> n.state) & 1 = 1", f->states);
     if (f->states >> HW_SUCCEEDED & 1)
         return;
-    if (!(f->states >> HW_STARTED & 1))
+    bool running = f->states >> HW_STARTED & 1;
+    if (!running)
         luaL_addstring(&w->sql, " AND n.trouble IS NOT NULL");
+    else if (f->states == INT64_C(1) << HW_STARTED)
+        luaL_addstring(&w->sql, " AND n.seq IN (" HW_PG_RUNNING ")");
     else
-        luaL_addstring(&w->sql, " AND (n.trouble IS NOT NULL OR n.seq >="
-                                " (SELECT coalesce(min(low_seq), 9223372036854775807) FROM @.hosts "
-                                "WHERE swept_at IS NULL)"
-                                " OR (n.next_run_at = 'infinity' AND n.pool IS NULL)"
-                                " OR (n.next_run_at = 'infinity' AND n.pool IS NOT NULL))");
+        luaL_addstring(&w->sql, " AND n.seq IN (SELECT seq FROM @.notifications"
+                                " WHERE trouble IS NOT NULL UNION " HW_PG_RUNNING ")");
 }
 
 /* With duplicates = "by-job" the index of identities begins with the id; with "by-body" a row has

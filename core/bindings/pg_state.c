@@ -20,13 +20,6 @@
     "SELECT seq, NULL::timestamptz, received_at FROM @.notifications"                              \
     " WHERE lane IS NOT NULL AND next_run_at IS NULL AND NOT parked AND state <> 6"
 #define PARKED "SELECT seq, NULL::timestamptz, received_at FROM @.notifications WHERE parked"
-#define RUNNING                                                                                    \
-    "SELECT seq FROM @.notifications WHERE state = 6 AND seq >="                                   \
-    " (SELECT coalesce(min(low_seq), 9223372036854775807) FROM @.hosts WHERE swept_at IS NULL)"    \
-    " UNION SELECT seq FROM @.notifications WHERE state = 6"                                       \
-    " AND next_run_at = 'infinity' AND pool IS NULL"                                               \
-    " UNION SELECT seq FROM @.notifications WHERE state = 6"                                       \
-    " AND next_run_at = 'infinity' AND pool IS NOT NULL"
 
 static const struct hw_pg_column backlog_columns[] = {
     {"waiting", hw_pg_push_integer},     {"due", hw_pg_push_integer},
@@ -43,7 +36,7 @@ int hw_pg_backlog_call(lua_State *L)
                         "min(next_run_at)") ","
                                             " (SELECT count(*) FROM @.notifications WHERE "
                                             "parked),"
-                                            " (SELECT count(*) FROM (" RUNNING ") r) FROM w";
+                                            " (SELECT count(*) FROM (" HW_PG_RUNNING ") r) FROM w";
     struct hw_pg_handle *handle = hw_pg_handle_check(L);
     if (hw_pg_handle_query(handle, sql) != HW_PG_OK)
         return hw_pg_handle_fail(L, handle);
@@ -175,7 +168,7 @@ int hw_pg_hosts_call(lua_State *L)
 {
     static const char sql[] =
         "WITH r AS (SELECT n.owner, count(*) AS running FROM @.notifications n"
-        " WHERE n.seq IN (" RUNNING ") GROUP BY n.owner)"
+        " WHERE n.seq IN (" HW_PG_RUNNING ") GROUP BY n.owner)"
         " SELECT h.id, h.name, h.version, " HW_PG_MS(
             "h.started_at") ","
                             " h.gone_at IS NULL AND h.alive_until > now(), " HW_PG_MS(
