@@ -68,7 +68,7 @@ EXAMPLES = $(filter-out examples/monitoring/% examples/fleet/%,$(wildcard $(addp
 TESTS    = $(patsubst spec/core/%_test.c,$(BUILD)/spec/%_test,$(wildcard spec/core/*_test.c spec/core/*/*_test.c))
 FUZZERS  = $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 
-.PHONY: all pages uninstall deb setup-deb test-package debian-root rock rockspec build-tests build-asan build-tsan build-fuzz fuzzers crash power-loss test-rock test-dotnet test-browser test-monitoring test-fleet check-fleet fleet fleet-demo picture reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-admin bench-tls bench-claims help setup-build setup-run setup-test setup-ci run test check-core check-spec lint style \
+.PHONY: all pages uninstall deb setup-deb test-package debian-root rock rockspec build-tests build-asan build-tsan build-fuzz fuzzers crash power-loss test-rock test-dotnet test-browser test-monitoring test-fleet check-fleet fleet fleet-demo picture reload-storm bench-lookup bench-verify bench-floods bench-strangers bench-ack bench-admin bench-tls bench-claims bench-postgres help setup-build setup-run setup-test setup-ci run test check-core check-spec lint style \
         format asan tsan crash fuzz bench top install clean
 .DEFAULT_GOAL := all
 
@@ -403,6 +403,9 @@ SECONDS ?= 5
 BATCHES ?= 1 16 64 256
 bench-claims: $(BUILD)/claims ## measure what one connection claims and settles in PostgreSQL, at LEDGER
 	$(BUILD)/claims "$(LEDGER)" $(SECONDS) $(BATCHES)
+
+bench-postgres: all ## measure a ledger in PostgreSQL, at LEDGER, beside one in a file
+	HOOKWARD=$(BUILD)/hookward LEDGER="$(LEDGER)" sh spec/bench/postgres.sh
 
 top: ## show the longest functions and files, and the includes from room to room
 	@lua5.4 spec/bench/longest.lua $(filter %.c,$(wildcard core/*.c core/*/*.c))
