@@ -226,20 +226,26 @@ test-browser: setup-test ## install Chromium, and use the admin page as people d
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(CRASH) $(PRELOADS)
 	@HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_SPEC_PATIENCE=60 JOBS=$(JOBS) sh spec/run.sh specs $(BROWSER_SPECS)
 
-# spec/fleet/ is apart, too: it starts servers, poolers and networks.
-FLEET_SPECS ?= spec/fleet
-check-fleet:
-	@$(MAKE) --no-print-directory -j$(JOBS) all $(CRASH) $(PRELOADS)
-	@HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) HOOKWARD_SPEC_PATIENCE=60 \
-	  JOBS=$(JOBS) $(WITH_POSTGRES) sh spec/run.sh specs $(FLEET_SPECS)
+# spec/fleet/ is apart, too: it starts servers, poolers and networks. `make test-fleet` has what is worth
+# a look at every change: the tests of a ledger on PostgreSQL and twenty kills; `make fleet` has it all.
+FLEET_TESTS = $(filter $(BUILD)/spec/ledger/pg_% $(BUILD)/spec/ledger/postgres_%,$(TESTS))
+FLEET_SPECS = spec/jobs_postgres_spec.lua $(addprefix spec/fleet/,$(addsuffix _spec.lua,away demo journal kill points start))
+FLEET_RUN = HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) HOOKWARD_SPEC_PATIENCE=60 \
+            $(WITH_POSTGRES) sh spec/run.sh specs
+
+check-fleet: $(BUILD)/hookward $(CRASH) $(FLEET_TESTS)
+	@$(MAKE) --no-print-directory check-core TESTS="$(FLEET_TESTS)"
+	@HOOKWARD_FLEET_ROUNDS=20 JOBS=$(SPEC_JOBS) $(FLEET_RUN) $(FLEET_SPECS) --exclude-tags=long
 
 test-fleet: setup-test ## install PostgreSQL, and kill hosts that share a ledger twenty times
 	$(call install_missing,$(PACKAGES_FLEET))
-	@HOOKWARD_FLEET_ROUNDS=20 $(MAKE) --no-print-directory check-fleet
+	@$(MAKE) --no-print-directory -j$(JOBS) check-fleet
 
-fleet: setup-test ## the same with 500 kills, a file after another
+ROUNDS_FLEET ?= 500
+fleet: setup-test ## the same with 500 kills, poolers, networks, and a failover
 	$(call install_missing,$(PACKAGES_FLEET))
-	@HOOKWARD_FLEET_ROUNDS=500 $(MAKE) --no-print-directory check-fleet JOBS=1
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/hookward $(CRASH)
+	@HOOKWARD_FLEET_ROUNDS=$(ROUNDS_FLEET) JOBS=1 $(FLEET_RUN) spec/fleet
 
 picture: ## renew README's picture of the admin page
 	@$(MAKE) --no-print-directory test-browser BROWSER_SPECS=spec/browser/picture_spec.lua
@@ -259,6 +265,9 @@ build/preload/%.so: spec/preload/%.c Makefile
 	$(Q)$(CC) -std=c11 $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl -pthread
 
 build-tests: $(CRASH) $(BUILD)/hookward $(TESTS) $(PRELOADS)
+
+# More jobs than cores: specs wait more than they compute.
+SPEC_JOBS = $(shell echo $$(($(JOBS) * 3)))
 
 # With a PostgreSQL beside the tests, where it is installed.
 WITH_POSTGRES = lua5.4 spec/support/with_postgres.lua
@@ -288,9 +297,6 @@ reload-storm: all $(CRASH) ## make 500 edits under load and 1,000 reloads
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) \
 	  HOOKWARD_RELOAD_EDITS=500 busted spec/reload_spec.lua
 
-# More jobs than cores: specs wait more than they compute.
-SPEC_JOBS = $(shell echo $$(($(JOBS) * 3)))
-
 check-spec: $(BUILD)/hookward $(CRASH) $(PRELOADS)
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) \
 	  HOOKWARD_ROCK=$(abspath $(SPEC_ROCK)) JOBS=$(SPEC_JOBS) $(WITH_POSTGRES) sh spec/run.sh specs $(SPECS)
@@ -298,9 +304,9 @@ check-spec: $(BUILD)/hookward $(CRASH) $(PRELOADS)
 ASAN_FLAGS = BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" WERROR=1
 TSAN_FLAGS = BUILD=build/tsan SANITIZE=thread CFLAGS="-O1 -g" WERROR=1
 TSAN_SPECS = spec/crew_spec.lua spec/identity_spec.lua spec/drain_spec.lua spec/ledger_spec.lua \
-             spec/reload_spec.lua spec/ack_first_spec.lua spec/notify_spec.lua spec/upgrade_spec.lua --exclude-tags=alone
+             spec/reload_spec.lua spec/ack_first_spec.lua spec/notify_spec.lua spec/upgrade_spec.lua spec/fleet/kill_spec.lua --exclude-tags=alone,long
 TSAN_TESTS = app/app_test trip/crew_test trip/claims_test trip/committer_test trip/dispatch_test ledger/memory_test ledger/sqlite_test \
-             ledger/recovery_test ledger/due_test ledger/accept_test
+             ledger/recovery_test ledger/due_test ledger/accept_test ledger/postgres_test ledger/pg_pulse_test
 
 build-asan:
 	@$(MAKE) --no-print-directory $(ASAN_FLAGS) -j$(JOBS) build-tests
@@ -314,7 +320,7 @@ build-fuzz:
 # Eight frames show where a block was allocated; the default of 30 makes the tests a tenth slower.
 asan: build-asan ## run the tests, the longest too, with AddressSanitizer and UBSan
 	@HOOKWARD_SPEC_PATIENCE=60 HOOKWARD_RELOAD_EDITS=10 ASAN_OPTIONS=malloc_context_size=8 $(MAKE) --no-print-directory $(ASAN_FLAGS) check-core check-spec \
-	  SPECS=--exclude-tags=rock,package,dotnet
+	  SPECS="--exclude-tags=rock,package,dotnet $(wildcard spec/*_spec.lua) spec/fleet/kill_spec.lua"
 
 tsan: build-tsan ## test the crew and the ledger with ThreadSanitizer
 	@TSAN_OPTIONS="suppressions=$(CURDIR)/spec/tsan.supp exitcode=66" \
