@@ -19,7 +19,7 @@
 #include "http/kept_headers.h"
 #include "ledger/postgres.h"
 
-enum { BODIES_MAX = 4 * 1024 * 1024 /* bytes of one transaction, which has only so much time */ };
+enum { BODIES_MAX = 1024 * 1024 /* bytes of one transaction, which has only so much time */ };
 
 struct ask {
     struct hw_notification *n;

@@ -16,8 +16,8 @@
 #include "ledger/postgres.h"
 
 enum {
-    TEXT_MAX = 64 * 1024,        /* bytes of a reason or a detail; more is cut */
-    BODIES_MAX = 4 * 1024 * 1024 /* bytes of one transaction, which has only so much time */
+    TEXT_MAX = 64 * 1024,    /* bytes of a reason or a detail; more is cut */
+    BODIES_MAX = 1024 * 1024 /* bytes of one transaction, which has only so much time */
 };
 
 /* The parts of a batch. */

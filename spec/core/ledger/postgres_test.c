@@ -555,6 +555,26 @@ static void refuses_only_what_cannot_be_written(void **state)
     close_rig(&r);
 }
 
+static void claims_all_but_what_cannot_be_written(void **state)
+{
+    struct rig r;
+    struct hw_notification *batch[HW_LEDGER_BATCH_MAX];
+    enum { BAD = 100 };
+    (void)state;
+    open_rig(&r, false);
+    for (int i = 0; i < HW_LEDGER_BATCH_MAX; i++)
+        batch[i] = numbered_notification(i);
+    batch[BAD]->identity.id = unwritable(batch[BAD]);
+    assert_int_equal(r.ledger->type->claim(r.ledger, batch, HW_LEDGER_BATCH_MAX), 0);
+    for (int i = 0; i < HW_LEDGER_BATCH_MAX; i++) {
+        assert_int_equal(batch[i]->claim, i == BAD ? HW_CLAIM_NONE : HW_CLAIM_MINE);
+        assert_int_equal(batch[i]->outcome.code, i == BAD ? HW_ELEDGER_UNAVAILABLE : 0);
+        free_notification(batch[i]);
+    }
+    assert_false(hw_pg_is_away(parts(r.ledger)));
+    close_rig(&r);
+}
+
 static void writes_any_bytes_as_text(void **state)
 {
     struct rig r;
@@ -611,7 +631,7 @@ static void settles_without_touching_an_index(void **state)
 /* A transaction has only so much time, so they go in several. */
 static void records_bodies_of_any_size(void **state)
 {
-    enum { ROWS = 12, SIZE = 1024 * 1024 };
+    enum { ROWS = 12, SIZE = 300 * 1024 };
     struct rig r;
     struct hw_notification *batch[ROWS];
     char *body = calloc(1, SIZE);
@@ -760,6 +780,40 @@ static void goes_on_over_a_broken_connection(void **state)
     r.ledger->type->close(r.ledger);
 }
 
+/* Ends the connections while a settle waits for its row, which the test has locked. */
+static void *end_connections(void *committed)
+{
+    usleep(300000);
+    exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+         " WHERE application_name = 'hookward/broken'");
+    if (committed)
+        exec("UPDATE @.notifications SET state = 1, deliveries = 1, settled_at = now()");
+    exec("COMMIT");
+    return NULL;
+}
+
+/* Nobody knows whether the first try was committed, so the second one looks. */
+static void settles_once_over_a_broken_connection(void **state)
+{
+    struct rig r;
+    pthread_t thread;
+    (void)state;
+    r.by_body = false;
+    r.ledger = open_as("broken");
+    for (int committed = 0; committed < 2; committed++) {
+        struct hw_notification *n = claim_new(r.ledger, "job", "a");
+        exec("BEGIN; SELECT FROM @.notifications FOR UPDATE");
+        assert_int_equal(pthread_create(&thread, NULL, end_connections, committed ? n : NULL), 0);
+        assert_int_equal(settle(r.ledger, n, committed ? 0 : HW_EHANDLER_ERROR), 0);
+        pthread_join(thread, NULL);
+        assert_false(n->fenced);
+        assert_known(&r, "job", "a", committed ? HW_SUCCEEDED : HW_FAILED, 1, false);
+        assert_int_equal(hw_pg_unsettled_count(parts(r.ledger)->unsettled), 0);
+        free_notification(n);
+    }
+    r.ledger->type->close(r.ledger);
+}
+
 static void records_late_what_it_could_not(void **state)
 {
     struct rig r;
@@ -853,6 +907,7 @@ int main(void)
         cmocka_unit_test(refuses_at_once_while_it_has_no_lease),
         cmocka_unit_test(claims_in_one_order_everywhere),
         cmocka_unit_test(refuses_only_what_cannot_be_written),
+        cmocka_unit_test(claims_all_but_what_cannot_be_written),
         cmocka_unit_test(writes_any_bytes_as_text),
         cmocka_unit_test(gives_a_run_back_that_did_not_begin),
         cmocka_unit_test(settles_without_touching_an_index),
@@ -863,6 +918,7 @@ int main(void)
         cmocka_unit_test(records_what_was_let_go),
         cmocka_unit_test(inserts_what_has_no_row_any_more),
         cmocka_unit_test(goes_on_over_a_broken_connection),
+        cmocka_unit_test(settles_once_over_a_broken_connection),
         cmocka_unit_test(records_late_what_it_could_not),
         cmocka_unit_test(does_not_start_with_a_mistake),
         cmocka_unit_test(starts_without_a_server),
