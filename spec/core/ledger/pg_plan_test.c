@@ -88,6 +88,7 @@ static bool is_fine(enum hw_pg_sql statement, char (*lines)[400], size_t at, siz
            may_read_all(statement, lines[at], at > 0 ? lines[at - 1] : "");
 }
 
+/* `when` is for the message; NULL: none. */
 static void look_at(enum hw_pg_sql statement, const char *name, const char *when)
 {
     static char lines[400][400];
@@ -110,6 +111,8 @@ static void look_at(enum hw_pg_sql statement, const char *name, const char *when
         if (is_fine(statement, lines, i, count))
             continue;
         found_wrong++;
+        if (!when)
+            continue;
         print_message("%s, %s: %s\n", when, name, lines[i] + depth_of(lines[i]));
         for (size_t k = 0; k < count && getenv("HOOKWARD_TEST_PLANS"); k++)
             print_message("    %s\n", lines[k]);
@@ -198,7 +201,7 @@ static void without_the_switches_they_do_not(void **state)
     make_schema(false);
     vacuum();
     run_sql(pg, "SET enable_seqscan = on; SET enable_hashjoin = on; SET enable_mergejoin = on");
-    look_at_all(false, "with the switches on (as expected)");
+    look_at_all(false, NULL);
     run_in_schema("DROP SCHEMA @ CASCADE");
     assert_true(found_wrong > before);
 }
