@@ -95,7 +95,7 @@ $(BUILD)/with-libpq $(BUILD)/without-libpq:
 	@mkdir -p $(@D)
 	$(Q)rm -f $(BUILD)/with-libpq $(BUILD)/without-libpq && touch $@
 
-$(patsubst %,$(BUILD)/core/ledger/%.o,pg pg_wire pg_libpq): $(LIBPQ_STAMP)
+$(patsubst %,$(BUILD)/core/ledger/%.o,pg pg_wire pg_libpq pg_keywords pg_absent): $(LIBPQ_STAMP)
 
 # The Lua files, the guide, the admin page and the examples are embedded in the binary.
 $(BUILD)/embedded.c: core/script/embed.lua $(LUA) $(EXAMPLES) Makefile

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "ledger/pg_keywords.h"
 #include "ledger/pg_wire.h"
 
 const char *hw_pg_absent(void)
@@ -93,90 +94,17 @@ const struct hw_pg_facts *hw_pg_facts(const struct hw_pg *pg)
     return &pg->facts;
 }
 
-/* ---- connect: what libpq is told ---- */
-
-enum { KEYWORDS_MAX = 16 };
-
-struct keywords {
-    const char *names[KEYWORDS_MAX], *values[KEYWORDS_MAX];
-    size_t count;
-};
-
-/* Of a keyword that is given twice, libpq takes the last. */
-static void tell(struct keywords *words, const char *name, const char *value)
-{
-    HW_CHECK(words->count < KEYWORDS_MAX - 1);
-    words->names[words->count] = name;
-    words->values[words->count++] = value;
-}
-
-/* What holds unless the URL or the environment says otherwise. */
-static void tell_defaults(struct keywords *words, const char *application)
-{
-    static const char *const defaults[][3] = {
-        {"target_session_attrs", "read-write", "PGTARGETSESSIONATTRS"},
-        {"keepalives_idle", "10", ""},
-        {"keepalives_interval", "3", ""},
-        {"keepalives_count", "3", ""},
-        {"tcp_user_timeout", "5000", ""},
-    };
-    for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
-        if (!getenv(defaults[i][2]))
-            tell(words, defaults[i][0], defaults[i][1]);
-    if (!getenv("PGAPPNAME"))
-        tell(words, "application_name", application);
-}
-
-/* Returns "b,c,a" for "a,b,c" and 1; NULL for a list of one, or without memory. */
-static char *rotated(const char *list, unsigned by)
-{
-    size_t count = 1;
-    for (const char *p = list; *p; p++)
-        count += *p == ',';
-    const char *from = list;
-    for (size_t skip = by % count; skip > 0; skip--)
-        from = strchr(from, ',') + 1;
-    char *text = NULL;
-    if (from == list || asprintf(&text, "%s,%.*s", from, (int)(from - list - 1), list) < 0)
-        return NULL;
-    return text;
-}
-
-/* libpq goes on to the next host when one refuses, but not when one is silent. So after a connect that
- * was not answered in time, the next begins at another. Texts are the caller's to free. */
-static void tell_rotation(struct keywords *words, const char *url, unsigned tries, char *texts[3])
-{
-    static const char *const names[3] = {"host", "hostaddr", "port"};
-    PQconninfoOption *options = tries ? hw_libpq.conninfoParse(url, NULL) : NULL;
-    for (const PQconninfoOption *o = options; o && o->keyword; o++)
-        for (size_t i = 0; i < 3; i++)
-            if (o->val && strcmp(o->keyword, names[i]) == 0)
-                texts[i] = rotated(o->val, tries);
-    for (size_t i = 0; i < 3; i++)
-        if (texts[i])
-            tell(words, names[i], texts[i]);
-    if (options)
-        hw_libpq.conninfoFree(options);
-}
+/* ---- connect ---- */
 
 static enum hw_pg_rc open_wire(struct hw_pg *pg, uint64_t deadline_ns)
 {
-    char application[64], *texts[3] = {NULL};
-    struct keywords words = {.count = 0};
-    snprintf(application, sizeof application, "hookward/%s",
-             pg->options->name ? pg->options->name : "");
-    tell_defaults(&words, application);
-    tell(&words, "dbname", pg->options->url);
-    tell(&words, "client_encoding", "UTF8");
-    tell_rotation(&words, pg->options->url, pg->tries, texts);
+    struct hw_pg_keywords words;
+    hw_pg_keywords_fill(&words, pg->options->url, pg->options->name, pg->tries);
     enum hw_pg_rc rc = hw_pg_wire_open(&pg->wire, words.names, words.values, deadline_ns);
-    for (size_t i = 0; i < 3; i++)
-        free(texts[i]);
+    hw_pg_keywords_free(&words);
     pg->tries = rc == HW_PG_OK ? pg->tries : rc == HW_PG_LATE ? pg->tries + 1 : 0;
     return rc;
 }
-
-/* ---- connect: what is found, and set ---- */
 
 /* The planner's three switches: a plan that was made while a table was empty must not read all of it
  * later on. Their costs would start the compiler, so that is off. A synchronous_commit that waits for
@@ -472,121 +400,6 @@ void hw_pg_result_free(struct hw_pg_result *result)
 {
     if (result)
         hw_libpq.clear((PGresult *)result);
-}
-
-#else /* a build without libpq: it says so, and no more */
-
-struct hw_pg {
-    struct hw_pg_facts facts;
-    char settings[1024]; /* the statement that sets them: for the session, or each transaction */
-};
-
-const char *hw_pg_version(void)
-{
-    return NULL;
-}
-
-struct hw_pg *hw_pg_new(const struct hw_pg_options *options)
-{
-    (void)options;
-    return calloc(1, sizeof(struct hw_pg));
-}
-
-void hw_pg_free(struct hw_pg *pg)
-{
-    free(pg);
-}
-
-void hw_pg_close(struct hw_pg *pg)
-{
-    (void)pg;
-}
-
-bool hw_pg_is_open(const struct hw_pg *pg)
-{
-    (void)pg;
-    return false;
-}
-
-const char *hw_pg_why(const struct hw_pg *pg)
-{
-    (void)pg;
-    return hw_libpq_load();
-}
-
-const char *hw_pg_sqlstate(const struct hw_pg *pg)
-{
-    (void)pg;
-    return "";
-}
-
-const struct hw_pg_facts *hw_pg_facts(const struct hw_pg *pg)
-{
-    return &pg->facts;
-}
-
-enum hw_pg_rc hw_pg_connect(struct hw_pg *pg, uint64_t deadline_ns)
-{
-    (void)pg, (void)deadline_ns;
-    return HW_PG_REFUSED;
-}
-
-enum hw_pg_rc hw_pg_run(struct hw_pg *pg, struct hw_pg_call *calls, size_t count,
-                        uint64_t deadline_ns)
-{
-    for (size_t i = 0; i < count; i++)
-        calls[i].result = NULL;
-    return hw_pg_connect(pg, deadline_ns);
-}
-
-enum hw_pg_rc hw_pg_exec(struct hw_pg *pg, const char *sql, uint64_t deadline_ns)
-{
-    (void)sql;
-    return hw_pg_connect(pg, deadline_ns);
-}
-
-enum hw_pg_rc hw_pg_query(struct hw_pg *pg, const char *sql, const struct hw_pg_args *args,
-                          struct hw_pg_result **result, uint64_t deadline_ns)
-{
-    (void)sql, (void)args;
-    *result = NULL;
-    return hw_pg_connect(pg, deadline_ns);
-}
-
-/* There never is a result. */
-size_t hw_pg_rows(const struct hw_pg_result *result)
-{
-    (void)result;
-    return 0;
-}
-
-bool hw_pg_is_null(const struct hw_pg_result *result, size_t row, size_t column)
-{
-    (void)result, (void)row, (void)column;
-    return true;
-}
-
-int64_t hw_pg_int(const struct hw_pg_result *result, size_t row, size_t column)
-{
-    (void)result, (void)row, (void)column;
-    return 0;
-}
-
-struct hw_str hw_pg_text(const struct hw_pg_result *result, size_t row, size_t column)
-{
-    (void)result, (void)row, (void)column;
-    return HW_STR_NONE;
-}
-
-int64_t hw_pg_changed(const struct hw_pg_result *result)
-{
-    (void)result;
-    return 0;
-}
-
-void hw_pg_result_free(struct hw_pg_result *result)
-{
-    (void)result;
 }
 
 #endif

@@ -112,39 +112,51 @@ static bool may_hold(const char *quoted, size_t len, const char *secret, size_t 
                        memmem(quoted, len, secret, secret_len) || memchr(quoted, '@', len));
 }
 
+struct line {
+    char *text;
+    size_t used, size;
+};
+
+static void add(struct line *line, const char *text, size_t len)
+{
+    size_t left = line->size - line->used - 1;
+    len = len < left ? len : left;
+    memcpy(line->text + line->used, text, len);
+    line->used += len;
+}
+
+/* A line's end, with what follows it. Returns where the text goes on. */
+static const char *add_end(struct line *line, const char *p)
+{
+    p += strspn(p, "\n\t ");
+    if (strncmp(p, "LOCATION:", 9) == 0)
+        return add_end(line, p + strcspn(p, "\n"));
+    if (*p)
+        add(line, "; ", 2);
+    return p;
+}
+
 void hw_pg_why_line(const char *text, const char *url, char *line, size_t size)
 {
     const char *secret;
-    size_t secret_len, used = 0;
+    size_t secret_len;
+    struct line out = {line, 0, size};
     find_secret(url, &secret, &secret_len);
-    for (const char *p = text; *p && used + 4 < size;) {
-        size_t rest = strcspn(p, "\n");
-        if (strncmp(p, "LOCATION:", 9) == 0) {
-            p += rest + (p[rest] == '\n');
-            continue;
-        }
+    for (const char *p = text; *p;) {
         size_t quoted = *p == '"' ? strcspn(p + 1, "\"\n") : 0;
-        if (quoted && secret_len && p[quoted + 1] == '"' &&
-            may_hold(p + 1, quoted, secret, secret_len)) {
-            used += (size_t)snprintf(line + used, size - used, "\"…\"");
-            used = used < size ? used : size - 1;
+        bool closed = quoted && p[quoted + 1] == '"';
+        if (closed && secret_len && may_hold(p + 1, quoted, secret, secret_len)) {
+            add(&out, "\"…\"", strlen("\"…\""));
             p += quoted + 2;
         } else if (is_mark(p)) {
-            line[used++] = ':';
-            line[used++] = ' ';
+            add(&out, ": ", 2);
             p += strlen(":  28P01: ");
         } else if (*p == '\n') {
-            p += 1 + strspn(p + 1, "\n\t ");
-            if (*p && strncmp(p, "LOCATION:", 9) != 0) {
-                line[used++] = ';';
-                line[used++] = ' ';
-            }
-        } else if (*p == '\t') {
-            line[used++] = ' ';
-            p++;
+            p = add_end(&out, p);
         } else {
-            line[used++] = *p++;
+            add(&out, *p == '\t' ? " " : p, 1);
+            p++;
         }
     }
-    line[used] = '\0';
+    line[out.used] = '\0';
 }
