@@ -156,4 +156,20 @@ describe("accepted work at several hosts", function()
     print(("due: %d notifications, %d kills, %d run again"):format(#fleet.sent, fleet.kills,
       fleet:count("runs > 1")))
   end)
+
+  it("waits at all hosts while its event is paused at one, and goes on when another resumes it", function()
+    local fleet = new_fleet()
+    local function command(i, text)
+      return assert(H.sh(("cd %s && HOOKWARD_TEST=1 %s %s"):format(H.quote(fleet.hosts[i].folder), H.binary, text)))
+    end
+    command(1, "pause 'Fleet.*'")
+    fleet.hosts[2]:wait_log("paused Fleet")
+    for i = 1, 6 do fleet:send("job-" .. i, i % 2 == 0 and "plain" or "pool") end
+    H.wait_until(function() return fleet:count("parked") == 6 end, "all to be set aside")
+    assert.equal("", H.read(fleet.runs))
+    command(3, "resume 'Fleet.*'")
+    H.wait_until(function() return fleet:count("state = 1") == 6 end, "all to succeed")
+    assert.equal("", check(fleet))
+    assert.equal(6, fleet:count("runs = 1 AND NOT parked AND parked_event IS NULL"))
+  end)
 end)
