@@ -85,13 +85,16 @@ launch() { # N: starts web-N, and leaves its process in `host`
   host=$!
   started="$started $host"
 }
-launch 1
-web_1=$host
-launch 2
-for n in 1 2; do
-  until_done curl -fsS "http://127.0.0.1:$((port + 2 + n))/readyz"
+is_ready() { # N: web-N, whose process is `host`; what keeps it from starting is shown
+  kill -0 $host 2>/dev/null || { cat "$folder/web-$1/log" >&3; exit 1; }
+  curl -fsS "http://127.0.0.1:$((port + 2 + $1))/readyz"
+}
+for n in 2 1; do
+  launch $n
+  until_done is_ready $n 3>&2
   echo "   web-$n listens on 127.0.0.1:$((port + n))"
 done
+web_1=$host
 
 # ---- the load balancer ----
 
@@ -122,18 +125,22 @@ tell() {
   printf '   done so far: %s by web-1, %s by web-2\n' "$(count '^done .* web-1$')" "$(count '^done .* web-2$')"
 }
 reached() { [ "$(count '^done ')" -ge "$1" ]; }
+begun_by_web_1() { # the orders that it has begun and not done
+  awk '$3 == "web-1" { if ($1 == "begun") open[$2] = 1; else delete open[$2] }
+    END { for (order in open) print order }' "$FLEET_DONE" | sort -n
+}
+is_at_it() { [ "$(begun_by_web_1 | wc -l)" -ge 2 ]; }
 for part in 10 5; do
   until_done reached $((orders / part))
   tell
 done
 until_done reached $((orders / 3))
+until_done is_at_it
 
 say "5. web-1 is killed: kill -9"
 kill -KILL $web_1
 wait $web_1 2>/dev/null || true
-# What web-1 had begun and will never end.
-awk '$3 == "web-1" { if ($1 == "begun") open[$2] = 1; else delete open[$2] }
-  END { for (order in open) print order }' "$FLEET_DONE" | sort -n >"$folder/cut-short"
+begun_by_web_1 >"$folder/cut-short"
 cut=$(wc -l <"$folder/cut-short")
 tell
 echo "   It died with $cut orders that it had begun:" $(cat "$folder/cut-short")
