@@ -5,7 +5,7 @@
  * How     Jobs that arrive while claims are under way go together into the next batch, at most
  *         HW_LEDGER_BATCH_MAX of them. Nothing waits for more to join.
  * Pulse   as the committer's: a counter that goes up between two batches.
- * Not     what follows from the answer: dispatch.c.
+ * Not     what follows from the answer: claimed.h.
  * Thread  put, stop: the leader; the rest as said. */
 #ifndef HW_CLAIMER_H
 #define HW_CLAIMER_H

@@ -4,7 +4,7 @@
  *         another host waits for what that comes to: its sender gets the same answer.
  * How     what is elsewhere stands in a list, and is claimed again after 20 ms, then after delays that
  *         double up to 500 ms, spread by chance, while a sender waits for it.
- * Not     the claims themselves: claimer.h; what follows from an answer: dispatch.c.
+ * Not     the claims themselves: claimer.h; what follows from an answer: claimed.h.
  * Thread  leader only. */
 #ifndef HW_CLAIMS_H
 #define HW_CLAIMS_H

@@ -13,7 +13,7 @@
  *         reply     leader
  *         A job has one owner at a time. After passing it on, a stage keeps no pointer to it. Each
  *         stage writes its own part once; later stages only read it.
- * Death   dispatch.c, in one place.
+ * Death   flow.c, in one place.
  * Thread  see the groups of the struct. */
 #ifndef HW_JOB_H
 #define HW_JOB_H

@@ -7,7 +7,7 @@
  *         handler that is stopped at its time-out still gives its own answer, and a pause of the
  *         whole process is not taken for a slow stage. A job that is done within its first
  *         HW_PATIENCE_LOOK_MS is never checked.
- * Not     what the sender is told: see dispatch.c.
+ * Not     what the sender is told: see overdue.c.
  * Thread  leader only. */
 #ifndef HW_PATIENCE_H
 #define HW_PATIENCE_H
