@@ -1,11 +1,11 @@
 /* pg_live.c -- see postgres.h
  *
- * Why     The audit must tell what runs here from what nobody here knows. And the number from which on a
- *         successor looks for what this host left behind has to be known before it ends: there is no
- *         index on rows that run, since it would slow every success down.
+ * Why     The audit must tell what runs here from what nobody here knows. And the number from which
+ *         on a successor looks for what this host left behind has to be known before it ends: there
+ *         is no index on rows that run, since it would slow every success down.
  * How     An open table by claim. Claims count up, so their own low bits spread them perfectly. The
- *         least row is found by a walk, once a beat; what is asked for each notification (begin, got,
- *         end) is one look under the lock.
+ *         least row is found by a walk, once a beat; what is asked for each notification (begin,
+ *         got, end) is one look under the lock.
  *         A claim that may have inserted a row whose answer was lost stays for a while, as `lost`:
  *         nobody here knows its row, and yet a successor must find it. */
 #include <pthread.h>

@@ -1,9 +1,10 @@
 /* pg_sql.c -- the text of each statement that the shared ledger prepares.
  *
  * Why     in one place, so that the protocol can be read as a whole.
- * How     @ stands for the schema's name. Each parameter has an explicit cast: `$2 * interval '1 ms'` would
- *         make $2 a float8, and an int8 sent in binary would then be read as a number near zero.
- *         Columns that are read are bool, integers, text or bytea; a time is given in ms since 1970.
+ * How     @ stands for the schema's name. Each parameter has an explicit cast: `$2 * interval '1
+ *         ms'` would make $2 a float8, and an int8 sent in binary would then be read as a number
+ *         near zero. Columns that are read are bool, integers, text or bytea; a time is given in ms
+ *         since 1970.
  * Not     when they run, and what their answers mean: the file that names a statement. */
 #include <stdlib.h>
 
@@ -39,8 +40,9 @@
     "SELECT f.seq FROM @.notifications f WHERE f.digest = a.digest"                                \
     " ORDER BY f.accepted DESC, f.state NOT IN (1, 3), f.seq DESC LIMIT 1"
 
-/* What is taken: a claim of this very job whose answer was lost; what failed, unless whoever waited for
- * it gets its answer; what runs at a host that is gone. Never: what was accepted, or given up. */
+/* What is taken: a claim of this very job whose answer was lost; what failed, unless whoever waited
+ * for it gets its answer; what runs at a host that is gone. Never: what was accepted, or given
+ * up. */
 #define KNOWN(find)                                                                                \
     "WITH a AS MATERIALIZED (SELECT a.*, (" find ") AS seq FROM unnest($2::text[], $3::bytea[],"   \
     " $4::bigint[], $5::bool[], $6::bigint[], $7::bool[])"                                         \
@@ -133,8 +135,8 @@
 
 /* ---- parts of the statements for hosts ---- */
 
-/* Whether its number still means the host that joined with it: a failover may have forgotten that one,
- * and given the number to another. */
+/* Whether its number still means the host that joined with it: a failover may have forgotten that
+ * one, and given the number to another. */
 #define IS_THIS_HOST(id, us)                                                                       \
     "id = " id "::bigint AND (extract(epoch FROM started_at) * 1000000)::bigint = " us "::bigint"
 
@@ -146,8 +148,9 @@
     " UNION SELECT " columns " WHERE n.next_run_at = 'infinity' AND n.pool IS NOT NULL"            \
     " AND n.owner = " owner " AND n.state = 6"
 
-/* What becomes of a row `n` that is let go: what was accepted is due. Of the rest the sender asks again
- * (5: HW_ATTEMPT_LAST), or this side has to do it, if it has the body and `retries` says so. */
+/* What becomes of a row `n` that is let go: what was accepted is due. Of the rest the sender asks
+ * again (5: HW_ATTEMPT_LAST), or this side has to do it, if it has the body and `retries` says
+ * so. */
 #define LET_GO(error, reason, retry_ms)                                                            \
     "state = c.state, trouble = c.state, claim = -n.claim, error = '" error "',"                   \
     " reason = '" reason "', detail = NULL, settled_at = now(),"                                   \
@@ -256,8 +259,8 @@ static const char expire[] =
     " (SELECT count(*) FROM front WHERE received_at"
     " BETWEEN (SELECT now FROM t) - $2::bigint * interval '1 ms' AND now() + interval '1 min')";
 
-/* Numbers of those that failed, were unhandled, are dead, queued, run; the backlog; since when the oldest
- * waits; all rows: a few are counted, many are estimated. */
+/* Numbers of those that failed, were unhandled, are dead, queued, run; the backlog; since when the
+ * oldest waits; all rows: a few are counted, many are estimated. */
 static const char rows[] =
     "WITH trouble AS MATERIALIZED (SELECT trouble AS state, count(*) AS count"
     " FROM @.notifications WHERE trouble IS NOT NULL GROUP BY trouble),"
@@ -440,8 +443,8 @@ static const char *const texts[HW_PG_STATEMENTS] = {
     /* ---- claims and settles: pg_claim.c, pg_settle.c ---- */
     [HW_PG_CLAIM] = CLAIM(""),
     [HW_PG_KNOWN] = KNOWN(BY_IDENTITY),
-    /* A row with -claim was let go, and nobody has taken it since. It does not start to run again: its
-     * host may be gone, and nobody would look for it. */
+    /* A row with -claim was let go, and nobody has taken it since. It does not start to run again:
+     * its host may be gone, and nobody would look for it. */
     [HW_PG_SETTLE] =
         "UPDATE @.notifications n SET state = s.state, trouble = " TROUBLE ", claim = s.claim,"
         " accepted = n.accepted OR s.accepted, attempt = greatest(n.attempt, s.attempt),"

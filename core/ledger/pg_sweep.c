@@ -1,11 +1,11 @@
 /* pg_sweep.c -- see postgres.h
  *
- * Why     Copies of what a host left behind take it over by themselves. What nobody asks for again must
- *         become visible all the same, and run again where the host has to run it.
- * How     Sweep: any host does it, for each host that is gone: what was accepted is due at once; of the
- *         rest the sender asks again, or, after its last attempt, this side does, as `retries` says.
- *         A host counts as swept once nothing was found some time after its end, since one of its
- *         statements may still have been under way.
+ * Why     Copies of what a host left behind take it over by themselves. What nobody asks for again
+ *         must become visible all the same, and run again where the host has to run it.
+ * How     Sweep: any host does it, for each host that is gone: what was accepted is due at once; of
+ *         the rest the sender asks again, or, after its last attempt, this side does, as `retries`
+ *         says. A host counts as swept once nothing was found some time after its end, since one of
+ *         its statements may still have been under way.
  *         Audit: what runs at this host as the database has it is compared with the claims that it
  *         knows (pg_live.c). A row that nobody knows is let go: an answer was lost, or a failover
  *         forgot an outcome.

@@ -1,13 +1,13 @@
 /* pg_tend.c -- see postgres.h
  *
- * How     Retention: rows are in the order of their arrival, so the old ones are in front. A pass starts
- *         there and goes on, step by step, until it comes to rows that are young; the first, and then one
- *         a day, covers all rows. One host at a time takes a step, by a lock of the transaction. A row is
- *         old when it is by the database's clock and by this machine's; after a leap of the latter
- *         nothing is removed for a while (clock.h).
- *         Numbers of rows: what did not succeed is in an index; what runs is above the least low_seq, or
- *         in the index of what is due. All others succeeded; of few rows these are counted, of many
- *         estimated. */
+ * How     Retention: rows are in the order of their arrival, so the old ones are in front. A pass
+ *         starts there and goes on, step by step, until it comes to rows that are young; the first,
+ *         and then one a day, covers all rows. One host at a time takes a step, by a lock of the
+ *         transaction. A row is old when it is by the database's clock and by this machine's; after
+ *         a leap of the latter nothing is removed for a while (clock.h).
+ *         Numbers of rows: what did not succeed is in an index; what runs is above the least
+ *         low_seq, or in the index of what is due. All others succeeded; of few rows these are
+ *         counted, of many estimated. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "ledger/postgres.h"
@@ -88,8 +88,8 @@ static bool end(struct hw_pg_retention *r, bool whole)
     return false;
 }
 
-/* Returns true when there may be more. A row that has settled again recently stays; the pass goes on
- * behind it. */
+/* Returns true when there may be more. A row that has settled again recently stays; the pass goes
+ * on behind it. */
 static bool expire(struct hw_postgres *p)
 {
     struct hw_pg_retention *r = &p->retention;

@@ -1,9 +1,10 @@
 /* pg_unsettled.c -- see postgres.h
  *
- * Why     A handler has run, and PostgreSQL is away: its sender is answered 400 and asks again. With the
- *         outcome kept, the row is settled before that one comes, and the handler does not run twice.
- * How     A list, oldest first, of copies with all their texts. Of what succeeded no body is kept, unless
- *         the ledger keeps those too. */
+ * Why     A handler has run, and PostgreSQL is away: its sender is answered 400 and asks again.
+ *         With the outcome kept, the row is settled before that one comes, and the handler does not
+ *         run twice.
+ * How     A list, oldest first, of copies with all their texts. Of what succeeded no body is kept,
+ *         unless the ledger keeps those too. */
 #include <pthread.h>
 #include <stdlib.h>
 

@@ -12,18 +12,20 @@
  * pg_park.c       pauses, and rows that are set aside while they last
  * pg_minutes.c    saved minutes
  * pg_remove.c     removes rows on request
- * pg_pulse.c      the lease: renewed, or lost; the database away, and back
+ * pg_pulse.c      the pulse's thread: beats, and what comes with them
+ * pg_lease.c      the lease: joined, renewed, lost, left
+ * pg_away.c       the database away, and back
  * pg_sweep.c      what hosts that are gone left behind; what nobody here knows
  * pg_unsettled.c  outcomes that could not be recorded, kept to be recorded late
  * pg_tend.c       retention, numbers of rows
  *
- * Protocol  A claim and a settle are one transaction each, for a batch. Between them no lock is held.
- *           The fence (owner, claim) of a row is what every write compares. A host renews one lease;
- *           one that did not is declared gone, for good, and only then are its rows taken. All times
- *           are the database's; a host sends ages.
+ * Protocol  A claim and a settle are one transaction each, for a batch. Between them no lock is
+ *           held. The fence (owner, claim) of a row is what every write compares. A host renews one
+ *           lease; one that did not is declared gone, for good, and only then are its rows taken.
+ *           All times are the database's; a host sends ages.
  * Not       for other files: they use ledger.h.
- * Thread    three connections, each with a thread of its own: claims (claim), settles (commit, pick,
- *           pause, purge, tend), pulse. The groups of the struct say who may touch what. */
+ * Thread    three connections, each with a thread of its own: claims (claim), settles (commit,
+ *           pick, pause, purge, tend), pulse. The groups of the struct say who may touch what. */
 #ifndef HW_POSTGRES_H
 #define HW_POSTGRES_H
 
@@ -93,8 +95,8 @@ struct hw_pg_live; /* has a lock of its own; any thread */
 
 struct hw_pg_live *hw_pg_live_new(void);
 void hw_pg_live_free(struct hw_pg_live *live);
-/* A number for a claim that is about to be sent; it counts as live from here on. `fresh`: it may insert
- * a row (S1). 0 without memory. */
+/* A number for a claim that is about to be sent; it counts as live from here on. `fresh`: it may
+ * insert a row (S1). 0 without memory. */
 int64_t hw_pg_live_begin(struct hw_pg_live *live, bool fresh);
 /* What it got: `rows` rows, of which the least is `seq`. 0 rows: it is not live any more. */
 void hw_pg_live_got(struct hw_pg_live *live, int64_t claim, size_t rows, int64_t seq);
@@ -118,17 +120,17 @@ void hw_pg_live_audited(struct hw_pg_live *live, uint64_t began_ns);
 
 struct hw_pg_unsettled; /* has a lock of its own; any thread */
 
-/* At most `max_count` outcomes and `max_bytes` of bodies; beyond that the oldest are dropped, with a
- * line in the log, and the audit lets their rows go. */
+/* At most `max_count` outcomes and `max_bytes` of bodies; beyond that the oldest are dropped, with
+ * a line in the log, and the audit lets their rows go. */
 struct hw_pg_unsettled *hw_pg_unsettled_new(struct hw_pg_live *live, size_t max_count,
                                             size_t max_bytes, bool keep_bodies);
 void hw_pg_unsettled_free(struct hw_pg_unsettled *list);
-/* Copies what the ledger needs of an outcome, and takes over its claim, which ends when the outcome is
- * recorded and is lost when it is dropped. Returns false without memory: it was dropped. */
+/* Copies what the ledger needs of an outcome, and takes over its claim, which ends when the outcome
+ * is recorded and is lost when it is dropped. Returns false without memory: it was dropped. */
 bool hw_pg_unsettled_keep(struct hw_pg_unsettled *list, const struct hw_notification *n);
 size_t hw_pg_unsettled_count(struct hw_pg_unsettled *list);
-/* Takes the oldest out, at most `max`, into `batch`. Returns how many. `done` ends their claims and frees
- * them; `drop` frees one that can't be recorded; `put_back` keeps them, in their place. */
+/* Takes the oldest out, at most `max`, into `batch`. Returns how many. `done` ends their claims and
+ * frees them; `drop` frees one that can't be recorded; `put_back` keeps them, in their place. */
 size_t hw_pg_unsettled_take(struct hw_pg_unsettled *list, struct hw_notification **batch,
                             size_t max);
 void hw_pg_unsettled_done(struct hw_pg_unsettled *list, struct hw_notification **batch,
@@ -166,7 +168,7 @@ struct hw_postgres {
     struct hw_pg *claims;
     struct hw_pg_args *claim_args;
 
-    /* ledger thread only; the pulse thread while `away` is set and `settling` is not (see pg_pulse.c) */
+    /* ledger thread only */
     struct hw_pg *settles;
     struct hw_pg_args *settle_args, *more_args;
     bool pools_first; /* of what is due: at the next pick */
@@ -176,7 +178,7 @@ struct hw_postgres {
     /* pulse thread only */
     struct hw_pg *pulse;
     struct hw_pg_args *pulse_args;
-    struct hw_pg_pulse *beat; /* pg_pulse.c's own */
+    struct hw_pg_pulse *beat; /* pg_pulse.h */
     bool ready;               /* the schema was brought up to date; open sets it first */
 
     /* atomic */
@@ -209,20 +211,20 @@ static inline bool hw_pg_is_away(struct hw_postgres *p)
     return atomic_load_explicit(&p->away, memory_order_acquire);
 }
 
-/* The database can't be used: claims are refused from here on, until the pulse has it back. It says so
- * once in the log. Any thread. */
+/* The database can't be used: claims are refused from here on, until the pulse has it back. It says
+ * so once in the log. Any thread. */
 void hw_pg_pulse_set_away(struct hw_postgres *p, const char *why);
 
 /* CLOCK_BOOTTIME, which goes on while the machine sleeps. */
 uint64_t hw_pg_boot_ns(void);
 
-/* Starts the pulse's thread. Returns 0, or HW_EFAILED with one line in `why`. `stop` ends it, and leaves:
- * what this host has may be taken by others at once. */
+/* Starts the pulse's thread. Returns 0, or HW_EFAILED with one line in `why`. `stop` ends it, and
+ * leaves: what this host has may be taken by others at once. */
 int hw_pg_pulse_start(struct hw_postgres *p, char *why, size_t why_size);
 void hw_pg_pulse_stop(struct hw_postgres *p);
 
-/* Within the pulse, with its connection: lets go what hosts that are gone left behind; releases rows
- * that run here as the database has it, and that nobody here knows. */
+/* Within the pulse, with its connection: lets go what hosts that are gone left behind; releases
+ * rows that run here as the database has it, and that nobody here knows. */
 enum hw_pg_rc hw_pg_sweep(struct hw_postgres *p);
 enum hw_pg_rc hw_pg_audit(struct hw_postgres *p);
 
@@ -239,9 +241,9 @@ void hw_pg_keep_minute(struct hw_ledger *ledger, int64_t minute, const void *byt
 int hw_pg_minutes(struct hw_ledger *ledger, int64_t since, hw_ledger_minute_fn *each, void *ud);
 bool hw_pg_tend(struct hw_ledger *ledger, bool idle);
 
-/* Brings the schema up to date, over a connection of its own: statements can't be prepared before that.
- * Sets p->ready after HW_PG_OK. HW_PG_REFUSED: a mistake of the user's, with one line in `why`. At the
- * start; then the pulse thread. */
+/* Brings the schema up to date, over a connection of its own: statements can't be prepared before
+ * that. Sets p->ready after HW_PG_OK. HW_PG_REFUSED: a mistake of the user's, with one line in
+ * `why`. At the start; then the pulse thread. */
 enum hw_pg_rc hw_pg_ready(struct hw_postgres *p, char *why, size_t why_size);
 
 /* As many as PostgreSQL's integer holds. */
@@ -251,30 +253,32 @@ static inline int64_t hw_pg_attempt(const struct hw_notification *n)
     return attempt < INT32_MAX ? attempt : INT32_MAX;
 }
 
-/* Writes outcomes with their fence, over `pg`, without anything kept for later: also for the pulse, which
- * records late ones. Sets row and fenced; ends no claim. Returns a code of pg.h. */
+/* Writes outcomes with their fence, over `pg`, without anything kept for later: also for the pulse,
+ * which records late ones. Sets row and fenced; ends no claim. Returns a code of pg.h. */
 enum hw_pg_rc hw_pg_settle(struct hw_postgres *p, struct hw_pg *pg, struct hw_pg_args *args,
                            struct hw_notification *const *batch, size_t count);
 
-/* A replay: takes one row by its number (n->from_row), and fills in the notification. Claim thread. */
+/* A replay: takes one row by its number (n->from_row), and fills in the notification. Claim
+ * thread. */
 enum hw_pg_rc hw_pg_take(struct hw_postgres *p, struct hw_notification *n);
 
-/* Fills one in from a row that a statement of what is due has returned; its texts go into the arena.
- * Returns 0, HW_ENOMEM or HW_ENOT_FOUND (without a body). `lost`: how often in a row a host ended with
- * it. */
+/* Fills one in from a row that a statement of what is due has returned; its texts go into the
+ * arena. Returns 0, HW_ENOMEM or HW_ENOT_FOUND (without a body). `lost`: how often in a row a host
+ * ended with it. */
 int hw_pg_take_fill(const struct hw_postgres *p, const struct hw_pg_result *result, size_t row,
                     struct hw_arena *arena, struct hw_notification *n);
 int64_t hw_pg_take_lost(const struct hw_pg_result *result, size_t row);
 
-/* Before something is taken: sets rows aside that are due and whose event is paused; brings back those
- * whose event is not any more. At most HW_PG_PARK_STEP each; *again: there are more to set aside. */
+/* Before something is taken: sets rows aside that are due and whose event is paused; brings back
+ * those whose event is not any more. At most HW_PG_PARK_STEP each; *again: there are more to set
+ * aside. */
 enum { HW_PG_PARK_STEP = 1000 };
 enum hw_pg_rc hw_pg_park(struct hw_postgres *p, bool *again, uint64_t deadline_ns);
 
 /* ---- what goes along with a settle, in its transaction: pg_along.c, pg_history.c ---- */
 
-/* For one batch; {0} to begin with. Without lanes, limits and histories nothing is allocated, and no call
- * is added. */
+/* For one batch; {0} to begin with. Without lanes, limits and histories nothing is allocated, and
+ * no call is added. */
 struct hw_pg_along {
     struct hw_notification *const *batch;
     size_t count;
@@ -283,19 +287,21 @@ struct hw_pg_along {
     struct hw_pg_call *lane_accept, *pool_accept; /* NULL: nothing was accepted into one */
 };
 
-/* The calls before the outcomes are written, at most two: locks of lanes and pools. Returns how many. */
+/* The calls before the outcomes are written, at most two: locks of lanes and pools. Returns how
+ * many. */
 size_t hw_pg_along_before(struct hw_pg_along *along, struct hw_notification *const *batch,
                           size_t count, struct hw_pg_call *calls);
-/* The calls after that, at most five, which must stay where they are until `read`: who has to wait after
- * all, who is next in a lane, the history. */
+/* The calls after that, at most five, which must stay where they are until `read`: who has to wait
+ * after all, who is next in a lane, the history. */
 size_t hw_pg_along_after(struct hw_pg_along *along, struct hw_pg_call *calls);
-/* After the transaction: one that has to wait becomes HW_QUEUED; behind another of its lane it is not due.
- * Counts what is accepted, and what is done. */
+/* After the transaction: one that has to wait becomes HW_QUEUED; behind another of its lane it is
+ * not due. Counts what is accepted, and what is done. */
 void hw_pg_along_read(struct hw_pg_along *along, struct hw_ledger *ledger);
 void hw_pg_along_end(struct hw_pg_along *along);
 
-/* Whether a batch has runs for the history; these as the arguments of HW_PG_RUNS_ADD; and those that may
- * have more rows than are kept, as the arguments of HW_PG_RUNS_TRIM: how many these are. */
+/* Whether a batch has runs for the history; these as the arguments of HW_PG_RUNS_ADD; and those
+ * that may have more rows than are kept, as the arguments of HW_PG_RUNS_TRIM: how many these
+ * are. */
 bool hw_pg_history_is_any(struct hw_notification *const *batch, size_t count);
 void hw_pg_history_add(struct hw_pg_args *args, struct hw_notification *const *batch, size_t count);
 size_t hw_pg_history_trim(struct hw_pg_args *args, struct hw_notification *const *batch,
@@ -310,8 +316,8 @@ void hw_pg_minutes_fini(struct hw_postgres *p);
 /* Writes the minutes that were handed over; between batches. */
 void hw_pg_minutes_flush(struct hw_postgres *p);
 
-/* What is paused, as the database has it now: read at the start, and with each beat, since another host
- * may have changed it. */
+/* What is paused, as the database has it now: read at the start, and with each beat, since another
+ * host may have changed it. */
 enum hw_pg_rc hw_pg_pauses_read(struct hw_postgres *p, struct hw_pg *pg);
 
 /* Numbers for /metrics, `status` and max_backlog; with each beat. */

@@ -383,8 +383,8 @@ static void audit_lets_go_what_nobody_here_knows(void **state)
 
 /* ---- low_seq ---- */
 
-/* Claims come and go in any order; some answers are lost. After each beat no row of this host's that
- * runs and is not in the index of what is due is below low_seq. */
+/* Claims come and go in any order; some answers are lost. After each beat no row of this host's
+ * that runs and is not in the index of what is due is below low_seq. */
 static void low_seq_hides_no_row_from_the_sweep(void **state)
 {
     enum { CLAIMS = 40, ROUNDS = 12 };
