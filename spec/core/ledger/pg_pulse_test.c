@@ -387,7 +387,7 @@ static void audit_lets_go_what_nobody_here_knows(void **state)
  * that runs and is not in the index of what is due is below low_seq. */
 static void low_seq_hides_no_row_from_the_sweep(void **state)
 {
-    enum { CLAIMS = 40, ROUNDS = 12 };
+    enum { CLAIMS = 40, ROUNDS = 8 };
     static int64_t claims[CLAIMS];
     char text[600];
     (void)state;
