@@ -449,7 +449,8 @@ describe("the guide's", function()
   end)
 
   it("packages are all among those that the specs are run with", function()
-    local packages = " " .. sh("make -s --eval 'names: ; @echo $(PACKAGES_TEST)' names"):gsub("\n", " ")
+    local names = sh "make -s --eval 'names: ; @echo $(PACKAGES_TEST) $(PACKAGES_FLEET)' names"
+    local packages = " " .. names:gsub("\n", " ")
     local files = sh("ls %s*.md README.md examples/*/README.md lua/hookward/commands/test.lua", GUIDE)
     local count = 0
     for path in files:gmatch("[^\n]+") do
