@@ -1,11 +1,11 @@
 /* pg_along.c -- lanes, limits and histories, in the transaction of a settle; see postgres.h
  *
- * How     Of a lane one row at most is due, runs, waits for its retry or is parked: its head. Who is
- *         accepted into a lane, and who ends in one, has the lane's lock for as long as the
+ * How     Of a lane one row at most is due, runs, waits for its retry or is parked: its head. Who
+ *         is accepted into a lane, and who ends in one, has the lane's lock for as long as the
  *         transaction lasts: an accepted one waits behind all that the lane has, and the end of a
  *         head makes the next one due. Those of a pool that start from memory are counted under the
- *         pool's lock, which whoever takes due work of the pool needs too; one too many waits for its
- *         turn. Locks are taken before any row, lanes first, each kind in one order. */
+ *         pool's lock, which whoever takes due work of the pool needs too; one too many waits for
+ *         its turn. Locks are taken before any row, lanes first, each kind in one order. */
 #include "ledger/postgres.h"
 
 /* Whether one of a batch is to be in a call. */
@@ -186,7 +186,8 @@ static void read_rows(struct hw_pg_along *along, const struct hw_pg_call *call, 
         wait_for(along, hw_pg_int(call->result, i, 0), in_lane);
 }
 
-/* The number is read from the database with each beat; max_backlog would be passed by far until then. */
+/* The number is read from the database with each beat; max_backlog would be passed by far until
+ * then. */
 static void count_backlog(struct hw_pg_along *along, struct hw_ledger *ledger)
 {
     int64_t change = 0;

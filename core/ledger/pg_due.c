@@ -1,9 +1,9 @@
 /* pg_due.c -- takes what is due; see postgres.h
  *
- * How     What is found is taken in the same statement, so no other host gets it: one for what has no
- *         limit, and one for each pool with due work, behind the pool's lock, which counts what runs
- *         of it at all hosts. When one kind has filled the answer, the other has the first turn at
- *         the next.
+ * How     What is found is taken in the same statement, so no other host gets it: one for what has
+ *         no limit, and one for each pool with due work, behind the pool's lock, which counts what
+ *         runs of it at all hosts. When one kind has filled the answer, the other has the first
+ *         turn at the next.
  *         What three hosts have ended with is taken, settled as dead, and not run. */
 #include <stdlib.h>
 
@@ -173,7 +173,8 @@ static enum hw_pg_rc take_without_limit(struct pick *pick, struct hw_pg_result *
     return rc;
 }
 
-/* What has no limit comes first, and the pools get what is left; while nothing is, they take turns. */
+/* What has no limit comes first, and the pools get what is left; while nothing is, they take
+ * turns. */
 static enum hw_pg_rc take_all(struct pick *pick)
 {
     struct hw_pg_result *pools = NULL;

@@ -1,10 +1,10 @@
 /* pg_park.c -- what is paused at all hosts, and its rows; see postgres.h
  *
- * How     The patterns are in the database. Each host reads them with its beat into memory, where every
- *         notification is compared with them. What takes due work compares with the database itself, so
- *         a pause holds for that at once, at all hosts. A row that falls due meanwhile is set aside, as
- *         in park.c. After a resume each host that learns of it looks for rows to be brought back: one
- *         of them may have set one aside a moment too late for another. */
+ * How     The patterns are in the database. Each host reads them with its beat into memory, where
+ *         every notification is compared with them. What takes due work compares with the database
+ *         itself, so a pause holds for that at once, at all hosts. A row that falls due meanwhile
+ *         is set aside, as in park.c. After a resume each host that learns of it looks for rows to
+ *         be brought back: one of them may have set one aside a moment too late for another. */
 #include <stdlib.h>
 #include <string.h>
 

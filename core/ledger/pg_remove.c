@@ -1,7 +1,7 @@
 /* pg_remove.c -- removes rows on request; see postgres.h
  *
- * How     The lanes of the rows are looked up first, since their locks come before any row's. A row that
- *         gets a lane after that has settled again, so it is not removed. */
+ * How     The lanes of the rows are looked up first, since their locks come before any row's. A
+ *         row that gets a lane after that has settled again, so it is not removed. */
 #include "base/clock.h"
 #include "ledger/postgres.h"
 

@@ -1,7 +1,7 @@
 /* pg_take.c -- a row becomes a notification that runs here; see postgres.h
  *
- * How     the statement that gives it this host's fence returns the whole row, so there is no second
- *         look at it. A replay that finds its row with another host gets none. */
+ * How     the statement that gives it this host's fence returns the whole row, so there is no
+ *         second look at it. A replay that finds its row with another host gets none. */
 #include <stdio.h>
 #include <string.h>
 

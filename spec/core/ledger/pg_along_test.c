@@ -1,4 +1,5 @@
-/* Lanes, limits and histories hold for all hosts, in the transaction that accepts a run or ends it. */
+/* Lanes, limits and histories hold for all hosts, in the transaction that accepts a run or ends
+ * it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* What is due is taken once, in its lane's order, and no more of a pool at once than it may have. */
+/* What is due is taken once, in its lane's order, and no more of a pool at once than it may have.
+ * */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
