@@ -1,13 +1,13 @@
 /* pg_claim.c -- which notifications of a batch may run here; see postgres.h
  *
- * How     HW_PG_CLAIM inserts a row for each, and what comes back is ours. The rest is known: a second
- *         statement, with a snapshot that sees what the first one collided with, reads it, and takes
- *         over what failed or whose host is gone. A row that another host has, or that is locked just
- *         now, is to be asked for again.
- *         The batch is sorted by identity: two hosts that insert the same ones in different orders
- *         would wait for each other.
- *         A connection that broke is opened anew, and what has no answer yet is asked once more with
- *         new numbers. The old one goes along: what the lost statement took is ours.
+ * How     HW_PG_CLAIM inserts a row for each, and what comes back is ours. The rest is known: a
+ *         second statement, with a snapshot that sees what the first one collided with, reads it,
+ *         and takes over what failed or whose host is gone. A row that another host has, or that
+ *         is locked just now, is to be asked for again.
+ *         The batch is sorted by identity: two hosts that insert the same ones in different
+ *         orders would wait for each other.
+ *         A connection that broke is opened anew, and what has no answer yet is asked once more
+ *         with new numbers. The old one goes along: what the lost statement took is ours.
  * Not     when to ask again, and what a waiting sender is told: trip/.
  * Thread  the claim thread. */
 #include <limits.h>
@@ -417,7 +417,8 @@ static enum hw_pg_rc ask_twice(struct hw_postgres *p, struct ask *asks, size_t c
 
 /* ---- the interface ---- */
 
-/* A replay. What was due was taken already; when its claim ran out it is asked for by its identity. */
+/* A replay. What was due was taken already; when its claim ran out it is asked for by its
+ * identity. */
 static bool comes_by_row(const struct hw_notification *n)
 {
     return n->from_row && n->claim != HW_CLAIM_MINE;

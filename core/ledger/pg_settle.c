@@ -1,9 +1,9 @@
 /* pg_settle.c -- outcomes, each written where the fence still is ours; see postgres.h
  *
  * How     One transaction for a batch: what ended (HW_PG_SETTLE), what was delivered again
- *         (HW_PG_REPEAT), and what goes along with that (pg_along.c). A row that is not found with its
- *         fence is looked at: it was recorded before, by a try whose answer was lost; or another host
- *         has it; or it is gone, and the outcome is inserted.
+ *         (HW_PG_REPEAT), and what goes along with that (pg_along.c). A row that is not found with
+ *         its fence is looked at: it was recorded before, by a try whose answer was lost; or
+ *         another host has it; or it is gone, and the outcome is inserted.
  *         Rows are written in the order of their numbers.
  *         What can't be recorded is kept, to be recorded late (pg_unsettled.c).
  * Thread  commit: the ledger thread. hw_pg_settle: also the pulse's, over its own connection. */
@@ -377,8 +377,8 @@ static enum hw_pg_rc write_batch(struct settle *s, list *batch, size_t count)
 
 /* ---- after a failure ---- */
 
-/* Shows that a transaction was committed whose answer was lost. One whose run goes on would look the
- * same in either case. */
+/* Shows that a transaction was committed whose answer was lost. One whose run goes on would look
+ * the same in either case. */
 static bool is_proof(const struct hw_notification *n)
 {
     return n->state != HW_STARTED;
@@ -486,7 +486,8 @@ static bool has_outcome(const struct hw_notification *n)
     return was_claimed(n) && !n->outcome.from_ledger;
 }
 
-/* A run that goes on keeps its claim. It is no first claim any more: it is found among what is due. */
+/* A run that goes on keeps its claim. It is no first claim any more: it is found among what is
+ * due. */
 static void end_claims(struct hw_postgres *p, list *batch, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

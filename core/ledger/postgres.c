@@ -1,9 +1,9 @@
 /* postgres.c -- see postgres.h
  *
- * Start   A server that can't be reached stops no host: it starts, refuses what comes, and goes on trying
- *         (a fleet that boots with its database must not end at once). A mistake of the user's does: a
- *         wrong password, role or database, another encoding, a standby, a schema of a newer hookward,
- *         other `duplicates`. */
+ * Start   A server that can't be reached stops no host: it starts, refuses what comes, and goes on
+ *         trying (a fleet that boots with its database must not end at once). A mistake of the
+ *         user's does: a wrong password, role or database, another encoding, a standby, a schema of
+ *         a newer hookward, other `duplicates`. */
 #include "ledger/postgres.h"
 
 #include <stdio.h>

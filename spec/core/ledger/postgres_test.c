@@ -1,5 +1,5 @@
-/* The ledger on PostgreSQL keeps every ledger's promises; of several hosts one runs a notification, and
- * only its outcome is recorded. */
+/* The ledger on PostgreSQL keeps every ledger's promises; of several hosts one runs a notification,
+ * and only its outcome is recorded. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
