@@ -6,8 +6,8 @@
 
 #include <lua.h>
 
-/* copy(from, to, schema, by_body) -> copying | nil, why. Opens both; schema and by_body are for those
- * on PostgreSQL.
+/* copy(from, to, schema, by_body) -> copying | nil, why. Opens both; schema and by_body are for
+ * those on PostgreSQL.
  *
  *     copying:step() -> more, { total, looked_at, added, changed } | nil, why     copies a batch
  *     copying:close()                   also __close and __gc

@@ -87,8 +87,8 @@ void hw_pg_push_rows(lua_State *L, const struct hw_pg_result *result,
 #define HW_PG_MS(time)                                                                             \
     "CASE WHEN isfinite(" time ") THEN (extract(epoch FROM " time ") * 1000)::int8 END"
 
-/* SQL: the rows that run. First claims are found by where the hosts say that theirs begin, others by
- * their time. */
+/* SQL: the rows that run. First claims are found by where the hosts say that theirs begin, others
+ * by their time. */
 #define HW_PG_RUNNING                                                                              \
     "SELECT seq FROM @.notifications WHERE state = 6 AND seq >="                                   \
     " (SELECT coalesce(min(low_seq), 9223372036854775807) FROM @.hosts WHERE swept_at IS NULL)"    \

@@ -69,8 +69,8 @@ struct hw_move_type {
     /* Fills the batch with the rows that come after `after`, and their runs. No rows: the end. */
     int (*read)(struct hw_move_place *place, int64_t after, struct hw_move_batch *batch);
     int (*read_pauses)(struct hw_move_place *place, struct hw_move_batch *batch);
-    /* One transaction. A row that is there stays, unless it was copied before, has not been used since,
-     * and has settled since in the ledger that it comes from. */
+    /* One transaction. A row that is there stays, unless it was copied before, has not been used
+     * since, and has settled since in the ledger that it comes from. */
     int (*write)(struct hw_move_place *place, const struct hw_move_batch *batch,
                  struct hw_move_written *written);
     int (*write_pauses)(struct hw_move_place *place, const struct hw_move_batch *batch);

@@ -1,7 +1,7 @@
 /* pg_move.c -- see pg_move.h
  *
- * How     A batch is read by two statements and written by one, which takes arrays. What is copied
- *         belongs to host 0, which there never is: a row that a host has taken since belongs to that,
+ * How     A batch is read by two statements and written by one, which takes arrays. What is
+ *         copied belongs to host 0, which there never is: a row that a host has taken since belongs to that,
  *         and is not written over. */
 #include "ledger/pg_move.h"
 
@@ -52,8 +52,8 @@ static const char runs_text[] = "SELECT r.seq, " MS(
                   " r.version FROM @.runs r WHERE r.seq >= $1::int8 AND r.seq <= $2::int8"
                   " ORDER BY r.seq, r.began_at";
 
-/* With duplicates = "by-body" several rows of a file may be one here: that which succeeded stays, else
- * the first. */
+/* With duplicates = "by-body" several rows of a file may be one here: that which succeeded stays,
+ * else the first. */
 static const char write_text[] =
     "WITH a AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[], $4::int2[],"
     " $5::int4[], $6::int4[], $7::int4[], $8::int4[], $9::int2[], $10::bool[], $11::bool[],"
