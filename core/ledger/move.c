@@ -41,7 +41,7 @@ static void empty(struct hw_move_batch *batch)
 }
 
 /* As when a host is gone: what was accepted, or is the sender's last attempt, runs again at once;
- * the rest is for the sender to deliver again. The time stays, so that what it comes to is newer. */
+ * the rest is for the sender to deliver again. Its time stays, so what it comes to is newer. */
 static void let_go(struct hw_move_row *row, int64_t now_ms)
 {
     if (row->state != HW_STARTED)

@@ -3,8 +3,8 @@
  * Why     a host that outgrows its machine takes with it what it remembers, and what it still has
  *         to do; backups of a file (copy.h) can't leave their format.
  * How     In batches, a transaction each, in the order of the rows. A row that is there already
- *         stays, so a copy that was interrupted is just begun anew; one that was copied before and has
- *         settled since is copied again. What runs is copied as if its host had ended. Files are
+ *         stays, so a copy that was interrupted is just begun anew; one that was copied before and
+ *         has settled since is copied again. What runs is copied as if its host had ended. Files are
  *         locked meanwhile, as by a host. Pauses are copied; the numbers of the minutes are not.
  * Thread  the caller's, which must not have a file of them open. */
 #ifndef HW_MOVE_H

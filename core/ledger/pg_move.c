@@ -1,8 +1,8 @@
 /* pg_move.c -- see pg_move.h
  *
  * How     A batch is read by two statements and written by one, which takes arrays. What is
- *         copied belongs to host 0, which there never is: a row that a host has taken since belongs to that,
- *         and is not written over. */
+ *         copied belongs to host 0, which there never is: a row that a host has
+ *         taken since belongs to that, and is not written over. */
 #include "ledger/pg_move.h"
 
 #include <inttypes.h>

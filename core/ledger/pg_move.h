@@ -6,8 +6,8 @@
 
 #include "ledger/move_place.h"
 
-/* One that is written to is made if it is not there, with `duplicates` as by_body says. Returns NULL
- * with one line in `why`. */
+/* One that is written to is made if it is not there, with `duplicates` as by_body says. Returns
+ * NULL with one line in `why`. */
 struct hw_move_place *hw_pg_move_open(const char *url, bool writes, const char *schema,
                                       bool by_body, char *why, size_t why_size);
 
