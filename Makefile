@@ -199,8 +199,8 @@ PLAIN_OBJECTS = $(filter-out $(CRASH_SOURCES:core/%.c=$(BUILD)/core/%.o),$(OBJEC
 # targets of their own. So do the files in LATER, which start many processes and test what is far from
 # a notification's path: `make test` is for every change, so it stays under three minutes.
 LATER = accredit admin_views backup check commands crash_ack doctor events_paused examples feed \
-        guide here jobs man mask memory metrics print_queue program purge retries robustness \
-        sandbox send_tls story tail testing timeline tls_client tls_files verify_last
+        here jobs jobs_postgres man mask memory metrics print_queue program purge retries robustness sandbox \
+        send_tls story tail testing timeline tls_client tls_files verify_last
 SOON = $(filter-out $(LATER:%=spec/%_spec.lua),$(sort $(wildcard spec/*_spec.lua)))
 
 # Of several hosts with one ledger `make test` has three rounds; without PostgreSQL they are left out.
@@ -208,7 +208,8 @@ FLEET_SOON = spec/fleet/journal_spec.lua spec/fleet/kill_spec.lua
 
 test: setup-test ## install what is missing, build, run the tests except the longest and the packages'
 	@$(MAKE) --no-print-directory -j$(JOBS) build-tests
-	@$(MAKE) --no-print-directory check-core check-spec SPECS="--exclude-tags=rock,long,package,dotnet $(SOON) $(FLEET_SOON)"
+	@$(MAKE) --no-print-directory check-core WITH_POSTGRES=
+	@$(MAKE) --no-print-directory check-spec SPECS="--exclude-tags=rock,long,package,dotnet $(SOON) $(FLEET_SOON)"
 
 test-rock: setup-test ## build the rock, run its tests
 	@$(MAKE) --no-print-directory -j$(JOBS) $(SPEC_ROCK)/bin/hookward build-tests
@@ -274,7 +275,7 @@ SPEC_JOBS = $(shell echo $$(($(JOBS) * 3)))
 WITH_POSTGRES = lua5.4 spec/support/with_postgres.lua
 
 check-core: $(TESTS)
-	@JOBS=$(JOBS) $(WITH_POSTGRES) sh spec/run.sh units $(TESTS)
+	@JOBS=$(JOBS) HOOKWARD_TEST=1 $(WITH_POSTGRES) sh spec/run.sh units $(TESTS)
 
 $(BUILD)/crash/core/%.o: core/%.c Makefile
 	@mkdir -p $(@D)

@@ -15,7 +15,7 @@ local server
 if (os.getenv "HOOKWARD_TEST_POSTGRES" or "") == "" then -- there is none yet
   if postgres.installed() then
     server = postgres.start()
-    command = ("HOOKWARD_TEST=1 HOOKWARD_TEST_POSTGRES=%s %s"):format(postgres.quote(server:url()), command)
+    command = ("HOOKWARD_TEST_POSTGRES=%s %s"):format(postgres.quote(server:url()), command)
   else
     print "PostgreSQL is not installed: the tests of a ledger that several hosts share are left out"
   end
