@@ -196,20 +196,21 @@ PLAIN_OBJECTS = $(filter-out $(CRASH_SOURCES:core/%.c=$(BUILD)/core/%.o),$(OBJEC
 
 # The rock's tests are a target of their own, since LuaRocks compiles everything again, file after
 # file; so are the Debian package's, which need root. Tests tagged #long run in `make asan`, or in
-# targets of their own. So do the files in LATER, which start many processes and test what is far from
-# a notification's path: `make test` is for every change, so it stays under three minutes.
+# targets of their own, and those tagged #ci in `make test-fleet`. So do the files in LATER, which
+# start many processes and test what is far from a notification's path, and the C tests that need
+# PostgreSQL: `make test` is for every change, so it stays under three minutes.
 LATER = accredit admin_views backup check commands crash_ack doctor events_paused examples feed \
-        here jobs jobs_postgres man mask memory metrics print_queue program purge retries robustness sandbox \
-        send_tls story tail testing timeline tls_client tls_files verify_last
+        guide here jobs jobs_postgres man mask memory metrics print_queue program purge retries \
+        robustness sandbox send_tls story tail testing timeline tls_client tls_files verify_last
 SOON = $(filter-out $(LATER:%=spec/%_spec.lua),$(sort $(wildcard spec/*_spec.lua)))
 
 # Of several hosts with one ledger `make test` has three rounds; without PostgreSQL they are left out.
 FLEET_SOON = spec/fleet/journal_spec.lua spec/fleet/kill_spec.lua
 
 test: setup-test ## install what is missing, build, run the tests except the longest and the packages'
-	@$(MAKE) --no-print-directory -j$(JOBS) build-tests
-	@$(MAKE) --no-print-directory check-core WITH_POSTGRES=
-	@$(MAKE) --no-print-directory check-spec SPECS="--exclude-tags=rock,long,package,dotnet $(SOON) $(FLEET_SOON)"
+	@$(MAKE) --no-print-directory -j$(JOBS) build-tests TESTS="$(filter-out $(FLEET_TESTS),$(TESTS))"
+	@$(MAKE) --no-print-directory check-core TESTS="$(filter-out $(FLEET_TESTS),$(TESTS))" WITH_POSTGRES=
+	@$(MAKE) --no-print-directory check-spec SPECS="--exclude-tags=rock,long,package,dotnet,ci $(SOON) $(FLEET_SOON)"
 
 test-rock: setup-test ## build the rock, run its tests
 	@$(MAKE) --no-print-directory -j$(JOBS) $(SPEC_ROCK)/bin/hookward build-tests

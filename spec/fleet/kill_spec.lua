@@ -54,7 +54,7 @@ describe("three hosts with one ledger that are killed", function()
   end
 
   -- The hosts try again by themselves, beside the sender's copies.
-  it("keep their promises at the sender's last attempt", function()
+  it("keep their promises at the sender's last attempt #ci", function()
     local fleet = F.new { ledger = postgres.database(), lease = F.LEASE, config = "retries = { 1, 1, 1, 1, 1 }," }
     fleet:start(3)
     local sender = F.sender(fleet, { attempt = 5, width = 64 })
@@ -65,7 +65,7 @@ describe("three hosts with one ledger that are killed", function()
     assert_settled(fleet, sender)
   end)
 
-  it("run all that was accepted, in the order of its lane", function()
+  it("run all that was accepted, in the order of its lane #ci", function()
     local fleet = F.new {
       ledger = postgres.database(), lease = F.LEASE, config = "retries = { 1, 1, 1, 1, 1 },",
       handler_options = "{ ack = 'first', key = function(event) return tostring(event.Lane) end }",
