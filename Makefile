@@ -307,7 +307,7 @@ check-spec: $(BUILD)/hookward $(CRASH) $(PRELOADS)
 ASAN_FLAGS = BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" WERROR=1
 TSAN_FLAGS = BUILD=build/tsan SANITIZE=thread CFLAGS="-O1 -g" WERROR=1
 TSAN_SPECS = spec/crew_spec.lua spec/identity_spec.lua spec/drain_spec.lua spec/ledger_spec.lua \
-             spec/reload_spec.lua spec/ack_first_spec.lua spec/notify_spec.lua spec/upgrade_spec.lua spec/fleet/kill_spec.lua --exclude-tags=alone,long
+             spec/reload_spec.lua spec/ack_first_spec.lua spec/notify_spec.lua spec/upgrade_spec.lua spec/fleet/kill_spec.lua --exclude-tags=alone,ci,long
 TSAN_TESTS = app/app_test trip/crew_test trip/claims_test trip/committer_test trip/dispatch_test ledger/memory_test ledger/sqlite_test \
              ledger/recovery_test ledger/due_test ledger/accept_test ledger/postgres_test ledger/pg_pulse_test
 
@@ -323,7 +323,7 @@ build-fuzz:
 # Eight frames show where a block was allocated; the default of 30 makes the tests a tenth slower.
 asan: build-asan ## run the tests, the longest too, with AddressSanitizer and UBSan
 	@HOOKWARD_SPEC_PATIENCE=60 HOOKWARD_RELOAD_EDITS=10 ASAN_OPTIONS=malloc_context_size=8 $(MAKE) --no-print-directory $(ASAN_FLAGS) check-core check-spec \
-	  SPECS="--exclude-tags=rock,package,dotnet $(wildcard spec/*_spec.lua) spec/fleet/kill_spec.lua"
+	  SPECS="--exclude-tags=rock,package,dotnet,ci $(wildcard spec/*_spec.lua) spec/fleet/kill_spec.lua"
 
 tsan: build-tsan ## test the crew and the ledger with ThreadSanitizer
 	@TSAN_OPTIONS="suppressions=$(CURDIR)/spec/tsan.supp exitcode=66" \
