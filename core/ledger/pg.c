@@ -107,14 +107,16 @@ static enum hw_pg_rc open_wire(struct hw_pg *pg, uint64_t deadline_ns)
 }
 
 /* The planner's three switches: a plan that was made while a table was empty must not read all of it
- * later on. Their costs would start the compiler, so that is off. A synchronous_commit that waits for
+ * later on. Their costs would start the compiler, so that is off. Without force_generic_plan the
+ * server would plan a batch of one anew each time, since it knows the length of the arrays then. A synchronous_commit that waits for
  * standbys is the operator's; one that does not wait for the disk would break the ledger's promise.
  * `local`: for one transaction. */
 static void fill_settings(struct hw_pg *pg, bool local)
 {
     static const char switches[] =
         ", set_config('enable_seqscan', 'off', %2$s), set_config('enable_hashjoin', 'off', %2$s),"
-        " set_config('enable_mergejoin', 'off', %2$s)";
+        " set_config('enable_mergejoin', 'off', %2$s),"
+        " set_config('plan_cache_mode', 'force_generic_plan', %2$s)";
     static const char others[] =
         "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
         " WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, %2$s),"

@@ -411,9 +411,10 @@ static void the_settings_hold_in_each_run(void **state)
                                    " ('synchronous_commit', 'on'), ('statement_timeout', '5s'),"
                                    " ('lock_timeout', '2s'), ('enable_seqscan', 'off'),"
                                    " ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),"
+                                   " ('plan_cache_mode', 'force_generic_plan'),"
                                    " ('jit', 'off'), ('transaction_isolation', 'read committed'))"
                                    " AS x(name, value) WHERE current_setting(name) = value"),
-                     8);
+                     9);
     struct hw_pg_options patient = options;
     patient.statement_ms = 60000;
     patient.plain = true;
