@@ -68,7 +68,7 @@ local function on_misuse(parser, message)
     Misuse), 0)
 end
 
-local function define(parser)
+local function define(parser, names)
   local width = math.min(core.sys.columns(), HELP_WIDTH_MAX)
   parser:help_max_width(width):help_description_margin(28)
   parser:require_command(false):command_target("command")
@@ -77,19 +77,20 @@ local function define(parser)
     console.say("%s", require "hookward.cli.versions"())
     os.exit(0, true)
   end)
-  for _, name in ipairs(commands) do actions.add(parser, "hookward", name, load_command(name)) end
+  for _, name in ipairs(names) do actions.add(parser, "hookward", name, load_command(name)) end
   parser.error = on_misuse
 end
 
----@return table parser the whole command line, as argparse has it
-function M.parser()
+---@param names? string[] the commands to load; all of them without it
+---@return table parser the command line, as argparse has it
+function M.parser(names)
   local parser = argparse("hookward"):usage("Usage: hookward COMMAND [OPTION...]")
     :description("A webhook host that you script in Lua: it proves that Accredit's notifications "
       .. "are authentic, and runs your handler once for each.")
     :epilog("Start with:\n  hookward init my-hooks\n  cd my-hooks && hookward serve\n\n"
       .. "`hookward COMMAND --help` shows a command's options and examples,\n"
       .. "`hookward help` the topics of the guide.")
-  define(parser)
+  define(parser, names or commands)
   return parser
 end
 
@@ -134,9 +135,17 @@ local function parse(parser, args)
   return ok, result
 end
 
+-- These read the whole command line.
+local reads_all = { help = true, completion = true }
+
+-- The only command that has to be loaded: to load them all takes most of a short command's time.
+local function needed(args)
+  return is_command(args[1]) and not reads_all[args[1]] and { args[1] } or nil
+end
+
 local function run(arg)
-  local parser = M.parser()
   local args = without_help_command(table.move(arg, 1, #arg, 1, {}))
+  local parser = M.parser(needed(args))
   if #args == 0 then
     console.say("%s", parser:get_help())
     return 0
