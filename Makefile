@@ -28,8 +28,9 @@ PACKAGES_BROWSER = chromium chromium-driver fonts-dejavu-core wrk
 # Prometheus and promtool, for examples/monitoring.
 PACKAGES_MONITORING = prometheus
 
-# PostgreSQL for a ledger that several hosts share, and what stands around it: spec/fleet, examples/fleet.
-PACKAGES_FLEET = libpq-dev postgresql pgbouncer iproute2 haproxy
+# PostgreSQL for a ledger that several hosts share, and what stands around it: examples/fleet, spec/fleet.
+PACKAGES_DEMO  = libpq-dev postgresql haproxy
+PACKAGES_FLEET = $(PACKAGES_DEMO) pgbouncer iproute2
 
 PACKAGES_DOTNET = mono-runtime mono-mcs libmono-system-net-http4.0-cil libmono-system-security4.0-cil
 
@@ -128,8 +129,10 @@ define install_missing
 	missing=$$(for p in $(1); do \
 	    dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
-	  echo "installing with apt:" $$missing; \
 	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  [ -z "$$sudo" ] || command -v sudo >/dev/null || { \
+	    echo "packages are missing, and so is sudo; as root: apt-get install" $$missing >&2; exit 1; }; \
+	  echo "installing with apt, which may take minutes:" $$missing; \
 	  $$sudo apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing \
 	    >/dev/null || exit 1; \
@@ -156,7 +159,7 @@ run: setup-run ## install what is missing, build, serve examples/hello to a sand
 	@HOOKWARD=$(BUILD)/hookward DEV=$(DEV) sh examples/run.sh
 
 fleet-demo: setup-run ## two hosts with one ledger on PostgreSQL behind HAProxy; one is killed, and nothing is lost
-	$(call install_missing,$(PACKAGES_FLEET))
+	$(call install_missing,$(PACKAGES_DEMO))
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@HOOKWARD=$(BUILD)/hookward DEV=$(BUILD)/development sh examples/fleet/run.sh
 

@@ -16,6 +16,18 @@ folder=$(cd "$folder" && pwd)
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 [ -t 1 ] || say() { printf '\n%s\n' "$*"; }
 
+say "Two hosts of hookward share one ledger. One of them is killed while orders come in, and in the end it
+is counted how often each order was done. That takes half a minute to a minute; Ctrl-C ends it."
+
+for taken in $port $((port + 1)) $((port + 2)) $((port + 3)) $((port + 4)); do
+  code=0
+  curl -s -o "$folder/none" -m 1 "http://127.0.0.1:$taken/" || code=$?
+  [ $code = 7 ] || { # 7: nobody listens there
+    echo "Port $taken is taken. Choose five free ones in a row, by the first: make fleet-demo PORT=18080" >&2
+    exit 1
+  }
+done
+
 # ---- what is started, and how it ends ----
 
 pg=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
@@ -25,17 +37,19 @@ as_postgres= # PostgreSQL refuses to run as root
 data=$(mktemp -d /tmp/hookward-fleet.XXXXXX)
 [ -z "$as_postgres" ] || chown postgres "$data"
 
-started=
+started= # processes, and the group of the senders as a negative number
 end() {
-  trap - INT TERM EXIT
+  trap '' INT HUP TERM
+  trap - EXIT
   exec 2>/dev/null
-  [ -z "$started" ] || kill -TERM $started || true
+  [ -z "$started" ] || kill -s TERM -- $started || true
+  [ -z "$started" ] || kill -s CONT -- $started || true # what is stopped does not end
   wait || true
   $as_postgres "$pg/pg_ctl" stop -s -m fast -D "$data/db" >/dev/null || true
   rm -rf "$data"
   exit "$1"
 }
-trap 'end 130' INT TERM
+trap 'end 130' INT HUP TERM
 trap 'end 1' EXIT
 
 until_done() { # COMMAND: tries until it succeeds
@@ -51,7 +65,7 @@ until_done() { # COMMAND: tries until it succeeds
 
 say "1. A database of PostgreSQL for the ledger"
 $as_postgres "$pg/initdb" -D "$data/db" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-instructions \
-  >"$folder/postgres.log"
+  >"$folder/postgres.log" 2>&1 || { cat "$folder/postgres.log" >&2; exit 1; }
 $as_postgres "$pg/pg_ctl" start -s -w -D "$data/db" -l "$data/log" \
   -o "-c listen_addresses='' -c unix_socket_directories=$data"
 ledger="postgres://postgres@/postgres?host=$data"
@@ -102,8 +116,13 @@ say "3. HAProxy in front of them"
 FLEET_EXAMPLE=$example FLEET_LISTEN=127.0.0.1:$port FLEET_WEB_1=127.0.0.1:$((port + 1)) \
   FLEET_WEB_2=127.0.0.1:$((port + 2)) FLEET_ADMIN_1=$((port + 3)) FLEET_ADMIN_2=$((port + 4)) \
   haproxy -f "$example/haproxy.cfg" >"$folder/haproxy.log" 2>&1 &
-started="$started $!"
-until_done curl -sS "http://127.0.0.1:$port/"
+balancer=$!
+started="$started $balancer"
+balances() {
+  kill -0 $balancer 2>/dev/null || { cat "$folder/haproxy.log" >&3; exit 1; }
+  curl -sS "http://127.0.0.1:$port/"
+}
+until_done balances 3>&2
 echo "   it listens on 127.0.0.1:$port, and sends each request to one of them"
 
 # ---- orders ----
@@ -112,13 +131,13 @@ say "4. $orders orders come in, eight at a time, every fifth of them twice at on
 seq "$orders" | awk '{ print } $1 % 5 == 0 { print }' >"$folder/to-send"
 deliveries=$(wc -l <"$folder/to-send")
 deliver() { # the orders are on the standard input; --retries does as Accredit: again until a 200
-  xargs -P 8 -I{} "$hookward" send --to "http://127.0.0.1:$port" --key "$folder/keys/private.pem" \
+  exec setsid xargs -P 8 -I{} "$hookward" send --to "http://127.0.0.1:$port" --key "$folder/keys/private.pem" \
     -c "$folder/web-1/hookward.lua" --job-id order-{} --retries 5 --json \
     --data '{"Event":"Order.Created","Timestamp":"2026-01-01T12:00:00Z","Order":{}}'
 }
 deliver <"$folder/to-send" >"$folder/answers" 2>"$folder/errors" &
 sender=$!
-started="$started $sender"
+started="$started -$sender"
 
 count() { grep -c "$1" "$FLEET_DONE" || true; }
 tell() {
@@ -129,13 +148,18 @@ begun_by_web_1() { # the orders that it has begun and not done
   awk '$3 == "web-1" { if ($1 == "begun") open[$2] = 1; else delete open[$2] }
     END { for (order in open) print order }' "$FLEET_DONE" | sort -n
 }
-is_at_it() { [ "$(begun_by_web_1 | wc -l)" -ge 2 ]; }
+catch_web_1() { # stopped in the middle of two orders or more, which it then can't end before it is killed
+  kill -STOP $web_1
+  [ "$(begun_by_web_1 | wc -l)" -lt 2 ] || return 0
+  kill -CONT $web_1
+  return 1
+}
 for part in 10 5; do
   until_done reached $((orders / part))
   tell
 done
 until_done reached $((orders / 3))
-until_done is_at_it
+until_done catch_web_1
 
 say "5. web-1 is killed: kill -9"
 kill -KILL $web_1
@@ -147,6 +171,8 @@ echo "   It died with $cut orders that it had begun:" $(cat "$folder/cut-short")
 echo "   HAProxy sends them to web-2. It waits until web-1's lease has run out (5 seconds at most), and"
 echo "   nobody can think any more that web-1 is still at it; then web-2 does them. All others go on."
 
+until_done reached $((orders * 2 / 3))
+tell
 wait $sender || true
 tell
 
