@@ -1,9 +1,11 @@
-/* pg_plan_test.c -- tests that no statement of core/ledger/pg_sql.c reads a whole table.
+/* pg_plan_test.c -- tests that no statement of core/ledger/pg_sql.c reads a whole table, and that
+ * each of its parameters has a cast.
  *
  * A host's plans are made once, and stay for a while. So each statement's generic plan is looked at on
  * small tables that were never analyzed, and on full ones (HOOKWARD_TEST_ROWS, 20,000): in each node that
  * reads notifications or runs an index has to narrow down what is read. HOOKWARD_TEST_PLANS=1 shows the
  * plans that do not. */
+#include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -206,6 +208,41 @@ static void without_the_switches_they_do_not(void **state)
     assert_true(found_wrong > before);
 }
 
+/* ---- parameters ---- */
+
+static bool begins_with_a_cast(const char *text)
+{
+    static const char *const casts[] = {"::bigint", "::int",  "::smallint",
+                                        "::bool",   "::text", "::bytea"};
+    for (size_t i = 0; i < sizeof casts / sizeof *casts; i++) {
+        size_t len = strlen(casts[i]);
+        if (strncmp(text, casts[i], len) == 0 && !isalnum((unsigned char)text[len]) &&
+            text[len] != '_')
+            return true;
+    }
+    return false;
+}
+
+/* What it is sent as: `$1 * interval '1 ms'` would take it for a float8. */
+static void each_parameter_has_a_cast(void **state)
+{
+    size_t found = 0;
+    (void)state;
+    for (int by_body = 0; by_body < 2; by_body++) {
+        struct hw_pg_statement statements[HW_PG_STATEMENTS];
+        assert_int_equal(hw_pg_sql_fill(statements, schema, by_body), 0);
+        for (size_t i = 0; i < HW_PG_STATEMENTS; i++)
+            for (const char *p = statements[i].sql; (p = strchr(p, '$')); found++) {
+                const char *after = p + 1 + strspn(p + 1, "0123456789");
+                if (!begins_with_a_cast(after))
+                    fail_msg("%s: no cast: %.40s", statements[i].name, p);
+                p = after;
+            }
+        hw_pg_sql_free(statements);
+    }
+    assert_true(found > 100);
+}
+
 int main(void)
 {
     if (!(options.url = test_server("pg_plan_test")))
@@ -217,6 +254,7 @@ int main(void)
         return 0;
     }
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_parameter_has_a_cast),
         cmocka_unit_test(each_plan_goes_by_an_index),
         cmocka_unit_test(without_the_switches_they_do_not),
     };
