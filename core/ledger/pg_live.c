@@ -175,6 +175,16 @@ bool hw_pg_live_has(struct hw_pg_live *live, int64_t claim)
     return has;
 }
 
+bool hw_pg_live_has_lost(struct hw_pg_live *live)
+{
+    bool found = false;
+    pthread_mutex_lock(&live->m);
+    for (size_t i = 0; !found && i < live->size; i++)
+        found = live->slots[i].claim && live->slots[i].lost_ns;
+    pthread_mutex_unlock(&live->m);
+    return found;
+}
+
 size_t hw_pg_live_count(struct hw_pg_live *live)
 {
     pthread_mutex_lock(&live->m);

@@ -103,7 +103,7 @@ static enum hw_pg_rc forget_hosts(struct hw_postgres *p)
 }
 
 /* A failure here is no reason to refuse claims: the next beat tells whether the database is
- * there. */
+ * there. Copies wait for a row that a lost claim has inserted until the audit lets it go. */
 static void follow_up(struct hw_postgres *p)
 {
     struct hw_pg_pulse *b = p->beat;
@@ -114,7 +114,7 @@ static void follow_up(struct hw_postgres *p)
         rc = hw_pg_sweep(p);
     if (rc == HW_PG_OK)
         rc = hw_pg_lease_keep(p);
-    if (rc == HW_PG_OK && is_due(&b->audit_ns, AUDIT_MS))
+    if (rc == HW_PG_OK && (is_due(&b->audit_ns, AUDIT_MS) || hw_pg_live_has_lost(p->live)))
         rc = hw_pg_audit(p);
     if (rc == HW_PG_OK && is_due(&b->forget_ns, FORGET_MS))
         rc = forget_hosts(p);

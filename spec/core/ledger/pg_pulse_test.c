@@ -381,6 +381,19 @@ static void audit_lets_go_what_nobody_here_knows(void **state)
     close_host(p);
 }
 
+/* Its copies wait for it, so that is not left to the audit of each minute. */
+static void audit_lets_go_soon_what_a_lost_claim_took(void **state)
+{
+    (void)state;
+    struct hw_postgres *p = open_host("one");
+    assert_int_equal(hw_pg_live_begin(p->live, true), 1);
+    exec(RUNS(1, 1, 0, "lost", false, "NULL", "NULL", 0));
+    hw_pg_live_lost(p->live, 1);
+    wait_for("SELECT count(*) FROM " ROWS " WHERE error = 'ledger_unavailable'");
+    assert_row("lost", HW_FAILED, "claim = -1");
+    close_host(p);
+}
+
 /* ---- low_seq ---- */
 
 /* Claims come and go in any order; some answers are lost. After each beat no row of this host's
@@ -805,6 +818,8 @@ int main(void)
                                         close_all),
         cmocka_unit_test_setup_teardown(lets_go_many_rows_and_waits_for_none, begin, close_all),
         cmocka_unit_test_setup_teardown(audit_lets_go_what_nobody_here_knows, begin, close_all),
+        cmocka_unit_test_setup_teardown(audit_lets_go_soon_what_a_lost_claim_took, begin,
+                                        close_all),
         cmocka_unit_test_setup_teardown(low_seq_hides_no_row_from_the_sweep, begin, close_all),
         cmocka_unit_test_setup_teardown(records_outcomes_late, begin, close_all),
         cmocka_unit_test_setup_teardown(loses_no_outcome_while_connections_end, begin, close_all),
