@@ -75,9 +75,17 @@ int hw_commit_held(struct hw_ledger *ledger, struct hw_job *jobs)
     return commit_first(ledger, &jobs, &link);
 }
 
+/* A repeat that could not be counted has its answer all the same, but for a good one from a ledger that
+ * hosts share: what it read may have been committed without the standby, and be lost with a failover.
+ * To count it is a commit that comes after that one. */
+static bool keeps_answer(const struct hw_ledger *ledger, const struct hw_notification *n)
+{
+    return n->outcome.from_ledger && (n->outcome.code || !hw_ledger_claims(ledger));
+}
+
 /* One whose start was recorded goes on, and so does one that was accepted; the others are done. With one
  * that another host has by now nothing was recorded. */
-static void mark(struct hw_job *job, int rc)
+static void mark(const struct hw_ledger *ledger, struct hw_job *job, int rc)
 {
     if (job->n.fenced)
         rc = HW_ELEDGER_UNAVAILABLE;
@@ -86,7 +94,7 @@ static void mark(struct hw_job *job, int rc)
     job->n.accepted = job->n.accepted && !(job->accepting && rc);
     job->committed = !job->let_go;
     job->starting = job->accepting = false;
-    if (rc && !job->n.outcome.from_ledger) {
+    if (rc && !keeps_answer(ledger, &job->n)) {
         job->n.outcome.code = rc;
         job->n.outcome.reason = HW_STR_NONE;
     }
@@ -99,7 +107,7 @@ struct hw_job *hw_commit_batch(struct hw_ledger *ledger, struct hw_job *jobs)
     struct hw_job *rest = *link;
     *link = NULL;
     for (struct hw_job *job = jobs; job; job = job->next)
-        mark(job, rc);
+        mark(ledger, job, rc);
     return rest;
 }
 

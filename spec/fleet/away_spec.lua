@@ -123,6 +123,45 @@ describe("PostgreSQL under several hosts", function()
     assert.equal(1, fleet:findings().runs)
   end)
 
+  -- Somebody ends the wait for a standby: PostgreSQL warns, and says that it has committed.
+  for what, statement in pairs { claim = "INSERT INTO", outcome = "UPDATE" } do
+    it(what == "claim" and "commits a claim that its standby may lack: no 200 before it is sure, and one run #long"
+      or "commits an outcome that its standby may lack: no 200 before it is sure, and one run", function()
+      local gate = H.gate()
+      local fleet = start { before = gate.source, handler = "wait()" }
+      local function deliver(at, attempt)
+        local answer = fleet.hosts[at].host:notify(H.event(F.EVENT), { id = "one", attempt = attempt })
+        if answer.status == 200 then fleet.journal:note("answered", "one") end
+        return answer
+      end
+      local client = fleet.hosts[1].host:connect()
+      local function send() client:send(H.request(H.event(F.EVENT), { id = "one" })) end
+      if what == "outcome" then
+        send()
+        H.wait_until(function() return fleet:findings().runs == 1 end, "it to begin")
+      end
+      server:set("synchronous_standby_names", "nobody")
+      server:reload()
+      H.wait_until(function() return server:query "SHOW synchronous_standby_names" == "nobody" end, "the setting")
+      if what == "claim" then send() end
+      gate:open(10)
+      H.wait_until(function()
+        return server:query(([[SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+          WHERE wait_event = 'SyncRep' AND application_name LIKE 'hookward/h1%%'
+          AND query LIKE '%s hookward.notifications%%']]):format(statement)) == "t"
+      end, "a commit that waits")
+      assert.equal("ledger_unavailable", client:receive().error)
+      assert.equal("ledger_unavailable", deliver(2, 1).error)
+      server:set("synchronous_standby_names", "''")
+      server:reload()
+      H.wait_until(function() return deliver(2, 2).status == 200 end, "a 200")
+      local found = fleet:findings()
+      journal.assert_kept(found)
+      assert.equal(1, found.runs)
+      assert.equal("1 1", fleet:states())
+    end)
+  end
+
   it("has no room on its disk any more, and has it again", function()
     if H.sh "id -u" ~= "0\n" then return pending "mounting takes root" end
     local disk = H.folder()
