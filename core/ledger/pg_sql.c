@@ -330,7 +330,8 @@ static const char lane_lock[] =
 static const char lane_accept[] =
     "WITH s AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])"
     " AS s(seq, owner, claim))"
-    " UPDATE @.notifications n SET " WAIT("NULL") " FROM s WHERE " SETTLED_NOW("s")
+    " UPDATE @.notifications n SET " WAIT("NULL") " FROM s WHERE n.seq = ANY ($1::bigint[])"
+    " AND " SETTLED_NOW("s")
     " AND n.state IN (5, 6) AND EXISTS (SELECT FROM @.notifications p WHERE p.lane = n.lane"
     " AND p.seq <> n.seq AND (p.seq < n.seq OR NOT EXISTS (SELECT FROM s o"
     " WHERE o.seq = p.seq AND o.owner = p.owner AND o.claim = p.claim))) RETURNING n.seq";
@@ -379,7 +380,8 @@ static const char park[] =
     " UNION ALL SELECT x.seq FROM each e, LATERAL (SELECT q.seq FROM @.notifications q"
     " WHERE q.pool = e.pool AND q.next_run_at <= now() ORDER BY q.next_run_at, q.seq"
     " LIMIT $1::bigint) x),"
-    " d AS MATERIALIZED (SELECT q.seq FROM front f, @.notifications q WHERE q.seq = f.seq"
+    " d AS MATERIALIZED (SELECT q.seq FROM @.notifications q"
+    " WHERE q.seq = ANY (ARRAY(SELECT f.seq FROM front f))" /* a join may read all rows */
     " AND q.next_run_at <= now() AND q.state IN (2, 5) AND " IS_PAUSED
     " LIMIT $1::bigint FOR NO KEY UPDATE OF q SKIP LOCKED)"
     " UPDATE @.notifications n SET parked = true, parked_event = n.event, next_run_at = NULL"
