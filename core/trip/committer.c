@@ -75,9 +75,9 @@ int hw_commit_held(struct hw_ledger *ledger, struct hw_job *jobs)
     return commit_first(ledger, &jobs, &link);
 }
 
-/* A repeat that could not be counted has its answer all the same, but for a good one from a ledger that
- * hosts share: what it read may have been committed without the standby, and be lost with a failover.
- * To count it is a commit that comes after that one. */
+/* A repeat that could not be counted has its answer all the same, but for a good one from a ledger
+ * that hosts share: what it read may have been committed without the standby, and be lost with a
+ * failover. To count it is a commit that comes after that one. */
 static bool keeps_answer(const struct hw_ledger *ledger, const struct hw_notification *n)
 {
     return n->outcome.from_ledger && (n->outcome.code || !hw_ledger_claims(ledger));

@@ -246,8 +246,9 @@ static void fails_the_whole_batch_and_no_other(void **state)
     close_fake(f);
 }
 
-/* A recorded success stays one, even when the repeat can't be counted. One that was read from a ledger
- * that hosts share may be lost with a failover: only a commit after it shows that it is not. */
+/* A recorded success stays one, even when the repeat can't be counted. One that was read from a
+ * ledger that hosts share may be lost with a failover: only a commit after it shows that it is
+ * not. */
 static void leaves_a_repeat_a_success_when_its_count_fails(void **state)
 {
     (void)state;
