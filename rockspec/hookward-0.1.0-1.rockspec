@@ -302,6 +302,7 @@ build = {
         "core/ledger/pg_minutes.c",
         "core/ledger/pg_move.c",
         "core/ledger/pg_park.c",
+        "core/ledger/pg_place.c",
         "core/ledger/pg_pulse.c",
         "core/ledger/pg_remove.c",
         "core/ledger/pg_schema.c",

@@ -404,7 +404,7 @@ describe("init", function()
     local project = cli.project()
     assert.are.equal("600", cli.mode(project .. "/development.key"))
     has(cli.read(project .. "/development.key"), "-----BEGIN PRIVATE KEY-----")
-    assert.are.same({ "development.key", "hookward.db*", ".hookward.sock" },
+    assert.are.same({ "development.key", "hookward.db*", ".hookward.sock*" },
       lines(cli.read(project .. "/.gitignore")))
     local public = sh(("openssl pkey -in %s/development.key -pubout"):format(project))
     assert.are.equal(public, cli.read(project .. "/keys/development.pem"))

@@ -6,6 +6,7 @@
  *         run out, and nobody is buried before all had the time to come back.
  *         A host that finds itself declared gone joins anew, under a new number. What it has under
  *         the old one is fenced.
+ *         Who joins declares gone, at once, the start before it in the same place (pg_place.h).
  *
  * Clock   lease_until_ns is when the last successful renewal was *sent*, plus ttl less a margin, by
  *         CLOCK_BOOTTIME. Past it nothing is claimed and nothing begins: a host that was frozen
@@ -48,6 +49,28 @@ static void add_scripts(struct hw_pg_pulse *b, struct hw_pg_args *args)
     pthread_mutex_unlock(&b->m);
 }
 
+static void add_place(struct hw_pg_args *args, const char *name)
+{
+    hw_pg_arg_text(args, name[0] ? hw_str_of(name) : HW_STR_NONE);
+}
+
+/* The start before, in the same place, ended without a word: the next beat, which sweeps, comes at
+ * once. */
+static void follow(struct hw_pg_pulse *b, struct hw_str name)
+{
+    if (!name.len)
+        return;
+    hw_log_say(
+        HW_LOG_INFO,
+        "ledger: the host that ran here before (%.*s) has ended; what it left behind is taken "
+        "over at once",
+        HW_STR_ARG(name));
+    b->sweep_ns = 0;
+    pthread_mutex_lock(&b->m);
+    b->woken = true;
+    pthread_mutex_unlock(&b->m);
+}
+
 static enum hw_pg_rc join(struct hw_postgres *p)
 {
     struct hw_pg_pulse *b = p->beat;
@@ -57,12 +80,15 @@ static enum hw_pg_rc join(struct hw_postgres *p)
     hw_pg_arg_text(args, HW_STR(HW_VERSION));
     hw_pg_arg_int(args, HW_PG_INT8, (int64_t)p->ttl_ms);
     add_scripts(b, args);
+    add_place(args, p->place.name);
+    add_place(args, p->place.before);
     struct hw_pg_call call = {.statement = HW_PG_JOIN, .args = args};
     uint64_t sent_boot_ns = hw_pg_boot_ns(), sent_ns = hw_now_ns();
     enum hw_pg_rc rc = hw_pg_run(p->pulse, &call, 1, hw_pg_deadline());
     if (rc == HW_PG_OK) {
         b->started_us = hw_pg_int(call.result, 0, 2);
         b->sent_ns = sent_ns;
+        follow(b, hw_pg_text(call.result, 0, 3));
         hw_pg_live_mark(p->live, hw_pg_int(call.result, 0, 1));
         hold_until(p, sent_boot_ns);
         atomic_store_explicit(&p->owner, hw_pg_int(call.result, 0, 0), memory_order_release);

@@ -29,7 +29,8 @@ static const char *const steps[HW_PG_SCHEMA] = {
     " gone_at timestamptz,"               /* final: it stopped, or was declared gone */
     " swept_at timestamptz,"              /* what it left behind was let go */
     " scripts text,"                      /* the version of its scripts */
-    " scripts_at timestamptz) WITH (fillfactor = 50);\n"
+    " scripts_at timestamptz,"
+    " place text) WITH (fillfactor = 50);\n" /* where it started: pg_place.h; NULL: not known */
 
     "CREATE TABLE @.notifications ("
     " seq bigint GENERATED ALWAYS AS IDENTITY,"

@@ -193,12 +193,14 @@ static const char beat[] =
     " (SELECT compat FROM @.meta)";
 
 static const char join[] =
-    "INSERT INTO @.hosts (name, version, alive_until, scripts, scripts_at, low_seq)"
+    "WITH before AS (UPDATE @.hosts h SET gone_at = now() WHERE h.place = $6::text"
+    " AND h.gone_at IS NULL RETURNING h.name)"
+    " INSERT INTO @.hosts (name, version, alive_until, scripts, scripts_at, low_seq, place)"
     " SELECT $1::text, $2::text, now() + $3::bigint * interval '1 ms', $4::text,"
     " CASE WHEN $4::text IS NOT NULL THEN now() END,"
-    " (SELECT last_value FROM @.notifications_seq_seq)"
+    " (SELECT last_value FROM @.notifications_seq_seq), $5::text"
     " RETURNING id, low_seq, (extract(epoch FROM started_at) * 1000000)::bigint,"
-    " (SELECT count(*) + 1 FROM @.hosts h WHERE h.gone_at IS NULL AND h.alive_until >= now())";
+    " (SELECT string_agg(name, ', ') FROM before)";
 
 static const char leave[] =
     "UPDATE @.hosts SET gone_at = now() WHERE " IS_THIS_HOST("$1", "$2") " AND gone_at IS NULL";

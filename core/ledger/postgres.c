@@ -66,6 +66,7 @@ static void close_postgres(struct hw_ledger *ledger)
     hw_pg_args_free(p->pulse_args);
     hw_pg_unsettled_free(p->unsettled);
     hw_pg_live_free(p->live);
+    hw_pg_place_leave(&p->place);
     hw_pg_sql_free(p->statements);
     hw_pg_pausing_fini(p);
     hw_pg_minutes_fini(p);
@@ -109,6 +110,7 @@ static void configure(struct hw_postgres *p, const struct hw_config *config)
     p->dead_retention_ms = config->dead_retention_ms;
     p->first_retry_ms = config->retries.count ? (int64_t)config->retries.delays_ms[0] : -1;
     p->max_backlog = config->max_backlog;
+    hw_pg_place_take(&p->place, config->control);
     /* ttl + beat + what a sweep waits for stays within the lease, which the user was promised. */
     p->lease_ms = config->lease_ms ? config->lease_ms : LEASE_MS;
     p->ttl_ms = p->lease_ms * 2 / 3;

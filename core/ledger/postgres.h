@@ -37,6 +37,7 @@
 #include "ledger/clock.h"
 #include "ledger/ledger.h"
 #include "ledger/pg.h"
+#include "ledger/pg_place.h"
 
 enum {
     HW_PG_STATEMENT_MS = 2000, /* what a claim or a settle may take */
@@ -163,6 +164,7 @@ struct hw_postgres {
     int64_t first_retry_ms;                   /* the first of `retries`; -1: there are none */
     uint64_t lease_ms, ttl_ms, beat_ms;
     size_t max_backlog;
+    struct hw_pg_place place;
     struct hw_pg_statement statements[HW_PG_STATEMENTS];
     struct hw_pg_options options[3];
 

@@ -94,7 +94,7 @@ return { default = { lua = _VERSION ~= "Lua 5.4" and "lua5.4" or nil } }
   { name = ".gitignore", always = true, text = [==[
 development.key
 hookward.db*
-.hookward.sock
+.hookward.sock*
 ]==] },
   { name = "README.md", text = [==[
 # Webhook handlers
