@@ -65,6 +65,12 @@ function M.distance(seconds)
   return ahead > 0 and "in " .. span(ahead) or M.age(seconds)
 end
 
+---@param seconds number since 1970
+---@return string when "2026-01-01T12:00:00Z (12s ago)"
+function M.when(seconds)
+  return ("%s (%s)"):format(M.short(seconds), M.distance(seconds))
+end
+
 ---@param ms number
 ---@return string duration "12 ms"; from a second on "1.5 s"
 function M.took(ms)

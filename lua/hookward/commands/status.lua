@@ -78,7 +78,7 @@ local function find_problems(state, problems)
   local fleet = state.ledger.fleet
   if fleet and fleet.away_since then
     add("PostgreSQL can't be used since %s, so no handler runs; the log says why",
-      time.age(fleet.away_since))
+      time.when(fleet.away_since))
   elseif state.ledger.health == "failed" then
     add("the ledger can't be written, so no handler runs; the log says why")
   end
@@ -154,10 +154,6 @@ local function say(name, format, ...)
     format:format(...))
 end
 
-local function shown_time(at)
-  return ("%s (%s)"):format(time.short(at), time.distance(at))
-end
-
 local function shown_path(path)
   return config.shown(path, core.sys.cwd() or "")
 end
@@ -207,7 +203,7 @@ local function print_host(state)
   say("counts", "%s", counts_text(state.counts))
   if next(state.errors) then say("errors", "%s", errors_text(state.errors)) end
   if state.reload then
-    say("reload", "%s %s", state.reload.ok and "succeeded" or "failed", shown_time(state.reload.at))
+    say("reload", "%s %s", state.reload.ok and "succeeded" or "failed", time.when(state.reload.at))
   end
 end
 
@@ -215,9 +211,9 @@ local function print_backlog(backlog)
   say("backlog", "%d to run (%d due now, %d set aside by a pause), %d running", backlog.waiting,
     backlog.due, backlog.parked, backlog.running)
   if backlog.oldest_waiting then
-    say("", "the oldest was received %s", shown_time(backlog.oldest_waiting))
+    say("", "the oldest was received %s", time.when(backlog.oldest_waiting))
   end
-  if backlog.next_due then say("", "the next is due %s", shown_time(backlog.next_due)) end
+  if backlog.next_due then say("", "the next is due %s", time.when(backlog.next_due)) end
 end
 
 -- "succeeded 12, dead 1": those that are not 0; nil without any.
@@ -259,7 +255,7 @@ local function print_text(found)
   if found.backlog then print_backlog(found.backlog) end
   for i, pause in ipairs(found.host.pauses or {}) do
     say(i == 1 and "paused" or "", "%s since %s", console.plain(pause.pattern),
-      shown_time(pause.since))
+      time.when(pause.since))
   end
   local rows = rows_text(found.host.rows or {}) -- an older host does not say
   if rows then say("rows", "%s", rows) end

@@ -50,7 +50,7 @@ end
 
 local function fleet(findings, found)
   if found.away_since then
-    findings:problem(("it can't use PostgreSQL, since %s"):format(time.age(found.away_since)),
+    findings:problem(("it can't use PostgreSQL, since %s"):format(time.when(found.away_since)),
       "no handler runs, and every notification is answered 400 ledger_unavailable",
       "the log says why; it goes on by itself as soon as PostgreSQL can be used")
   end

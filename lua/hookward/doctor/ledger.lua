@@ -173,7 +173,7 @@ local function examine_database(findings, patient)
     findings:problem(database.failure(settings, why), starts and "a host starts all the same, and "
       .. "answers 400 ledger_unavailable until it can connect" or "no host starts with it",
       starts and "look at the database, and at what is between it and this machine"
-        or "set `ledger`, or change what it names")
+        or "mend what is named above: the address, the database, or this machine")
     return nil
   end
   findings:ok(database.describe(found))

@@ -61,6 +61,9 @@ function M.change(host, pattern, resume)
       :format(host.file, why)
   end
   local said = core.json.decode(answer.body) or {}
+  if said.error == "ledger_unavailable" then
+    return nil, "the ledger can't be used now, so nothing was changed; the host's log says why"
+  end
   if answer.status ~= 200 then return nil, said.message or answer.body end
   return said.message == "changed"
 end
