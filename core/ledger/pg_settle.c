@@ -252,6 +252,20 @@ static enum hw_pg_rc look(struct settle *s, list *batch, size_t count, struct hw
     return rc;
 }
 
+/* Our claim was recorded, and does not run: so a try whose answer was lost was committed. */
+static bool was_written(const struct hw_pg_result *result, int at, const struct hw_notification *n)
+{
+    return at >= 0 && has_fence(result, (size_t)at, &n->fence) &&
+           hw_pg_int(result, (size_t)at, STATE) != HW_STARTED;
+}
+
+/* One that was to start was put behind another one by that try. */
+static void follow(const struct hw_pg_result *result, int at, struct hw_notification *n)
+{
+    if (n->state == HW_STARTED && was_written(result, at, n))
+        n->state = HW_QUEUED;
+}
+
 static enum hw_pg_rc look_at_missing(struct settle *s, list *missing, size_t count)
 {
     struct hw_pg_result *result;
@@ -264,6 +278,8 @@ static enum hw_pg_rc look_at_missing(struct settle *s, list *missing, size_t cou
             s->inserts[s->inserts_count++] = missing[i];
         else if (!has_fence(result, (size_t)at, &missing[i]->fence))
             fence_off(s, missing[i], hw_pg_text(result, (size_t)at, HOST));
+        else
+            follow(result, at, missing[i]);
     }
     hw_pg_result_free(result);
     return rc;
@@ -377,13 +393,6 @@ static enum hw_pg_rc write_batch(struct settle *s, list *batch, size_t count)
 
 /* ---- after a failure ---- */
 
-/* Shows that a transaction was committed whose answer was lost. One whose run goes on would look
- * the same in either case. */
-static bool is_proof(const struct hw_notification *n)
-{
-    return n->state != HW_STARTED;
-}
-
 /* Sets *done when the batch was committed before the connection broke. */
 static enum hw_pg_rc look_whether_done(struct settle *s, list *batch, size_t count, bool *done)
 {
@@ -395,18 +404,10 @@ static enum hw_pg_rc look_whether_done(struct settle *s, list *batch, size_t cou
     enum hw_pg_rc rc = look(s, s->rows, s->rows_count, &result);
     if (rc != HW_PG_OK)
         return rc;
-    for (size_t i = 0; !*done && i < s->rows_count; i++) {
-        const struct hw_notification *n = s->rows[i];
-        int at = find(result, n->row);
-        *done = at >= 0 && is_proof(n) && has_fence(result, (size_t)at, &n->fence) &&
-                hw_pg_int(result, (size_t)at, STATE) != HW_STARTED;
-    }
-    for (size_t i = 0; *done && i < s->rows_count; i++) {
-        int at = find(result, s->rows[i]->row);
-        if (at >= 0 && s->rows[i]->state == HW_STARTED &&
-            hw_pg_int(result, (size_t)at, STATE) == HW_QUEUED)
-            s->rows[i]->state = HW_QUEUED; /* it was put behind another one */
-    }
+    for (size_t i = 0; !*done && i < s->rows_count; i++)
+        *done = was_written(result, find(result, s->rows[i]->row), s->rows[i]);
+    for (size_t i = 0; *done && i < s->rows_count; i++)
+        follow(result, find(result, s->rows[i]->row), s->rows[i]);
     hw_pg_result_free(result);
     return rc;
 }

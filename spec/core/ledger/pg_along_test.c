@@ -219,6 +219,33 @@ static void accepts_once_what_is_sent_twice(void **state)
     rig_close(&r);
 }
 
+/* It was put behind others by a try whose answer was lost, so it does not start. */
+static void starts_nothing_that_a_lost_answer_put_behind(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_open(&r);
+    struct hw_notification *first = accept_one(&r.b, "first", "lane", NULL, 0, true);
+    struct hw_notification *second = accept_one(&r.a, "second", "lane", NULL, 0, true);
+    struct hw_notification *third = accept_one(&r.b, "third", NULL, "pool", 1, true);
+    struct hw_notification *fourth = accept_one(&r.a, "fourth", NULL, "pool", 1, true);
+    struct hw_notification *behind[] = {second, fourth};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(behind[i]->state, HW_QUEUED);
+        hw_retry_start(behind[i], now_ms(), 30000); /* as it was before that answer */
+        settle(&r.a, behind[i]);
+        assert_false(behind[i]->fenced);
+        assert_int_equal(behind[i]->state, HW_QUEUED);
+        free_notification(behind[i]);
+    }
+    end(&r.b, first, 0);
+    end(&r.b, third, 0);
+    assert_true(runs_next(&r.b, "second"));
+    assert_true(runs_next(&r.b, "fourth"));
+    assert_int_equal(rig_number(&r, "SELECT count(*) FROM @.notifications WHERE runs = 1"), 4);
+    rig_close(&r);
+}
+
 /* ---- accepting, running and ending at once ---- */
 
 enum { EACH = 150, LANES = 5, RUNNERS = 2 };
@@ -441,6 +468,7 @@ int main(void)
         cmocka_unit_test(goes_on_behind_one_that_is_dead),
         cmocka_unit_test(follows_the_order_of_accepting),
         cmocka_unit_test(accepts_once_what_is_sent_twice),
+        cmocka_unit_test(starts_nothing_that_a_lost_answer_put_behind),
         cmocka_unit_test(runs_lanes_one_at_a_time_at_two_hosts),
         cmocka_unit_test(starts_no_more_of_a_pool_than_may_run_at_all_hosts),
         cmocka_unit_test(counts_those_of_one_batch_too),
