@@ -73,7 +73,7 @@ static void read_taken(struct pick *pick, const struct hw_pg_result *result, str
         struct hw_notification *n = room(pick) ? fill(pick, result, i, fence) : NULL;
         bool lost = hw_pg_take_lost(result, i) >= HW_PG_LOST_MAX;
         if (!n)
-            hw_pg_live_end(pick->p->live, fence.claim);
+            hw_pg_live_lost(pick->p->live, fence.claim);
         else if (lost && pick->lost_count < HW_LEDGER_BATCH_MAX)
             pick->lost[pick->lost_count++] = n;
         else

@@ -34,6 +34,7 @@ struct hw_pg_live {
     pthread_mutex_t m;
     int64_t last; /* the last number that was given out */
     int64_t mark;
+    uint64_t lost_ns; /* the last time that an answer was lost; 0: never */
     struct entry *slots;
     size_t size, used; /* size: a power of two, used at most half of it */
 };
@@ -148,12 +149,13 @@ void hw_pg_live_lost(struct hw_pg_live *live, int64_t claim)
 {
     pthread_mutex_lock(&live->m);
     struct entry *e = find_locked(live, claim);
+    live->lost_ns = hw_now_ns();
     if (e->claim && e->rows > 1)
         e->rows--;
     else if (e->claim && e->low == INT64_MAX)
         remove_locked(live, e);
     else if (e->claim && !e->lost_ns)
-        e->lost_ns = hw_now_ns();
+        e->lost_ns = live->lost_ns;
     pthread_mutex_unlock(&live->m);
 }
 
@@ -175,10 +177,11 @@ bool hw_pg_live_has(struct hw_pg_live *live, int64_t claim)
     return has;
 }
 
+/* Of those that were not fresh there is no entry any more. */
 bool hw_pg_live_has_lost(struct hw_pg_live *live)
 {
-    bool found = false;
     pthread_mutex_lock(&live->m);
+    bool found = live->lost_ns && hw_now_ns() < live->lost_ns + LINGER_NS;
     for (size_t i = 0; !found && i < live->size; i++)
         found = live->slots[i].claim && live->slots[i].lost_ns;
     pthread_mutex_unlock(&live->m);

@@ -103,7 +103,8 @@ static enum hw_pg_rc forget_hosts(struct hw_postgres *p)
 }
 
 /* A failure here is no reason to refuse claims: the next beat tells whether the database is
- * there. Copies wait for a row that a lost claim has inserted until the audit lets it go. */
+ * there. Copies, and what is behind it in its lane, wait for a row that a lost claim has
+ * taken until the audit lets it go. */
 static void follow_up(struct hw_postgres *p)
 {
     struct hw_pg_pulse *b = p->beat;

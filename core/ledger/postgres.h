@@ -109,8 +109,8 @@ void hw_pg_live_end(struct hw_pg_live *live, int64_t claim);
 /* It carries next_run_at = 'infinity' from now on, so it need not be looked for by its number. */
 void hw_pg_live_is_due(struct hw_pg_live *live, int64_t claim);
 bool hw_pg_live_has(struct hw_pg_live *live, int64_t claim);
-bool hw_pg_live_has_lost(
-    struct hw_pg_live *live); /* one whose row the audit may still have to find */
+/* Whether the audit may still have to find rows that a lost claim took. */
+bool hw_pg_live_has_lost(struct hw_pg_live *live);
 size_t hw_pg_live_count(struct hw_pg_live *live);
 /* No row below it that this host claimed as new can be running. */
 int64_t hw_pg_live_low_seq(struct hw_pg_live *live);

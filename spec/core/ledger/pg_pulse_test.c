@@ -394,6 +394,20 @@ static void audit_lets_go_soon_what_a_lost_claim_took(void **state)
     close_host(p);
 }
 
+/* Likewise when it was no fresh one, and has taken its row some time after. */
+static void audit_comes_soon_after_a_lost_answer(void **state)
+{
+    (void)state;
+    struct hw_postgres *p = open_host("one");
+    hw_pg_live_lost(p->live, hw_pg_live_begin(p->live, false));
+    usleep((unsigned)p->beat_ms * 1500);
+    exec(RUNS(1, 1, 0, "late", true, "'b'", "'infinity'", 0));
+    wait_for("SELECT (count(*) = 1)::int FROM " ROWS " WHERE error = 'ledger_unavailable'");
+    assert_row("late", HW_QUEUED, "next_run_at <= now()");
+    assert_false(hw_pg_is_away(p));
+    close_host(p);
+}
+
 /* ---- low_seq ---- */
 
 /* Claims come and go in any order; some answers are lost. After each beat no row of this host's
@@ -676,6 +690,7 @@ static void loses_no_outcome_while_connections_end(void **state)
     static struct load load;
     pthread_t claimer, settler;
     memset(&load, 0, sizeof load);
+    config.max_queue = BATCHES * BATCH; /* no outcome is dropped, however long it is away */
     load.p = open_host("one");
     for (int b = 0; b < BATCHES; b++)
         for (int k = 0; k < BATCH; k++) {
@@ -820,6 +835,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(audit_lets_go_what_nobody_here_knows, begin, close_all),
         cmocka_unit_test_setup_teardown(audit_lets_go_soon_what_a_lost_claim_took, begin,
                                         close_all),
+        cmocka_unit_test_setup_teardown(audit_comes_soon_after_a_lost_answer, begin, close_all),
         cmocka_unit_test_setup_teardown(low_seq_hides_no_row_from_the_sweep, begin, close_all),
         cmocka_unit_test_setup_teardown(records_outcomes_late, begin, close_all),
         cmocka_unit_test_setup_teardown(loses_no_outcome_while_connections_end, begin, close_all),
