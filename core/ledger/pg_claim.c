@@ -24,8 +24,8 @@ enum { BODIES_MAX = 1024 * 1024 /* bytes of one transaction, which has only so m
 struct ask {
     struct hw_notification *n;
     int64_t claim;
-    int64_t old; /* sent before for this one, perhaps recorded; 0: none */
-    bool was_mine;
+    int64_t old;  /* sent before for this one, perhaps recorded; 0: none */
+    int64_t held; /* what it has until then, under whatever owner; 0: nothing */
     enum { OPEN, DONE, FAILED } answer;
 };
 
@@ -139,9 +139,9 @@ static void fill_known(struct hw_pg_args *args, int64_t owner, const struct ask 
 /* It had a claim before this one. */
 static void end_old(struct hw_postgres *p, struct ask *ask)
 {
-    if (ask->was_mine)
-        hw_pg_live_end(p->live, ask->old);
-    ask->was_mine = false;
+    if (ask->held)
+        hw_pg_live_end(p->live, ask->held);
+    ask->held = 0;
 }
 
 static void fail(struct hw_postgres *p, struct ask *ask, int code)
@@ -391,7 +391,7 @@ static void fail_open(struct ask *asks, size_t count)
 {
     for (struct ask *ask = asks; ask < asks + count; ask++) {
         hw_notification_fail(ask->n, HW_ELEDGER_UNAVAILABLE);
-        if (!ask->was_mine)
+        if (!ask->held)
             ask->n->fence.claim = ask->claim ? ask->claim : ask->old;
     }
 }
@@ -404,7 +404,7 @@ static enum hw_pg_rc ask_twice(struct hw_postgres *p, struct ask *asks, size_t c
     count = lose(p, asks, count);
     if (rc == HW_PG_BROKEN) {
         for (struct ask *ask = asks; ask < asks + count; ask++)
-            if (!ask->was_mine)
+            if (!ask->held)
                 ask->old = ask->claim;
         rc = ask_all(p, asks, &count, owner);
         if (rc == HW_PG_OK)
@@ -435,8 +435,9 @@ static size_t collect(struct hw_notification *const *batch, size_t count, int64_
             n->claim = HW_CLAIM_NONE;
         if (comes_by_row(n))
             continue;
-        asks[found++] = (struct ask){
-            .n = n, .old = n->fence.owner == owner ? n->fence.claim : 0, .was_mine = was_mine};
+        asks[found++] = (struct ask){.n = n,
+                                     .old = n->fence.owner == owner ? n->fence.claim : 0,
+                                     .held = was_mine ? n->fence.claim : 0};
         if (!was_mine)
             n->fence = (struct hw_fence){owner, 0};
     }

@@ -387,6 +387,32 @@ static void claims_again_what_it_has(void **state)
     close_pair(&pair);
 }
 
+/* It was declared gone, and joined anew. A claim that stays would hold low_seq back for ever. */
+static void claims_anew_what_it_had_under_its_old_number(void **state)
+{
+    struct pair pair;
+    (void)state;
+    open_pair(&pair);
+    struct hw_postgres *a = parts(pair.a);
+    struct hw_notification *taken = claim_new(pair.a, "taken", "a");
+    struct hw_notification *kept = claim_new(pair.a, "kept", "a");
+    int64_t old = atomic_load(&a->owner);
+    exec("UPDATE @.hosts SET gone_at = now() WHERE id = %d", (int)old);
+    for (int i = 0; i < 1000 && atomic_load(&a->owner) <= old; i++)
+        usleep(10000);
+    exec("UPDATE @.notifications SET state = 6, owner = %d, claim = 900 WHERE job_id = 'taken'",
+         (int)atomic_load(&parts(pair.b)->owner));
+    assert_int_equal(claim(pair.a, taken), HW_CLAIM_ELSEWHERE);
+    assert_int_equal(claim(pair.a, kept), HW_CLAIM_MINE);
+    assert_int_equal(kept->fence.owner, atomic_load(&a->owner));
+    assert_int_equal(hw_pg_live_count(a->live), 1);
+    assert_int_equal(settle(pair.a, kept, 0), 0);
+    assert_int_equal(hw_pg_live_count(a->live), 0);
+    free_notification(taken);
+    free_notification(kept);
+    close_pair(&pair);
+}
+
 static void leaves_a_locked_row_for_later(void **state)
 {
     struct pair pair;
@@ -915,6 +941,7 @@ int main(void)
         cmocka_unit_test(takes_over_from_a_host_that_is_gone),
         cmocka_unit_test(takes_its_own_lost_claim),
         cmocka_unit_test(claims_again_what_it_has),
+        cmocka_unit_test(claims_anew_what_it_had_under_its_old_number),
         cmocka_unit_test(leaves_a_locked_row_for_later),
         cmocka_unit_test(only_looks_when_asked_to),
         cmocka_unit_test(stores_the_body_with_the_senders_last_attempt),
