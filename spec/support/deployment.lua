@@ -49,6 +49,7 @@ local DIRECTIVES = {
     AmbientCapabilities = "ports below 1024",
     CapabilityBoundingSet = "and nothing else",
     RuntimeDirectory = "where its control socket is",
+    RuntimeDirectoryPreserve = "the lock in it outlives a restart, so that a host knows its last start",
     StateDirectory = "the one folder that it writes: the ledger's",
     StateDirectoryMode = "the ledger has personal data",
     ReadWritePaths = "what handlers write",
