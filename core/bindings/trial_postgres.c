@@ -38,7 +38,7 @@ static enum hw_pg_rc explain(struct trial *t, enum hw_pg_rc rc)
 
 static enum hw_pg_rc look(struct trial *t)
 {
-    static const char sql[] = "SELECT to_regclass($1::text || '.meta') IS NOT NULL,"
+    static const char sql[] = "SELECT to_regclass(quote_ident($1) || '.meta') IS NOT NULL,"
                               " has_database_privilege(current_database(), 'CREATE'),"
                               " (SELECT count(*) FROM pg_stat_replication),"
                               " split_part(current_setting('server_version'), ' ', 1)";
@@ -87,6 +87,8 @@ static enum hw_pg_rc examine(struct trial *t)
     if (rc || !t->has_schema)
         return rc;
     rc = hw_pg_schema_check(t->pg, t->schema, t->by_body, t->why, sizeof t->why);
+    if (rc == HW_PG_OK)
+        rc = hw_pg_schema_rights(t->pg, t->schema, t->why, sizeof t->why);
     return rc ? rc : count_hosts(t);
 }
 

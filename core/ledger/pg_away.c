@@ -53,6 +53,13 @@ void hw_pg_pulse_set_away(struct hw_postgres *p, const char *why)
     wake(b);
 }
 
+void hw_pg_pulse_fail(struct hw_postgres *p, const struct hw_pg *pg)
+{
+    if (!hw_pg_is_open(pg))
+        atomic_store(&p->shut_out, true);
+    hw_pg_pulse_set_away(p, hw_pg_why(pg));
+}
+
 void hw_pg_away_begin(struct hw_postgres *p)
 {
     atomic_store(&p->away, true);
@@ -68,6 +75,7 @@ void hw_pg_away_end(struct hw_postgres *p)
     if (told)
         atomic_store(&b->back_ns, hw_now_ns());
     b->why[0] = '\0';
+    atomic_store(&p->shut_out, false);
     hw_ledger_set_health(&p->ledger, HW_LEDGER_WELL);
     atomic_store_explicit(&p->away, false, memory_order_release);
     if (told)

@@ -493,7 +493,7 @@ static void note_failure(struct hw_postgres *p, enum hw_pg_rc rc)
 {
     atomic_fetch_add_explicit(&p->claims_failed, 1, memory_order_relaxed);
     if (rc != HW_PG_DATA && rc != HW_PG_AGAIN && rc != HW_PG_UNSURE)
-        hw_pg_pulse_set_away(p, hw_pg_why(p->claims));
+        hw_pg_pulse_fail(p, p->claims);
 }
 
 int hw_pg_claim(struct hw_ledger *ledger, struct hw_notification *const *batch, size_t count)

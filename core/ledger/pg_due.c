@@ -242,7 +242,7 @@ static bool may_take(struct hw_postgres *p)
 static void look_at(struct hw_postgres *p, enum hw_pg_rc rc)
 {
     if (rc == HW_PG_LATE || rc == HW_PG_AWAY || rc == HW_PG_REFUSED)
-        hw_pg_pulse_set_away(p, hw_pg_why(p->settles));
+        hw_pg_pulse_fail(p, p->settles);
 }
 
 /* What was taken before something failed is handed on all the same. */

@@ -41,7 +41,7 @@ static void note_change(struct hw_postgres *p)
 static int code_of(struct hw_postgres *p, enum hw_pg_rc rc)
 {
     if (rc == HW_PG_LATE || rc == HW_PG_AWAY || rc == HW_PG_REFUSED)
-        hw_pg_pulse_set_away(p, hw_pg_why(p->settles));
+        hw_pg_pulse_fail(p, p->settles);
     return rc == HW_PG_OK ? 0 : HW_ELEDGER_UNAVAILABLE;
 }
 

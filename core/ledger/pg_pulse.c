@@ -135,7 +135,7 @@ static void go_on(struct hw_postgres *p)
     } else if (rc == HW_PG_OK) {
         follow_up(p);
     } else {
-        hw_pg_pulse_set_away(p, hw_pg_why(p->pulse));
+        hw_pg_pulse_fail(p, p->pulse);
     }
 }
 
@@ -159,6 +159,26 @@ static enum hw_pg_rc connect_again(struct hw_postgres *p, char *why, size_t size
     return rc;
 }
 
+static enum hw_pg_rc try_another_connection(struct hw_postgres *p, char *why, size_t size)
+{
+    struct hw_pg *pg = hw_pg_new(&p->options[0]);
+    if (!pg)
+        return HW_PG_OK;
+    enum hw_pg_rc rc = hw_pg_connect(pg, hw_now_ns() + hw_pg_ns(HW_PG_CONNECT_MS));
+    if (rc != HW_PG_OK)
+        snprintf(why, size, "%s", hw_pg_why(pg));
+    hw_pg_free(pg);
+    return rc;
+}
+
+/* The pulse's own connection may do while claims can't be made: for want of a right, or since the
+ * server takes no further connection. It is back when they can. */
+static enum hw_pg_rc prove(struct hw_postgres *p, char *why, size_t size)
+{
+    enum hw_pg_rc rc = hw_pg_schema_rights(p->pulse, p->schema, why, size);
+    return rc == HW_PG_OK && atomic_load(&p->shut_out) ? try_another_connection(p, why, size) : rc;
+}
+
 static void say_what_it_is(struct hw_postgres *p)
 {
     bool durable = hw_pg_facts(p->pulse)->durable || getenv("HOOKWARD_TEST");
@@ -174,6 +194,8 @@ static enum hw_pg_rc come_back(struct hw_postgres *p, char *why, size_t size)
     why[0] = '\0';
     p->beat->recorded_late = 0;
     enum hw_pg_rc rc = connect_again(p, why, size);
+    if (rc == HW_PG_OK)
+        rc = prove(p, why, size);
     if (rc != HW_PG_OK)
         return rc;
     say_what_it_is(p);

@@ -107,17 +107,19 @@ bool hw_pg_schema_is_name(const char *name)
 
 char *hw_pg_schema_fill(const char *sql, const char *name)
 {
-    size_t name_len = strlen(name), len = 0;
+    size_t quoted_len = strlen(name) + 2, len = 0;
     for (const char *p = sql; *p; p++)
-        len += *p == '@' ? name_len : 1;
+        len += *p == '@' ? quoted_len : 1;
     char *text = malloc(len + 1), *to = text;
     if (!text)
         return NULL;
     for (const char *p = sql; *p; p++) {
-        if (*p == '@')
+        if (*p != '@')
+            *to++ = *p;
+        else if (strncmp(p, "@'", 2) == 0)
             to = stpcpy(to, name);
         else
-            *to++ = *p;
+            to += sprintf(to, "\"%s\"", name);
     }
     *to = '\0';
     return text;
@@ -318,6 +320,38 @@ enum hw_pg_rc hw_pg_schema_find(struct hw_pg *pg, const char *name, bool *by_bod
     struct found found;
     enum hw_pg_rc rc = check(pg, name, NULL, &found, why, why_size);
     *by_body = rc == HW_PG_OK && is_by_body(&found);
+    return rc;
+}
+
+/* ---- what its user may do ---- */
+
+/* Each right that is missing, as `INSERT ON notifications`. */
+static const char missing_rights[] =
+    "SELECT string_agg(r.name || ' ON ' || c.relname, ', ' ORDER BY c.relname, r.name)"
+    " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,"
+    " (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE')) r(name)"
+    " WHERE n.nspname = '@' AND CASE"
+    " WHEN c.relname IN ('hosts', 'notifications', 'runs', 'pauses', 'minutes')"
+    " THEN NOT has_table_privilege(c.oid, r.name)"
+    " WHEN c.relname = 'meta' THEN r.name = 'SELECT' AND NOT has_table_privilege(c.oid, r.name)"
+    " WHEN c.relname = 'notifications_seq_seq'"
+    " THEN r.name = 'SELECT' AND NOT has_sequence_privilege(c.oid, r.name) END";
+
+enum hw_pg_rc hw_pg_schema_rights(struct hw_pg *pg, const char *name, char *why, size_t why_size)
+{
+    struct hw_pg_result *result = NULL;
+    enum hw_pg_rc rc = ask(pg, missing_rights, name, &result);
+    struct hw_str missing = rc == HW_PG_OK ? hw_pg_text(result, 0, 0) : HW_STR_NONE;
+    if (rc != HW_PG_OK) {
+        said_by(pg, rc, why, why_size);
+    } else if (missing.len > 0) {
+        snprintf(why, why_size,
+                 "the user %s lacks rights in the schema \"%s\": %.*s; `hookward ledger schema` "
+                 "prints what it needs",
+                 hw_pg_facts(pg)->user, name, HW_STR_ARG(missing));
+        rc = HW_PG_REFUSED;
+    }
+    hw_pg_result_free(result);
     return rc;
 }
 

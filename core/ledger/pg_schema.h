@@ -36,7 +36,10 @@ enum hw_pg_rc hw_pg_schema_update(struct hw_pg *pg, const char *name, bool by_bo
 enum hw_pg_rc hw_pg_schema_check(struct hw_pg *pg, const char *name, bool by_body, char *why,
                                  size_t why_size);
 
-/* Likewise for one who takes it as it is: says in *by_body what its `duplicates` are. */
+/* Whether its user has the rights in it that a host needs, without any change. Returns as above. */
+enum hw_pg_rc hw_pg_schema_rights(struct hw_pg *pg, const char *name, char *why, size_t why_size);
+
+/* As `check`, for one who takes it as it is: says in *by_body what its `duplicates` are. */
 enum hw_pg_rc hw_pg_schema_find(struct hw_pg *pg, const char *name, bool *by_body, char *why,
                                 size_t why_size);
 
@@ -51,7 +54,8 @@ char *hw_pg_schema_text(const char *name, bool by_body);
 /* Whether it may be a schema's name here: a plain identifier, [a-z_][a-z0-9_]*, at most 63. */
 bool hw_pg_schema_is_name(const char *name);
 
-/* Puts the schema's name in the place of each @. NULL without memory; the caller frees it. */
+/* Puts the schema's name in the place of each @: in double quotes, for it may be a word of SQL, except
+ * where '@' is a text. NULL without memory; the caller frees it. */
 char *hw_pg_schema_fill(const char *sql, const char *name);
 
 #endif

@@ -535,7 +535,7 @@ static void keep(struct hw_postgres *p, list *batch, size_t count)
 static void note_failure(struct hw_postgres *p, enum hw_pg_rc rc)
 {
     if (rc != HW_PG_AGAIN && rc != HW_PG_UNSURE)
-        hw_pg_pulse_set_away(p, hw_pg_why(p->settles));
+        hw_pg_pulse_fail(p, p->settles);
 }
 
 /* How many of a batch go into one transaction; one at least. */

@@ -188,8 +188,8 @@ struct hw_postgres {
     /* atomic */
     _Atomic int64_t owner; /* hosts.id; 0: not joined */
     _Atomic uint64_t
-        lease_until_ns; /* CLOCK_BOOTTIME; past it nothing is claimed, and nothing begun */
-    atomic_bool away;
+        lease_until_ns;         /* CLOCK_BOOTTIME; past it nothing is claimed, and nothing begun */
+    atomic_bool away, shut_out; /* shut_out: a connection could not be made */
     _Atomic int64_t away_since; /* ms since 1970 */
     _Atomic int64_t hosts_alive;
     _Atomic uint64_t fenced, taken_over, claims_failed;
@@ -218,6 +218,9 @@ static inline bool hw_pg_is_away(struct hw_postgres *p)
 /* The database can't be used: claims are refused from here on, until the pulse has it back. It says
  * so once in the log. Any thread. */
 void hw_pg_pulse_set_away(struct hw_postgres *p, const char *why);
+
+/* Likewise: this connection failed, or could not be made. By the thread that has it. */
+void hw_pg_pulse_fail(struct hw_postgres *p, const struct hw_pg *pg);
 
 /* CLOCK_BOOTTIME, which goes on while the machine sleeps. */
 uint64_t hw_pg_boot_ns(void);

@@ -162,6 +162,23 @@ describe("PostgreSQL under several hosts", function()
     end)
   end
 
+  it("takes too few connections: it is away until it takes enough, and the log says it once each way", function()
+    server = postgres.start()
+    server:query "CREATE ROLE few LOGIN CONNECTION LIMIT 2"
+    server:query "GRANT CREATE ON DATABASE postgres TO few"
+    local fleet = F.new { ledger = (server:url():gsub("postgres@", "few@")), lease = F.LEASE }:start(1)
+    local host = fleet.hosts[1].host
+    local ends = socket.gettime() + 2.5 -- longer than a return is taken for one that did not last
+    while socket.gettime() < ends do
+      host:notify(H.event(F.EVENT), { id = "few" })
+      socket.sleep(0.05)
+    end
+    server:query "ALTER ROLE few CONNECTION LIMIT 3"
+    H.wait_until(function() return host:notify(H.event(F.EVENT), { id = "enough" }).status == 200 end, "a 200")
+    assert.equal(1, host:count_log "PostgreSQL is away", host:log())
+    assert.equal(1, host:count_log "PostgreSQL is back", host:log())
+  end)
+
   it("has no room on its disk any more, and has it again", function()
     if H.sh "id -u" ~= "0\n" then return pending "mounting takes root" end
     local disk = H.folder()

@@ -102,6 +102,27 @@ describe("a fleet, looked at:", function()
         out, 1, true)
     end)
 
+    it("names the rights that a role lacks in a schema that a DBA made", function()
+      local url = database()
+      local sql = run(project(url), "ledger schema")
+      postgres.query(url, sql .. [[
+        DO $$ BEGIN CREATE ROLE least LOGIN; EXCEPTION WHEN duplicate_object THEN END $$;
+        GRANT USAGE ON SCHEMA hookward TO least;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA hookward TO least;
+        GRANT SELECT ON ALL SEQUENCES IN SCHEMA hookward TO least]])
+      local folder = project(with(url, "least"))
+      local out, code = run(folder, "check")
+      assert.equal(0, code, out)
+      postgres.query(url, "REVOKE INSERT ON hookward.notifications FROM least")
+      out, code = run(folder, "check")
+      assert.equal(1, code)
+      local lacks = 'least lacks rights in the schema "hookward": INSERT ON notifications; `hookward ledger schema`'
+      assert.matches(lacks, out, 1, true)
+      out, code = run(folder, "serve")
+      assert.equal(1, code)
+      assert.matches(lacks, out, 1, true)
+    end)
+
     it("fails for a ledger with other duplicates", function()
       local url = database()
       start(url):stop()

@@ -119,6 +119,35 @@ static void the_text_for_a_dba_makes_the_same(void **state)
     }
 }
 
+static void a_right_that_is_missing_is_named(void **state)
+{
+    (void)state;
+    assert_int_equal(update(false), HW_PG_OK);
+    sql("GRANT USAGE ON SCHEMA hw_schema_test TO pg_monitor;"
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA hw_schema_test TO pg_monitor;"
+        "GRANT SELECT ON ALL SEQUENCES IN SCHEMA hw_schema_test TO pg_monitor;"
+        "REVOKE INSERT, UPDATE, DELETE ON hw_schema_test.meta FROM pg_monitor;"
+        "SET ROLE pg_monitor");
+    assert_int_equal(hw_pg_schema_rights(pg, "hw_schema_test", why, sizeof why), HW_PG_OK);
+    sql("RESET ROLE; REVOKE INSERT ON hw_schema_test.notifications FROM pg_monitor;"
+        "REVOKE SELECT ON ALL SEQUENCES IN SCHEMA hw_schema_test FROM pg_monitor;"
+        "SET ROLE pg_monitor");
+    assert_int_equal(hw_pg_schema_rights(pg, "hw_schema_test", why, sizeof why), HW_PG_REFUSED);
+    assert_says(
+        "INSERT ON notifications, SELECT ON notifications_seq_seq; `hookward ledger schema`");
+    sql("RESET ROLE");
+}
+
+static void a_word_of_sql_may_be_its_name(void **state)
+{
+    (void)state;
+    sql("DROP SCHEMA IF EXISTS \"user\" CASCADE");
+    assert_int_equal(hw_pg_schema_update(pg, "user", false, why, sizeof why), HW_PG_OK);
+    assert_int_equal(hw_pg_schema_check(pg, "user", false, why, sizeof why), HW_PG_OK);
+    assert_int_equal(hw_pg_schema_rights(pg, "user", why, sizeof why), HW_PG_OK);
+    sql("DROP SCHEMA \"user\" CASCADE");
+}
+
 /* ---- eight hosts at once ---- */
 
 enum { HOSTS = 8, ROUNDS = 5 };
@@ -170,8 +199,8 @@ static void only_plain_identifiers_are_names(void **state)
     assert_false(hw_pg_schema_is_name("Hook"));
     assert_false(hw_pg_schema_is_name("a\"b"));
     assert_false(hw_pg_schema_is_name("a-b"));
-    char *filled = hw_pg_schema_fill("SELECT @.a, @.b", "x");
-    assert_string_equal(filled, "SELECT x.a, x.b");
+    char *filled = hw_pg_schema_fill("SELECT @.a, '@.b', '@'", "user");
+    assert_string_equal(filled, "SELECT \"user\".a, '\"user\".b', 'user'");
     free(filled);
 }
 
@@ -185,6 +214,8 @@ int main(void)
         cmocka_unit_test_setup(one_of_other_duplicates_is_refused, clean),
         cmocka_unit_test_setup(a_newer_one_is_used_unless_it_says_that_it_must_not, clean),
         cmocka_unit_test_setup(a_role_without_the_right_is_told_of_the_sql, clean),
+        cmocka_unit_test_setup(a_right_that_is_missing_is_named, clean),
+        cmocka_unit_test(a_word_of_sql_may_be_its_name),
         cmocka_unit_test_setup(the_text_for_a_dba_makes_the_same, clean),
         cmocka_unit_test_setup_teardown(eight_hosts_may_make_it_at_once, clean, clean),
         cmocka_unit_test(only_plain_identifiers_are_names),
