@@ -501,11 +501,21 @@ describe("ledger", function()
   end)
 
   it("keeps its password out of messages", function()
-    for _, url in ipairs { "postgres://hw:secret@db/a b", "mysql://hw:secret@db" } do
+    for _, url in ipairs { "postgres://hw:secret@db/a b", "mysql://hw:secret@db", "mysql://hw:x%40secret@db",
+      "postgres:/hw:secret@db", "postgres://hw:s@secret?secret x@db/x" } do
       local line = line_of(("ledger = %q"):format(url))
       assert.is_truthy(line:find("hw:***@db", 1, true), line)
       assert.is_nil(line:find("secret", 1, true), line)
     end
+  end)
+
+  it("is no file where libpq's keywords were meant", function()
+    for _, words in ipairs { "host=db1 password=secret", "dbname = hookward" } do
+      local line = line_of(("ledger = %q"):format(words))
+      assert.is_truthy(line:find('write it as an address, "postgres://user@host/database"', 1, true), line)
+      assert.is_nil(line:find("secret", 1, true), line)
+    end
+    assert.are.equal("/x/a=b.db", value_of('ledger = "/x/a=b.db"', "ledger"))
   end)
 end)
 

@@ -142,9 +142,23 @@ end
 local read_path = M.read_path
 
 -- libpq takes it apart, and says what is wrong with it.
+-- One that can't be used, whatever its scheme, without what may be its password: all up to the
+-- last @.
+local function show_address(value)
+  local user, rest = value:match("^(%a[%w%+%-%.]*:/*[^:@]*:).*@(.*)$")
+  return M.show(database.shown(user and ("%s***@%s"):format(user, rest) or value))
+end
+
 local function read_database(value)
   if not value:find("[%c ]") then return value end
-  return nil, nil, M.show(database.shown(value))
+  return nil, nil, show_address(value)
+end
+
+-- "host=db1 dbname=hookward", as libpq takes it too; as a path it would be a file in the folder.
+local function is_keyword_list(value)
+  local word = type(value) == "string" and value:match("^%s*(%l+)%s*=")
+  local keywords = " host hostaddr port dbname user password service "
+  return word ~= nil and keywords:find((" %s "):format(word), 1, true) ~= nil
 end
 
 local function read_identifier(value)
@@ -317,7 +331,11 @@ M.kinds = {
       if database.is_meant(value) then return read_database(value) end
       if value == "memory" then return nil, '"memory" lacks its colon; write "memory:"' end
       if type(value) == "string" and value:find("^%a[%w%+%-%.]*:") then
-        return nil, nil, M.show(database.shown(value))
+        return nil, nil, show_address(value)
+      end
+      if is_keyword_list(value) then
+        return nil, "libpq's keywords are not taken here; write it as an address, "
+          .. '"postgres://user@host/database"'
       end
       return read_path(value, base)
     end,
