@@ -74,6 +74,10 @@ enum hw_pg_rc hw_pg_why_connect(const char *text, char sqlstate[6])
                                            "no such database",
                                            "connection info string",
                                            "could not match",
+                                           " in URI",
+                                           "forbidden value",
+                                           "service file",
+                                           "channel binding required",
                                            NULL};
     static const char *const forms[] = {"invalid ", "definition of service", NULL};
     static const char *const standby[] = {"session is read-only", "hot standby mode", NULL};
@@ -136,6 +140,15 @@ static const char *add_end(struct line *line, const char *p)
     return p;
 }
 
+/* With sslmode=prefer libpq tries twice, and says twice what a password lacks. Returns the length. */
+static size_t once(const char *line, size_t len)
+{
+    size_t half = (len - 2) / 2;
+    bool twice = len > 2 && len % 2 == 0 && memcmp(line + half, "; ", 2) == 0 &&
+                 memcmp(line, line + half + 2, half) == 0;
+    return twice ? half : len;
+}
+
 void hw_pg_why_line(const char *text, const char *url, char *line, size_t size)
 {
     const char *secret;
@@ -158,5 +171,5 @@ void hw_pg_why_line(const char *text, const char *url, char *line, size_t size)
             p++;
         }
     }
-    line[out.used] = '\0';
+    line[once(line, out.used)] = '\0';
 }

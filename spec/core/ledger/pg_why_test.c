@@ -37,6 +37,9 @@ static void a_text_of_lines_becomes_one(void **state)
     assert_string_equal(line_of("a failed: Connection refused\n\tIs the server running?\n", ""),
                         "a failed: Connection refused; Is the server running?");
     assert_string_equal(line_of("", ""), "");
+    assert_string_equal(line_of("a\n", ""), "a");
+    assert_string_equal(line_of("at h: no\nat h: no\n", ""), "at h: no");
+    assert_string_equal(line_of("at g: no\nat h: no\n", ""), "at g: no; at h: no");
     char longer[2000];
     memset(longer, 'x', sizeof longer - 1);
     longer[sizeof longer - 1] = '\0';
@@ -88,6 +91,12 @@ static void a_failed_connection_is_away_unless_a_user_must_mend_it(void **state)
         {"invalid URI query parameter: \"x\"", HW_PG_REFUSED},
         {"invalid sslmode value: \"x\"", HW_PG_REFUSED},
         {"definition of service \"x\" not found", HW_PG_REFUSED},
+        {"service file \"x\" not found", HW_PG_REFUSED},
+        {"syntax error in service file \"x\", line 4", HW_PG_REFUSED},
+        {"missing key/value separator \"=\" in URI query parameter: \"a\"", HW_PG_REFUSED},
+        {"IPv6 host address may not be empty in URI: \"x\"", HW_PG_REFUSED},
+        {"forbidden value %00 in percent-encoded value: \"%00\"", HW_PG_REFUSED},
+        {"failed: channel binding required, but SSL not in use", HW_PG_REFUSED},
         {"connection to server at \"a\" failed: session is read-only", HW_PG_REFUSED},
         {"connection to server at \"a\" failed: Connection refused\n"
          "connection to server at \"b\" failed: session is read-only",
