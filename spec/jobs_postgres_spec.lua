@@ -368,6 +368,9 @@ describe("a ledger in PostgreSQL", function()
     code, _, err = run(("ledger restore hookward.db --ledger %s"):format(quote(secret)))
     assert.equal(1, code)
     assert.matches("pg_restore", err, 1, true)
+    code, _, err = run "ledger copy hookward.db hookward.db"
+    assert.equal(1, code)
+    assert.equal("FROM and TO are the same ledger\n", err)
     local out = succeed(("ledger copy hookward.db %s"):format(quote(secret)))
     assert.matches("postgres://postgres:***@", out, 1, true)
     code, out, err = run(("jobs list --ledger %s"):format(quote((secret:gsub("/[%w_]+$", "/absent")))))
@@ -383,6 +386,13 @@ describe("a ledger in PostgreSQL", function()
     assert.equal(1, code)
     assert.matches("stop all hosts first: web-1 runs", err, 1, true)
     query "UPDATE hookward.hosts SET gone_at = now()"
+    local name = "least_" .. url:match "([%w_]+)$"
+    query(("CREATE ROLE %s LOGIN; GRANT USAGE ON SCHEMA hookward TO %s; GRANT SELECT, UPDATE ON ALL TABLES IN SCHEMA "
+      .. "hookward TO %s"):format(name, name, name))
+    code, _, err = run(("ledger duplicates by-body --ledger %s"):format(quote((url:gsub("postgres@", name .. "@")))))
+    assert.equal(1, code)
+    assert.matches("must be owner of table notifications; run it as the user that owns the schema\n$", err)
+    query(("DROP OWNED BY %s; DROP ROLE %s"):format(name, name))
     succeed(("ledger duplicates by-body --ledger %s"):format(quote(url)))
     assert.equal("by-body", query "SELECT duplicates FROM hookward.meta")
     assert.equal("it is by-body already\n", (succeed(("ledger duplicates by-body --ledger %s"):format(quote(url)))))

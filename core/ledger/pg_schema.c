@@ -420,5 +420,10 @@ enum hw_pg_rc hw_pg_schema_go_by_body(struct hw_pg *pg, const char *name, char *
         return HW_PG_DATA;
     enum hw_pg_rc rc = hw_pg_exec(pg, sql, in_ms(UPDATE_MS));
     free(sql);
-    return rc == HW_PG_OK ? rc : said_by(pg, rc, why, why_size);
+    if (rc == HW_PG_OK)
+        return rc;
+    bool denied = strcmp(hw_pg_sqlstate(pg), "42501") == 0;
+    snprintf(why, why_size, denied ? "%s; run it as the user that owns the schema" : "%s",
+             hw_pg_why(pg));
+    return rc;
 }

@@ -80,6 +80,7 @@ function M.run(args)
       return console.fail('"memory:" is no ledger that can be copied: nothing is on disk')
     end
   end
+  if args.from == args.to then return console.fail("FROM and TO are the same ledger") end
   warn_of_hosts(args.from, schema, "running hosts go on writing to the ledger that is copied; run "
     .. "this again once they are stopped")
   local opened, why = core.ledger.copy(args.from, args.to, schema, by_body)
