@@ -172,11 +172,13 @@ static enum hw_pg_rc try_another_connection(struct hw_postgres *p, char *why, si
 }
 
 /* The pulse's own connection may do while claims can't be made: for want of a right, or since the
- * server takes no further connection. It is back when they can. */
-static enum hw_pg_rc prove(struct hw_postgres *p, char *why, size_t size)
+ * server takes no further connection. It is back when they can. After an outage that took the pulse's
+ * connection too, nothing speaks against the others. */
+static enum hw_pg_rc prove(struct hw_postgres *p, bool was_open, char *why, size_t size)
 {
     enum hw_pg_rc rc = hw_pg_schema_rights(p->pulse, p->schema, why, size);
-    return rc == HW_PG_OK && atomic_load(&p->shut_out) ? try_another_connection(p, why, size) : rc;
+    bool shut_out = was_open && atomic_load(&p->shut_out);
+    return rc == HW_PG_OK && shut_out ? try_another_connection(p, why, size) : rc;
 }
 
 static void say_what_it_is(struct hw_postgres *p)
@@ -193,9 +195,10 @@ static enum hw_pg_rc come_back(struct hw_postgres *p, char *why, size_t size)
 {
     why[0] = '\0';
     p->beat->recorded_late = 0;
+    bool was_open = hw_pg_is_open(p->pulse);
     enum hw_pg_rc rc = connect_again(p, why, size);
     if (rc == HW_PG_OK)
-        rc = prove(p, why, size);
+        rc = prove(p, was_open, why, size);
     if (rc != HW_PG_OK)
         return rc;
     say_what_it_is(p);

@@ -148,7 +148,7 @@ describe("PostgreSQL under several hosts", function()
       H.wait_until(function()
         return server:query(([[SELECT pg_cancel_backend(pid) FROM pg_stat_activity
           WHERE wait_event = 'SyncRep' AND application_name LIKE 'hookward/h1%%'
-          AND query LIKE '%s hookward.notifications%%']]):format(statement)) == "t"
+          AND query LIKE '%s "hookward".notifications%%']]):format(statement)) == "t"
       end, "a commit that waits")
       assert.equal("ledger_unavailable", client:receive().error)
       assert.equal("ledger_unavailable", deliver(2, 1).error)
