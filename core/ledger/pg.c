@@ -108,8 +108,10 @@ static enum hw_pg_rc open_wire(struct hw_pg *pg, uint64_t deadline_ns)
 
 /* The planner's three switches: a plan that was made while a table was empty must not read all of it
  * later on. Their costs would start the compiler, so that is off. Without force_generic_plan the
- * server would plan a batch of one anew each time, since it knows the length of the arrays then. A synchronous_commit that waits for
- * standbys is the operator's; one that does not wait for the disk would break the ledger's promise.
+ * server would plan a batch of one anew each time, since it knows the length of the arrays then.
+ * A synchronous_commit that waits for standbys is the operator's; one that does not wait for the
+ * disk would break the ledger's promise. lock_timeout is shorter than a statement's deadline: a row
+ * that somebody holds is no server that is away.
  * `local`: for one transaction. */
 static void fill_settings(struct hw_pg *pg, bool local)
 {
@@ -121,7 +123,7 @@ static void fill_settings(struct hw_pg *pg, bool local)
         "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
         " WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, %2$s),"
         " set_config('statement_timeout', '%1$llu', %2$s),"
-        " set_config('lock_timeout', '2s', %2$s), set_config('jit', 'off', %2$s)";
+        " set_config('lock_timeout', '1s', %2$s), set_config('jit', 'off', %2$s)";
     static const char isolation[] =
         ", set_config('default_transaction_isolation', 'read committed', false)";
     char format[sizeof switches + sizeof others + sizeof isolation];

@@ -4,7 +4,8 @@
  *         (HW_PG_REPEAT), and what goes along with that (pg_along.c). A row that is not found with
  *         its fence is looked at: it was recorded before, by a try whose answer was lost; or
  *         another host has it; or it is gone, and the outcome is inserted.
- *         Rows are written in the order of their numbers.
+ *         Rows are written in the order of their numbers. What ended here may have been delivered
+ *         again there, and the other way round, so the rows of both statements are locked before.
  *         What can't be recorded is kept, to be recorded late (pg_unsettled.c).
  * Thread  commit: the ledger thread. hw_pg_settle: also the pulse's, over its own connection. */
 #include <stdlib.h>
@@ -183,6 +184,18 @@ static void fill_repeats(struct hw_pg_args *args, list *batch, size_t count)
     EACH(args, HW_PG_INT4, hw_pg_item_int(args, hw_pg_attempt(n)));
 }
 
+/* Both are in order; a row may be in both. */
+static void fill_locks(struct hw_pg_args *args, const struct settle *s)
+{
+    hw_pg_args_clear(args);
+    hw_pg_array_begin(args, HW_PG_INT8);
+    for (size_t i = 0; i < s->rows_count; i++)
+        hw_pg_item_int(args, s->rows[i]->row);
+    for (size_t i = 0; i < s->repeats_count; i++)
+        hw_pg_item_int(args, row_of(s->repeats[i]));
+    hw_pg_array_end(args);
+}
+
 static bool was_claimed(const struct hw_notification *n)
 {
     return n->claim == HW_CLAIM_MINE;
@@ -356,13 +369,19 @@ static void free_results(struct hw_pg_call *calls, size_t count)
         hw_pg_result_free(calls[i].result);
 }
 
-static enum hw_pg_rc write_rows(struct settle *s, struct hw_pg_args *repeats)
+static enum hw_pg_rc write_rows(struct settle *s, struct hw_pg_args *repeats,
+                                struct hw_pg_args *locks)
 {
     struct hw_pg_call calls[HW_PG_CALLS_MAX] = {{0}};
     struct hw_pg_along along = {0};
-    size_t count = hw_pg_along_before(&along, s->rows, s->rows_count, calls), settled = count;
+    size_t count = hw_pg_along_before(&along, s->rows, s->rows_count, calls), settled = 0;
+    if (s->rows_count && s->repeats_count) {
+        fill_locks(locks, s);
+        calls[count++] = (struct hw_pg_call){.statement = HW_PG_ROWS_LOCK, .args = locks};
+    }
     if (s->rows_count) {
         fill_rows(s->args, s->p, s->rows, s->rows_count);
+        settled = count;
         calls[count++] = (struct hw_pg_call){.statement = HW_PG_SETTLE, .args = s->args};
     }
     if (s->repeats_count) {
@@ -382,12 +401,16 @@ static enum hw_pg_rc write_rows(struct settle *s, struct hw_pg_args *repeats)
 
 static enum hw_pg_rc write_batch(struct settle *s, list *batch, size_t count)
 {
-    struct hw_pg_args *repeats = NULL;
+    struct hw_pg_args *repeats = NULL, *locks = NULL;
     divide(s, batch, count);
-    if (s->repeats_count && !(repeats = hw_pg_args_new()))
-        return HW_PG_DATA;
-    enum hw_pg_rc rc = write_rows(s, repeats);
+    if (s->repeats_count) {
+        repeats = hw_pg_args_new();
+        locks = hw_pg_args_new();
+    }
+    bool ready = s->repeats_count == 0 || (repeats && locks);
+    enum hw_pg_rc rc = ready ? write_rows(s, repeats, locks) : HW_PG_DATA;
     hw_pg_args_free(repeats);
+    hw_pg_args_free(locks);
     return rc == HW_PG_OK ? insert(s) : rc;
 }
 
@@ -423,7 +446,7 @@ static enum hw_pg_rc write_again(struct settle *s, list *batch, size_t count)
     if (!done)
         return write_batch(s, batch, count);
     s->repeats_count = 0;
-    rc = write_rows(s, NULL);
+    rc = write_rows(s, NULL, NULL);
     return rc == HW_PG_OK ? insert(s) : rc;
 }
 

@@ -473,6 +473,9 @@ static const char *const texts[HW_PG_STATEMENTS] = {
         " FROM unnest(" OUTCOME_TYPES ", $22::text[], $23::bytea[], $24::text[], $25::bigint[])"
         " AS s(" OUTCOME_NAMES ", did, digest, job_id, age)"
         " ON CONFLICT (dedupe_id, digest) DO NOTHING RETURNING claim, seq",
+    [HW_PG_ROWS_LOCK] = "SELECT n.seq FROM @.notifications n WHERE n.seq = ANY ($1::bigint[])"
+                        " ORDER BY n.seq FOR NO KEY UPDATE",
+
     [HW_PG_REPEAT] =
         "UPDATE @.notifications n SET deliveries = n.deliveries + l.copies,"
         " attempt = greatest(n.attempt, l.attempt) FROM (SELECT n.seq, s.copies, s.attempt"
@@ -543,6 +546,7 @@ int hw_pg_sql_fill(struct hw_pg_statement *statements, const char *schema, bool 
         [HW_PG_LOOK] = "hw_look",
         [HW_PG_INSERT] = "hw_insert",
         [HW_PG_REPEAT] = "hw_repeat",
+        [HW_PG_ROWS_LOCK] = "hw_rows_lock",
         [HW_PG_BEAT] = "hw_beat",
         [HW_PG_JOIN] = "hw_join",
         [HW_PG_LEAVE] = "hw_leave",

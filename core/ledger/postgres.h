@@ -53,6 +53,7 @@ enum hw_pg_sql {
     HW_PG_LOOK,      /* S4 */
     HW_PG_INSERT,    /* S5 */
     HW_PG_REPEAT,    /* S6 */
+    HW_PG_ROWS_LOCK, /* before both of these in one transaction */
     HW_PG_BEAT,      /* S7 */
     HW_PG_JOIN,      /* S8 */
     HW_PG_LEAVE,     /* S9 */

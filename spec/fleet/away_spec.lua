@@ -51,6 +51,25 @@ describe("PostgreSQL under several hosts", function()
     assert.is_nil(sender.statuses["400 ledger_unavailable"])
   end)
 
+  it("has a row that somebody locks by hand: all others go on, and its outcome is recorded late", function()
+    local fleet = start { count = 1, handler = "if job.id == 'one' then socket.sleep(0.5) end" }
+    local host = fleet.hosts[1].host
+    local client = host:connect()
+    client:send(H.request(H.event(F.EVENT), { id = "one" }))
+    H.wait_until(function() return fleet:findings().runs == 1 end, "it to begin")
+    local locked = io.popen(("psql -X -q -At -o /dev/null -d '%s' -c %q"):format(server:url(),
+      "BEGIN; SELECT seq FROM hookward.notifications FOR UPDATE; SELECT pg_sleep(4); COMMIT"))
+    assert.equal(400, client:receive().status)
+    for i = 1, 20 do
+      assert.equal(200, host:notify(H.event(F.EVENT), { id = "other-" .. i }).status)
+    end
+    assert.equal("20", fleet:query "SELECT count(*) FROM hookward.notifications WHERE state = 1")
+    locked:close()
+    H.wait_until(function() return fleet:states() == "1 21" end, "its outcome to be recorded")
+    assert.is_nil(host:log():find("is away", 1, true))
+    assert.equal(21, fleet:findings().runs)
+  end)
+
   for _, mode in ipairs { "fast", "immediate" } do
     it(("restarts (%s): 400 at once while it is away, 200 within a second of its return"):format(mode), function()
       local fleet = start()

@@ -409,7 +409,7 @@ static void the_settings_hold_in_each_run(void **state)
     (void)state;
     assert_int_equal(number_of(pg, "SELECT count(*) FROM (VALUES"
                                    " ('synchronous_commit', 'on'), ('statement_timeout', '5s'),"
-                                   " ('lock_timeout', '2s'), ('enable_seqscan', 'off'),"
+                                   " ('lock_timeout', '1s'), ('enable_seqscan', 'off'),"
                                    " ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),"
                                    " ('plan_cache_mode', 'force_generic_plan'),"
                                    " ('jit', 'off'), ('transaction_isolation', 'read committed'))"

@@ -487,6 +487,7 @@ struct order {
     const struct order *other;
     size_t mine;
     int batches, failed, slow;
+    int64_t row;
 };
 
 static void shuffle(struct order *o, struct hw_notification **batch)
@@ -551,6 +552,61 @@ static void claims_in_one_order_everywhere(void **state)
         number("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"), 0);
     assert_int_equal(a.failed + b.failed, 0);
     assert_int_equal(a.mine + b.mine, a.batches * ORDER_SIZE);
+}
+
+enum { COUNT_ROUNDS = 300 };
+
+/* What ended here was delivered again at the other, and the other way round. */
+static void *settle_and_count(void *arg)
+{
+    struct order *o = arg;
+    for (; o->batches < COUNT_ROUNDS && go_on(o); o->batches++) {
+        char id[32];
+        snprintf(id, sizeof id, "%u-%d", o->random, o->batches);
+        struct hw_notification *own = claim_new(o->ledger, id, "a");
+        struct hw_notification *copy = notification("copy", "a");
+        o->row = own->row;
+        pthread_barrier_wait(o->barrier);
+        copy->outcome.from_ledger = true;
+        copy->known.row = o->other->row;
+        own->outcome.code = 0;
+        hw_retry_settle(&no_retries, own, 0, 0);
+        struct hw_notification *batch[] = {own, copy};
+        pthread_barrier_wait(o->barrier);
+        uint64_t late = in_ms(ORDER_SLOW_MS);
+        o->failed += o->ledger->type->commit(o->ledger, batch, 2) != 0;
+        o->slow += hw_now_ns() > late;
+        free_notification(own);
+        free_notification(copy);
+    }
+    return NULL;
+}
+
+static void settles_and_counts_in_one_order(void **state)
+{
+    struct pair pair;
+    pthread_t other;
+    pthread_barrier_t barrier;
+    (void)state;
+    open_pair(&pair);
+    int before =
+        number("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()");
+    pthread_barrier_init(&barrier, NULL, 2);
+    struct order a = {.ledger = pair.a, .barrier = &barrier, .random = 1};
+    struct order b = {.ledger = pair.b, .barrier = &barrier, .random = 2, .other = &a};
+    a.other = &b;
+    assert_int_equal(pthread_create(&other, NULL, settle_and_count, &b), 0);
+    settle_and_count(&a);
+    pthread_join(other, NULL);
+    pthread_barrier_destroy(&barrier);
+    close_pair(&pair);
+    assert_int_equal(
+        number("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"),
+        before);
+    assert_int_equal(a.failed + b.failed, 0);
+    assert_int_equal(a.batches + b.batches, 2 * COUNT_ROUNDS);
+    assert_int_equal(number("SELECT count(*) FROM @.notifications WHERE deliveries = 2"),
+                     2 * COUNT_ROUNDS);
 }
 
 /* An index takes no value of this length. */
@@ -947,6 +1003,7 @@ int main(void)
         cmocka_unit_test(stores_the_body_with_the_senders_last_attempt),
         cmocka_unit_test(refuses_at_once_while_it_has_no_lease),
         cmocka_unit_test(claims_in_one_order_everywhere),
+        cmocka_unit_test(settles_and_counts_in_one_order),
         cmocka_unit_test(refuses_only_what_cannot_be_written),
         cmocka_unit_test(claims_all_but_what_cannot_be_written),
         cmocka_unit_test(writes_any_bytes_as_text),
