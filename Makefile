@@ -202,9 +202,10 @@ PLAIN_OBJECTS = $(filter-out $(CRASH_SOURCES:core/%.c=$(BUILD)/core/%.o),$(OBJEC
 # targets of their own, and those tagged #ci in `make test-fleet`. So do the files in LATER, which
 # start many processes and test what is far from a notification's path, and the C tests that need
 # PostgreSQL: `make test` is for every change, so it stays under three minutes.
-LATER = accredit admin_views backup check commands crash_ack doctor events_paused examples feed \
-        guide here jobs jobs_postgres man mask memory metrics print_queue program purge retries \
-        robustness sandbox send_tls story tail testing timeline tls_client tls_files verify_last
+LATER = accredit admin admin_listener admin_views backup check commands crash_ack doctor \
+        events_paused examples feed guide here jobs jobs_postgres keys man mask memory metrics \
+        notify print_queue program purge readme retries robustness sandbox schema send_tls \
+        status story tail testing timeline tls_client tls_files upgrade verify_last
 SOON = $(filter-out $(LATER:%=spec/%_spec.lua),$(sort $(wildcard spec/*_spec.lua)))
 
 # Of several hosts with one ledger `make test` has three rounds; without PostgreSQL they are left out.

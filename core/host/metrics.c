@@ -210,8 +210,8 @@ static void put_fleet(struct hw_metric_text *out, struct hw_ledger *ledger, size
     struct hw_ledger_fleet fleet;
     ledger->type->fleet(ledger, &fleet);
     gauge(out, "hookward_ledger_away", "1: PostgreSQL can't be used.", fleet.away_since != 0);
-    gauge(out, "hookward_ledger_hosts_alive", "Hosts of this ledger that are alive.",
-          (double)fleet.hosts_alive);
+    gauge(out, "hookward_ledger_hosts_alive",
+          "Hosts of this ledger that were alive at the last beat.", (double)fleet.hosts_alive);
     gauge(out, "hookward_ledger_lease_seconds_left",
           "Until this host's lease runs out; below 0: it has.", fleet.lease_left);
     gauge(out, "hookward_ledger_elsewhere", "Notifications that wait for another host's outcome.",

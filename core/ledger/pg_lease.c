@@ -90,7 +90,7 @@ static enum hw_pg_rc join(struct hw_postgres *p)
         b->sent_ns = sent_ns;
         follow(b, hw_pg_text(call.result, 0, 3));
         hw_pg_live_mark(p->live, hw_pg_int(call.result, 0, 1));
-        atomic_store(&p->hosts_alive, hw_pg_int(call.result, 0, 3));
+        atomic_store(&p->hosts_alive, hw_pg_int(call.result, 0, 4));
         hold_until(p, sent_boot_ns);
         atomic_store_explicit(&p->owner, hw_pg_int(call.result, 0, 0), memory_order_release);
     }

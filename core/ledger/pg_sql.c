@@ -200,7 +200,9 @@ static const char join[] =
     " CASE WHEN $4::text IS NOT NULL THEN now() END,"
     " (SELECT last_value FROM @.notifications_seq_seq), $5::text"
     " RETURNING id, low_seq, (extract(epoch FROM started_at) * 1000000)::bigint,"
-    " (SELECT string_agg(name, ', ') FROM before)";
+    " (SELECT string_agg(name, ', ') FROM before),"
+    " (SELECT count(*) + 1 FROM @.hosts h WHERE h.gone_at IS NULL AND h.alive_until >= now()"
+    " AND (h.place = $6::text) IS NOT TRUE)";
 
 static const char leave[] =
     "UPDATE @.hosts SET gone_at = now() WHERE " IS_THIS_HOST("$1", "$2") " AND gone_at IS NULL";

@@ -31,18 +31,24 @@ struct hw_claimer {
 /* ---- a batch ---- */
 
 /* Its body is not decoded, so the name of its event is searched for: the report needs it. */
+static void find_event(struct hw_notification *n)
+{
+    if (!n->event.ptr)
+        n->event = hw_event_name_find(n->body);
+}
+
 static void read_known(struct hw_notification *n)
 {
     n->outcome.authentic = n->outcome.from_ledger = true;
     if (!n->known.row)
         n->known.row = n->row;
-    if (!n->event.ptr)
-        n->event = hw_event_name_find(n->body);
+    find_event(n);
 }
 
 static void read_none(struct hw_notification *n)
 {
     n->claim = HW_CLAIM_NONE;
+    find_event(n);
     if (!n->outcome.code)
         n->outcome.code = HW_ELEDGER_UNAVAILABLE;
     if (n->outcome.code == HW_ENOT_FOUND && !n->outcome.reason.ptr)

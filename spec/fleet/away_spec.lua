@@ -52,18 +52,24 @@ describe("PostgreSQL under several hosts", function()
   end)
 
   it("has a row that somebody locks by hand: all others go on, and its outcome is recorded late", function()
-    local fleet = start { count = 1, handler = "if job.id == 'one' then socket.sleep(0.5) end" }
+    local gate = H.folder() .. "/gate"
+    local fleet = start { count = 1, handler = ("while job.id == 'one' and not io.open(%q) do socket.sleep(0.01) end")
+      :format(gate) }
     local host = fleet.hosts[1].host
     local client = host:connect()
     client:send(H.request(H.event(F.EVENT), { id = "one" }))
     H.wait_until(function() return fleet:findings().runs == 1 end, "it to begin")
-    local locked = io.popen(("psql -X -q -At -o /dev/null -d '%s' -c %q"):format(server:url(),
-      "BEGIN; SELECT seq FROM hookward.notifications FOR UPDATE; SELECT pg_sleep(4); COMMIT"))
+    local locked = io.popen(("psql -X -q -At -o /dev/null -d '%s' -c %q 2>/dev/null"):format(server:url(),
+      "BEGIN; SELECT seq FROM hookward.notifications FOR UPDATE; SELECT pg_sleep(60); COMMIT"))
+    local holds = "FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    H.wait_until(function() return fleet:query("SELECT count(*) " .. holds) == "1" end, "the row to be locked")
+    H.write(gate, "")
     assert.equal(400, client:receive().status)
     for i = 1, 20 do
       assert.equal(200, host:notify(H.event(F.EVENT), { id = "other-" .. i }).status)
     end
     assert.equal("20", fleet:query "SELECT count(*) FROM hookward.notifications WHERE state = 1")
+    fleet:query("SELECT pg_terminate_backend(pid) " .. holds)
     locked:close()
     H.wait_until(function() return fleet:states() == "1 21" end, "its outcome to be recorded")
     assert.is_nil(host:log():find("is away", 1, true))

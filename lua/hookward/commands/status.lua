@@ -238,9 +238,10 @@ end
 -- Of a ledger that hosts share.
 local function print_fleet(fleet)
   if not fleet then return end
-  say("fleet", "%s%s; %s alive", console.plain(fleet.host_name),
+  say("fleet", "%s%s; %s", console.plain(fleet.host_name),
     fleet.id and (", host %d"):format(fleet.id) or ", not joined yet",
-    units.count(fleet.hosts_alive, "host"))
+    fleet.away_since and "who else is alive is not known while PostgreSQL is away"
+      or units.count(fleet.hosts_alive, "host") .. " alive")
   local parts = {}
   for _, name in ipairs { "elsewhere", "unsettled", "fenced", "taken_over", "claims_failed" } do
     if (fleet[name] or 0) > 0 then
