@@ -10,11 +10,19 @@ local M = {}
 ---@param owner string what stands before its name: "hookward" or "hookward jobs"
 ---@param name string
 ---@param command table its module
-function M.add(parser, owner, name, command)
+---@param action? string the only action of it that is asked for
+function M.add(parser, owner, name, command, action)
   local sub = parser:command(name):summary(command.summary):description(command.description)
   if command.usage then sub:usage(("Usage: %s %s %s"):format(owner, name, command.usage)) end
   sub:epilog("Examples:\n  " .. table.concat(command.examples, "\n  "))
-  command.define(sub)
+  command.define(sub, action)
+end
+
+local function is_among(name, names)
+  for _, one in ipairs(names) do
+    if one == name then return true end
+  end
+  return false
 end
 
 ---Gives a command its actions: `define` and `run`. Each action is a module of the room that has
@@ -25,9 +33,9 @@ end
 ---@return table command
 function M.with(command, name, actions)
   local function load_action(action) return require(("hookward.%s.%s"):format(name, action)) end
-  function command.define(parser)
+  function command.define(parser, only)
     parser:command_target("action")
-    for _, action in ipairs(actions) do
+    for _, action in ipairs(is_among(only, actions) and { only } or actions) do
       M.add(parser, "hookward " .. name, action, load_action(action))
     end
   end

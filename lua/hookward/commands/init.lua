@@ -68,7 +68,7 @@ local function on_misuse(parser, message)
     Misuse), 0)
 end
 
-local function define(parser, names)
+local function define(parser, names, action)
   local width = math.min(core.sys.columns(), HELP_WIDTH_MAX)
   parser:help_max_width(width):help_description_margin(28)
   parser:require_command(false):command_target("command")
@@ -77,20 +77,23 @@ local function define(parser, names)
     console.say("%s", require "hookward.cli.versions"())
     os.exit(0, true)
   end)
-  for _, name in ipairs(names) do actions.add(parser, "hookward", name, load_command(name)) end
+  for _, name in ipairs(names) do
+    actions.add(parser, "hookward", name, load_command(name), action)
+  end
   parser.error = on_misuse
 end
 
 ---@param names? string[] the commands to load; all of them without it
+---@param action? string the only action of that command to load
 ---@return table parser the command line, as argparse has it
-function M.parser(names)
+function M.parser(names, action)
   local parser = argparse("hookward"):usage("Usage: hookward COMMAND [OPTION...]")
     :description("A webhook host that you script in Lua: it proves that Accredit's notifications "
       .. "are authentic, and runs your handler once for each.")
     :epilog("Start with:\n  hookward init my-hooks\n  cd my-hooks && hookward serve\n\n"
       .. "`hookward COMMAND --help` shows a command's options and examples,\n"
       .. "`hookward help` the topics of the guide.")
-  define(parser, names or commands)
+  define(parser, names or commands, action)
   return parser
 end
 
@@ -138,9 +141,10 @@ end
 -- These read the whole command line.
 local reads_all = { help = true, completion = true }
 
--- The only command that has to be loaded: to load them all takes most of a short command's time.
+-- The only command that has to be loaded, and its action: to load them all takes most of a short
+-- command's time.
 local function needed(args)
-  return is_command(args[1]) and not reads_all[args[1]] and { args[1] } or nil
+  if is_command(args[1]) and not reads_all[args[1]] then return { args[1] }, args[2] end
 end
 
 local function run(arg)
