@@ -2,8 +2,9 @@
  *
  * Lease   Each beat renews it. ttl is two thirds of `lease`, a beat comes every lease / 7.5, so a
  *         host that died is declared gone within the lease. Who declares others gone has renewed
- *         its own without a gap for a whole ttl: after an outage of the database all leases have
- *         run out, and nobody is buried before all had the time to come back.
+ *         its own without a gap for a whole ttl: after an outage of the database leases have run
+ *         out, and nobody is buried before all had the time to come back. An outage that is shorter
+ *         than its own lease is a gap too, since another's may have been about to end.
  *         A host that finds itself declared gone joins anew, under a new number. What it has under
  *         the old one is fenced.
  *         Who joins declares gone, at once, the start before it in the same place (pg_place.h).
@@ -146,6 +147,7 @@ static enum hw_pg_rc renew(struct hw_postgres *p)
     hw_pg_arg_int(args, HW_PG_INT8, hw_pg_live_low_seq(p->live));
     hw_pg_arg_int(args, HW_PG_INT8, p->beat->started_us);
     add_scripts(p->beat, args);
+    hw_pg_arg_int(args, HW_PG_BOOL, hw_pg_is_away(p));
     struct hw_pg_call call = {.statement = HW_PG_BEAT, .args = args};
     uint64_t sent_boot_ns = hw_pg_boot_ns(), sent_ns = hw_now_ns();
     enum hw_pg_rc rc = hw_pg_run(p->pulse, &call, 1, hw_pg_deadline());

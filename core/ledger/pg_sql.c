@@ -174,7 +174,8 @@
 /* clang-format off */
 static const char beat[] =
     "WITH me AS (UPDATE @.hosts SET alive_until = now() + $2::bigint * interval '1 ms',"
-    " low_seq = $3::bigint, since = CASE WHEN alive_until < now() THEN now() ELSE since END,"
+    " low_seq = $3::bigint, since = CASE WHEN $6::bool OR alive_until < now() THEN now()"
+    " ELSE since END,"
     " scripts = $5::text, scripts_at = CASE WHEN scripts IS DISTINCT FROM $5::text THEN now()"
     " ELSE scripts_at END WHERE " IS_THIS_HOST("$1", "$4") " AND gone_at IS NULL"
     " RETURNING since),"

@@ -24,7 +24,7 @@ describe("PostgreSQL under several hosts", function()
   local function start(options, settings)
     server = postgres.start(settings)
     options = options or {}
-    options.ledger, options.lease = server:url(), options.lease or F.LEASE
+    options.ledger, options.lease = server:url(), options.lease or "10s"
     return F.new(options):start(options.count or 2)
   end
 

@@ -255,6 +255,28 @@ static void buries_nobody_after_an_outage_longer_than_the_lease(void **state)
     close_host(two);
 }
 
+/* Its own lease has not run out then, but that of another may have. */
+static void buries_nobody_right_after_an_outage(void **state)
+{
+    (void)state;
+    struct hw_postgres *p = open_host("one");
+    usleep(LEASE_MS * 1000); /* it might declare others gone by now */
+    exec_on(sql, "UPDATE pg_database SET datallowconn = false WHERE datname = '" DATABASE "'");
+    exec("UPDATE hookward.hosts SET alive_until = now() + interval '1 min';"
+         "INSERT INTO hookward.hosts (name, version, alive_until)"
+         " VALUES ('other', '1', now() - interval '1 s');"
+         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" DATABASE
+         "' AND pid <> pg_backend_pid()");
+    hw_pg_close(db);
+    assert_true(eventually(is_away, p));
+    bring_back();
+    assert_true(eventually(is_back, p));
+    usleep((unsigned)p->beat_ms * 2 * 1000);
+    assert_int_equal(number("SELECT count(*) FROM hookward.hosts WHERE gone_at IS NOT NULL"), 0);
+    wait_for("SELECT count(*) FROM hookward.hosts WHERE name = 'other' AND gone_at IS NOT NULL");
+    close_host(p);
+}
+
 /* A connection that ends is opened again at once. */
 static void takes_a_broken_connection_for_no_outage(void **state)
 {
@@ -827,6 +849,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(declares_gone_who_did_not_renew, begin, close_all),
         cmocka_unit_test_setup_teardown(buries_nobody_after_an_outage_longer_than_the_lease, begin,
                                         close_all),
+        cmocka_unit_test_setup_teardown(buries_nobody_right_after_an_outage, begin, close_all),
         cmocka_unit_test_setup_teardown(takes_a_broken_connection_for_no_outage, begin, close_all),
         cmocka_unit_test_setup_teardown(starts_away_and_joins_when_it_can, begin, close_all),
         cmocka_unit_test_setup_teardown(lets_go_what_a_host_that_is_gone_left_behind, begin,
