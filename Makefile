@@ -235,7 +235,7 @@ test-browser: setup-test ## install Chromium, and use the admin page as people d
 # spec/fleet/ is apart, too: it starts servers, poolers and networks. `make test-fleet` has what is worth
 # a look at every change: the tests of a ledger on PostgreSQL and twenty kills; `make fleet` has it all.
 FLEET_TESTS = $(filter $(BUILD)/spec/ledger/pg_% $(BUILD)/spec/ledger/postgres_%,$(TESTS))
-FLEET_SPECS = $(addprefix spec/fleet/,$(addsuffix _spec.lua,away demo due journal kill looks place points schema start))
+FLEET_SPECS = $(addprefix spec/fleet/,$(addsuffix _spec.lua,away demo doubt due journal kill looks place points schema start))
 FLEET_RUN = HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) HOOKWARD_SPEC_PATIENCE=60 \
             $(WITH_POSTGRES) sh spec/run.sh specs
 
