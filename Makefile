@@ -241,7 +241,7 @@ FLEET_RUN = HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRA
 
 check-fleet: $(BUILD)/hookward $(CRASH) $(FLEET_TESTS)
 	@$(MAKE) --no-print-directory check-core TESTS="$(FLEET_TESTS)"
-	@HOOKWARD_FLEET_ROUNDS=20 JOBS=$(SPEC_JOBS) $(FLEET_RUN) $(FLEET_SPECS) --exclude-tags=long
+	@HOOKWARD_FLEET_ROUNDS=20 JOBS=$(TEST_JOBS) $(FLEET_RUN) $(FLEET_SPECS) --exclude-tags=long
 
 test-fleet: setup-test ## install PostgreSQL, and kill hosts that share a ledger twenty times
 	$(call install_missing,$(PACKAGES_FLEET))
@@ -273,14 +273,13 @@ build/preload/%.so: spec/preload/%.c Makefile
 build-tests: $(CRASH) $(BUILD)/hookward $(TESTS) $(PRELOADS)
 
 # More jobs than cores: tests wait more than they compute.
-SPEC_JOBS = $(shell echo $$(($(JOBS) * 3)))
-UNIT_JOBS = $(shell echo $$(($(JOBS) * 2)))
+TEST_JOBS = $(shell echo $$(($(JOBS) * 3)))
 
 # With a PostgreSQL beside the tests, where it is installed.
 WITH_POSTGRES = lua5.4 spec/support/with_postgres.lua
 
 check-core: $(TESTS)
-	@JOBS=$(UNIT_JOBS) HOOKWARD_TEST=1 $(WITH_POSTGRES) sh spec/run.sh units $(TESTS)
+	@JOBS=$(TEST_JOBS) HOOKWARD_TEST=1 $(WITH_POSTGRES) sh spec/run.sh units $(TESTS)
 
 $(BUILD)/crash/core/%.o: core/%.c Makefile
 	@mkdir -p $(@D)
@@ -306,12 +305,12 @@ reload-storm: all $(CRASH) ## make 500 edits under load and 1,000 reloads
 
 check-spec: $(BUILD)/hookward $(CRASH) $(PRELOADS)
 	HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) \
-	  HOOKWARD_ROCK=$(abspath $(SPEC_ROCK)) JOBS=$(SPEC_JOBS) $(WITH_POSTGRES) sh spec/run.sh specs $(SPECS)
+	  HOOKWARD_ROCK=$(abspath $(SPEC_ROCK)) JOBS=$(TEST_JOBS) $(WITH_POSTGRES) sh spec/run.sh specs $(SPECS)
 
 # At a fixed address: the sanitizers' tables would be relocated at each start, which is a fifth of it.
 ASAN_FLAGS = BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g1" LDFLAGS=-no-pie WERROR=1
 TSAN_FLAGS = BUILD=build/tsan SANITIZE=thread CFLAGS="-O1 -g1" WERROR=1
-TSAN_SPECS = spec/crew_spec.lua spec/identity_spec.lua spec/drain_spec.lua spec/ledger_spec.lua \
+TSAN_SPECS = spec/crew_spec.lua spec/drain_spec.lua spec/ledger_spec.lua \
              spec/reload_spec.lua spec/ack_first_spec.lua spec/fleet/kill_spec.lua --exclude-tags=alone,ci,long
 TSAN_TESTS = app/app_test trip/crew_test trip/claims_test trip/committer_test trip/dispatch_test ledger/memory_test ledger/sqlite_test \
              ledger/recovery_test ledger/due_test ledger/accept_test ledger/postgres_test ledger/pg_pulse_test
@@ -325,10 +324,10 @@ build-tsan:
 build-fuzz:
 	@$(MAKE) --no-print-directory $(FUZZ_FLAGS) -j$(JOBS) fuzzers
 
-# A sanitizer names lines, which -g1 has. Eight frames show where a block was allocated; the default of
-# 30 makes the tests a tenth slower.
+# A sanitizer names lines, which -g1 has. Three frames show where a block was allocated; the default of
+# 30 makes the tests a quarter slower.
 asan: build-asan ## run the tests, the longest too, with AddressSanitizer and UBSan
-	@HOOKWARD_SPEC_PATIENCE=60 HOOKWARD_RELOAD_EDITS=10 ASAN_OPTIONS=malloc_context_size=8 $(MAKE) --no-print-directory $(ASAN_FLAGS) check-core check-spec \
+	@HOOKWARD_SPEC_PATIENCE=60 HOOKWARD_RELOAD_EDITS=10 ASAN_OPTIONS=malloc_context_size=3 $(MAKE) --no-print-directory $(ASAN_FLAGS) check-core check-spec \
 	  SPECS="--exclude-tags=rock,package,dotnet,ci $(wildcard spec/*_spec.lua) spec/fleet/kill_spec.lua"
 
 tsan: build-tsan ## test the crew and the ledger with ThreadSanitizer
