@@ -233,14 +233,14 @@ test-browser: setup-test ## install Chromium, and use the admin page as people d
 	@HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_SPEC_PATIENCE=60 JOBS=$(JOBS) sh spec/run.sh specs $(BROWSER_SPECS)
 
 # spec/fleet/ is apart, too: it starts servers, poolers and networks. `make test-fleet` has what is worth
-# a look at every change: the tests of a ledger on PostgreSQL and twenty kills; `make fleet` has it all.
+# a look at every change, twenty kills among it; `make fleet` has it all. The C tests of a ledger on
+# PostgreSQL run in `make asan`.
 FLEET_TESTS = $(filter $(BUILD)/spec/ledger/pg_% $(BUILD)/spec/ledger/postgres_%,$(TESTS))
 FLEET_SPECS = $(addprefix spec/fleet/,$(addsuffix _spec.lua,away demo doubt due journal kill looks place points schema start))
 FLEET_RUN = HOOKWARD=$(abspath $(BUILD)/hookward) HOOKWARD_CRASH=$(abspath $(CRASH)) HOOKWARD_SPEC_PATIENCE=60 \
             $(WITH_POSTGRES) sh spec/run.sh specs
 
-check-fleet: $(BUILD)/hookward $(CRASH) $(FLEET_TESTS)
-	@$(MAKE) --no-print-directory check-core TESTS="$(FLEET_TESTS)"
+check-fleet: $(BUILD)/hookward $(CRASH)
 	@HOOKWARD_FLEET_ROUNDS=20 JOBS=$(TEST_JOBS) $(FLEET_RUN) $(FLEET_SPECS) --exclude-tags=long
 
 test-fleet: setup-test ## install PostgreSQL, and kill hosts that share a ledger twenty times
