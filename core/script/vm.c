@@ -177,7 +177,9 @@ static int read_event(lua_State *L, struct hw_vm *vm, struct hw_notification *n)
     if (lua_type(L, -1) != LUA_TSTRING)
         return HW_EMISSING_EVENT;
     const char *text = lua_tolstring(L, -1, &len);
-    n->event = hw_arena_copy(n->arena, (struct hw_str){text, len});
+    struct hw_str name = {text, len};
+    if (!n->event.ptr || !hw_str_eq(n->event, name)) /* the leader may read an accepted one's */
+        n->event = hw_arena_copy(n->arena, name);
     lua_pop(L, 1);
     if (!n->event.ptr)
         return HW_ENOMEM;
