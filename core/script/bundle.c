@@ -31,6 +31,25 @@ static int fail(struct loader *l, const char *path, const char *what)
 
 /* ---- one file ---- */
 
+/* Reads up to one byte over the limit, so that what is larger shows. NULL without memory. */
+static char *read_bytes(FILE *file, size_t *len)
+{
+    struct stat st;
+    bool is_short = fstat(fileno(file), &st) == 0 && st.st_size < HW_BUNDLE_FILE_MAX;
+    size_t size = is_short ? (size_t)st.st_size + 1 : HW_BUNDLE_FILE_MAX + 1;
+    char *bytes = malloc(size);
+    *len = bytes ? fread(bytes, 1, size, file) : 0;
+    if (*len < size || size > HW_BUNDLE_FILE_MAX)
+        return bytes;
+    char *more = realloc(bytes, HW_BUNDLE_FILE_MAX + 1); /* it has grown since */
+    if (!more) {
+        free(bytes);
+        return NULL;
+    }
+    *len += fread(more + *len, 1, HW_BUNDLE_FILE_MAX + 1 - *len, file);
+    return more;
+}
+
 static char *read_file(struct loader *l, const char *path, const char *chunk, size_t *len)
 {
     int fd = hw_descriptors_open(path, O_RDONLY, 0);
@@ -41,8 +60,7 @@ static char *read_file(struct loader *l, const char *path, const char *chunk, si
         fail(l, chunk + 1, strerror(errno));
         return NULL;
     }
-    char *bytes = malloc(HW_BUNDLE_FILE_MAX + 1);
-    *len = bytes ? fread(bytes, 1, HW_BUNDLE_FILE_MAX + 1, file) : 0;
+    char *bytes = read_bytes(file, len);
     if (!bytes || ferror(file) || *len > HW_BUNDLE_FILE_MAX) {
         fail(l, chunk + 1, !bytes ? "out of memory" : *len ? "larger than 4 MB" : strerror(errno));
         free(bytes);

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "folder.h"
@@ -236,6 +237,17 @@ static void takes_a_script_of_its_limit_and_not_a_byte_more(void **state)
     assert_fails("handlers/a.lua: larger than 4 MB");
 }
 
+/* As one that grows while it is read: the system says that this file has no bytes. */
+static void reads_more_than_the_size_that_it_is_told(void **state)
+{
+    (void)state;
+    HW_CHECK(prctl(PR_SET_NAME, "x=1") == 0);
+    make_link("/proc/self/comm", "a.lua");
+    hw_bundle_unref(must_load());
+    HW_CHECK(prctl(PR_SET_NAME, "x=") == 0);
+    assert_fails("handlers/a.lua:");
+}
+
 static void takes_as_many_scripts_as_its_limit_and_not_one_more(void **state)
 {
     char name[32];
@@ -308,6 +320,7 @@ int main(void)
         IN_A_FOLDER(refuses_a_folder_that_is_not_there),
         IN_A_FOLDER(tells_of_what_it_can_not_read),
         IN_A_FOLDER(takes_a_script_of_its_limit_and_not_a_byte_more),
+        IN_A_FOLDER(reads_more_than_the_size_that_it_is_told),
         IN_A_FOLDER(takes_as_many_scripts_as_its_limit_and_not_one_more),
         IN_A_FOLDER(reads_over_a_byte_order_mark),
         IN_A_FOLDER(skips_a_first_line_for_a_shell),
