@@ -274,12 +274,13 @@ build-tests: $(CRASH) $(BUILD)/hookward $(TESTS) $(PRELOADS)
 
 # More jobs than cores: tests wait more than they compute.
 TEST_JOBS = $(shell echo $$(($(JOBS) * 3)))
+UNIT_JOBS = $(shell echo $$(($(JOBS) * 2)))
 
 # With a PostgreSQL beside the tests, where it is installed.
 WITH_POSTGRES = lua5.4 spec/support/with_postgres.lua
 
 check-core: $(TESTS)
-	@JOBS=$(TEST_JOBS) HOOKWARD_TEST=1 $(WITH_POSTGRES) sh spec/run.sh units $(TESTS)
+	@JOBS=$(UNIT_JOBS) HOOKWARD_TEST=1 $(WITH_POSTGRES) sh spec/run.sh units $(TESTS)
 
 $(BUILD)/crash/core/%.o: core/%.c Makefile
 	@mkdir -p $(@D)
