@@ -301,6 +301,7 @@ build = {
         "core/ledger/pg_live.c",
         "core/ledger/pg_minutes.c",
         "core/ledger/pg_move.c",
+        "core/ledger/pg_outcome.c",
         "core/ledger/pg_park.c",
         "core/ledger/pg_place.c",
         "core/ledger/pg_pulse.c",

@@ -13,13 +13,9 @@
 #include "base/clock.h"
 #include "base/crash.h"
 #include "base/log.h"
-#include "http/kept_headers.h"
-#include "ledger/postgres.h"
+#include "ledger/pg_outcome.h"
 
-enum {
-    TEXT_MAX = 64 * 1024,    /* bytes of a reason or a detail; more is cut */
-    BODIES_MAX = 1024 * 1024 /* bytes of one transaction, which has only so much time */
-};
+enum { BODIES_MAX = 1024 * 1024 /* bytes of one transaction, which has only so much time */ };
 
 /* The parts of a batch. */
 struct settle {
@@ -39,15 +35,10 @@ static uint64_t deadline(void)
 
 /* ---- the parts ---- */
 
-static int64_t row_of(const struct hw_notification *n)
-{
-    return n->outcome.from_ledger && n->known.row ? n->known.row : n->row;
-}
-
 static int compare(const void *a, const void *b)
 {
-    int64_t x = row_of(*(struct hw_notification *const *)a);
-    int64_t y = row_of(*(struct hw_notification *const *)b);
+    int64_t x = hw_pg_row_of(*(struct hw_notification *const *)a);
+    int64_t y = hw_pg_row_of(*(struct hw_notification *const *)b);
     return (x > y) - (x < y);
 }
 
@@ -61,128 +52,14 @@ static void divide(struct settle *s, struct hw_notification *const *batch, size_
             s->rows[s->rows_count++] = n;
         else if (!n->outcome.from_ledger)
             s->inserts[s->inserts_count++] = n;
-        else if (row_of(n))
+        else if (hw_pg_row_of(n))
             s->repeats[s->repeats_count++] = n;
     }
     qsort(s->rows, s->rows_count, sizeof *s->rows, compare);
     qsort(s->repeats, s->repeats_count, sizeof *s->repeats, compare);
 }
 
-/* ---- parameters: an array for each column ---- */
-
 typedef struct hw_notification *const list;
-
-#define EACH(args, type, item)                                                                     \
-    do {                                                                                           \
-        hw_pg_array_begin(args, type);                                                             \
-        for (size_t i = 0; i < count; i++) {                                                       \
-            const struct hw_notification *n = batch[i];                                            \
-            item;                                                                                  \
-        }                                                                                          \
-        hw_pg_array_end(args);                                                                     \
-    } while (0)
-
-static struct hw_str cut(struct hw_str text)
-{
-    if (text.len > TEXT_MAX)
-        text.len = TEXT_MAX;
-    return text;
-}
-
-/* Each take counts as a run; one without a run is given back. */
-static bool gives_run_back(const struct hw_notification *n)
-{
-    return n->state != HW_STARTED && !n->outcome.ran;
-}
-
-/* It has an outcome that nothing follows by itself, so that its lane goes on. */
-static bool is_done(const struct hw_notification *n)
-{
-    return n->state != HW_QUEUED && n->state != HW_STARTED && n->next_run_at == 0;
-}
-
-static bool keeps_body(const struct hw_postgres *p, const struct hw_notification *n)
-{
-    return p->keep_bodies || (n->state != HW_SUCCEEDED && n->state != HW_UNHANDLED);
-}
-
-/* In how many ms it is due: the database has a clock of its own. */
-static void add_next(struct hw_pg_args *args, const struct hw_notification *n)
-{
-    if (n->next_run_at)
-        hw_pg_item_int(args, n->next_run_at > n->settled_at ? n->next_run_at - n->settled_at : 0);
-    else
-        hw_pg_item_null(args);
-}
-
-static void add_headers(struct hw_pg_args *args, const struct hw_notification *n, bool keep)
-{
-    char text[HW_KEPT_HEADERS_MAX];
-    if (keep && n->request)
-        hw_pg_item_text(args, (struct hw_str){text, hw_kept_headers_write(n->request, text)});
-    else
-        hw_pg_item_text(args, keep ? n->headers : HW_STR_NONE);
-}
-
-static void add_numbers(struct hw_pg_args *args, list *batch, size_t count)
-{
-    EACH(args, HW_PG_INT2, hw_pg_item_int(args, n->state));
-    EACH(args, HW_PG_BOOL, hw_pg_item_int(args, n->accepted));
-    EACH(args, HW_PG_INT4, hw_pg_item_int(args, hw_pg_attempt(n)));
-    EACH(args, HW_PG_INT4, hw_pg_item_int(args, n->copies));
-    EACH(args, HW_PG_INT4, hw_pg_item_int(args, gives_run_back(n)));
-    EACH(args, HW_PG_INT4, hw_pg_item_int(args, n->retries));
-    EACH(args, HW_PG_INT8, add_next(args, n));
-}
-
-static void add_texts(struct hw_pg_args *args, list *batch, size_t count)
-{
-    EACH(args, HW_PG_TEXT, hw_pg_item_text(args, n->event.ptr ? n->event : HW_STR("")));
-    EACH(args, HW_PG_TEXT,
-         hw_pg_item_text(args, n->outcome.code ? hw_str_of(hw_error_name(n->outcome.code))
-                                               : HW_STR_NONE));
-    EACH(args, HW_PG_TEXT, hw_pg_item_text(args, cut(n->outcome.reason)));
-    EACH(args, HW_PG_TEXT, hw_pg_item_text(args, cut(n->outcome.detail)));
-    EACH(args, HW_PG_TEXT, hw_pg_item_text(args, n->key));
-    EACH(args, HW_PG_TEXT, hw_pg_item_text(args, n->outcome.place));
-    EACH(args, HW_PG_TEXT,
-         hw_pg_item_text(args, n->outcome.ran ? hw_str_of(n->version) : HW_STR_NONE));
-    EACH(args, HW_PG_TEXT, hw_pg_item_text(args, is_done(n) ? HW_STR_NONE : n->lane));
-    EACH(args, HW_PG_TEXT, hw_pg_item_text(args, n->pool));
-}
-
-static void add_bodies(struct hw_pg_args *args, const struct hw_postgres *p, list *batch,
-                       size_t count)
-{
-    EACH(args, HW_PG_TEXT, add_headers(args, n, keeps_body(p, n)));
-    EACH(args, HW_PG_BYTEA, hw_pg_item_bytes(args, keeps_body(p, n) ? n->body : HW_STR_NONE));
-}
-
-static void fill_outcomes(struct hw_pg_args *args, const struct hw_postgres *p, list *batch,
-                          size_t count)
-{
-    add_numbers(args, batch, count);
-    add_texts(args, batch, count);
-    add_bodies(args, p, batch, count);
-}
-
-static void fill_rows(struct hw_pg_args *args, const struct hw_postgres *p, list *batch,
-                      size_t count)
-{
-    hw_pg_args_clear(args);
-    EACH(args, HW_PG_INT8, hw_pg_item_int(args, n->row));
-    EACH(args, HW_PG_INT8, hw_pg_item_int(args, n->fence.owner));
-    EACH(args, HW_PG_INT8, hw_pg_item_int(args, n->fence.claim));
-    fill_outcomes(args, p, batch, count);
-}
-
-static void fill_repeats(struct hw_pg_args *args, list *batch, size_t count)
-{
-    hw_pg_args_clear(args);
-    EACH(args, HW_PG_INT8, hw_pg_item_int(args, row_of(n)));
-    EACH(args, HW_PG_INT4, hw_pg_item_int(args, n->copies));
-    EACH(args, HW_PG_INT4, hw_pg_item_int(args, hw_pg_attempt(n)));
-}
 
 /* Both are in order; a row may be in both. */
 static void fill_locks(struct hw_pg_args *args, const struct settle *s)
@@ -192,38 +69,8 @@ static void fill_locks(struct hw_pg_args *args, const struct settle *s)
     for (size_t i = 0; i < s->rows_count; i++)
         hw_pg_item_int(args, s->rows[i]->row);
     for (size_t i = 0; i < s->repeats_count; i++)
-        hw_pg_item_int(args, row_of(s->repeats[i]));
+        hw_pg_item_int(args, hw_pg_row_of(s->repeats[i]));
     hw_pg_array_end(args);
-}
-
-static bool was_claimed(const struct hw_notification *n)
-{
-    return n->claim == HW_CLAIM_MINE;
-}
-
-static struct hw_str digest(const struct hw_notification *n)
-{
-    return (struct hw_str){(const char *)n->identity.digest, HW_DIGEST_SIZE};
-}
-
-static int64_t age_ms(const struct hw_notification *n, uint64_t now_ns)
-{
-    return n->cut_ns && now_ns > n->cut_ns ? (int64_t)((now_ns - n->cut_ns) / 1000000) : 0;
-}
-
-static void fill_inserts(struct hw_pg_args *args, struct hw_postgres *p, list *batch, size_t count)
-{
-    uint64_t now_ns = hw_now_ns();
-    int64_t owner = atomic_load_explicit(&p->owner, memory_order_relaxed);
-    hw_pg_args_clear(args);
-    EACH(args, HW_PG_INT8, hw_pg_item_int(args, n->row));
-    EACH(args, HW_PG_INT8, hw_pg_item_int(args, was_claimed(n) ? n->fence.owner : owner));
-    EACH(args, HW_PG_INT8, hw_pg_item_int(args, was_claimed(n) ? n->fence.claim : 0));
-    fill_outcomes(args, p, batch, count);
-    EACH(args, HW_PG_TEXT, hw_pg_item_text(args, n->identity.id.ptr ? n->identity.id : HW_STR("")));
-    EACH(args, HW_PG_BYTEA, hw_pg_item_bytes(args, digest(n)));
-    EACH(args, HW_PG_TEXT, hw_pg_item_text(args, n->id));
-    EACH(args, HW_PG_INT8, hw_pg_item_int(args, age_ms(n, now_ns)));
 }
 
 /* ---- rows that were not found with their fence ---- */
@@ -258,8 +105,7 @@ static void fence_off(struct settle *s, struct hw_notification *n, struct hw_str
 static enum hw_pg_rc look(struct settle *s, list *batch, size_t count, struct hw_pg_result **result)
 {
     struct hw_pg_call call = {.statement = HW_PG_LOOK, .args = s->args};
-    hw_pg_args_clear(s->args);
-    EACH(s->args, HW_PG_INT8, hw_pg_item_int(s->args, n->row));
+    hw_pg_outcome_seqs(s->args, batch, count);
     enum hw_pg_rc rc = hw_pg_run(s->pg, &call, 1, deadline());
     *result = call.result;
     return rc;
@@ -328,7 +174,7 @@ static void read_inserted(struct settle *s, const struct hw_pg_result *result)
 {
     for (size_t i = 0; i < s->inserts_count; i++) {
         struct hw_notification *n = s->inserts[i];
-        bool done = !was_claimed(n);
+        bool done = !hw_pg_was_claimed(n);
         for (size_t k = 0; !done && k < hw_pg_rows(result); k++) {
             done = hw_pg_int(result, k, 0) == n->fence.claim;
             n->row = done ? hw_pg_int(result, k, 1) : n->row;
@@ -343,7 +189,7 @@ static enum hw_pg_rc insert(struct settle *s)
     struct hw_pg_call call = {.statement = HW_PG_INSERT, .args = s->args};
     if (s->inserts_count == 0)
         return HW_PG_OK;
-    fill_inserts(s->args, s->p, s->inserts, s->inserts_count);
+    hw_pg_outcome_inserts(s->args, s->p, s->inserts, s->inserts_count);
     enum hw_pg_rc rc = hw_pg_run(s->pg, &call, 1, deadline());
     if (rc == HW_PG_OK)
         read_inserted(s, call.result);
@@ -380,12 +226,12 @@ static enum hw_pg_rc write_rows(struct settle *s, struct hw_pg_args *repeats,
         calls[count++] = (struct hw_pg_call){.statement = HW_PG_ROWS_LOCK, .args = locks};
     }
     if (s->rows_count) {
-        fill_rows(s->args, s->p, s->rows, s->rows_count);
+        hw_pg_outcome_rows(s->args, s->p, s->rows, s->rows_count);
         settled = count;
         calls[count++] = (struct hw_pg_call){.statement = HW_PG_SETTLE, .args = s->args};
     }
     if (s->repeats_count) {
-        fill_repeats(repeats, s->repeats, s->repeats_count);
+        hw_pg_outcome_repeats(repeats, s->repeats, s->repeats_count);
         calls[count++] = (struct hw_pg_call){.statement = HW_PG_REPEAT, .args = repeats};
     }
     count += hw_pg_along_after(&along, calls + count);
@@ -507,7 +353,7 @@ enum hw_pg_rc hw_pg_settle(struct hw_postgres *p, struct hw_pg *pg, struct hw_pg
 
 static bool has_outcome(const struct hw_notification *n)
 {
-    return was_claimed(n) && !n->outcome.from_ledger;
+    return hw_pg_was_claimed(n) && !n->outcome.from_ledger;
 }
 
 /* A run that goes on keeps its claim. It is no first claim any more: it is found among what is
@@ -566,7 +412,7 @@ static size_t count_part(const struct hw_postgres *p, list *batch, size_t count)
 {
     size_t part = 0;
     for (size_t bytes = 0; part < count && bytes < BODIES_MAX; part++)
-        bytes += keeps_body(p, batch[part]) ? batch[part]->body.len : 0;
+        bytes += hw_pg_keeps_body(p, batch[part]) ? batch[part]->body.len : 0;
     return part;
 }
 

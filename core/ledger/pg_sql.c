@@ -66,7 +66,7 @@
     " FROM a JOIN @.notifications n ON n.seq = a.seq"                                              \
     " LEFT JOIN took t ON t.seq = n.seq AND t.claim = a.claim"
 
-/* An outcome, as pg_settle.c fills it in. */
+/* An outcome, as pg_outcome.c fills it in. */
 #define OUTCOME_TYPES                                                                              \
     "$1::bigint[], $2::bigint[], $3::bigint[], $4::smallint[], $5::bool[], $6::int[], $7::int[],"  \
     " $8::int[], $9::int[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[],"    \

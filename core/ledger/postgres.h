@@ -5,6 +5,7 @@
  * pg_schema.c     the tables, and their versions
  * pg_claim.c      claims: which of a batch may run here
  * pg_settle.c     outcomes: written where the fence still is ours
+ * pg_outcome.c    their parameters: an array for each column
  * pg_along.c      what goes along with outcomes: who is next in a lane, which pool is full
  * pg_history.c    the runs of what did not succeed at its first
  * pg_live.c       which claims this host has, and from which row on
